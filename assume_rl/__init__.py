@@ -1,0 +1,1 @@
+"""Agent-based electricity-market simulation with learning bidders."""

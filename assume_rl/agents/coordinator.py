@@ -1,0 +1,91 @@
+"""Keeps an episode's learning in step with its markets, wherever the Learning role lives."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from mango import AgentAddress, Role
+
+from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDone, UpdateDue
+from assume_rl.agents.portfolio import EpisodeKey
+from assume_rl.agents.unit_operator import UnitOperator
+
+PATIENCE = 600.0  # seconds of real time that an answer from another container may take
+
+
+class Coordinator(Role):  # type: ignore[misc]
+    """Opens and ends an episode and waits for every learner update before the clock moves on.
+
+    :param update_times: POSIX seconds at which the Learning role updates, ascending.
+    """
+
+    def __init__(self, key: EpisodeKey, start: float, end: float, update_times: Sequence[float]):
+        super().__init__()
+        self._key = key
+        self._start = start
+        self._end = end
+        self._due = list(update_times)
+        self._learning: AgentAddress | None = None
+        self._bidders: Sequence[UnitOperator] = ()
+        self._listeners: Sequence[AgentAddress] = ()
+        self._done: asyncio.Event = asyncio.Event()
+        self._answer: UpdateDone | None = None
+
+    def meet(
+        self,
+        learning: AgentAddress | None,
+        bidders: Sequence[UnitOperator],
+        listeners: Sequence[AgentAddress],
+    ) -> None:
+        """Say who takes part; `listeners` are told of the episode's end."""
+        self._learning = learning if any(b.learning_units for b in bidders) else None
+        self._bidders = [b for b in bidders if b.learning_units]
+        self._listeners = listeners
+
+    def setup(self) -> None:
+        """Subscribe by message type."""
+        self.context.subscribe_message(self, self._hear, lambda c, _: isinstance(c, UpdateDone))
+
+    def _hear(self, content: UpdateDone, meta: dict[str, Any]) -> None:
+        self._answer = content
+        self._done.set()
+
+    async def begin(self) -> None:
+        """Announce the episode and wait until all learners have their policies."""
+        if self._learning is not None:
+            message = EpisodeStart(self._key.episode, self._key.evaluation)
+            await self.context.send_message(message, self._learning)
+            for bidder in self._bidders:
+                await bidder.register_learners(self._learning)
+            await self._update(self._start)
+
+    def next_update(self) -> float | None:
+        """When the next learner update is due."""
+        return self._due[0] if self._due and self._learning is not None else None
+
+    async def update_if_due(self, now: float) -> None:
+        """Have every update that is due by `now` done, and its policies delivered."""
+        while self._due and self._due[0] <= now and self._learning is not None:
+            await self._update(self._due.pop(0))
+
+    async def finish(self) -> None:
+        """Close the episode: the last window is learned from, buffered results are sent."""
+        if self._learning is not None:
+            await self._update(self._end)
+            await self.context.send_message(self._ending(), self._learning)
+        for address in self._listeners:
+            await self.context.send_message(self._ending(), address)
+
+    def _ending(self) -> EpisodeEnd:
+        return EpisodeEnd(self._key.episode, self._key.evaluation)
+
+    async def _update(self, time: float) -> None:
+        assert self._learning is not None
+        self._done.clear()
+        records = sum(bidder.records_sent for bidder in self._bidders)
+        await self.context.send_message(UpdateDue(time, records), self._learning)
+        async with asyncio.timeout(PATIENCE):
+            await self._done.wait()
+            assert self._answer is not None
+            while any(b.policy_version < self._answer.version for b in self._bidders):
+                await asyncio.sleep(0)

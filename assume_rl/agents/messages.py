@@ -1,0 +1,155 @@
+"""Typed messages between the roles; the only way in which agents know of each other's doings.
+
+Times are POSIX seconds (UTC) of the simulation clock, deliveries are calendar steps. Tensors in
+messages are snapshots: nobody writes into them after sending. `agents.codec` carries all of them
+over TCP or MQTT. A repeated message changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.types import Auction, Bids
+from assume_rl.learning.exploration import Exploration
+from assume_rl.learning.networks import ActorStack
+
+# --- episode -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EpisodeStart:
+    """A new episode begins: state is fresh, auctions start again at number 0."""
+
+    episode: int  # counts from 1; evaluation episodes count on their own
+    evaluation: bool
+
+
+@dataclass(frozen=True)
+class EpisodeEnd:
+    """The last clearing is done; whoever buffers results sends them now."""
+
+    episode: int
+    evaluation: bool
+
+
+# --- market ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RegisterBidder:
+    """A bidder asks a market operator for its openings and results (sent once an episode)."""
+
+    market: str
+    bidder: str
+    unit_ids: tuple[str, ...]  # the units its `Bids.unit` indices point to
+
+
+@dataclass(frozen=True)
+class MarketOpened:
+    """An auction takes orders until it closes."""
+
+    auction: Auction
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """A bidder's orders for one auction; `bids.unit` indexes the bidder's registered units."""
+
+    market: str
+    number: int  # of the auction
+    bidder: str
+    bids: Bids
+
+
+@dataclass(frozen=True)
+class AuctionResult:
+    """What an auction decided on this bidder's own orders, and the public price."""
+
+    auction: Auction
+    accepted: Tensor  # (product, slot) MW, slots as in the order book
+    paid: Tensor  # (product, slot) EUR/MWh
+    price: Tensor  # (product,) EUR/MWh
+
+
+# --- learning ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RegisterUnit:
+    """A unit learns (or acts on a learned policy); answered with a `PolicyUpdate`."""
+
+    unit_id: str
+    layout: Layout
+    act_size: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a unit saw when it bid for the delivery at `time`."""
+
+    unit_id: str
+    time: float
+    observation: Tensor  # (obs,)
+
+
+@dataclass(frozen=True)
+class Acted:
+    """The action it took on that observation."""
+
+    unit_id: str
+    time: float
+    action: Tensor  # (act,)
+    noise: Tensor  # (act,)
+
+
+@dataclass(frozen=True)
+class Rewarded:
+    """What the delivery at `time` brought."""
+
+    unit_id: str
+    time: float
+    reward: float  # scaled
+    profit: float  # EUR
+    regret: float  # EUR
+
+
+@dataclass(frozen=True)
+class UpdateDue:
+    """Asks the Learning role to finish what is due by `time`, once `records` have arrived.
+
+    `records` counts the Observed, Acted and Rewarded messages sent so far in this episode, so that
+    nothing still under way is missed when the role lives in another container.
+    """
+
+    time: float
+    records: int
+
+
+@dataclass(frozen=True)
+class UpdateDone:
+    """Everything due by `time` is done; the current policies have this version."""
+
+    time: float
+    version: int
+
+
+@dataclass(frozen=True)
+class PolicyUpdate:
+    """A snapshot of actors; never a view of the learner's weights."""
+
+    version: int
+    actors: tuple[ActorStack, ...]  # one stack per group of agents with equal sizes
+    exploration: Exploration
+
+
+# --- results -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Finished rows of one result table, column by column (equal lengths)."""
+
+    table: str
+    columns: dict[str, Any]

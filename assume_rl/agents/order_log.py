@@ -1,0 +1,153 @@
+"""Cleared auctions, kept as tensors until they are turned into table rows many at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assume_rl.core.types import ZERO_VOLUME, Auction, Clearing
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ClearedAuction:
+    """One auction's whole book and what became of it."""
+
+    auction: Auction
+    price: Tensor  # (product, slot) EUR/MWh
+    volume: Tensor  # (product, slot) MW
+    clearing: Clearing
+
+
+class OrderLog:
+    """Buffers one market's auctions; `drain` yields the rows of three tables and forgets them.
+
+    Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
+    dates. Empty slots are no orders and give no rows.
+    """
+
+    def __init__(self, market: str) -> None:
+        self._market = market
+        self._units: dict[tuple[tuple[str, ...], int], NDArray[np.object_]] = {}
+        self._buffer: list[tuple[tuple[tuple[str, ...], int], ClearedAuction]] = []
+
+    def knows(self, bidders: tuple[str, ...], slots: int) -> bool:
+        """Whether the units behind this book's slots were given before."""
+        return (bidders, slots) in self._units
+
+    def add(
+        self, bidders: tuple[str, ...], units: tuple[str, ...], cleared: ClearedAuction
+    ) -> None:
+        """Keep an auction; `units` (unit id per slot) is needed once per layout of the book."""
+        layout = (bidders, cleared.price.shape[-1])
+        if units:
+            self._units[layout] = np.array(units, dtype=object)
+        self._buffer.append((layout, cleared))
+
+    def drain(self) -> Iterator[tuple[str, Columns]]:
+        """Rows of `market_meta`, `market_orders` and `market_dispatch`, per layout of the book."""
+        buffer, self._buffer = self._buffer, []
+        for layout in dict.fromkeys(key for key, _ in buffer):
+            auctions = [cleared for key, cleared in buffer if key == layout]
+            yield from self._rows(self._units[layout], auctions)
+
+    def _rows(
+        self, units: NDArray[np.object_], auctions: list[ClearedAuction]
+    ) -> Iterator[tuple[str, Columns]]:
+        first = np.array([a.auction.first for a in auctions])  # (auction, product)
+        length = np.array([a.auction.length for a in auctions])
+        yield "market_meta", self._meta(first, length, [a.clearing for a in auctions])
+        price, volume = _stack([a.price for a in auctions]), _stack([a.volume for a in auctions])
+        accepted = _stack([a.clearing.accepted for a in auctions])
+        paid = _stack([a.clearing.paid for a in auctions])
+        real = np.abs(volume) > ZERO_VOLUME
+        yield (
+            "market_orders",
+            self._orders(units, first, length, price, volume, accepted, paid, real),
+        )
+        yield "market_dispatch", self._dispatch(units, first, length, accepted)
+
+    def _meta(self, first: Any, length: Any, clearings: list[Clearing]) -> Columns:
+        def column(name: str) -> NDArray[np.float64]:
+            return _stack([getattr(c, name)[..., 0] for c in clearings]).ravel()
+
+        supply, demand = column("supply_volume"), column("demand_volume")
+        return {
+            "market_id": np.full(first.size, self._market, dtype=object),
+            "start_step": first.ravel(),
+            "end_step": (first + length).ravel(),
+            "price": column("price"),
+            "min_price": column("min_price"),
+            "max_price": column("max_price"),
+            "supply_volume": supply,
+            "demand_volume": demand,
+            "steps": length.ravel(),
+        }
+
+    def _orders(
+        self,
+        units: NDArray[np.object_],
+        first: Any,
+        length: Any,
+        price: Any,
+        volume: Any,
+        accepted: Any,
+        paid: Any,
+        real: NDArray[np.bool_],
+    ) -> Columns:
+        auction, product, slot = np.nonzero(real)
+        unit_id = units[slot]
+        position = _position_within_unit(units, real)[auction, product, slot]
+        return {
+            "market_id": np.full(len(slot), self._market, dtype=object),
+            "start_step": first[auction, product],
+            "end_step": (first + length)[auction, product],
+            "unit_id": unit_id,
+            "bid_id": np.array(
+                [f"{u}_{n}" for u, n in zip(unit_id, position.tolist(), strict=True)], dtype=object
+            ),
+            "price": price[real],
+            "volume": volume[real],
+            "accepted_price": paid[real],
+            "accepted_volume": accepted[real],
+        }
+
+    def _dispatch(
+        self, units: NDArray[np.object_], first: Any, length: Any, accepted: Any
+    ) -> Columns:
+        """Volume sold in this market per unit and step."""
+        names, column = np.unique(units, return_inverse=True)
+        sold = np.zeros((*accepted.shape[:2], len(names)))
+        np.add.at(sold, (slice(None), slice(None), column), accepted)
+        repeats = length.ravel()
+        steps = np.concatenate(
+            [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]
+        )
+        power = np.repeat(sold.reshape(-1, len(names)), repeats, axis=0)
+        return {
+            "market_id": np.full(power.size, self._market, dtype=object),
+            "step": np.repeat(steps, len(names)),
+            "unit_id": np.tile(names, len(steps)),
+            "power": power.ravel(),
+        }
+
+
+def _stack(tensors: list[Tensor]) -> NDArray[Any]:
+    array: NDArray[Any] = torch.stack(tensors).cpu().numpy()
+    return array
+
+
+def _position_within_unit(units: NDArray[np.object_], real: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """1-based position of each order among its unit's orders of the auction."""
+    position = np.zeros(real.shape, dtype=np.int64)
+    for unit in dict.fromkeys(units):
+        own = units == unit
+        orders = real[:, :, own]
+        count = np.cumsum(orders.reshape(len(real), -1), axis=1)
+        position[:, :, own] = count.reshape(orders.shape)
+    return position

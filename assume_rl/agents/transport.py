@@ -1,0 +1,100 @@
+"""Sending, and knowing when everybody has done what there was to do."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from mango import Agent, AgentAddress
+from mango.agent.role import RoleContext
+from mango.container.core import Container
+
+from assume_rl.errors import AssumeRlError
+
+# A wake-up travels from a clock future to a task's first line in at most two turns of the loop.
+QUIET_TURNS = 4
+MAX_TURNS = 200_000
+
+Handler = Callable[[Any, dict[str, Any]], None]
+
+
+class AgentFailure(AssumeRlError):
+    """An agent raised an exception; it is the cause of this one."""
+
+
+def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
+    """Send `content` from a synchronous handler.
+
+    Within a container a send completes without suspending, so it needs no task (which would cost
+    more than the message); to another container it is scheduled.
+    """
+    if receiver.protocol_addr != context.addr.protocol_addr:
+        context.schedule_instant_message(content, receiver)
+        return
+    try:
+        context.send_message(content, receiver).send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a local send suspended")
+
+
+class Failures:
+    """Keeps the first exception of any role, because mango only logs it and goes deaf."""
+
+    def __init__(self) -> None:
+        self.first: BaseException | None = None
+
+    def guard(self, handler: Handler) -> Handler:
+        """`handler`, with exceptions kept instead of lost."""
+
+        def guarded(content: Any, meta: dict[str, Any]) -> None:
+            try:
+                handler(content, meta)
+            except Exception as error:
+                self.note(error)
+
+        guarded.__name__ = handler.__name__
+        return guarded
+
+    def note(self, error: BaseException) -> None:
+        """Keep `error` if it is the first."""
+        self.first = self.first or error
+
+    def raise_first(self) -> None:
+        """Raise what was kept, if anything."""
+        if isinstance(self.first, AssumeRlError):
+            raise self.first
+        if self.first is not None:
+            raise AgentFailure(f"an agent failed: {self.first!r}") from self.first
+
+
+def _idle(agent: Agent) -> bool:
+    """Nothing in the inbox, and every task waits for the clock or for a message.
+
+    mango offers no public view of its tasks, and its own `tasks_complete_or_sleeping` waits in turn
+    for each of them, which costs more than a whole auction.
+    """
+    tasks = agent.scheduler._scheduled_tasks
+    return agent.inbox.empty() and all(task._is_sleeping.done() for task, *_ in tasks)
+
+
+async def settle(container: Container, failures: Failures) -> None:
+    """Return once all messages are handled and all tasks sleep or are done.
+
+    :raises AgentFailure: a role raised, or an agent stopped taking its messages.
+    """
+    agents = list(container._agents.values())
+    quiet = 0
+    for _ in range(MAX_TURNS):
+        await asyncio.sleep(0)
+        idle = all(map(_idle, agents))
+        quiet = quiet + 1 if idle else 0
+        if quiet == QUIET_TURNS:
+            failures.raise_first()
+            return
+        if failures.first is not None:
+            failures.raise_first()
+    stuck = ", ".join(agent.aid for agent in agents if not _idle(agent))
+    raise AgentFailure(
+        f"these agents do not come to rest: {stuck} (they no longer take their messages, or wait "
+        "for the clock outside of mango's sleeping_wait)"
+    )

@@ -1,0 +1,335 @@
+"""Owns units: bids for them, runs what was sold, learns what it earned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from mango import AgentAddress, Role, sender_addr
+from torch import Tensor
+
+from assume_rl.agents.dispatch_log import DispatchLog
+from assume_rl.agents.messages import (
+    Acted,
+    AuctionResult,
+    EpisodeEnd,
+    MarketOpened,
+    Observed,
+    OrderBook,
+    PolicyUpdate,
+    RegisterBidder,
+    RegisterUnit,
+    Rewarded,
+    Rows,
+)
+from assume_rl.agents.policy_log import PolicyLog
+from assume_rl.agents.portfolio import Calendar, EpisodeKey, Portfolio, Team
+from assume_rl.agents.transport import Failures, post
+from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
+from assume_rl.core.types import Auction, Bids
+from assume_rl.keyed import normal
+from assume_rl.learning.exploration import OFF, Exploration, explore
+from assume_rl.learning.networks import ActorStack
+
+
+@dataclass(frozen=True)
+class Part:
+    """One team's share of an order book."""
+
+    team: Team
+    bids: Bids
+    action: Tensor  # (unit, act); act is 0 for a rule
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Orders whose result is still to come."""
+
+    bids: Bids
+    parts: tuple[Part, ...]
+
+
+@dataclass
+class Noise:
+    """One episode's standard normal draws of a team, (auction, unit, act)."""
+
+    z: dict[tuple[str, tuple[str, ...]], Tensor] = field(default_factory=dict)
+
+    def row(self, market: str, team: Team, number: int, auctions: int, key: EpisodeKey) -> Tensor:
+        """Draws for one auction; a pure function of seed, episode and unit."""
+        name = (market, team.unit_ids)
+        if name not in self.z:
+            shape = (auctions, team.strategy.act_size)
+            draws = [
+                normal(shape, key.seed, "exploration", key.phase, key.episode, market, unit)
+                for unit in team.unit_ids
+            ]
+            self.z[name] = torch.stack(draws, dim=1)
+        return self.z[name][number]
+
+
+class UnitOperator(Role):  # type: ignore[misc]
+    """Trades for its units in every market they take part in.
+
+    :param markets: address of each market's operator.
+    :param auctions: how many auctions each market holds over the calendar.
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        calendar: Calendar,
+        markets: Mapping[str, AgentAddress],
+        auctions: Mapping[str, int],
+        key: EpisodeKey,
+        failures: Failures,
+        *,
+        recorder: AgentAddress | None = None,
+        flush_every: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._own = portfolio
+        self._calendar = calendar
+        self._markets = markets
+        self._auctions = auctions
+        self._key = key
+        self._failures = failures
+        self._learning: AgentAddress | None = None
+        self._recorder = recorder
+        self._flush_every = flush_every
+        self._next_flush = flush_every
+        self._log = DispatchLog(portfolio) if recorder is not None else None
+        self._policy_log = PolicyLog(key) if recorder is not None else None
+        self._no_action = {
+            team.unit_ids: torch.empty((len(team.unit_ids), 0), dtype=torch.float64)
+            for teams in portfolio.teams.values()
+            for team in teams
+        }
+        self._state = initial_state(
+            portfolio.fleet,
+            portfolio.lookback,
+            portfolio.horizon,
+            keep_prices=portfolio.remembers_prices,
+        )
+        self._step = 0
+        self._executed = -1  # last executed step
+        self._pending: dict[tuple[str, int], Pending] = {}
+        self._noise = Noise()
+        self._actors: dict[tuple[str, ...], ActorStack] = {}
+        self._exploration: Exploration = OFF
+        self.policy_version = -1
+        self.records_sent = 0
+
+    def setup(self) -> None:
+        """Subscribe by message type."""
+        for kind, handler in (
+            (MarketOpened, self._bid),
+            (AuctionResult, self._settle),
+            (PolicyUpdate, self._adopt),
+            (EpisodeEnd, self._finish),
+        ):
+            self.context.subscribe_message(
+                self, self._failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)
+            )
+
+    def on_ready(self) -> None:
+        """Register with the markets."""
+        for market in self._own.teams:
+            bidder = RegisterBidder(market, self._own.name, self._own.fleet.ids)
+            post(self.context, bidder, self._markets[market])
+
+    @property
+    def learning_units(self) -> tuple[RegisterUnit, ...]:
+        """The units whose policies come from a Learning role, each once."""
+        found = {
+            unit_id: RegisterUnit(unit_id, team.strategy.layout, team.strategy.act_size)
+            for teams in self._own.teams.values()
+            for team in teams
+            if team.learns
+            for unit_id in team.unit_ids
+        }
+        return tuple(found.values())
+
+    async def register_learners(self, learning: AgentAddress) -> None:
+        """Introduce the learning units to the Learning role."""
+        self._learning = learning
+        for unit in self.learning_units:
+            await self.context.send_message(unit, learning)
+
+    # --- bidding -------------------------------------------------------------------------------
+
+    def _bid(self, content: MarketOpened, meta: dict[str, Any]) -> None:
+        auction = content.auction
+        place = (auction.market, auction.number)
+        if place in self._pending or auction.market not in self._own.teams:
+            return
+        self._move_to(auction.opens)
+        parts = tuple(self._orders(team, auction) for team in self._own.teams[auction.market])
+        self._pending[place] = Pending(_join(parts), parts)
+        book = OrderBook(auction.market, auction.number, self._own.name, self._pending[place].bids)
+        post(self.context, book, sender_addr(meta))
+
+    def _orders(self, team: Team, auction: Auction) -> Part:
+        view = look(
+            self._own.fleet,
+            self._own.profiles,
+            self._state,
+            self._step,
+            self._offsets(auction),
+            auction.market,
+            team.members,
+            team.strategy,
+        )
+        action = self._no_action[team.unit_ids]
+        if team.strategy.act_size > 0:
+            action = self._act(team, auction, team.strategy.observe(view))
+        return Part(team, team.strategy.bids(view, action), action)
+
+    def _act(self, team: Team, auction: Auction, observation: Tensor) -> Tensor:
+        actors = self._actors[team.unit_ids] if team.learns else team.policy
+        assert actors is not None
+        seen = observation.to(actors.dtype)
+        mean = actors(seen)
+        if not team.learns:
+            return mean
+        centre = team.strategy.explore_around(observation).to(mean.dtype)
+        z = self._noise.row(
+            auction.market, team, auction.number, self._auctions[auction.market], self._key
+        )
+        action, noise = explore(mean, centre, z.to(mean.dtype), self._exploration)
+        self._report_action(team, self._calendar.time(auction.first[0]), seen, action, noise)
+        return action
+
+    def _report_action(
+        self, team: Team, time: float, seen: Tensor, action: Tensor, noise: Tensor
+    ) -> None:
+        messages: list[Observed | Acted] = []
+        for i, unit in enumerate(team.unit_ids):
+            messages += [Observed(unit, time, seen[i]), Acted(unit, time, action[i], noise[i])]
+        self._report(tuple(messages))
+
+    def _report(self, records: tuple[Observed | Acted | Rewarded, ...]) -> None:
+        assert self._learning is not None
+        self.records_sent += len(records)
+        post(self.context, records, self._learning)
+
+    # --- results -------------------------------------------------------------------------------
+
+    def _settle(self, content: AuctionResult, meta: dict[str, Any]) -> None:
+        """Set the dispatch, execute up to now, book the money, work out the rewards."""
+        auction = content.auction
+        pending = self._pending.pop((auction.market, auction.number), None)
+        if pending is None:
+            return  # a repeated message, or not ours
+        self._move_to(auction.closes)
+        self._state = dispatch(
+            self._state,
+            pending.bids,
+            content.accepted,
+            content.paid,
+            self._offsets(auction),
+            auction.length,
+            self._calendar.step_hours,
+        )
+        self._execute()
+        slot = 0
+        for part in pending.parts:
+            slots = slice(slot, slot + part.bids.price.shape[-1])
+            slot = slots.stop
+            if part.team.strategy.act_size > 0:
+                self._reward(part, auction, content.accepted[:, slots], content.paid[:, slots])
+
+    def _execute(self) -> None:
+        """Execute the steps in (last, now]."""
+        due = self._step - self._executed
+        if due <= 0:
+            return
+        own = self._own
+        self._state = execute(own.fleet, own.profiles, self._state, self._step, due)
+        self._executed = self._step
+        if self._log is not None:
+            self._log.add(self._state, self._step, due)
+            now = self._step * self._calendar.step_seconds
+            if self._next_flush is not None and self._flush_every and now >= self._next_flush:
+                self._next_flush = now + self._flush_every
+                self._flush()
+
+    def _reward(self, part: Part, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
+        team = part.team
+        result = outcome(
+            self._own.fleet,
+            self._own.profiles,
+            self._state,
+            self._step,
+            team.members,
+            part.bids,
+            accepted,
+            paid,
+            self._offsets(auction),
+            auction.length,
+            self._calendar.step_hours,
+        )
+        got = team.strategy.reward(result)
+        if not team.learns:
+            if self._policy_log is not None:
+                self._policy_log.add(team.unit_ids, auction.first[0], part.action, got)
+            return
+        time = self._calendar.time(auction.first[0])
+        rows = zip(
+            team.unit_ids,
+            got.reward.tolist(),
+            got.profit.tolist(),
+            got.regret.tolist(),
+            strict=True,
+        )
+        self._report(tuple(Rewarded(unit, time, r, p, g) for unit, r, p, g in rows))
+
+    # --- housekeeping --------------------------------------------------------------------------
+
+    def _offsets(self, auction: Auction) -> tuple[int, ...]:
+        return tuple(first - self._step for first in auction.first)
+
+    def _move_to(self, seconds: int) -> None:
+        """Let the state's window follow the clock."""
+        step = seconds // self._calendar.step_seconds
+        if step > self._step:
+            self._state = advance(self._state, step - self._step)
+            self._step = step
+
+    def _adopt(self, content: PolicyUpdate, meta: dict[str, Any]) -> None:
+        """Act on newer policies from now on."""
+        if content.version <= self.policy_version:
+            return
+        for teams in self._own.teams.values():
+            for team in teams:
+                if team.learns:
+                    self._actors[team.unit_ids] = _pick(content.actors, team.unit_ids)
+        self._exploration = content.exploration
+        self.policy_version = content.version
+
+    def _flush(self) -> None:
+        for table, log in (("unit_dispatch", self._log), ("rl_params", self._policy_log)):
+            for columns in log.drain() if log is not None else ():
+                post(self.context, Rows(table, columns), self._recorder)
+
+    def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
+        self._flush()
+
+
+def _join(parts: tuple[Part, ...]) -> Bids:
+    """One book of all teams' orders; `unit` indexes the operator's units."""
+    unit = [part.team.units[part.bids.unit] for part in parts]
+    if len(parts) == 1:
+        return Bids(parts[0].bids.price, parts[0].bids.volume, unit[0])
+    return Bids(
+        torch.cat([part.bids.price for part in parts], dim=-1),
+        torch.cat([part.bids.volume for part in parts], dim=-1),
+        torch.cat(unit),
+    )
+
+
+def _pick(stacks: tuple[ActorStack, ...], unit_ids: tuple[str, ...]) -> ActorStack:
+    for stack in stacks:
+        if set(unit_ids) <= set(stack.unit_ids):
+            return stack.select(unit_ids)
+    raise KeyError(f"no policy for {', '.join(unit_ids)}")

@@ -1,0 +1,190 @@
+"""Composes the agents of a scenario and lets them live through one episode after another.
+
+What does not change between episodes (fleet, series, plan, portfolios, the Learning role with its
+networks and replay) is built once. Containers, clocks and the light trading roles are fresh in
+every episode, so nothing leaks from one into the next.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mango import (
+    AgentAddress,
+    ExternalClock,
+    Role,
+    activate,
+    agent_composed_of,
+    create_ec_container,
+    create_tcp_container,
+)
+from mango.container.core import Container
+
+from assume_rl.agents.codec import make_codec
+from assume_rl.agents.coordinator import Coordinator
+from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.market_operator import MarketOperator
+from assume_rl.agents.portfolio import Calendar, EpisodeKey, Policy, build_portfolios
+from assume_rl.agents.recorder import Recorder, Sink
+from assume_rl.agents.transport import Failures, settle
+from assume_rl.agents.unit_operator import UnitOperator
+from assume_rl.scenario.compile import Compiled
+
+OnTime = Callable[[float], None]
+
+
+class World:
+    """A compiled scenario and the policies its learned bidders act on.
+
+    :param policies: fixed policies by unit id; every other learning bidder learns through
+        `learning` (a role in this process) or `learning_address` (a role in another container).
+    :param update_times: POSIX seconds of the Learning role's updates within an episode.
+    :param tcp: address of the container, needed only when agents live in other containers.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        *,
+        seed: int,
+        policies: Mapping[str, Policy] | None = None,
+        learning: Learning | None = None,
+        learning_address: AgentAddress | None = None,
+        update_times: Sequence[float] = (),
+        tcp: tuple[str, int] | None = None,
+    ) -> None:
+        self._compiled = compiled
+        self._seed = seed
+        self._learning = learning
+        self._learning_address = learning_address
+        self._update_times = update_times
+        self._tcp = tcp
+        self._calendar = Calendar.of(compiled)
+        self._end = self._calendar.time(compiled.steps - 1)
+        self._portfolios = build_portfolios(compiled, policies or {})
+        self._auctions = {
+            m.name: sum(a.market == m.name for t in compiled.plan for a in t.opening)
+            for m in compiled.markets
+        }
+
+    async def run_episode(
+        self,
+        episode: int = 1,
+        *,
+        evaluation: bool = False,
+        sink: Sink | None = None,
+        record_market: bool = True,
+        flush_hours: int | None = 48,
+        guests: Mapping[str, Role] | None = None,
+        on_time: OnTime | None = None,
+    ) -> None:
+        """Live through the calendar once.
+
+        :param sink: receives the result rows; None: nothing is recorded.
+        :param record_market: False records only what the Learning role reports.
+        :param flush_hours: simulated hours between two batches of rows; None: only at the end.
+        :param guests: further agents by name, with roles of the caller's own.
+        :param on_time: called with the simulation time (POSIX seconds) before each instant.
+        :raises AgentFailure: a role raised an exception.
+        """
+        cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
+        coordinator = Coordinator(cast.key, self._calendar.start, self._end, self._update_times)
+        cast.join("coordinator", coordinator)
+        recorder = None
+        if sink is not None:
+            recorder = cast.join("recorder", Recorder(sink, self._calendar, cast.failures))
+        learning = self._learning_address
+        if self._learning is not None:
+            self._learning.recorder = recorder
+            learning = cast.join("learning", self._learning)
+        flush = None if flush_hours is None else flush_hours * 3600
+        markets = self._join_markets(cast, recorder if record_market else None, flush)
+        bidders = self._join_bidders(cast, markets, recorder if record_market else None, flush)
+        for name, role in (guests or {}).items():
+            cast.join(name, role)
+        listeners = [*dict.fromkeys(markets.values()), *(b.context.addr for b in bidders)]
+        coordinator.meet(learning, bidders, listeners)
+        await self._live(cast, coordinator, on_time)
+
+    def _new_container(self) -> Container:
+        clock = ExternalClock(start_time=self._calendar.start - 1)
+        if self._tcp is None:
+            return create_ec_container(addr="market", codec=make_codec(), clock=clock)
+        return create_tcp_container(addr=self._tcp, codec=make_codec(), clock=clock)
+
+    def _join_markets(
+        self, cast: "Cast", recorder: AgentAddress | None, flush: int | None
+    ) -> dict[str, AgentAddress]:
+        """An agent per market operator, with a role per market it runs."""
+        compiled = self._compiled
+        roles: dict[str, list[Role]] = {}
+        for spec in compiled.markets:
+            role = MarketOperator(
+                spec,
+                compiled.plan,
+                self._calendar.start,
+                cast.key,
+                cast.failures,
+                recorder=recorder,
+                flush_every=flush,
+            )
+            roles.setdefault(spec.operator, []).append(role)
+        address = {name: cast.join(name, *own) for name, own in roles.items()}
+        return {spec.name: address[spec.operator] for spec in compiled.markets}
+
+    def _join_bidders(
+        self,
+        cast: "Cast",
+        markets: Mapping[str, AgentAddress],
+        recorder: AgentAddress | None,
+        flush: int | None,
+    ) -> list[UnitOperator]:
+        bidders = []
+        for portfolio in self._portfolios:
+            bidder = UnitOperator(
+                portfolio,
+                self._calendar,
+                markets,
+                self._auctions,
+                cast.key,
+                cast.failures,
+                recorder=recorder,
+                flush_every=flush,
+            )
+            cast.join(portfolio.name, bidder)
+            bidders.append(bidder)
+        return bidders
+
+    async def _live(self, cast: "Cast", coordinator: Coordinator, on_time: OnTime | None) -> None:
+        clock = cast.container.clock
+        async with activate(cast.container):
+            await coordinator.begin()
+            await settle(cast.container, cast.failures)
+            while (now := self._next(clock, coordinator)) is not None:
+                if on_time is not None:
+                    on_time(now)
+                # A learner update precedes every market event of its instant.
+                await coordinator.update_if_due(now)
+                clock.set_time(now)
+                await settle(cast.container, cast.failures)
+            await coordinator.finish()
+            await settle(cast.container, cast.failures)
+
+    def _next(self, clock: ExternalClock, coordinator: Coordinator) -> float | None:
+        """The next instant at which somebody has something to do, up to the calendar's end."""
+        times = [clock.get_next_activity(), coordinator.next_update()]
+        due = [t for t in times if t is not None and t <= self._end]
+        return min(due, default=None)
+
+
+class Cast:
+    """The agents of one episode."""
+
+    def __init__(self, key: EpisodeKey, failures: Failures, container: Container) -> None:
+        self.key = key
+        self.failures = failures
+        self.container = container
+
+    def join(self, name: str, *roles: Role) -> AgentAddress:
+        """Register an agent called `name` with these roles; its address."""
+        agent = self.container.register(agent_composed_of(*roles), suggested_aid=name)
+        address: AgentAddress = agent.addr
+        return address

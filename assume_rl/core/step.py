@@ -1,0 +1,284 @@
+"""The only order of events. Both shells call these functions, in this order, at every `Tick`:
+
+1. a learner update, if one is due;
+2. the clearings of this instant, markets in the order of the configuration;
+3. per cleared market: `dispatch` (set what was sold), `execute` (the steps in (last, now]),
+   settle (part of `dispatch`: money depends on what was sold, not on what was delivered), and the
+   reward of `outcome`;
+4. only then all bids for the markets that open now: `look`, then the strategy's `bids`.
+
+So bids for the next hour see the executed dispatch of this one. Between ticks, `advance` moves the
+state's window on. An `offset` is a delivery step minus the current step, a static integer.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from assume_rl.core import window
+from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.settlement import cashflow, generation_cost
+from assume_rl.core.types import (
+    ZERO_VOLUME,
+    Bids,
+    Block,
+    Fleet,
+    Members,
+    Outcome,
+    Profiles,
+    Step,
+    UnitState,
+    View,
+)
+from assume_rl.core.units import TECHNOLOGIES
+
+__all__ = [
+    "advance",
+    "dispatch",
+    "execute",
+    "generation_cost",
+    "initial_state",
+    "look",
+    "outcome",
+]
+
+
+def initial_state(
+    fleet: Fleet,
+    lookback: int,
+    horizon: int,
+    batch: tuple[int, ...] = (),
+    *,
+    keep_prices: bool = True,
+) -> UnitState:
+    """Nothing sold, nothing delivered.
+
+    :param lookback: steps of the past to keep. A strategy with foresight F needs F, a fleet with
+        ramp limits its longest minimum time plus the steps of one `execute`.
+    :param horizon: steps of the future that can be sold, the current one not counted
+    :param batch: leading axes, one entry per copy of the market
+    :param keep_prices: whether any strategy has a foresight, that is, looks at accepted prices
+    """
+    shape = (*batch, lookback + 1 + horizon, len(fleet.ids))
+    zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
+    return UnitState(
+        energy=zero, accepted_price=zero if keep_prices else None, cashflow=zero, lookback=lookback
+    )
+
+
+def advance(state: UnitState, steps: int) -> UnitState:
+    """Let `steps` steps pass: the oldest are forgotten, unsold ones come into reach."""
+    size = state.energy.shape[-2]
+    gone = min(steps, size)
+    prices = state.accepted_price
+    return UnitState(
+        energy=pad(state.energy, (0, 0, -gone, gone)),
+        accepted_price=None if prices is None else pad(prices, (0, 0, -gone, gone)),
+        cashflow=pad(state.cashflow, (0, 0, -gone, gone)),
+        lookback=state.lookback,
+    )
+
+
+def look(
+    fleet: Fleet,
+    profiles: Profiles,
+    state: UnitState,
+    step: Step,
+    offsets: tuple[int, ...],
+    market: str,
+    members: Members,
+    strategy: Strategy,
+) -> View:
+    """What `members` know when they bid at `step` for products that start at `offsets`."""
+    units, block, first = members.units, members.block, offsets[0]
+    technology = TECHNOLOGIES[block.technology]
+    energy = window.of_units(state.energy, units)
+    sold = window.at(energy, state.lookback, offsets)
+    capacity = window.of_units(window.at(profiles.capacity, step, offsets), units)
+    least, most = technology.band(block.params, capacity, sold)
+    previous = energy[..., state.lookback + first - 1, :]
+    if strategy.needs_operating_time or technology.has_history(block.params):
+        past = energy[..., : state.lookback + first, :]
+        operating_time = technology.operating_time(block.params, past, step + first)
+    else:
+        operating_time = window.zeros(previous.shape, previous.device)
+    seen = _look_around(profiles, state, step, first, market, units, previous, strategy.foresight)
+    return View(
+        min_power=least,
+        max_power=most,
+        sold=sold,
+        marginal_cost=window.of_units(window.at(profiles.marginal_cost, step, offsets), units),
+        previous_power=previous,
+        operating_time=operating_time,
+        residual_load=seen[0],
+        price_forecast=seen[1],
+        price_history=seen[2],
+        params=block.params,
+    )
+
+
+def dispatch(
+    state: UnitState,
+    bids: Bids,
+    accepted: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    offsets: tuple[int, ...],
+    lengths: tuple[int, ...],
+    step_hours: float,
+) -> UnitState:
+    """Note what an auction sold (MW), at which price (EUR/MWh), and the money it brings.
+
+    Every step of a product gets the money of the whole product, as the established tables have it.
+
+    :param bids: one bidder's book; `bids.unit` indexes the state's units
+    :param offsets: first delivery step of each product minus the current step
+    """
+    energy, prices, cash = state.energy, state.accepted_price, state.cashflow
+    for run in window.runs(offsets, lengths):
+        rows, start = slice(run.first, run.last), state.lookback + run.start
+        sold, price = accepted[..., rows, :], paid[..., rows, :]
+        money = cashflow(price, sold, run.length * step_hours)
+        energy = _add(energy, start, window.spread(sold, run.length), bids.unit)
+        cash = _add(cash, start, window.spread(money, run.length), bids.unit)
+        if prices is not None:
+            orders = replace(bids, price=bids.price[..., rows, :], volume=bids.volume[..., rows, :])
+            last, placed = _last_price(orders, sold, price, prices.shape[-1])
+            old = window.at(prices, start, tuple(range((run.last - run.first) * run.length)))
+            new = torch.where(
+                window.spread(placed, run.length) > 0, window.spread(last, run.length), old
+            )
+            prices = window.put(prices, start, new)
+    return UnitState(energy, prices, cash, state.lookback)
+
+
+def execute(
+    fleet: Fleet, profiles: Profiles, state: UnitState, step: Step, steps: int
+) -> UnitState:
+    """Deliver the last `steps` steps, the current one included: `energy` becomes what was done."""
+    stop = state.lookback + 1
+    capacity = window.at(profiles.capacity, step, tuple(range(1 - steps, 1)))
+    energy = state.energy[..., :stop, :]
+    delivered = [
+        TECHNOLOGIES[block.technology].execute(
+            block.params, _columns(capacity, block), _columns(energy, block), step
+        )
+        for block in fleet.blocks
+    ]
+    done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
+    return replace(state, energy=window.put(state.energy, stop - steps, done))
+
+
+def outcome(
+    fleet: Fleet,
+    profiles: Profiles,
+    state: UnitState,
+    step: Step,
+    members: Members,
+    bids: Bids,
+    accepted: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    offsets: tuple[int, ...],
+    lengths: tuple[int, ...],
+    step_hours: float,
+) -> Outcome:
+    """What the auction's first product brought `members`; the state is that after `execute`.
+
+    :param bids: what their strategy made of their view, slots unit-major, as are `accepted`, `paid`
+    """
+    sold = _by_unit(accepted[..., 0, :], members)
+    at = state.lookback + offsets[0]
+    cost = window.at(profiles.marginal_cost, step, offsets[:1])[..., 0, :]
+    return Outcome(
+        price=_first_price(sold, _by_unit(paid[..., 0, :], members)),
+        sold=sold.sum(-1),
+        offered=_by_unit(bids.volume[..., 0, :], members).sum(-1),
+        hours=lengths[0] * step_hours,
+        marginal_cost=window.of_units(cost, members.units),
+        power=window.of_units(state.energy[..., at, :], members.units),
+        previous_power=window.of_units(state.energy[..., at - 1, :], members.units),
+        params=members.block.params,
+    )
+
+
+def _by_unit(slots: Float[Tensor, "... slot"], members: Members) -> Float[Tensor, "... unit own"]:
+    return slots.reshape(*slots.shape[:-1], members.block.stop - members.block.start, -1)
+
+
+def _look_around(
+    profiles: Profiles,
+    state: UnitState,
+    step: Step,
+    first: int,
+    market: str,
+    units: Int[Tensor, " unit"] | None,
+    previous: Float[Tensor, "... unit"],
+    foresight: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Residual load and price ahead (scaled) and accepted prices back (EUR/MWh).
+
+    All are (... unit window), and all three windows include the first delivery step.
+    """
+    if foresight == 0:
+        nothing = window.zeros((*previous.shape, 0), previous.device)
+        return nothing, nothing, nothing
+    forecasts = profiles.forecasts[market]
+    series = forecasts.series if units is None else forecasts.series[units]
+    if state.accepted_price is None:
+        raise ValueError("a strategy with a foresight needs a state that keeps accepted prices")
+    back = tuple(range(first - foresight + 1, first + 1))
+    history = window.of_units(window.at(state.accepted_price, state.lookback, back), units)
+    return (
+        window.circular(forecasts.scaled_residual_load, series, step + first, foresight),
+        window.circular(forecasts.scaled_price, series, step + first, foresight),
+        history.transpose(-1, -2),
+    )
+
+
+def _add(
+    table: Float[Tensor, "... window unit"],
+    start: int,
+    rows: Float[Tensor, "... step slot"],
+    unit: Int[Tensor, " slot"],
+) -> Float[Tensor, "... window unit"]:
+    """The table with what each slot brings added to its unit, from row `start` on."""
+    old = window.at(table, start, tuple(range(rows.shape[-2])))
+    return window.put(table, start, old.index_add(-1, unit, rows))
+
+
+def _first_price(
+    sold: Float[Tensor, "... unit slot"], paid: Float[Tensor, "... unit slot"]
+) -> Float[Tensor, "... unit"]:
+    """Price of each unit's first order, accepted ones first, EUR/MWh."""
+    if paid.shape[-1] == 1:
+        return paid[..., 0]
+    first = (sold.abs() > ZERO_VOLUME).to(torch.uint8).argmax(-1, keepdim=True)
+    return paid.gather(-1, first)[..., 0]
+
+
+def _last_price(
+    orders: Bids,
+    sold: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    units: int,
+) -> tuple[Float[Tensor, "... product unit"], Float[Tensor, "... product unit"]]:
+    """Price of each unit's last order, accepted ones first, EUR/MWh; and whether it has one (0, 1).
+
+    A slot is no order if both volume and price are 0: learning bidders place orders of volume 0
+    where nothing is available, and go on seeing prices then.
+    """
+    slots = paid.shape[-1]
+    rank = window.ranks(slots, paid.device) + slots * (sold.abs() <= ZERO_VOLUME)
+    key = torch.where(torch.logical_or(orders.price, orders.volume), rank, -1)
+    none = key.new_full((*key.shape[:-1], units), -1)
+    last = none.scatter_reduce(-1, orders.unit.expand_as(key), key, "amax")
+    price = paid.gather(-1, last.clamp(min=0) % slots)
+    return price, (last >= 0).to(price.dtype)
+
+
+def _columns(table: Float[Tensor, "... row unit"], block: Block) -> Float[Tensor, "... row own"]:
+    if block.stop - block.start == table.shape[-1]:
+        return table
+    return table[..., block.start : block.stop]

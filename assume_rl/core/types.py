@@ -1,0 +1,194 @@
+"""The values that the economics is written in.
+
+Shapes: the last axis has a name, leading axes (`...`) are free, so one function serves one auction
+and ten thousand. `unit` counts the units of a `Fleet` (all of a scenario's, or one operator's).
+Units of measure: power MW, prices EUR/MWh, money EUR, energy MWh. Supply > 0, demand < 0.
+Economics is float64. Time is counted in steps of the calendar, half-open; only `Auction` and
+`Tick` have seconds.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+# Volumes smaller than this count as zero, so that rounding cannot flip the marginal bid.
+ZERO_VOLUME = 1e-9  # MW
+
+
+@dataclass(frozen=True)
+class ThermalParams:
+    """Power plants (thermal and renewable). Start costs are EUR per start, times are steps."""
+
+    max_power: Float[Tensor, " unit"]
+    min_power: Float[Tensor, " unit"]
+    ramp_up: Float[Tensor, " unit"]  # MW per step, inf: no limit
+    ramp_down: Float[Tensor, " unit"]  # MW per step, inf: no limit
+    min_operating_time: Float[Tensor, " unit"]
+    min_down_time: Float[Tensor, " unit"]
+    hot_start_cost: Float[Tensor, " unit"]
+    warm_start_cost: Float[Tensor, " unit"]
+    cold_start_cost: Float[Tensor, " unit"]
+    downtime_hot_start: Float[Tensor, " unit"]
+    downtime_warm_start: Float[Tensor, " unit"]
+    ramped: bool  # any unit has a ramp limit; without one, execution needs no history
+
+
+@dataclass(frozen=True)
+class DemandParams:
+    """Inelastic demand."""
+
+    price: Float[Tensor, " unit"]  # willingness to pay, EUR/MWh
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring units of one technology: `[start, stop)` of the fleet's unit axis."""
+
+    technology: str  # key of core.units.TECHNOLOGIES
+    start: int
+    stop: int
+    params: Any  # that technology's parameters
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Units, ordered so that each technology is one block."""
+
+    ids: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    owner: Int[Tensor, " unit"]
+    node: Int[Tensor, " unit"]
+
+
+@dataclass(frozen=True)
+class Members:
+    """The units of a fleet that use one strategy in one market; all of one technology."""
+
+    units: Int[Tensor, " member"] | None  # index into the fleet; None: all of it
+    block: Block  # their technology and parameters, one row per member, in this order
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """One energy market's forecasts over the whole calendar, one row per distinct series."""
+
+    price: Float[Tensor, "series step"]  # EUR/MWh
+    residual_load: Float[Tensor, "series step"]  # MW
+    scaled_price: Float[Tensor, "series step"]  # min-max over the calendar, [0, 1]
+    scaled_residual_load: Float[Tensor, "series step"]
+    series: Int[Tensor, " unit"]  # which row a unit reads
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Exogenous series of a fleet over the whole calendar; shared by every copy of a market."""
+
+    capacity: Float[Tensor, "step unit"]  # MW: available power of a plant, -|demand| of a demand
+    marginal_cost: Float[Tensor, "step unit"]  # EUR/MWh (a demand's willingness to pay)
+    forecasts: dict[str, Forecasts]  # by market
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What units remember and have promised: a window of steps around now.
+
+    Index `lookback` of the window axis is the current step, later ones hold what is already sold.
+    Steps before the calendar starts read as zero.
+    """
+
+    energy: Float[Tensor, "... window unit"]  # MW: sold, and once executed, delivered
+    # EUR/MWh of the unit's last order; None: nobody looks at it, so it is not kept
+    accepted_price: Float[Tensor, "... window unit"] | None
+    cashflow: Float[Tensor, "... window unit"]  # EUR
+    lookback: int
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a bidder may know at gate closure, and nothing else; `unit`: its own units."""
+
+    min_power: Float[Tensor, "... product unit"]  # MW, additional to what is sold
+    max_power: Float[Tensor, "... product unit"]
+    sold: Float[Tensor, "... product unit"]  # MW already sold for these steps
+    marginal_cost: Float[Tensor, "... product unit"]
+    previous_power: Float[Tensor, "... unit"]  # MW in the step before the first product
+    operating_time: Float[Tensor, "... unit"]  # steps; > 0 on, < 0 off
+    residual_load: Float[Tensor, "... unit window"]  # scaled, circular over the calendar
+    price_forecast: Float[Tensor, "... unit window"]  # scaled, circular over the calendar
+    price_history: Float[Tensor, "... unit window"]  # EUR/MWh, up to and including the first step
+    params: Any  # the technology's parameters of these units
+
+
+@dataclass(frozen=True)
+class Bids:
+    """Orders: sell > 0, buy < 0, volume 0 = empty slot. Every product has the same slots."""
+
+    price: Float[Tensor, "... product slot"]
+    volume: Float[Tensor, "... product slot"]
+    unit: Int[Tensor, " slot"]  # index into the bidder's units
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What a clearing rule decides. Leading axes: anything, products included."""
+
+    accepted: Float[Tensor, "... slot"]  # MW, sign of the order
+    paid: Float[Tensor, "... slot"]  # EUR/MWh, also stated for rejected orders
+    price: Float[Tensor, "... zone"]  # published price, 0 if nothing trades
+    supply_volume: Float[Tensor, "... zone"]  # MW
+    demand_volume: Float[Tensor, "... zone"]  # MW, positive
+    min_price: Float[Tensor, "... zone"]  # that accepted supply is paid
+    max_price: Float[Tensor, "... zone"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one auction brought each bidding unit, after dispatch: the input of a reward."""
+
+    price: Float[Tensor, "... unit"]  # EUR/MWh of the unit's first order, accepted ones first
+    sold: Float[Tensor, "... unit"]  # MW accepted
+    offered: Float[Tensor, "... unit"]  # MW
+    hours: float  # length of the first product
+    marginal_cost: Float[Tensor, "... unit"]  # at the first product
+    power: Float[Tensor, "... unit"]  # MW delivered (planned, if not yet executed) in that step
+    previous_power: Float[Tensor, "... unit"]  # MW in the step before
+    params: Any
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What a strategy makes of an outcome; `reward` is what a learner maximises."""
+
+    reward: Float[Tensor, "... unit"]  # scaled
+    profit: Float[Tensor, "... unit"]  # EUR
+    regret: Float[Tensor, "... unit"]  # EUR, opportunity cost as the reward counts it
+
+
+@dataclass(frozen=True)
+class Auction:
+    """One auction of the plan. Times: seconds since the calendar starts; deliveries: steps."""
+
+    market: str
+    number: int  # counts this market's auctions from 0
+    opens: int
+    closes: int
+    first: tuple[int, ...]  # first delivery step of each product
+    length: tuple[int, ...]  # steps of each product
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Everything that happens at one instant, in the order of `core.step`."""
+
+    time: int  # seconds since the calendar starts
+    step: int  # the calendar step that contains `time`
+    closing: tuple[Auction, ...]
+    opening: tuple[Auction, ...]
+
+
+Mask = Bool[Tensor, "..."]
+
+# A calendar step: one for everything (the agents shell), or one per copy of a market.
+Step = int | Int[Tensor, "..."]

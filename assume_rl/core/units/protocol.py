@@ -1,0 +1,50 @@
+"""What a technology is: pure functions on the parameters of its units."""
+
+from typing import Any, Protocol
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.types import Step
+
+Power = Float[Tensor, "... product unit"]
+
+
+class Technology(Protocol):
+    """A module with these functions is a technology once it is in `TECHNOLOGIES`.
+
+    `params` are always that technology's parameters, one row per unit.
+    """
+
+    def select(self, params: Any, units: Int[Tensor, " unit"]) -> Any:
+        """Parameters of some of the units."""
+        ...
+
+    def has_history(self, params: Any) -> bool:
+        """Whether what a unit can do depends on how long it has been running."""
+        ...
+
+    def band(self, params: Any, capacity: Power, sold: Power) -> tuple[Power, Power]:
+        """Least and most power that can be offered on top of what is sold, MW, signed."""
+        ...
+
+    def operating_time(
+        self, params: Any, past: Float[Tensor, "... window unit"], step: Step
+    ) -> Float[Tensor, "... unit"]:
+        """Steps since a unit was last switched, > 0 on, < 0 off; `past` ends before `step`."""
+        ...
+
+    def execute(
+        self,
+        params: Any,
+        capacity: Float[Tensor, "... step unit"],
+        energy: Float[Tensor, "... window unit"],
+        step: Step,
+    ) -> Float[Tensor, "... step unit"]:
+        """Power that is really delivered in the last steps of `energy`, MW.
+
+        :param capacity: of the steps to execute
+        :param energy: sold MW; ends with the steps to execute, starts as far back as is known
+        :param step: calendar step of the last one
+        """
+        ...

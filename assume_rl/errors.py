@@ -1,0 +1,50 @@
+"""Errors that are the user's to mend.
+
+::
+
+    AssumeRlError            one clear message, exit code 2, no traceback
+    ├── ScenarioError        a scenario folder, its configuration or its tables
+    ├── PolicyError          a policy file or folder
+    ├── ConfigurationError   an argument, a learning setting, a device
+    └── ResultsError         a database URL or an output folder
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AssumeRlError(Exception):
+    """Base of all errors that carry one message for the user."""
+
+
+class ScenarioError(AssumeRlError):
+    """A scenario folder cannot be understood; `problems` lists everything that is wrong."""
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class PolicyError(AssumeRlError):
+    """A policy file or folder is missing, damaged, unsafe or does not fit."""
+
+
+class ConfigurationError(AssumeRlError, ValueError):
+    """An argument or setting is not valid."""
+
+
+class ResultsError(AssumeRlError):
+    """Results cannot be written to or read from where the user asked."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Sentence end that names the valid choice closest to `name`.
+
+    >>> nearest("gama", ["gamma", "tau"])
+    "did you mean 'gamma'?"
+    """
+    choices = sorted(set(valid))
+    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    if matches:
+        return f"did you mean '{matches[0]}'?"
+    return "valid: " + ", ".join(choices)

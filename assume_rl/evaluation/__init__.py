@@ -1,0 +1,1 @@
+"""How good what was learned is: best responses and regret."""

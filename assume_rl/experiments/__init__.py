@@ -1,0 +1,1 @@
+"""Running, training and evaluating a study case from end to end."""

@@ -1,0 +1,1 @@
+"""Multi-agent reinforcement learning in torch; knows transitions, not markets."""

@@ -1,0 +1,255 @@
+"""Policies on disk: one safetensors file per actor and a manifest that describes them all.
+
+A policy folder holds `<unit id>.safetensors` (the id percent-encoded), each the state dict of one
+actor with linear layers as `(out, in)`, and `manifest.json`. The manifest names every file's unit,
+sizes, features, architecture and hash; a file that it does not vouch for is not loaded. Folders in
+ASSUME's layout (`assume_layout`) are read through the same functions. Critics and the rest of a
+learner are kept apart (`trainer_state`): a scenario runs on a policy folder alone.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+
+from assume_rl.errors import PolicyError, nearest
+from assume_rl.learning import assume_layout
+from assume_rl.learning.assume_layout import is_assume_layout, save_assume_layout
+from assume_rl.learning.files import MANIFEST, find, parse_safetensors, read_file, sha256, write_set
+from assume_rl.learning.manifest import (
+    Manifest,
+    PolicyEntry,
+    file_name,
+    package_version,
+    read_manifest,
+)
+from assume_rl.learning.networks import ActorStack, Weights
+from assume_rl.learning.trainer_state import load_trainer_state, save_trainer_state
+from assume_rl.learning.transfer import transfer, transfer_critic, transfer_critics
+from assume_rl.learning.types import AgentSpec
+
+__all__ = [
+    "LoadedPolicies",
+    "Manifest",
+    "check_fit",
+    "is_assume_layout",
+    "load_policies",
+    "load_policy",
+    "load_trainer_state",
+    "read_manifest",
+    "save_assume_layout",
+    "save_policies",
+    "save_trainer_state",
+    "transfer",
+    "transfer_critic",
+    "transfer_critics",
+]
+
+# In the order of the layers, which a safetensors file does not keep.
+PARAMETERS = {
+    "mlp": ("FC1.weight", "FC1.bias", "FC2.weight", "FC2.bias", "FC3.weight", "FC3.bias"),
+}
+
+
+@dataclass(frozen=True)
+class LoadedPolicies:
+    """Actors read from a folder, one stack per shape; `specs` in the order of the units.
+
+    ASSUME's layout records no features and no private sizes: `specs` is empty, `manifest` None.
+    """
+
+    actors: tuple[ActorStack, ...]
+    specs: tuple[AgentSpec, ...] = ()
+    manifest: Manifest | None = None
+
+
+class _Policy(NamedTuple):
+    unit_id: str
+    architecture: str
+    unique_size: int
+    state: Weights
+
+
+def save_policies(
+    folder: Path,
+    actors: Iterable[ActorStack],
+    specs: Sequence[AgentSpec],
+    *,
+    algorithm: str,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a policy folder: the whole set or, if that fails or is cut short, nothing of it.
+
+    `specs`: of all units in `actors`. `extra`: anything JSON can hold, kept in the manifest.
+    Raises `PolicyError` if the folder cannot be written.
+    """
+    known = {spec.unit_id: spec for spec in specs}
+    files: dict[str, bytes] = {}
+    units: dict[str, PolicyEntry] = {}
+    for actor in actors:
+        for unit in actor.unit_ids:
+            state = actor.module_state(unit)
+            name = file_name(unit)
+            files[name] = safetensors.torch.save(state)
+            units[unit] = _entry(known[unit], name, actor.architecture, state, files[name])
+    manifest = Manifest(
+        package_version=package_version(),
+        algorithm=algorithm,
+        units=units,
+        extra=dict(extra or {}),
+    )
+    write_set(Path(folder), files, manifest.model_dump_json(indent=2).encode())
+
+
+def load_policies(folder: Path, *, unit_ids: Sequence[str] | None = None) -> LoadedPolicies:
+    """Read the policies of `unit_ids` (None: all) from a folder in our layout or in ASSUME's.
+
+    Raises `PolicyError`, with one sentence, if anything is missing, damaged, changed since it was
+    saved, pickled with more than tensors, or written in a newer format.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise PolicyError(f"policy folder '{folder}' does not exist")
+    if is_assume_layout(folder):
+        units = assume_layout.unit_ids(folder) if unit_ids is None else unit_ids
+        return LoadedPolicies(_stacks([_read_assume(folder, unit) for unit in units]))
+    manifest = read_manifest(folder)
+    units = tuple(manifest.units) if unit_ids is None else unit_ids
+    policies = [_read(folder, manifest, unit) for unit in units]
+    return LoadedPolicies(_stacks(policies), tuple(_spec(manifest, u) for u in units), manifest)
+
+
+def load_policy(path: Path, unit_id: str) -> ActorStack:
+    """One unit's actor, from a policy folder or from one actor's file.
+
+    A file may belong to another unit: its policy then acts for `unit_id`.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.suffix:
+        return load_policies(path, unit_ids=(unit_id,)).actors[0]
+    if path.suffix == ".pt":
+        policy = _Policy(unit_id, "mlp", 0, _checked(assume_layout.read_actor(path), path))
+        return _stacks([policy])[0]
+    read_file(path)
+    manifest = read_manifest(path.parent)
+    owners = [unit for unit, entry in manifest.units.items() if entry.file == path.name]
+    if not owners:
+        raise PolicyError(f"policy file '{path}' is not listed in the {MANIFEST} beside it")
+    return _stacks([_read(path.parent, manifest, owners[0])._replace(unit_id=unit_id)])[0]
+
+
+def check_fit(actors: Iterable[ActorStack], specs: Sequence[AgentSpec], source: Path) -> None:
+    """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes."""
+    found = {u: _sizes(stack.module_state(u)) for stack in actors for u in stack.unit_ids}
+    for spec in specs:
+        if spec.unit_id not in found:
+            raise PolicyError(_unknown_unit(source, spec.unit_id, found))
+        _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), found[spec.unit_id])
+
+
+def _entry(
+    spec: AgentSpec, file: str, architecture: str, state: Weights, content: bytes
+) -> PolicyEntry:
+    obs_size, act_size = _sizes(state)
+    return PolicyEntry(
+        file=file,
+        architecture=architecture,
+        dtype=str(state["FC1.weight"].dtype).removeprefix("torch."),
+        obs_size=obs_size,
+        act_size=act_size,
+        unique_size=spec.unique_size,
+        features=spec.features,
+        sha256=sha256(content),
+    )
+
+
+def _spec(manifest: Manifest, unit: str) -> AgentSpec:
+    entry = manifest.units[unit]
+    return AgentSpec(unit, entry.obs_size, entry.act_size, entry.unique_size, entry.features)
+
+
+def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
+    if unit not in manifest.units:
+        raise PolicyError(_unknown_unit(folder, unit, manifest.units))
+    entry = manifest.units[unit]
+    path = find(folder, file_name(unit))
+    content = read_file(path)
+    if sha256(content) != entry.sha256:
+        parse_safetensors(content, path)  # says more of a file that is no safetensors at all
+        raise PolicyError(
+            f"policy file '{path}' was changed since it was saved: its sha256 is not the one in "
+            f"{MANIFEST}"
+        )
+    state = _checked(parse_safetensors(content, path), path, entry.architecture)
+    _check_sizes(path, unit, (entry.obs_size, entry.act_size), _sizes(state))
+    return _Policy(unit, entry.architecture, entry.unique_size, state)
+
+
+def _read_assume(folder: Path, unit: str) -> _Policy:
+    path = assume_layout.actor_path(folder, unit)
+    return _Policy(unit, "mlp", 0, _checked(assume_layout.read_actor(path), path))
+
+
+def _checked(state: Weights, path: Path, architecture: str = "mlp") -> Weights:
+    """The state dict with its parameters in order, if they form a network."""
+    if architecture not in PARAMETERS:
+        hint = nearest(architecture, PARAMETERS)
+        raise PolicyError(f"policy file '{path}': unknown architecture '{architecture}', {hint}")
+    names = PARAMETERS[architecture]
+    if "LSTM1.weight_ih" in state:
+        raise PolicyError(f"policy file '{path}' holds an lstm actor, which is not supported yet")
+    if set(state) != set(names):
+        raise PolicyError(
+            f"policy file '{path}' holds {', '.join(sorted(state)) or 'nothing'}, expected "
+            f"{', '.join(names)}"
+        )
+    ordered = {name: state[name] for name in names}
+    _check_layers(ordered, path)
+    return ordered
+
+
+def _check_layers(state: Weights, path: Path) -> None:
+    """Each layer must take what the one before gives, and have a bias per output."""
+    weights = [w for name, w in state.items() if name.endswith("weight")]
+    biases = [b for name, b in state.items() if name.endswith("bias")]
+    fed = all(
+        later.shape[-1:] == earlier.shape[:1] for earlier, later in itertools.pairwise(weights)
+    )
+    biased = all(
+        w.ndim == 2 and b.shape == w.shape[:1] for w, b in zip(weights, biases, strict=True)
+    )
+    if not (fed and biased):
+        sizes = ", ".join(f"{name} {tuple(w.shape)}" for name, w in state.items())
+        raise PolicyError(f"policy file '{path}': layers do not fit each other: {sizes}")
+
+
+def _check_sizes(
+    source: Path, unit: str, expected: tuple[int, int], found: tuple[int, int]
+) -> None:
+    if found != expected:
+        raise PolicyError(
+            f"'{source}': the policy of unit '{unit}' takes {found[0]} observations and gives "
+            f"{found[1]} actions, expected {expected[0]} and {expected[1]}"
+        )
+
+
+def _sizes(state: Weights) -> tuple[int, int]:
+    """Length of observation and action of one actor's state dict."""
+    weights = [w for name, w in state.items() if name.endswith("weight")]
+    return weights[0].shape[1], weights[-1].shape[0]
+
+
+def _stacks(policies: Sequence[_Policy]) -> tuple[ActorStack, ...]:
+    """One stack per shape, in the order of first appearance."""
+    groups: dict[Any, dict[str, Weights]] = {}
+    for unit, architecture, unique_size, state in policies:
+        shapes = tuple((name, w.shape, w.dtype) for name, w in state.items())
+        groups.setdefault((architecture, unique_size, shapes), {})[unit] = state
+    return tuple(ActorStack.of(states) for states in groups.values())
+
+
+def _unknown_unit(source: Path, unit: str, known: Iterable[str]) -> str:
+    return f"'{source}' has no policy for unit '{unit}', {nearest(unit, known)}"

@@ -1,0 +1,120 @@
+"""Exploration of deterministic policies: laws and noise processes.
+
+Noise enters `explore` as an argument. `NormalActionNoise` and `OUNoise` are the stateful faces of
+the same laws for users who draw one action at a time.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.schedules import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """How actions are drawn now.
+
+    `initial`: random around a centre with standard deviation `std`. `noise`: the actor's action
+    plus `scale` times standard normal noise, in [-1, 1]. `off`: the actor's action.
+    """
+
+    mode: Literal["initial", "noise", "off"]
+    std: float = 0.0
+    scale: float = 0.0
+
+
+OFF = Exploration("off")
+
+
+def exploration_at(config: LearningConfig, *, initial: bool, progress: float) -> Exploration:
+    """Exploration of a training episode; `progress` falls from 1 to 0 (`schedules.progress`)."""
+    schedule = SCHEDULES[config.action_noise_schedule or "constant"]
+    scale = schedule(config.noise_dt, progress) * config.noise_scale * config.noise_sigma
+    mode: Literal["initial", "noise"] = "initial" if initial else "noise"
+    return Exploration(mode, std=config.exploration_noise_std, scale=scale)
+
+
+def explore(
+    mean: Float[Tensor, "... act"],
+    centre: Float[Tensor, "... act"],
+    z: Float[Tensor, "... act"],
+    exploration: Exploration,
+) -> tuple[Float[Tensor, "... act"], Float[Tensor, "... act"]]:
+    """Action and the noise in it.
+
+    `mean`: the actor's action. `centre`: where a strategy wants its initial experience. `z`:
+    standard normal draws. Actions of the initial experience are not limited to [-1, 1].
+    """
+    if exploration.mode == "off":
+        return mean, torch.zeros_like(mean)
+    if exploration.mode == "initial":
+        noise = exploration.std * z
+        return centre + noise, noise
+    noise = exploration.scale * z
+    return (mean + noise).clamp(-1.0, 1.0), noise
+
+
+class NormalActionNoise:
+    """Independent normal noise `dt * scale * N(mu, sigma)`, one draw per call of `noise`."""
+
+    def __init__(
+        self,
+        action_dimension: int,
+        mu: float = 0.0,
+        sigma: float = 0.1,
+        scale: float = 1.0,
+        dt: float = 0.9998,
+        generator: Generator | None = None,
+    ) -> None:
+        """`generator`: where draws come from; None: torch's default generator."""
+        self.action_dimension = action_dimension
+        self.mu, self.sigma, self.scale, self.dt = mu, sigma, scale, dt
+        self.generator = generator
+
+    def noise(self) -> Float[Tensor, " act"]:
+        """The next draw."""
+        z = torch.randn(self.action_dimension, generator=self.generator)
+        return self.dt * self.scale * (self.mu + self.sigma * z)
+
+    def update_noise_decay(self, dt: float) -> None:
+        """Set the factor that a schedule lets decay."""
+        self.dt = dt
+
+
+class OUNoise:
+    """Ornstein-Uhlenbeck noise: `x += theta * (mu - x) * dt + sigma * sqrt(dt) * N(0, 1)`.
+
+    Uhlenbeck and Ornstein (1930), as used for exploration by Lillicrap et al. (2015).
+    """
+
+    def __init__(
+        self,
+        action_dimension: int,
+        mu: float = 0,
+        sigma: float = 0.5,
+        theta: float = 0.15,
+        dt: float = 0.01,
+        generator: Generator | None = None,
+    ) -> None:
+        """`generator`: where draws come from; None: torch's default generator."""
+        self.action_dimension = action_dimension
+        self.mu, self.sigma, self.theta, self.dt = mu, sigma, theta, dt
+        self.generator = generator
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the mean, as at the start of an episode."""
+        self.state = torch.full((self.action_dimension,), float(self.mu))
+
+    def noise(self) -> Float[Tensor, " act"]:
+        """The next value of the process."""
+        z = torch.randn(self.action_dimension, generator=self.generator)
+        drift = self.theta * (self.mu - self.state) * self.dt
+        self.state = self.state + drift + self.sigma * math.sqrt(self.dt) * z
+        return self.state

@@ -1,0 +1,140 @@
+"""Reading and writing tensors on disk: atomic, without pickle, one sentence for whatever is wrong.
+
+A folder of files that belong together is replaced as a whole: new files gather in a hidden
+subfolder, are complete once its manifest is there, and only then move over the old ones. A reader
+looks into that subfolder first, so a writer that dies leaves either the old set or the new one.
+"""
+
+import hashlib
+import os
+import pickle
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from assume_rl.errors import PolicyError
+
+MANIFEST = "manifest.json"
+_PENDING = ".saving"
+
+
+def sha256(content: bytes) -> str:
+    """Hash of a file's content, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a file that then replaces `path`, whole; `PolicyError` if that fails."""
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; `PolicyError` if that fails."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
+    """Replace the set of files that `folder` holds; files of others stay where they are."""
+    pending = folder / _PENDING
+    with _writing(folder):
+        _finish(folder)  # what an earlier writer did not come to
+        shutil.rmtree(pending, ignore_errors=True)
+        for name, content in files.items():
+            write_file(pending / name, content)
+        write_file(pending / MANIFEST, manifest)
+        _finish(folder)
+
+
+def _finish(folder: Path) -> None:
+    """Move a complete new set into place, its manifest last."""
+    pending = folder / _PENDING
+    if not (pending / MANIFEST).is_file():
+        return
+    names = sorted((file.name for file in pending.iterdir()), key=lambda name: name == MANIFEST)
+    for name in names:
+        (pending / name).replace(folder / name)
+    _sync(folder)
+    pending.rmdir()
+
+
+def find(folder: Path, name: str) -> Path:
+    """Where the newest complete set of `folder` has its file `name`."""
+    pending = folder / _PENDING
+    if (pending / MANIFEST).is_file() and (pending / name).is_file():
+        return pending / name
+    return folder / name
+
+
+def read_file(path: Path) -> bytes:
+    """Content of a file; `PolicyError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PolicyError(f"policy file '{path}' does not exist") from None
+    except OSError as error:
+        raise PolicyError(f"policy file '{path}' cannot be read: {error.strerror}") from None
+
+
+def parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, on the CPU; `PolicyError` if it is anything else."""
+    if content[:1] == b"\x80" or content[:4] == b"PK\x03\x04":
+        raise PolicyError(f"policy file '{path}' is a pickle, not safetensors; it was not opened")
+    try:
+        return safetensors.torch.load(content)
+    except (SafetensorError, KeyError, ValueError):
+        raise PolicyError(f"policy file '{path}' is damaged or not a safetensors file") from None
+
+
+def load_torch(path: Path) -> dict[str, Any]:
+    """Dictionary in a `.pt` file, on the CPU, without running code that the file may hold."""
+    if not path.is_file():
+        raise PolicyError(f"policy file '{path}' does not exist")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch warns of pickles it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise PolicyError(
+            f"policy file '{path}' is damaged or holds code or objects beside tensors; "
+            "nothing in it was run"
+        ) from None
+    except Exception:  # a damaged file fails anywhere in torch's parser, with any exception
+        raise PolicyError(f"policy file '{path}' is damaged or not a torch file") from None
+    if not isinstance(content, dict):
+        raise PolicyError(f"policy file '{path}' holds a {type(content).__name__}, not networks")
+    return content
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PolicyError(f"'{path}' cannot be written: {reason}") from None
+
+
+def _sync(path: Path) -> None:
+    """Have the operating system write a file or folder to the disk."""
+    if os.name == "nt":  # only POSIX opens folders, and files for reading, to do that
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""`manifest.json`: what a policy folder says of its files."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from assume_rl.errors import PolicyError
+from assume_rl.learning.files import MANIFEST, find, read_file
+
+FORMAT = "assume-rl policies"
+FORMAT_VERSION = 1
+
+
+class PolicyEntry(BaseModel):
+    """What the manifest says of one unit's policy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    architecture: str
+    dtype: str
+    obs_size: int
+    act_size: int
+    unique_size: int
+    features: tuple[tuple[str, int, str], ...] = ()
+    """Name, size and scaling of the observation's features, in order."""
+    sha256: str
+    """Of the file."""
+
+
+class Manifest(BaseModel):
+    """`manifest.json` of a policy folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    package_version: str
+    algorithm: str
+    """What trained the policies."""
+    units: dict[str, PolicyEntry]
+    extra: dict[str, Any] = {}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a policy folder in our layout."""
+    path = find(Path(folder), MANIFEST)
+    if not path.is_file():
+        raise PolicyError(_no_policies(Path(folder)))
+    try:
+        content = json.loads(read_file(path))
+        form, version = content["format"], int(content["format_version"])
+    except (ValueError, TypeError, KeyError):
+        raise PolicyError(f"'{path}' is damaged or not the manifest of a policy folder") from None
+    if form != FORMAT:
+        raise PolicyError(f"'{path}' is the manifest of '{form}', not of '{FORMAT}'")
+    if version > FORMAT_VERSION:
+        raise PolicyError(
+            f"'{path}' has format version {version}, this version of assume-rl reads up to "
+            f"{FORMAT_VERSION}"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise PolicyError(f"'{path}' is damaged: '{key}' is missing or wrong") from None
+
+
+def file_name(unit_id: str) -> str:
+    """Name of a unit's file; `urllib.parse.unquote` of the stem gives the id back.
+
+    >>> file_name("gas 1/a")
+    'gas%201%2Fa.safetensors'
+    """
+    return quote(unit_id, safe="") + ".safetensors"
+
+
+def package_version() -> str:
+    """Version of the installed package."""
+    try:
+        return metadata.version("assume-rl")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _no_policies(folder: Path) -> str:
+    message = (
+        f"'{folder}' is not a policy folder: it has neither {MANIFEST} nor actors/actor_<unit>.pt"
+    )
+    inside = sorted(child.name for child in folder.glob("*") if (child / MANIFEST).is_file())
+    return message + (f"; it has the policy folders {', '.join(inside)}" if inside else "")

@@ -1,0 +1,222 @@
+"""Actors and critics of many agents as stacked weights.
+
+A stack holds the networks of all agents of one shape: weights `(net, in, out)`, so that one batched
+product serves all agents. `learning.modules` has the same networks for one agent as torch modules;
+`module_state` and `write` convert between the two.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import softsign
+
+from assume_rl import keyed
+from assume_rl.errors import PolicyError
+from assume_rl.learning.types import AgentSpec
+
+Weights = dict[str, Tensor]
+State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
+
+ACTOR_HIDDEN = (256, 128)
+
+
+def critic_hidden(n_agents: int) -> tuple[int, ...]:
+    """Hidden layers of a critic that sees `n_agents` agents (all groups together)."""
+    if n_agents <= 20:
+        return (256, 128)
+    if n_agents <= 50:
+        return (512, 256, 128)
+    return (1024, 512, 256, 128)
+
+
+def critic_input_size(spec: AgentSpec, agents: Sequence[AgentSpec]) -> int:
+    """Own observation, the others' unique parts, everybody's actions."""
+    uniques = sum(a.unique_size for a in agents) - spec.unique_size
+    return spec.obs_size + uniques + sum(a.act_size for a in agents)
+
+
+def mlp(
+    weights: Iterable[Tensor], x: Float[Tensor, "net row entry"]
+) -> Float[Tensor, "net row out"]:
+    """Linear layers with ReLU between them; `weights`: weight, bias, weight, bias, ..."""
+    first, *layers = zip(*[iter(weights)] * 2, strict=True)
+    x = torch.baddbmm(first[1].unsqueeze(-2), x, first[0])
+    for weight, bias in layers:
+        x = torch.baddbmm(bias.unsqueeze(-2), torch.relu(x), weight)
+    return x
+
+
+@dataclass(frozen=True)
+class ActorStack:
+    """Actors of agents that have equal sizes: linear-ReLU layers, softsign output.
+
+    `weights`: `FC<k>.weight` `(agent, in, out)` and `FC<k>.bias` `(agent, out)`, layers in order.
+    """
+
+    unit_ids: tuple[str, ...]
+    architecture: str
+    weights: Weights
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights; observations are cast to it."""
+        return next(iter(self.weights.values())).dtype
+
+    def __call__(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent act"]:
+        """Actions in (-1, 1) for observations of any leading shape, agents in stack order."""
+        rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
+        return self.rows(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
+
+    def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
+        """The same, agents first: the layout of batched products."""
+        return softsign(mlp(self.weights.values(), obs))
+
+    def select(self, unit_ids: Sequence[str]) -> "ActorStack":
+        """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
+        index = [_index(self.unit_ids, u) for u in unit_ids]
+        weights = {name: w[index] for name, w in self.weights.items()}
+        return replace(self, unit_ids=tuple(unit_ids), weights=weights)
+
+    def to(self, device: torch.device | None = None, dtype: torch.dtype | None = None) -> "ActorStack":
+        """The stack on another device or with another dtype."""
+        weights = {n: w.to(device=device, dtype=dtype) for n, w in self.weights.items()}
+        return replace(self, weights=weights)
+
+    def clone(self) -> "ActorStack":
+        """A snapshot that shares no memory and no graph with this stack."""
+        return replace(self, weights=clone_weights(self.weights))
+
+    def module_state(self, unit_id: str) -> Weights:
+        """State dict of one agent's `Actor`."""
+        return _module_row(self.weights, _index(self.unit_ids, unit_id))
+
+    def write(self, unit_id: str, state: State) -> None:
+        """Overwrite one agent's weights in place; `PolicyError` if `state` does not fit."""
+        _write_row(self.weights, _index(self.unit_ids, unit_id), state, unit_id)
+
+    @classmethod
+    def of(cls, states: Mapping[str, State]) -> "ActorStack":
+        """A stack of the `Actor` state dicts of agents with equal sizes, by unit id."""
+        rows = [_stack_row(state) for state in states.values()]
+        weights = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        return cls(tuple(states), "mlp", weights)
+
+
+@dataclass(frozen=True)
+class CriticStack:
+    """Critics of agents whose inputs have equal sizes: linear-ReLU layers, one output.
+
+    `weights`: `layers.<k>.weight` `(net, in, out)`, `layers.<k>.bias` `(net, out)`. With `critics`
+    Q-functions per agent, nets `[c * agents, (c + 1) * agents)` are the agents' c-th ones.
+    """
+
+    unit_ids: tuple[str, ...]
+    critics: int
+    weights: Weights
+
+    def __call__(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "critic agent row"]:
+        """All Q-values of the agents' own joint inputs."""
+        q = mlp(self.weights.values(), x.repeat(self.critics, 1, 1) if self.critics > 1 else x)
+        return q.view(self.critics, *x.shape[:2])
+
+    def q1(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "agent row"]:
+        """Each agent's first Q-value; differentiable in `x`, not in the weights."""
+        return mlp((w.detach()[: x.shape[0]] for w in self.weights.values()), x).squeeze(-1)
+
+    def clone(self) -> "ActorStack":
+        """A snapshot that shares no memory and no graph with this stack."""
+        return replace(self, weights=clone_weights(self.weights))
+
+    def module_state(self, unit_id: str) -> Weights:
+        """State dict of one agent's `CriticTD3` (without the `q2_` part if there is one critic)."""
+        return {
+            f"q{c + 1}_{name}": value
+            for c, row in enumerate(self._nets(unit_id))
+            for name, value in _module_row(self.weights, row).items()
+        }
+
+    def write(self, unit_id: str, state: State) -> None:
+        """Overwrite one agent's weights in place; `PolicyError` if `state` does not fit."""
+        for c, row in enumerate(self._nets(unit_id)):
+            prefix = f"q{c + 1}_"
+            part = {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+            _write_row(self.weights, row, part, unit_id)
+
+    def _nets(self, unit_id: str) -> range:
+        return range(_index(self.unit_ids, unit_id), self.critics * len(self.unit_ids),
+                     len(self.unit_ids))  # fmt: skip
+
+
+def initial_actors(specs: Sequence[AgentSpec], seed: int) -> ActorStack:
+    """Fresh actors, float64; an agent's weights depend on `seed`, its id and its sizes only."""
+    sizes = (specs[0].obs_size, *ACTOR_HIDDEN, specs[0].act_size)
+    names = [f"FC{k + 1}" for k in range(len(sizes) - 1)]
+    nets = [(spec.unit_id, "actor") for spec in specs]
+    return ActorStack(tuple(s.unit_id for s in specs), "mlp", _initial(names, sizes, nets, seed))
+
+
+def initial_critics(
+    specs: Sequence[AgentSpec], agents: Sequence[AgentSpec], critics: int, seed: int
+) -> CriticStack:
+    """Fresh critics, float64, of the agents `specs` among all `agents`."""
+    sizes = (critic_input_size(specs[0], agents), *critic_hidden(len(agents)), 1)
+    names = [f"layers.{k}" for k in range(len(sizes) - 1)]
+    nets = [(spec.unit_id, f"critic{c + 1}") for c in range(critics) for spec in specs]
+    weights = _initial(names, sizes, nets, seed)
+    return CriticStack(tuple(s.unit_id for s in specs), critics, weights)
+
+
+def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau: float) -> None:
+    """Move `target_params` by the share `tau` towards `params`, in place and without a graph."""
+    with torch.no_grad():
+        torch._foreach_lerp_(list(target_params), list(params), tau)
+
+
+def clone_weights(weights: Weights) -> Weights:
+    """Copies that share no memory and no graph."""
+    return {name: w.detach().clone() for name, w in weights.items()}
+
+
+def _initial(
+    names: Sequence[str], sizes: Sequence[int], nets: Sequence[tuple[str, str]], seed: int
+) -> Weights:
+    """Xavier-uniform weights (Glorot and Bengio 2010) and zero biases."""
+    weights: Weights = {}
+    for name, rows, columns in zip(names, sizes[:-1], sizes[1:], strict=True):
+        bound = math.sqrt(6.0 / (rows + columns))
+        draws = [keyed.uniform((rows, columns), seed, "init", net, u, name) for u, net in nets]
+        weights[f"{name}.weight"] = (2.0 * torch.stack(draws) - 1.0) * bound
+        weights[f"{name}.bias"] = torch.zeros(len(nets), columns, dtype=torch.float64)
+    return weights
+
+
+def _index(unit_ids: Sequence[str], unit_id: str) -> int:
+    if unit_id not in unit_ids:
+        raise PolicyError(f"there is no network of unit '{unit_id}'")
+    return unit_ids.index(unit_id)
+
+
+def _stack_row(state: State) -> Weights:
+    return {name: w.T if w.ndim == 2 else w for name, w in state.items()}
+
+
+def _module_row(weights: Weights, row: int) -> Weights:
+    rows = {name: w[row].detach().clone() for name, w in weights.items()}
+    return {name: w.T.contiguous() if w.ndim == 2 else w for name, w in rows.items()}
+
+
+def _write_row(weights: Weights, row: int, state: State, unit_id: str) -> None:
+    values = _stack_row(state)
+    shapes = {name: tuple(w.shape[1:]) for name, w in weights.items()}
+    given = {name: tuple(w.shape) for name, w in values.items()}
+    if given != shapes:
+        wrong = sorted(n for n in shapes | given if shapes.get(n) != given.get(n))
+        raise PolicyError(f"weights of unit '{unit_id}' do not fit: {', '.join(wrong)}")
+    with torch.no_grad():
+        for name, value in values.items():
+            weights[name][row].copy_(value)

@@ -1,0 +1,101 @@
+"""A learner's whole state on disk: nested dictionaries of tensors and plain values, no pickle.
+
+One safetensors file holds the tensors; its header holds the nesting as JSON and a hash of both.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from assume_rl.errors import PolicyError
+from assume_rl.learning.files import replacing
+
+FILE = "trainer_state.safetensors"
+FORMAT_VERSION = 1
+
+
+def save_trainer_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write `state` to `folder`: mappings, lists, tuples, tensors, numbers, strings, None.
+
+    The file is there whole or, if writing fails, as it was before. Raises `PolicyError`.
+    """
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_encode(state, tensors))
+    header = {"version": str(FORMAT_VERSION), "tree": tree, "digest": _digest(tree, tensors)}
+    with replacing(Path(folder) / FILE) as temporary:
+        save_file(tensors, temporary, header)
+
+
+def load_trainer_state(folder: Path) -> dict[str, Any]:
+    """The state that `save_trainer_state` wrote, tensors on the CPU; `PolicyError` if damaged."""
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise PolicyError(f"trainer state '{path}' does not exist")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        version, tree, digest = int(header["version"]), header["tree"], header["digest"]
+    except (SafetensorError, OSError, KeyError, ValueError):
+        raise PolicyError(f"trainer state '{path}' is damaged or not a trainer state") from None
+    if version > FORMAT_VERSION:
+        raise PolicyError(
+            f"trainer state '{path}' has format version {version}, this version of assume-rl "
+            f"reads up to {FORMAT_VERSION}"
+        )
+    if _digest(tree, tensors) != digest:
+        raise PolicyError(f"trainer state '{path}' was changed since it was saved")
+    state: dict[str, Any] = _decode(json.loads(tree), tensors)
+    return state
+
+
+def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """JSON form of `value`; its tensors move to `tensors`. Lists stand for themselves."""
+    match value:
+        case Tensor():
+            name = str(len(tensors))
+            tensors[name] = _owned(value)
+            return {"tensor": name}
+        case Mapping():
+            return {"map": [[key, _encode(item, tensors)] for key, item in value.items()]}
+        case tuple():
+            return {"tuple": [_encode(item, tensors) for item in value]}
+        case list():
+            return [_encode(item, tensors) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"a trainer state cannot hold a {type(value).__name__}")
+
+
+def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    match value:
+        case {"tensor": str(name)}:
+            return tensors[name]
+        case {"map": list(items)}:
+            return {key: _decode(item, tensors) for key, item in items}
+        case {"tuple": list(items)}:
+            return tuple(_decode(item, tensors) for item in items)
+        case list(items):
+            return [_decode(item, tensors) for item in items]
+    return value
+
+
+def _owned(tensor: Tensor) -> Tensor:
+    """On the CPU and contiguous, in memory of its own: safetensors stores no views."""
+    tensor = tensor.detach().cpu().contiguous()
+    shares = tensor.untyped_storage().nbytes() != tensor.nbytes
+    return tensor.clone() if shares else tensor
+
+
+def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(tree.encode())
+    for name in sorted(tensors):
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Result tables, sinks and summary figures."""

@@ -1,0 +1,146 @@
+"""Engines, fast inserts and exports: what sinks need of a database."""
+
+import csv
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy import Column, Connection, Engine, Table
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.tables import METADATA, column_of
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def create_engine(url: str) -> Engine:
+    """Engine for a database URL; `ResultsError` if the URL or its driver is unknown."""
+    try:
+        engine = sa.create_engine(url)
+    except NoSuchModuleError:
+        scheme = url.split("://", maxsplit=1)[0]
+        raise ResultsError(f"database URL: SQLAlchemy knows no '{scheme}'") from None
+    except (ArgumentError, ValueError):
+        raise ResultsError(
+            "the database URL cannot be understood, expected one such as sqlite:///results.db"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ResultsError(f"database URL: the driver '{error.name}' is not installed") from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _tune_sqlite)
+    return engine
+
+
+def insert(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
+    """Append rows through SQLAlchemy's types: any database."""
+    names = [*values, "simulation"]
+    lists = [_plain(column_of(table, name), column) for name, column in values.items()]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*lists, repeat(simulation))]
+    connection.execute(_target(table, values).insert(), rows)
+
+
+def insert_sqlite(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
+    """The same for SQLite, straight through its driver: several times as fast."""
+    target = _target(table, values)
+    lists = [_sqlite(column_of(table, name), column) for name, column in values.items()]
+    names = [*values, "simulation"]
+    compiled = target.insert().compile(dialect=connection.dialect, column_keys=names)
+    order = {name: column for name, column in zip(names, [*lists, repeat(simulation)], strict=True)}
+    rows = zip(*(order[name] for name in compiled.positiontup or names), strict=False)
+    driver: Any = connection.connection.driver_connection
+    driver.executemany(str(compiled), rows)
+
+
+def export_csv(database: str | Engine, folder: Path, simulation: str | None = None) -> list[Path]:
+    """Write every table that has rows to `<folder>/<table>.csv`, numbers in full precision.
+
+    `simulation`: only this one's rows; None: all. Returns the files written.
+    """
+    engine = create_engine(database) if isinstance(database, str) else database
+    try:
+        with readable_errors(engine.url), engine.connect() as connection:
+            present = set(sa.inspect(connection).get_table_names())
+            tables = [name for name in METADATA.tables if name in present]
+            written = [_export(connection, name, Path(folder), simulation) for name in tables]
+    finally:
+        if isinstance(database, str):
+            engine.dispose()
+    return [path for path in written if path is not None]
+
+
+def _export(connection: Connection, name: str, folder: Path, simulation: str | None) -> Path | None:
+    table = sa.table(name, sa.column("simulation"))
+    query = sa.select(sa.text("*")).select_from(table)  # the driver's own values, unconverted
+    if simulation is not None:
+        query = query.where(table.c.simulation == simulation)
+    result = connection.execution_options(yield_per=10_000).execute(query)
+    first = result.fetchone()
+    if first is None:
+        return None
+    path = folder / f"{name}.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(result.keys())
+            writer.writerow(first)
+            writer.writerows(result)
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
+    return path
+
+
+def _target(table: Table, names: Mapping[str, Any]) -> Any:
+    """The table with the columns `names`, those of families included."""
+    if all(name in table.columns for name in names):
+        return table
+    columns = [sa.column(name, column_of(table, name).type) for name in names]
+    return sa.table(table.name, *columns, sa.column("simulation"))
+
+
+def _plain(column: Column[Any], values: NDArray[Any]) -> list[Any]:
+    """Python values of one column; not-a-number and not-a-time become NULL."""
+    if isinstance(column.type, sa.DateTime):
+        moments: list[Any] = values.astype("datetime64[us]").tolist()
+        return moments
+    if isinstance(column.type, sa.Boolean):
+        return [None if v is None else bool(v) for v in values.tolist()]
+    plain: list[Any] = values.tolist()
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        return [None if math.isnan(v) else v for v in plain]
+    return plain
+
+
+def _sqlite(column: Column[Any], values: NDArray[Any]) -> list[Any]:
+    """The same as SQLite stores it: dates as text; its driver makes NULL of not-a-number."""
+    if not isinstance(column.type, sa.DateTime):
+        plain: list[Any] = values.tolist()
+        return plain
+    moments, index = np.unique(values.astype("datetime64[us]"), return_inverse=True)
+    texts = [None if m is None else m.isoformat(" ", "microseconds") for m in moments.tolist()]
+    dates: list[Any] = np.array(texts, dtype=object)[index].tolist()
+    return dates
+
+
+def _tune_sqlite(connection: Any, _: object) -> None:
+    """One flush per batch is enough for a batch to survive the death of the process."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def readable_errors(url: sa.URL) -> Iterator[None]:
+    """Turn a database's complaints into one sentence, without the password."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        raise ResultsError(f"database {url.render_as_string()}: {reason}") from None

@@ -1,0 +1,99 @@
+"""Summary numbers: key figures of a run in `kpis`, and a line per episode in `metrics.jsonl`."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.sinks import DatabaseSink
+from assume_rl.results.tables import table_of
+
+Kpis = list[tuple[str, str, float]]
+
+
+def write_kpis(sink: DatabaseSink) -> Kpis:
+    """Compute the key figures of the sink's simulation and write them to `kpis`."""
+    kpis = compute_kpis(sink)
+    if kpis:
+        variable, ident, value = zip(*kpis, strict=True)
+        sink.write("kpis", {"variable": variable, "ident": ident, "value": value})
+    return kpis
+
+
+def compute_kpis(sink: DatabaseSink) -> Kpis:
+    """(variable, market, value) of a run without learning.
+
+    `avg_price` EUR/MWh, `total_cost` EUR and `total_volume` MWh from `market_meta`;
+    `capacity_factor` from what was sold in `market_dispatch` by the units in `power_plant_meta`.
+    """
+    meta, sold = table_of("market_meta").c, table_of("market_dispatch").c
+    plant = table_of("power_plant_meta").c
+    figures = {
+        "avg_price": sa.func.avg(meta.price),
+        "total_cost": sa.func.sum(meta.price * meta.demand_volume_energy),
+        "total_volume": sa.func.sum(meta.demand_volume_energy),
+    }
+    queries = {
+        name: sa.select(meta.market_id, figure)
+        .where(meta.simulation == sink.simulation)
+        .group_by(meta.market_id)
+        for name, figure in figures.items()
+    }
+    queries["capacity_factor"] = (
+        sa.select(sold.market_id, sa.func.avg(sold.power / plant.max_power))
+        .where(sold.unit_id == plant["index"], sold.simulation == plant.simulation)
+        .where(sold.simulation == sink.simulation)
+        .group_by(sold.market_id)
+    )
+    return [
+        (name, market, value)
+        for name, query in queries.items()
+        for market, value in sink.read(query)
+        if value is not None
+    ]
+
+
+class JsonLines:
+    """Appends one JSON object per line; each is on disk when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 (closed in close)
+        except OSError as error:
+            raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append `record`: strings, numbers, arrays or tensors; what is not finite becomes null."""
+        line = json.dumps(_plain(record), allow_nan=False)
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise ResultsError(f"'{self._file.name}' cannot be written: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

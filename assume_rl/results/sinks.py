@@ -1,0 +1,179 @@
+"""Where result rows go: a database, memory, nowhere.
+
+A sink takes one batch of finished rows at a time, column by column.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol, Self
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy import Table
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.database import (
+    create_engine,
+    export_csv,
+    insert,
+    insert_sqlite,
+    readable_errors,
+)
+from assume_rl.results.tables import LEARNING_TABLES, METADATA, NUMBERED, column_of, table_of
+
+__all__ = ["Columns", "DatabaseSink", "MemorySink", "NullSink", "Sink", "export_csv"]
+
+Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
+
+
+class Sink(Protocol):
+    """Takes finished rows."""
+
+    def write(self, table: str, columns: Columns) -> None:
+        """Append rows to `table`: columns of equal length, times as `datetime64` (UTC)."""
+        ...
+
+    def close(self) -> None:
+        """No more rows will come."""
+        ...
+
+
+class NullSink:
+    """Forgets everything."""
+
+    def write(self, table: str, columns: Columns) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class MemorySink:
+    """Keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self._batches: dict[str, list[dict[str, NDArray[Any]]]] = {}
+
+    def write(self, table: str, columns: Columns) -> None:
+        """Keep the rows."""
+        _count_rows(table, columns)
+        batch = {name: np.asarray(values) for name, values in columns.items()}
+        self._batches.setdefault(table, []).append(batch)
+
+    def table(self, name: str) -> dict[str, NDArray[Any]]:
+        """All rows of a table so far; empty if there are none."""
+        batches = self._batches.get(name, [])
+        names = batches[0] if batches else {}
+        return {column: np.concatenate([b[column] for b in batches]) for column in names}
+
+    def close(self) -> None:
+        """Keep the rows readable."""
+
+
+class DatabaseSink:
+    """Writes result tables; each batch is one transaction, so finished ones survive a crash.
+
+    Rows of the same `simulation` are deleted at the start; those of the learning tables only with
+    `clear_learning`, which is for a training that begins with episode 1. Raises `ResultsError` if
+    the database cannot be opened or written.
+    """
+
+    def __init__(self, url: str, simulation: str, *, clear_learning: bool = False) -> None:
+        self.simulation = simulation
+        self._engine = create_engine(url)
+        self._numbers = dict.fromkeys(NUMBERED, 0)
+        try:
+            with self._failing():
+                self._connection = self._engine.connect()
+                self._known = self._prepare(clear_learning)
+        except ResultsError:
+            self._engine.dispose()
+            raise
+
+    def write(self, table: str, columns: Columns) -> None:
+        """Append rows to `table` in one transaction."""
+        rows = _count_rows(table, columns)
+        if not rows:
+            return
+        values = {name: np.asarray(column) for name, column in columns.items()}
+        if table in self._numbers:
+            first = self._numbers[table]
+            self._numbers[table] += rows
+            values.setdefault("index", np.arange(first, first + rows))
+        with self._failing(), self._connection.begin():
+            self._add_columns(table_of(table), values)
+            self._insert(table_of(table), values)
+
+    def update_run(self, **values: Any) -> None:
+        """Change columns of this simulation's row in `runs`."""
+        runs = table_of("runs")
+        change = runs.update().where(runs.c.simulation == self.simulation).values(**values)
+        with self._failing(), self._connection.begin():
+            self._connection.execute(change)
+
+    def finish_run(self, final_hash: str | None = None) -> None:
+        """Mark the run as finished."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        self.update_run(state="finished", finished=now, final_hash=final_hash)
+
+    def read(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+        """Rows that a query finds."""
+        with self._failing(), self._connection.begin():
+            return [tuple(row) for row in self._connection.execute(statement)]
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        with readable_errors(self._engine.url):
+            yield
+
+    def _prepare(self, clear_learning: bool) -> dict[str, set[str]]:
+        """Create what is missing, delete this simulation's old rows; columns by table."""
+        with self._connection.begin():
+            METADATA.create_all(self._connection)
+            kept = () if clear_learning else LEARNING_TABLES
+            inspector = sa.inspect(self._connection)
+            known = {}
+            for name, table in METADATA.tables.items():
+                known[name] = {column["name"] for column in inspector.get_columns(name)}
+                if name not in kept:
+                    old = table.delete().where(table.c.simulation == self.simulation)
+                    self._connection.execute(old)
+        return known
+
+    def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
+        """Columns that depend on the run, or that an older version did not have."""
+        prepare = self._engine.dialect.identifier_preparer
+        for name in names.keys() - self._known[table.name]:
+            kind = column_of(table, name).type.compile(self._engine.dialect)
+            self._connection.exec_driver_sql(
+                f"ALTER TABLE {prepare.format_table(table)} ADD COLUMN {prepare.quote(name)} {kind}"
+            )
+            self._known[table.name].add(name)
+
+    def _insert(self, table: Table, values: Mapping[str, NDArray[Any]]) -> None:
+        sqlite = self._engine.dialect.name == "sqlite"
+        append = insert_sqlite if sqlite else insert
+        append(self._connection, table, self.simulation, values)
+
+
+def _count_rows(table: str, columns: Columns) -> int:
+    """Rows of a batch; `ValueError` if the table, a column or a length is wrong."""
+    for name in columns:
+        column_of(table_of(table), name)
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns for '{table}' have different lengths: {lengths}")
+    return next(iter(lengths.values()), 0)

@@ -1,0 +1,182 @@
+"""Result tables: their columns, types and units of measure, in one place.
+
+Names and columns are those that users of the field know. Every table has `simulation`, so that
+runs can share a database. Power is MW (supply > 0, demand < 0), prices EUR/MWh, money EUR; a
+column's `comment` says what its name does not.
+"""
+
+import re
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, MetaData, Table, Text
+
+METADATA = MetaData()
+
+# Columns whose number depends on the run, such as `actions_0`, `actions_1`: added when needed.
+FAMILIES = {"rl_params": re.compile(r"(actions|exploration_noise)_\d+")}
+
+# Tables whose rows are numbered as they come; in the other ones `index` is a unit id.
+NUMBERED = ("market_dispatch", "market_meta", "rl_meta")
+
+# Kept when a run starts, unless it trains from episode 1.
+LEARNING_TABLES = ("rl_grad_params", "rl_meta", "rl_params")
+
+
+def _table(name: str, *columns: Column[object]) -> Table:
+    return Table(name, METADATA, *columns, Column("simulation", Text, nullable=False))
+
+
+def _number(name: str, comment: str = "") -> Column[object]:
+    return Column(name, Float, comment=comment or None)
+
+
+def _text(name: str, comment: str = "") -> Column[object]:
+    return Column(name, Text, comment=comment or None)
+
+
+def _count(name: str, comment: str = "") -> Column[object]:
+    return Column(name, BigInteger, comment=comment or None)
+
+
+def _date(name: str, comment: str = "") -> Column[object]:
+    return Column(name, DateTime, comment=comment or "UTC")
+
+
+def _flag(name: str) -> Column[object]:
+    return Column(name, Boolean)
+
+
+_table(
+    "market_meta",
+    _count("index"),
+    _number("demand_volume", "MW, positive"),
+    _number("demand_volume_energy", "MWh, positive"),
+    _text("market_id"),
+    _number("max_price", "EUR/MWh, highest of the accepted supply"),
+    _number("min_price", "EUR/MWh, lowest of the accepted supply"),
+    _text("node"),
+    _text("only_hours"),
+    _number("price", "EUR/MWh"),
+    _date("product_end"),
+    _date("product_start"),
+    _number("supply_volume", "MW"),
+    _number("supply_volume_energy", "MWh"),
+    _date("time", "UTC, start of delivery"),
+)
+_table(
+    "market_orders",
+    _date("start_time"),
+    _number("accepted_price", "EUR/MWh"),
+    _number("accepted_volume", "MW"),
+    _text("bid_id"),
+    _text("bid_type"),
+    _date("end_time"),
+    _text("market_id"),
+    _text("node"),
+    _number("price", "EUR/MWh"),
+    _text("unit_id"),
+    _number("volume", "MW"),
+)
+_table(
+    "market_dispatch",
+    _count("index"),
+    _date("datetime"),
+    _text("market_id"),
+    _number("power", "MW sold in this market"),
+    _text("unit_id"),
+)
+_table(
+    "unit_dispatch",
+    _date("time"),
+    _number("energy_cashflow", "EUR"),
+    _number("energy_generation_costs", "EUR"),
+    _number("heat", "MW"),
+    _number("power", "MW delivered"),
+    _number("total_costs", "EUR"),
+    _text("unit"),
+)
+_table(
+    "power_plant_meta",
+    _text("index", "unit id"),
+    _text("technology"),
+    _text("unit_operator"),
+    _text("node"),
+    _number("max_power", "MW"),
+    _number("min_power", "MW"),
+    _number("emission_factor", "t CO2 per MWh thermal"),
+    _number("efficiency"),
+    _text("fuel_type"),
+    _number("max_heat_extraction", "MW"),
+    _number("hot_start_cost", "EUR per start"),
+    _number("warm_start_cost", "EUR per start"),
+    _number("cold_start_cost", "EUR per start"),
+)
+_table(
+    "demand_meta",
+    _text("index", "unit id"),
+    _number("max_power", "MW, negative"),
+    _number("min_power", "MW, negative"),
+    _text("technology"),
+    _text("unit_operator"),
+    _text("node"),
+)
+_table(
+    "rl_meta",
+    _count("index"),
+    _count("episode"),
+    _count("eval_episode"),
+    _flag("evaluation_mode"),
+    _flag("learning_mode"),
+)
+_table(
+    "rl_params",
+    _date("datetime"),
+    _text("unit"),
+    _number("reward", "scaled"),
+    _number("regret", "EUR"),
+    _number("profit", "EUR"),
+    _flag("evaluation_mode"),
+    _count("episode", "number of the evaluation in evaluations"),
+)
+_table(
+    "rl_grad_params",
+    _count("step", "iteration, counted over the whole training"),
+    _text("unit"),
+    _number("actor_loss", "empty in iterations without an actor step"),
+    _number("actor_total_grad_norm", "before clipping"),
+    _number("actor_max_grad_norm"),
+    _number("critic_loss"),
+    _number("critic_total_grad_norm", "before clipping"),
+    _number("critic_max_grad_norm"),
+    _number("learning_rate"),
+    _flag("evaluation_mode"),
+    _count("episode"),
+)
+_table("kpis", _text("variable"), _text("ident", "market"), _number("value"))
+_table(
+    "runs",
+    _date("created"),
+    _date("finished"),
+    _text("state", "running or finished"),
+    _count("seed"),
+    _text("versions", "JSON"),
+    _text("configuration", "JSON"),
+    _text("configuration_hash", "sha256"),
+    _text("final_hash", "sha256 of what the run produced"),
+)
+
+
+def table_of(name: str) -> Table:
+    """The table called `name`; `ValueError` if there is none."""
+    if name not in METADATA.tables:
+        raise ValueError(f"there is no result table '{name}'")
+    return METADATA.tables[name]
+
+
+def column_of(table: Table, name: str) -> Column[object]:
+    """A column of `table`, one of a family included; `ValueError` if the table has no such."""
+    if name in table.columns:
+        return table.columns[name]
+    family = FAMILIES.get(table.name)
+    if family is None or not family.fullmatch(name):
+        raise ValueError(f"result table '{table.name}' has no column '{name}'")
+    return _number(name)

@@ -1,0 +1,1 @@
+"""Scenario folders: read, validate and compile to tensors."""

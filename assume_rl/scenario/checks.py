@@ -1,0 +1,159 @@
+"""What can only be judged once everything is read: names that must fit each other."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.clearing import RULES
+from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.config import CONFIG_FILE
+from assume_rl.scenario.forecasts import check_forecasts
+from assume_rl.scenario.plan import market_problems
+from assume_rl.scenario.problems import Problems, cell, some
+from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
+from assume_rl.scenario.strategies import Strategies, find_strategy
+from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.units import BIDDING, Unit
+
+PLANNED_RULES = (
+    "complex_clearing",
+    "nodal_clearing",
+    "redispatch",
+    "pay_as_bid_contract",
+    "pay_as_clear_complex_dmas",
+)
+"""Mechanisms of the format that later versions will have."""
+
+
+def check_scenario(scenario: Scenario, problems: Problems) -> None:
+    """Note whatever does not fit together."""
+    config = scenario.config
+    for name, market in config.markets_config.items():
+        where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
+        _check_market(where, market, config, problems)
+    _check_ids(scenario, problems)
+    complete = not problems.errors  # else units may be missing only because they could not be read
+    strategies = _check_strategies(scenario, problems)
+    _check_fuels(scenario, problems)
+    check_forecasts(scenario, problems)
+    if complete:
+        _check_policies(scenario, strategies, problems)
+        _check_sides(scenario, problems)
+        _check_learning(scenario, strategies, problems)
+
+
+def _check_market(where: str, market: Market, config: StudyCase, problems: Problems) -> None:
+    """Mechanism, product type, ticks and timing of one market."""
+    rule = market.market_mechanism
+    if rule in PLANNED_RULES:
+        problems.error(f"{where}.market_mechanism", f"not supported yet: '{rule}'")
+    elif rule not in RULES:
+        hint = nearest(rule, RULES)
+        problems.error(f"{where}.market_mechanism", f"unknown mechanism '{rule}'; {hint}")
+    kind = market.product_type
+    if kind not in PRODUCT_TYPES:
+        hint = nearest(kind, PRODUCT_TYPES)
+        problems.error(f"{where}.product_type", f"unknown product type '{kind}'; {hint}")
+    elif kind != "energy":
+        problems.error(f"{where}.product_type", f"not supported yet: '{kind}'")
+    for key in ("price_tick", "volume_tick"):
+        if getattr(market, key) is not None:
+            problems.error(f"{where}.{key}", "not supported yet: ticks")
+    for key, what in market_problems(market, config):
+        problems.error(f"{where}.{key}", what)
+
+
+def _check_ids(scenario: Scenario, problems: Problems) -> None:
+    counts = Counter(unit.id for unit in (*scenario.plants, *scenario.demands))
+    for name in (name for name, count in counts.items() if count > 1):
+        file = scenario.config.demand_units or ""
+        problems.error(cell(file, name), "is also the name of a power plant")
+
+
+def _units(scenario: Scenario) -> Iterable[tuple[str, str, Unit]]:
+    """(file, technology block, unit) of every unit."""
+    config = scenario.config
+    yield from ((config.powerplant_units or "", "thermal", unit) for unit in scenario.plants)
+    yield from ((config.demand_units or "", "demand", unit) for unit in scenario.demands)
+
+
+def _check_strategies(scenario: Scenario, problems: Problems) -> Strategies:
+    """Strategies by name, as far as they exist; cells that name none that fits are noted."""
+    found: dict[str, Strategy] = {}
+    for file, block, unit in _units(scenario):
+        if not unit.bidding:
+            problems.warn(cell(file, unit.id), "takes part in no market")
+        for market, name in unit.bidding.items():
+            where = cell(file, unit.id, f"{BIDDING}{market}")
+            try:
+                strategy = find_strategy(name, block, scenario)
+            except ConfigurationError as error:
+                planned = str(error).startswith("not supported")
+                # Nothing is asked of a strategy for a market that does not exist.
+                if not (planned and market not in scenario.config.markets_config):
+                    problems.error(where, str(error))
+            else:
+                found[name] = strategy
+    return found
+
+
+def _check_fuels(scenario: Scenario, problems: Problems) -> None:
+    """As in ASSUME a fuel without a price costs nothing, but not in silence."""
+    file, prices = scenario.config.fuel_prices_df or "", scenario.series.fuel_prices
+    if prices.columns.empty:
+        return
+    users: dict[str, list[str]] = {}
+    for plant in scenario.plants:
+        users.setdefault(plant.fuel_type, []).append(plant.id)
+        if plant.emission_factor > 0:
+            users.setdefault("co2", []).append(plant.id)
+    for fuel in (fuel for fuel in users if fuel not in prices):
+        hint = nearest(fuel, map(str, prices.columns))
+        problems.warn(
+            file, f"no column for the fuel '{fuel}' of {some(users[fuel])}, its price is 0; {hint}"
+        )
+
+
+def _check_policies(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
+    """Units with a policy must exist and be able to use it; the policy must exist."""
+    units = {unit.id: unit for _, _, unit in _units(scenario)}
+    for name, path in scenario.config.policies.items():
+        where = f"{CONFIG_FILE}, {scenario.case}.policies.{name}"
+        if name not in units:
+            problems.error(where, f"there is no such unit; {nearest(name, units)}")
+        elif not _learns(units[name], strategies):
+            problems.error(where, "the unit has no learning strategy, so it cannot use a policy")
+        if not Path(path).exists():
+            problems.error(where, f"there is no file or folder {path}")
+
+
+def _check_sides(scenario: Scenario, problems: Problems) -> None:
+    """A market needs somebody who sells and somebody who buys."""
+    where = f"{CONFIG_FILE}, {scenario.case}.markets_config"
+    sides = {"sells": scenario.plants, "buys": scenario.demands}
+    for side, units in sides.items():
+        if not any(m in unit.bidding for unit in units for m in scenario.config.markets_config):
+            problems.error(
+                where, f"no unit {side} in any market; columns {BIDDING}<MARKET> say who"
+            )
+    for name in scenario.config.markets_config:
+        for side, units in sides.items():
+            if not any(name in unit.bidding for unit in units):
+                problems.warn(f"{where}.{name}", f"no unit {side} here")
+
+
+def _check_learning(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
+    learners = [unit for _, _, unit in _units(scenario) if _learns(unit, strategies)]
+    if scenario.learning.learning_mode and not learners:
+        where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
+        problems.warn(where, "learning_mode is on, but no unit has a learning strategy")
+    if scenario.config.learning_config is None and learners:
+        where = f"{CONFIG_FILE}, {scenario.case}"
+        problems.warn(where, "units learn, but learning_config is absent: its defaults hold")
+
+
+def _learns(unit: Unit, strategies: Strategies) -> bool:
+    return any(
+        strategies[name].act_size > 0 for name in unit.bidding.values() if name in strategies
+    )

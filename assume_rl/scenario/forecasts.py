@@ -1,0 +1,131 @@
+"""Forecasts of a scenario: which algorithm a unit asks for, and the series that come of it.
+
+Formulas: docs/scenario-format.md, "Forecasts".
+"""
+
+import re
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
+from assume_rl.core.types import Forecasts, Profiles
+from assume_rl.errors import nearest
+from assume_rl.scenario.problems import Problems, cell
+from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.units import FORECAST, Unit
+
+METRICS = ("price", "residual_load")
+UNREAD_METRICS = ("congestion_signal", "renewable_utilisation")
+ALGORITHMS = ("naive_forecast", "keep_given")
+GIVEN_PRICES = {"EOM": 50.0}  # EUR/MWh, what `price_keep_given` keeps; 0 for any other market
+
+# `_` belongs to a word: wind_onshore does not match, and biomass is not bio.
+RENEWABLE = re.compile(r"\b(wind|solar|bio)\b", re.IGNORECASE)
+
+
+def check_forecasts(scenario: Scenario, problems: Problems) -> None:
+    """Note forecast algorithms that do not exist, and columns of forecasts_df nobody reads."""
+    for where, key, algorithm in _choices(scenario):
+        _check_choice(where, key, algorithm, problems)
+    valid = [
+        f"{metric}_{market}" for metric in METRICS for market in scenario.config.markets_config
+    ]
+    for name in (str(c) for c in scenario.series.forecasts.columns if c not in valid):
+        where = cell(scenario.config.forecasts_df or "", column=name)
+        problems.stray(where, f"unknown column, nothing reads it; {nearest(name, valid)}")
+
+
+def _choices(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    """(where, key, algorithm) of everything that asks for a forecast algorithm."""
+    config = scenario.config
+    for key, algorithm in config.forecast_algorithms.items():
+        yield f"config.yaml, {scenario.case}.forecast_algorithms.{key}", key, algorithm
+    for file, units in (
+        (config.powerplant_units, scenario.plants),
+        (config.demand_units, scenario.demands),
+    ):
+        for unit in units:
+            for key, algorithm in unit.forecast.items():
+                yield cell(file or "", unit.id, f"{FORECAST}{key}"), key, algorithm
+
+
+def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> None:
+    metric = key.removeprefix("preprocess_").removeprefix("update_")
+    if metric not in METRICS + UNREAD_METRICS:
+        problems.error(where, f"unknown forecast '{key}'; {nearest(key, METRICS)}")
+    elif metric != key:
+        if algorithm != f"{metric}_default":
+            problems.error(where, f"not supported yet: the forecast algorithm '{algorithm}'")
+    elif metric in UNREAD_METRICS:
+        problems.warn(where, "no supported strategy reads this forecast")
+    elif algorithm not in (valid := [f"{metric}_{name}" for name in ALGORITHMS]):
+        known = algorithm == f"{metric}_default_test"
+        problem = "not supported yet: the" if known else "unknown"
+        hint = nearest(algorithm, valid)
+        problems.error(where, f"{problem} forecast algorithm '{algorithm}'; {hint}")
+
+
+def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> Forecasts:
+    """Forecasts of every unit for one market: a row for each choice of algorithms in use."""
+    units = (*scenario.plants, *scenario.demands)
+    chosen = [tuple(_algorithm(scenario, unit, metric) for metric in METRICS) for unit in units]
+    rows = list(dict.fromkeys(chosen))
+    price = {a: _price(scenario, market, profiles, a) for a in {row[0] for row in rows}}
+    load = {a: _residual_load(scenario, market, profiles, a) for a in {row[1] for row in rows}}
+    prices = torch.stack([price[row[0]] for row in rows])
+    loads = torch.stack([load[row[1]] for row in rows])
+    return Forecasts(
+        price=prices,
+        residual_load=loads,
+        scaled_price=min_max(prices),
+        scaled_residual_load=min_max(loads),
+        series=torch.tensor([rows.index(choice) for choice in chosen]),
+    )
+
+
+def _algorithm(scenario: Scenario, unit: Unit, metric: str) -> str:
+    """A unit's own choice, else that of the study case, else the naive one."""
+    default = scenario.config.forecast_algorithms.get(metric, f"{metric}_naive_forecast")
+    return unit.forecast.get(metric, default)
+
+
+def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
+    """EUR/MWh, (step)."""
+    given = _given(scenario, f"price_{market}")
+    if given is not None:
+        return given
+    demand, plants, _ = _market(scenario, market, profiles)
+    if algorithm == "price_keep_given":
+        return torch.full_like(demand, GIVEN_PRICES.get(market, 0.0))
+    scarcity = max((d.price for d in scenario.demands if market in d.bidding), default=0.0)
+    cost, available = profiles.marginal_cost[:, plants], profiles.capacity[:, plants]
+    return merit_order_price(cost, available, demand, scarcity)
+
+
+def _residual_load(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
+    """MW, (step)."""
+    given = _given(scenario, f"residual_load_{market}")
+    if given is not None:
+        return given
+    demand, _, renewable = _market(scenario, market, profiles)
+    if algorithm == "residual_load_keep_given":
+        return torch.zeros_like(demand)
+    return residual_load(demand, profiles.capacity[:, renewable])
+
+
+def _given(scenario: Scenario, column: str) -> Tensor | None:
+    table = scenario.series.forecasts
+    return torch.tensor(table[column].to_numpy()) if column in table else None
+
+
+def _market(
+    scenario: Scenario, market: str, profiles: Profiles
+) -> tuple[Tensor, list[int], list[int]]:
+    """Demand (step), MW, and the indices of the plants and renewable plants of a market."""
+    plants = [i for i, p in enumerate(scenario.plants) if market in p.bidding]
+    renewable = [i for i in plants if RENEWABLE.search(scenario.plants[i].technology)]
+    first = len(scenario.plants)
+    buyers = [first + i for i, d in enumerate(scenario.demands) if market in d.bidding]
+    return -profiles.capacity[:, buyers].sum(-1), plants, renewable

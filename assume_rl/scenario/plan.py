@@ -1,0 +1,116 @@
+"""Which auctions happen, when, and what they deliver: the plan that every shell follows.
+
+Rules as in ASSUME. A market opens at S, S+F, S+2F, ... where S is its start and F its opening
+frequency. The first opening always stands; a later one only if its furthest delivery ends by the
+market's end U. An auction that would close after U does not take place and ends the series. Hence
+an hourly market that sells the next hour first delivers one hour after the start.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from assume_rl.core.types import Auction, Tick
+from assume_rl.scenario.schema import Market, StudyCase
+
+
+def seconds_between(start: datetime, end: datetime) -> int:
+    """Whole seconds from `start` to `end`."""
+    return int((end - start).total_seconds())
+
+
+def steps_of(config: StudyCase) -> int:
+    """Steps of the calendar: the end date is its last one, if it lies on the grid."""
+    return seconds_between(config.start_date, config.end_date) // config.time_step + 1
+
+
+def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
+    """All auctions by instant: first those that close, then those that open, in market order."""
+    closing: dict[int, list[Auction]] = {}
+    opening: dict[int, list[Auction]] = {}
+    for name, market in config.markets_config.items():
+        for auction in _auctions(name, market, config):
+            closing.setdefault(auction.closes, []).append(auction)
+            opening.setdefault(auction.opens, []).append(auction)
+    return tuple(
+        Tick(
+            time=time,
+            step=time // config.time_step,
+            closing=tuple(closing.get(time, ())),
+            opening=tuple(opening.get(time, ())),
+        )
+        for time in sorted(closing.keys() | opening.keys())
+    )
+
+
+def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:
+    """Key and sentence for all that keeps the auctions of `market` from being planned."""
+    step = config.time_step
+    start, end = _window(market, config)
+    if start < 0:
+        yield "start_date", f"is before the simulation's start_date {config.start_date}"
+    if end < start:
+        yield "end_date", "is before the market's start_date"
+    if start + (end - start) // market.opening_frequency * market.opening_frequency > (
+        seconds_between(config.start_date, config.end_date)
+    ):
+        yield "end_date", f"is after the simulation's end_date {config.end_date}"
+    for i, product in enumerate(market.products):
+        key = f"products.{i}"
+        if product.duration < step:
+            yield f"{key}.duration", f"is shorter than time_step, which is {step} s"
+        elif product.duration % step:
+            yield f"{key}.duration", f"is not a multiple of time_step, which is {step} s"
+        elif (start + product.first_delivery) % step:
+            yield f"{key}.first_delivery", "deliveries do not start on a step of the calendar"
+    if len(market.products) and market.opening_frequency % step and start + _reach(market) < end:
+        yield "opening_frequency", f"is not a multiple of time_step, which is {step} s"
+    if start + market.opening_duration > end:
+        yield "opening_duration", "no auction closes before the market ends"
+    elif start + _reach(market) > steps_of(config) * step:
+        yield "products", "the first auction delivers after the simulation's end_date"
+
+
+def _auctions(name: str, market: Market, config: StudyCase) -> Iterator[Auction]:
+    for number, opens in enumerate(_openings(market, config)):
+        products = _products(market, opens)
+        yield Auction(
+            market=name,
+            number=number,
+            opens=opens,
+            closes=opens + market.opening_duration,
+            first=tuple(start // config.time_step for start, _ in products),
+            length=tuple(length // config.time_step for _, length in products),
+        )
+
+
+def _openings(market: Market, config: StudyCase) -> Iterator[int]:
+    """Opening times, in seconds since the calendar starts."""
+    start, end = _window(market, config)
+    opens = start
+    while opens == start or opens <= end - _reach(market):
+        if opens + market.opening_duration > end:
+            return
+        yield opens
+        opens += market.opening_frequency
+
+
+def _products(market: Market, opens: int) -> list[tuple[int, int]]:
+    """(start, length) in seconds of what an auction sells: longest first, then by start."""
+    products = [
+        (opens + p.first_delivery + j * p.duration, p.duration)
+        for p in market.products
+        for j in range(p.count)
+    ]
+    return sorted(products, key=lambda product: (-product[1], product[0]))
+
+
+def _window(market: Market, config: StudyCase) -> tuple[int, int]:
+    """Start and end of the market, in seconds since the calendar starts."""
+    start = market.start_date or config.start_date
+    end = market.end_date or config.end_date
+    return seconds_between(config.start_date, start), seconds_between(config.start_date, end)
+
+
+def _reach(market: Market) -> int:
+    """Seconds from an opening to the end of its furthest delivery."""
+    return max(p.first_delivery + p.count * p.duration for p in market.products)

@@ -1,0 +1,229 @@
+"""Keys of a study case: every key of `config.yaml`, with its only default.
+
+Durations become whole seconds, dates become naive datetimes in UTC. Every model is frozen and
+refuses unknown keys; `scenario.config` turns what is refused into sentences.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.config import LearningConfig, duration_seconds
+
+PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
+"""Names that folders use; so far only `energy` is traded."""
+
+FILE_KEYS = (
+    "powerplant_units",
+    "demand_units",
+    "storage_units",
+    "exchange_units",
+    "unit_operators",
+    "industrial_dsm_units",
+    "residential_dsm_units",
+    "forecasts_df",
+    "demand_df",
+    "exchanges_df",
+    "availability_df",
+    "fuel_prices_df",
+)
+"""Logical names of the files of a folder; each is also a key of a study case."""
+
+UNREAD_KEYS = frozenset({"maximum_volume", "only_hours", "eligible_obligations_lambda"})
+"""Keys that public folders carry although nothing reads them."""
+
+
+def _seconds(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError(f"write a duration with its unit, such as '1h' or '15min', not {value!r}")
+    try:
+        return duration_seconds(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+def _positive_seconds(value: Any) -> int:
+    seconds = _seconds(value)
+    if seconds == 0:
+        raise ValueError("must be longer than zero")
+    return seconds
+
+
+def _step(value: Any) -> int:
+    # A calendar frequency may leave out its number: `h` is `1h`.
+    return _positive_seconds(f"1{value}" if isinstance(value, str) and value.isalpha() else value)
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"write a date such as '2019-01-31 00:00', not {value!r}")
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'") from None
+    if pd.isna(stamp):
+        raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'")
+    moment: datetime = stamp.to_pydatetime()
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, no unknown keys, no infinities."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Product(Section):
+    """Deliveries of one length that an auction sells: `count` in a row."""
+
+    duration: PositiveSeconds
+    """Length of one delivery."""
+    count: int = Field(gt=0)
+    """How many, one after the other."""
+    first_delivery: Seconds
+    """From the opening of the auction to the start of the first delivery."""
+
+
+class Market(Section):
+    """One market of `markets_config`."""
+
+    operator: str
+    """Name of the market operator."""
+    products: tuple[Product, ...] = Field(min_length=1)
+    """What an auction sells."""
+    opening_frequency: PositiveSeconds
+    """Time between two openings."""
+    opening_duration: PositiveSeconds
+    """How long an auction takes orders."""
+    market_mechanism: str
+    """Key of `core.clearing.RULES`."""
+    start_date: Instant | None = None
+    """First opening; the simulation's start by default."""
+    end_date: Instant | None = None
+    """No auction closes later; the simulation's end by default."""
+    product_type: str = "energy"
+    """What is traded."""
+    maximum_bid_volume: float = Field(1e6, gt=0)
+    """MW; larger orders are cut."""
+    maximum_bid_price: float = 3000.0
+    """EUR/MWh; higher prices are lowered to it."""
+    minimum_bid_price: float = -3000.0
+    """EUR/MWh; lower prices are raised to it."""
+    max_gradient: float | None = None
+    """Not read."""
+    volume_unit: str = "MW"
+    """A label."""
+    price_unit: str = "EUR/MWh"
+    """A label."""
+    volume_tick: float | None = Field(None, gt=0)
+    """MW; not supported yet."""
+    price_tick: float | None = Field(None, gt=0)
+    """EUR/MWh; not supported yet."""
+    additional_fields: tuple[str, ...] = ()
+    """Not read: orders here have no extra fields."""
+    supports_get_unmatched: bool = False
+    """Not read."""
+    param_dict: dict[str, Any] = {}
+    """Parameters of the mechanism; the supported ones have none."""
+
+    @model_validator(mode="after")
+    def _ordered_prices(self) -> Self:
+        if self.minimum_bid_price > self.maximum_bid_price:
+            raise ValueError(
+                f"minimum_bid_price {self.minimum_bid_price:g} is above "
+                f"maximum_bid_price {self.maximum_bid_price:g}"
+            )
+        return self
+
+
+class StrategyParams(Section):
+    """Arguments of bidding strategies; None leaves a strategy its own default."""
+
+    foresight: int | None = Field(None, gt=0)
+    """Steps of forecast and price history in an observation."""
+    act_dim: int | None = Field(None, gt=0)
+    """Length of an action."""
+    unique_obs_dim: int | None = Field(None, ge=0)
+    """Observation entries private to a unit."""
+    eom_foresight: str | None = None
+    crm_foresight: str | None = None
+    scale_firm_power_capacity: float | None = None
+    markup: float | None = None
+    steps: int | None = None
+    nbins: int | None = None
+    min_markup: float | None = None
+    max_markup: float | None = None
+
+
+File = str | None
+
+
+class StudyCase(Section):
+    """One study case; a file key names another file of the folder, null switches it off."""
+
+    start_date: Instant
+    """First step of the calendar."""
+    end_date: Instant
+    """Last step of the calendar, included."""
+    time_step: Annotated[int, BeforeValidator(_step)]
+    """Length of a step."""
+    markets_config: dict[str, Market] = Field(min_length=1)
+    """Markets by name."""
+    learning_config: LearningConfig | None = None
+    """Settings of a learning run."""
+    simulation_id: str | None = None
+    """Name of the run in result tables; `<folder>_<case>` by default."""
+    seed: int | None = 42
+    """Seed of every random draw; null: a run draws one and records it."""
+    save_frequency_hours: int | None = Field(48, ge=0)
+    """Simulated hours between two writes of results; null or 0: once, at the end."""
+    outputs_buffer_size_mb: float = Field(300, gt=0)
+    """Not read: results are written in batches of rows."""
+    bidding_strategy_params: StrategyParams = StrategyParams()
+    """Arguments of bidding strategies."""
+    policies: dict[str, str] = {}
+    """Policy file or folder by unit: these units act on it and do not learn."""
+    forecast_algorithms: dict[str, str] = {}
+    """Forecast algorithm by key; a column `forecast_<key>` of a unit table wins."""
+    use_forecasts_df: bool = True
+    """Whether columns of forecasts_df replace computed forecasts."""
+    save_forecasts: bool = False
+    """Not supported yet."""
+    forecast_save_file: str = "saved_forecasts.csv"
+    """Not read."""
+
+    powerplant_units: File = "powerplant_units.csv"
+    demand_units: File = "demand_units.csv"
+    storage_units: File = "storage_units.csv"
+    exchange_units: File = "exchange_units.csv"
+    unit_operators: File = "unit_operators.csv"
+    industrial_dsm_units: File = "industrial_dsm_units.csv"
+    residential_dsm_units: File = "residential_dsm_units.csv"
+    forecasts_df: File = "forecasts_df.csv"
+    demand_df: File = "demand_df.csv"
+    exchanges_df: File = "exchanges_df.csv"
+    availability_df: File = "availability_df.csv"
+    fuel_prices_df: File = "fuel_prices_df.csv"
+
+    @model_validator(mode="after")
+    def _end_after_start(self) -> Self:
+        if self.end_date <= self.start_date:
+            raise ValueError(
+                f"end_date {self.end_date:%Y-%m-%d %H:%M} is not after "
+                f"start_date {self.start_date:%Y-%m-%d %H:%M}"
+            )
+        return self

@@ -1,0 +1,107 @@
+"""All time series of a folder, by their meaning: demand, availability, fuel prices, forecasts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from assume_rl.errors import nearest
+from assume_rl.scenario.files import optional_file
+from assume_rl.scenario.problems import Problems, cell, some
+from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.timeseries import read_series
+from assume_rl.scenario.types import Series
+from assume_rl.scenario.units import Demand, Plant, Unit
+
+
+def read_all_series(
+    folder: Path,
+    config: StudyCase,
+    plants: Sequence[Plant],
+    demands: Sequence[Demand],
+    index: pd.DatetimeIndex,
+    problems: Problems,
+) -> Series:
+    """Every series on the calendar `index`; what is absent has no columns."""
+
+    def read(key: str, *, constant: bool = False) -> pd.DataFrame | None:
+        path = optional_file(folder, config, key, problems)
+        if path is None:
+            return None
+        table = read_series(path, index, problems, constant=constant)
+        return nothing if table is None else table
+
+    nothing = pd.DataFrame(index=index)
+    shares = read("availability_df")
+    if shares is not None:
+        _note_stray(config.availability_df, shares, [*plants, *demands], problems)
+        shares = _availability(config.availability_df or "", shares, plants, problems)
+    prices = read("fuel_prices_df", constant=True)
+    if prices is None:
+        problems.warn(config.fuel_prices_df or "fuel_prices_df", "no such file: all prices are 0")
+    forecasts = read("forecasts_df") if config.use_forecasts_df else None
+    return Series(
+        demand=_demand(config.demand_df, read("demand_df"), demands, index, problems),
+        availability=nothing if shares is None else shares,
+        fuel_prices=nothing if prices is None else prices,
+        forecasts=nothing if forecasts is None else forecasts,
+    )
+
+
+def _demand(
+    file: str | None,
+    table: pd.DataFrame | None,
+    demands: Sequence[Demand],
+    index: pd.DatetimeIndex,
+    problems: Problems,
+) -> pd.DataFrame:
+    """MW, <= 0, a column per demand unit; a unit without a column has zeros."""
+    ids = [unit.id for unit in demands]
+    if table is None:
+        problems.error(file or "demand_df", "no such file: there is no demand")
+        table = pd.DataFrame(index=index)
+    elif not table.columns.empty:
+        _note_stray(file, table, demands, problems)
+        _note_absent(file or "", table, ids, problems)
+    return -table.reindex(columns=ids, fill_value=0.0).abs()
+
+
+def _note_absent(file: str, table: pd.DataFrame, ids: list[str], problems: Problems) -> None:
+    """As in ASSUME a demand unit without a column demands nothing; one of them must demand."""
+    absent = [name for name in ids if name not in table]
+    if ids and len(absent) == len(ids):
+        problems.error(file, f"no column for any demand unit, such as {some(ids)}")
+        return
+    for name in absent:
+        hint = nearest(name, map(str, table.columns))
+        problems.warn(file, f"no column for the demand unit '{name}', its demand is 0; {hint}")
+
+
+def _availability(
+    file: str, table: pd.DataFrame, plants: Sequence[Plant], problems: Problems
+) -> pd.DataFrame:
+    """Shares in [0, 1]; as in ASSUME a plant's column with a value above 1 is read as MW."""
+    power = {unit.id: unit.max_power for unit in plants}
+    shares = table.copy()
+    for name in map(str, table.columns[(table < 0).any()]):
+        row = f"{table.index[table[name] < 0][0]:%Y-%m-%d %H:%M}"
+        problems.error(cell(file, row, name), "availability must not be negative")
+    for name in map(str, table.columns[(table > 1).any()]):
+        where, most = cell(file, column=name), table[name].max()
+        if name in power:
+            what = f"values up to {most:g} are read as MW, with {power[name]:g} for all of it"
+            problems.warn(where, f"{what}; if they are per cent, divide them by 100")
+            shares[name] = (table[name] / (power[name] or 1.0)).clip(0, 1)
+        else:
+            problems.error(where, f"must lie between 0 and 1, not {most:g}")
+    return shares
+
+
+def _note_stray(
+    file: str | None, table: pd.DataFrame, units: Sequence[Unit], problems: Problems
+) -> None:
+    """Note columns that belong to no unit."""
+    ids = [unit.id for unit in units]
+    for name in (str(column) for column in table.columns if column not in ids):
+        where = cell(file or "", column=name)
+        problems.stray(where, f"there is no such unit, nothing reads it; {nearest(name, ids)}")

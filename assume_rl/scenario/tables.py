@@ -1,0 +1,120 @@
+"""CSV files to tables of text, or of numbers by time, with every cell accounted for."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from assume_rl.scenario.problems import Problems, cell, some
+
+EMPTY = ""
+"""What an empty cell reads as in a table of text."""
+
+NA_VALUES = ("n.a.", "None", "-", "none", "nan")
+"""Cells that count as empty, besides pandas' own."""
+
+
+def read_text_table(path: Path, problems: Problems) -> pd.DataFrame | None:
+    """Cells as text, rows by their first column; None (and the problem noted) if unreadable."""
+    raw = _read_raw(path, problems)
+    if raw is None:
+        return None
+    text = raw.astype(object).where(raw.notna(), EMPTY).map(lambda value: str(value).strip())
+    table = text.iloc[1:, 1:]
+    table.columns = pd.Index([str(name) for name in text.iloc[0, 1:]])
+    table.index = pd.Index([str(name) for name in text.iloc[1:, 0]])
+    hollow = (table.columns == EMPTY) & (table == EMPTY).all().to_numpy()  # trailing commas
+    table = table.loc[:, ~hollow]
+    return table if _well_named(path.name, table, problems) else None
+
+
+def _read_raw(path: Path, problems: Problems) -> pd.DataFrame | None:
+    """The file with its header as the first row; None (and the problem noted) if unreadable."""
+    if not path.is_file():
+        problems.error(path.name, f"the file is missing in {path.parent}")
+        return None
+    try:
+        raw = pd.read_csv(
+            path, header=None, dtype=str, na_values=list(NA_VALUES), encoding="utf-8-sig"
+        )
+    except pd.errors.EmptyDataError:
+        problems.error(path.name, "the file is empty")
+    except UnicodeDecodeError:
+        problems.error(path.name, "is not UTF-8 text")
+    except pd.errors.ParserError as error:
+        problems.error(path.name, f"is not a table: {str(error).strip().split('error: ')[-1]}")
+    else:
+        if len(raw.columns) > 1:
+            return raw
+        hint = "; cells must be separated by commas" if ";" in str(raw.iloc[0, 0]) else ""
+        problems.error(path.name, f"has a single column{hint}")
+    return None
+
+
+def _well_named(file: str, table: pd.DataFrame, problems: Problems) -> bool:
+    """Whether there are rows, and columns and rows have a name each; what has not is noted."""
+    columns, rows = table.columns, table.index
+    wrong: list[str] = []
+    if columns.has_duplicates:
+        twice = some(columns[columns.duplicated()].unique())
+        wrong.append(f"the column {twice} exists more than once")
+    if rows.has_duplicates:
+        twice = some(rows[rows.duplicated()].unique())
+        wrong.append(f"the row {twice} exists more than once")
+    if EMPTY in columns:
+        wrong.append("a column has no name")
+    if EMPTY in rows and len(rows) > 1:
+        wrong.append(f"row {list(rows).index(EMPTY) + 1} has no name")
+    if rows.empty:
+        wrong.append("has no rows")
+    for what in wrong:
+        problems.error(file, what)
+    return not wrong
+
+
+def read_number_table(path: Path, problems: Problems) -> pd.DataFrame | None:
+    """Cells as float64, NaN if empty, rows by their first column; None (and noted) if it is not."""
+    table = _all_numbers(path)
+    if table is not None:
+        return table
+    # Something is unusual: reading cell by cell finds out what.
+    text = read_text_table(path, problems)
+    return None if text is None else _to_numbers(path.name, text, problems)
+
+
+def _all_numbers(path: Path) -> pd.DataFrame | None:
+    """The table if it is flawless; much faster than cell by cell."""
+    try:
+        with warnings.catch_warnings(action="error"):
+            names = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").loc[0]
+            table = pd.read_csv(
+                path,
+                header=None,
+                skiprows=1,
+                names=list(names.index),
+                index_col=False,
+                dtype={i: "float64" if i else str for i in names.index},
+                na_values=list(NA_VALUES),
+                encoding="utf-8-sig",
+            ).set_index(0)
+    except (ValueError, KeyError, OSError, Warning):
+        return None
+    header, rows = names[1:].str.strip(), table.index
+    flawed = header.isna().any() or header.duplicated().any() or rows.hasnans or rows.has_duplicates
+    if flawed or table.empty or np.isinf(table.to_numpy()).any():
+        return None
+    return table.set_axis(pd.Index(header), axis=1)
+
+
+def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
+    """Table of text as float64, empty cells as NaN; None, and the problems noted, if it is not."""
+    columns = {c: pd.to_numeric(table[c], errors="coerce") for c in table.columns}
+    found = pd.DataFrame(columns, index=table.index).astype("float64")
+    wrong = (found.isna() & (table != EMPTY)) | found.abs().eq(np.inf)
+    for column in table.columns[wrong.any()]:
+        rows = table.index[wrong[column]]
+        more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+        value = table.loc[rows[0], column]
+        problems.error(cell(file, str(rows[0]), str(column)), f"'{value}' is not a number{more}")
+    return None if wrong.to_numpy().any() else found

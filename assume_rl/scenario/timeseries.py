@@ -1,0 +1,124 @@
+"""Time series: from a file's own steps to the calendar's, or a sentence that says why not.
+
+A series must cover the calendar, its end date included, without a gap. Finer series are averaged
+over each step (the last step over what there is of it); coarser ones are refused, since reading
+them as absent would silently remove, for example, all demand.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from assume_rl.scenario.problems import Problems, cell
+from assume_rl.scenario.tables import read_number_table
+
+
+def read_series(
+    path: Path, index: pd.DatetimeIndex, problems: Problems, *, constant: bool = False
+) -> pd.DataFrame | None:
+    """Float64 columns on `index`; None, and the problem noted, if the file cannot be read.
+
+    `constant`: a single row needs no date and holds for the whole calendar.
+    """
+    table = read_number_table(path, problems)
+    if table is None:
+        return None
+    if constant and len(table) == 1:
+        return _filled(path.name, _constant(table, index), problems)
+    dated = _dated(path.name, table, problems)
+    return None if dated is None else align(path.name, dated, index, problems)
+
+
+def align(
+    file: str, table: pd.DataFrame, index: pd.DatetimeIndex, problems: Problems
+) -> pd.DataFrame | None:
+    """`table` on the steps of `index`; None, and the problem noted, if it does not cover them."""
+    step = index[1] - index[0]
+    own_step = _step_of(table.index)
+    if own_step is None or own_step > step:
+        what = "has a single row" if own_step is None else f"has a row every {_words(own_step)}"
+        problems.error(file, f"{what}, which is too coarse for time_step {_words(step)}")
+        return None
+    if step % own_step != pd.Timedelta(0):
+        problems.error(file, f"its step {_words(own_step)} does not divide {_words(step)}")
+        return None
+    window = table.loc[index[0] : index[-1] + step - pd.Timedelta(1, "s")]
+    if not _regular(file, table, window, index, own_step, problems):
+        return None
+    filled = _filled(file, window, problems)
+    if filled is None or own_step == step:
+        return filled
+    return filled.resample(step, origin=index[0]).mean()
+
+
+def _constant(table: pd.DataFrame, index: pd.DatetimeIndex) -> pd.DataFrame:
+    values = np.broadcast_to(table.to_numpy(), (len(index), len(table.columns)))
+    return pd.DataFrame(values, index=index, columns=table.columns)
+
+
+def _dated(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
+    """`table` with its row names read as dates (naive, UTC), in ascending order."""
+    dates = pd.to_datetime(table.index, format="ISO8601", errors="coerce", utc=True)
+    if dates.hasnans:
+        row = str(table.index[dates.isna()][0])
+        problems.error(cell(file, row), "is not a date such as '2019-01-31 23:00'")
+        return None
+    dates = dates.tz_localize(None)
+    if not dates.is_monotonic_increasing or dates.has_duplicates:
+        late = int(np.flatnonzero(np.diff(dates.to_numpy()) <= np.timedelta64(0))[0]) + 1
+        problems.error(cell(file, str(table.index[late])), "rows must be in the order of time")
+        return None
+    return table.set_axis(dates)
+
+
+def _step_of(dates: "pd.Index[pd.Timestamp]") -> pd.Timedelta | None:
+    """Most frequent distance between neighbouring rows; None for a single row."""
+    if len(dates) < 2:
+        return None
+    distances, counts = np.unique(np.diff(dates.to_numpy()), return_counts=True)
+    return pd.Timedelta(distances[int(counts.argmax())])
+
+
+def _regular(
+    file: str,
+    table: pd.DataFrame,
+    window: pd.DataFrame,
+    index: pd.DatetimeIndex,
+    own_step: pd.Timedelta,
+    problems: Problems,
+) -> bool:
+    """Whether `window` has every instant of the calendar, in the file's own steps, and no other."""
+    present = pd.DatetimeIndex(window.index)
+    missing = pd.date_range(index[0], index[-1], freq=own_step).difference(present)
+    if len(missing):
+        needed = f"needed are {_minute(index[0])} to {_minute(index[-1])}, both included"
+        has = f"the file has {_minute(table.index[0])} to {_minute(table.index[-1])}"
+        problems.error(cell(file, _minute(missing[0])), f"the row is missing; {needed}; {has}")
+        return False
+    extra = present[(present - index[0]) % own_step != pd.Timedelta(0)]
+    if len(extra):
+        what = f"does not fit the file's step of {_words(own_step)}"
+        problems.error(cell(file, _minute(extra[0])), what)
+    return not len(extra)
+
+
+def _filled(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
+    """`table` if it has no empty cell."""
+    for column in table.columns[table.isna().any()]:
+        row = _minute(table.index[table[column].isna()][0])
+        problems.error(cell(file, row, str(column)), "the value is missing")
+    return None if table.isna().to_numpy().any() else table
+
+
+def _minute(stamp: pd.Timestamp) -> str:
+    return f"{stamp:%Y-%m-%d %H:%M}"
+
+
+def _words(duration: pd.Timedelta) -> str:
+    """Duration in the largest unit that divides it, e.g. "15min"."""
+    seconds = int(duration.total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

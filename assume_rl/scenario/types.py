@@ -1,0 +1,105 @@
+"""What a scenario folder becomes: validated plain data first, tensors after."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.types import Fleet, Profiles, Tick
+from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.units import Demand, Plant
+
+
+@dataclass(frozen=True)
+class Series:
+    """Time series on the calendar, one row per step; columns are what their file has them for."""
+
+    demand: pd.DataFrame  # column per demand unit, MW, <= 0
+    availability: pd.DataFrame  # column per unit that has one, [0, 1]; absent: 1
+    fuel_prices: pd.DataFrame  # column per fuel and `co2`, EUR/MWh thermal and EUR/t
+    forecasts: pd.DataFrame  # `price_<MARKET>` EUR/MWh, `residual_load_<MARKET>` MW
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One study case of a folder: plain validated data, no tensors."""
+
+    folder: Path
+    name: str
+    case: str
+    config: StudyCase
+    plants: tuple[Plant, ...]
+    demands: tuple[Demand, ...]
+    index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
+    series: Series
+    warnings: tuple[str, ...]
+
+    @property
+    def simulation_id(self) -> str:
+        """Name of the run in result tables."""
+        return self.config.simulation_id or f"{self.name}_{self.case}"
+
+    @property
+    def learning(self) -> LearningConfig:
+        """Learning settings; the defaults where the study case has none."""
+        return self.config.learning_config or LearningConfig()
+
+    @property
+    def start(self) -> datetime:
+        """First instant of the calendar (naive, UTC)."""
+        return self.config.start_date
+
+    @property
+    def step(self) -> timedelta:
+        """Length of a step."""
+        return timedelta(seconds=self.config.time_step)
+
+
+@dataclass(frozen=True)
+class Participant:
+    """An operator's units that share a strategy in one market; all in one block of the fleet."""
+
+    strategy: Strategy
+    units: tuple[int, ...]  # indices into the fleet
+
+
+@dataclass(frozen=True)
+class OperatorSpec:
+    """A unit operator: the owner of units and their bids."""
+
+    name: str
+    units: tuple[int, ...]  # indices into the fleet, ascending
+    participants: dict[str, tuple[Participant, ...]]  # by market, only markets it bids in
+
+
+@dataclass(frozen=True)
+class MarketSpec:
+    """A market, apart from its auctions."""
+
+    name: str
+    operator: str
+    rule: str  # key of core.clearing.RULES
+    min_price: float  # EUR/MWh
+    max_price: float  # EUR/MWh
+    max_volume: float  # MW
+    product_type: str
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A scenario as the functional core takes it."""
+
+    scenario: Scenario
+    fleet: Fleet
+    profiles: Profiles
+    operators: tuple[OperatorSpec, ...]  # in order of first appearance
+    markets: tuple[MarketSpec, ...]  # in order of the configuration
+    plan: tuple[Tick, ...]
+    steps: int  # of the calendar, which includes the end date
+    step_seconds: int
+    lookback: int  # steps of the past that units remember
+    horizon: int  # steps of the future that can be sold
+    learners: tuple[str, ...]  # unit ids with a learning strategy, in fleet order

@@ -1,0 +1,98 @@
+"""Small fleets for tests and examples."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assume_rl import keyed
+from assume_rl.core.types import Block, DemandParams, Fleet, Forecasts, Profiles, ThermalParams
+
+
+def toy_fleet(
+    *,
+    plants: Sequence[tuple[float, float, float]] = ((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)),
+    demands: Sequence[tuple[float, float]] = (),
+    steps: int = 48,
+    market: str = "EOM",
+    varied: bool = False,
+    **limits: Any,
+) -> tuple[Fleet, Profiles]:
+    """A fleet and its series; everything constant over the calendar unless `varied`.
+
+    :param plants: (max_power MW, min_power MW, marginal cost EUR/MWh) of each
+    :param demands: (MW > 0, willingness to pay EUR/MWh) of each
+    :param varied: draw availability, cost and forecasts at random (always the same)
+    :param limits: further parameters of the plants, as for `toy_thermal`
+    """
+    n, m = len(plants), len(demands)
+    blocks, capacity, price = [], [], []
+    if plants:
+        most, least, cost = zip(*plants, strict=True)
+        blocks.append(Block("thermal", 0, n, toy_thermal(most, least, **limits)))
+        capacity, price = list(most), list(cost)
+    if demands:
+        power, value = zip(*demands, strict=True)
+        blocks.append(Block("demand", n, n + m, DemandParams(_row(value, m))))
+        capacity, price = capacity + [-p for p in power], price + list(value)
+    fleet = Fleet(
+        ids=tuple(f"plant_{i}" for i in range(n)) + tuple(f"demand_{i}" for i in range(m)),
+        blocks=tuple(blocks),
+        owner=torch.zeros(n + m, dtype=torch.long),
+        node=torch.zeros(n + m, dtype=torch.long),
+    )
+    scale = _draw((steps, n + m), "capacity") if varied else 1.0
+    rise = 0.5 + _draw((steps, n + m), "cost") if varied else 1.0
+    profiles = Profiles(
+        capacity=_row(capacity, n + m).expand(steps, -1) * scale,
+        marginal_cost=_row(price, n + m).expand(steps, -1) * rise,
+        forecasts={market: _forecasts(steps, n + m, varied)},
+    )
+    return fleet, profiles
+
+
+def toy_thermal(
+    max_power: Sequence[float], min_power: Sequence[float] | float = 0.0, **limits: Any
+) -> ThermalParams:
+    """Parameters of plants; `limits` are numbers or rows, what is not named does not bind."""
+    n = len(max_power)
+    usual = {
+        "ramp_up": math.inf,
+        "ramp_down": math.inf,
+        "min_operating_time": 1.0,
+        "min_down_time": 1.0,
+        "hot_start_cost": 0.0,
+        "warm_start_cost": 0.0,
+        "cold_start_cost": 0.0,
+        "downtime_hot_start": 0.0,
+        "downtime_warm_start": 0.0,
+    }
+    if unknown := limits.keys() - usual.keys():
+        raise TypeError(f"no such limits: {', '.join(sorted(unknown))}")
+    rows = {name: _row(value, n) for name, value in {**usual, **limits}.items()}
+    ramped = bool((rows["ramp_up"].isfinite() | rows["ramp_down"].isfinite()).any())
+    return ThermalParams(
+        max_power=_row(max_power, n), min_power=_row(min_power, n), ramped=ramped, **rows
+    )
+
+
+def _row(values: Sequence[float] | float, size: int) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float64).expand(size)
+
+
+def _draw(shape: tuple[int, ...], purpose: str) -> Tensor:
+    return keyed.uniform(shape, 0, "toy_fleet", purpose)
+
+
+def _forecasts(steps: int, units: int, varied: bool) -> Forecasts:
+    """One price and one residual load for all."""
+    scaled = [_draw((1, steps), n) if varied else torch.zeros(1, steps).double() for n in "pr"]
+    return Forecasts(
+        price=scaled[0] * 100,
+        residual_load=scaled[1] * 100,
+        scaled_price=scaled[0],
+        scaled_residual_load=scaled[1],
+        series=torch.zeros(units, dtype=torch.long),
+    )

@@ -1,0 +1,111 @@
+"""The economics travels in messages: whoever sends orders takes part, and only in time."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from mango import AgentAddress, Role, sender_addr
+
+from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, RegisterBidder
+from assume_rl.agents.transport import AgentFailure, post
+from assume_rl.agents.world import World
+from assume_rl.core.types import Bids
+from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+
+
+class Prices:
+    """A sink that keeps clearing prices."""
+
+    def __init__(self) -> None:
+        self.rows: list[pd.DataFrame] = []
+
+    def write(self, table: str, columns: dict[str, Any]) -> None:
+        if table == "market_meta":
+            self.rows.append(pd.DataFrame(columns))
+
+    @property
+    def series(self) -> pd.Series:
+        return pd.concat(self.rows).set_index("product_start")["price"]
+
+
+class Outsider(Role):  # type: ignore[misc]
+    """A bidder of somebody else's: offers cheap power in every auction."""
+
+    def __init__(self, *, delay: float = 0.0, repeat: int = 1, fail: bool = False) -> None:
+        super().__init__()
+        self.delay, self.repeat, self.fail = delay, repeat, fail
+        self.results: list[AuctionResult] = []
+
+    def setup(self) -> None:
+        self.context.subscribe_message(self, self.bid, lambda c, _: isinstance(c, MarketOpened))
+        self.context.subscribe_message(self, self.hear, lambda c, _: isinstance(c, AuctionResult))
+
+    def on_ready(self) -> None:
+        market = AgentAddress(self.context.addr.protocol_addr, "op")
+        post(self.context, RegisterBidder("EOM", "outsider", ("windmill",)), market)
+
+    def bid(self, content: MarketOpened, meta: dict[str, Any]) -> None:
+        when = self.context.current_timestamp + self.delay
+        self.context.schedule_timestamp_task(self.send(content, sender_addr(meta)), when)
+
+    async def send(self, opened: MarketOpened, market: AgentAddress) -> None:
+        shape = (len(opened.auction.first), 1)
+        bids = Bids(
+            torch.full(shape, 0.5, dtype=torch.float64),
+            torch.full(shape, 150.0, dtype=torch.float64),
+            torch.tensor([0]),
+        )
+        book = OrderBook("EOM", opened.auction.number, "outsider", bids)
+        for _ in range(self.repeat):
+            await self.context.send_message(book, market)
+
+    def hear(self, content: AuctionResult, meta: dict[str, Any]) -> None:
+        self.results.append(content)
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Compiled:
+    folder = Path(__file__).parents[1] / "fixtures" / "vectors" / "v01_basic" / "inputs"
+    return compile_scenario(load_scenario(folder))
+
+
+def prices(scenario: Compiled, guest: Role | None = None) -> pd.Series:
+    sink = Prices()
+    guests = {} if guest is None else {"outsider": guest}
+    asyncio.run(World(scenario, seed=1).run_episode(sink=sink, guests=guests))
+    return sink.series
+
+
+def test_an_outsider_changes_the_price_and_gets_its_own_results(scenario: Compiled) -> None:
+    outsider = Outsider()
+    with_it, without = prices(scenario, outsider), prices(scenario)
+    assert (with_it <= without).all()
+    assert (with_it < without).any()
+    assert len(outsider.results) == len(with_it)
+    assert all(r.accepted.shape == (1, 1) for r in outsider.results)
+    assert all(0 < float(r.accepted.sum()) <= 150.0 for r in outsider.results)
+
+
+def test_orders_after_gate_closure_are_ignored(scenario: Compiled) -> None:
+    late = Outsider(delay=3600.0)  # the auction closes after one hour
+    assert prices(scenario, late).equals(prices(scenario))
+    assert late.results == []
+
+
+def test_a_repeated_order_book_changes_nothing(scenario: Compiled) -> None:
+    assert prices(scenario, Outsider(repeat=3)).equals(prices(scenario, Outsider()))
+
+
+def test_an_agent_that_fails_stops_the_run_with_its_reason(
+    scenario: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no such market")
+
+    monkeypatch.setattr("assume_rl.agents.unit_operator.execute", broken)
+    with pytest.raises(AgentFailure, match="no such market"):
+        prices(scenario)

@@ -1,0 +1,42 @@
+"""Options and fixtures of the whole suite."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reference", type=Path, default=DEFAULT_REFERENCE, help="recorded results")
+    parser.addoption("--run-gpu", action="store_true", help="run tests that need a CUDA device")
+    parser.addoption("--run-slow", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Small tensors: a second thread costs more than it brings.
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "gpu" in item.keywords and not config.getoption("--run-gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs --run-gpu and a CUDA device"))
+        if "slow" in item.keywords and not config.getoption("--run-slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --run-slow"))
+
+
+@pytest.fixture(scope="session")
+def reference(request: pytest.FixtureRequest) -> Path:
+    """Folder of recorded results; a test that uses it is skipped where the folder is absent."""
+    folder: Path = request.config.getoption("--reference")
+    if not folder.is_dir():
+        pytest.skip(f"no recorded results in {folder}; name a folder with --reference")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Small scenarios with exact expected tables that come with the tests."""
+    return Path(__file__).parent / "fixtures" / "vectors"

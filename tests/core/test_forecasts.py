@@ -1,0 +1,50 @@
+import torch
+from torch import Tensor
+
+from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
+
+
+def tensor(*values: float | list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def prices(demand: list[float]) -> list[float]:
+    steps = len(demand)
+    cost = tensor(30, 10, 20).expand(steps, 3)
+    available = tensor(100, 100, 100).expand(steps, 3)
+    return merit_order_price(cost, available, tensor(*demand), 3000.0).tolist()
+
+
+def test_price_is_the_cost_of_the_plant_that_completes_the_demand() -> None:
+    assert prices([50, 100, 101, 300]) == [10, 10, 20, 30]
+
+
+def test_scarcity_is_the_fallback_price() -> None:
+    assert prices([300.1]) == [3000]
+
+
+def test_no_demand_is_the_cheapest_plant_even_without_power() -> None:
+    cost, available = tensor([10, 20]), tensor([0, 5])
+    assert merit_order_price(cost, available, tensor(0), 99.0).tolist() == [10]
+    assert merit_order_price(cost, available, tensor(1), 99.0).tolist() == [20]
+
+
+def test_rounding_does_not_ask_for_another_plant() -> None:
+    # 0.1 * 3 sums to more, 0.1 * 8 to less than the decimal number
+    cost, available = tensor([*range(9)]), tensor([0.1] * 9)
+    assert merit_order_price(cost, available, tensor(0.8), 99.0).tolist() == [7]
+
+
+def test_market_without_plants() -> None:
+    none = torch.zeros(2, 0, dtype=torch.float64)
+    assert merit_order_price(none, none, tensor(0, 5), 99.0).tolist() == [99, 99]
+
+
+def test_residual_load_may_be_negative() -> None:
+    renewable = tensor([10, 20], [30, 40])
+    assert residual_load(tensor(100, 50), renewable).tolist() == [70, -20]
+
+
+def test_min_max_scales_each_series_by_itself() -> None:
+    scaled = min_max(tensor([10, 20, 30], [-1, -1, -1], [0, -4, -2]))
+    assert scaled.tolist() == [[0, 0.5, 1], [0.5, 0.5, 0.5], [1, 0, 0.5]]

@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from assume_rl.core.clearing import RULES, limit_bids, pay_as_bid, pay_as_clear
+from assume_rl.core.types import Bids, Clearing
+from assume_rl.testing import check_clearing
+
+# (supply, demand, price, accepted supply, accepted demand): docs/scenario-format.md, pay_as_clear
+Orders = list[tuple[float, float]]
+BOOKS = [
+    ([(100, 10), (100, 20), (100, 30)], [(150, 3000)], 20, [100, 50, 0], [150]),
+    ([(100, 10), (100, 20)], [(250, 3000)], 20, [100, 100], [200]),
+    ([(100, 10), (100, 20)], [(50, 25), (100, 15), (30, 5)], 10, [100, 0], [50, 50, 0]),
+    ([(10, 50)], [(5, 40)], 0, [0], [0]),
+    ([(100, 30)], [(80, 30)], 30, [80], [80]),
+]
+
+
+def clear(rule: str, supply: Orders, demand: Orders) -> Clearing:
+    book = [(p, v) for v, p in supply] + [(p, -v) for v, p in demand]
+    price, volume = torch.tensor(book, dtype=torch.float64).T
+    return RULES[rule](price, volume, torch.linspace(0, 0.9, len(book), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_pay_as_clear_of_the_known_books(
+    book: tuple[Orders, Orders, float, list[float], list[float]],
+) -> None:
+    supply, demand, price, sold, bought = book
+    c = clear("pay_as_clear", supply, demand)
+    assert c.accepted.tolist() == [*sold, *(-v for v in bought)]
+    assert c.price.tolist() == [price]
+    assert c.paid.tolist() == [price] * len(c.paid)
+    assert c.supply_volume.item() == c.demand_volume.item() == sum(sold)
+
+
+@pytest.mark.parametrize(("rule", "lowest"), [("pay_as_clear", 20), ("pay_as_bid", 10)])
+def test_price_range_is_what_accepted_supply_is_paid(rule: str, lowest: float) -> None:
+    c = clear(rule, [(100, 10), (100, 20), (100, 30)], [(150, 3000)])
+    assert (c.min_price.item(), c.max_price.item()) == (lowest, 20)
+
+
+def test_nothing_trades_at_price_zero() -> None:
+    nothing = clear("pay_as_bid", [(10, 50)], [(5, 40)])
+    assert (nothing.min_price.item(), nothing.max_price.item(), nothing.price.item()) == (0, 0, 0)
+    assert nothing.paid.tolist() == [0, 0]
+
+
+def test_negative_prices_clear() -> None:
+    c = clear("pay_as_clear", [(10, -50), (10, -20)], [(15, -10)])
+    assert c.price.item() == -20
+
+
+def test_pay_as_bid_pays_own_price_and_charges_the_last_match() -> None:
+    # GIVEN 60 MW wanted at 90, then 60 MW at 80; supply 50@10, 50@20, 50@30
+    c = clear("pay_as_bid", [(50, 10), (50, 20), (50, 30)], [(60, 90), (60, 80)])
+    # THEN the first demand ends inside 20, the second inside 30
+    assert c.accepted.tolist() == [50, 50, 20, -60, -60]
+    assert c.paid.tolist() == [10, 20, 30, 20, 30]
+    assert c.price.item() == pytest.approx((500 + 1000 + 600) / 120)
+
+
+def test_pay_as_bid_demand_that_ends_with_an_order_pays_that_order() -> None:
+    # GIVEN eight times 0.1 MW, which add up to a little less than 0.8 in floating point
+    c = clear("pay_as_bid", [*((0.1, p) for p in range(8)), (5, 30)], [(0.8, 90), (1, 80)])
+    assert c.paid.tolist()[-2:] == [7, 30]
+
+
+def test_pay_as_bid_tells_rejected_orders_the_average() -> None:
+    # GIVEN a supply order too dear and a demand order that is reached but finds no match
+    c = clear("pay_as_bid", [(50, 10), (50, 20), (50, 70)], [(100, 90), (10, 60)])
+    assert c.accepted.tolist() == [50, 50, 0, -100, 0]
+    assert c.paid.tolist() == [10, 20, 15, 20, 15]
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_every_rule_keeps_the_contract(rule: str) -> None:
+    check_clearing(RULES[rule])
+
+
+def test_contract_catches_a_rule_that_pays_too_little() -> None:
+    def half_price(price: torch.Tensor, volume: torch.Tensor, tie: torch.Tensor) -> Clearing:
+        c = pay_as_clear(price, volume, tie)
+        return Clearing(**{**vars(c), "paid": c.paid / 2})
+
+    with pytest.raises(AssertionError, match="earns less than it asked"):
+        check_clearing(half_price)
+
+
+def test_contract_catches_slot_order() -> None:
+    def first_come(price: torch.Tensor, volume: torch.Tensor, tie: torch.Tensor) -> Clearing:
+        return pay_as_bid(price, volume, torch.linspace(0, 0.9, tie.shape[-1]).expand_as(tie))
+
+    with pytest.raises(AssertionError, match="order of the slots"):
+        check_clearing(first_come)
+
+
+def test_limits_cut_prices_and_both_signs_of_volume() -> None:
+    bids = Bids(
+        price=torch.tensor([[5000.0, -900.0, 20.0]]),
+        volume=torch.tensor([[10.0, -700.0, 600.0]]),
+        unit=torch.tensor([0, 1, 2]),
+    )
+    cut = limit_bids(bids, -500.0, 3000.0, 500.0)
+    assert cut.price.tolist() == [[3000, -500, 20]]
+    assert cut.volume.tolist() == [[10, -500, 500]]
+    assert cut.unit is bids.unit

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from assume_rl.core.clearing import pay_as_bid, pay_as_clear
+from assume_rl.evaluation.best_response import BestResponse, Objective, best_response, sale
+
+CAP = 100.0
+
+
+def tensor(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def profit_at(cost: float) -> Objective:
+    return lambda price, sold: (price - cost) * sold
+
+
+def duopoly(rival: float, demand: float, **options: object) -> BestResponse:
+    """Two plants of 50 MW at cost 20, slot 0 is our own; demand pays any price."""
+    price, volume = tensor([0, rival, 3000]), tensor([50, 50, -demand])
+    settings = {"marginal_cost": tensor([20])[0], "min_price": 0.0, "max_price": CAP} | options
+    tie = torch.tensor([0.5, 0.1, 0.9], dtype=torch.float64)
+    return best_response(price, volume, tie, torch.tensor([0]), profit_at(20), **settings)
+
+
+def test_undercuts_a_rival_when_not_pivotal() -> None:
+    best = duopoly(rival=60, demand=40)
+    assert best.bid.item() == pytest.approx(60)
+    assert best.bid.item() < 60
+    assert (best.sold.item(), best.value.item()) == (40, pytest.approx(1600))
+
+
+# von der Fehr and Harbord: demand 70 makes both pivotal; below 52 the rival makes the cap the reply
+@pytest.mark.parametrize(("rival", "profit"), [(51, 1600), (52, 1600), (57, 1850)])
+def test_pivotal_duopoly(rival: float, profit: float) -> None:
+    best = duopoly(rival, demand=70)
+    assert best.value.item() == pytest.approx(profit)
+    assert (best.bid.item() == CAP) == (rival < 52)
+
+
+def test_pay_as_bid_pivotal_duopoly() -> None:
+    best = duopoly(rival=57, demand=70, rule=pay_as_bid)
+    assert best.value.item() == pytest.approx(1850)
+
+
+def test_price_limited_demand_is_met_at_its_price() -> None:
+    price, volume = tensor([0, 40]), tensor([50, -30])
+    best = best_response(
+        price, volume, tensor([0, 0.5]), torch.tensor([0]), profit_at(20),
+        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+    )  # fmt: skip
+    assert (best.bid.item(), best.sold.item(), best.value.item()) == (40, 30, 600)
+
+
+def test_stands_back_behind_a_rival_where_selling_less_is_better() -> None:
+    # GIVEN a tie that the bidder would win, and an objective that wants little sold, and cheaply
+    price, volume = tensor([0, 40, 3000]), tensor([50, 50, -60])
+    best = best_response(
+        price, volume, tensor([0, 0.5, 0.9]), torch.tensor([0]), lambda p, v: -p - 100 * v,
+        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+    )  # fmt: skip
+    assert best.sold.item() == 10
+    assert best.price.item() == pytest.approx(40)
+    assert best.price.item() > 40
+
+
+def random_hours(hours: int = 60, slots: int = 7) -> tuple[Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(7)
+    price = torch.rand(hours, slots, generator=g, dtype=torch.float64) * CAP
+    volume = torch.rand(hours, slots, generator=g, dtype=torch.float64) * 50
+    volume[:, 5:] *= -3
+    return price, volume, torch.rand(hours, slots, generator=g, dtype=torch.float64)
+
+
+def regretful(price: Tensor, sold: Tensor) -> Tensor:
+    """Profit less a regret that makes a higher price bad where little is sold; kink at cost."""
+    return (price - 30) * sold - 0.4 * ((price - 30) * (60 - sold)).clamp(min=0)
+
+
+@pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid])
+@pytest.mark.parametrize("one_price", [True, False])
+def test_no_price_on_a_fine_grid_is_better(rule: object, one_price: bool) -> None:
+    price, volume, tie = random_hours()
+    own = torch.tensor([0, 1])
+    best = best_response(
+        price, volume, tie, own, regretful, marginal_cost=torch.full((60,), 30.0).double(),
+        min_price=0.0, max_price=CAP, rule=rule, one_price=one_price,
+    )  # fmt: skip
+    steps = torch.linspace(0, CAP, 101 if one_price else 26, dtype=torch.float64)
+    grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
+    for bid in grid:
+        tried = regretful(
+            *sale(rule(price.index_copy(-1, own, bid.expand(60, 2)), volume, tie), own)
+        )
+        assert (tried <= best.value + 1e-9).all()
+    # AND the reported bid really brings the reported value
+    again = rule(price.index_copy(-1, own, best.bid), volume, tie)
+    torch.testing.assert_close(regretful(*sale(again, own)), best.value, rtol=0, atol=0)
+
+
+@pytest.mark.reference
+def test_single_learner_of_the_recorded_example(reference: Path) -> None:
+    # GIVEN example_02a base: six cost-based plants; pp_6 learns; hourly means of the demand
+    folder = reference / "examples" / "scenarios" / "example_02a"
+    plants = pd.read_csv(folder / "powerplant_units.csv", index_col="name")
+    fuel = pd.read_csv(folder / "fuel_prices_df.csv", index_col="fuel").loc["price"].astype(float)
+    quarters = pd.read_csv(folder / "demand_df.csv", index_col="datetime", parse_dates=True)
+    demand = quarters["demand_EOM"].resample("1h").mean()["2019-03-01 01:00":"2019-03-30 23:00"]
+    heat = plants["fuel_type"].map(fuel) + fuel["co2"] * plants["emission_factor"]
+    costs = heat / plants["efficiency"] + plants["additional_cost"]
+    learner = list(plants.index).index("pp_6")
+    cost, size = float(costs["pp_6"]), float(plants["max_power"]["pp_6"])
+    price = tensor([*costs, 3000]).expand(len(demand), -1)
+    volume = tensor([*plants["max_power"], 0]).expand(len(demand), -1)
+    load = -torch.from_numpy(demand.to_numpy().copy()).unsqueeze(-1)
+    volume = volume.index_copy(-1, torch.tensor([len(plants)]), load)
+    profit = profit_at(cost)
+
+    def reward(price: Tensor, sold: Tensor) -> Tensor:
+        lost = ((price - cost) * (size - sold)).clamp(min=0)
+        regret = torch.where(sold > 1, 0.1 * lost, 0.5 * lost)
+        return (profit(price, sold) - regret) / (CAP * size)
+
+    def best(objective: Objective) -> BestResponse:
+        tie = torch.full_like(price, 0.5)
+        return best_response(
+            price, volume, tie, torch.tensor([learner]), objective,
+            marginal_cost=torch.full(price.shape[:-1], cost, dtype=torch.float64),
+            min_price=-CAP, max_price=CAP,
+        )  # fmt: skip
+
+    # THEN the reward-maximising bids bring the known reward and profit
+    assert len(demand) == 719
+    found = best(reward)
+    assert found.value.sum().item() == pytest.approx(77.09, abs=0.005)
+    assert profit(found.price, found.sold).sum().item() == pytest.approx(21_003_905, abs=1.5)
+    # AND bidding for profit alone would earn more, and be rewarded less
+    greedy = best(profit)
+    assert greedy.value.sum().item() == pytest.approx(21_245_904, abs=1.5)
+    assert reward(greedy.price, greedy.sold).sum().item() == pytest.approx(75.902, abs=0.0005)

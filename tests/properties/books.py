@@ -1,0 +1,45 @@
+"""Random order books. Prices and volumes are multiples of 1/4, so that sums are exact."""
+
+from dataclasses import dataclass
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from assume_rl.core.clearing import RULES
+from assume_rl.core.types import Clearing
+
+quarters = st.integers(-80, 80).map(lambda n: n / 4)
+prices = st.one_of(quarters, st.sampled_from([-500.0, 3000.0]))
+
+
+@dataclass(frozen=True)
+class Book:
+    price: list[float]
+    volume: list[float]
+    tie: list[float]
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        columns = (self.price, self.volume, self.tie)
+        price, volume, tie = (torch.tensor(c, dtype=torch.float64) for c in columns)
+        return price, volume, tie
+
+    def clear(self, rule: str) -> Clearing:
+        return RULES[rule](*self.tensors())
+
+    def plus(self, price: float, volume: float, tie: float = 0.999) -> "Book":
+        return Book([*self.price, price], [*self.volume, volume], [*self.tie, tie])
+
+    def shuffled(self, order: list[int]) -> "Book":
+        return Book(*([column[i] for i in order] for column in vars(self).values()))
+
+
+@st.composite
+def books(draw: st.DrawFn, slots: int | None = None) -> Book:
+    n = slots or draw(st.integers(1, 9))
+    ranks = draw(st.permutations(range(n)))
+    return Book(
+        draw(st.lists(prices, min_size=n, max_size=n)),
+        draw(st.lists(quarters, min_size=n, max_size=n)),
+        [rank / n for rank in ranks],
+    )
