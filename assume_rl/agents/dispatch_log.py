@@ -18,29 +18,30 @@ class DispatchLog:
     def __init__(self, portfolio: Portfolio) -> None:
         self._own = portfolio
         self._names = np.array(portfolio.fleet.ids, dtype=object)
-        self._steps: list[Tensor] = []
-        self._power: list[Tensor] = []
-        self._cashflow: list[Tensor] = []
+        self._entries: list[tuple[int, int, UnitState]] = []
 
     def add(self, state: UnitState, step: int, steps: int) -> None:
         """Keep the last `steps` steps up to and including `step`."""
-        window = slice(state.lookback - steps + 1, state.lookback + 1)
-        self._steps.append(torch.arange(step - steps + 1, step + 1))
-        self._power.append(state.energy[window])
-        self._cashflow.append(state.cashflow[window])
+        self._entries.append((step, steps, state))
 
     def drain(self) -> Iterator[dict[str, Any]]:
         """All buffered rows as one batch of columns; forgets them."""
-        if not self._steps:
+        entries, self._entries = self._entries, []
+        if not entries:
             return
-        steps, power = torch.cat(self._steps), torch.cat(self._power)
-        cost = generation_cost(self._own.profiles.marginal_cost[steps], power)
-        cashflow = torch.cat(self._cashflow)
-        self._steps, self._power, self._cashflow = [], [], []
+        power = _recent([(state.energy, state.lookback, n) for _, n, state in entries])
+        cashflow = _recent([(state.cashflow, state.lookback, n) for _, n, state in entries])
+        steps = np.concatenate([np.arange(step - n + 1, step + 1) for step, n, _ in entries])
+        cost = generation_cost(self._own.profiles.marginal_cost[torch.from_numpy(steps)], power)
         yield {
-            "step": np.repeat(steps.numpy(), len(self._names)),
+            "step": np.repeat(steps, len(self._names)),
             "unit": np.tile(self._names, len(steps)),
             "power": power.numpy().ravel(),
             "energy_cashflow": cashflow.numpy().ravel(),
             "energy_generation_costs": cost.numpy().ravel(),
         }
+
+
+def _recent(windows: list[tuple[Tensor, int, int]]) -> Tensor:
+    """(step, unit): the last n steps up to now of each window."""
+    return torch.cat([window[now - n + 1 : now + 1] for window, now, n in windows])

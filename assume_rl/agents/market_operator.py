@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,16 @@ from assume_rl.core.clearing import RULES, limit_bids
 from assume_rl.core.types import Auction, Bids, Clearing, Tick
 from assume_rl.keyed import uniform
 from assume_rl.scenario.compile import MarketSpec
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a joined order book is made up."""
+
+    bidders: tuple[str, ...]
+    sizes: tuple[int, ...]  # slots of each bidder
+    units: tuple[str, ...]  # unit id of each slot
+    tie: Tensor  # (auction, product, slot)
 
 
 class MarketOperator(Role):  # type: ignore[misc]
@@ -59,7 +69,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._bidders: dict[str, tuple[RegisterBidder, AgentAddress]] = {}
         self._books: dict[int, dict[str, Bids]] = defaultdict(dict)
         self._open: dict[int, Auction] = {}
-        self._ties: dict[tuple[str, int, int], Tensor] = {}
+        self._layouts: dict[tuple[tuple[str, ...], tuple[int, ...]], Layout] = {}
         self._auctions = sum(len(tick.opening) for tick in self._agenda)
         self._log = OrderLog(spec.name) if recorder is not None else None
         self._next_flush = flush_every
@@ -109,83 +119,64 @@ class MarketOperator(Role):  # type: ignore[misc]
         """Keep a book while its auction is open; the last one sent counts."""
         known = content.bidder in self._bidders
         if content.market == self._spec.name and content.number in self._open and known:
-            bids = limit_bids(
-                content.bids, self._spec.min_price, self._spec.max_price, self._spec.max_volume
-            )
-            self._books[content.number][content.bidder] = bids
+            self._books[content.number][content.bidder] = content.bids
 
     def _close(self, auction: Auction) -> None:
         self._open.pop(auction.number)
         books = self._books.pop(auction.number, {})
-        bidders = [name for name in self._bidders if name in books]
+        bidders = tuple(name for name in self._bidders if name in books)
         if not bidders:
             return
-        bids = [books[name] for name in bidders]
-        price = torch.cat([b.price for b in bids], dim=-1)
-        volume = torch.cat([b.volume for b in bids], dim=-1)
-        tie = torch.cat(
-            [self._tie(name, b)[auction.number] for name, b in zip(bidders, bids, strict=True)],
-            dim=-1,
-        )
-        clearing = RULES[self._spec.rule](price, volume, tie)
-        self._tell(auction, bidders, bids, clearing)
-        self._record(auction, bidders, bids, price, volume, clearing)
+        parts = [books[name] for name in bidders]
+        layout = self._layout(bidders, parts)
+        spec = self._spec
+        bids = limit_bids(_join(parts), spec.min_price, spec.max_price, spec.max_volume)
+        clearing = RULES[spec.rule](bids.price, bids.volume, layout.tie[auction.number])
+        self._tell(auction, layout, clearing)
+        self._record(layout, ClearedAuction(auction, bids.price, bids.volume, clearing))
 
-    def _tie(self, bidder: str, bids: Bids) -> Tensor:
-        """(auction, product, slot): tie-breaks of a bidder's orders, keyed by unit."""
-        products, slots = bids.price.shape
-        key = (bidder, products, slots)
-        if key not in self._ties:
-            ids = self._bidders[bidder][0].unit_ids
-            units = bids.unit.tolist()
-            counts = {u: units.count(u) for u in units}
-            drawn = {u: iter(self._draw(ids[u], products, n).unbind(-1)) for u, n in counts.items()}
-            self._ties[key] = torch.stack([next(drawn[u]) for u in units], dim=-1)
-        return self._ties[key]
+    def _layout(self, bidders: tuple[str, ...], parts: list[Bids]) -> Layout:
+        """Whose orders stand where in the joined book; looked up, as it hardly ever changes."""
+        sizes = tuple(bids.price.shape[-1] for bids in parts)
+        key = (bidders, sizes)
+        if key not in self._layouts:
+            products = parts[0].price.shape[-2]
+            units = tuple(
+                self._bidders[name][0].unit_ids[unit]
+                for name, bids in zip(bidders, parts, strict=True)
+                for unit in bids.unit.tolist()
+            )
+            self._layouts[key] = Layout(bidders, sizes, units, self._ties(units, products))
+        return self._layouts[key]
+
+    def _ties(self, units: tuple[str, ...], products: int) -> Tensor:
+        """(auction, product, slot): tie-breaks keyed by unit, whoever else takes part."""
+        drawn = {
+            unit: iter(self._draw(unit, products, units.count(unit)).unbind(-1))
+            for unit in dict.fromkeys(units)
+        }
+        return torch.stack([next(drawn[unit]) for unit in units], dim=-1)
 
     def _draw(self, unit_id: str, products: int, slots: int) -> Tensor:
         shape = (self._auctions, products, slots)
         key = self._key
         return uniform(shape, key.seed, "tie", key.phase, key.episode, self._spec.name, unit_id)
 
-    def _tell(
-        self, auction: Auction, bidders: list[str], bids: list[Bids], clearing: Clearing
-    ) -> None:
-        sizes = [b.price.shape[-1] for b in bids]
-        accepted = clearing.accepted.split(sizes, dim=-1)
-        paid = clearing.paid.split(sizes, dim=-1)
+    def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
+        accepted = clearing.accepted.split(layout.sizes, dim=-1)
+        paid = clearing.paid.split(layout.sizes, dim=-1)
         price = clearing.price[..., 0]
-        for name, own_accepted, own_paid in zip(bidders, accepted, paid, strict=True):
+        for name, own_accepted, own_paid in zip(layout.bidders, accepted, paid, strict=True):
             result = AuctionResult(auction, own_accepted, own_paid, price)
             post(self.context, result, self._bidders[name][1])
 
-    def _record(
-        self,
-        auction: Auction,
-        bidders: list[str],
-        bids: list[Bids],
-        price: Tensor,
-        volume: Tensor,
-        clearing: Clearing,
-    ) -> None:
+    def _record(self, layout: Layout, cleared: ClearedAuction) -> None:
         if self._log is None:
             return
-        units = (
-            tuple(
-                self._bidders[name][0].unit_ids[u]
-                for name, b in zip(bidders, bids, strict=True)
-                for u in b.unit.tolist()
-            )
-            if not self._log.knows(tuple(bidders), price.shape[-1])
-            else ()
-        )
-        self._log.add(tuple(bidders), units, ClearedAuction(auction, price, volume, clearing))
-        if (
-            self._next_flush is not None
-            and self._flush_every
-            and auction.closes >= self._next_flush
-        ):
-            self._next_flush = auction.closes + self._flush_every
+        self._log.add(layout.units, cleared)
+        closes = cleared.auction.closes
+        if self._next_flush is not None and self._flush_every and closes >= self._next_flush:
+            self._next_flush = closes + self._flush_every
             self._flush()
 
     def _flush(self) -> None:
@@ -195,6 +186,13 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
         self._flush()
+
+
+def _join(parts: list[Bids]) -> Bids:
+    """All bidders' orders side by side; `unit` is of no use here."""
+    price = torch.cat([bids.price for bids in parts], dim=-1)
+    volume = torch.cat([bids.volume for bids in parts], dim=-1)
+    return Bids(price, volume, torch.empty(price.shape[-1], dtype=torch.int64))
 
 
 def _own(tick: Tick, market: str) -> Tick:

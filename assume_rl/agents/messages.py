@@ -142,6 +142,8 @@ class PolicyUpdate:
     version: int
     actors: tuple[ActorStack, ...]  # one stack per group of agents with equal sizes
     exploration: Exploration
+    # units that explore with noise although the others still gather their initial experience
+    experienced: tuple[str, ...] = ()
 
 
 # --- results -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Cleared auctions, kept as tensors until they are turned into table rows many at a time."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,28 +34,17 @@ class OrderLog:
 
     def __init__(self, market: str) -> None:
         self._market = market
-        self._units: dict[tuple[tuple[str, ...], int], NDArray[np.object_]] = {}
-        self._buffer: list[tuple[tuple[tuple[str, ...], int], ClearedAuction]] = []
+        self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
 
-    def knows(self, bidders: tuple[str, ...], slots: int) -> bool:
-        """Whether the units behind this book's slots were given before."""
-        return (bidders, slots) in self._units
-
-    def add(
-        self, bidders: tuple[str, ...], units: tuple[str, ...], cleared: ClearedAuction
-    ) -> None:
-        """Keep an auction; `units` (unit id per slot) is needed once per layout of the book."""
-        layout = (bidders, cleared.price.shape[-1])
-        if units:
-            self._units[layout] = np.array(units, dtype=object)
-        self._buffer.append((layout, cleared))
+    def add(self, units: tuple[str, ...], cleared: ClearedAuction) -> None:
+        """Keep an auction; `units` is the unit id of each slot."""
+        self._buffer[units].append(cleared)
 
     def drain(self) -> Iterator[tuple[str, Columns]]:
-        """Rows of `market_meta`, `market_orders` and `market_dispatch`, per layout of the book."""
-        buffer, self._buffer = self._buffer, []
-        for layout in dict.fromkeys(key for key, _ in buffer):
-            auctions = [cleared for key, cleared in buffer if key == layout]
-            yield from self._rows(self._units[layout], auctions)
+        """Rows of `market_meta`, `market_orders` and `market_dispatch`, per make-up of the book."""
+        buffer, self._buffer = self._buffer, defaultdict(list)
+        for units, auctions in buffer.items():
+            yield from self._rows(np.array(units, dtype=object), auctions)
 
     def _rows(
         self, units: NDArray[np.object_], auctions: list[ClearedAuction]

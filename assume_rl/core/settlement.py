@@ -1,7 +1,10 @@
-"""Money: what an order brings and what generation costs."""
+"""What orders brought: money, and per unit the prices of its orders; what generation costs."""
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from assume_rl.core.types import ZERO_VOLUME
 
 
 def cashflow(
@@ -19,3 +22,39 @@ def generation_cost(
     The length of a step does not enter, as in the tables of the established format.
     """
     return (marginal_cost * power).abs()
+
+
+def by_unit(slots: Float[Tensor, "... slot"], units: int) -> Float[Tensor, "... unit own"]:
+    """Unit-major slots, those of each unit side by side."""
+    return slots.reshape(*slots.shape[:-1], units, -1)
+
+
+def first_price(
+    sold: Float[Tensor, "... unit slot"], paid: Float[Tensor, "... unit slot"]
+) -> Float[Tensor, "... unit"]:
+    """Price of each unit's first order, accepted ones first, EUR/MWh."""
+    if paid.shape[-1] == 1:
+        return paid[..., 0]
+    first = (sold.abs() > ZERO_VOLUME).to(torch.uint8).argmax(-1, keepdim=True)
+    return paid.gather(-1, first)[..., 0]
+
+
+def last_price(
+    is_order: Bool[Tensor, "... product slot"],
+    unit: Int[Tensor, " slot"],
+    sold: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    units: int,
+) -> tuple[Float[Tensor, "... product unit"], Bool[Tensor, "... product unit"]]:
+    """Price of each unit's last order, accepted ones first, EUR/MWh; and whether it has one.
+
+    A slot is no order if both volume and price are 0: learning bidders place orders of volume 0
+    where nothing is available, and go on seeing prices then.
+    """
+    slots = paid.shape[-1]
+    rank = torch.arange(slots, device=paid.device) + slots * (sold.abs() <= ZERO_VOLUME)
+    key = torch.where(is_order, rank, -1)
+    none = key.new_full((*key.shape[:-1], units), -1)
+    last = none.scatter_reduce(-1, unit.expand_as(key), key, "amax")
+    price = paid.gather(-1, last.clamp(min=0) % slots)
+    return price, last >= 0

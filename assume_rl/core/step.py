@@ -11,8 +11,6 @@ So bids for the next hour see the executed dispatch of this one. Between ticks, 
 state's window on. An `offset` is a delivery step minus the current step, a static integer.
 """
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -20,9 +18,8 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.core.settlement import cashflow, generation_cost
+from assume_rl.core.settlement import by_unit, cashflow, first_price, generation_cost, last_price
 from assume_rl.core.types import (
-    ZERO_VOLUME,
     Bids,
     Block,
     Fleet,
@@ -138,19 +135,19 @@ def dispatch(
     """
     energy, prices, cash = state.energy, state.accepted_price, state.cashflow
     for run in window.runs(offsets, lengths):
-        rows, start = slice(run.first, run.last), state.lookback + run.start
-        sold, price = accepted[..., rows, :], paid[..., rows, :]
+        start = state.lookback + run.start
+        sold, price = window.products(accepted, run), window.products(paid, run)
         money = cashflow(price, sold, run.length * step_hours)
         energy = _add(energy, start, window.spread(sold, run.length), bids.unit)
         cash = _add(cash, start, window.spread(money, run.length), bids.unit)
         if prices is not None:
-            orders = replace(bids, price=bids.price[..., rows, :], volume=bids.volume[..., rows, :])
-            last, placed = _last_price(orders, sold, price, prices.shape[-1])
-            old = window.at(prices, start, tuple(range((run.last - run.first) * run.length)))
-            new = torch.where(
-                window.spread(placed, run.length) > 0, window.spread(last, run.length), old
+            is_order = torch.logical_or(
+                window.products(bids.price, run), window.products(bids.volume, run)
             )
-            prices = window.put(prices, start, new)
+            last, placed = last_price(is_order, bids.unit, sold, price, prices.shape[-1])
+            last, placed = window.spread(last, run.length), window.spread(placed, run.length)
+            old = window.rows(prices, start, last.shape[-2])
+            prices = window.put(prices, start, torch.where(placed, last, old))
     return UnitState(energy, prices, cash, state.lookback)
 
 
@@ -160,7 +157,7 @@ def execute(
     """Deliver the last `steps` steps, the current one included: `energy` becomes what was done."""
     stop = state.lookback + 1
     capacity = window.at(profiles.capacity, step, tuple(range(1 - steps, 1)))
-    energy = state.energy[..., :stop, :]
+    energy = state.energy.narrow(-2, 0, stop)
     delivered = [
         TECHNOLOGIES[block.technology].execute(
             block.params, _columns(capacity, block), _columns(energy, block), step
@@ -168,7 +165,8 @@ def execute(
         for block in fleet.blocks
     ]
     done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
-    return replace(state, energy=window.put(state.energy, stop - steps, done))
+    executed = window.put(state.energy, stop - steps, done)
+    return UnitState(executed, state.accepted_price, state.cashflow, state.lookback)
 
 
 def outcome(
@@ -188,23 +186,20 @@ def outcome(
 
     :param bids: what their strategy made of their view, slots unit-major, as are `accepted`, `paid`
     """
-    sold = _by_unit(accepted[..., 0, :], members)
+    units = members.block.stop - members.block.start
+    sold = by_unit(accepted[..., 0, :], units)
     at = state.lookback + offsets[0]
     cost = window.at(profiles.marginal_cost, step, offsets[:1])[..., 0, :]
     return Outcome(
-        price=_first_price(sold, _by_unit(paid[..., 0, :], members)),
+        price=first_price(sold, by_unit(paid[..., 0, :], units)),
         sold=sold.sum(-1),
-        offered=_by_unit(bids.volume[..., 0, :], members).sum(-1),
+        offered=by_unit(bids.volume[..., 0, :], units).sum(-1),
         hours=lengths[0] * step_hours,
         marginal_cost=window.of_units(cost, members.units),
         power=window.of_units(state.energy[..., at, :], members.units),
         previous_power=window.of_units(state.energy[..., at - 1, :], members.units),
         params=members.block.params,
     )
-
-
-def _by_unit(slots: Float[Tensor, "... slot"], members: Members) -> Float[Tensor, "... unit own"]:
-    return slots.reshape(*slots.shape[:-1], members.block.stop - members.block.start, -1)
 
 
 def _look_around(
@@ -240,42 +235,12 @@ def _look_around(
 def _add(
     table: Float[Tensor, "... window unit"],
     start: int,
-    rows: Float[Tensor, "... step slot"],
+    new: Float[Tensor, "... step slot"],
     unit: Int[Tensor, " slot"],
 ) -> Float[Tensor, "... window unit"]:
     """The table with what each slot brings added to its unit, from row `start` on."""
-    old = window.at(table, start, tuple(range(rows.shape[-2])))
-    return window.put(table, start, old.index_add(-1, unit, rows))
-
-
-def _first_price(
-    sold: Float[Tensor, "... unit slot"], paid: Float[Tensor, "... unit slot"]
-) -> Float[Tensor, "... unit"]:
-    """Price of each unit's first order, accepted ones first, EUR/MWh."""
-    if paid.shape[-1] == 1:
-        return paid[..., 0]
-    first = (sold.abs() > ZERO_VOLUME).to(torch.uint8).argmax(-1, keepdim=True)
-    return paid.gather(-1, first)[..., 0]
-
-
-def _last_price(
-    orders: Bids,
-    sold: Float[Tensor, "... product slot"],
-    paid: Float[Tensor, "... product slot"],
-    units: int,
-) -> tuple[Float[Tensor, "... product unit"], Float[Tensor, "... product unit"]]:
-    """Price of each unit's last order, accepted ones first, EUR/MWh; and whether it has one (0, 1).
-
-    A slot is no order if both volume and price are 0: learning bidders place orders of volume 0
-    where nothing is available, and go on seeing prices then.
-    """
-    slots = paid.shape[-1]
-    rank = window.ranks(slots, paid.device) + slots * (sold.abs() <= ZERO_VOLUME)
-    key = torch.where(torch.logical_or(orders.price, orders.volume), rank, -1)
-    none = key.new_full((*key.shape[:-1], units), -1)
-    last = none.scatter_reduce(-1, orders.unit.expand_as(key), key, "amax")
-    price = paid.gather(-1, last.clamp(min=0) % slots)
-    return price, (last >= 0).to(price.dtype)
+    old = window.rows(table, start, new.shape[-2])
+    return window.put(table, start, old.index_add(-1, unit, new))
 
 
 def _columns(table: Float[Tensor, "... row unit"], block: Block) -> Float[Tensor, "... row own"]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from assume_rl.core.types import Step
@@ -42,12 +42,30 @@ def at(
     """
     if not isinstance(start, int):
         return table[start[..., None] + _tensor(offsets, table.device)]
-    first, last = start + offsets[0], start + offsets[-1]
-    if min(offsets) + start < 0 or max(offsets) + start >= table.shape[-2]:
-        raise IndexError(f"steps {first} to {last} are not all among the {table.shape[-2]} kept")
+    first, size = start + offsets[0], len(offsets)
     if _contiguous(offsets):
-        return table[..., first : last + 1, :]
+        return rows(table, first, size)
+    _check(table, start + min(offsets), start + max(offsets) + 1)
     return table.index_select(-2, _tensor(offsets, table.device) + start)
+
+
+def rows(
+    table: Float[Tensor, "... row unit"], start: int, size: int
+) -> Float[Tensor, "... chosen unit"]:
+    """Rows `[start, start + size)`.
+
+    :raises IndexError: a row lies outside the table
+    """
+    _check(table, start, start + size)
+    return table.narrow(-2, start, size)
+
+
+def products(
+    table: Float[Tensor, "... product slot"], run: Run
+) -> Float[Tensor, "... chosen slot"]:
+    """The rows of a run's products."""
+    count = run.last - run.first
+    return table if count == table.shape[-2] else table.narrow(-2, run.first, count)
 
 
 def circular(
@@ -70,23 +88,31 @@ def of_units(
 
 
 def put(
-    table: Float[Tensor, "... row unit"], start: int, rows: Float[Tensor, "... chosen unit"]
+    table: Float[Tensor, "... row unit"], start: int, new: Float[Tensor, "... chosen unit"]
 ) -> Float[Tensor, "... row unit"]:
-    """The table with `rows` from row `start` on.
+    """The table with `new` from row `start` on.
 
-    :raises IndexError: they do not fit
+    :raises IndexError: it does not fit
     """
-    stop = start + rows.shape[-2]
-    if start < 0 or stop > table.shape[-2]:
-        raise IndexError(f"steps {start} to {stop - 1} are not all among {table.shape[-2]} kept")
-    return table.slice_scatter(rows, -2, start, stop)
+    stop = start + new.shape[-2]
+    _check(table, start, stop)
+    return table.slice_scatter(new, -2, start, stop)
 
 
 def spread(
-    products: Float[Tensor, "... product slot"], length: int
-) -> Float[Tensor, "... row slot"]:
+    values: Shaped[Tensor, "... product slot"], length: int
+) -> Shaped[Tensor, "... row slot"]:
     """Each product's value at every step of the product."""
-    return products if length == 1 else products.repeat_interleave(length, dim=-2)
+    return values if length == 1 else values.repeat_interleave(length, dim=-2)
+
+
+def _check(table: Tensor, start: int, stop: int) -> None:
+    # Python and torch would take a row from the other end, or fewer rows, without a word.
+    if start < 0 or stop > table.shape[-2]:
+        raise IndexError(
+            f"steps [{start}, {stop}) are not all among the {table.shape[-2]} steps that are kept; "
+            "a larger lookback or horizon would keep them"
+        )
 
 
 @lru_cache(maxsize=64)

@@ -169,8 +169,8 @@ def _export(
     kind: str, online: _Stack, target: _Stack, optimizer: AdamW, unit: str
 ) -> dict[str, Any]:
     return {
-        kind: online.module_state(unit),
-        f"{kind}_target": target.module_state(unit),
+        kind: _cpu_state(online, unit),
+        f"{kind}_target": _cpu_state(target, unit),
         f"{kind}_optimizer": _optimizer_state(online, optimizer, unit),
     }
 
@@ -180,14 +180,16 @@ def _optimizer_state(stack: _Stack, optimizer: AdamW, unit: str) -> dict[str, An
     names = list(stack.module_state(unit))
     settings = optimizer.state_dict()["param_groups"][0]
     state: dict[int, Any] = {}
-    if optimizer.state:
-        moments = {key: _moment(stack, optimizer, key).module_state(unit) for key in _MOMENTS}
-        step = optimizer.state[next(iter(stack.weights.values()))]["step"]
+    step = optimizer.state[next(iter(stack.weights.values()))]["step"]
+    if step > 0:
+        moments = {k: _cpu_state(_moment(stack, optimizer, k), unit) for k in _MOMENTS}
         state = {
-            k: {"step": step.clone(), **{key: moments[key][name] for key in _MOMENTS}}
+            k: {"step": step.clone().cpu(), **{key: moments[key][name] for key in _MOMENTS}}
             for k, name in enumerate(names)
         }
-    return {"state": state, "param_groups": [{**settings, "params": list(range(len(names)))}]}
+    # How the step is computed is this process's affair, not the file's.
+    group = {**settings, "fused": None, "params": list(range(len(names)))}
+    return {"state": state, "param_groups": [group]}
 
 
 def _import_moments(stack: _Stack, optimizer: AdamW, unit: str, saved: Any) -> None:
@@ -209,6 +211,10 @@ def _moment(stack: _Stack, optimizer: AdamW, key: str) -> _Stack:
     """One of Adam's moments in the shape of the stack that it belongs to."""
     weights = {name: optimizer.state[w][key] for name, w in stack.weights.items()}
     return replace(stack, weights=weights)
+
+
+def _cpu_state(stack: _Stack, unit: str) -> Weights:
+    return {name: w.cpu() for name, w in stack.module_state(unit).items()}
 
 
 def _agents(groups: Sequence[Group]) -> tuple[AgentSpec, ...]:

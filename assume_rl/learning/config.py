@@ -9,7 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -145,7 +144,7 @@ class LearningConfig(BaseModel):
 
     @field_validator("learning_mode")
     @classmethod
-    def _continuing_is_learning(cls, learning: bool, info: ValidationInfo) -> bool:
+    def _continuing_is_learning(cls, learning: bool, info: Any) -> bool:
         return learning or bool(info.data.get("continue_learning"))
 
     @field_validator("episodes_collecting_initial_experience")

@@ -1,10 +1,11 @@
 """Agents of equal shape as one tensor axis: their networks, optimisers and critic inputs."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from torch.optim import AdamW
 
@@ -58,9 +59,10 @@ def create_group(
 ) -> Group:
     """Fresh networks of the agents at `positions`; targets are copies."""
     specs = tuple(agents[p] for p in positions)
-    actor, critic = initial_actors(specs, seed), initial_critics(specs, agents, critics, seed)
-    for weights in (actor.weights, critic.weights):
-        weights.update(_leaves(weights, device, dtype))
+    actor = initial_actors(specs, seed)
+    actor = replace(actor, weights=_leaves(actor.weights, device, dtype))
+    critic = initial_critics(specs, agents, critics, seed)
+    critic = replace(critic, weights=_leaves(critic.weights, device, dtype))
     return Group(
         specs=specs,
         positions=tuple(positions),
@@ -82,13 +84,47 @@ def critic_columns(
     actions = _spans([a.act_size for a in agents])
     others = [[c for j, span in enumerate(uniques) if j != i for c in span] for i in positions]
     own = [[list(actions[i])] for i in positions]
-    as_index = {"dtype": torch.int64, "device": device}
-    return CriticColumns(torch.tensor(others, **as_index), torch.tensor(own, **as_index))
+    return CriticColumns(
+        others=torch.tensor(others, dtype=torch.int64, device=device),
+        own=torch.tensor(own, dtype=torch.int64, device=device),
+    )
 
 
 def joint_order(
     agents: Sequence[AgentSpec], sizes: Sequence[int], device: torch.device
 ) -> Int[Tensor, " column"] | None:
-    """Columns that bring group-major joint data into agent order; None if it is in that order."""
-    spans = _spans(sizes)
-    ...
+    """Columns that bring group-major data, `sizes` per agent, into the order of the agents.
+
+    None if they are in that order already, as for agents that all have one shape.
+    """
+    by_group = [p for positions in group_positions(agents) for p in positions]
+    spans = dict(zip(by_group, _spans([sizes[p] for p in by_group]), strict=True))
+    order = [c for p in range(len(agents)) for c in spans[p]]
+    if order == sorted(order):
+        return None
+    return torch.tensor(order, dtype=torch.int64, device=device)
+
+
+def _spans(sizes: Sequence[int]) -> list[range]:
+    ends = list(itertools.accumulate(sizes, initial=0))
+    return [range(start, stop) for start, stop in itertools.pairwise(ends)]
+
+
+def _leaves(weights: Weights, device: torch.device, dtype: torch.dtype) -> Weights:
+    return {n: w.to(device, dtype, copy=True).requires_grad_() for n, w in weights.items()}
+
+
+def _optimizer(weights: Weights) -> AdamW:
+    """AdamW (Loshchilov and Hutter 2019) with its state in place from the start.
+
+    It works entry by entry, so one optimiser of stacked weights equals one per agent.
+    """
+    parameters = list(weights.values())
+    optimizer = AdamW(parameters, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, fused=True)
+    for p in parameters:
+        optimizer.state[p] = {
+            "step": torch.zeros((), dtype=torch.float32, device=p.device),
+            "exp_avg": torch.zeros_like(p, requires_grad=False),
+            "exp_avg_sq": torch.zeros_like(p, requires_grad=False),
+        }
+    return optimizer

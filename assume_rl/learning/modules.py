@@ -1,5 +1,6 @@
 """Single-agent faces of the stacked networks: torch modules with the field's parameter names."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -61,7 +62,7 @@ class CriticTD3(nn.Module):
 
 
 def _layers(sizes: Sequence[int], float_type: torch.dtype) -> list[nn.Linear]:
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = itertools.pairwise(sizes)
     layers = [nn.Linear(rows, columns, dtype=float_type) for rows, columns in pairs]
     for layer in layers:
         nn.init.xavier_uniform_(layer.weight)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -82,7 +81,9 @@ class ActorStack:
         weights = {name: w[index] for name, w in self.weights.items()}
         return replace(self, unit_ids=tuple(unit_ids), weights=weights)
 
-    def to(self, device: torch.device | None = None, dtype: torch.dtype | None = None) -> "ActorStack":
+    def to(
+        self, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> "ActorStack":
         """The stack on another device or with another dtype."""
         weights = {n: w.to(device=device, dtype=dtype) for n, w in self.weights.items()}
         return replace(self, weights=weights)
@@ -128,7 +129,7 @@ class CriticStack:
         """Each agent's first Q-value; differentiable in `x`, not in the weights."""
         return mlp((w.detach()[: x.shape[0]] for w in self.weights.values()), x).squeeze(-1)
 
-    def clone(self) -> "ActorStack":
+    def clone(self) -> "CriticStack":
         """A snapshot that shares no memory and no graph with this stack."""
         return replace(self, weights=clone_weights(self.weights))
 

@@ -85,7 +85,7 @@ class ReplayBuffer:
 
         Without `next_obs`, a row is followed by the next row of the same call. The last row then
         has no successor: it is stored only if it is terminated, since nothing follows it anyway.
-        """  # noqa: D205
+        """
         rows = {
             "observations": self.to_torch(obs, copy=False),
             "actions": self.to_torch(actions, copy=False),
@@ -142,7 +142,9 @@ class ReplayBuffer:
         """Write rows behind the latest one; of more rows than the ring has, the last ones."""
         count = len(rows["rewards"])
         kept = min(count, self.buffer_size)
-        index = (self.pos + torch.arange(count - kept, count, device=self.device)) % self.buffer_size
+        index = (
+            self.pos + torch.arange(count - kept, count, device=self.device)
+        ) % self.buffer_size
         for name, ring in self._ring.items():
             ring.index_copy_(0, index, rows[name][count - kept :])
         self.pos = (self.pos + count) % self.buffer_size

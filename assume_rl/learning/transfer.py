@@ -116,9 +116,10 @@ def write_if_fits(stack: ActorStack | CriticStack, unit: str, state: State | Non
 
 
 def report(units: Sequence[str], loaded: Sequence[str], skipped: dict[str, str]) -> TransferReport:
-    """The report on `units`; those neither loaded nor skipped are fresh."""
-    fresh = tuple(u for u in units if u not in loaded and u not in skipped)
-    return TransferReport(tuple(loaded), fresh, skipped)
+    """The report on `units`, in their order; those neither loaded nor skipped are fresh."""
+    done = tuple(unit for unit in units if unit in loaded)
+    fresh = tuple(unit for unit in units if unit not in loaded and unit not in skipped)
+    return TransferReport(done, fresh, skipped)
 
 
 def _check_same(

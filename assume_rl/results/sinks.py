@@ -3,6 +3,8 @@
 A sink takes one batch of finished rows at a time, column by column.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -105,6 +107,21 @@ class DatabaseSink:
         with self._failing(), self._connection.begin():
             self._add_columns(table_of(table), values)
             self._insert(table_of(table), values)
+
+    def start_run(
+        self, *, seed: int | None, versions: Mapping[str, str], configuration: Mapping[str, Any]
+    ) -> None:
+        """Add this simulation's row to `runs`, as running."""
+        text = json.dumps(configuration, sort_keys=True, default=str)
+        row = {
+            "created": datetime.now(UTC).replace(tzinfo=None),
+            "state": "running",
+            "seed": seed,
+            "versions": json.dumps(versions, sort_keys=True),
+            "configuration": text,
+            "configuration_hash": hashlib.sha256(text.encode()).hexdigest(),
+        }
+        self.write("runs", {name: [value] for name, value in row.items()})
 
     def update_run(self, **values: Any) -> None:
         """Change columns of this simulation's row in `runs`."""

@@ -29,6 +29,8 @@ PLANNED_RULES = (
 def check_scenario(scenario: Scenario, problems: Problems) -> None:
     """Note whatever does not fit together."""
     config = scenario.config
+    if not config.markets_config and not problems.errors:
+        problems.error(f"{CONFIG_FILE}, {scenario.case}.markets_config", "there is no market")
     for name, market in config.markets_config.items():
         where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
         _check_market(where, market, config, problems)

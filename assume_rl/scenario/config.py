@@ -164,7 +164,11 @@ def _validate(
 
 
 def _repaired(
-    settings: Any, case: str, overrides: Mapping[str, Any], problems: Problems
+    settings: Any,
+    case: str,
+    overrides: Mapping[str, Any],
+    problems: Problems,
+    follow_up: bool = False,
 ) -> StudyCase | None:
     """The study case; if it is refused, what is left without the refused parts.
 
@@ -174,19 +178,16 @@ def _repaired(
     try:
         return StudyCase.model_validate(settings)
     except ValidationError as error:
-        found = explain(error, StudyCase)
-        for location, sentence in found:
-            problems.error(_where(location, case, overrides), sentence)
-        # What misses a required key is left out as a whole.
-        missing = {e["loc"] for e in error.errors() if e["type"] == "missing"}
-    rest = settings
-    for location, _ in found:
-        part = location[:-1] if location in missing else location
-        rest = _without(rest, part) if part else {}
-    required = {k for k, f in StudyCase.model_fields.items() if f.is_required()}
-    if rest == settings or not required <= rest.keys():
+        rest = settings
+        for kind, location, sentence in explain(error, StudyCase):
+            # Leaving a part out must not be told as a fault of its own.
+            if not (follow_up and kind in ("missing", "too_short")):
+                problems.error(_where(location, case, overrides), sentence)
+            part = location[:-1] if kind == "missing" else location
+            rest = _without(rest, part) if part else {}
+    if not rest or rest == settings:
         return None
-    return _repaired(rest, case, overrides, problems)
+    return _repaired(rest, case, overrides, problems, follow_up=True)
 
 
 def _without(node: Any, location: Location) -> Any:

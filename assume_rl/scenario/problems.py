@@ -16,6 +16,7 @@ SHAPES = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping of settings",
     "string_type": "must be text",
+    "too_short": "must not be empty",
     "tuple_type": "must be a list",
 }
 
@@ -68,9 +69,9 @@ def some(names: Iterable[str], most: int = 3) -> str:
     return f"{text} and {rest} more" if rest > 0 else text
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[Location, str]]:
-    """Location and sentence for every finding of pydantic; unknown keys get a nearest one."""
-    return [(e["loc"], _sentence(e, model)) for e in error.errors()]
+def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, Location, str]]:
+    """Kind, location and sentence of every finding of pydantic; unknown keys get a nearest one."""
+    return [(e["type"], e["loc"], _sentence(e, model)) for e in error.errors()]
 
 
 def _sentence(entry: Any, model: type[BaseModel]) -> str:

@@ -16,22 +16,6 @@ from assume_rl.learning.config import LearningConfig, duration_seconds
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
 """Names that folders use; so far only `energy` is traded."""
 
-FILE_KEYS = (
-    "powerplant_units",
-    "demand_units",
-    "storage_units",
-    "exchange_units",
-    "unit_operators",
-    "industrial_dsm_units",
-    "residential_dsm_units",
-    "forecasts_df",
-    "demand_df",
-    "exchanges_df",
-    "availability_df",
-    "fuel_prices_df",
-)
-"""Logical names of the files of a folder; each is also a key of a study case."""
-
 UNREAD_KEYS = frozenset({"maximum_volume", "only_hours", "eligible_obligations_lambda"})
 """Keys that public folders carry although nothing reads them."""
 
@@ -64,7 +48,7 @@ def _instant(value: Any) -> datetime:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'") from None
-    if pd.isna(stamp):
+    if pd.isna(stamp) or not 1700 <= stamp.year <= 2200:  # what nanoseconds can count
         raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'")
     moment: datetime = stamp.to_pydatetime()
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
@@ -160,13 +144,21 @@ class StrategyParams(Section):
     unique_obs_dim: int | None = Field(None, ge=0)
     """Observation entries private to a unit."""
     eom_foresight: str | None = None
+    """Not read: of strategies that are not supported yet."""
     crm_foresight: str | None = None
+    """Not read: of strategies that are not supported yet."""
     scale_firm_power_capacity: float | None = None
+    """Not read: of strategies that are not supported yet."""
     markup: float | None = None
+    """Not read: of strategies that are not supported yet."""
     steps: int | None = None
+    """Not read: of strategies that are not supported yet."""
     nbins: int | None = None
+    """Not read: of strategies that are not supported yet."""
     min_markup: float | None = None
+    """Not read: of strategies that are not supported yet."""
     max_markup: float | None = None
+    """Not read: of strategies that are not supported yet."""
 
 
 File = str | None
@@ -181,7 +173,7 @@ class StudyCase(Section):
     """Last step of the calendar, included."""
     time_step: Annotated[int, BeforeValidator(_step)]
     """Length of a step."""
-    markets_config: dict[str, Market] = Field(min_length=1)
+    markets_config: dict[str, Market]
     """Markets by name."""
     learning_config: LearningConfig | None = None
     """Settings of a learning run."""
@@ -207,17 +199,29 @@ class StudyCase(Section):
     """Not read."""
 
     powerplant_units: File = "powerplant_units.csv"
+    """Power plants; must exist."""
     demand_units: File = "demand_units.csv"
+    """Demand units; must exist."""
     storage_units: File = "storage_units.csv"
+    """Not supported yet."""
     exchange_units: File = "exchange_units.csv"
+    """Not supported yet."""
     unit_operators: File = "unit_operators.csv"
+    """Not supported yet."""
     industrial_dsm_units: File = "industrial_dsm_units.csv"
+    """Not supported yet."""
     residential_dsm_units: File = "residential_dsm_units.csv"
+    """Not supported yet."""
     forecasts_df: File = "forecasts_df.csv"
+    """Given forecasts; optional."""
     demand_df: File = "demand_df.csv"
+    """Demand of each demand unit; must exist."""
     exchanges_df: File = "exchanges_df.csv"
+    """Not read: of exchange units."""
     availability_df: File = "availability_df.csv"
+    """Availability of units; optional."""
     fuel_prices_df: File = "fuel_prices_df.csv"
+    """Fuel and CO2 prices; without them all are 0."""
 
     @model_validator(mode="after")
     def _end_after_start(self) -> Self:

@@ -94,6 +94,7 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
                 skiprows=1,
                 names=list(names.index),
                 index_col=False,
+                float_precision="round_trip",  # others crash on absurd exponents
                 dtype={i: "float64" if i else str for i in names.index},
                 na_values=list(NA_VALUES),
                 encoding="utf-8-sig",
@@ -109,8 +110,7 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
 
 def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
     """Table of text as float64, empty cells as NaN; None, and the problems noted, if it is not."""
-    columns = {c: pd.to_numeric(table[c], errors="coerce") for c in table.columns}
-    found = pd.DataFrame(columns, index=table.index).astype("float64")
+    found = table.map(_number).astype("float64")
     wrong = (found.isna() & (table != EMPTY)) | found.abs().eq(np.inf)
     for column in table.columns[wrong.any()]:
         rows = table.index[wrong[column]]
@@ -118,3 +118,11 @@ def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFr
         value = table.loc[rows[0], column]
         problems.error(cell(file, str(rows[0]), str(column)), f"'{value}' is not a number{more}")
     return None if wrong.to_numpy().any() else found
+
+
+def _number(text: str) -> float:
+    """NaN if `text` is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

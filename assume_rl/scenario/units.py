@@ -190,7 +190,7 @@ def _row(
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for location, sentence in explain(error, model):
+        for _, location, sentence in explain(error, model):
             column = str(location[0]) if location else None
             problems.error(cell(file, name, column), sentence)
         return None

@@ -18,6 +18,7 @@ _COPIES, _UNITS, _PRODUCTS = 5, 3, 2
 _OFFSETS, _LENGTHS = (1, 2), (1, 1)
 
 T = TypeVar("T")
+Side = TypeVar("Side", View, Outcome)
 
 
 def check_strategy(strategy: Strategy) -> None:
@@ -141,11 +142,11 @@ def _draw(shape: tuple[int, ...], purpose: str) -> Tensor:
     return keyed.uniform(shape, 0, "check_strategy", purpose)
 
 
-def _copy(value: T, i: int) -> T:
+def _copy(value: Side, i: int) -> Side:
     """Copy `i` of a batched view or outcome; parameters have no batch axis."""
-    assert is_dataclass(value)
     tensors = {f.name: getattr(value, f.name) for f in fields(value)}
-    return replace(value, **{n: x[i] for n, x in tensors.items() if isinstance(x, Tensor)})
+    one: dict[str, Any] = {n: x[i] for n, x in tensors.items() if isinstance(x, Tensor)}
+    return replace(value, **one)
 
 
 def _check_tensor(value: Tensor, shape: tuple[int, ...], name: str) -> None:

@@ -125,10 +125,11 @@ def test_single_bid_offers_everything_at_one_price() -> None:
 def test_price_is_the_product_in_the_dtype_of_the_policy() -> None:
     bidder = strategy(SINGLE_BID)
     view = view_of(bidder, plants=((100.0, 20.0, 30.0),))
-    action = torch.tensor([[0.1]], dtype=torch.float32)
+    action = torch.tensor([[1 / 3]], dtype=torch.float32)
     price = bidder.bids(view, action).price
     assert price.dtype == torch.float64
-    assert price.item() == (action * 100.0).double().item() != 10.0
+    assert price.item() == (action * 100.0).double().item()
+    assert price.item() != (action.double() * 100.0).item()
 
 
 def test_observation_follows_the_layout() -> None:
@@ -172,7 +173,7 @@ class Mixing(Naive):
         return replace(bids, price=bids.price + bids.price.mean())
 
 
-class Single(Naive):
+class SinglePrecision(Naive):
     def bids(self, view: View, action: torch.Tensor) -> Bids:
         return replace(super().bids(view, action), price=view.marginal_cost.float())
 
@@ -183,6 +184,7 @@ class Single(Naive):
         (Overbidding, "more than `view.max_power`"),
         (Writing, "wrote into its arguments"),
         (Random, "another answer"),
+        (SinglePrecision, "economics is float64"),
         (Mixing, "differs from the same market in a batch"),
     ],
 )

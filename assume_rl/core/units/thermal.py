@@ -4,6 +4,7 @@ Semantics: docs/scenario-format.md, "Power plant". Ramp limits are MW per step, 
 length. Minimum times bind only units that have a ramp limit, as in the established format.
 """
 
+import math
 from dataclasses import fields, replace
 from functools import lru_cache
 
@@ -52,13 +53,13 @@ def operating_time(
     :param past: MW in the steps before `step`, as many as the longest minimum time needs
     """
     span = torch.maximum(params.min_operating_time, params.min_down_time).clamp(min=1)
-    elapsed = _beside_units(step, past)
+    reach = _at_most(span, step)  # not beyond the start of the calendar
     on = past > ZERO_VOLUME
     now = on[..., -1, :]
-    seen = _age(past.shape[-2], past.device) <= torch.minimum(span, elapsed)[..., None, :]
+    seen = _age(past.shape[-2], past.device) <= reach[..., None, :]
     unchanged = (on == now[..., None, :]) & seen
     run = unchanged.flip(-2).cumprod(-2).sum(-2).to(past.dtype)
-    return torch.where(elapsed <= 0, span, torch.where(now, run, -run))
+    return torch.where(reach <= 0, span, torch.where(now, run, -run))
 
 
 def ramp(
@@ -80,9 +81,9 @@ def ramp(
     wanted = _hold(params, operating_time, power)
     ceiling = torch.minimum(previous + params.ramp_up, params.max_power) - sold
     floor = torch.maximum(previous - params.ramp_down, params.min_power) - sold
-    limited = torch.where(params.ramp_up.isfinite(), torch.minimum(wanted, ceiling), wanted)
-    limited = torch.where(params.ramp_down.isfinite(), torch.maximum(limited, floor), limited)
-    limited = torch.where(wanted.abs() <= ZERO_VOLUME, 0.0, limited)
+    limited = torch.where(params.ramp_up < math.inf, torch.minimum(wanted, ceiling), wanted)
+    limited = torch.where(params.ramp_down < math.inf, torch.maximum(limited, floor), limited)
+    limited = limited * (wanted > ZERO_VOLUME)
     return torch.where(_ramp_limited(params), limited, power)
 
 
@@ -97,7 +98,7 @@ def execute(
     A unit that runs delivers at least its minimum power, even where it sold less.
     """
     steps = capacity.shape[-2]
-    planned = energy[..., energy.shape[-2] - steps :, :]
+    planned = energy.narrow(-2, energy.shape[-2] - steps, steps)
     if not params.ramped:
         return _within_limits(params, capacity, planned)
     past = energy[..., : energy.shape[-2] - steps, :]
@@ -116,11 +117,11 @@ def _hold(
     power: Float[Tensor, "... unit"],
 ) -> Float[Tensor, "... unit"]:
     """Minimum times: stay off, or stay on at minimum power, MW."""
-    starts, stops = power > ZERO_VOLUME, power.abs() <= ZERO_VOLUME
+    wants = power > ZERO_VOLUME
     must_rest = (operating_time < 0) & (operating_time > -params.min_down_time)
     must_run = (operating_time > 0) & (operating_time < params.min_operating_time)
-    held = torch.where(starts & must_rest, 0.0, power)
-    return torch.where(stops & must_run, params.min_power, held)
+    held = torch.where(must_rest, 0.0, power)
+    return torch.where(must_run & ~wants, params.min_power, held)
 
 
 def _within_limits(
@@ -133,14 +134,13 @@ def _within_limits(
 
 def _ramp_limited(params: ThermalParams) -> Tensor:
     """(unit): whether a unit has any ramp limit."""
-    return params.ramp_up.isfinite() | params.ramp_down.isfinite()
+    return (params.ramp_up < math.inf) | (params.ramp_down < math.inf)
 
 
-def _beside_units(step: Step, past: Tensor) -> Tensor:
-    """The step, ready to be compared with `(... unit)`."""
+def _at_most(span: Float[Tensor, " unit"], step: Step) -> Float[Tensor, "... unit"]:
     if isinstance(step, int):
-        return past.new_tensor([float(step)])
-    return step[..., None].to(past.dtype)
+        return span.clamp(max=step)
+    return torch.minimum(span, step[..., None].to(span.dtype))
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,165 @@
+"""What learners saw, did and earned in one episode, until it becomes joint transitions.
+
+Records may arrive in any order and more than once. They are kept as messages and stacked once a
+window, so that a message costs a dictionary entry and no tensor operation.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assume_rl.agents.learning_plan import Scores
+from assume_rl.agents.messages import Acted, Observed, Rewarded
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.types import Joint, Transitions
+
+Record = Observed | Acted | Rewarded
+Units = tuple[str, ...]
+
+
+@dataclass
+class Frame:
+    """All records of one delivery, by unit."""
+
+    time: float
+    observed: dict[str, Observed] = field(default_factory=dict)
+    acted: dict[str, Acted] = field(default_factory=dict)
+    rewarded: dict[str, Rewarded] = field(default_factory=dict)
+    reported: bool = False
+    stored: bool = False
+
+    def complete(self, agents: int) -> bool:
+        """Whether all of so many agents have told everything."""
+        return len(self.observed) == len(self.acted) == len(self.rewarded) == agents
+
+    def place(self, record: Record) -> dict[str, Any]:
+        """Where such a record belongs."""
+        if isinstance(record, Observed):
+            return self.observed
+        return self.acted if isinstance(record, Acted) else self.rewarded
+
+
+class Experience:
+    """One episode's records.
+
+    :param store: whether they become transitions; otherwise they are only counted and scored.
+    """
+
+    def __init__(self, *, store: bool) -> None:
+        self.count = 0  # distinct records so far
+        self.incomplete = 0  # deliveries that some agent told nothing about; known at the end
+        self._store = store
+        self._frames: dict[float, Frame] = {}
+        self._finished: set[float] = set()
+        self._earned: list[tuple[float, NDArray[np.float64]]] = []
+
+    def add(self, record: Record) -> None:
+        """Keep a record; a repeated one changes nothing."""
+        time = record.time
+        if time in self._finished:
+            return
+        frame = self._frames.get(time)
+        if frame is None:
+            frame = self._frames[time] = Frame(time)
+        place = frame.place(record)
+        known = place.get(record.unit_id)
+        if known is None:
+            place[record.unit_id] = record
+            self.count += 1
+        elif not _same(known, record):
+            raise ConfigurationError(
+                f"unit '{record.unit_id}' reported two different {type(record).__name__} for the "
+                "same delivery; a unit learns in one market only"
+            )
+
+    def take_complete(self, units: Units, *, final: bool = False) -> list[Frame]:
+        """Frames nobody has taken before, in time order: complete ones, at the end the rest too."""
+        frames = [
+            frame
+            for _, frame in sorted(self._frames.items())
+            if not frame.reported and (final or frame.complete(len(units)))
+        ]
+        for frame in frames:
+            frame.reported = True
+            self._earned.append((frame.time, _earned(frame, units)))
+        if final:
+            self.incomplete = sum(not frame.complete(len(units)) for frame in frames)
+        return frames
+
+    def take_transitions(
+        self, agents: int, groups: Sequence[Units], *, final: bool = False
+    ) -> Joint | None:
+        """Joint transitions not taken before, in time order; None if there are none.
+
+        A delivery is followed by the next one that all agents observed. The last one waits for it;
+        at the end of the calendar nothing follows (`final`): it is terminated.
+        """
+        frames = [frame for _, frame in sorted(self._frames.items())]
+        seen = [frame for frame in frames if len(frame.observed) == agents]
+        pairs: list[tuple[Frame, Frame | None]] = list(itertools.pairwise(seen))
+        if final and seen:
+            pairs.append((seen[-1], None))
+        rows = [(f, after) for f, after in pairs if f.complete(agents) and not f.stored]
+        for frame, _ in rows:
+            frame.stored = True
+        self._forget(frames)
+        return _joint(rows, groups) if rows and self._store else None
+
+    def scores(self) -> Scores:
+        """What the frames taken so far brought; a missing reward counts as 0."""
+        if not self._earned:
+            return Scores(0.0, 0.0, 0.0)
+        in_order = sorted(self._earned, key=lambda entry: entry[0])
+        total = np.nansum(np.stack([earned for _, earned in in_order]), axis=0)
+        reward, profit, regret = total.T
+        return Scores(float(reward.mean()), float(profit.sum()), float(regret.sum()))
+
+    def _forget(self, frames: list[Frame]) -> None:
+        """Drop frames that no transition will need any more."""
+        for frame in itertools.takewhile(lambda f: f.stored, frames):
+            del self._frames[frame.time]
+            self._finished.add(frame.time)
+
+
+def _same(known: Record, record: Record) -> bool:
+    """Whether two records of one unit and delivery say the same."""
+    pairs = zip(vars(known).values(), vars(record).values(), strict=True)
+    return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in pairs)
+
+
+def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
+    """Reward, profit and regret of each unit, NaN where it told none."""
+    missing = (np.nan, np.nan, np.nan)
+    got = [frame.rewarded.get(unit) for unit in units]
+    return np.array([(r.reward, r.profit, r.regret) if r else missing for r in got])
+
+
+def _joint(rows: list[tuple[Frame, Frame | None]], groups: Sequence[Units]) -> Joint:
+    return Joint(
+        groups=tuple(_transitions(rows, units) for units in groups),
+        terminated=torch.tensor([after is None for _, after in rows]),
+        truncated=torch.zeros(len(rows), dtype=torch.bool),
+    )
+
+
+def _transitions(rows: list[tuple[Frame, Frame | None]], units: Units) -> Transitions:
+    shape = (len(rows), len(units), -1)
+    obs = torch.stack([f.observed[u].observation for f, _ in rows for u in units]).view(shape)
+    nothing = torch.zeros_like(obs[0, 0])
+    following = [
+        after.observed[u].observation if after else nothing for _, after in rows for u in units
+    ]
+    return Transitions(
+        obs=obs,
+        action=torch.stack([f.acted[u].action for f, _ in rows for u in units]).view(shape),
+        reward=torch.tensor(
+            [[f.rewarded[u].reward for u in units] for f, _ in rows], dtype=obs.dtype
+        ),
+        next_obs=torch.stack(following).view(shape),
+    )

@@ -1,0 +1,55 @@
+"""What a Learning role understands: messages, mappings with their keys, and sequences of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from assume_rl.agents.messages import (
+    Acted,
+    EpisodeEnd,
+    EpisodeStart,
+    Observed,
+    RegisterUnit,
+    Rewarded,
+    UpdateDue,
+)
+from assume_rl.core.bidding.protocol import Feature, Layout
+
+MESSAGES = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
+
+# Told apart by their keys, so that partners without this package can take part.
+BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
+    frozenset(f.name for f in fields(kind)): kind
+    for kind in (RegisterUnit, Observed, Acted, Rewarded, UpdateDue)
+}
+
+
+def is_learning_message(content: Any) -> bool:
+    """Whether `content` is for a Learning role; of a sequence, the first item decides."""
+    if isinstance(content, (tuple, list)):
+        return bool(content) and is_learning_message(content[0])
+    if isinstance(content, Mapping):
+        return frozenset(content) in BY_KEYS
+    return isinstance(content, MESSAGES)
+
+
+def unpack(content: Any) -> Iterator[Any]:
+    """The messages in `content`, one after the other; what is none is left out."""
+    if isinstance(content, (tuple, list)):
+        for item in content:
+            yield from unpack(item)
+    elif isinstance(content, MESSAGES):
+        yield content
+    elif isinstance(content, Mapping) and frozenset(content) in BY_KEYS:
+        kind = BY_KEYS[frozenset(content)]
+        yield kind(**{key: _value(key, value) for key, value in content.items()})
+
+
+def _value(key: str, value: Any) -> Any:
+    if key in ("observation", "action", "noise"):
+        return value if isinstance(value, torch.Tensor) else torch.tensor(value).float()
+    if key == "layout" and isinstance(value, Mapping):
+        return Layout(tuple(Feature(**feature) for feature in value["features"]))
+    return value

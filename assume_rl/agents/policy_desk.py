@@ -1,0 +1,79 @@
+"""Who is sent which policies, and which version of them."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from mango import AgentAddress
+
+from assume_rl.agents.messages import PolicyUpdate
+from assume_rl.agents.trainer import Trainer
+from assume_rl.learning.exploration import Exploration
+from assume_rl.learning.networks import ActorStack
+
+
+class PolicyDesk:
+    """Makes snapshots of the policies for the agents that registered units.
+
+    An agent gets the policies of its own units, and nobody else's.
+
+    :param exploration: how actions are to be drawn now.
+    """
+
+    def __init__(self, trainer: Trainer, exploration: Callable[[], Exploration]) -> None:
+        self.version = 0
+        self.awaited = False  # somebody registered and was sent nothing since
+        self._trainer = trainer
+        self._exploration = exploration
+        self._owner: dict[str, AgentAddress] = {}
+        self._sent: dict[AgentAddress, int] = {}
+        self._all: tuple[ActorStack, ...] | None = None  # snapshot of this version
+        self._parts: dict[tuple[str, ...], PolicyUpdate] = {}
+
+    def register(self, unit_id: str, address: AgentAddress) -> None:
+        """A unit belongs to the agent at `address`, which awaits its policies."""
+        self._owner[unit_id] = address
+        self._sent.pop(address, None)
+        self.awaited = True
+
+    def forget_agents(self) -> None:
+        """Nobody has any policies: the agents live in another container now."""
+        self._sent.clear()
+
+    def renew(self) -> None:
+        """Policies or exploration have changed: everybody's version is out of date."""
+        self.version += 1
+        self._all = None
+        self._parts.clear()
+
+    def outdated(self) -> Iterator[AgentAddress]:
+        """Agents that were not sent this version."""
+        for address in dict.fromkeys(self._owner.values()):
+            if self._sent.get(address) != self.version:
+                yield address
+        self.awaited = False
+
+    def update_for(self, address: AgentAddress) -> PolicyUpdate:
+        """This version of the policies of an agent's units; counts as sent."""
+        self._sent[address] = self.version
+        units = tuple(unit for unit, owner in self._owner.items() if owner == address)
+        if units not in self._parts:
+            self._parts[units] = self._part(set(units))
+        return self._parts[units]
+
+    def _part(self, units: set[str]) -> PolicyUpdate:
+        own = tuple(
+            _select(stack, units) for stack in self._snapshot() if units & {*stack.unit_ids}
+        )
+        experienced = tuple(sorted(units & self._trainer.experienced))
+        return PolicyUpdate(self.version, own, self._exploration(), experienced)
+
+    def _snapshot(self) -> tuple[ActorStack, ...]:
+        if self._all is None:
+            cpu = torch.device("cpu")
+            self._all = tuple(stack.to(cpu) for stack in self._trainer.learner.actors())
+        return self._all
+
+
+def _select(stack: ActorStack, units: set[str]) -> ActorStack:
+    own = tuple(unit for unit in stack.unit_ids if unit in units)
+    return stack if own == stack.unit_ids else stack.select(own)

@@ -1,0 +1,139 @@
+"""The learner of a Learning role, from the registration of its agents to files."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from assume_rl.agents.learning_files import load_actors, load_critics, trainer_state
+from assume_rl.core.bidding.protocol import Layout
+from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.checkpoint import save_policies, save_trainer_state
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.groups import Group
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.transfer import TransferReport
+from assume_rl.learning.types import AgentSpec
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Gathers agents, creates their learner on first use, saves and loads its networks.
+
+    :param seed: keys all draws of the learner.
+    """
+
+    def __init__(
+        self, config: LearningConfig, *, seed: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.config = config
+        self.experienced: set[str] = set()  # units with loaded actors
+        self._seed, self._device, self._dtype = seed, device, dtype
+        self._specs: dict[str, AgentSpec] = {}
+        self._learner: Learner | None = None
+        self._once_created: list[Callable[[], None]] = []
+
+    @property
+    def specs(self) -> tuple[AgentSpec, ...]:
+        """The agents, in the order in which they registered."""
+        return tuple(self._specs.values())
+
+    @property
+    def unit_ids(self) -> tuple[str, ...]:
+        """Their units."""
+        return tuple(self._specs)
+
+    @property
+    def created(self) -> bool:
+        """Whether the networks exist."""
+        return self._learner is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to learn from."""
+        return self.created and self.learner.replay[0].size() > 0
+
+    @property
+    def learner(self) -> Learner:
+        """The learner, created on first use; `ConfigurationError` while no unit is registered."""
+        if self._learner is None:
+            if not self._specs:
+                raise ConfigurationError("no unit has registered with the Learning role yet")
+            self._learner = Learner(
+                self.config, self.specs, seed=self._seed, device=self._device, dtype=self._dtype
+            )
+            for action in self._once_created:
+                action()
+            self._once_created.clear()
+        return self._learner
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Agents of equal shape, with their networks."""
+        return tuple(self.learner.groups)
+
+    def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
+        """Make a unit known; `ConfigurationError` if it is too late or known with other sizes."""
+        features = tuple((f.name, f.size, f.scaling) for f in layout.features)
+        spec = AgentSpec(unit_id, layout.size, act_size, layout.unique_size, features)
+        known = self._specs.get(unit_id)
+        if known is not None and known != spec:
+            raise ConfigurationError(f"unit '{unit_id}' is registered with two different layouts")
+        if known is None and self.created:
+            raise ConfigurationError(
+                f"unit '{unit_id}' registered after the networks were created; register all units "
+                "before the first episode starts"
+            )
+        self._specs[unit_id] = spec
+
+    def check_known(self, unit_id: str) -> None:
+        """Raise `ConfigurationError` unless the unit is registered."""
+        if unit_id not in self._specs:
+            hint = nearest(unit_id, self._specs)
+            raise ConfigurationError(f"unit '{unit_id}' has not registered, {hint}")
+
+    def choose(self, algorithm: str) -> None:
+        """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""
+        if algorithm not in ALGORITHMS:
+            hint = nearest(algorithm, ALGORITHMS)
+            raise ConfigurationError(f"unknown algorithm '{algorithm}', {hint}")
+        if self.created and algorithm != self.config.algorithm:
+            raise ConfigurationError("the algorithm must be chosen before the networks are created")
+        self.config = self.config.model_copy(update={"algorithm": algorithm})
+
+    def when_created(self, action: Callable[[], None]) -> None:
+        """Do `action` now or, while there are no networks, as soon as there are."""
+        if self.created:
+            action()
+        else:
+            self._once_created.append(action)
+
+    def save_actors(self, folder: Path, extra: Mapping[str, Any]) -> None:
+        """Write a policy folder."""
+        actors = self.learner.actors()
+        save_policies(folder, actors, self.specs, algorithm=self.config.algorithm, extra=extra)
+
+    def save_critics(self, folder: Path) -> None:
+        """Write critics, targets and optimisers."""
+        save_trainer_state(folder, trainer_state(self.groups, self.specs))
+
+    def load_actors(self, folder: Path) -> None:
+        """Take over the actors that fit; their units are experienced from then on."""
+        found = load_actors(folder, self.groups)
+        self.experienced |= set(found.loaded)
+        _warn("actor", folder, found)
+
+    def load_critics(self, folder: Path) -> None:
+        """Take over critics and targets that fit; optimisers too if the fleet is the same."""
+        _warn("critic", folder, load_critics(folder, self.groups, self.specs))
+
+
+def _warn(kind: str, folder: Path, found: TransferReport) -> None:
+    for unit in found.fresh:
+        logger.warning("'%s' has no %s of unit '%s': it starts afresh", folder, kind, unit)
+    for unit, reason in found.skipped.items():
+        logger.warning("%s of unit '%s' in '%s' not used: %s", kind, unit, folder, reason)

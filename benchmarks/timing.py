@@ -1,0 +1,55 @@
+"""Shared pieces: the machine, timed sinks, the peer."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def machine() -> str:
+    """One line about where this ran."""
+    return (
+        f"{os.cpu_count()} x {platform.machine()}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, {torch.get_num_threads()} torch thread(s)"
+    )
+
+
+class TimedSink:
+    """Passes rows on and adds up the seconds that takes."""
+
+    def __init__(self, sink: Any) -> None:
+        self.sink = sink
+        self.seconds = 0.0
+        self.rows = 0
+
+    def write(self, table: str, columns: dict[str, Any]) -> None:
+        start = time.perf_counter()
+        self.sink.write(table, columns)
+        self.seconds += time.perf_counter() - start
+        self.rows += len(next(iter(columns.values())))
+
+
+def peer_seconds(python: Path, scenario: Path, case: str) -> dict[str, float]:
+    """Seconds that ASSUME, in the environment of `python`, takes to load and to run a case."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder) / "inputs"
+        shutil.copytree(scenario, inputs / scenario.name)
+        script = Path(__file__).with_name("peer.py")
+        database = f"sqlite:///{folder}/peer.db"
+        done = subprocess.run(
+            [str(python), str(script), str(inputs), scenario.name, case, database],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "TZ": "UTC"},
+            cwd=folder,
+        )
+        result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+        return result

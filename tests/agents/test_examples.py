@@ -1,0 +1,27 @@
+"""The examples run, and do what they say."""
+
+import asyncio
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_learning_role_alone_learns_in_somebody_elses_simulation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    share = asyncio.run(load("learning_role_alone").main())
+    assert 0.85 < share <= 1.0
+    assert "EUR a day" in capsys.readouterr().out

@@ -1,0 +1,208 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from assume_rl.core.types import ThermalParams
+from assume_rl.core.units import TECHNOLOGIES, demand, thermal
+from assume_rl.core.units.fleet import members, select, select_profiles
+from assume_rl.testing import toy_fleet, toy_thermal
+
+INF = torch.inf
+
+
+def row(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def past_of(*power: float) -> Tensor:
+    """History of one unit, newest last."""
+    return row(*power)[:, None]
+
+
+# --- band ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("capacity", "sold", "expected"),
+    [
+        (100.0, 0.0, (20.0, 100.0)),
+        (100.0, 30.0, (0.0, 70.0)),
+        (100.0, 5.0, (15.0, 95.0)),
+        (20.0, 0.0, (20.0, 20.0)),
+        (19.0, 0.0, (0.0, 0.0)),  # less available than minimum power: nothing
+        (50.0, 80.0, (0.0, 0.0)),  # more sold than is available now
+    ],
+)
+def test_plant_offers_between_minimum_and_available_power(
+    capacity: float, sold: float, expected: tuple[float, float]
+) -> None:
+    least, most = thermal.band(toy_thermal((100.0,), 20.0), row(capacity)[None], row(sold)[None])
+    assert (least.item(), most.item()) == expected
+
+
+def test_demand_offers_exactly_what_it_has_not_bought() -> None:
+    params = TECHNOLOGIES["demand"].select(_demand(), torch.tensor([0]))
+    least, most = demand.band(params, row(-100.0)[None], row(-30.0)[None])
+    assert least.item() == most.item() == -70.0
+
+
+def _demand() -> object:
+    return toy_fleet(plants=(), demands=((100.0, 3000.0),))[0].blocks[0].params
+
+
+# --- operating time -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("past", "step", "expected"),
+    [
+        ((0.0, 50.0, 50.0), 9, 2.0),
+        ((50.0, 0.0, 0.0), 9, -2.0),
+        ((50.0, 50.0, 0.0), 9, -1.0),
+        ((50.0, 50.0, 50.0), 9, 3.0),
+        ((0.0, 0.0, 0.0), 0, 3.0),  # the calendar starts with all on
+        ((0.0, 0.0, 0.0), 1, -1.0),  # but its first step had no output
+        ((0.0, 0.0, 50.0), 1, 1.0),
+        ((0.0, 0.0, 0.0), 2, -2.0),  # not beyond the start of the calendar
+    ],
+)
+def test_operating_time_counts_steps_since_the_last_switch(
+    past: tuple[float, ...], step: int, expected: float
+) -> None:
+    params = toy_thermal((100.0,), min_operating_time=3.0, min_down_time=2.0)
+    assert thermal.operating_time(params, past_of(*past), step).item() == expected
+
+
+def test_operating_time_looks_back_only_as_far_as_the_minimum_times() -> None:
+    params = toy_thermal((100.0, 100.0), min_operating_time=(2.0, 0.0), min_down_time=(1.0, 0.0))
+    past = row(5.0, 5.0, 5.0, 5.0)[:, None].expand(4, 2)
+    assert thermal.operating_time(params, past, 9).tolist() == [2.0, 1.0]
+
+
+# --- ramps --------------------------------------------------------------------------------------
+
+
+def loop_ramp(params: ThermalParams, op: float, prev: float, p: float, cur: float) -> float:
+    """Section by section as docs/scenario-format.md states it, for one unit."""
+    up, down = params.ramp_up.item(), params.ramp_down.item()
+    if up == INF and down == INF:
+        return p
+    if p > 0 and -params.min_down_time.item() < op < 0:
+        p = 0.0
+    elif p == 0 and 0 < op < params.min_operating_time.item():
+        p = params.min_power.item()
+    if p == 0:
+        return 0.0
+    if up != INF:
+        p = min(p, prev + up - cur, params.max_power.item() - cur)
+    if down != INF:
+        p = max(p, prev - down - cur, params.min_power.item() - cur)
+    return p
+
+
+LIMIT = st.sampled_from([INF, 10.0, 35.0])
+TIME = st.integers(0, 4).map(float)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limits=st.tuples(LIMIT, LIMIT, TIME, TIME),
+    op=st.integers(-4, 4).map(float),
+    prev=st.sampled_from([0.0, 20.0, 45.0, 100.0]),
+    power=st.sampled_from([0.0, 15.0, 60.0, 100.0]),
+    sold=st.sampled_from([0.0, 30.0]),
+)
+def test_ramp_is_the_step_by_step_rule(
+    limits: tuple[float, float, float, float], op: float, prev: float, power: float, sold: float
+) -> None:
+    names = ("ramp_up", "ramp_down", "min_operating_time", "min_down_time")
+    params = toy_thermal((100.0,), 20.0, **dict(zip(names, limits, strict=True)))
+    got = thermal.ramp(params, row(op), row(prev), row(power), row(sold))
+    assert got.item() == loop_ramp(params, op, prev, power, sold)
+
+
+def test_units_without_ramp_limit_are_left_alone_beside_ramped_ones() -> None:
+    params = toy_thermal((100.0, 100.0), 20.0, ramp_up=(25.0, INF), min_down_time=5.0)
+    power = thermal.ramp(params, row(-1.0, -1.0), row(0.0, 0.0), row(100.0, 100.0), 0.0)
+    assert power.tolist() == [0.0, 100.0]
+
+
+# --- execution ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sold", "capacity", "delivered"),
+    [
+        (0.0, 100.0, 0.0),
+        (5.0, 100.0, 20.0),  # lifted to minimum power
+        (70.0, 100.0, 70.0),
+        (70.0, 50.0, 50.0),
+        (70.0, 10.0, 20.0),  # the minimum wins
+    ],
+)
+@pytest.mark.parametrize("ramp_up", [INF, 1000.0])
+def test_a_running_plant_delivers_between_minimum_and_available_power(
+    sold: float, capacity: float, delivered: float, ramp_up: float
+) -> None:
+    params = toy_thermal((100.0,), 20.0, ramp_up=ramp_up)
+    energy = past_of(0.0, 0.0, 0.0, sold)
+    done = thermal.execute(params, row(capacity)[None], energy, 50)
+    assert done.item() == delivered
+
+
+def test_execution_ramps_from_what_was_delivered_not_from_what_was_sold() -> None:
+    params = toy_thermal((100.0,), 0.0, ramp_up=30.0)
+    energy = past_of(0.0, 0.0, 100.0, 100.0, 100.0)
+    done = thermal.execute(params, row(100.0).expand(3, 1), energy, 50)
+    assert done[:, 0].tolist() == [30.0, 60.0, 90.0]
+
+
+def test_execution_keeps_a_plant_on_for_its_minimum_operating_time() -> None:
+    params = toy_thermal((100.0,), 20.0, ramp_down=100.0, min_operating_time=3.0)
+    energy = past_of(0.0, 0.0, 0.0, 50.0, 0.0, 0.0, 0.0)
+    done = thermal.execute(params, row(100.0).expand(4, 1), energy, 50)
+    assert done[:, 0].tolist() == [50.0, 20.0, 20.0, 0.0]
+
+
+def test_demand_consumes_what_it_bought() -> None:
+    energy = past_of(0.0, -30.0, -40.0)
+    done = demand.execute(_demand(), row(-100.0).expand(2, 1), energy, 50)  # type: ignore[arg-type]
+    assert done[:, 0].tolist() == [-30.0, -40.0]
+
+
+# --- fleets -------------------------------------------------------------------------------------
+
+
+def test_selecting_units_keeps_blocks_parameters_and_series_together() -> None:
+    plants = ((100.0, 20.0, 30.0), (50.0, 0.0, 60.0), (80.0, 10.0, 10.0))
+    fleet, profiles = toy_fleet(plants=plants, demands=((70.0, 3000.0), (5.0, 10.0)), varied=True)
+    part, series = select(fleet, (1, 2, 4)), select_profiles(profiles, (1, 2, 4))
+    assert part.ids == ("plant_1", "plant_2", "demand_1")
+    assert [(b.technology, b.start, b.stop) for b in part.blocks] == [
+        ("thermal", 0, 2),
+        ("demand", 2, 3),
+    ]
+    assert part.blocks[0].params.max_power.tolist() == [50.0, 80.0]
+    assert torch.equal(series.capacity, profiles.capacity[:, [1, 2, 4]])
+
+
+def test_a_selection_without_ramp_limits_is_not_ramped() -> None:
+    fleet, _ = toy_fleet(ramp_up=(10.0, INF))
+    assert fleet.blocks[0].params.ramped
+    assert not select(fleet, (1,)).blocks[0].params.ramped
+    assert members(fleet, (0,)).block.params.ramped
+
+
+def test_members_are_all_units_or_an_index() -> None:
+    fleet, _ = toy_fleet(demands=((70.0, 3000.0),))
+    assert members(select(fleet, (0, 1)), (0, 1)).units is None
+    some = members(fleet, (2,))
+    assert some.units is not None
+    assert some.units.tolist() == [2]
+    assert some.block.params.price.tolist() == [3000.0]
+    with pytest.raises(ValueError, match="one technology"):
+        members(fleet, (1, 2))
+    with pytest.raises(ValueError, match="ascending"):
+        members(fleet, (1, 0))

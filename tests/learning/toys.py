@@ -1,0 +1,43 @@
+"""Fleets and transitions for tests of the learner."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.types import AgentSpec, Joint, Transitions
+
+CPU = torch.device("cpu")
+
+
+def fleet(*shapes: tuple[int, int, int]) -> tuple[AgentSpec, ...]:
+    """Agents of the given (obs, act, unique) sizes."""
+    return tuple(AgentSpec(f"unit_{i}", *shape) for i, shape in enumerate(shapes))
+
+
+def learner(
+    agents: Sequence[AgentSpec], *, dtype: torch.dtype = torch.float64, seed: int = 3, **settings: Any
+) -> Learner:
+    return Learner(LearningConfig(**settings), agents, seed=seed, device=CPU, dtype=dtype)
+
+
+def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0) -> Joint:
+    """Transitions of random numbers; a quarter terminated, a quarter truncated."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def part(n: int, obs: int, act: int) -> Transitions:
+        def normal(*shape: int) -> torch.Tensor:
+            return torch.randn(shape, generator=draw, dtype=torch.float64)
+
+        return Transitions(
+            obs=normal(rows, n, obs),
+            action=normal(rows, n, act).clamp(-1, 1),
+            reward=normal(rows, n) * scale,
+            next_obs=normal(rows, n, obs),
+        )
+
+    groups = [part(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in agent.groups]
+    kind = torch.randint(4, (rows,), generator=draw)
+    return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)

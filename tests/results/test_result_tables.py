@@ -1,0 +1,43 @@
+"""Our tables have the columns that users of the field know."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import pytest
+
+from assume_rl.results.tables import FAMILIES, METADATA
+
+# Nothing that exists yet writes these.
+LATER = {"capacity_neg_cashflow", "capacity_pos_cashflow", "min_acceptance_ratio", "parent_bid_id"}
+
+# Left out of the recordings: the same everywhere, or meaningless.
+UNRECORDED = {"simulation", "index"}
+
+
+def header(file: Path) -> set[str]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt") as lines:
+        return set(next(csv.reader(lines)))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    "table",
+    ["kpis", "market_dispatch", "market_meta", "market_orders", "rl_params", "unit_dispatch"],
+)
+def test_columns_are_those_recorded(reference: Path, table: str) -> None:
+    folders = [reference / "vectors/v10_rl_plants", reference / "examples/results/example_02b"]
+    files = [file for folder in folders for file in folder.rglob(f"{table}.csv*")]
+    recorded = set.union(*(header(file) for file in files))
+    family = FAMILIES.get(table)
+    recorded = {name for name in recorded if family is None or not family.fullmatch(name)}
+
+    ours = {column.name for column in METADATA.tables[table].columns}
+
+    assert ours - UNRECORDED == recorded - UNRECORDED - LATER
+
+
+def test_every_table_tells_the_simulation() -> None:
+    assert METADATA.tables
+    assert all("simulation" in table.columns for table in METADATA.tables.values())

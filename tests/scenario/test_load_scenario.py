@@ -1,0 +1,112 @@
+"""What a good folder is read as."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assume_rl.scenario.read import load_scenario
+
+CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
+
+
+def test_names_calendar_and_defaults(folder: Any) -> None:
+    scenario = load_scenario(folder.path)
+    assert (scenario.case, scenario.name) == ("base", folder.path.name)
+    assert scenario.simulation_id == f"{folder.path.name}_base"
+    assert len(scenario.index) == 25
+    assert scenario.config.markets_config["EOM"].maximum_bid_price == 3000.0
+    assert scenario.plants[0].min_operating_time == 1.0
+    assert scenario.demands[0].price == 3000.0
+
+
+def test_empty_cell_is_zero_and_absent_column_the_default(folder: Any) -> None:
+    folder.change(DEMANDS, "unit_operator", "price,unit_operator")
+    folder.change(DEMANDS, ",0,Grid", ",0,,Grid")
+    scenario = load_scenario(folder.path)
+    assert scenario.demands[0].price == 0.0
+    assert "empty cells of 'town' count as 0, not as the default 3000" in scenario.warnings[0]
+
+
+def test_empty_strategy_keeps_a_unit_out(folder: Any) -> None:
+    folder.change(PLANTS, "coal,powerplant_energy_naive", "coal,n.a.")
+    assert load_scenario(folder.path).plants[0].bidding == {}
+
+
+def test_ramp_of_zero_is_no_limit(folder: Any) -> None:
+    folder.change(PLANTS, "efficiency", "ramp_up,efficiency")
+    folder.change(PLANTS, ",20,0.4", ",20,30,0.4")
+    folder.change(PLANTS, ",0,0.5", ",0,0,0.5")
+    folder.change(PLANTS, ",50,0,1", ",50,0,,1")
+    assert [p.ramp_up for p in load_scenario(folder.path).plants] == [30.0, None, None]
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_demand_is_negative_whatever_its_sign(folder: Any, sign: str) -> None:
+    folder.change(DEMANDS, ",200,0,", f",{sign}200,0,")
+    folder.change("demand_df.csv", ",100.0", f",{sign}100.0")
+    scenario = load_scenario(folder.path)
+    assert (scenario.demands[0].max_power, scenario.demands[0].min_power) == (-200, 0)
+    assert scenario.series.demand["town"].iloc[0] == -100
+
+
+def test_demand_without_a_column_is_zero_and_says_so(folder: Any) -> None:
+    row = "village,inflex_demand,demand_energy_naive,9,0,Grid\n"
+    folder.write(DEMANDS, (folder.path / DEMANDS).read_text() + row)
+    scenario = load_scenario(folder.path)
+    assert (scenario.series.demand["village"] == 0).all()
+    assert "no column for the demand unit 'village', its demand is 0" in scenario.warnings[0]
+
+
+def test_availability_in_mw_is_divided_by_max_power(folder: Any) -> None:
+    folder.change("availability_df.csv", "03:00,0.5", "03:00,20")
+    shares = load_scenario(folder.path).series.availability["sun"]
+    np.testing.assert_allclose([shares.iloc[3], shares.iloc[4]], [0.4, 0.01])
+
+
+def test_overrides_are_typed_and_may_open_a_section(folder: Any) -> None:
+    scenario = load_scenario(
+        folder.path,
+        overrides={
+            "learning_config.gamma": "1e-1",
+            "bidding_strategy_params.foresight": 6,
+            "markets_config.EOM.products.0.count": "2",
+            "end_date": "2019-01-01 12:00",
+        },
+    )
+    assert scenario.learning.gamma == 0.1
+    assert scenario.config.bidding_strategy_params.foresight == 6
+    assert scenario.config.markets_config["EOM"].products[0].count == 2
+    assert len(scenario.index) == 13
+
+
+def test_paths_are_relative_to_the_folder(folder: Any) -> None:
+    folder.write("gas.safetensors", "")
+    folder.change(CONFIG, "seed: 7", "seed: null\n  policies: {gas: gas.safetensors}")
+    folder.change(CONFIG, "max_bid_price: 100", "trained_policies_load_path: learned/last")
+    scenario = load_scenario(folder.path)
+    assert scenario.config.policies == {"gas": str(folder.path / "gas.safetensors")}
+    assert scenario.learning.trained_policies_load_path == str(folder.path / "learned/last")
+    assert scenario.config.seed is None
+
+
+def test_file_key_names_another_file_or_none(folder: Any) -> None:
+    (folder.path / "availability_df.csv").rename(folder.path / "weather.csv")
+    folder.change(CONFIG, "seed: 7", "availability_df: weather.csv\n  fuel_prices_df: null")
+    scenario = load_scenario(folder.path)
+    assert list(scenario.series.availability) == ["sun"]
+    assert scenario.series.fuel_prices.empty
+    assert "all prices are 0" in scenario.warnings[0]
+
+
+def test_series_name_does_not_matter_with_another_case(folder: Any) -> None:
+    text = (folder.path / CONFIG).read_text()
+    folder.write(CONFIG, text.replace("base:", "first:").replace("other:", "base:"))
+    assert load_scenario(str(folder.path), "first").case == "first"
+
+
+def test_recorded_example_with_exchanges_switched_off(reference: Path) -> None:
+    scenario = load_scenario(reference / "examples/scenarios/example_01a", "dam")
+    assert scenario.warnings == ()
+    assert len(scenario.index) == 721

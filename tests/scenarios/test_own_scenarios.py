@@ -1,0 +1,171 @@
+"""The scenarios that come with the package load, hold what they promise and can be remade."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+FOLDERS = sorted(path.parent for path in SCENARIOS.glob("*/config.yaml"))
+CASES = [
+    (folder, case)
+    for folder in FOLDERS
+    for case in yaml.safe_load((folder / "config.yaml").read_text())
+]
+PROFILE_LIBRARIES = ("demandlib", "pvlib", "windpowerlib")
+
+
+def marginal_cost(scenario: Scenario) -> pd.DataFrame:
+    """EUR/MWh, a row per step and a column per plant."""
+    prices = scenario.series.fuel_prices
+    return pd.DataFrame(
+        {
+            plant.id: (prices[plant.fuel_type] + prices["co2"] * plant.emission_factor)
+            / plant.efficiency
+            + plant.additional_cost
+            for plant in scenario.plants
+        }
+    )
+
+
+def available_power(scenario: Scenario) -> pd.DataFrame:
+    """MW, a row per step and a column per plant."""
+    ids = [plant.id for plant in scenario.plants]
+    shares = scenario.series.availability.reindex(columns=ids, fill_value=1.0)
+    return shares * [plant.max_power for plant in scenario.plants]
+
+
+def load_of(scenario: Scenario) -> pd.Series:
+    """MW, positive."""
+    return -scenario.series.demand.sum(axis=1)
+
+
+def clear(
+    bid: float, rivals: np.ndarray, power: np.ndarray, own: float, load: float
+) -> tuple[float, float]:
+    """Uniform price, and MW sold by one bidder with `own` MW at `bid` among its rivals."""
+    prices, volumes = np.append(rivals, bid), np.append(power, own)
+    order = prices.argsort()
+    supply = volumes[order].cumsum()
+    price = prices[order][(supply < load - 1e-9).sum()]
+    below = volumes[prices < bid].sum()
+    return price, min(max(load - below, 0.0), own)
+
+
+@pytest.mark.parametrize(("folder", "case"), CASES, ids=lambda x: getattr(x, "name", x))
+def test_every_case_loads_without_a_warning(folder: Path, case: str) -> None:
+    scenario = load_scenario(folder, case, strict=True)
+
+    assert scenario.warnings == ()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_two_plants_ever_cost_the_same(folder: Path) -> None:
+    cost = marginal_cost(load_scenario(folder)).drop_duplicates()
+
+    gaps = np.diff(np.sort(cost.to_numpy(), axis=1), axis=1)
+
+    assert gaps.min() > 1e-6
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_demand_can_be_served_in_every_hour(folder: Path) -> None:
+    scenario = load_scenario(folder)
+
+    assert (available_power(scenario).sum(axis=1) >= load_of(scenario)).all()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_readme_explains_every_file(folder: Path) -> None:
+    text = (folder / "README.md").read_text()
+
+    files = [path.name for path in folder.iterdir() if path.suffix in (".csv", ".py", ".yaml")]
+
+    assert [name for name in files if f"`{name}`" not in text] == []
+
+
+def test_the_single_learner_is_pivotal_and_gains_by_bidding_strategically() -> None:
+    # GIVEN the rivals' merit order, and bids worth trying: own cost, just below a rival, the cap
+    scenario = load_scenario(SCENARIOS / "single_learner")
+    costs = marginal_cost(scenario).iloc[0]
+    power = available_power(scenario).iloc[0]
+    cost, own = costs.pop("learner"), power.pop("learner")
+    bids = [cost, scenario.learning.max_bid_price, *(costs[costs > cost] - 1e-6)]
+    # WHEN each traded hour is cleared for each of them
+    load = load_of(scenario).iloc[1:-1]
+    cleared = [[clear(bid, costs.values, power.values, own, x) for bid in bids] for x in load]
+    price, sold = np.moveaxis(np.array(cleared), -1, 0)
+    profit = (price - cost) * sold
+    # THEN the best bids earn more than twice as much as marginal cost does
+    pivotal = load > power.sum()
+    assert 0.2 < pivotal.mean() < 0.8
+    assert profit.max(axis=1).sum() > 2 * profit[:, 0].sum() > 0
+
+
+def test_ten_learners_belong_to_several_operators() -> None:
+    scenario = load_scenario(SCENARIOS / "ten_learners")
+
+    learners = [p for p in scenario.plants if p.bidding["EOM"] == "powerplant_energy_learning"]
+
+    assert len(learners) == 10
+    assert len({plant.unit_operator for plant in learners}) >= 3
+
+
+def test_the_national_scenario_is_of_national_size() -> None:
+    scenario = load_scenario(SCENARIOS / "national")
+
+    units = (*scenario.plants, *scenario.demands)
+
+    assert len(scenario.plants) >= 150
+    assert len({unit.unit_operator for unit in units}) >= 60
+    assert len(scenario.index) == 8760 + 1
+
+
+def test_every_technology_sets_the_national_price_at_times() -> None:
+    scenario = load_scenario(SCENARIOS / "national")
+    cost = marginal_cost(scenario).to_numpy()
+    order = cost.argsort(axis=1)
+    supply = np.take_along_axis(available_power(scenario).to_numpy(), order, axis=1).cumsum(axis=1)
+
+    marginal = (supply < load_of(scenario).to_numpy()[:, None]).sum(axis=1)
+
+    technology = np.array([plant.technology for plant in scenario.plants])
+    setting = technology[np.take_along_axis(order, marginal[:, None], axis=1)]
+    assert set(setting.ravel()) == set(technology)
+
+
+def assert_remade(script: Path, out: Path) -> None:
+    """The script writes the files that lie beside it, up to the last digit."""
+    subprocess.run([sys.executable, script, "--out", out], check=True, timeout=300)
+    written = sorted(out.iterdir())
+    assert written
+    for path in written:
+        expected = pd.read_csv(script.parent / path.name, index_col=0)
+        found = pd.read_csv(path, index_col=0)
+        # Another version of a library may round a number differently.
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-4, atol=1.001e-3)
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["single_learner/make_demand.py", "ten_learners/make_profiles.py", "national/make_units.py"],
+)
+def test_small_scripts_write_the_same_files_again(script: str, tmp_path: Path) -> None:
+    assert_remade(SCENARIOS / script, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_profile_script_writes_the_same_files_again(tmp_path: Path) -> None:
+    missing = [name for name in PROFILE_LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}: pip install 'assume-rl[profiles]'")
+
+    assert_remade(SCENARIOS / "national" / "make_profiles.py", tmp_path)
