@@ -8,6 +8,7 @@ from mango import AgentAddress, Role
 
 from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDone, UpdateDue
 from assume_rl.agents.portfolio import EpisodeKey
+from assume_rl.agents.transport import Failures
 from assume_rl.agents.unit_operator import UnitOperator
 
 PATIENCE = 600.0  # seconds of real time that an answer from another container may take
@@ -19,8 +20,16 @@ class Coordinator(Role):  # type: ignore[misc]
     :param update_times: POSIX seconds at which the Learning role updates, ascending.
     """
 
-    def __init__(self, key: EpisodeKey, start: float, end: float, update_times: Sequence[float]):
+    def __init__(
+        self,
+        key: EpisodeKey,
+        start: float,
+        end: float,
+        update_times: Sequence[float],
+        failures: Failures,
+    ) -> None:
         super().__init__()
+        self._failures = failures
         self._key = key
         self._start = start
         self._end = end
@@ -28,7 +37,6 @@ class Coordinator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._bidders: Sequence[UnitOperator] = ()
         self._listeners: Sequence[AgentAddress] = ()
-        self._done: asyncio.Event = asyncio.Event()
         self._answer: UpdateDone | None = None
 
     def meet(
@@ -48,7 +56,6 @@ class Coordinator(Role):  # type: ignore[misc]
 
     def _hear(self, content: UpdateDone, meta: dict[str, Any]) -> None:
         self._answer = content
-        self._done.set()
 
     async def begin(self) -> None:
         """Announce the episode and wait until all learners have their policies."""
@@ -81,11 +88,23 @@ class Coordinator(Role):  # type: ignore[misc]
 
     async def _update(self, time: float) -> None:
         assert self._learning is not None
-        self._done.clear()
+        self._answer = None
         records = sum(bidder.records_sent for bidder in self._bidders)
         await self.context.send_message(UpdateDue(time, records), self._learning)
         async with asyncio.timeout(PATIENCE):
-            await self._done.wait()
-            assert self._answer is not None
-            while any(b.policy_version < self._answer.version for b in self._bidders):
-                await asyncio.sleep(0)
+            while not self._caught_up():
+                # Within one process turns of the loop suffice; a network needs real time.
+                await asyncio.sleep(0 if self._local else 0.001)
+                self._failures.raise_first()
+
+    @property
+    def _local(self) -> bool:
+        assert self._learning is not None
+        return bool(self._learning.protocol_addr == self.context.addr.protocol_addr)
+
+    def _caught_up(self) -> bool:
+        """Whether the update is done and all bidders have its policies."""
+        answer = self._answer
+        return answer is not None and all(
+            bidder.policy_version >= answer.version for bidder in self._bidders
+        )

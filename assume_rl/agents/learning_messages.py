@@ -10,6 +10,7 @@ from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,
     EpisodeStart,
+    ObsActRew,
     Observed,
     RegisterUnit,
     Rewarded,
@@ -17,7 +18,8 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.core.bidding.protocol import Feature, Layout
 
-MESSAGES = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
+SINGLE = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
+MESSAGES = (*SINGLE, ObsActRew)
 
 # Told apart by their keys, so that partners without this package can take part.
 BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
@@ -40,11 +42,21 @@ def unpack(content: Any) -> Iterator[Any]:
     if isinstance(content, (tuple, list)):
         for item in content:
             yield from unpack(item)
-    elif isinstance(content, MESSAGES):
+    elif isinstance(content, ObsActRew):
+        yield from _one_by_one(content)
+    elif isinstance(content, SINGLE):
         yield content
     elif isinstance(content, Mapping) and frozenset(content) in BY_KEYS:
         kind = BY_KEYS[frozenset(content)]
         yield kind(**{key: _value(key, value) for key, value in content.items()})
+
+
+def _one_by_one(content: ObsActRew) -> Iterator[Observed | Acted | Rewarded]:
+    rows = zip(content.time, content.observation, content.action, content.reward, strict=True)
+    for time, observation, action, reward in rows:
+        yield Observed(content.unit_id, time, observation)
+        yield Acted(content.unit_id, time, action, torch.zeros_like(action))
+        yield Rewarded(content.unit_id, time, float(reward), 0.0, 0.0)
 
 
 def _value(key: str, value: Any) -> Any:

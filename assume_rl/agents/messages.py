@@ -116,6 +116,21 @@ class Rewarded:
 
 
 @dataclass(frozen=True)
+class ObsActRew:
+    """One unit's observations, actions and rewards of several deliveries, entry by entry.
+
+    The same as an `Observed`, an `Acted` (without noise) and a `Rewarded` (profit and regret 0)
+    for each; for bidders that report in one go.
+    """
+
+    unit_id: str
+    time: tuple[float, ...]
+    observation: list[Tensor]  # (obs,) each
+    action: list[Tensor]  # (act,) each
+    reward: list[Tensor]  # scalars
+
+
+@dataclass(frozen=True)
 class UpdateDue:
     """Asks the Learning role to finish what is due by `time`, once `records` have arrived.
 

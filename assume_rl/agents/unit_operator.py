@@ -1,7 +1,7 @@
 """Owns units: bids for them, runs what was sold, learns what it earned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -117,6 +117,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._noise = Noise()
         self._actors: dict[tuple[str, ...], ActorStack] = {}
         self._exploration: Exploration = OFF
+        self._experienced: frozenset[str] = frozenset()
         self.policy_version = -1
         self.records_sent = 0
 
@@ -151,10 +152,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         return tuple(found.values())
 
     async def register_learners(self, learning: AgentAddress) -> None:
-        """Introduce the learning units to the Learning role."""
+        """Introduce the learning units to the Learning role, all at once."""
         self._learning = learning
-        for unit in self.learning_units:
-            await self.context.send_message(unit, learning)
+        await self.context.send_message(self.learning_units, learning)
 
     # --- bidding -------------------------------------------------------------------------------
 
@@ -196,9 +196,21 @@ class UnitOperator(Role):  # type: ignore[misc]
         z = self._noise.row(
             auction.market, team, auction.number, self._auctions[auction.market], self._key
         )
-        action, noise = explore(mean, centre, z.to(mean.dtype), self._exploration)
+        action, noise = self._explore(team, mean, centre, z.to(mean.dtype))
         self._report_action(team, self._calendar.time(auction.first[0]), seen, action, noise)
         return action
+
+    def _explore(
+        self, team: Team, mean: Tensor, centre: Tensor, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Units with a loaded policy skip the random initial experience."""
+        law = self._exploration
+        action, noise = explore(mean, centre, z, law)
+        if law.mode != "initial" or not self._experienced:
+            return action, noise
+        trained = torch.tensor([[unit in self._experienced] for unit in team.unit_ids])
+        other_action, other_noise = explore(mean, centre, z, replace(law, mode="noise"))
+        return torch.where(trained, other_action, action), torch.where(trained, other_noise, noise)
 
     def _report_action(
         self, team: Team, time: float, seen: Tensor, action: Tensor, noise: Tensor
@@ -305,6 +317,7 @@ class UnitOperator(Role):  # type: ignore[misc]
                 if team.learns:
                     self._actors[team.unit_ids] = _pick(content.actors, team.unit_ids)
         self._exploration = content.exploration
+        self._experienced = frozenset(content.experienced)
         self.policy_version = content.version
 
     def _flush(self) -> None:

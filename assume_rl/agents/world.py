@@ -36,7 +36,7 @@ class World:
 
     :param policies: fixed policies by unit id; every other learning bidder learns through
         `learning` (a role in this process) or `learning_address` (a role in another container).
-    :param update_times: POSIX seconds of the Learning role's updates within an episode.
+    :param update_times: POSIX seconds of the updates of a Learning role in another container.
     :param tcp: address of the container, needed only when agents live in other containers.
     """
 
@@ -55,7 +55,7 @@ class World:
         self._seed = seed
         self._learning = learning
         self._learning_address = learning_address
-        self._update_times = update_times
+        self._update_times = update_times if learning is None else learning.plan.update_times
         self._tcp = tcp
         self._calendar = Calendar.of(compiled)
         self._end = self._calendar.time(compiled.steps - 1)
@@ -86,7 +86,9 @@ class World:
         :raises AgentFailure: a role raised an exception.
         """
         cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
-        coordinator = Coordinator(cast.key, self._calendar.start, self._end, self._update_times)
+        coordinator = Coordinator(
+            cast.key, self._calendar.start, self._end, self._update_times, cast.failures
+        )
         cast.join("coordinator", coordinator)
         recorder = None
         if sink is not None:
@@ -94,6 +96,7 @@ class World:
         learning = self._learning_address
         if self._learning is not None:
             self._learning.recorder = recorder
+            self._learning.failures = cast.failures
             learning = cast.join("learning", self._learning)
         flush = None if flush_hours is None else flush_hours * 3600
         markets = self._join_markets(cast, recorder if record_market else None, flush)

@@ -34,6 +34,7 @@ EXAMPLES = [
     m.Observed("a", 1.5e9, ODD[1].float()),
     m.Acted("a", 1.5e9, ODD[0], torch.zeros(0)),
     m.Rewarded("a", 1.5e9, 0.1 + 0.2, -1e-300, float("inf")),
+    m.ObsActRew("a", (1.5e9,), [ODD[1].float()], [ODD[0]], [torch.tensor(0.5)]),
     m.UpdateDue(1.5e9, 12),
     m.UpdateDone(1.5e9, 4),
     m.PolicyUpdate(4, ACTORS, Exploration("noise", 0.2, 0.1), ("a",)),

@@ -123,7 +123,7 @@ class LoopUpdate:
         for i, agent in enumerate(self.agents):
             x = self._seen(i, next_obs, following)
             value = torch.stack([q(x)[:, 0] for q in agent.critic_targets]).min(dim=0).values
-            go_on = torch.where(self.terminated[rows], 0.0, 1.0)
+            go_on = (~self.terminated[rows]).double()
             y = (self.rewards[i][rows] + self.config.gamma * go_on * value).detach()
             x = self._seen(i, obs, actions)
             loss = sum(nn.functional.mse_loss(q(x)[:, 0], y) for q in agent.critics)

@@ -41,7 +41,7 @@ def _same(state, module):
 
 
 def _close(ours, theirs):
-    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
 def test_policy_delay_counts_on_over_updates():

@@ -18,7 +18,11 @@ def fleet(*shapes: tuple[int, int, int]) -> tuple[AgentSpec, ...]:
 
 
 def learner(
-    agents: Sequence[AgentSpec], *, dtype: torch.dtype = torch.float64, seed: int = 3, **settings: Any
+    agents: Sequence[AgentSpec],
+    *,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 3,
+    **settings: Any,
 ) -> Learner:
     return Learner(LearningConfig(**settings), agents, seed=seed, device=CPU, dtype=dtype)
 

@@ -1,0 +1,257 @@
+"""`assume-rl`: validate, run, train and evaluate scenario folders."""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli_output import (
+    LineObserver,
+    ProgressObserver,
+    print_evaluation,
+    print_kpis,
+    print_summary,
+    print_training,
+    print_warnings,
+)
+from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.experiments.evaluate import evaluate as run_evaluation
+from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.experiments.run import run as run_case
+from assume_rl.experiments.train import train as run_training
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.describe import describe
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+app = typer.Typer(
+    help="Agent-based electricity-market simulation with learning bidders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    """Where networks live."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """Which shell runs the market."""
+
+    agents = "agents"
+
+
+Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yaml).")]
+Case = Annotated[str | None, typer.Option("--case", help="Study case; the first by default.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting, e.g. learning_config.gamma=0.9; repeatable."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
+Policies = Annotated[
+    Path | None, typer.Option("--policies", help="Policy folder, in our layout or ASSUME's.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed; the study case's by default.")]
+DeviceOption = Annotated[
+    Device | None, typer.Option("--device", help="learning_config.device by default.")
+]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="The shell that runs the market.")]
+Database = Annotated[
+    str | None, typer.Option("--db", help="SQLAlchemy URL; results.db in --out by default.")
+]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
+@app.command()
+def validate(
+    scenario: Folder, case: Case = None, overrides: Set = None, strict: Strict = False
+) -> None:
+    """Check a scenario folder: print what was understood, or every problem at once."""
+    loaded = _load(scenario, case, overrides, strict)
+    print_summary(Console(), describe(compile_scenario(loaded)))
+
+
+@app.command()
+def run(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.agents,
+    policies: Policies = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study case without training; learning bidders act on finished policies."""
+    loaded = _load(scenario, case, overrides, strict, device)
+    console = _console(loaded, quiet)
+    with _observer(console, quiet) as observer:
+        result = run_case(
+            loaded,
+            policies=policies,
+            seed=seed,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            observer=observer,
+        )
+    print_kpis(console, result)
+
+
+@app.command()
+def train(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.agents,
+    policies: Policies = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the learning bidders, keep the best policies, record a run on the last ones."""
+    loaded = _load(scenario, case, overrides, strict, device)
+    console = _console(loaded, quiet)
+    with _observer(console, quiet) as observer:
+        result = run_training(
+            loaded,
+            policies=policies,
+            seed=seed,
+            device=device,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            observer=observer,
+        )
+    print_training(console, result)
+
+
+@app.command()
+def evaluate(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.agents,
+    policies: Policies = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let finished policies act without exploration and score them."""
+    loaded = _load(scenario, case, overrides, strict, device)
+    console = _console(loaded, quiet)
+    with _observer(console, quiet) as observer:
+        result = run_evaluation(
+            loaded,
+            policies=policies,
+            seed=seed,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            observer=observer,
+        )
+    print_evaluation(console, result)
+
+
+def _load(
+    folder: Path,
+    case: str | None,
+    overrides: list[str] | None,
+    strict: bool,
+    device: Device | None = None,
+) -> Scenario:
+    if device is Device.cuda:
+        _check_cuda()
+    return load_scenario(folder, case, overrides=_settings(overrides or []), strict=strict)
+
+
+def _check_cuda() -> None:
+    from assume_rl.agents.learning_plan import pick_device
+
+    pick_device("cuda")
+
+
+def _settings(assignments: list[str]) -> dict[str, str]:
+    """`key=value` texts as a mapping; values are read as YAML later."""
+    settings = {}
+    for text in assignments:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise ConfigurationError(
+                f"--set {text}: expected key=value, e.g. learning_config.gamma=0.9"
+            )
+        settings[key.strip()] = value
+    return settings
+
+
+def _console(scenario: Scenario, quiet: bool) -> Console:
+    console = Console(quiet=quiet)
+    print_warnings(Console(stderr=True, quiet=quiet), scenario.warnings)
+    return console
+
+
+class _observer:
+    """The observer that suits the terminal, as a context."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self._observer: Any = Silent() if quiet else _watch(console)
+
+    def __enter__(self) -> Observer:
+        enter: Callable[[], Observer] | None = getattr(self._observer, "__enter__", None)
+        return enter() if enter else self._observer
+
+    def __exit__(self, *exception: object) -> None:
+        leave = getattr(self._observer, "__exit__", None)
+        if leave:
+            leave(*exception)
+
+
+def _watch(console: Console) -> ProgressObserver | LineObserver:
+    return ProgressObserver(console) if console.is_terminal else LineObserver(console)
+
+
+def main() -> None:
+    """Entry point: one message and exit code 2 for what the user can mend."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except AssumeRlError as error:
+        errors.print(str(error), markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; finished episodes and the policies so far are saved.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What the command line prints: tables and progress."""
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
+from assume_rl.experiments.observer import EpisodeReport
+from assume_rl.experiments.run import RunResult
+from assume_rl.experiments.train import TrainResult
+from assume_rl.scenario.describe import Summary
+
+
+class ProgressObserver:
+    """A progress bar with episode, reward and time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=1.0)
+        self._episodes = 1
+        self._done = 0
+        self._reward = ""
+
+    def __enter__(self) -> "ProgressObserver":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, episodes: int) -> None:
+        """Set the length of the bar."""
+        self._episodes = episodes
+        self._progress.update(self._task, total=float(episodes))
+
+    def advance(self, share: float) -> None:
+        """Move the bar."""
+        text = f"episode {min(self._done + 1, self._episodes)}/{self._episodes}{self._reward}"
+        self._progress.update(self._task, completed=self._done + share, description=text)
+
+    def episode(self, report: EpisodeReport) -> None:
+        """Show the latest evaluation's reward, or the episode's where there is none yet."""
+        if report.evaluation:
+            self._reward = f"  evaluated reward {report.reward:.3f}"
+            return
+        self._done += 1
+        self._progress.update(self._task, completed=float(self._done))
+
+
+class LineObserver:
+    """A line per evaluation, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._episode = 0
+
+    def begin(self, episodes: int) -> None:
+        """Nothing to say."""
+
+    def advance(self, share: float) -> None:
+        """Nothing to say."""
+
+    def episode(self, report: EpisodeReport) -> None:
+        """Print an evaluation."""
+        if not report.evaluation:
+            self._episode = report.episode
+            return
+        mark = "  best so far" if report.best else ""
+        self._console.print(
+            f"after episode {self._episode}: reward {report.reward:.3f}, "
+            f"profit {report.profit:,.0f} EUR, regret {report.regret:,.0f} EUR{mark}"
+        )
+
+
+def print_warnings(console: Console, warnings: tuple[str, ...]) -> None:
+    """Print warnings, one line each."""
+    for warning in warnings:
+        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print what was understood of a scenario."""
+    console.print(
+        f"{summary.name}, case {summary.case}: {summary.start} to {summary.end}, "
+        f"{summary.steps} steps of {summary.step}"
+    )
+    units = ", ".join(f"{count} {technology}" for technology, count in summary.units.items())
+    learners = ", ".join(summary.learners) or "none"
+    console.print(f"units: {units}; operators: {len(summary.operators)}", highlight=False)
+    console.print(f"learning bidders: {learners}", highlight=False)
+    table = Table("market", "mechanism", "auctions", "products", "sellers", "buyers", "deliveries")
+    for market in summary.markets:
+        table.add_row(
+            market.name,
+            market.mechanism,
+            str(market.auctions),
+            str(market.products),
+            str(market.sellers),
+            str(market.buyers),
+            f"{market.first_delivery} to {market.last_delivery}",
+        )
+    console.print(table)
+    print_warnings(console, summary.warnings)
+    count = len(summary.warnings)
+    console.print(f"valid, {count} warning(s)" if count else "valid")
+
+
+def print_kpis(console: Console, result: RunResult) -> None:
+    """Print a run's key figures and where the rest is."""
+    units = {"avg_price": "EUR/MWh", "total_cost": "EUR", "total_volume": "MWh"}
+    table = Table("market", "figure", "value", "unit")
+    for variable, market, value in result.kpis:
+        table.add_row(market, variable, f"{value:,.4g}", units.get(variable, ""))
+    console.print(table)
+    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+
+
+def print_evaluation(console: Console, result: EvaluationResult) -> None:
+    """Print the score of every learned bidder."""
+    evaluation = result.evaluation
+    table = Table("unit", "reward", "profit EUR", "regret EUR", "mean bid EUR/MWh")
+    for unit in evaluation.units:
+        table.add_row(
+            unit.unit,
+            f"{unit.reward:.3f}",
+            f"{unit.profit:,.0f}",
+            f"{unit.regret:,.0f}",
+            f"{unit.mean_bid:.2f}",
+        )
+    console.print(table)
+    for price in evaluation.prices:
+        console.print(
+            f"{price.market}: price {price.mean:.2f} EUR/MWh on average, "
+            f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
+        )
+    _print_share(console, evaluation)
+    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+
+
+def print_training(console: Console, result: TrainResult) -> None:
+    """Print how good the last and the best policies are."""
+    table = Table("policies", "reward", "profit EUR", "regret EUR", "of exact best response")
+    for name, evaluation in (("last", result.last), ("best_reward", result.best)):
+        share = "" if evaluation.share is None else f"{evaluation.share:.1%}"
+        table.add_row(
+            name,
+            f"{evaluation.reward:.3f}",
+            f"{evaluation.profit:,.0f}",
+            f"{evaluation.regret:,.0f}",
+            share,
+        )
+    console.print(table)
+    console.print(f"policies: {result.folder / 'policies'}", highlight=False, soft_wrap=True)
+    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+
+
+def _print_share(console: Console, evaluation: Evaluation) -> None:
+    if evaluation.share is not None:
+        console.print(
+            f"exact best response: reward {evaluation.best_reward:.3f}, profit "
+            f"{evaluation.best_profit:,.0f} EUR; reached {evaluation.share:.1%}; marginal-cost "
+            f"bidding: reward {evaluation.truthful_reward:.3f}, profit "
+            f"{evaluation.truthful_profit:,.0f} EUR"
+        )

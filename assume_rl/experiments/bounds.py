@@ -1,0 +1,120 @@
+"""What a single learning plant could have earned: exactly, given everybody else's orders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assume_rl.core.clearing import RULES
+from assume_rl.core.rewards import plant_reward
+from assume_rl.core.types import Outcome, ThermalParams
+from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.evaluation.best_response import best_response
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile import Compiled
+
+
+@dataclass(frozen=True)
+class Earned:
+    """A way of bidding over the whole calendar, auction by auction."""
+
+    reward: Tensor  # (auction,)
+    profit: Tensor  # (auction,) EUR
+    price: Tensor  # (auction,) EUR/MWh
+    bid: Tensor  # (auction,) EUR/MWh
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bidding marginal cost, and the best response of each auction on its own."""
+
+    truthful: Earned
+    best: Earned
+
+
+def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None:
+    """Bounds of the only learning plant, from the orders of a recorded episode.
+
+    Exact where auctions do not depend on each other; None where they may: several learners or
+    markets, several products per auction, ramps, or start costs.
+    """
+    if len(compiled.learners) != 1 or len(compiled.markets) != 1:
+        return None
+    unit = compiled.fleet.ids.index(compiled.learners[0])
+    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
+    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
+    if block.technology != "thermal" or products > 1:
+        return None
+    row = torch.tensor([unit - block.start])
+    plant: ThermalParams = TECHNOLOGIES[block.technology].select(block.params, row)
+    if plant.ramped or float(plant.hot_start_cost) > 0:
+        return None
+    return _bounds(compiled, memory, unit, plant)
+
+
+def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalParams) -> Bounds:
+    market = compiled.markets[0]
+    limit = compiled.scenario.learning.max_bid_price
+    price, volume, own, steps = _books(memory, compiled.fleet.ids[unit], compiled)
+    cost = compiled.profiles.marginal_cost[steps, unit]
+    hours = compiled.step_seconds / 3600
+
+    def earn(paid: Tensor, sold: Tensor) -> tuple[Tensor, Tensor]:
+        outcome = Outcome(
+            price=paid.unsqueeze(-1),
+            sold=sold.unsqueeze(-1),
+            offered=sold.unsqueeze(-1),
+            hours=hours,
+            marginal_cost=cost.unsqueeze(-1),
+            power=sold.unsqueeze(-1),
+            previous_power=sold.unsqueeze(-1),
+            params=plant,
+        )
+        got = plant_reward(outcome, limit)
+        return got.reward.squeeze(-1), got.profit.squeeze(-1)
+
+    tie = torch.zeros_like(price)
+    best = best_response(
+        price,
+        volume,
+        tie,
+        own,
+        lambda paid, sold: earn(paid, sold)[0],
+        marginal_cost=cost,
+        min_price=-limit,
+        max_price=limit,
+        rule=RULES[market.rule],
+    )
+    honest = price.index_copy(-1, own, cost.unsqueeze(-1).expand(-1, len(own)))
+    cleared = RULES[market.rule](honest, volume, tie)
+    sold = cleared.accepted.index_select(-1, own).sum(-1)
+    paid = cleared.paid[:, own[0]]
+    return Bounds(
+        Earned(*earn(paid, sold), cleared.price[:, 0], cost),
+        Earned(*earn(best.price, best.sold), best.price, best.bid[:, 0]),
+    )
+
+
+def _books(
+    memory: MemorySink, unit: str, compiled: Compiled
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All order books as (auction, slot), the unit's own orders first; their delivery steps."""
+    orders = memory.table("market_orders")
+    mine = orders["unit_id"] == unit
+    times, auction = np.unique(orders["start_time"], return_inverse=True)
+    ranked = np.lexsort((orders["bid_id"], ~mine, auction))
+    sizes = np.bincount(auction)
+    slot = np.arange(len(auction)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    price, volume = np.zeros((2, len(times), sizes.max()))
+    price[auction[ranked], slot] = orders["price"][ranked]
+    volume[auction[ranked], slot] = orders["volume"][ranked]
+    count = int(np.bincount(auction[mine], minlength=len(times)).min())
+    start = np.datetime64(compiled.scenario.start)
+    steps = (times - start) / np.timedelta64(compiled.step_seconds, "s")
+    return (
+        torch.from_numpy(price),
+        torch.from_numpy(volume),
+        torch.arange(count),
+        torch.from_numpy(steps.astype(np.int64)),
+    )

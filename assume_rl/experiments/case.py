@@ -1,0 +1,195 @@
+"""What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from assume_rl.agents.recorder import Sink
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.meta import write_meta
+from assume_rl.experiments.outputs import DATABASE, Manifest, prepare_folder, versions
+from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
+from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
+from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.types import AgentSpec
+from assume_rl.results.sinks import DatabaseSink, MemorySink, export_csv
+from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where results go; None means the default.
+
+    :param out: output folder, `runs/<simulation id>` by default.
+    :param db: SQLAlchemy URL, `results.db` in the output folder by default.
+    :param csv: folder for a CSV export of all tables; none by default.
+    """
+
+    out: Path | str | None = None
+    db: str | None = None
+    csv: Path | str | None = None
+    overwrite: bool = False
+
+
+@dataclass
+class Experiment:
+    """An open run: rows go to `sink`, the rest to `folder`."""
+
+    compiled: Compiled
+    seed: int
+    folder: Path
+    database: DatabaseSink
+    memory: MemorySink
+    sink: Sink
+    manifest: Manifest
+    results: dict[str, Any]
+
+    @property
+    def scenario(self) -> Scenario:
+        """The study case."""
+        return self.compiled.scenario
+
+    def unrecorded(self, keep: frozenset[str]) -> "Experiment":
+        """The same run, but rows go only to memory, those of the tables in `keep`."""
+        memory = MemorySink()
+        return replace(self, memory=memory, sink=Discard(memory, keep), results={})
+
+    @property
+    def flush_hours(self) -> int | None:
+        """Simulated hours between two batches of result rows."""
+        return self.scenario.config.save_frequency_hours or None
+
+
+def compiled_case(scenario: Scenario | Path | str) -> Compiled:
+    """A compiled study case; of a path, the first one."""
+    return compile_scenario(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
+
+
+def draw_seed(scenario: Scenario, seed: int | None) -> int:
+    """The seed asked for, else the study case's; where that is null, one is drawn."""
+    chosen = scenario.config.seed if seed is None else seed
+    return secrets.randbelow(2**31) if chosen is None else chosen
+
+
+@contextmanager
+def open_experiment(
+    compiled: Compiled,
+    kind: str,
+    places: Places,
+    *,
+    seed: int | None,
+    device: str = "cpu",
+    keep: frozenset[str] = frozenset(),
+) -> Iterator[Experiment]:
+    """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
+
+    :param keep: tables that are kept in memory too.
+    """
+    # Networks and fleets are small: a second thread costs more than it brings.
+    torch.set_num_threads(1)
+    scenario = compiled.scenario
+    folder = Path(places.out or Path("runs") / scenario.simulation_id)
+    prepare_folder(folder, overwrite=places.overwrite)
+    chosen = draw_seed(scenario, seed)
+    configuration = scenario.config.model_dump(mode="json")
+    url = places.db or f"sqlite:///{folder / DATABASE}"
+    with DatabaseSink(url, scenario.simulation_id, clear_learning=True) as database:
+        database.start_run(seed=chosen, versions=versions(), configuration=configuration)
+        manifest = Manifest.start(
+            folder,
+            {
+                "kind": kind,
+                "scenario": scenario.name,
+                "case": scenario.case,
+                "simulation": scenario.simulation_id,
+                "seed": chosen,
+                "device": device,
+                "warnings": list(scenario.warnings),
+                "configuration": configuration,
+            },
+        )
+        fingerprint, memory = Fingerprint(), MemorySink()
+        sink = Tee(database, fingerprint, memory, keep)
+        run = Experiment(compiled, chosen, folder, database, memory, sink, manifest, {})
+        try:
+            write_meta(database, scenario)
+            yield run
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            state = "interrupted" if stopped else "failed"
+            manifest.close(state, error=str(error) or type(error).__name__, **run.results)
+            database.update_run(state=state)
+            raise
+        run.results["final_hash"] = fingerprint.digest
+        database.finish_run(fingerprint.digest)
+        manifest.close("finished", **run.results)
+    if places.csv is not None:
+        export_csv(url, Path(places.csv))
+
+
+def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
+    """What a policy of each learning bidder must look like."""
+    return {
+        unit: AgentSpec(unit, layout.size, strategy.act_size, layout.unique_size)
+        for operator in compiled.operators
+        for participants in operator.participants.values()
+        for strategy, units in ((p.strategy, p.units) for p in participants)
+        if strategy.act_size > 0
+        for layout in [strategy.layout]
+        for unit in (compiled.fleet.ids[u] for u in units)
+    }
+
+
+def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
+    """The policies that the study case names unit by unit."""
+    named = compiled.scenario.config.policies
+    return _checked(compiled, {u: load_policy(Path(p), u) for u, p in named.items()}, named)
+
+
+def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
+    """The policies of `units` in a folder of our layout or of ASSUME's."""
+    stacks = load_policies(policy_folder(folder), unit_ids=units).actors
+    single = {unit: stack.select([unit]) for stack in stacks for unit in stack.unit_ids}
+    return _checked(compiled, single, dict.fromkeys(single, str(folder)))
+
+
+def policy_folder(folder: Path) -> Path:
+    """`folder`, or the last policies of the run that it holds."""
+    last = folder / "policies" / "last"
+    return last if last.is_dir() else folder
+
+
+def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:
+    """A policy for every learning bidder.
+
+    Units named in the study case have theirs; the others' come from `folder`, else from
+    `trained_policies_load_path`.
+
+    :raises ConfigurationError: a learning bidder has no policy.
+    """
+    policies = named_policies(compiled)
+    rest = [unit for unit in compiled.learners if unit not in policies]
+    source = folder or compiled.scenario.learning.trained_policies_load_path
+    if rest and source is None:
+        some = ", ".join(rest[:3]) + (", ..." if len(rest) > 3 else "")
+        raise ConfigurationError(
+            f"{len(rest)} learning bidder(s) have no policy ({some}): name a folder with "
+            "--policies, set learning_config.trained_policies_load_path, or train first"
+        )
+    return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
+
+
+def _checked(
+    compiled: Compiled, policies: dict[str, ActorStack], sources: Mapping[str, str]
+) -> dict[str, ActorStack]:
+    specs = learner_specs(compiled)
+    for unit, stack in policies.items():
+        check_fit([stack], [specs[unit]], Path(sources[unit]))
+    return policies

@@ -1,0 +1,123 @@
+"""Evaluates finished policies: one episode without exploration, and how good it was."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.bounds import single_plant_bounds
+from assume_rl.experiments.case import (
+    Experiment,
+    Places,
+    all_policies,
+    compiled_case,
+    open_experiment,
+)
+from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.experiments.run import play
+from assume_rl.experiments.scores import (
+    PriceStatistics,
+    UnitScore,
+    price_statistics,
+    unit_scores,
+)
+from assume_rl.learning.networks import ActorStack
+from assume_rl.results.metrics import write_kpis
+from assume_rl.scenario.types import Scenario
+
+KEPT = frozenset({"market_meta", "market_orders", "rl_params"})
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One episode on fixed policies."""
+
+    units: tuple[UnitScore, ...]
+    prices: tuple[PriceStatistics, ...]
+    best_reward: float | None  # exact best response of a single learner, where it is known
+    best_profit: float | None  # EUR, of the bids with the best reward
+    truthful_reward: float | None  # the same learner bidding its marginal cost
+    truthful_profit: float | None  # EUR
+
+    @property
+    def reward(self) -> float:
+        """Mean over the units."""
+        return sum(u.reward for u in self.units) / len(self.units)
+
+    @property
+    def profit(self) -> float:
+        """Sum over the units, EUR."""
+        return sum(u.profit for u in self.units)
+
+    @property
+    def regret(self) -> float:
+        """Sum over the units, EUR."""
+        return sum(u.regret for u in self.units)
+
+    @property
+    def share(self) -> float | None:
+        """Share of the exact best-response reward that was reached."""
+        return self.reward / self.best_reward if self.best_reward else None
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Where an evaluation's results are, and what it found."""
+
+    folder: Path
+    database: str
+    evaluation: Evaluation
+    warnings: tuple[str, ...]
+
+
+def evaluate(
+    scenario: Scenario | Path | str,
+    *,
+    policies: Path | str | None = None,
+    seed: int | None = None,
+    out: Path | str | None = None,
+    db: str | None = None,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> EvaluationResult:
+    """Let learned bidders act without exploration, and score them.
+
+    :param policies: a policy folder, or the output folder of a training (its last policies).
+    :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
+        `runs/<simulation id>_evaluation`.
+    :raises AssumeRlError: something the user can mend.
+    """
+    compiled = compiled_case(scenario)
+    actors = all_policies(compiled, policies)
+    if not actors:
+        raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")
+    name = f"{compiled.scenario.simulation_id}_evaluation"
+    places = Places(out or Path("runs") / name, db, csv, overwrite)
+    with open_experiment(compiled, "evaluate", places, seed=seed, keep=KEPT) as experiment:
+        evaluation = score(experiment, actors, observer or Silent())
+        write_kpis(experiment.database)
+    url = db or str(experiment.folder / "results.db")
+    return EvaluationResult(experiment.folder, url, evaluation, compiled.scenario.warnings)
+
+
+def score(
+    experiment: Experiment, policies: dict[str, ActorStack], observer: Observer
+) -> Evaluation:
+    """One recorded episode on fixed policies and what it brought."""
+    play(experiment, policies, observer)
+    bounds = single_plant_bounds(experiment.compiled, experiment.memory)
+    evaluation = Evaluation(
+        unit_scores(experiment.memory),
+        price_statistics(experiment.memory),
+        best_reward=float(bounds.best.reward.sum()) if bounds else None,
+        best_profit=float(bounds.best.profit.sum()) if bounds else None,
+        truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
+        truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
+    )
+    experiment.results["evaluation"] = {
+        "reward": evaluation.reward,
+        "profit": evaluation.profit,
+        "regret": evaluation.regret,
+        "share_of_best_response": evaluation.share,
+    }
+    return evaluation

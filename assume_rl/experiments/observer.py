@@ -1,0 +1,46 @@
+"""Who is told how an experiment goes; experiments themselves print nothing."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class EpisodeReport:
+    """What one episode brought."""
+
+    episode: int  # evaluations count on their own
+    evaluation: bool
+    reward: float  # sum over the calendar, mean over the agents
+    profit: float  # EUR, all agents
+    regret: float  # EUR, all agents
+    seconds: float
+    best: bool = False  # the highest reward of all evaluations so far
+
+
+class Observer(Protocol):
+    """Told of progress."""
+
+    def begin(self, episodes: int) -> None:
+        """The experiment has so many training episodes (1: a plain run)."""
+        ...
+
+    def advance(self, share: float) -> None:
+        """So much of the running episode is done, 0 to 1."""
+        ...
+
+    def episode(self, report: EpisodeReport) -> None:
+        """An episode has ended."""
+        ...
+
+
+class Silent:
+    """Ignores everything."""
+
+    def begin(self, episodes: int) -> None:
+        """Do nothing."""
+
+    def advance(self, share: float) -> None:
+        """Do nothing."""
+
+    def episode(self, report: EpisodeReport) -> None:
+        """Do nothing."""

@@ -1,0 +1,94 @@
+"""The output folder of a run: what is in it, and when it may be written."""
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from assume_rl.errors import ResultsError
+
+MANIFEST = "manifest.json"
+DATABASE = "results.db"
+METRICS = "metrics.jsonl"
+POLICIES = "policies"
+LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that results may depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def prepare_folder(folder: Path, *, overwrite: bool) -> None:
+    """Make `folder` ready for a run.
+
+    :raises ResultsError: it holds another run (and not `overwrite`), holds something else, or
+        cannot be written.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise ResultsError(f"'{folder}' is a file, not an output folder")
+        if folder.is_dir() and any(folder.iterdir()):
+            _clear(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"output folder '{folder}' cannot be written: {error}") from None
+
+
+def _clear(folder: Path, overwrite: bool) -> None:
+    if not (folder / MANIFEST).is_file():
+        raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
+    if not overwrite:
+        raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")
+    shutil.rmtree(folder / POLICIES, ignore_errors=True)
+    for name in (MANIFEST, DATABASE, METRICS):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass
+class Manifest:
+    """What a run was, in `manifest.json`; rewritten whenever the run changes state."""
+
+    path: Path
+    content: dict[str, Any]
+    _started: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def start(cls, folder: Path, content: Mapping[str, Any]) -> "Manifest":
+        """Write the manifest of a run that begins."""
+        configuration = json.dumps(content["configuration"], sort_keys=True, default=str)
+        manifest = cls(
+            folder / MANIFEST,
+            {
+                **content,
+                "configuration_hash": hashlib.sha256(configuration.encode()).hexdigest(),
+                "versions": versions(),
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "state": "running",
+            },
+        )
+        manifest.write()
+        return manifest
+
+    def close(self, state: str, **results: Any) -> None:
+        """Say how the run ended."""
+        seconds = round(time.perf_counter() - self._started, 3)
+        self.content |= {"state": state, "seconds": seconds, **results}
+        self.write()
+
+    def write(self) -> None:
+        """Replace the file at once, so that it is never half written."""
+        text = json.dumps(self.content, indent=2, default=str) + "\n"
+        temporary = self.path.with_suffix(".tmp")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self.path)
+        except OSError as error:
+            raise ResultsError(f"'{self.path}' cannot be written: {error.strerror}") from None

@@ -1,0 +1,73 @@
+"""Runs a study case without learning: rules, and learned bidders on finished policies."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from assume_rl.agents.world import World
+from assume_rl.experiments.case import (
+    Experiment,
+    Places,
+    all_policies,
+    compiled_case,
+    open_experiment,
+)
+from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.learning.networks import ActorStack
+from assume_rl.results.metrics import write_kpis
+from assume_rl.scenario.types import Scenario
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run's results are, and its key figures."""
+
+    folder: Path
+    database: str
+    kpis: tuple[tuple[str, str, float], ...]  # variable, market, value
+    warnings: tuple[str, ...]
+
+
+def run(
+    scenario: Scenario | Path | str,
+    *,
+    policies: Path | str | None = None,
+    seed: int | None = None,
+    out: Path | str | None = None,
+    db: str | None = None,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run a study case once; never trains, whatever `learning_mode` says.
+
+    :param policies: folder with a policy for every learning bidder that the case names none for.
+    :param seed: None: the study case's.
+    :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
+    :raises AssumeRlError: something the user can mend.
+    """
+    compiled = compiled_case(scenario)
+    actors = all_policies(compiled, policies)
+    places = Places(out, db, csv, overwrite)
+    with open_experiment(compiled, "run", places, seed=seed) as experiment:
+        play(experiment, actors, observer or Silent())
+        kpis = tuple(write_kpis(experiment.database))
+        experiment.results["kpis"] = [list(kpi) for kpi in kpis]
+    url = db or str(experiment.folder / "results.db")
+    return RunResult(experiment.folder, url, kpis, compiled.scenario.warnings)
+
+
+def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Observer) -> None:
+    """One recorded episode on fixed policies: no critics, replay or optimiser in memory."""
+    world = World(experiment.compiled, seed=experiment.seed, policies=policies)
+    observer.begin(1)
+    index = experiment.scenario.index
+    start, length = index[0].timestamp(), (index[-1] - index[0]).total_seconds()
+    asyncio.run(
+        world.run_episode(
+            0,  # training and evaluation episodes count from 1
+            sink=experiment.sink,
+            flush_hours=experiment.flush_hours,
+            on_time=lambda now: observer.advance((now - start) / length),
+        )
+    )

@@ -1,0 +1,211 @@
+"""Trains the learning bidders of a study case, keeps the best policies and shows what they do."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from assume_rl.agents.learning_plan import pick_device
+from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.world import World
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.case import (
+    Experiment,
+    Places,
+    compiled_case,
+    folder_policies,
+    named_policies,
+    open_experiment,
+    policy_folder,
+)
+from assume_rl.experiments.evaluate import KEPT, Evaluation, score
+from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
+from assume_rl.experiments.outputs import METRICS, POLICIES
+from assume_rl.experiments.sinks import LearningRows
+from assume_rl.learning.config import LearningConfig
+from assume_rl.results.metrics import JsonLines, write_kpis
+from assume_rl.scenario.types import Scenario
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a training's results are, and how good its last and its best policies were."""
+
+    folder: Path
+    database: str
+    episodes: tuple[EpisodeReport, ...]
+    last: Evaluation
+    best: Evaluation
+    warnings: tuple[str, ...]
+
+
+def train(
+    scenario: Scenario | Path | str,
+    *,
+    policies: Path | str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    out: Path | str | None = None,
+    db: str | None = None,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> TrainResult:
+    """Train, evaluate at intervals, keep the best; then record a run on the last policies.
+
+    Units that the study case names a policy for act on it and do not learn.
+
+    :param policies: folder to start from; likewise `trained_policies_load_path` with
+        `continue_learning`.
+    :param device: `auto`, `cpu`, `cuda`; None: `learning_config.device`.
+    :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
+    :raises AssumeRlError: something the user can mend.
+    """
+    compiled = compiled_case(scenario)
+    config = compiled.scenario.learning
+    fixed = named_policies(compiled)
+    learners = [unit for unit in compiled.learners if unit not in fixed]
+    _check(compiled.scenario, learners)
+    start_from = _start_from(config, policies)
+    watcher = observer or Silent()
+    places = Places(out, db, csv, overwrite)
+    named = str(pick_device(device or config.device))
+    with open_experiment(
+        compiled, "train", places, seed=seed, device=named, keep=KEPT
+    ) as experiment:
+        learning = _learning_role(experiment, config, named)
+        if start_from is not None:
+            learning.load_params(policy_folder(start_from))
+        world = World(experiment.compiled, seed=experiment.seed, policies=fixed, learning=learning)
+        reports = asyncio.run(_collect(experiment, world, learning, watcher))
+        saved = experiment.folder / POLICIES
+        kinds = {
+            name: fixed | folder_policies(experiment.compiled, saved / name, learners)
+            for name in ("best_reward", "last")
+        }
+        scores = {}
+        for name, actors in kinds.items():
+            # What is recorded for good is the run on the last policies, as users expect it.
+            run = experiment if name == "last" else experiment.unrecorded(KEPT)
+            scores[name] = score(run, actors, Silent())
+        write_kpis(experiment.database)
+        experiment.results["scores"] = {
+            name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
+            for name, s in scores.items()
+        }
+    url = db or str(experiment.folder / "results.db")
+    return TrainResult(
+        experiment.folder,
+        url,
+        reports,
+        scores["last"],
+        scores["best_reward"],
+        compiled.scenario.warnings,
+    )
+
+
+async def episodes(
+    experiment: Experiment, world: World, learning: Learning, observer: Observer
+) -> AsyncIterator[EpisodeReport]:
+    """Training episodes, and an evaluation after every `validation_episodes_interval` of them."""
+    config = learning.config
+    first = config.episodes_collecting_initial_experience + config.validation_interval
+    evaluations, best = 0, -float("inf")
+    for number in range(learning.episodes_done + 1, config.training_episodes + 1):
+        yield await _episode(experiment, world, learning, observer, number, evaluation=False)
+        if number % config.validation_interval or number < first:
+            continue
+        evaluations += 1
+        report = await _episode(experiment, world, learning, observer, evaluations, evaluation=True)
+        improved, best = report.reward > best, max(best, report.reward)
+        stop = learning.compare_and_save_policies()
+        yield EpisodeReport(**(asdict(report) | {"best": improved}))
+        if stop:
+            return
+
+
+async def _episode(
+    experiment: Experiment,
+    world: World,
+    learning: Learning,
+    observer: Observer,
+    number: int,
+    *,
+    evaluation: bool,
+) -> EpisodeReport:
+    start = time.perf_counter()
+    index = experiment.scenario.index
+    first, length = index[0].timestamp(), (index[-1] - index[0]).total_seconds()
+    await world.run_episode(
+        number,
+        evaluation=evaluation,
+        sink=LearningRows(experiment.sink),
+        record_market=False,
+        on_time=lambda now: observer.advance((now - first) / length),
+    )
+    scores = learning.evaluation_scores if evaluation else learning.scores
+    assert scores is not None
+    seconds = time.perf_counter() - start
+    return EpisodeReport(
+        number, evaluation, scores.reward, scores.profit, scores.regret, round(seconds, 3)
+    )
+
+
+async def _collect(
+    experiment: Experiment, world: World, learning: Learning, observer: Observer
+) -> tuple[EpisodeReport, ...]:
+    """Run all episodes; whatever stops them, the policies of that moment are saved."""
+    reports = []
+    observer.begin(learning.config.training_episodes)
+    with JsonLines(experiment.folder / METRICS) as metrics:
+        try:
+            async for report in episodes(experiment, world, learning, observer):
+                reports.append(report)
+                metrics.write(asdict(report))
+                observer.episode(report)
+        finally:
+            if learning.episodes_done > 0:
+                learning.save_params(experiment.folder / POLICIES / "last")
+    return tuple(reports)
+
+
+def _learning_role(experiment: Experiment, config: LearningConfig, device: str | None) -> Learning:
+    return Learning(
+        config,
+        experiment.scenario.start,
+        experiment.scenario.index[-1].to_pydatetime(),
+        seed=experiment.seed,
+        device=device,
+        save_path=experiment.folder / POLICIES,
+    )
+
+
+def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:
+    if policies is not None:
+        return Path(policies)
+    if not config.continue_learning:
+        return None
+    if config.trained_policies_load_path is None:
+        raise ConfigurationError(
+            "learning_config.continue_learning needs trained_policies_load_path, the folder of "
+            "the policies to go on from"
+        )
+    return Path(config.trained_policies_load_path)
+
+
+def _check(scenario: Scenario, learners: list[str]) -> None:
+    """Somebody must learn, and a training must reach its first evaluation."""
+    if not learners:
+        raise ConfigurationError(
+            f"study case '{scenario.case}' has no learning bidder: give a unit a learning "
+            "strategy in its bidding_<MARKET> column"
+        )
+    config = scenario.learning
+    needed = config.episodes_collecting_initial_experience + config.validation_interval
+    if config.training_episodes < needed:
+        raise ConfigurationError(
+            f"learning_config.training_episodes is {config.training_episodes}, but "
+            "episodes_collecting_initial_experience + validation_episodes_interval is "
+            f"{needed}: no evaluation would take place"
+        )

@@ -1,0 +1,187 @@
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from toys import CPU, fleet, random_joint
+
+import assume_rl
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.exploration import exploration_at
+from assume_rl.learning.learner import Learner
+
+LEARNER = {
+    "action_noise_schedule",
+    "algorithm",
+    "batch_size",
+    "exploration_noise_std",
+    "gamma",
+    "gradient_steps",
+    "learning_rate",
+    "learning_rate_schedule",
+    "noise_dt",
+    "noise_scale",
+    "noise_sigma",
+    "policy_delay",
+    "replay_buffer_size",
+    "target_noise_clip",
+    "target_policy_noise",
+    "tau",
+}
+# One is there for compatibility, one has a single valid value, two are paths of a whole run.
+ELSEWHERE = {
+    "min_bid_price",
+    "actor_architecture",
+    "trained_policies_load_path",
+    "trained_policies_save_path",
+}
+
+
+class Watched:
+    """A configuration that remembers which settings were read."""
+
+    def __init__(self, config):
+        self._config = config
+        self.read = set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self._config, name)
+
+
+def test_defaults_are_those_of_the_format():
+    c = LearningConfig()
+    assert (c.learning_mode, c.evaluation_mode, c.continue_learning) == (False, False, False)
+    assert (c.algorithm, c.actor_architecture, c.device) == ("matd3", "mlp", "cpu")
+    assert (c.min_bid_price, c.max_bid_price) == (-100, 100)
+    assert (c.episodes_collecting_initial_experience, c.exploration_noise_std) == (5, 0.2)
+    assert (c.training_episodes, c.validation_episodes_interval) == (100, 5)
+    assert (c.train_freq, c.batch_size, c.gradient_steps) == ("24h", 128, 100)
+    assert (c.replay_buffer_size, c.gamma, c.tau, c.policy_delay) == (50_000, 0.99, 0.005, 2)
+    assert (c.noise_sigma, c.noise_scale, c.noise_dt) == (0.1, 1, 1)
+    assert (c.action_noise_schedule, c.learning_rate_schedule) == (None, None)
+    assert (c.target_policy_noise, c.target_noise_clip, c.learning_rate) == (0.2, 0.5, 0.001)
+    assert (c.early_stopping_steps, c.early_stopping_threshold) == (None, 0.05)
+    assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
+    assert len(LearningConfig.model_fields) == 31
+
+
+def test_every_setting_of_learning_is_read_by_the_learner():
+    watched = Watched(LearningConfig(gradient_steps=2, batch_size=4))
+    # The hook that checks shapes at test time would insist on the class.
+    make = inspect.unwrap(Learner.__init__)
+    agent = object.__new__(Learner)
+    make(agent, watched, fleet((3, 1, 1)), seed=1, device=CPU, dtype=torch.float64)
+    agent.observe(random_joint(agent, 8))
+    agent.update(0.5)
+    inspect.unwrap(exploration_at)(watched, initial=False, progress=0.5)
+    assert watched.read >= LEARNER
+
+
+@pytest.mark.parametrize("field", sorted({*LearningConfig.model_fields} - LEARNER - ELSEWHERE))
+def test_every_other_setting_is_read_somewhere(field):
+    sources = "".join(p.read_text() for p in Path(assume_rl.__file__).parent.rglob("*.py"))
+    assert f".{field}" in sources or f'info.data.get("{field}")' in sources
+
+
+def test_every_setting_is_described():
+    assert all(field.description for field in LearningConfig.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gama": 0.9}, "learning_config.gama: unknown key, did you mean 'gamma'?"),
+        ({"algorithm": "mtd3"}, "unknown algorithm 'mtd3', did you mean 'matd3'?"),
+        ({"actor_architecture": "lstm"}, "'lstm' is not supported yet"),
+        ({"actor_architecture": "cnn"}, "unknown actor_architecture 'cnn', valid: mlp"),
+        ({"gamma": 1.1}, "learning_config.gamma: Input should be less than or equal to 1"),
+        ({"tau": -0.1}, "learning_config.tau: Input should be greater than or equal to 0"),
+        ({"batch_size": 0}, "learning_config.batch_size: Input should be greater than 0"),
+        ({"gradient_steps": 0}, "learning_config.gradient_steps"),
+        ({"policy_delay": 0}, "learning_config.policy_delay"),
+        ({"replay_buffer_size": -1}, "learning_config.replay_buffer_size"),
+        ({"training_episodes": 0}, "learning_config.training_episodes"),
+        ({"learning_rate": 0}, "learning_config.learning_rate"),
+        (
+            {"learning_rate": "fast"},
+            "learning_config.learning_rate: Input should be a valid number",
+        ),
+        ({"noise_sigma": float("nan")}, "learning_config.noise_sigma"),
+        ({"learning_rate_schedule": "cosine"}, "'constant' or 'linear'"),
+        ({"train_freq": "24"}, "'24' is not a duration such as '1h', '15min' or '7d'"),
+        ({"train_freq": "0h"}, "train_freq must be longer than zero"),
+        ({"device": "gpu"}, "learning_config.device"),
+        ({"max_bid_price": -5}, "learning_config.max_bid_price"),
+        ({"min_bid_price": 200}, "min_bid_price 200 is above max_bid_price 100"),
+    ],
+)
+def test_wrong_settings_are_named(settings, message):
+    with pytest.raises(ConfigurationError) as error:
+        LearningConfig.from_mapping(settings)
+    assert message in str(error.value)
+
+
+def test_all_wrong_settings_are_named_at_once():
+    with pytest.raises(ConfigurationError) as error:
+        LearningConfig.from_mapping({"gama": 1, "tau": 2})
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_continuing_implies_learning():
+    assert LearningConfig(continue_learning=True).learning_mode
+    assert LearningConfig(learning_mode=False, continue_learning=True).learning_mode
+    assert not LearningConfig(continue_learning=False).learning_mode
+
+
+def test_initial_episodes_count_at_least_one():
+    assert (
+        LearningConfig(
+            episodes_collecting_initial_experience=-3
+        ).episodes_collecting_initial_experience
+        == 1
+    )
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        LearningConfig().gamma = 0.5
+
+
+@pytest.mark.parametrize(
+    ("episodes", "interval", "steps", "window"), [(100, 5, None, 21), (3, 9, None, 2), (9, 3, 4, 4)]
+)
+def test_early_stopping_window(episodes, interval, steps, window):
+    config = LearningConfig(
+        training_episodes=episodes,
+        validation_episodes_interval=interval,
+        early_stopping_steps=steps,
+    )
+    assert config.early_stopping_window == window
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1h", 3600),
+        ("15min", 900),
+        ("90m", 5400),
+        ("24h", 86400),
+        ("1d", 86400),
+        ("1 day", 86400),
+        ("100h", 360_000),
+        ("1.5h", 5400),
+        ("2w", 1_209_600),
+        ("30s", 30),
+        ("0h", 0),
+    ],
+)
+def test_durations(text, seconds):
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "1", "-1h", "1x", "1.5s", "1h30m", "1M", "one hour"])
+def test_what_is_no_duration(text):
+    with pytest.raises(ConfigurationError, match="duration"):
+        duration_seconds(text)

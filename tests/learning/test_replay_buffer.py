@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+
+from assume_rl.learning.replay_buffer import ReplayBuffer
+
+
+def _buffer(size=5, agents=2):
+    return ReplayBuffer(size, 3, 1, agents, torch.device("cpu"), torch.float32)
+
+
+def _rows(first, count):
+    """Rows whose every number tells which row it is; next observations are half a row later."""
+    row = torch.arange(first, first + count, dtype=torch.float32)
+    obs = row.reshape(-1, 1, 1).expand(-1, 2, 3)
+    return {
+        "obs": obs,
+        "actions": obs[..., :1],
+        "reward": obs[..., 0],
+        "next_obs": obs + 0.5,
+        "terminated": row % 2 == 0,
+        "truncated": row % 3 == 0,
+    }
+
+
+def _contents(buffer):
+    samples = buffer.sample(0, indices=torch.arange(buffer.size()))
+    return vars(samples)
+
+
+def test_adding_row_by_row_equals_adding_at_once():
+    for count in (3, 5, 7, 12):
+        once, singly = _buffer(), _buffer()
+        once.add(**_rows(0, count))
+        for k in range(count):
+            singly.add(**_rows(k, 1))
+        assert (once.size(), once.pos) == (singly.size(), singly.pos)
+        for name, values in _contents(once).items():
+            assert torch.equal(values, _contents(singly)[name]), (count, name)
+
+
+def test_ring_wraps_exactly_at_capacity():
+    # GIVEN a ring of 5 WHEN 3 + 3 rows come THEN the oldest goes, and no empty row is left
+    buffer = _buffer()
+    buffer.add(**_rows(0, 3))
+    assert (buffer.size(), buffer.pos) == (3, 3)
+    buffer.add(**_rows(3, 3))
+    assert (buffer.size(), buffer.pos) == (5, 1)
+    assert _contents(buffer)["rewards"][:, 0].tolist() == [5, 1, 2, 3, 4]
+
+
+def test_all_parts_of_a_row_stay_together():
+    buffer = _buffer()
+    buffer.add(**_rows(0, 9))
+    s = buffer.sample(50, generator=torch.Generator().manual_seed(0))
+    row = s.rewards[:, 0]
+    assert torch.equal(s.observations[:, 1, 2], row)
+    assert torch.equal(s.actions[:, 0, 0], row)
+    assert torch.equal(s.next_observations[:, 0, 1], row + 0.5)
+    assert torch.equal(s.terminated, row % 2 == 0)
+    assert torch.equal(s.truncated, row % 3 == 0)
+
+
+def test_without_next_observations_rows_follow_each_other_within_one_add_only():
+    buffer = _buffer(size=10)
+    for first in (0, 10):
+        rows = _rows(first, 3)
+        buffer.add(rows["obs"], rows["actions"], rows["reward"])
+    stored = _contents(buffer)
+    assert stored["observations"][:, 0, 0].tolist() == [0, 1, 10, 11]
+    assert stored["next_observations"][:, 0, 0].tolist() == [1, 2, 11, 12]
+
+
+def test_a_terminated_last_row_needs_no_next_observation():
+    buffer, rows = _buffer(), _rows(0, 3)
+    ended = torch.tensor([False, False, True])
+    buffer.add(rows["obs"], rows["actions"], rows["reward"], terminated=ended)
+    assert buffer.size() == 3
+
+
+def test_sampling_is_uniform_and_keyed_by_its_generator():
+    buffer = _buffer()
+    buffer.add(**_rows(0, 4))
+    draws = [
+        buffer.sample(20_000, generator=torch.Generator().manual_seed(1)).rewards for _ in range(2)
+    ]
+    assert torch.equal(draws[0], draws[1])
+    shares = torch.bincount(draws[0][:, 0].long()) / 20_000
+    assert shares.tolist() == pytest.approx([0.25] * 4, abs=0.015)
+
+
+def test_an_empty_buffer_cannot_be_sampled():
+    with pytest.raises(ValueError, match="no transition"):
+        _buffer().sample(4)
+
+
+def test_numpy_arrays_are_taken_and_copied():
+    buffer, obs = _buffer(), np.ones((2, 2, 3))
+    buffer.add(obs, obs[..., :1], obs[..., 0], next_obs=obs)
+    obs[:] = 7
+    assert _contents(buffer)["observations"].max() == 1
+
+
+def test_to_torch_shares_memory_only_when_asked():
+    buffer, array = _buffer(), np.zeros(3, dtype=np.float32)
+    copied, shared = buffer.to_torch(array), buffer.to_torch(array, copy=False)
+    array[0] = 1
+    assert (float(copied[0]), float(shared[0])) == (0, 1)
+    assert buffer.to_torch(np.zeros(2)).dtype == torch.float32
+
+
+def test_state_round_trip():
+    first, second = _buffer(), _buffer()
+    first.add(**_rows(0, 7))
+    second.load_state_dict(first.state_dict())
+    for buffer in (first, second):
+        buffer.add(**_rows(7, 2))
+    for name, values in _contents(first).items():
+        assert torch.equal(values, _contents(second)[name])
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    large = _buffer(size=9)
+    large.add(**_rows(0, 9))
+    with pytest.raises(ValueError, match="do not fit"):
+        _buffer().load_state_dict(large.state_dict())
