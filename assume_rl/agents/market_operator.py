@@ -163,8 +163,8 @@ class MarketOperator(Role):  # type: ignore[misc]
         return uniform(shape, key.seed, "tie", key.phase, key.episode, self._spec.name, unit_id)
 
     def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
-        accepted = clearing.accepted.split(layout.sizes, dim=-1)
-        paid = clearing.paid.split(layout.sizes, dim=-1)
+        accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)
+        paid = torch.split_with_sizes(clearing.paid, layout.sizes, dim=-1)
         price = clearing.price[..., 0]
         for name, own_accepted, own_paid in zip(layout.bidders, accepted, paid, strict=True):
             result = AuctionResult(auction, own_accepted, own_paid, price)

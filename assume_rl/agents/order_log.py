@@ -113,7 +113,8 @@ class OrderLog:
         """Volume sold in this market per unit and step."""
         names, column = np.unique(units, return_inverse=True)
         sold = np.zeros((*accepted.shape[:2], len(names)))
-        np.add.at(sold, (slice(None), slice(None), column), accepted)
+        for slot, unit in enumerate(column):
+            sold[:, :, unit] += accepted[:, :, slot]
         repeats = length.ravel()
         steps = np.concatenate(
             [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]

@@ -154,7 +154,7 @@ class Separate:
 
     def __call__(self, obs: Tensor) -> Tensor:
         """(unit, obs) -> (unit, act), each row by its own policy."""
-        rows = zip(self.policies, obs.split(1), strict=True)
+        rows = zip(self.policies, obs.unsqueeze(1), strict=True)
         return torch.cat([policy(row.to(policy.dtype)) for policy, row in rows])
 
 

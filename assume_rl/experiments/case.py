@@ -48,6 +48,7 @@ class Experiment:
     database: DatabaseSink
     memory: MemorySink
     sink: Sink
+    training_sink: Sink  # keeps nothing in memory: the rows of a training are many
     manifest: Manifest
     results: dict[str, Any]
 
@@ -116,8 +117,17 @@ def open_experiment(
             },
         )
         fingerprint, memory = Fingerprint(), MemorySink()
-        sink = Tee(database, fingerprint, memory, keep)
-        run = Experiment(compiled, chosen, folder, database, memory, sink, manifest, {})
+        run = Experiment(
+            compiled=compiled,
+            seed=chosen,
+            folder=folder,
+            database=database,
+            memory=memory,
+            sink=Tee(database, fingerprint, memory, keep),
+            training_sink=Tee(database, fingerprint, memory, frozenset()),
+            manifest=manifest,
+            results={},
+        )
         try:
             write_meta(database, scenario)
             yield run

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assume_rl.results.sinks import MemorySink
+
+REWARD_COLUMNS = ("reward", "profit", "regret")
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,13 @@ class PriceStatistics:
 def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
     """Scores of all units in `rl_params`; `market_orders` gives their bids."""
     earned, orders = memory.table("rl_params"), memory.table("market_orders")
-    return tuple(
-        UnitScore(
-            unit,
-            *(float(earned[name][earned["unit"] == unit].sum()) for name in NAMES),
-            mean_bid=_mean_bid(orders["price"], orders["volume"], orders["unit_id"] == unit),
-        )
-        for unit in dict.fromkeys(earned.get("unit", ()))
-    )
-
-
-NAMES = ("reward", "profit", "regret")
+    scores = []
+    for unit in dict.fromkeys(earned.get("unit", ())):
+        own = earned["unit"] == unit
+        reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
+        bid = _mean_bid(orders["price"], orders["volume"], orders["unit_id"] == unit)
+        scores.append(UnitScore(unit, reward, profit, regret, bid))
+    return tuple(scores)
 
 
 def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
@@ -55,6 +54,8 @@ def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
     )
 
 
-def _mean_bid(price: np.ndarray, volume: np.ndarray, own: np.ndarray) -> float:
+def _mean_bid(
+    price: NDArray[np.float64], volume: NDArray[np.float64], own: NDArray[np.bool_]
+) -> float:
     weight = np.abs(volume[own]).sum()
     return float((price[own] * np.abs(volume[own])).sum() / weight) if weight else float("nan")

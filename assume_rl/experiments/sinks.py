@@ -40,17 +40,6 @@ class Discard:
             self._memory.write(table, columns)
 
 
-class LearningRows:
-    """Passes rows of a training on, but keeps none in memory: they are many."""
-
-    def __init__(self, sink: "Tee") -> None:
-        self._sink = sink
-
-    def write(self, table: str, columns: dict[str, Any]) -> None:
-        """Pass the rows on."""
-        self._sink.record(table, columns)
-
-
 class Tee:
     """Writes rows to the database, into the fingerprint and, some tables, to memory."""
 
@@ -68,11 +57,7 @@ class Tee:
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
         """Pass the rows on."""
-        self.record(table, columns)
-        if table in self._keep:
-            self._memory.write(table, columns)
-
-    def record(self, table: str, columns: dict[str, Any]) -> None:
-        """Pass the rows on, but not to memory."""
         self._fingerprint.write(table, columns)
         self._database.write(table, columns)
+        if table in self._keep:
+            self._memory.write(table, columns)

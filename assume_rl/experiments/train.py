@@ -22,7 +22,6 @@ from assume_rl.experiments.case import (
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.experiments.outputs import METRICS, POLICIES
-from assume_rl.experiments.sinks import LearningRows
 from assume_rl.learning.config import LearningConfig
 from assume_rl.results.metrics import JsonLines, write_kpis
 from assume_rl.scenario.types import Scenario
@@ -140,7 +139,7 @@ async def _episode(
     await world.run_episode(
         number,
         evaluation=evaluation,
-        sink=LearningRows(experiment.sink),
+        sink=experiment.training_sink,
         record_market=False,
         on_time=lambda now: observer.advance((now - first) / length),
     )
