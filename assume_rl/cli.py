@@ -1,10 +1,11 @@
 """`assume-rl`: validate, run, train and evaluate scenario folders."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -220,24 +221,21 @@ def _console(scenario: Scenario, quiet: bool) -> Console:
     return console
 
 
-class _observer:
-    """The observer that suits the terminal, as a context."""
-
-    def __init__(self, console: Console, quiet: bool) -> None:
-        self._observer: Any = Silent() if quiet else _watch(console)
-
-    def __enter__(self) -> Observer:
-        enter: Callable[[], Observer] | None = getattr(self._observer, "__enter__", None)
-        return enter() if enter else self._observer
-
-    def __exit__(self, *exception: object) -> None:
-        leave = getattr(self._observer, "__exit__", None)
-        if leave:
-            leave(*exception)
-
-
-def _watch(console: Console) -> ProgressObserver | LineObserver:
-    return ProgressObserver(console) if console.is_terminal else LineObserver(console)
+@contextmanager
+def _observer(console: Console, quiet: bool) -> Iterator[Observer]:
+    """The observer that suits the terminal; Ctrl-C ends the program with exit code 130."""
+    try:
+        if quiet:
+            yield Silent()
+        elif console.is_terminal:
+            with ProgressObserver(console) as progress:
+                yield progress
+        else:
+            yield LineObserver(console)
+    except KeyboardInterrupt:
+        text = "interrupted; finished batches of results and the policies so far are saved"
+        Console(stderr=True, soft_wrap=True).print(text)
+        raise typer.Exit(130) from None
 
 
 def main() -> None:
@@ -248,9 +246,6 @@ def main() -> None:
     except AssumeRlError as error:
         errors.print(str(error), markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("Interrupted; finished episodes and the policies so far are saved.")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

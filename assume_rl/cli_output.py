@@ -75,7 +75,8 @@ class LineObserver:
         mark = "  best so far" if report.best else ""
         self._console.print(
             f"after episode {self._episode}: reward {report.reward:.3f}, "
-            f"profit {report.profit:,.0f} EUR, regret {report.regret:,.0f} EUR{mark}"
+            f"profit {report.profit:,.0f} EUR, regret {report.regret:,.0f} EUR{mark}",
+            soft_wrap=True,
         )
 
 

@@ -50,12 +50,15 @@ def measure(folder: Path, case: str) -> Timing:
     compiled = compile_scenario(load_scenario(folder, case))
     reading = time.perf_counter() - start
     counter = Counter()
-    with tempfile.TemporaryDirectory() as out, counter:
-        with DatabaseSink(f"sqlite:///{out}/results.db", "benchmark") as database:
-            sink = TimedSink(database)
-            start = time.perf_counter()
-            asyncio.run(World(compiled, seed=1).run_episode(sink=sink))
-            total = time.perf_counter() - start
+    with (
+        tempfile.TemporaryDirectory() as out,
+        counter,
+        DatabaseSink(f"sqlite:///{out}/results.db", "benchmark") as database,
+    ):
+        sink = TimedSink(database)
+        start = time.perf_counter()
+        asyncio.run(World(compiled, seed=1).run_episode(sink=sink))
+        total = time.perf_counter() - start
     hours = (compiled.steps - 1) * compiled.step_seconds / 3600
     messaging = counter.sent * asyncio.run(seconds_per_message())
     return Timing(hours, counter.sent, sink.rows, reading, messaging, sink.seconds, total)

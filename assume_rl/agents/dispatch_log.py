@@ -17,7 +17,6 @@ class DispatchLog:
 
     def __init__(self, portfolio: Portfolio) -> None:
         self._own = portfolio
-        self._names = np.array(portfolio.fleet.ids, dtype=object)
         self._entries: list[tuple[int, int, UnitState]] = []
 
     def add(self, state: UnitState, step: int, steps: int) -> None:
@@ -31,15 +30,23 @@ class DispatchLog:
             return
         power = _recent([(state.energy, state.lookback, n) for _, n, state in entries])
         cashflow = _recent([(state.cashflow, state.lookback, n) for _, n, state in entries])
-        steps = np.concatenate([np.arange(step - n + 1, step + 1) for step, n, _ in entries])
-        cost = generation_cost(self._own.profiles.marginal_cost[torch.from_numpy(steps)], power)
-        yield {
-            "step": np.repeat(steps, len(self._names)),
-            "unit": np.tile(self._names, len(steps)),
-            "power": power.numpy().ravel(),
-            "energy_cashflow": cashflow.numpy().ravel(),
-            "energy_generation_costs": cost.numpy().ravel(),
-        }
+        steps = torch.cat([torch.arange(step - n + 1, step + 1) for step, n, _ in entries])
+        yield dispatch_columns(self._own, steps, power, cashflow)
+
+
+def dispatch_columns(
+    portfolio: Portfolio, steps: Tensor, power: Tensor, cashflow: Tensor
+) -> dict[str, Any]:
+    """Columns of `unit_dispatch`; `power` MW and `cashflow` EUR are (step, unit)."""
+    cost = generation_cost(portfolio.profiles.marginal_cost[steps], power)
+    names = np.array(portfolio.fleet.ids, dtype=object)
+    return {
+        "step": np.repeat(steps.numpy(), len(names)),
+        "unit": np.tile(names, len(steps)),
+        "power": power.numpy().ravel(),
+        "energy_cashflow": cashflow.numpy().ravel(),
+        "energy_generation_costs": cost.numpy().ravel(),
+    }
 
 
 def _recent(windows: list[tuple[Tensor, int, int]]) -> Tensor:

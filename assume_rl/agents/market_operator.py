@@ -72,7 +72,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._layouts: dict[tuple[tuple[str, ...], tuple[int, ...]], Layout] = {}
         self._auctions = sum(len(tick.opening) for tick in self._agenda)
         self._log = OrderLog(spec.name) if recorder is not None else None
-        self._next_flush = flush_every
+        self._next_flush = flush_every or 0
 
     def setup(self) -> None:
         """Subscribe by message type."""
@@ -175,7 +175,7 @@ class MarketOperator(Role):  # type: ignore[misc]
             return
         self._log.add(layout.units, cleared)
         closes = cleared.auction.closes
-        if self._next_flush is not None and self._flush_every and closes >= self._next_flush:
+        if self._flush_every is not None and closes >= self._next_flush:
             self._next_flush = closes + self._flush_every
             self._flush()
 

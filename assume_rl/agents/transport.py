@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from mango import Agent, AgentAddress
+from mango import Agent, AgentAddress, create_tcp_container
 from mango.agent.role import RoleContext
 from mango.container.core import Container
+from mango.util.clock import Clock
 
+from assume_rl.agents.codec import make_codec
 from assume_rl.errors import AssumeRlError
 
 # A wake-up travels from a clock future to a task's first line in at most two turns of the loop.
@@ -35,6 +37,17 @@ def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
     except StopIteration:
         return
     raise RuntimeError("a local send suspended")
+
+
+def tcp_container(address: tuple[str, int], clock: Clock) -> Container:
+    """A container that exchanges our messages with others over TCP, at (host, port).
+
+    Every message has a connection of its own: mango would go on writing into a kept one after the
+    other container was replaced, as every episode does, and the message would be lost.
+    """
+    return create_tcp_container(
+        addr=address, codec=make_codec(), clock=clock, tcp_connection_ttl=-1
+    )
 
 
 class Failures:

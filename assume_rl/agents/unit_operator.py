@@ -24,6 +24,7 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.policy_log import PolicyLog
 from assume_rl.agents.portfolio import Calendar, EpisodeKey, Portfolio, Team
+from assume_rl.agents.routine import routine_of
 from assume_rl.agents.transport import Failures, post
 from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
 from assume_rl.core.types import Auction, Bids
@@ -72,7 +73,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     """Trades for its units in every market they take part in.
 
     :param markets: address of each market's operator.
-    :param auctions: how many auctions each market holds over the calendar.
+    :param auctions: all auctions of each market over the calendar.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         portfolio: Portfolio,
         calendar: Calendar,
         markets: Mapping[str, AgentAddress],
-        auctions: Mapping[str, int],
+        auctions: dict[str, tuple[Auction, ...]],
         key: EpisodeKey,
         failures: Failures,
         *,
@@ -97,7 +98,8 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._recorder = recorder
         self._flush_every = flush_every
-        self._next_flush = flush_every
+        self._next_flush = flush_every or 0
+        self._routine = routine_of(portfolio, calendar, auctions)
         self._log = DispatchLog(portfolio) if recorder is not None else None
         self._policy_log = PolicyLog(key) if recorder is not None else None
         self._no_action = {
@@ -114,6 +116,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._step = 0
         self._executed = -1  # last executed step
         self._pending: dict[tuple[str, int], Pending] = {}
+        self._answered: dict[str, int] = {}  # the latest auction of each market that was bid in
         self._noise = Noise()
         self._actors: dict[tuple[str, ...], ActorStack] = {}
         self._exploration: Exploration = OFF
@@ -161,13 +164,22 @@ class UnitOperator(Role):  # type: ignore[misc]
     def _bid(self, content: MarketOpened, meta: dict[str, Any]) -> None:
         auction = content.auction
         place = (auction.market, auction.number)
-        if place in self._pending or auction.market not in self._own.teams:
+        repeated = auction.number <= self._answered.get(auction.market, -1)
+        if repeated or auction.market not in self._own.teams:
             return
-        self._move_to(auction.opens)
-        parts = tuple(self._orders(team, auction) for team in self._own.teams[auction.market])
-        self._pending[place] = Pending(_join(parts), parts)
+        self._answered[auction.market] = auction.number
+        if self._routine is not None:
+            self._pending[place] = Pending(self._routine.bids(auction), ())
+        else:
+            self._pending[place] = self._consider(auction)
         book = OrderBook(auction.market, auction.number, self._own.name, self._pending[place].bids)
         post(self.context, book, sender_addr(meta))
+
+    def _consider(self, auction: Auction) -> Pending:
+        """Orders that depend on what happened so far."""
+        self._move_to(auction.opens)
+        parts = tuple(self._orders(team, auction) for team in self._own.teams[auction.market])
+        return Pending(_join(parts), parts)
 
     def _orders(self, team: Team, auction: Auction) -> Part:
         view = look(
@@ -194,7 +206,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             return mean
         centre = team.strategy.explore_around(observation).to(mean.dtype)
         z = self._noise.row(
-            auction.market, team, auction.number, self._auctions[auction.market], self._key
+            auction.market, team, auction.number, len(self._auctions[auction.market]), self._key
         )
         action, noise = self._explore(team, mean, centre, z.to(mean.dtype))
         self._report_action(team, self._calendar.time(auction.first[0]), seen, action, noise)
@@ -233,6 +245,16 @@ class UnitOperator(Role):  # type: ignore[misc]
         pending = self._pending.pop((auction.market, auction.number), None)
         if pending is None:
             return  # a repeated message, or not ours
+        if self._routine is not None:
+            self._routine.settle(auction, content.accepted, content.paid)
+        else:
+            self._take_stock(pending, content)
+        if self._flush_every is not None and auction.closes >= self._next_flush:
+            self._next_flush = auction.closes + self._flush_every
+            self._flush()
+
+    def _take_stock(self, pending: Pending, content: AuctionResult) -> None:
+        auction = content.auction
         self._move_to(auction.closes)
         self._state = dispatch(
             self._state,
@@ -261,10 +283,6 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._executed = self._step
         if self._log is not None:
             self._log.add(self._state, self._step, due)
-            now = self._step * self._calendar.step_seconds
-            if self._next_flush is not None and self._flush_every and now >= self._next_flush:
-                self._next_flush = now + self._flush_every
-                self._flush()
 
     def _reward(self, part: Part, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
         team = part.team
@@ -321,7 +339,10 @@ class UnitOperator(Role):  # type: ignore[misc]
         self.policy_version = content.version
 
     def _flush(self) -> None:
-        for table, log in (("unit_dispatch", self._log), ("rl_params", self._policy_log)):
+        if self._recorder is None:
+            return
+        logs = (("unit_dispatch", self._routine or self._log), ("rl_params", self._policy_log))
+        for table, log in logs:
             for columns in log.drain() if log is not None else ():
                 post(self.context, Rows(table, columns), self._recorder)
 

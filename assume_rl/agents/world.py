@@ -14,7 +14,6 @@ from mango import (
     activate,
     agent_composed_of,
     create_ec_container,
-    create_tcp_container,
 )
 from mango.container.core import Container
 
@@ -24,7 +23,7 @@ from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.market_operator import MarketOperator
 from assume_rl.agents.portfolio import Calendar, EpisodeKey, Policy, build_portfolios
 from assume_rl.agents.recorder import Recorder, Sink
-from assume_rl.agents.transport import Failures, settle
+from assume_rl.agents.transport import Failures, settle, tcp_container
 from assume_rl.agents.unit_operator import UnitOperator
 from assume_rl.scenario.compile import Compiled
 
@@ -61,7 +60,7 @@ class World:
         self._end = self._calendar.time(compiled.steps - 1)
         self._portfolios = build_portfolios(compiled, policies or {})
         self._auctions = {
-            m.name: sum(a.market == m.name for t in compiled.plan for a in t.opening)
+            m.name: tuple(a for t in compiled.plan for a in t.opening if a.market == m.name)
             for m in compiled.markets
         }
 
@@ -111,7 +110,7 @@ class World:
         clock = ExternalClock(start_time=self._calendar.start - 1)
         if self._tcp is None:
             return create_ec_container(addr="market", codec=make_codec(), clock=clock)
-        return create_tcp_container(addr=self._tcp, codec=make_codec(), clock=clock)
+        return tcp_container(self._tcp, clock)
 
     def _join_markets(
         self, cast: "Cast", recorder: AgentAddress | None, flush: int | None

@@ -10,13 +10,20 @@ from typing import Any
 import torch
 
 from assume_rl.agents.recorder import Sink
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.meta import write_meta
-from assume_rl.experiments.outputs import DATABASE, Manifest, prepare_folder, versions
+from assume_rl.experiments.outputs import (
+    DATABASE,
+    Manifest,
+    check_folder,
+    prepare_folder,
+    versions,
+)
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.types import AgentSpec
+from assume_rl.results.database import check_database
 from assume_rl.results.sinks import DatabaseSink, MemorySink, export_csv
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -88,16 +95,25 @@ def open_experiment(
     seed: int | None,
     device: str = "cpu",
     keep: frozenset[str] = frozenset(),
+    reads: Path | str | None = None,
 ) -> Iterator[Experiment]:
     """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
 
     :param keep: tables that are kept in memory too.
+    :param reads: folder with the policies that the run starts from.
+    :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
     """
     # Networks and fleets are small: a second thread costs more than it brings.
     torch.set_num_threads(1)
     scenario = compiled.scenario
     folder = Path(places.out or Path("runs") / scenario.simulation_id)
-    prepare_folder(folder, overwrite=places.overwrite)
+    needed = policy_sources(scenario, reads)
+    check_folder(folder, overwrite=places.overwrite, needed=needed)
+    if places.csv is not None and Path(places.csv).is_file():
+        raise ResultsError(f"'{places.csv}' is a file, not a folder for --csv")
+    if places.db is not None:
+        check_database(places.db)
+    prepare_folder(folder)
     chosen = draw_seed(scenario, seed)
     configuration = scenario.config.model_dump(mode="json")
     url = places.db or f"sqlite:///{folder / DATABASE}"
@@ -168,6 +184,12 @@ def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[
     stacks = load_policies(policy_folder(folder), unit_ids=units).actors
     single = {unit: stack.select([unit]) for stack in stacks for unit in stack.unit_ids}
     return _checked(compiled, single, dict.fromkeys(single, str(folder)))
+
+
+def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:
+    """Everything that policies are read from: `folder` and what the study case names."""
+    named = (folder, scenario.learning.trained_policies_load_path)
+    return tuple(Path(p) for p in (*named, *scenario.config.policies.values()) if p is not None)
 
 
 def policy_folder(folder: Path) -> Path:

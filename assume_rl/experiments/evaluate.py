@@ -93,7 +93,9 @@ def evaluate(
         raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")
     name = f"{compiled.scenario.simulation_id}_evaluation"
     places = Places(out or Path("runs") / name, db, csv, overwrite)
-    with open_experiment(compiled, "evaluate", places, seed=seed, keep=KEPT) as experiment:
+    with open_experiment(
+        compiled, "evaluate", places, seed=seed, keep=KEPT, reads=policies
+    ) as experiment:
         evaluation = score(experiment, actors, observer or Silent())
         write_kpis(experiment.database)
     url = db or str(experiment.folder / "results.db")

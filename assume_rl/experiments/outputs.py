@@ -5,7 +5,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,30 +26,36 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
-def prepare_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make `folder` ready for a run.
+def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) -> None:
+    """Raise `ResultsError` unless a run may be written to `folder`; change nothing.
 
-    :raises ResultsError: it holds another run (and not `overwrite`), holds something else, or
-        cannot be written.
+    :param needed: policies that the run reads; `overwrite` would delete them in the folder.
     """
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise ResultsError(f"'{folder}' is a file, not an output folder")
-        if folder.is_dir() and any(folder.iterdir()):
-            _clear(folder, overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultsError(f"output folder '{folder}' cannot be written: {error}") from None
-
-
-def _clear(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"'{folder}' is a file, not an output folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
     if not (folder / MANIFEST).is_file():
         raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
     if not overwrite:
         raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")
-    shutil.rmtree(folder / POLICIES, ignore_errors=True)
-    for name in (MANIFEST, DATABASE, METRICS):
-        (folder / name).unlink(missing_ok=True)
+    for path in needed:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise ResultsError(
+                f"the policies in '{path}' would be deleted by --overwrite; choose another --out"
+            )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder` ready for a run; `ResultsError` if it cannot be written."""
+    try:
+        if (folder / POLICIES).is_dir():
+            shutil.rmtree(folder / POLICIES)
+        for name in (MANIFEST, DATABASE, METRICS):
+            (folder / name).unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"output folder '{folder}' cannot be written: {error}") from None
 
 
 @dataclass

@@ -49,7 +49,7 @@ def run(
     compiled = compiled_case(scenario)
     actors = all_policies(compiled, policies)
     places = Places(out, db, csv, overwrite)
-    with open_experiment(compiled, "run", places, seed=seed) as experiment:
+    with open_experiment(compiled, "run", places, seed=seed, reads=policies) as experiment:
         play(experiment, actors, observer or Silent())
         kpis = tuple(write_kpis(experiment.database))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]

@@ -22,7 +22,10 @@ from assume_rl.experiments.case import (
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.experiments.outputs import METRICS, POLICIES
+from assume_rl.learning.assume_layout import is_assume_layout
+from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
 from assume_rl.results.metrics import JsonLines, write_kpis
 from assume_rl.scenario.types import Scenario
 
@@ -71,14 +74,14 @@ def train(
     places = Places(out, db, csv, overwrite)
     named = str(pick_device(device or config.device))
     with open_experiment(
-        compiled, "train", places, seed=seed, device=named, keep=KEPT
+        compiled, "train", places, seed=seed, device=named, keep=KEPT, reads=start_from
     ) as experiment:
         learning = _learning_role(experiment, config, named)
         if start_from is not None:
-            learning.load_params(policy_folder(start_from))
+            _take_over(learning, start_from)
         world = World(experiment.compiled, seed=experiment.seed, policies=fixed, learning=learning)
         reports = asyncio.run(_collect(experiment, world, learning, watcher))
-        saved = experiment.folder / POLICIES
+        saved = _save_path(experiment)
         kinds = {
             name: fixed | folder_policies(experiment.compiled, saved / name, learners)
             for name in ("best_reward", "last")
@@ -165,7 +168,7 @@ async def _collect(
                 observer.episode(report)
         finally:
             if learning.episodes_done > 0:
-                learning.save_params(experiment.folder / POLICIES / "last")
+                learning.save_params(_save_path(experiment) / "last")
     return tuple(reports)
 
 
@@ -176,21 +179,38 @@ def _learning_role(experiment: Experiment, config: LearningConfig, device: str |
         experiment.scenario.index[-1].to_pydatetime(),
         seed=experiment.seed,
         device=device,
-        save_path=experiment.folder / POLICIES,
+        save_path=_save_path(experiment),
     )
 
 
+def _save_path(experiment: Experiment) -> Path:
+    """Where policies go: `trained_policies_save_path`, or the output folder."""
+    chosen = experiment.scenario.learning.trained_policies_save_path
+    return Path(chosen) if chosen else experiment.folder / POLICIES
+
+
 def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:
-    if policies is not None:
-        return Path(policies)
-    if not config.continue_learning:
-        return None
-    if config.trained_policies_load_path is None:
+    found = policies
+    if found is None and config.continue_learning:
+        found = config.trained_policies_load_path
+    if found is not None:
+        folder = policy_folder(Path(found))
+        load_policies(folder)  # damaged files are told before anything is written
+        return folder
+    if config.continue_learning:
         raise ConfigurationError(
             "learning_config.continue_learning needs trained_policies_load_path, the folder of "
             "the policies to go on from"
         )
-    return Path(config.trained_policies_load_path)
+    return None
+
+
+def _take_over(learning: Learning, folder: Path) -> None:
+    """Go on from a policy folder; the best policies are kept without critics."""
+    if is_assume_layout(folder) or (folder / TRAINER_STATE).is_file():
+        learning.load_params(folder)
+    else:
+        learning.load_actor_params(folder)
 
 
 def _check(scenario: Scenario, learners: list[str]) -> None:

@@ -153,12 +153,13 @@ def _descend(
     parameters = list(weights.values())
     gradients = torch.autograd.grad(loss.sum(), parameters)
     agents = loss.shape[0]
-    squares = torch.stack([g.square().flatten(1).sum(1) for g in gradients])
-    per_agent = squares.view(len(parameters), nets, agents)
-    total = per_agent.sum(dim=(0, 1)).sqrt()
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    per_agent = norms.view(-1, agents)  # every weight and bias of every network of the agent
+    total = torch.linalg.vector_norm(per_agent, dim=0)
     # The epsilon is that of torch.nn.utils.clip_grad_norm_.
     share = (MAX_GRAD_NORM / (total + 1e-6)).clamp(max=1.0).repeat(nets)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient * share.view(-1, *(1,) * (gradient.ndim - 1))
+    factors = (share.view(-1, 1, 1), share.view(-1, 1)) * (len(parameters) // 2)
+    for parameter, gradient, factor in zip(parameters, gradients, factors, strict=True):
+        parameter.grad = gradient.mul_(factor)
     optimizer.step()
-    return GradientStep(loss.detach(), total, per_agent.amax(dim=(0, 1)).sqrt())
+    return GradientStep(loss.detach(), total, per_agent.amax(dim=0))

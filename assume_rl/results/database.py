@@ -39,6 +39,16 @@ def create_engine(url: str) -> Engine:
     return engine
 
 
+def check_database(url: str) -> None:
+    """Raise `ResultsError` unless the database can be opened."""
+    engine = create_engine(url)
+    try:
+        with readable_errors(engine.url), engine.connect():
+            pass
+    finally:
+        engine.dispose()
+
+
 def insert(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
     """Append rows through SQLAlchemy's types: any database."""
     names = [*values, "simulation"]

@@ -35,9 +35,9 @@ class Prices:
 class Outsider(Role):  # type: ignore[misc]
     """A bidder of somebody else's: offers cheap power in every auction."""
 
-    def __init__(self, *, delay: float = 0.0, repeat: int = 1, fail: bool = False) -> None:
+    def __init__(self, *, delay: float = 0.0, repeat: int = 1) -> None:
         super().__init__()
-        self.delay, self.repeat, self.fail = delay, repeat, fail
+        self.delay, self.repeat = delay, repeat
         self.results: list[AuctionResult] = []
 
     def setup(self) -> None:
@@ -65,6 +65,28 @@ class Outsider(Role):  # type: ignore[misc]
 
     def hear(self, content: AuctionResult, meta: dict[str, Any]) -> None:
         self.results.append(content)
+
+
+class Rows:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[pd.DataFrame]] = {}
+
+    def write(self, table: str, columns: dict[str, Any]) -> None:
+        self.rows.setdefault(table, []).append(pd.DataFrame(columns))
+
+
+def everything(scenario: Compiled) -> dict[str, pd.DataFrame]:
+    """All rows of an episode, those that several agents send in a fixed order."""
+    sink = Rows()
+    asyncio.run(World(scenario, seed=1).run_episode(sink=sink, flush_hours=5))
+    joined = {table: pd.concat(parts) for table, parts in sink.rows.items()}
+    keys = {"unit_dispatch": ["time", "unit"]}
+    return {
+        table: (rows.sort_values(keys[table]) if table in keys else rows).reset_index(drop=True)
+        for table, rows in joined.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +122,23 @@ def test_a_repeated_order_book_changes_nothing(scenario: Compiled) -> None:
     assert prices(scenario, Outsider(repeat=3)).equals(prices(scenario, Outsider()))
 
 
+def test_memoryless_operators_give_the_same_numbers_as_remembering_ones(
+    scenario: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routine = everything(scenario)
+    monkeypatch.setattr("assume_rl.agents.unit_operator.routine_of", lambda *_: None)
+    remembering = everything(scenario)
+    assert routine.keys() == remembering.keys()
+    for table, rows in routine.items():
+        pd.testing.assert_frame_equal(rows, remembering[table], check_exact=True)
+
+
 def test_an_agent_that_fails_stops_the_run_with_its_reason(
     scenario: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no such market")
 
-    monkeypatch.setattr("assume_rl.agents.unit_operator.execute", broken)
+    monkeypatch.setattr("assume_rl.agents.market_operator.limit_bids", broken)
     with pytest.raises(AgentFailure, match="no such market"):
         prices(scenario)

@@ -29,11 +29,10 @@ LEARNER = {
     "target_policy_noise",
     "tau",
 }
-# One is there for compatibility, one has a single valid value, two are paths of a whole run.
+# One is there for compatibility, one has a single valid value, one is a path of a whole run.
 ELSEWHERE = {
     "min_bid_price",
     "actor_architecture",
-    "trained_policies_load_path",
     "trained_policies_save_path",
 }
 

@@ -1,0 +1,94 @@
+"""A policy that was saved and loaded bids bit for bit as it did in the training."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from trained_runs import Trained, bids, tiny
+
+from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.world import World
+from assume_rl.experiments.run import run
+from assume_rl.learning.assume_layout import save_assume_layout
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.types import Scenario
+
+
+def learning_role(scenario: Scenario, **options: object) -> Learning:
+    end = scenario.index[-1].to_pydatetime()
+    return Learning(scenario.learning, scenario.start, end, seed=42, **options)  # type: ignore[arg-type]
+
+
+def recorded_bids(memory: MemorySink) -> pd.Series:
+    orders = pd.DataFrame(memory.table("market_orders"))
+    return orders.set_index(["start_time", "unit_id", "bid_id"])["price"].sort_index()
+
+
+async def train_in_memory(scenario: Scenario, memory: MemorySink) -> Learning:
+    """Two training episodes and an evaluation whose orders are recorded."""
+    role = learning_role(scenario)
+    world = World(compile_scenario(scenario), seed=42, learning=role)
+    await world.run_episode(1)
+    await world.run_episode(2)
+    await world.run_episode(1, evaluation=True, sink=memory)
+    return role
+
+
+@pytest.mark.parametrize("name", ["single_learner", "ten_learners"])
+@pytest.mark.parametrize("layout", ["ours", "assume"])
+def test_the_bids_of_the_last_evaluation_come_back(name: str, layout: str, tmp_path: Path) -> None:
+    scenario, memory = tiny(name), MemorySink()
+    role = asyncio.run(train_in_memory(scenario, memory))
+    if layout == "ours":
+        role.save_params(tmp_path / "saved")
+    else:
+        save_assume_layout(tmp_path / "saved", role.learner.groups)
+    run(scenario, policies=tmp_path / "saved", out=tmp_path / "run")
+    evaluated, reloaded = recorded_bids(memory), bids(tmp_path / "run")
+    assert len(evaluated) == len(reloaded)
+    assert np.array_equal(evaluated.to_numpy(), reloaded.to_numpy())
+
+
+@pytest.mark.parametrize("name", ["single", "ten"])
+def test_the_recorded_run_of_a_training_is_the_run_on_its_last_policies(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    trained: Trained = request.getfixturevalue(name)
+    run(trained.scenario, policies=trained.folder, out=tmp_path / "run")
+    pd.testing.assert_series_equal(bids(trained.folder), bids(tmp_path / "run"), rtol=0, atol=0)
+
+
+def test_policies_of_the_study_case_and_of_a_folder_are_the_same(
+    single: Trained, tmp_path: Path
+) -> None:
+    named = tiny("single_learner", **{"policies.learner": str(single.last)})
+    run(named, out=tmp_path / "named")
+    loaded = tiny(
+        "single_learner", **{"learning_config.trained_policies_load_path": str(single.last)}
+    )
+    run(loaded, out=tmp_path / "loaded")
+    assert bids(tmp_path / "named").equals(bids(single.folder))
+    assert bids(tmp_path / "loaded").equals(bids(single.folder))
+
+
+def test_a_run_needs_no_critics_replay_or_optimiser(
+    ten: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a run on finished policies holds none of this")
+
+    for place in (
+        "assume_rl.learning.learner.Learner.__init__",
+        "assume_rl.learning.replay_buffer.ReplayBuffer.__init__",
+        "assume_rl.learning.groups.create_group",
+        "torch.optim.AdamW.__init__",
+        "assume_rl.learning.networks.CriticStack.__init__",
+        "assume_rl.agents.learning_role.Learning.__init__",
+    ):
+        monkeypatch.setattr(place, forbidden)
+    assert ten.scenario.learning.learning_mode
+    run(ten.scenario, policies=ten.last, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "policies").exists()
