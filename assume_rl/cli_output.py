@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import make_url
 
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport
@@ -120,7 +121,7 @@ def print_kpis(console: Console, result: RunResult) -> None:
     for variable, market, value in result.kpis:
         table.add_row(market, variable, f"{value:,.4g}", units.get(variable, ""))
     console.print(table)
-    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+    _print_place(console, result.database)
 
 
 def print_evaluation(console: Console, result: EvaluationResult) -> None:
@@ -142,7 +143,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
         )
     _print_share(console, evaluation)
-    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+    _print_place(console, result.database)
 
 
 def print_training(console: Console, result: TrainResult) -> None:
@@ -159,7 +160,7 @@ def print_training(console: Console, result: TrainResult) -> None:
         )
     console.print(table)
     console.print(f"policies: {result.folder / 'policies'}", highlight=False, soft_wrap=True)
-    console.print(f"results: {result.database}", highlight=False, soft_wrap=True)
+    _print_place(console, result.database)
 
 
 def _print_share(console: Console, evaluation: Evaluation) -> None:
@@ -170,3 +171,9 @@ def _print_share(console: Console, evaluation: Evaluation) -> None:
             f"bidding: reward {evaluation.truthful_reward:.3f}, profit "
             f"{evaluation.truthful_profit:,.0f} EUR"
         )
+
+
+def _print_place(console: Console, database: str) -> None:
+    """Say where the tables are, without a password."""
+    shown = make_url(database).render_as_string() if "://" in database else database
+    console.print(f"results: {shown}", highlight=False, soft_wrap=True)

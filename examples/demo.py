@@ -13,7 +13,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DateFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -26,10 +27,10 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
 
 matplotlib.use("Agg")  # draws to a file; no window is needed
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios" / "single_learner"
-GREY, BLUE, GREEN, ORANGE = "#7f7f7f", "#1f77b4", "#2ca02c", "#ff7f0e"
+GREY, BLUE, GREEN = "#6f6f6f", "#1f77b4", "#2ca02c"
 Series = NDArray[np.float64]
 
 
@@ -105,7 +106,7 @@ def gather(compiled: Compiled, result: TrainResult, seconds: float) -> Shown:
     market = pd.read_sql_table("market_meta", engine).sort_values("product_start")
     engine.dispose()
     memory = MemorySink()
-    memory.write("market_orders", {name: orders[name].to_numpy() for name in orders})
+    memory.write("market_orders", {str(name): column.to_numpy() for name, column in orders.items()})
     bounds = single_plant_bounds(compiled, memory)
     if bounds is None:
         raise SystemExit("the exact best response is known for a single learner only")
@@ -146,8 +147,8 @@ def report(console: Console, shown: Shown) -> None:
         )
     console.print(table)
     console.print(
-        f"Training took {shown.seconds:.0f} s: {len(shown.training.reward)} episodes and "
-        f"{len(shown.evaluated.reward)} evaluations. 'last' is the policy at the end of training, "
+        f"Training took {shown.seconds:.0f} s ({len(shown.training.reward)} episodes, evaluated "
+        f"{len(shown.evaluated.reward)} times). 'last' is the policy at the end of training, "
         "'best' the one with the highest evaluated reward.\n"
         "The best response is exact: in every auction all prices at which the result can change "
         "were tried. Reward is scaled profit less a share of what unsold power would have earned; "
@@ -187,13 +188,11 @@ def draw_curve(axes: Axes, shown: Shown) -> None:
         markersize=4,
         label="training, with exploration",
     )
-    axes.plot(
-        shown.evaluated.episode, shown.evaluated.reward, "o-", color=BLUE, label="evaluation"
-    )
+    axes.plot(shown.evaluated.episode, shown.evaluated.reward, "o-", color=BLUE, label="evaluation")
     axes.set(title="Learning curve", xlabel="training episodes", ylabel="reward of an episode")
     axes.set_xlim(first - 0.5, last + 0.5)
-    axes.set_ylim(top=1.12 * shown.rewards["best response"])
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(min(0.0, *shown.training.reward), 1.12 * shown.rewards["best response"])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right", frameon=False)
 
 
@@ -221,7 +220,7 @@ def draw_prices(axes: Axes, shown: Shown) -> None:
         shown.hours,
         shown.learned_price,
         where="post",
-        color=ORANGE,
+        color=BLUE,
         linewidth=1.4,
         label="after: learned (last)",
     )
@@ -229,13 +228,11 @@ def draw_prices(axes: Axes, shown: Shown) -> None:
         shown.hours,
         before,
         where="post",
-        color="black",
-        linewidth=1.2,
+        color=GREY,
+        linewidth=1.4,
         label="before: learner bids marginal cost",
     )
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(DateFormatter("%a %d %b"))
     axes.set(title="Clearing price", ylabel="EUR/MWh", xlim=(shown.hours[0], shown.hours[-1]))
     axes.set_ylim(0, 1.22 * float(max(best.max(), shown.learned_price.max())))
     axes.legend(loc="upper center", ncols=3, frameon=False)
@@ -243,14 +240,15 @@ def draw_prices(axes: Axes, shown: Shown) -> None:
 
 def explain(console: Console, picture: Path, out: Path, case: str) -> None:
     """Say where everything is and what to try next."""
-    weeks = " --case next_week" if case == "base" else f" --case {case}"
+    next_case = "next_week" if case == "base" else case
     console.print(
         f"Picture: {picture} (open it with any image viewer)\n"
         f"Tables:  {out / 'results.db'} (SQLite)\n"
         f"Policy:  {out / 'policies'}\n\n"
         "Try next\n"
-        f"  .venv/bin/assume-rl evaluate scenarios/single_learner{weeks} --policies {out}\n"
-        "      the same policy in a week that it has not seen\n"
+        f"  .venv/bin/assume-rl evaluate scenarios/single_learner --case {next_case} "
+        f"--policies {out}\n"
+        "      the same policy on its own (next_week: a week that it has not seen)\n"
         "  .venv/bin/assume-rl train scenarios/single_learner --seed 1 "
         "--set learning_config.training_episodes=50 --out runs/longer\n"
         "      another seed and a longer training\n"

@@ -89,9 +89,10 @@ class World:
             cast.key, self._calendar.start, self._end, self._update_times, cast.failures
         )
         cast.join("coordinator", coordinator)
-        recorder = None
+        scribe = recorder = None
         if sink is not None:
-            recorder = cast.join("recorder", Recorder(sink, self._calendar, cast.failures))
+            scribe = Recorder(sink, self._calendar, cast.failures)
+            recorder = cast.join("recorder", scribe)
         learning = self._learning_address
         if self._learning is not None:
             self._learning.recorder = recorder
@@ -105,6 +106,8 @@ class World:
         listeners = [*dict.fromkeys(markets.values()), *(b.context.addr for b in bidders)]
         coordinator.meet(learning, bidders, listeners)
         await self._live(cast, coordinator, on_time)
+        if scribe is not None:
+            scribe.write()
 
     def _new_container(self) -> Container:
         clock = ExternalClock(start_time=self._calendar.start - 1)

@@ -1,6 +1,5 @@
 """Runs a study case without learning: rules, and learned bidders on finished policies."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from assume_rl.experiments.case import (
     compiled_case,
     open_experiment,
 )
+from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.learning.networks import ActorStack
 from assume_rl.results.metrics import write_kpis
@@ -63,7 +63,7 @@ def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Obse
     observer.begin(1)
     index = experiment.scenario.index
     start, length = index[0].timestamp(), (index[-1] - index[0]).total_seconds()
-    asyncio.run(
+    complete(
         world.run_episode(
             0,  # training and evaluation episodes count from 1
             sink=experiment.sink,

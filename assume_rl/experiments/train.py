@@ -1,12 +1,11 @@
 """Trains the learning bidders of a study case, keeps the best policies and shows what they do."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from assume_rl.agents.learning_plan import pick_device
+from assume_rl.agents.learning_plan import pick_device, update_interval
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.world import World
 from assume_rl.errors import ConfigurationError
@@ -20,6 +19,7 @@ from assume_rl.experiments.case import (
     policy_folder,
 )
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
+from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.experiments.outputs import METRICS, POLICIES
 from assume_rl.learning.assume_layout import is_assume_layout
@@ -80,7 +80,7 @@ def train(
         if start_from is not None:
             _take_over(learning, start_from)
         world = World(experiment.compiled, seed=experiment.seed, policies=fixed, learning=learning)
-        reports = asyncio.run(_collect(experiment, world, learning, watcher))
+        reports = complete(_collect(experiment, world, learning, watcher))
         saved = _save_path(experiment)
         kinds = {
             name: fixed | folder_policies(experiment.compiled, saved / name, learners)
@@ -112,7 +112,7 @@ async def episodes(
 ) -> AsyncIterator[EpisodeReport]:
     """Training episodes, and an evaluation after every `validation_episodes_interval` of them."""
     config = learning.config
-    first = config.episodes_collecting_initial_experience + config.validation_interval
+    first = _first_evaluation(config)
     evaluations, best = 0, -float("inf")
     for number in range(learning.episodes_done + 1, config.training_episodes + 1):
         yield await _episode(experiment, world, learning, observer, number, evaluation=False)
@@ -221,10 +221,19 @@ def _check(scenario: Scenario, learners: list[str]) -> None:
             "strategy in its bidding_<MARKET> column"
         )
     config = scenario.learning
-    needed = config.episodes_collecting_initial_experience + config.validation_interval
-    if config.training_episodes < needed:
+    first = _first_evaluation(config)
+    if config.training_episodes < first:
         raise ConfigurationError(
-            f"learning_config.training_episodes is {config.training_episodes}, but "
-            "episodes_collecting_initial_experience + validation_episodes_interval is "
-            f"{needed}: no evaluation would take place"
+            f"learning_config.training_episodes is {config.training_episodes}, but with "
+            "episodes_collecting_initial_experience and validation_episodes_interval as they are "
+            f"the first evaluation takes place after episode {first}"
         )
+    horizon = int((scenario.index[-1] - scenario.index[0]).total_seconds())
+    update_interval(config.train_freq, horizon)
+
+
+def _first_evaluation(config: LearningConfig) -> int:
+    """The first multiple of the interval that leaves a whole interval of learning before it."""
+    interval = config.validation_interval
+    earliest = config.episodes_collecting_initial_experience + interval
+    return -(-earliest // interval) * interval

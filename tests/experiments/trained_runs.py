@@ -19,7 +19,11 @@ SHORT = {
     "single_learner": {"end_date": "2019-03-05 00:00"},
     "ten_learners": {"end_date": "2019-03-02 00:00"},
 }
-FEW = {"learning_config.gradient_steps": 2, "learning_config.training_episodes": 3}
+FEW = {
+    "learning_config.gradient_steps": 2,
+    "learning_config.training_episodes": 2,
+    "learning_config.validation_episodes_interval": 1,
+}
 
 
 def tiny(name: str, **settings: Any) -> Scenario:

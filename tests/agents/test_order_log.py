@@ -1,0 +1,74 @@
+"""Cleared auctions become rows of three tables."""
+
+import numpy as np
+import torch
+
+from assume_rl.agents.order_log import ClearedAuction, Columns, OrderLog
+from assume_rl.core.clearing import RULES
+from assume_rl.core.types import Auction
+
+UNITS = ("plant", "plant", "load")
+
+
+def cleared(number: int, volume: list[list[float]], first: tuple[int, ...]) -> ClearedAuction:
+    price = torch.tensor([[1.0, 5.0, 100.0]], dtype=torch.float64).expand(len(first), 3)
+    volumes = torch.tensor(volume, dtype=torch.float64)
+    clearing = RULES["pay_as_clear"](price, volumes, torch.zeros_like(volumes))
+    auction = Auction("EOM", number, 0, 3600, first, (2,) * len(first))
+    return ClearedAuction(auction, price, volumes, clearing)
+
+
+def rows(*auctions: ClearedAuction) -> dict[str, Columns]:
+    log = OrderLog("EOM")
+    for auction in auctions:
+        log.add(UNITS, auction)
+    return dict(log.drain())
+
+
+TWO = cleared(0, [[10.0, 10.0, -15.0], [10.0, 0.0, -5.0]], first=(4, 6))
+
+
+def test_there_is_an_order_row_for_every_slot_that_is_not_empty() -> None:
+    orders = rows(TWO)["market_orders"]
+    assert orders["unit_id"].tolist() == ["plant", "plant", "load", "plant", "load"]
+    assert orders["volume"].tolist() == [10.0, 10.0, -15.0, 10.0, -5.0]
+    assert orders["accepted_volume"].tolist() == [10.0, 5.0, -15.0, 5.0, -5.0]
+    assert orders["accepted_price"].tolist() == [5.0, 5.0, 5.0, 1.0, 1.0]
+    assert orders["start_step"].tolist() == [4, 4, 4, 6, 6]
+    assert orders["end_step"].tolist() == [6, 6, 6, 8, 8]
+
+
+def test_orders_are_numbered_within_their_unit_and_auction() -> None:
+    orders = rows(TWO)["market_orders"]
+    assert orders["bid_id"].tolist() == ["plant_1", "plant_2", "load_1", "plant_3", "load_2"]
+
+
+def test_market_meta_has_a_row_per_product() -> None:
+    meta = rows(TWO, cleared(1, [[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]], first=(8, 10)))["market_meta"]
+    assert meta["price"].tolist() == [5.0, 1.0, 1.0, 0.0]
+    assert meta["supply_volume"].tolist() == [15.0, 5.0, 1.0, 0.0]
+    assert meta["start_step"].tolist() == [4, 6, 8, 10]
+    assert meta["steps"].tolist() == [2, 2, 2, 2]
+
+
+def test_market_dispatch_sums_a_units_orders_in_every_step_of_a_product() -> None:
+    dispatch = rows(TWO)["market_dispatch"]
+    own = dispatch["unit_id"] == "plant"
+    assert dispatch["step"][own].tolist() == [4, 5, 6, 7]
+    assert dispatch["power"][own].tolist() == [15.0, 15.0, 5.0, 5.0]
+    assert np.array_equal(dispatch["power"][~own], -dispatch["power"][own])
+
+
+def test_draining_forgets() -> None:
+    log = OrderLog("EOM")
+    log.add(UNITS, TWO)
+    assert len(list(log.drain())) == 3
+    assert list(log.drain()) == []
+
+
+def test_books_of_another_make_up_come_separately() -> None:
+    log = OrderLog("EOM")
+    log.add(UNITS, TWO)
+    log.add(("a", "b", "c"), TWO)
+    tables = [table for table, _ in log.drain()]
+    assert tables == ["market_meta", "market_orders", "market_dispatch"] * 2

@@ -1,0 +1,93 @@
+"""The exact best response bounds every other way of bidding, and marginal cost is one of them."""
+
+import asyncio
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+from trained_runs import tiny
+
+from assume_rl.agents.world import World
+from assume_rl.core.types import Bids, View
+from assume_rl.experiments.bounds import Bounds, single_plant_bounds
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile import Compiled, compile_scenario
+
+
+class Constant:
+    """A policy that always takes the same action, the price over `max_bid_price`."""
+
+    dtype = torch.float64
+
+    def __init__(self, action: float) -> None:
+        self.action = action
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        return torch.full((len(obs), 2), self.action, dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Compiled:
+    return compile_scenario(tiny("single_learner"))
+
+
+def play(compiled: Compiled, action: float) -> MemorySink:
+    memory = MemorySink()
+    world = World(compiled, seed=42, policies={"learner": Constant(action)})
+    asyncio.run(world.run_episode(0, sink=memory))
+    return memory
+
+
+def bounds_of(compiled: Compiled, memory: MemorySink) -> Bounds:
+    bounds = single_plant_bounds(compiled, memory)
+    assert bounds is not None
+    return bounds
+
+
+def test_no_constant_bid_earns_more_than_the_best_response(compiled: Compiled) -> None:
+    found = []
+    for action in (0.05, 0.5, 0.8, 1.0):
+        memory = play(compiled, action)
+        bounds = bounds_of(compiled, memory)
+        reward = torch.from_numpy(memory.table("rl_params")["reward"])
+        assert (bounds.best.reward >= reward - 1e-9).all()
+        found.append(bounds.best.reward)
+    assert all(torch.allclose(reward, found[0]) for reward in found)  # rivals bid the same
+
+
+def test_the_best_response_beats_marginal_cost(compiled: Compiled) -> None:
+    bounds = bounds_of(compiled, play(compiled, 0.5))
+    assert (bounds.best.reward >= bounds.truthful.reward - 1e-12).all()
+    assert bounds.best.reward.sum() > 1.05 * bounds.truthful.reward.sum()
+
+
+def test_the_truthful_bound_is_what_bidding_marginal_cost_brings(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strategy = next(
+        participant.strategy
+        for operator in compiled.operators
+        for participant in operator.participants["EOM"]
+        if participant.strategy.act_size > 0
+    )
+    bids = type(strategy).bids
+
+    def truthful(self: object, view: View, action: Tensor) -> Bids:
+        found = bids(self, view, action)
+        cost = view.marginal_cost.repeat_interleave(2, dim=-1)
+        return Bids(cost, found.volume, found.unit)
+
+    bounds = bounds_of(compiled, play(compiled, 0.5))
+    monkeypatch.setattr(type(strategy), "bids", truthful)
+    memory = play(compiled, 0.5)
+    earned = pd.DataFrame(memory.table("rl_params"))
+    assert bounds.truthful.reward.numpy() == pytest.approx(earned["reward"].to_numpy(), abs=1e-9)
+    assert bounds.truthful.profit.numpy() == pytest.approx(earned["profit"].to_numpy(), abs=1e-6)
+    price = memory.table("market_meta")["price"]
+    assert bounds.truthful.price.numpy() == pytest.approx(price, abs=1e-9)
+
+
+def test_several_learners_have_no_bounds() -> None:
+    compiled = compile_scenario(tiny("ten_learners"))
+    assert single_plant_bounds(compiled, MemorySink()) is None
