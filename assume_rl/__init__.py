@@ -40,7 +40,7 @@ from assume_rl.scenario.read import load_scenario
 
 __version__ = version("assume-rl")
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (sorted regardless of case)
     "Acted",
     "Actor",
     "AssumeRlError",
@@ -48,28 +48,28 @@ __all__ = [
     "CriticTD3",
     "EpisodeEnd",
     "EpisodeStart",
+    "evaluate",
     "EvaluationResult",
     "Learning",
     "LearningConfig",
+    "load_scenario",
     "NormalActionNoise",
-    "OUNoise",
     "ObsActRew",
     "Observed",
+    "OUNoise",
     "PolicyError",
     "PolicyUpdate",
+    "polyak_update",
     "RegisterUnit",
     "ReplayBuffer",
     "ReplayBufferSamples",
     "ResultsError",
     "Rewarded",
+    "run",
     "RunResult",
     "ScenarioError",
+    "train",
     "TrainResult",
     "UpdateDone",
     "UpdateDue",
-    "evaluate",
-    "load_scenario",
-    "polyak_update",
-    "run",
-    "train",
 ]

@@ -5,6 +5,7 @@ python examples/01_run_a_market.py [OUTPUT FOLDER]
 
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from assume_rl import load_scenario, run
@@ -18,9 +19,9 @@ def main(out: Path) -> None:
     result = run(scenario, out=out, overwrite=True)
     for figure, market, value in result.kpis:
         print(f"{market} {figure}: {value:,.2f}")
-    with sqlite3.connect(out / "results.db") as results:
-        hours = results.execute("select product_start, price from market_meta order by price desc")
-        for start, price in hours.fetchmany(3):
+    query = "select product_start, price from market_meta order by price desc limit 3"
+    with closing(sqlite3.connect(out / "results.db")) as results:
+        for start, price in results.execute(query):
             print(f"dear hour: {start[:16]}  {price:.2f} EUR/MWh")
 
 

@@ -194,9 +194,11 @@ def test_an_older_policy_update_is_ignored(monkeypatch: pytest.MonkeyPatch) -> N
         versions.append(self.policy_version)
 
     monkeypatch.setattr(UnitOperator, "_adopt", with_an_old_one)
-    initial = {"learning_config.episodes_collecting_initial_experience": 0}
-    compiled = learning_case(**initial)
-    asyncio.run(World(compiled, seed=42, learning=role_of(compiled)).run_episode())
+    compiled = learning_case()
+    world = World(compiled, seed=42, learning=role_of(compiled))
+    asyncio.run(world.run_episode(1))
+    versions.clear()
+    asyncio.run(world.run_episode(2))  # the first one with updates
     assert versions == sorted(versions)
     assert len(versions) > 1
 
