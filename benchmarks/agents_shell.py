@@ -57,7 +57,8 @@ def measure(folder: Path, case: str) -> Timing:
     ):
         sink = TimedSink(database)
         start = time.perf_counter()
-        asyncio.run(World(compiled, seed=1).run_episode(sink=sink))
+        flush_hours = compiled.scenario.config.save_frequency_hours or None
+        asyncio.run(World(compiled, seed=1).run_episode(sink=sink, flush_hours=flush_hours))
         total = time.perf_counter() - start
     hours = (compiled.steps - 1) * compiled.step_seconds / 3600
     messaging = counter.sent * asyncio.run(seconds_per_message())
