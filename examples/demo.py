@@ -251,7 +251,7 @@ def explain(console: Console, picture: Path, out: Path, case: str) -> None:
         "      the same policy on its own (next_week: a week that it has not seen)\n"
         "  .venv/bin/assume-rl train scenarios/single_learner --seed 1 "
         "--set learning_config.training_episodes=50 --out runs/longer\n"
-        "      another seed and a longer training\n"
+        "      a longer training with another seed; seeds differ, some get stuck (see its README)\n"
         "  .venv/bin/assume-rl train scenarios/ten_learners\n"
         "      ten plants that learn at the same time",
         highlight=False,
