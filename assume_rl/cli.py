@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assume_rl.agents.learning_plan import pick_device
 from assume_rl.cli_output import (
     LineObserver,
     ProgressObserver,
@@ -24,6 +25,7 @@ from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train as run_training
+from assume_rl.experiments.train import training_warnings
 from assume_rl.scenario.compile import compile_scenario
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import load_scenario
@@ -55,7 +57,11 @@ Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yam
 Case = Annotated[str | None, typer.Option("--case", help="Study case; the first by default.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a setting, e.g. learning_config.gamma=0.9; repeatable."),
+    typer.Option(
+        "--set",
+        help="Change a setting, e.g. learning_config.gamma=0.9; repeatable. Relative paths "
+        "(..._path=, policies.<unit>=) start at the scenario folder.",
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
 Policies = Annotated[
@@ -63,7 +69,11 @@ Policies = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed; the study case's by default.")]
 DeviceOption = Annotated[
-    Device | None, typer.Option("--device", help="learning_config.device by default.")
+    Device | None,
+    typer.Option(
+        "--device",
+        help="Where networks train, learning_config.device by default; acting is on the CPU.",
+    ),
 ]
 EngineOption = Annotated[Engine, typer.Option("--engine", help="The shell that runs the market.")]
 Database = Annotated[
@@ -71,7 +81,10 @@ Database = Annotated[
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run in --out.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a run in --out, in --db, and copies of policies."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
@@ -135,7 +148,7 @@ def train(
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
     loaded = _load(scenario, case, overrides, strict, device)
-    console = _console(loaded, quiet)
+    console = _console(loaded, quiet, training_warnings(loaded))
     with _observer(console, quiet) as observer:
         result = run_training(
             loaded,
@@ -192,14 +205,8 @@ def _load(
     device: Device | None = None,
 ) -> Scenario:
     if device is Device.cuda:
-        _check_cuda()
+        pick_device("cuda")
     return load_scenario(folder, case, overrides=_settings(overrides or []), strict=strict)
-
-
-def _check_cuda() -> None:
-    from assume_rl.agents.learning_plan import pick_device
-
-    pick_device("cuda")
 
 
 def _settings(assignments: list[str]) -> dict[str, str]:
@@ -215,9 +222,9 @@ def _settings(assignments: list[str]) -> dict[str, str]:
     return settings
 
 
-def _console(scenario: Scenario, quiet: bool) -> Console:
+def _console(scenario: Scenario, quiet: bool, warnings: tuple[str, ...] = ()) -> Console:
     console = Console(quiet=quiet)
-    print_warnings(Console(stderr=True, quiet=quiet), scenario.warnings)
+    print_warnings(Console(stderr=True, quiet=quiet), (*scenario.warnings, *warnings))
     return console
 
 

@@ -1,5 +1,7 @@
 """What the command line prints: tables and progress."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -7,6 +9,7 @@ from sqlalchemy import make_url
 
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport
+from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
 from assume_rl.scenario.describe import Summary
@@ -121,7 +124,7 @@ def print_kpis(console: Console, result: RunResult) -> None:
     for variable, market, value in result.kpis:
         table.add_row(market, variable, f"{value:,.4g}", units.get(variable, ""))
     console.print(table)
-    _print_place(console, result.database)
+    _print_place(console, result.folder, result.database)
 
 
 def print_evaluation(console: Console, result: EvaluationResult) -> None:
@@ -143,7 +146,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
         )
     _print_share(console, evaluation)
-    _print_place(console, result.database)
+    _print_place(console, result.folder, result.database)
 
 
 def print_training(console: Console, result: TrainResult) -> None:
@@ -159,8 +162,9 @@ def print_training(console: Console, result: TrainResult) -> None:
             share,
         )
     console.print(table)
-    console.print(f"policies: {result.folder / 'policies'}", highlight=False, soft_wrap=True)
-    _print_place(console, result.database)
+    for folder in result.policies:
+        console.print(f"policies: {folder}", markup=False, highlight=False, soft_wrap=True)
+    _print_place(console, result.folder, result.database)
 
 
 def _print_share(console: Console, evaluation: Evaluation) -> None:
@@ -173,7 +177,9 @@ def _print_share(console: Console, evaluation: Evaluation) -> None:
         )
 
 
-def _print_place(console: Console, database: str) -> None:
+def _print_place(console: Console, folder: Path, database: str) -> None:
     """Say where the tables are, without a password."""
-    shown = make_url(database).render_as_string() if "://" in database else database
-    console.print(f"results: {shown}", highlight=False, soft_wrap=True)
+    url = make_url(database)
+    usual = url.database == str(folder / DATABASE)
+    shown = url.database if usual else url.render_as_string()
+    console.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)

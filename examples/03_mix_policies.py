@@ -18,6 +18,7 @@ SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "ten_learners"
 
 
 def main(out: Path) -> None:
+    out = out.resolve()  # relative policy paths would start at the scenario folder
     earlier = train(load_scenario(SCENARIO, "tiny"), out=out / "earlier", overwrite=True)
 
     finished = earlier.folder / "policies" / "last"

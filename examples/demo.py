@@ -101,7 +101,7 @@ def main(case: str = "base", out: Path = Path("runs/demo"), seed: int = 42) -> S
 
 def gather(compiled: Compiled, result: TrainResult, seconds: float) -> Shown:
     """Read the recorded run on the last policy, and clear its auctions again with other bids."""
-    engine = create_engine(f"sqlite:///{result.database}")
+    engine = create_engine(result.database)
     orders = pd.read_sql_table("market_orders", engine)
     market = pd.read_sql_table("market_meta", engine).sort_values("product_start")
     engine.dispose()

@@ -109,6 +109,7 @@ MISTAKES = [
     (["train", *CASE, "--db", "not a url"], "database"),
     (["train", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["train", *CASE, "--policies", "nowhere"], "does not exist"),
+    (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
 ]
 
@@ -218,6 +219,24 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     code, _, err = command("run", *CASE, "--policies", folder, "--overwrite")
     assert code == 2  # the policies lie in the folder that would be emptied
     assert last.is_dir()
+
+
+def test_training_a_case_that_is_not_meant_for_it_warns(command: Command) -> None:
+    setting = ("--set", "learning_config.learning_mode=false")
+    code, _, err = command("train", *CASE, *SHORT, *setting, "--out", "out")
+    assert code == 0
+    assert err.startswith("warning:")
+    assert "learning_config.learning_mode" in err
+
+
+def test_results_are_named_as_a_path_or_as_the_url_without_its_password(
+    command: Command, trained: Path
+) -> None:
+    run = ("run", *CASE, "--policies", trained)
+    assert "results: out/results.db" in command(*run, "--out", "out")[1]
+    assert (
+        "results: sqlite:///mine.db" in command(*run, "--out", "o", "--db", "sqlite:///mine.db")[1]
+    )
 
 
 def test_quiet_prints_nothing(command: Command, trained: Path) -> None:

@@ -10,7 +10,7 @@ from assume_rl.core.clearing import RULES
 from assume_rl.core.rewards import plant_reward
 from assume_rl.core.types import Outcome, ThermalParams
 from assume_rl.core.units import TECHNOLOGIES
-from assume_rl.evaluation.best_response import best_response
+from assume_rl.evaluation.best_response import best_response, sale
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled
 
@@ -56,7 +56,8 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
 def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalParams) -> Bounds:
     market = compiled.markets[0]
     limit = compiled.scenario.learning.max_bid_price
-    price, volume, own, steps = _books(memory, compiled.fleet.ids[unit], compiled)
+    own = torch.arange(_orders(compiled, unit))
+    price, volume, steps = _books(memory, compiled, compiled.fleet.ids[unit], len(own))
     cost = compiled.profiles.marginal_cost[steps, unit]
     hours = compiled.step_seconds / 3600
 
@@ -88,33 +89,47 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
     )
     honest = price.index_copy(-1, own, cost.unsqueeze(-1).expand(-1, len(own)))
     cleared = RULES[market.rule](honest, volume, tie)
-    sold = cleared.accepted.index_select(-1, own).sum(-1)
-    paid = cleared.paid[:, own[0]]
+    paid, sold = sale(cleared, own)
     return Bounds(
         Earned(*earn(paid, sold), cleared.price[:, 0], cost),
         Earned(*earn(best.price, best.sold), best.price, best.bid[:, 0]),
     )
 
 
+def _orders(compiled: Compiled, unit: int) -> int:
+    """How many orders a unit of the only market has in an auction."""
+    return next(
+        participant.strategy.slots
+        for operator in compiled.operators
+        for participants in operator.participants.values()
+        for participant in participants
+        if unit in participant.units
+    )
+
+
 def _books(
-    memory: MemorySink, unit: str, compiled: Compiled
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All order books as (auction, slot), the unit's own orders first; their delivery steps."""
+    memory: MemorySink, compiled: Compiled, unit: str, own: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prices and volumes of all orders as (auction, slot), and the auctions' delivery steps.
+
+    The first `own` slots are the unit's. Orders without volume have no row in the tables, so its
+    slots, all of them where it has nothing to sell, may be empty: volume 0.
+    """
     orders = memory.table("market_orders")
-    mine = orders["unit_id"] == unit
-    times, auction = np.unique(orders["start_time"], return_inverse=True)
-    ranked = np.lexsort((orders["bid_id"], ~mine, auction))
-    sizes = np.bincount(auction)
-    slot = np.arange(len(auction)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    price, volume = np.zeros((2, len(times), sizes.max()))
+    times = np.unique(memory.table("market_meta")["product_start"])  # also without any order
+    auction = np.searchsorted(times, orders["start_time"])
+    rival = orders["unit_id"] != unit
+    ranked = np.lexsort((orders["bid_id"], rival, auction))
+    side = (2 * auction + rival)[ranked]  # of each auction: the unit, then its rivals
+    _, first, sizes = np.unique(side, return_index=True, return_counts=True)
+    slot = np.arange(len(ranked)) - np.repeat(first, sizes) + own * rival[ranked]
+    price, volume = np.zeros((2, len(times), max(own, int(slot.max(initial=0)) + 1)))
     price[auction[ranked], slot] = orders["price"][ranked]
     volume[auction[ranked], slot] = orders["volume"][ranked]
-    count = int(np.bincount(auction[mine], minlength=len(times)).min())
     start = np.datetime64(compiled.scenario.start)
     steps = (times - start) / np.timedelta64(compiled.step_seconds, "s")
     return (
         torch.from_numpy(price),
         torch.from_numpy(volume),
-        torch.arange(count),
         torch.from_numpy(steps.astype(np.int64)),
     )

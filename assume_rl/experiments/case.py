@@ -1,5 +1,6 @@
 """What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +11,17 @@ from typing import Any
 import torch
 
 from assume_rl.agents.recorder import Sink
-from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.meta import write_meta
 from assume_rl.experiments.outputs import (
     DATABASE,
+    MANIFEST,
+    POLICIES,
     Manifest,
+    check_export,
     check_folder,
+    check_simulation,
+    export,
     prepare_folder,
     versions,
 )
@@ -23,8 +29,7 @@ from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.types import AgentSpec
-from assume_rl.results.database import check_database
-from assume_rl.results.sinks import DatabaseSink, MemorySink, export_csv
+from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -52,6 +57,7 @@ class Experiment:
     compiled: Compiled
     seed: int
     folder: Path
+    url: str  # SQLAlchemy URL of the database
     database: DatabaseSink
     memory: MemorySink
     sink: Sink
@@ -87,6 +93,17 @@ def draw_seed(scenario: Scenario, seed: int | None) -> int:
 
 
 @contextmanager
+def single_thread() -> Iterator[None]:
+    """One thread for torch: for small networks and fleets a second costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def open_experiment(
     compiled: Compiled,
     kind: str,
@@ -96,28 +113,31 @@ def open_experiment(
     device: str = "cpu",
     keep: frozenset[str] = frozenset(),
     reads: Path | str | None = None,
+    simulation: str | None = None,
 ) -> Iterator[Experiment]:
     """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
 
     :param keep: tables that are kept in memory too.
     :param reads: folder with the policies that the run starts from.
+    :param simulation: name in the result tables; None: the study case's.
     :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
     """
-    # Networks and fleets are small: a second thread costs more than it brings.
-    torch.set_num_threads(1)
     scenario = compiled.scenario
-    folder = Path(places.out or Path("runs") / scenario.simulation_id)
+    simulation = simulation or scenario.simulation_id
+    folder = Path(places.out or Path("runs") / simulation)
     needed = policy_sources(scenario, reads)
     check_folder(folder, overwrite=places.overwrite, needed=needed)
-    if places.csv is not None and Path(places.csv).is_file():
-        raise ResultsError(f"'{places.csv}' is a file, not a folder for --csv")
+    if places.csv is not None:
+        check_export(Path(places.csv))
     if places.db is not None:
-        check_database(places.db)
+        check_simulation(places.db, simulation, overwrite=places.overwrite)
     prepare_folder(folder)
     chosen = draw_seed(scenario, seed)
     configuration = scenario.config.model_dump(mode="json")
     url = places.db or f"sqlite:///{folder / DATABASE}"
-    with DatabaseSink(url, scenario.simulation_id, clear_learning=True) as database:
+    # A plain run has the name of the training before it, whose learning rows stay.
+    clear = kind != "run"
+    with single_thread(), DatabaseSink(url, simulation, clear_learning=clear) as database:
         database.start_run(seed=chosen, versions=versions(), configuration=configuration)
         manifest = Manifest.start(
             folder,
@@ -125,7 +145,7 @@ def open_experiment(
                 "kind": kind,
                 "scenario": scenario.name,
                 "case": scenario.case,
-                "simulation": scenario.simulation_id,
+                "simulation": simulation,
                 "seed": chosen,
                 "device": device,
                 "warnings": list(scenario.warnings),
@@ -137,6 +157,7 @@ def open_experiment(
             compiled=compiled,
             seed=chosen,
             folder=folder,
+            url=url,
             database=database,
             memory=memory,
             sink=Tee(database, fingerprint, memory, keep),
@@ -157,7 +178,7 @@ def open_experiment(
         database.finish_run(fingerprint.digest)
         manifest.close("finished", **run.results)
     if places.csv is not None:
-        export_csv(url, Path(places.csv))
+        export(url, Path(places.csv), simulation)
 
 
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
@@ -193,9 +214,25 @@ def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path,
 
 
 def policy_folder(folder: Path) -> Path:
-    """`folder`, or the last policies of the run that it holds."""
-    last = folder / "policies" / "last"
-    return last if last.is_dir() else folder
+    """`folder`, or the last policies of the training that it holds.
+
+    :raises PolicyError: it is the output folder of a run that has no policies.
+    """
+    for last in (folder / POLICIES / "last", folder / "last"):
+        if last.is_dir():
+            return last
+    if _is_run(folder):
+        raise PolicyError(f"'{folder}' is the output folder of a run, but it holds no policies")
+    return folder
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether the manifest in `folder` is that of a run; policies have one of another kind."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "simulation" in content
 
 
 def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:
@@ -205,7 +242,10 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     `trained_policies_load_path`.
 
     :raises ConfigurationError: a learning bidder has no policy.
+    :raises PolicyError: a policy cannot be read, or `folder` does not exist.
     """
+    if folder is not None and not Path(folder).is_dir():
+        raise PolicyError(f"policy folder '{folder}' does not exist")
     policies = named_policies(compiled)
     rest = [unit for unit in compiled.learners if unit not in policies]
     source = folder or compiled.scenario.learning.trained_policies_load_path

@@ -64,7 +64,7 @@ class EvaluationResult:
     """Where an evaluation's results are, and what it found."""
 
     folder: Path
-    database: str
+    database: str  # SQLAlchemy URL
     evaluation: Evaluation
     warnings: tuple[str, ...]
 
@@ -82,6 +82,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Let learned bidders act without exploration, and score them.
 
+    In the result tables it is the simulation `<simulation id>_evaluation`.
+
     :param policies: a policy folder, or the output folder of a training (its last policies).
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
         `runs/<simulation id>_evaluation`.
@@ -92,14 +94,15 @@ def evaluate(
     if not actors:
         raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")
     name = f"{compiled.scenario.simulation_id}_evaluation"
-    places = Places(out or Path("runs") / name, db, csv, overwrite)
+    places = Places(out, db, csv, overwrite)
     with open_experiment(
-        compiled, "evaluate", places, seed=seed, keep=KEPT, reads=policies
+        compiled, "evaluate", places, seed=seed, keep=KEPT, reads=policies, simulation=name
     ) as experiment:
         evaluation = score(experiment, actors, observer or Silent())
         write_kpis(experiment.database)
-    url = db or str(experiment.folder / "results.db")
-    return EvaluationResult(experiment.folder, url, evaluation, compiled.scenario.warnings)
+    return EvaluationResult(
+        experiment.folder, experiment.url, evaluation, compiled.scenario.warnings
+    )
 
 
 def score(

@@ -1,6 +1,5 @@
 """The output folder of a run: what is in it, and when it may be written."""
 
-import hashlib
 import json
 import platform
 import shutil
@@ -12,7 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from assume_rl.errors import ResultsError
+from assume_rl.results.database import create_engine, export_csv, readable_errors
+from assume_rl.results.sinks import configuration_hash
+from assume_rl.results.tables import METADATA, table_of
 
 MANIFEST = "manifest.json"
 DATABASE = "results.db"
@@ -46,6 +50,56 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
             )
 
 
+def check_simulation(url: str, simulation: str, *, overwrite: bool) -> None:
+    """Raise `ResultsError` unless `simulation` may be written to a database; change nothing."""
+    engine, runs = create_engine(url), table_of("runs")
+    found = sa.select(runs.c.simulation).where(runs.c.simulation == simulation)
+    try:
+        with readable_errors(engine.url), engine.connect() as connection:
+            known = sa.inspect(connection).has_table("runs")
+            taken = known and connection.execute(found).first() is not None
+    finally:
+        engine.dispose()
+    if taken and not overwrite:
+        raise ResultsError(
+            f"the database of --db holds a run '{simulation}' already; set another simulation_id "
+            "or add --overwrite"
+        )
+
+
+def check_export(folder: Path) -> None:
+    """Raise `ResultsError` unless tables can be exported to `folder`."""
+    if folder.is_file():
+        raise ResultsError(f"'{folder}' is a file, not a folder for --csv")
+
+
+def export(url: str, folder: Path, simulation: str) -> None:
+    """Export one simulation's tables in place of those of an earlier export."""
+    try:
+        for name in METADATA.tables:
+            (folder / f"{name}.csv").unlink(missing_ok=True)
+    except OSError as error:
+        raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None
+    export_csv(url, folder, simulation)
+
+
+def check_policy_copy(folder: Path, *, overwrite: bool) -> None:
+    """Raise `ResultsError` unless a training may copy its policies to `folder`."""
+    key = f"learning_config.trained_policies_save_path '{folder}'"
+    if folder.exists() and not folder.is_dir():
+        raise ResultsError(f"{key} is a file, not a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise ResultsError(f"{key} is not empty; choose another one or add --overwrite")
+
+
+def copy_policies(source: Path, folder: Path) -> None:
+    """Copy a run's policies to a folder of the user's; other files there stay."""
+    try:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise ResultsError(f"policies cannot be copied to '{folder}': {error}") from None
+
+
 def prepare_folder(folder: Path) -> None:
     """Make `folder` ready for a run; `ResultsError` if it cannot be written."""
     try:
@@ -69,12 +123,11 @@ class Manifest:
     @classmethod
     def start(cls, folder: Path, content: Mapping[str, Any]) -> "Manifest":
         """Write the manifest of a run that begins."""
-        configuration = json.dumps(content["configuration"], sort_keys=True, default=str)
         manifest = cls(
             folder / MANIFEST,
             {
                 **content,
-                "configuration_hash": hashlib.sha256(configuration.encode()).hexdigest(),
+                "configuration_hash": configuration_hash(content["configuration"]),
                 "versions": versions(),
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
                 "state": "running",

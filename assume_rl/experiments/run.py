@@ -23,7 +23,7 @@ class RunResult:
     """Where a run's results are, and its key figures."""
 
     folder: Path
-    database: str
+    database: str  # SQLAlchemy URL
     kpis: tuple[tuple[str, str, float], ...]  # variable, market, value
     warnings: tuple[str, ...]
 
@@ -53,8 +53,7 @@ def run(
         play(experiment, actors, observer or Silent())
         kpis = tuple(write_kpis(experiment.database))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
-    url = db or str(experiment.folder / "results.db")
-    return RunResult(experiment.folder, url, kpis, compiled.scenario.warnings)
+    return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings)
 
 
 def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Observer) -> None:

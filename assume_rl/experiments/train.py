@@ -21,12 +21,13 @@ from assume_rl.experiments.case import (
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
-from assume_rl.experiments.outputs import METRICS, POLICIES
+from assume_rl.experiments.outputs import METRICS, POLICIES, check_policy_copy, copy_policies
 from assume_rl.learning.assume_layout import is_assume_layout
 from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
 from assume_rl.results.metrics import JsonLines, write_kpis
+from assume_rl.scenario.config import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
 
 
@@ -35,7 +36,8 @@ class TrainResult:
     """Where a training's results are, and how good its last and its best policies were."""
 
     folder: Path
-    database: str
+    database: str  # SQLAlchemy URL
+    policies: tuple[Path, ...]  # `policies` of the folder, then `trained_policies_save_path`
     episodes: tuple[EpisodeReport, ...]
     last: Evaluation
     best: Evaluation
@@ -72,6 +74,9 @@ def train(
     start_from = _start_from(config, policies)
     watcher = observer or Silent()
     places = Places(out, db, csv, overwrite)
+    copy = Path(config.trained_policies_save_path) if config.trained_policies_save_path else None
+    if copy is not None:
+        check_policy_copy(copy, overwrite=overwrite)
     named = str(pick_device(device or config.device))
     with open_experiment(
         compiled, "train", places, seed=seed, device=named, keep=KEPT, reads=start_from
@@ -81,7 +86,7 @@ def train(
             _take_over(learning, start_from)
         world = World(experiment.compiled, seed=experiment.seed, policies=fixed, learning=learning)
         reports = complete(_collect(experiment, world, learning, watcher))
-        saved = _save_path(experiment)
+        saved = experiment.folder / POLICIES
         kinds = {
             name: fixed | folder_policies(experiment.compiled, saved / name, learners)
             for name in ("best_reward", "last")
@@ -96,15 +101,25 @@ def train(
             name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
             for name, s in scores.items()
         }
-    url = db or str(experiment.folder / "results.db")
+        if copy is not None and copy.resolve() != saved.resolve():
+            copy_policies(saved, copy)
     return TrainResult(
         experiment.folder,
-        url,
+        experiment.url,
+        (saved,) if copy is None else (saved, copy),
         reports,
         scores["last"],
         scores["best_reward"],
-        compiled.scenario.warnings,
+        (*compiled.scenario.warnings, *training_warnings(compiled.scenario)),
     )
+
+
+def training_warnings(scenario: Scenario) -> tuple[str, ...]:
+    """What is odd about training this study case, one sentence each."""
+    if scenario.config.learning_config is None or scenario.learning.learning_mode:
+        return ()
+    where = f"{CONFIG_FILE}, {scenario.case}.learning_config.learning_mode"
+    return (f"{where}: is false, but a training trains all the same",)
 
 
 async def episodes(
@@ -168,7 +183,7 @@ async def _collect(
                 observer.episode(report)
         finally:
             if learning.episodes_done > 0:
-                learning.save_params(_save_path(experiment) / "last")
+                learning.save_params(experiment.folder / POLICIES / "last")
     return tuple(reports)
 
 
@@ -179,14 +194,8 @@ def _learning_role(experiment: Experiment, config: LearningConfig, device: str |
         experiment.scenario.index[-1].to_pydatetime(),
         seed=experiment.seed,
         device=device,
-        save_path=_save_path(experiment),
+        save_path=experiment.folder / POLICIES,
     )
-
-
-def _save_path(experiment: Experiment) -> Path:
-    """Where policies go: `trained_policies_save_path`, or the output folder."""
-    chosen = experiment.scenario.learning.trained_policies_save_path
-    return Path(chosen) if chosen else experiment.folder / POLICIES
 
 
 def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:

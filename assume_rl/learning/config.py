@@ -59,11 +59,11 @@ class LearningConfig(BaseModel):
     continue_learning: bool = False
     """Start from the policies in `trained_policies_load_path`; implies `learning_mode`."""
     learning_mode: bool = Field(False, validate_default=True)
-    """Whether the learners of the scenario learn at all."""
+    """Says that the study case is meant for training: training it with false warns, but trains."""
     evaluation_mode: bool = False
     """Whether they act without noise and store nothing; set by a run, not by a user."""
     trained_policies_save_path: str | None = None
-    """Folder for policies, relative to the scenario; None: the run's own folder."""
+    """Folder that a training copies its policies to, in the end; relative to the scenario."""
     trained_policies_load_path: str | None = None
     """Folder of policies to act with, or to continue from."""
     min_bid_price: float = -100.0

@@ -74,6 +74,11 @@ class MemorySink:
         """Keep the rows readable."""
 
 
+def configuration_hash(configuration: Mapping[str, Any]) -> str:
+    """What tells configurations apart: sha256 of the text that `runs` holds."""
+    return hashlib.sha256(_as_text(configuration).encode()).hexdigest()
+
+
 class DatabaseSink:
     """Writes result tables; each batch is one transaction, so finished ones survive a crash.
 
@@ -112,14 +117,13 @@ class DatabaseSink:
         self, *, seed: int | None, versions: Mapping[str, str], configuration: Mapping[str, Any]
     ) -> None:
         """Add this simulation's row to `runs`, as running."""
-        text = json.dumps(configuration, sort_keys=True, default=str)
         row = {
             "created": datetime.now(UTC).replace(tzinfo=None),
             "state": "running",
             "seed": seed,
             "versions": json.dumps(versions, sort_keys=True),
-            "configuration": text,
-            "configuration_hash": hashlib.sha256(text.encode()).hexdigest(),
+            "configuration": _as_text(configuration),
+            "configuration_hash": configuration_hash(configuration),
         }
         self.write("runs", {name: [value] for name, value in row.items()})
 
@@ -165,9 +169,11 @@ class DatabaseSink:
             known = {}
             for name, table in METADATA.tables.items():
                 known[name] = {column["name"] for column in inspector.get_columns(name)}
+                old = table.delete().where(table.c.simulation == self.simulation)
                 if name not in kept:
-                    old = table.delete().where(table.c.simulation == self.simulation)
                     self._connection.execute(old)
+                elif name == "rl_params":  # of a training, only its recorded run is replaced
+                    self._connection.execute(old.where(table.c.episode == 0))
         return known
 
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
@@ -184,6 +190,10 @@ class DatabaseSink:
         sqlite = self._engine.dialect.name == "sqlite"
         append = insert_sqlite if sqlite else insert
         append(self._connection, table, self.simulation, values)
+
+
+def _as_text(configuration: Mapping[str, Any]) -> str:
+    return json.dumps(configuration, sort_keys=True, default=str)
 
 
 def _count_rows(table: str, columns: Columns) -> int:

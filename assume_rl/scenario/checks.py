@@ -14,7 +14,7 @@ from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
 from assume_rl.scenario.strategies import Strategies, find_strategy
 from assume_rl.scenario.types import Scenario
-from assume_rl.scenario.units import BIDDING, Unit
+from assume_rl.scenario.units import BIDDING, Plant, Unit
 
 PLANNED_RULES = (
     "complex_clearing",
@@ -34,6 +34,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     for name, market in config.markets_config.items():
         where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
         _check_market(where, market, config, problems)
+    _check_simulation_id(scenario, problems)
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
     strategies = _check_strategies(scenario, problems)
@@ -64,6 +65,16 @@ def _check_market(where: str, market: Market, config: StudyCase, problems: Probl
             problems.error(f"{where}.{key}", "not supported yet: ticks")
     for key, what in market_problems(market, config):
         problems.error(f"{where}.{key}", what)
+
+
+def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:
+    """It is the name of an output folder, so it must not lead anywhere else."""
+    name = scenario.simulation_id
+    if name in (".", "..") or not name.strip() or not {"/", "\\", "\0"}.isdisjoint(name):
+        problems.error(
+            f"{CONFIG_FILE}, {scenario.case}.simulation_id",
+            f"{name!r} is not the name of a folder: write one without '/' and '\\'",
+        )
 
 
 def _check_ids(scenario: Scenario, problems: Problems) -> None:
@@ -146,7 +157,10 @@ def _check_sides(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_learning(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
-    learners = [unit for _, _, unit in _units(scenario) if _learns(unit, strategies)]
+    learners = [(file, u) for file, _, u in _units(scenario) if _learns(u, strategies)]
+    for file, unit in learners:
+        if isinstance(unit, Plant) and unit.max_power == 0:
+            problems.error(cell(file, unit.id, "max_power"), "is 0, but a learner must have power")
     if scenario.learning.learning_mode and not learners:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
         problems.warn(where, "learning_mode is on, but no unit has a learning strategy")

@@ -1,18 +1,21 @@
 """The exact best response bounds every other way of bidding, and marginal cost is one of them."""
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
-from trained_runs import tiny
+from trained_runs import SCENARIOS, tiny
 
 from assume_rl.agents.world import World
 from assume_rl.core.types import Bids, View
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
 
 
 class Constant:
@@ -86,6 +89,35 @@ def test_the_truthful_bound_is_what_bidding_marginal_cost_brings(
     assert bounds.truthful.profit.numpy() == pytest.approx(earned["profit"].to_numpy(), abs=1e-6)
     price = memory.table("market_meta")["price"]
     assert bounds.truthful.price.numpy() == pytest.approx(price, abs=1e-9)
+
+
+@pytest.mark.parametrize("least", [100.0, 500.0])
+def test_hours_with_fewer_own_orders_are_bounded_too(tmp_path: Path, least: float) -> None:
+    """Orders without volume have no row: no power at all, or nothing above minimum power."""
+    folder = tmp_path / "plant"
+    shutil.copytree(SCENARIOS / "single_learner", folder)
+    plants = pd.read_csv(folder / "powerplant_units.csv")
+    plants.loc[plants["name"] == "learner", "min_power"] = least
+    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    hours = pd.date_range("2019-03-04", "2019-03-05", freq="h")
+    available = [(0.0, 0.2, 0.6, 1.0)[hour % 4] for hour in range(25)]
+    series = pd.DataFrame({"datetime": hours, "learner": available})
+    series.to_csv(folder / "availability_df.csv", index=False)
+    settings = {"end_date": "2019-03-05 00:00", "learning_config.learning_mode": True}
+    compiled = compile_scenario(load_scenario(folder, "tiny", overrides=settings))
+    best = []
+    for action in (-1.0, 0.3, 0.6, 1.0):
+        memory = play(compiled, action)
+        bounds = bounds_of(compiled, memory)
+        reward = torch.from_numpy(memory.table("rl_params")["reward"])
+        assert len(reward) == len(bounds.best.reward) == 23
+        assert (bounds.best.reward >= reward - 1e-9).all()
+        best.append(bounds.best.reward)
+        idle = torch.tensor([available[hour % 25] == 0 for hour in range(1, 24)])
+        # Who cannot sell is still charged for what the nameplate power would have earned.
+        assert torch.allclose(bounds.best.reward[idle], reward[idle])
+        assert (bounds.best.reward[idle] < 0).any()
+    assert all(torch.allclose(reward, best[0]) for reward in best)  # own orders are no rivals
 
 
 def test_several_learners_have_no_bounds() -> None:

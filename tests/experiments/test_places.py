@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from trained_runs import SCENARIOS, Trained, table
+import torch
+from trained_runs import SCENARIOS, Trained, table, tiny
 
-from assume_rl.errors import AssumeRlError, ResultsError
+from assume_rl.errors import AssumeRlError, PolicyError, ResultsError, ScenarioError
+from assume_rl.experiments.case import policy_folder
+from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario
@@ -144,6 +147,94 @@ def test_another_database_holds_the_tables(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "results.db").exists()
     (tmp_path / "mine.db").rename(tmp_path / "results.db")
     assert len(table(tmp_path, "market_meta")) == 23
+
+
+def test_a_shared_database_keeps_the_rows_of_a_training(tmp_path: Path) -> None:
+    url, scenario = f"sqlite:///{tmp_path / 'results.db'}", tiny("single_learner")
+    trained = train(scenario, out=tmp_path / "trained", db=url)
+    learned, gradients = (len(table(tmp_path, n)) for n in ("rl_params", "rl_grad_params"))
+    name = scenario.simulation_id
+    for again in (False, True):
+        evaluate(scenario, policies=trained.folder, out=tmp_path / "ev", db=url, overwrite=again)
+        rows = table(tmp_path, "rl_params")["simulation"].value_counts().to_dict()
+        assert rows == {name: learned, f"{name}_evaluation": 23}
+    assert set(table(tmp_path, "runs")["simulation"]) == {name, f"{name}_evaluation"}
+
+    with pytest.raises(ResultsError, match=r"holds a run.*--overwrite"):
+        run(scenario, policies=trained.folder, out=tmp_path / "ran", db=url)
+    assert not (tmp_path / "ran").exists()
+    run(scenario, policies=trained.folder, out=tmp_path / "ran", db=url, overwrite=True)
+    rows = table(tmp_path, "rl_params")["simulation"].value_counts().to_dict()
+    assert rows[name] == learned  # the recorded run is replaced, the episodes stay
+    assert len(table(tmp_path, "rl_grad_params")) == gradients
+
+
+def test_an_export_holds_one_simulation_and_nothing_stale(tmp_path: Path) -> None:
+    url, tables = f"sqlite:///{tmp_path / 'mine.db'}", tmp_path / "tables"
+    tables.mkdir()
+    for name in ("rl_params.csv", "notes.csv"):
+        (tables / name).write_text("earlier")
+    for name in ("a", "b"):
+        scenario = load_scenario(VECTOR, overrides={"simulation_id": name})
+        run(scenario, out=tmp_path / name, db=url, csv=tables)
+    assert pd.read_csv(tables / "runs.csv")["simulation"].tolist() == ["b"]
+    assert not (tables / "rl_params.csv").exists()
+    assert (tables / "notes.csv").read_text() == "earlier"
+
+
+def test_policies_are_copied_to_the_configured_folder_only_if_it_is_free(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    scenario = tiny("single_learner", **{"learning_config.trained_policies_save_path": str(copy)})
+    result = train(scenario, out=tmp_path / "out")
+    assert result.policies == (tmp_path / "out" / "policies", copy)
+    assert content(copy) == content(tmp_path / "out" / "policies")
+    for source in (tmp_path / "out", copy):
+        assert policy_folder(source).name == "last"
+    with pytest.raises(ResultsError, match=r"trained_policies_save_path.*--overwrite"):
+        train(scenario, out=tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_run_without_policies_is_told_as_such(tmp_path: Path) -> None:
+    run(VECTOR, out=tmp_path / "out")
+    with pytest.raises(PolicyError, match="output folder of a run, but it holds no policies"):
+        policy_folder(tmp_path / "out")
+
+
+def test_a_policy_folder_must_exist_even_if_nobody_needs_it(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="does not exist"):
+        run(VECTOR, out=tmp_path / "out", policies=tmp_path / "absent")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "a\\b", "..", " "])
+def test_a_simulation_id_is_no_path(name: str) -> None:
+    with pytest.raises(ScenarioError, match=r"simulation_id.*not the name of a folder"):
+        load_scenario(VECTOR, overrides={"simulation_id": f"'{name}'"})
+
+
+def test_a_learner_without_power_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(SCENARIOS / "single_learner", tmp_path / "plant")
+    plants = pd.read_csv(tmp_path / "plant" / "powerplant_units.csv")
+    plants.loc[plants["name"] == "learner", ["max_power", "min_power"]] = 0
+    plants.to_csv(tmp_path / "plant" / "powerplant_units.csv", index=False)
+    with pytest.raises(ScenarioError, match=r"powerplant_units.csv.*learner.*max_power.*is 0"):
+        load_scenario(tmp_path / "plant", "tiny")
+
+
+def test_the_number_of_threads_is_given_back(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        run(VECTOR, out=tmp_path / "out")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_default_database_is_a_url_too(tmp_path: Path) -> None:
+    result = run(VECTOR, out=tmp_path / "out")
+    assert result.database == f"sqlite:///{tmp_path / 'out' / 'results.db'}"
 
 
 def test_the_manifest_says_what_ran(tmp_path: Path) -> None:
