@@ -4,6 +4,7 @@ Actors are policy folders (`learning.checkpoint`). Critics, targets and optimise
 state of their own, unit by unit, so that a changed fleet can take over what fits.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from assume_rl.learning.files import load_torch, parse_safetensors, read_file
 from assume_rl.learning.groups import Group
 from assume_rl.learning.manifest import read_manifest
 from assume_rl.learning.networks import ActorStack, CriticStack, Weights
-from assume_rl.learning.trainer_state import load_trainer_state
+from assume_rl.learning.trainer_state import FILE, load_trainer_state
 from assume_rl.learning.transfer import TransferReport, report, transfer_critic, write_if_fits
 from assume_rl.learning.types import AgentSpec
+
+logger = logging.getLogger(__name__)
 
 Networks = dict[str, dict[str, Weights]]  # kind of network -> unit -> state dict of its module
 
@@ -49,10 +52,13 @@ def write_networks(groups: Sequence[Group], saved: Mapping[str, Mapping[str, Wei
                     stack.write(unit, states[unit])
 
 
-def trainer_state(groups: Sequence[Group], agents: Sequence[AgentSpec]) -> dict[str, Any]:
+def trainer_state(
+    groups: Sequence[Group], agents: Sequence[AgentSpec], algorithm: str
+) -> dict[str, Any]:
     """Everything but actors that further training starts from, except the replay."""
     kinds = networks(groups)
     return {
+        "algorithm": algorithm,
         "agents": [[a.unit_id, a.obs_size, a.act_size, a.unique_size] for a in agents],
         "networks": {kind: kinds[kind] for kind in ("actor_target", *_CRITICS)},
         "optimizers": [[getattr(g, name).state_dict() for name in _OPTIMIZERS] for g in groups],
@@ -82,17 +88,26 @@ def load_actors(folder: Path, groups: Sequence[Group]) -> TransferReport:
 
 
 def load_critics(
-    folder: Path, groups: Sequence[Group], agents: Sequence[AgentSpec]
+    folder: Path, groups: Sequence[Group], agents: Sequence[AgentSpec], algorithm: str
 ) -> TransferReport:
     """Overwrite critics and targets; optimisers too if the saved fleet is this one.
 
-    In another fleet first-layer weights move block by block (`learning.transfer`).
+    Critics of another algorithm are left alone, with a warning: they are of other numbers and
+    value other policies. In another fleet first-layer weights move block by block (`learning.transfer`).
     """
     if not folder.is_dir():
         raise PolicyError(f"policy folder '{folder}' does not exist")
     if is_assume_layout(folder):
         return load_assume_critics(folder, groups)
     state = load_trainer_state(folder)
+    if state["algorithm"] != algorithm:
+        logger.warning(
+            "critics and optimisers of '%s' not used: they are of %s, this training is of %s",
+            folder / FILE,
+            state["algorithm"],
+            algorithm,
+        )
+        return report([], [], {})
     saved_agents = tuple(AgentSpec(*agent) for agent in state["agents"])
     if [(a.unit_id, a.shape) for a in saved_agents] != [(a.unit_id, a.shape) for a in agents]:
         return _transfer(groups, agents, state["networks"], saved_agents)

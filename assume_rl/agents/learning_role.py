@@ -90,6 +90,7 @@ class Learning(Role):  # type: ignore[misc]
         self._selection = Selection(config.early_stopping_window, config.early_stopping_threshold)
         self._random_start = True  # the initial experience is gathered by random actions
         self._bound: object = None
+        self._ended: set[tuple[int, bool]] = set()  # (episode, evaluation)
         self._driven = False  # somebody asks for the updates
         self._open(1, config.evaluation_mode)
         self._handlers: dict[type, Callable[[Any, dict[str, Any]], None]] = {
@@ -121,6 +122,8 @@ class Learning(Role):  # type: ignore[misc]
         self._bound = self.context
         self._driven = False
         self._desk.forget_agents()
+        # In another container an evaluation may have a number that was used before.
+        self._ended = {key for key in self._ended if not key[1]}
         handler = self.failures.guard(self.handle_message) if self.failures else self.handle_message
         self.context.subscribe_message(self, handler, lambda c, _: is_learning_message(c))
 
@@ -135,7 +138,9 @@ class Learning(Role):  # type: ignore[misc]
         """
         for message in unpack(content):
             self._handlers[type(message)](message, meta)
-        if self._desk.awaited and self._trainer.created:
+        # Networks wait for the first record, so that units may register one by one before it.
+        begun = self._trainer.created or self._episode.experience.count
+        if self._desk.awaited and begun:
             self._publish()
         if self._episode.asked:
             self._answer()
@@ -214,6 +219,10 @@ class Learning(Role):  # type: ignore[misc]
         running = self._episode
         if running.is_meant(message) and running.announced:
             return  # a repeated message
+        if self._has_ended(message):
+            return
+        if not message.evaluation and message.episode <= self.episodes_done:
+            return  # a repeated message of an episode that has ended
         if not running.is_meant(message):
             if running.announced or running.experience.count:
                 self._close()  # its end was never told, or is still under way
@@ -222,6 +231,11 @@ class Learning(Role):  # type: ignore[misc]
         self._desk.renew()
         self._publish()
 
+    def _has_ended(self, message: EpisodeStart) -> bool:
+        """Whether a start is a late repetition."""
+        old = not message.evaluation and message.episode <= self.episodes_done
+        return old or (message.episode, message.evaluation) in self._ended
+
     def _end_episode(self, message: EpisodeEnd, meta: dict[str, Any]) -> None:
         if self._episode.is_meant(message):
             self._close()
@@ -229,6 +243,7 @@ class Learning(Role):  # type: ignore[misc]
     def _close(self) -> None:
         """Learn from the last deliveries, score the episode and be ready for the next one."""
         self._close_window(final=True)
+        self._ended.add((self._episode.number, self._episode.evaluation))
         self.incomplete += self._episode.incomplete()
         self.scores = self._episode.experience.scores()
         if self._episode.evaluation:
@@ -348,7 +363,11 @@ class Learning(Role):  # type: ignore[misc]
 
     def save_actor_params(self, directory: Path | str) -> None:
         """Write a policy folder, which a scenario can run on."""
-        self._trainer.save_actors(Path(directory), {"episodes_done": self.episodes_done})
+        extra = {
+            "episodes_done": self.episodes_done,
+            "max_bid_price": self.config.max_bid_price,  # what actions and observations scale by
+        }
+        self._trainer.save_actors(Path(directory), extra)
 
     def save_critic_params(self, directory: Path | str) -> None:
         """Write critics, targets and optimisers."""
@@ -387,6 +406,8 @@ class Learning(Role):  # type: ignore[misc]
             "learner": self.learner.state_dict(),
             "episodes_done": self.episodes_done,
             "selection": self._selection.state_dict(),
+            "random_start": self._random_start,
+            "experienced": sorted(self._trainer.experienced),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -394,4 +415,7 @@ class Learning(Role):  # type: ignore[misc]
         self.learner.load_state_dict(state["learner"])
         self.episodes_done = state["episodes_done"]
         self._selection.load_state_dict(state["selection"])
+        self._random_start = state["random_start"]
+        self._trainer.experienced = set(state["experienced"])
+        self._exploration = self._exploration_at()
         self._desk.renew()

@@ -1,6 +1,10 @@
 """Runs the auctions of one market: opens them, takes order books, clears, tells each its own."""
 
 import asyncio
+import logging
+import math
+import logging
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +24,23 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.order_log import ClearedAuction, OrderLog
 from assume_rl.agents.portfolio import EpisodeKey
-from assume_rl.agents.transport import Failures, post
+from assume_rl.agents.transport import Failures, post, subscribe
 from assume_rl.core.clearing import RULES, limit_bids
 from assume_rl.core.types import Auction, Bids, Clearing, Tick
 from assume_rl.keyed import uniform
 from assume_rl.scenario.compile import MarketSpec
+
+logger = logging.getLogger(__name__)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Book:
+    """What a bidder sent for one auction."""
+
+    bids: Bids
+    units: tuple[int, ...]  # of each slot, index into the bidder's units
 
 
 @dataclass(frozen=True)
@@ -67,23 +83,21 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._recorder = recorder
         self._flush_every = flush_every
         self._bidders: dict[str, tuple[RegisterBidder, AgentAddress]] = {}
-        self._books: dict[int, dict[str, Bids]] = defaultdict(dict)
+        self._books: dict[int, dict[str, Book]] = defaultdict(dict)
         self._open: dict[int, Auction] = {}
-        self._layouts: dict[tuple[tuple[str, ...], tuple[int, ...]], Layout] = {}
+        self._layouts: dict[tuple[tuple[str, tuple[int, ...]], ...], Layout] = {}
         self._auctions = sum(len(tick.opening) for tick in self._agenda)
         self._log = OrderLog(spec.name) if recorder is not None else None
         self._next_flush = flush_every or 0
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        for kind, handler in (
-            (RegisterBidder, self._register),
-            (OrderBook, self._take),
-            (EpisodeEnd, self._finish),
-        ):
-            self.context.subscribe_message(
-                self, self._failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)
-            )
+        handlers = {
+            RegisterBidder: self._register,
+            OrderBook: self._take,
+            EpisodeEnd: self._finish,
+        }
+        subscribe(self, self._failures, handlers)
 
     def on_ready(self) -> None:
         """Start following the agenda."""
@@ -106,8 +120,13 @@ class MarketOperator(Role):  # type: ignore[misc]
                 return
 
     def _register(self, content: RegisterBidder, meta: dict[str, Any]) -> None:
-        if content.market == self._spec.name:
-            self._bidders[content.bidder] = (content, sender_addr(meta))
+        if content.market != self._spec.name:
+            return
+        address = sender_addr(meta)
+        if content.bidder in self._bidders and self._bidders[content.bidder][1] != address:
+            self._refuse(content.bidder, "another agent has registered under this name")
+            return
+        self._bidders[content.bidder] = (content, address)
 
     def _announce(self, auction: Auction) -> None:
         self._open[auction.number] = auction
@@ -116,37 +135,51 @@ class MarketOperator(Role):  # type: ignore[misc]
             post(self.context, message, address)
 
     def _take(self, content: OrderBook, meta: dict[str, Any]) -> None:
-        """Keep a book while its auction is open; the last one sent counts."""
-        known = content.bidder in self._bidders
-        if content.market == self._spec.name and content.number in self._open and known:
-            self._books[content.number][content.bidder] = content.bids
+        """Keep a book while its auction is open; the last one sent counts.
+
+        A book that is not its sender's or does not make sense costs nobody but its bidder.
+        """
+        if content.market != self._spec.name or content.number not in self._open:
+            return
+        known, address = self._bidders.get(content.bidder, (None, None))
+        if known is None or address != sender_addr(meta):
+            logger.warning("%s: refused orders in the name of %s", content.market, content.bidder)
+            return
+        products = len(self._open[content.number].first)
+        problem = _problem(content.bids, products, len(known.unit_ids))
+        if problem is not None:
+            logger.warning("%s: refused orders of %s: %s", content.market, known.bidder, problem)
+            return
+        self._books[content.number][content.bidder] = content.bids
 
     def _close(self, auction: Auction) -> None:
         self._open.pop(auction.number)
-        books = self._books.pop(auction.number, {})
-        bidders = tuple(name for name in self._bidders if name in books)
-        if not bidders:
+        received = self._books.pop(auction.number, {})
+        books = {name: received[name] for name in self._bidders if name in received}
+        joined = _join(books) if books else None
+        if joined is not None and not _is_finite(joined):
+            books = self._finite(books)
+            joined = _join(books) if books else None
+        if joined is None:
             return
-        parts = [books[name] for name in bidders]
-        layout = self._layout(bidders, parts)
+        layout = self._layout(books, len(auction.first))
         spec = self._spec
-        bids = limit_bids(_join(parts), spec.min_price, spec.max_price, spec.max_volume)
+        bids = limit_bids(joined, spec.min_price, spec.max_price, spec.max_volume)
         clearing = RULES[spec.rule](bids.price, bids.volume, layout.tie[auction.number])
         self._tell(auction, layout, clearing)
+        if not bids.volume.any():
+            return  # no orders, no result
         self._record(layout, ClearedAuction(auction, bids.price, bids.volume, clearing))
 
-    def _layout(self, bidders: tuple[str, ...], parts: list[Bids]) -> Layout:
+    def _layout(self, books: dict[str, Book], products: int) -> Layout:
         """Whose orders stand where in the joined book; looked up, as it hardly ever changes."""
-        sizes = tuple(bids.price.shape[-1] for bids in parts)
-        key = (bidders, sizes)
+        key = tuple((name, book.units) for name, book in books.items())
         if key not in self._layouts:
-            products = parts[0].price.shape[-2]
             units = tuple(
-                self._bidders[name][0].unit_ids[unit]
-                for name, bids in zip(bidders, parts, strict=True)
-                for unit in bids.unit.tolist()
+                self._bidders[name][0].unit_ids[unit] for name, own in key for unit in own
             )
-            self._layouts[key] = Layout(bidders, sizes, units, self._ties(units, products))
+            sizes = tuple(len(own) for _, own in key)
+            self._layouts[key] = Layout(tuple(books), sizes, units, self._ties(units, products))
         return self._layouts[key]
 
     def _ties(self, units: tuple[str, ...], products: int) -> Tensor:
@@ -188,10 +221,41 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._flush()
 
 
-def _join(parts: list[Bids]) -> Bids:
+def _problem(bids: Bids, products: int, units: int) -> str | None:
+    """What is wrong with an order book, if anything."""
+    shape = tuple(bids.price.shape)
+    if shape != tuple(bids.volume.shape) or shape != (products, len(bids.unit)):
+        return f"prices, volumes and units do not fit an auction of {products} product(s)"
+    if not math.isfinite(float(bids.price.sum() + bids.volume.sum())):
+        return "a price or volume is not a finite number"
+    if len(bids.unit) == 0 or int(bids.unit.min()) < 0 or int(bids.unit.max()) >= units:
+        return f"units are not among the {units} registered"
+    return None
+
+
+def _fault(bids: Bids, products: int, units: int) -> str | None:
+    """Why these orders cannot stand beside others, if they cannot."""
+    shape = tuple(bids.price.shape)
+    if len(shape) != 2 or tuple(bids.volume.shape) != shape or tuple(bids.unit.shape) != shape[1:]:
+        return "price, volume and unit differ in shape"
+    if shape[0] != products or shape[1] == 0:
+        return f"{shape[0]} products with {shape[1]} orders each, the auction has {products}"
+    if not all(isinstance(unit, int) and 0 <= unit < units for unit in bids.unit.tolist()):
+        return f"an order is for none of the {units} registered units"
+    return None
+
+
+def _is_finite(bids: Bids) -> bool:
+    """Whether all prices and volumes are; a sum is the cheapest look at them."""
+    if math.isfinite(float(bids.price.sum() + bids.volume.sum())):
+        return True
+    return bool(torch.isfinite(bids.price).all() and torch.isfinite(bids.volume).all())
+
+
+def _join(books: dict[str, Book]) -> Bids:
     """All bidders' orders side by side; `unit` is of no use here."""
-    price = torch.cat([bids.price for bids in parts], dim=-1)
-    volume = torch.cat([bids.volume for bids in parts], dim=-1)
+    price = torch.cat([book.bids.price for book in books.values()], dim=-1)
+    volume = torch.cat([book.bids.volume for book in books.values()], dim=-1)
     return Bids(price, volume, torch.empty(price.shape[-1], dtype=torch.int64))
 
 

@@ -29,7 +29,8 @@ class OrderLog:
     """Buffers one market's auctions; `drain` yields the rows of three tables and forgets them.
 
     Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
-    dates. Empty slots are no orders and give no rows.
+    dates. Empty slots are no orders and give no rows, nor
+    does an auction without any order.
     """
 
     def __init__(self, market: str) -> None:
@@ -49,13 +50,19 @@ class OrderLog:
     def _rows(
         self, units: NDArray[np.object_], auctions: list[ClearedAuction]
     ) -> Iterator[tuple[str, Columns]]:
+        real = np.abs(_stack([a.volume for a in auctions])) > ZERO_VOLUME
+        traded = real.any(axis=(1, 2))
+        if not traded.all():
+            auctions = [a for a, any_order in zip(auctions, traded, strict=True) if any_order]
+            real = real[traded]
+        if not auctions:
+            return
         first = np.array([a.auction.first for a in auctions])  # (auction, product)
         length = np.array([a.auction.length for a in auctions])
         yield "market_meta", self._meta(first, length, [a.clearing for a in auctions])
         price, volume = _stack([a.price for a in auctions]), _stack([a.volume for a in auctions])
         accepted = _stack([a.clearing.accepted for a in auctions])
         paid = _stack([a.clearing.paid for a in auctions])
-        real = np.abs(volume) > ZERO_VOLUME
         yield (
             "market_orders",
             self._orders(units, first, length, price, volume, accepted, paid, real),

@@ -32,7 +32,7 @@ class Recorder(Role):  # type: ignore[misc]
         self._sink = sink
         self._calendar = calendar
         self._failures = failures
-        self._waiting: dict[tuple[str, frozenset[str]], list[dict[str, Any]]] = {}
+        self._waiting: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
 
     def setup(self) -> None:
         """Subscribe by message type."""
@@ -46,7 +46,7 @@ class Recorder(Role):  # type: ignore[misc]
         if not self._waiting:
             soon = self.context.current_timestamp + 1
             self.context.schedule_timestamp_task(self._write_later(), soon)
-        self._waiting.setdefault((content.table, frozenset(columns)), []).append(columns)
+        self._waiting.setdefault((content.table, tuple(columns)), []).append(columns)
 
     async def _write_later(self) -> None:
         try:

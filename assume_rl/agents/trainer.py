@@ -119,7 +119,7 @@ class Trainer:
 
     def save_critics(self, folder: Path) -> None:
         """Write critics, targets and optimisers."""
-        save_trainer_state(folder, trainer_state(self.groups, self.specs))
+        save_trainer_state(folder, trainer_state(self.groups, self.specs, self.config.algorithm))
 
     def load_actors(self, folder: Path) -> None:
         """Take over the actors that fit; their units are experienced from then on."""
@@ -129,7 +129,8 @@ class Trainer:
 
     def load_critics(self, folder: Path) -> None:
         """Take over critics and targets that fit; optimisers too if the fleet is the same."""
-        _warn("critic", folder, load_critics(folder, self.groups, self.specs))
+        found = load_critics(folder, self.groups, self.specs, self.config.algorithm)
+        _warn("critic", folder, found)
 
 
 def _warn(kind: str, folder: Path, found: TransferReport) -> None:

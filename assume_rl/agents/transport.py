@@ -1,10 +1,10 @@
 """Sending, and knowing when everybody has done what there was to do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from mango import Agent, AgentAddress, create_tcp_container
+from mango import Agent, AgentAddress, Role, create_tcp_container
 from mango.agent.role import RoleContext
 from mango.container.core import Container
 from mango.util.clock import Clock
@@ -88,6 +88,14 @@ def _idle(agent: Agent) -> bool:
     """
     tasks = agent.scheduler._scheduled_tasks
     return agent.inbox.empty() and all(task._is_sleeping.done() for task, *_ in tasks)
+
+
+def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Handler]) -> None:
+    """Let `role` hear each type of message by its handler."""
+    for kind, handler in handlers.items():
+        role.context.subscribe_message(
+            role, failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)
+        )
 
 
 async def settle(container: Container, failures: Failures) -> None:

@@ -25,7 +25,7 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.policy_log import PolicyLog
 from assume_rl.agents.portfolio import Calendar, EpisodeKey, Portfolio, Team
 from assume_rl.agents.routine import routine_of
-from assume_rl.agents.transport import Failures, post
+from assume_rl.agents.transport import Failures, post, subscribe
 from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
 from assume_rl.core.types import Auction, Bids
 from assume_rl.keyed import normal
@@ -126,15 +126,13 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        for kind, handler in (
-            (MarketOpened, self._bid),
-            (AuctionResult, self._settle),
-            (PolicyUpdate, self._adopt),
-            (EpisodeEnd, self._finish),
-        ):
-            self.context.subscribe_message(
-                self, self._failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)
-            )
+        handlers = {
+            MarketOpened: self._bid,
+            AuctionResult: self._settle,
+            PolicyUpdate: self._adopt,
+            EpisodeEnd: self._finish,
+        }
+        subscribe(self, self._failures, handlers)
 
     def on_ready(self) -> None:
         """Register with the markets."""

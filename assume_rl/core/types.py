@@ -10,7 +10,7 @@ Economics is float64. Time is counted in steps of the calendar, half-open; only 
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 # Volumes smaller than this count as zero, so that rounding cannot flip the marginal bid.
@@ -187,8 +187,6 @@ class Tick:
     closing: tuple[Auction, ...]
     opening: tuple[Auction, ...]
 
-
-Mask = Bool[Tensor, "..."]
 
 # A calendar step: one for everything (the agents shell), or one per copy of a market.
 Step = int | Int[Tensor, "..."]

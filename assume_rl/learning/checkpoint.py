@@ -141,13 +141,46 @@ def load_policy(path: Path, unit_id: str) -> ActorStack:
     return _stacks([_read(path.parent, manifest, owners[0])._replace(unit_id=unit_id)])[0]
 
 
-def check_fit(actors: Iterable[ActorStack], specs: Sequence[AgentSpec], source: Path) -> None:
-    """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes."""
+def check_fit(
+    actors: Iterable[ActorStack],
+    specs: Sequence[AgentSpec],
+    source: Path,
+    *,
+    manifest: Manifest | None = None,
+    max_bid_price: float | None = None,
+) -> None:
+    """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes.
+
+    With a `manifest`, features must also be the same, and `max_bid_price` (EUR/MWh, which scales
+    observations and actions) that of the training; what either side does not tell is not checked.
+    """
     found = {u: _sizes(stack.module_state(u)) for stack in actors for u in stack.unit_ids}
     for spec in specs:
         if spec.unit_id not in found:
             raise PolicyError(_unknown_unit(source, spec.unit_id, found))
         _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), found[spec.unit_id])
+        if manifest is not None:
+            _check_features(source, spec, manifest)
+    trained = None if manifest is None else manifest.extra.get("max_bid_price")
+    if None not in (trained, max_bid_price) and trained != max_bid_price:
+        raise PolicyError(
+            f"'{source}': the policies were trained with max_bid_price {trained:g}, here it is "
+            f"{max_bid_price:g}, which would scale what they see and bid"
+        )
+
+
+def _check_features(source: Path, spec: AgentSpec, manifest: Manifest) -> None:
+    entry = manifest.units.get(spec.unit_id)
+    saved = () if entry is None else entry.features
+    if saved and spec.features and saved != spec.features:
+        raise PolicyError(
+            f"'{source}': the policy of unit '{spec.unit_id}' observes {_told(saved)}, expected "
+            f"{_told(spec.features)}"
+        )
+
+
+def _told(features: Iterable[tuple[str, int, str]]) -> str:
+    return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
 
 
 def _entry(

@@ -150,11 +150,15 @@ class Learner:
         index = torch.randint(size, (count, rows), generator=generator).to(self._device)
         if not self.algorithm.smooths_targets:
             return index, None
-        generator = keyed.generator(self._seed, "target_noise", self.updates)
         noise = []
         for group in self.groups:
-            shape = (count, len(group.specs), rows, group.specs[0].act_size)
-            z = torch.randn(shape, generator=generator, dtype=self._dtype).to(self._device)
+            shape = (count, rows, group.specs[0].act_size)
+            # Keyed by agent and drawn in float64: neither others nor the dtype change them.
+            draws = [
+                keyed.normal(shape, self._seed, "target_noise", self.updates, spec.unit_id)
+                for spec in group.specs
+            ]
+            z = torch.stack(draws, dim=1).to(self._device, self._dtype)
             clip = self.config.target_noise_clip
             noise.append((z * self.config.target_policy_noise).clamp(-clip, clip))
         return index, noise

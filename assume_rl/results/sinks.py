@@ -1,4 +1,4 @@
-"""Where result rows go: a database, memory, nowhere.
+"""Where result rows go: a database or memory.
 
 A sink takes one batch of finished rows at a time, column by column.
 """
@@ -25,7 +25,7 @@ from assume_rl.results.database import (
 )
 from assume_rl.results.tables import LEARNING_TABLES, METADATA, NUMBERED, column_of, table_of
 
-__all__ = ["Columns", "DatabaseSink", "MemorySink", "NullSink", "Sink", "export_csv"]
+__all__ = ["Columns", "DatabaseSink", "MemorySink", "Sink", "export_csv"]
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
@@ -40,16 +40,6 @@ class Sink(Protocol):
     def close(self) -> None:
         """No more rows will come."""
         ...
-
-
-class NullSink:
-    """Forgets everything."""
-
-    def write(self, table: str, columns: Columns) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class MemorySink:
@@ -179,7 +169,7 @@ class DatabaseSink:
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
         """Columns that depend on the run, or that an older version did not have."""
         prepare = self._engine.dialect.identifier_preparer
-        for name in names.keys() - self._known[table.name]:
+        for name in sorted(names.keys() - self._known[table.name]):
             kind = column_of(table, name).type.compile(self._engine.dialect)
             self._connection.exec_driver_sql(
                 f"ALTER TABLE {prepare.format_table(table)} ADD COLUMN {prepare.quote(name)} {kind}"

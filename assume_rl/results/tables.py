@@ -15,10 +15,10 @@ METADATA = MetaData()
 FAMILIES = {"rl_params": re.compile(r"(actions|exploration_noise)_\d+")}
 
 # Tables whose rows are numbered as they come; in the other ones `index` is a unit id.
-NUMBERED = ("market_dispatch", "market_meta", "rl_meta")
+NUMBERED = ("market_dispatch", "market_meta")
 
 # Kept when a run starts, unless it trains from episode 1.
-LEARNING_TABLES = ("rl_grad_params", "rl_meta", "rl_params")
+LEARNING_TABLES = ("rl_grad_params", "rl_params")
 
 
 def _table(name: str, *columns: Column[object]) -> Table:
@@ -118,14 +118,6 @@ _table(
     _text("technology"),
     _text("unit_operator"),
     _text("node"),
-)
-_table(
-    "rl_meta",
-    _count("index"),
-    _count("episode"),
-    _count("eval_episode"),
-    _flag("evaluation_mode"),
-    _flag("learning_mode"),
 )
 _table(
     "rl_params",

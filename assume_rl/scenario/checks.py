@@ -161,6 +161,10 @@ def _check_learning(scenario: Scenario, strategies: Strategies, problems: Proble
     for file, unit in learners:
         if isinstance(unit, Plant) and unit.max_power == 0:
             problems.error(cell(file, unit.id, "max_power"), "is 0, but a learner must have power")
+        markets = [m for m, name in unit.bidding.items() if _is_learned(name, strategies)]
+        if len(markets) > 1:
+            what = f"learns in the markets {some(markets)}, but a unit can learn in one market only"
+            problems.error(cell(file, unit.id), what)
     if scenario.learning.learning_mode and not learners:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
         problems.warn(where, "learning_mode is on, but no unit has a learning strategy")
@@ -170,6 +174,8 @@ def _check_learning(scenario: Scenario, strategies: Strategies, problems: Proble
 
 
 def _learns(unit: Unit, strategies: Strategies) -> bool:
-    return any(
-        strategies[name].act_size > 0 for name in unit.bidding.values() if name in strategies
-    )
+    return any(_is_learned(name, strategies) for name in unit.bidding.values())
+
+
+def _is_learned(name: str, strategies: Strategies) -> bool:
+    return name in strategies and strategies[name].act_size > 0

@@ -68,6 +68,8 @@ def _cases(folder: Path, problems: Problems) -> dict[str, Any]:
         problems.error(CONFIG_FILE, f"is missing in {folder}")
     else:
         content = _parse(path, problems)
+    if _holds_itself(content):
+        problems.error(CONFIG_FILE, "an anchor (&) holds an alias (*) of itself")
     problems.check()
     if not isinstance(content, dict) or not content:
         problems.error(CONFIG_FILE, "must map study-case names to settings")
@@ -83,6 +85,11 @@ def _parse(path: Path, problems: Problems) -> Any:
     except yaml.YAMLError as error:
         problems.error(CONFIG_FILE, f"is not valid YAML: {' '.join(str(error).split())}")
     return None
+
+
+def _holds_itself(node: Any, above: frozenset[int] = frozenset()) -> bool:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return id(node) in above or any(_holds_itself(c, above | {id(node)}) for c in children)
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:

@@ -53,7 +53,7 @@ def build_profiles(scenario: Scenario) -> Profiles:
 
 
 def marginal_cost(scenario: Scenario, plant: Plant) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(step), EUR/MWh: fuel, CO2 and other costs per electric energy (SCENARIO_FORMAT 4.1)."""
+    """(step), EUR/MWh: fuel, CO2 and other costs per electric energy (docs/scenario-format.md)."""
     fuel, co2 = (_fuel_price(scenario, name) for name in (plant.fuel_type, "co2"))
     eta = plant.efficiency
     return fuel / eta + co2 * plant.emission_factor / eta + plant.additional_cost

@@ -142,3 +142,40 @@ def test_an_agent_that_fails_stops_the_run_with_its_reason(
     monkeypatch.setattr("assume_rl.agents.market_operator.limit_bids", broken)
     with pytest.raises(AgentFailure, match="no such market"):
         prices(scenario)
+
+
+class Crook(Outsider):
+    """An outsider whose orders are forged or make no sense."""
+
+    def __init__(self, bidder: str, price: float, products: int, unit: int) -> None:
+        super().__init__()
+        self.bidder, self.price, self.products, self.unit = bidder, price, products, unit
+
+    async def send(self, opened: MarketOpened, market: AgentAddress) -> None:
+        bids = Bids(
+            torch.full((self.products, 1), self.price, dtype=torch.float64),
+            torch.full((self.products, 1), 150.0, dtype=torch.float64),
+            torch.tensor([self.unit]),
+        )
+        book = OrderBook("EOM", opened.auction.number, self.bidder, bids)
+        await self.context.send_message(book, market)
+
+
+@pytest.mark.parametrize(
+    ("crook", "said"),
+    [
+        (("O1", 0.5, 1, 0), "in the name of O1"),
+        (("nobody", 0.5, 1, 0), "in the name of nobody"),
+        (("outsider", float("nan"), 1, 0), "not a finite number"),
+        (("outsider", 0.5, 2, 0), "do not fit an auction of 1 product"),
+        (("outsider", 0.5, 1, 7), "not among the 1 registered"),
+    ],
+)
+def test_orders_that_are_forged_or_senseless_harm_nobody_else(
+    scenario: Compiled, crook: tuple[str, float, int, int], said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    guest = Crook(*crook)
+    assert prices(scenario, guest).equals(prices(scenario))
+    assert guest.results == []
+    assert said in caplog.text

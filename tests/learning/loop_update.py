@@ -71,7 +71,6 @@ class LoopUpdate:
         self.actions = [part.action[:, k] for _, _, k, part in ordered]
         self.rewards = [part.reward[:, k] for _, _, k, part in ordered]
         self.terminated = joint.terminated
-        self.sizes = [(g.positions, g.specs[0].act_size) for g in learner.groups]
         self.iterations = self.updates = 0
 
     def update(self) -> dict[str, Tensor]:
@@ -92,13 +91,10 @@ class LoopUpdate:
         steps, batch = self.config.gradient_steps, self.config.batch_size
         draw = keyed.generator(self.seed, "replay", self.updates)
         index = torch.randint(len(self.terminated), (steps, batch), generator=draw)
-        draw = keyed.generator(self.seed, "target_noise", self.updates)
-        noise: dict[int, Tensor] = {}
-        for positions, act in self.sizes:
-            shape = (steps, len(positions), batch, act)
-            z = torch.randn(shape, generator=draw, dtype=torch.float64)
-            noise |= {p: z[:, k] for k, p in enumerate(positions)}
-        return index, [noise[p] for p in sorted(noise)]
+        key = (self.seed, "target_noise", self.updates)
+        return index, [
+            keyed.normal((steps, batch, a.spec.act_size), *key, a.spec.unit_id) for a in self.agents
+        ]
 
     def _seen(self, i: int, obs: list[Tensor], actions: list[Tensor]) -> Tensor:
         uniques = [

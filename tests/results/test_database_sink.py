@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
 from assume_rl.results import database
-from assume_rl.results.sinks import Columns, DatabaseSink, MemorySink, NullSink, export_csv
+from assume_rl.results.sinks import Columns, DatabaseSink, MemorySink, export_csv
 from assume_rl.results.tables import METADATA
 
 HOUR = np.datetime64("2019-01-01T01:00:00")
@@ -220,9 +220,3 @@ def test_memory_gives_back_all_batches() -> None:
     sink.write("unit_dispatch", dispatch([2.0, 3.0]))
     assert sink.table("unit_dispatch")["power"].tolist() == [1.0, 2.0, 3.0]
     assert sink.table("market_meta") == {}
-
-
-def test_nothing_remembers_nothing() -> None:
-    sink = NullSink()
-    sink.write("unit_dispatch", dispatch([1.0]))
-    sink.close()
