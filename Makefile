@@ -36,4 +36,4 @@ bench: $(INSTALLED)  ## ratios against a peer; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV)

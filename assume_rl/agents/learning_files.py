@@ -93,7 +93,8 @@ def load_critics(
     """Overwrite critics and targets; optimisers too if the saved fleet is this one.
 
     Critics of another algorithm are left alone, with a warning: they are of other numbers and
-    value other policies. In another fleet first-layer weights move block by block (`learning.transfer`).
+    value other policies. In another fleet first-layer weights move block by block
+    (`learning.transfer`).
     """
     if not folder.is_dir():
         raise PolicyError(f"policy folder '{folder}' does not exist")

@@ -220,9 +220,7 @@ class Learning(Role):  # type: ignore[misc]
         if running.is_meant(message) and running.announced:
             return  # a repeated message
         if self._has_ended(message):
-            return
-        if not message.evaluation and message.episode <= self.episodes_done:
-            return  # a repeated message of an episode that has ended
+            return  # a repeated message, too
         if not running.is_meant(message):
             if running.announced or running.experience.count:
                 self._close()  # its end was never told, or is still under way

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import math
-import logging
-import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,13 +22,11 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.order_log import ClearedAuction, OrderLog
 from assume_rl.agents.portfolio import EpisodeKey
-from assume_rl.agents.transport import Failures, post, subscribe
+from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import RULES, limit_bids
 from assume_rl.core.types import Auction, Bids, Clearing, Tick
 from assume_rl.keyed import uniform
 from assume_rl.scenario.compile import MarketSpec
-
-logger = logging.getLogger(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +88,7 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        handlers = {
+        handlers: dict[type, Handler] = {
             RegisterBidder: self._register,
             OrderBook: self._take,
             EpisodeEnd: self._finish,
@@ -143,14 +139,25 @@ class MarketOperator(Role):  # type: ignore[misc]
             return
         known, address = self._bidders.get(content.bidder, (None, None))
         if known is None or address != sender_addr(meta):
-            logger.warning("%s: refused orders in the name of %s", content.market, content.bidder)
+            self._refuse(content.bidder, "its sender has not registered under this name")
             return
         products = len(self._open[content.number].first)
-        problem = _problem(content.bids, products, len(known.unit_ids))
-        if problem is not None:
-            logger.warning("%s: refused orders of %s: %s", content.market, known.bidder, problem)
+        fault = _fault(content.bids, products, len(known.unit_ids))
+        if fault is not None:
+            self._refuse(content.bidder, fault)
             return
-        self._books[content.number][content.bidder] = content.bids
+        book = Book(content.bids, tuple(content.bids.unit.tolist()))
+        self._books[content.number][content.bidder] = book
+
+    def _refuse(self, bidder: str, reason: str) -> None:
+        logger.warning("%s: refused a message of '%s': %s", self._spec.name, bidder, reason)
+
+    def _finite(self, books: dict[str, Book]) -> dict[str, Book]:
+        """The books that hold finite numbers only; the others are refused."""
+        fine = {name: book for name, book in books.items() if _is_finite(book.bids)}
+        for name in books.keys() - fine.keys():
+            self._refuse(name, "a price or volume is not a finite number")
+        return fine
 
     def _close(self, auction: Auction) -> None:
         self._open.pop(auction.number)
@@ -219,18 +226,6 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
         self._flush()
-
-
-def _problem(bids: Bids, products: int, units: int) -> str | None:
-    """What is wrong with an order book, if anything."""
-    shape = tuple(bids.price.shape)
-    if shape != tuple(bids.volume.shape) or shape != (products, len(bids.unit)):
-        return f"prices, volumes and units do not fit an auction of {products} product(s)"
-    if not math.isfinite(float(bids.price.sum() + bids.volume.sum())):
-        return "a price or volume is not a finite number"
-    if len(bids.unit) == 0 or int(bids.unit.min()) < 0 or int(bids.unit.max()) >= units:
-        return f"units are not among the {units} registered"
-    return None
 
 
 def _fault(bids: Bids, products: int, units: int) -> str | None:

@@ -29,8 +29,8 @@ class OrderLog:
     """Buffers one market's auctions; `drain` yields the rows of three tables and forgets them.
 
     Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
-    dates. Empty slots are no orders and give no rows, nor
-    does an auction without any order.
+    dates. Empty slots are no orders and give no rows, nor does
+    an auction without any order.
     """
 
     def __init__(self, market: str) -> None:

@@ -90,7 +90,7 @@ def _idle(agent: Agent) -> bool:
     return agent.inbox.empty() and all(task._is_sleeping.done() for task, *_ in tasks)
 
 
-def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Handler]) -> None:
+def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[..., None]]) -> None:
     """Let `role` hear each type of message by its handler."""
     for kind, handler in handlers.items():
         role.context.subscribe_message(

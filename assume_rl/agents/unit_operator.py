@@ -25,7 +25,7 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.policy_log import PolicyLog
 from assume_rl.agents.portfolio import Calendar, EpisodeKey, Portfolio, Team
 from assume_rl.agents.routine import routine_of
-from assume_rl.agents.transport import Failures, post, subscribe
+from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
 from assume_rl.core.types import Auction, Bids
 from assume_rl.keyed import normal
@@ -126,7 +126,7 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        handlers = {
+        handlers: dict[type, Handler] = {
             MarketOpened: self._bid,
             AuctionResult: self._settle,
             PolicyUpdate: self._adopt,

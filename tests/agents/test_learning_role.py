@@ -613,3 +613,60 @@ def test_a_role_in_another_container_learns_the_same_weights() -> None:
     assert_same_weights(together, apart)
     moved = zip(weights(fresh), weights(together), strict=True)
     assert not all(torch.equal(a, b) for a, b in moved)
+
+
+# --- messages out of turn ------------------------------------------------------------------------
+
+
+def unregistered() -> tuple[Learning, Notes]:
+    role, notes = Learning(CONFIG, START, END, seed=3), Notes()
+    role._context = notes
+    role.setup()
+    return role, notes
+
+
+@pytest.mark.parametrize("first", [record(1, "a")[0], UpdateDue(T0, 0)])
+def test_units_that_register_one_by_one_after_the_start_are_answered(first: Any) -> None:
+    role, notes = unregistered()
+    for message in (EpisodeStart(1, False), *REGISTRATIONS):
+        role.handle_message(message, META)
+    assert notes.of(PolicyUpdate) == []
+    role.handle_message(first, META)
+    (update,) = notes.of(PolicyUpdate)
+    assert {u for stack in update.actors for u in stack.unit_ids} == set(UNITS)
+
+
+def test_a_start_told_again_after_the_end_opens_nothing() -> None:
+    role, _ = new_role()
+    for number, evaluation in ((1, False), (1, True), (2, False)):
+        play(role, number, evaluation=evaluation)
+        scores = role.scores
+        for message in (EpisodeStart(number, evaluation), EpisodeEnd(number, evaluation)):
+            role.handle_message(message, META)
+        assert role.scores is scores
+    assert role.episodes_done == 2
+
+
+def test_a_state_tells_who_skips_the_random_start() -> None:
+    role, _ = new_role()
+    role.turn_off_initial_exploration(["b"])
+    role.turn_off_initial_exploration()
+    other, notes = new_role()
+    other.load_state_dict(role.state_dict())
+    other.handle_message(EpisodeStart(1, False), META)
+    update = notes.of(PolicyUpdate)[-1]
+    assert (update.exploration.mode, update.experienced) == ("noise", ("b",))
+
+
+def test_critics_of_another_algorithm_are_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    role, _ = new_role({"algorithm": "maddpg"})
+    role.save_params(tmp_path)
+    other, _ = new_role()
+    before = other.extract_actors_and_critics()["critic"]
+    other.load_params(tmp_path)
+    after = other.extract_actors_and_critics()["critic"]
+    assert all(torch.equal(w, after[u][n]) for u in before for n, w in before[u].items())
+    assert "trainer_state.safetensors' not used: they are of maddpg" in caplog.text
+    assert load_policies(tmp_path).manifest.extra["max_bid_price"] == 100.0

@@ -164,11 +164,11 @@ class Crook(Outsider):
 @pytest.mark.parametrize(
     ("crook", "said"),
     [
-        (("O1", 0.5, 1, 0), "in the name of O1"),
-        (("nobody", 0.5, 1, 0), "in the name of nobody"),
+        (("O1", 0.5, 1, 0), "'O1': its sender has not registered"),
+        (("nobody", 0.5, 1, 0), "'nobody': its sender has not registered"),
         (("outsider", float("nan"), 1, 0), "not a finite number"),
-        (("outsider", 0.5, 2, 0), "do not fit an auction of 1 product"),
-        (("outsider", 0.5, 1, 7), "not among the 1 registered"),
+        (("outsider", 0.5, 2, 0), "2 products with 1 orders each"),
+        (("outsider", 0.5, 1, 7), "for none of the 1 registered units"),
     ],
 )
 def test_orders_that_are_forged_or_senseless_harm_nobody_else(

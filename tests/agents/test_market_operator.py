@@ -190,3 +190,22 @@ def test_rows_of_all_auctions_are_delivered_at_the_end() -> None:
     assert (
         sorted(by_table["market_orders"]["unit_id"]) == ["buyer plant"] * 3 + ["seller plant"] * 3
     )
+
+
+def test_nobody_can_take_over_the_name_of_another() -> None:
+    thief = Scripted({})
+    thief.on_ready = lambda: thief.tell(RegisterBidder("EOM", "seller", ("x",)))
+    selling = seller(1.0, 2.0, 3.0)
+    trade(spec(), seller=selling, thief=thief, buyer=buyer())
+    assert len(selling.results) == 3
+    assert thief.results == []
+
+
+def test_a_book_for_other_units_of_the_same_number_is_told_apart() -> None:
+    selling = seller(1.0, 1.0)
+    selling.registered = False
+    selling.on_ready = lambda: selling.tell(RegisterBidder("EOM", "seller", ("one", "two")))
+    selling.script[1][0].bids.unit[0] = 1
+    trade(spec(), seller=selling, buyer=buyer())
+    told = [u for r in selling.rows if r.table == "market_orders" for u in r.columns["unit_id"]]
+    assert {"one", "two"} <= set(told)

@@ -72,3 +72,9 @@ def test_books_of_another_make_up_come_separately() -> None:
     log.add(("a", "b", "c"), TWO)
     tables = [table for table, _ in log.drain()]
     assert tables == ["market_meta", "market_orders", "market_dispatch"] * 2
+
+
+def test_an_auction_without_any_order_gives_no_row() -> None:
+    silent = cleared(1, [[0.0, 1e-12, 0.0]] * 2, first=(8, 10))
+    assert rows(silent) == {}
+    assert rows(TWO, silent)["market_meta"]["start_step"].tolist() == [4, 6]

@@ -76,3 +76,10 @@ def test_published_actors_do_not_change_with_the_learner():
 def test_a_learner_needs_agents():
     with pytest.raises(ConfigurationError, match="no agent"):
         learner(())
+
+
+def test_target_noise_depends_neither_on_other_agents_nor_on_the_dtype():
+    few = learner(fleet(*MIXED[:1]), **SETTINGS)
+    many = learner(fleet(*MIXED), dtype=torch.float64, **SETTINGS)
+    ours, theirs = few._draws(3)[1][0][:, 0], many._draws(3)[1][0][:, 0]
+    assert torch.equal(ours, theirs.to(ours.dtype))
