@@ -94,7 +94,7 @@ class Market(Section):
     opening_duration: PositiveSeconds
     """How long an auction takes orders."""
     market_mechanism: str
-    """Key of `core.clearing.RULES`."""
+    """`pay_as_clear` (uniform price) or `pay_as_bid`."""
     start_date: Instant | None = None
     """First opening; the simulation's start by default."""
     end_date: Instant | None = None

@@ -19,7 +19,7 @@ def find_strategy(name: str, block: str, scenario: Scenario) -> Strategy:
     if current in PLANNED:
         raise ConfigurationError(f"not supported yet: the strategy '{name}'")
     if current not in STRATEGIES:
-        hint = nearest(name, [*STRATEGIES, *PLANNED])
+        hint = nearest(name, STRATEGIES)
         raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
     strategy = create_strategy(name, scenario)
     if block not in strategy.technologies:

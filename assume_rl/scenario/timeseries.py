@@ -25,9 +25,24 @@ def read_series(
     if table is None:
         return None
     if constant and len(table) == 1:
+        if _is_number(table.index[0]):
+            problems.error(
+                path.name,
+                f"the first column is a label or a date, not values: put one before "
+                f"'{table.index.name}'",
+            )
+            return None
         return _filled(path.name, _constant(table, index), problems)
     dated = _dated(path.name, table, problems)
     return None if dated is None else align(path.name, dated, index, problems)
+
+
+def _is_number(label: object) -> bool:
+    try:
+        float(str(label))
+    except ValueError:
+        return False
+    return True
 
 
 def align(

@@ -106,6 +106,9 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     "text in a fuel price": (
         FUELS, "price,10", "price,cheap", [f"{FUELS}, row 'price'", "'cheap'"],
     ),
+    "no label before fuel prices": (
+        FUELS, "price,10", "7,10", [f"{FUELS}: the first column is a label or a date, not values"],
+    ),
     "fuel price missing": (
         FUELS, "price,10", "price,", [f"{FUELS}, row", "'hard coal': the value"],
     ),
