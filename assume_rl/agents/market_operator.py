@@ -174,8 +174,6 @@ class MarketOperator(Role):  # type: ignore[misc]
         bids = limit_bids(joined, spec.min_price, spec.max_price, spec.max_volume)
         clearing = RULES[spec.rule](bids.price, bids.volume, layout.tie[auction.number])
         self._tell(auction, layout, clearing)
-        if not bids.volume.any():
-            return  # no orders, no result
         self._record(layout, ClearedAuction(auction, bids.price, bids.volume, clearing))
 
     def _layout(self, books: dict[str, Book], products: int) -> Layout:

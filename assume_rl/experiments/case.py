@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from assume_rl.experiments.outputs import (
 )
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
+from assume_rl.learning.manifest import Manifest as PolicyManifest
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.types import AgentSpec
 from assume_rl.results.sinks import DatabaseSink, MemorySink
@@ -184,7 +185,13 @@ def open_experiment(
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
     """What a policy of each learning bidder must look like."""
     return {
-        unit: AgentSpec(unit, layout.size, strategy.act_size, layout.unique_size)
+        unit: AgentSpec(
+            unit,
+            layout.size,
+            strategy.act_size,
+            layout.unique_size,
+            tuple((f.name, f.size, f.scaling) for f in layout.features),
+        )
         for operator in compiled.operators
         for participants in operator.participants.values()
         for strategy, units in ((p.strategy, p.units) for p in participants)
@@ -197,14 +204,18 @@ def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
 def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
     """The policies that the study case names unit by unit."""
     named = compiled.scenario.config.policies
-    return _checked(compiled, {u: load_policy(Path(p), u) for u, p in named.items()}, named)
+    policies = {unit: load_policy(Path(path), unit) for unit, path in named.items()}
+    for unit, path in named.items():
+        _check(compiled, {unit: policies[unit]}, Path(path), None)
+    return policies
 
 
 def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
     """The policies of `units` in a folder of our layout or of ASSUME's."""
-    stacks = load_policies(policy_folder(folder), unit_ids=units).actors
-    single = {unit: stack.select([unit]) for stack in stacks for unit in stack.unit_ids}
-    return _checked(compiled, single, dict.fromkeys(single, str(folder)))
+    loaded = load_policies(policy_folder(folder), unit_ids=units)
+    single = {unit: stack.select([unit]) for stack in loaded.actors for unit in stack.unit_ids}
+    _check(compiled, single, folder, loaded.manifest)
+    return single
 
 
 def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:
@@ -258,10 +269,18 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
 
 
-def _checked(
-    compiled: Compiled, policies: dict[str, ActorStack], sources: Mapping[str, str]
-) -> dict[str, ActorStack]:
+def _check(
+    compiled: Compiled,
+    policies: dict[str, ActorStack],
+    source: Path,
+    manifest: PolicyManifest | None,
+) -> None:
+    """Raise `PolicyError` unless these policies are made for these bidders."""
     specs = learner_specs(compiled)
-    for unit, stack in policies.items():
-        check_fit([stack], [specs[unit]], Path(sources[unit]))
-    return policies
+    check_fit(
+        policies.values(),
+        [specs[unit] for unit in policies],
+        source,
+        manifest=manifest,
+        max_bid_price=compiled.scenario.learning.max_bid_price,
+    )

@@ -1,6 +1,7 @@
 """A policy that was saved and loaded bids bit for bit as it did in the training."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from trained_runs import Trained, bids, tiny
 
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.world import World
+from assume_rl.errors import PolicyError
 from assume_rl.experiments.run import run
 from assume_rl.learning.assume_layout import save_assume_layout
 from assume_rl.results.sinks import MemorySink
@@ -92,3 +94,13 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
     assert ten.scenario.learning.learning_mode
     run(ten.scenario, policies=ten.last, out=tmp_path / "run")
     assert not (tmp_path / "run" / "policies").exists()
+
+
+def test_a_policy_trained_for_another_price_scale_is_refused(
+    single: Trained, tmp_path: Path
+) -> None:
+    learning = single.scenario.learning.model_copy(update={"max_bid_price": 3000.0})
+    config = single.scenario.config.model_copy(update={"learning_config": learning})
+    other = dataclasses.replace(single.scenario, config=config)
+    with pytest.raises(PolicyError, match="max_bid_price 100, here it is 3000"):
+        run(other, policies=single.result.folder, out=tmp_path / "run")
