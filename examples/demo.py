@@ -106,7 +106,8 @@ def gather(compiled: Compiled, result: TrainResult, seconds: float) -> Shown:
     market = pd.read_sql_table("market_meta", engine).sort_values("product_start")
     engine.dispose()
     memory = MemorySink()
-    memory.write("market_orders", {str(name): column.to_numpy() for name, column in orders.items()})
+    for name, rows in (("market_orders", orders), ("market_meta", market)):
+        memory.write(name, {str(column): rows[column].to_numpy() for column in rows})
     bounds = single_plant_bounds(compiled, memory)
     if bounds is None:
         raise SystemExit("the exact best response is known for a single learner only")
