@@ -81,6 +81,12 @@ class Experiment:
         """Simulated hours between two batches of result rows."""
         return self.scenario.config.save_frequency_hours or None
 
+    def share_done(self, now: float) -> float:
+        """Share of an episode that lies before `now` (POSIX seconds), 0 to 1."""
+        index = self.scenario.index
+        length = (index[-1] - index[0]).total_seconds()
+        return float((now - index[0].timestamp()) / length)
+
 
 def compiled_case(scenario: Scenario | Path | str) -> Compiled:
     """A compiled study case; of a path, the first one."""

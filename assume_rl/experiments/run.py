@@ -60,13 +60,11 @@ def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Obse
     """One recorded episode on fixed policies: no critics, replay or optimiser in memory."""
     world = World(experiment.compiled, seed=experiment.seed, policies=policies)
     observer.begin(1)
-    index = experiment.scenario.index
-    start, length = index[0].timestamp(), (index[-1] - index[0]).total_seconds()
     complete(
         world.run_episode(
             0,  # training and evaluation episodes count from 1
             sink=experiment.sink,
             flush_hours=experiment.flush_hours,
-            on_time=lambda now: observer.advance((now - start) / length),
+            on_time=lambda now: observer.advance(experiment.share_done(now)),
         )
     )

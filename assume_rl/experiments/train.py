@@ -152,14 +152,12 @@ async def _episode(
     evaluation: bool,
 ) -> EpisodeReport:
     start = time.perf_counter()
-    index = experiment.scenario.index
-    first, length = index[0].timestamp(), (index[-1] - index[0]).total_seconds()
     await world.run_episode(
         number,
         evaluation=evaluation,
         sink=experiment.training_sink,
         record_market=False,
-        on_time=lambda now: observer.advance((now - first) / length),
+        on_time=lambda now: observer.advance(experiment.share_done(now)),
     )
     scores = learning.evaluation_scores if evaluation else learning.scores
     assert scores is not None
