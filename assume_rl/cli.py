@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assume_rl.agents.learning_plan import pick_device
 from assume_rl.cli_output import (
     LineObserver,
     ProgressObserver,
@@ -20,6 +19,7 @@ from assume_rl.cli_output import (
     print_training,
     print_warnings,
 )
+from assume_rl.episodes.learning_plan import pick_device
 from assume_rl.errors import AssumeRlError, ConfigurationError
 from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.observer import Observer, Silent

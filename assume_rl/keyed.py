@@ -1,32 +1,91 @@
 """Random draws that are a pure function of a key.
 
-Every draw of a run comes from `generator(seed, purpose, ...)`: a fresh CPU generator seeded by a
-hash of the run's seed and the key. A draw therefore does not depend on the shell, the device, the
-order in which messages arrive or what was drawn before, and a resumed run needs no generator state.
+A key is a 64-bit number: a hash of the run's seed, a purpose and names (`key`), combined with
+numbers such as an episode (`combine`). The i-th draw of a key is a mixed counter, so that draws
+need no generator state, can be worked out many keys at a time on any device, and depend neither on
+the shell nor on what else is drawn. Uniform draws are the same bits everywhere; normal ones agree
+between devices up to rounding.
+
+The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
+number generators"), its stream that of SplitMix64 seeded with the key.
 """
 
 import hashlib
+import math
+from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from jaxtyping import Float, Int
+from torch import Tensor
 
 
-def key_seed(seed: int, purpose: str, *key: str | int) -> int:
-    """64-bit seed of the stream `(seed, purpose, *key)`."""
-    text = "\x1f".join([str(seed), purpose, *(f"{type(k).__name__}:{k}" for k in key)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _signed(number: int) -> int:
+    """The same 64 bits, as torch's int64 takes them."""
+    return number - (1 << 64) if number >> 63 else number
 
 
-def generator(seed: int, purpose: str, *key: str | int) -> Generator:
-    """CPU generator at the start of the stream `(seed, purpose, *key)`."""
-    return Generator("cpu").manual_seed(key_seed(seed, purpose, *key))
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FACTORS = (_signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB))
 
 
-def uniform(shape: tuple[int, ...], seed: int, purpose: str, *key: str | int) -> Tensor:
-    """Uniform draws in [0, 1), float64, shape `shape`."""
-    return torch.rand(shape, generator=generator(seed, purpose, *key), dtype=torch.float64)
+def key(seed: int, purpose: str, *names: str | int) -> int:
+    """The key of `(seed, purpose, *names)`, signed."""
+    text = "\x1f".join([str(seed), purpose, *(f"{type(n).__name__}:{n}" for n in names)])
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
-def normal(shape: tuple[int, ...], seed: int, purpose: str, *key: str | int) -> Tensor:
-    """Standard normal draws, float64, shape `shape`."""
-    return torch.randn(shape, generator=generator(seed, purpose, *key), dtype=torch.float64)
+def keys(
+    seed: int, purpose: str, *names: str | int, ids: Sequence[str], device: torch.device
+) -> Int[Tensor, " id"]:
+    """One key per id."""
+    found = [key(seed, purpose, *names, one) for one in ids]
+    return torch.tensor(found, dtype=torch.int64, device=device)
+
+
+def combine(key: Int[Tensor, "*#shape"], number: Int[Tensor, "*#shape"]) -> Int[Tensor, "*shape"]:
+    """Keys of `key` and a number, such as an episode; shapes are broadcast."""
+    return _mix(key ^ _mix(number + _GOLDEN))
+
+
+def uniform(
+    key: Int[Tensor, "*shape"], count: int, first: int = 0
+) -> Float[Tensor, "*shape {count}"]:
+    """Draws `first` to `first + count` of each key, uniform in [0, 1), float64."""
+    return _bits(key, count, first, 53) * 2.0**-53
+
+
+def normal(
+    key: Int[Tensor, "*shape"], count: int, first: int = 0
+) -> Float[Tensor, "*shape {count}"]:
+    """Draws `first` to `first + count` of each key, standard normal, float64."""
+    middle = (_bits(key, count, first, 52) + 0.5) * 2.0**-52  # in (0, 1), exact
+    return torch.erfinv(2.0 * middle - 1.0) * math.sqrt(2.0)
+
+
+def below(limit: int, key: Int[Tensor, "*shape"], count: int) -> Int[Tensor, "*shape {count}"]:
+    """The first `count` draws of each key, uniform in 0, 1, ..., `limit` - 1."""
+    return (uniform(key, count) * limit).to(torch.int64)
+
+
+def array(shape: tuple[int, ...], seed: int, purpose: str, *names: str | int) -> Tensor:
+    """The first uniform draws of one key as an array, float64, on the CPU."""
+    one = torch.tensor(key(seed, purpose, *names))
+    return uniform(one, math.prod(shape)).view(shape)
+
+
+def _bits(key: Tensor, count: int, first: int, size: int) -> Tensor:
+    """The highest `size` bits of each draw, as float64 numbers."""
+    counter = torch.arange(first + 1, first + count + 1, device=key.device)
+    return _shift(_mix(key[..., None] + counter * _GOLDEN), 64 - size).to(torch.float64)
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift(x, 30)) * _FACTORS[0]
+    x = (x ^ _shift(x, 27)) * _FACTORS[1]
+    return x ^ _shift(x, 31)
+
+
+def _shift(x: Tensor, by: int) -> Tensor:
+    """Logical shift to the right: int64 has only the arithmetic one."""
+    return (x >> by) & ((1 << (64 - by)) - 1)

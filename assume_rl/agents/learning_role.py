@@ -16,9 +16,7 @@ import torch
 from mango import AgentAddress, Role, sender_addr
 
 from assume_rl.agents.episode import Episode
-from assume_rl.agents.learning_files import Networks, load_obj, networks, write_networks
 from assume_rl.agents.learning_messages import is_learning_message, unpack
-from assume_rl.agents.learning_plan import Plan, Scores, Selection, pick_device
 from assume_rl.agents.learning_rows import rl_grad_params, rl_params
 from assume_rl.agents.messages import (
     Acted,
@@ -32,9 +30,11 @@ from assume_rl.agents.messages import (
     UpdateDue,
 )
 from assume_rl.agents.policy_desk import PolicyDesk
-from assume_rl.agents.trainer import Trainer
 from assume_rl.agents.transport import Failures, post
 from assume_rl.core.bidding.protocol import Layout
+from assume_rl.episodes.learning_files import Networks, load_obj, networks, write_networks
+from assume_rl.episodes.learning_plan import Plan, Scores, Selection, pick_device
+from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Exploration

@@ -20,12 +20,12 @@ from assume_rl.agents.messages import (
     RegisterBidder,
     Rows,
 )
-from assume_rl.agents.order_log import ClearedAuction, OrderLog
-from assume_rl.agents.portfolio import EpisodeKey
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import RULES, limit_bids
 from assume_rl.core.types import Auction, Bids, Clearing, Tick
-from assume_rl.keyed import uniform
+from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.episodes.draws import of_episode, tie_keys, ties
+from assume_rl.episodes.order_log import ClearedAuction, OrderLog
 from assume_rl.scenario.compile import MarketSpec
 
 logger = logging.getLogger(__name__)
@@ -196,9 +196,9 @@ class MarketOperator(Role):  # type: ignore[misc]
         return torch.stack([next(drawn[unit]) for unit in units], dim=-1)
 
     def _draw(self, unit_id: str, products: int, slots: int) -> Tensor:
-        shape = (self._auctions, products, slots)
         key = self._key
-        return uniform(shape, key.seed, "tie", key.phase, key.episode, self._spec.name, unit_id)
+        keys = of_episode(tie_keys(key.seed, key.phase, self._spec.name, [unit_id]), key)
+        return ties(keys[0], 0, self._auctions, products, slots)
 
     def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
         accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)

@@ -6,7 +6,7 @@ import torch
 from mango import AgentAddress
 
 from assume_rl.agents.messages import PolicyUpdate
-from assume_rl.agents.trainer import Trainer
+from assume_rl.episodes.trainer import Trainer
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import ActorStack
 

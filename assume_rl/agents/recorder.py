@@ -1,23 +1,14 @@
 """Turns result rows that other roles send into rows of the result tables."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from mango import Role
-from numpy.typing import NDArray
 
 from assume_rl.agents.messages import Rows
-from assume_rl.agents.portfolio import Calendar
 from assume_rl.agents.transport import Failures
-
-
-class Sink(Protocol):
-    """Where finished rows go."""
-
-    def write(self, table: str, columns: dict[str, Any]) -> None:
-        """Append rows to `table`."""
-        ...
+from assume_rl.episodes.calendar import Calendar
+from assume_rl.episodes.rows import DATED, Sink
 
 
 class Recorder(Role):  # type: ignore[misc]
@@ -60,47 +51,3 @@ class Recorder(Role):  # type: ignore[misc]
         for (table, names), parts in waiting.items():
             columns = {name: np.concatenate([part[name] for part in parts]) for name in names}
             self._sink.write(table, columns)
-
-
-def _dates(steps: NDArray[np.int64], calendar: Calendar) -> NDArray[np.datetime64]:
-    seconds = calendar.start + np.asarray(steps, dtype=np.int64) * calendar.step_seconds
-    return seconds.astype("datetime64[s]")
-
-
-def _market_meta(columns: dict[str, Any], calendar: Calendar) -> dict[str, Any]:
-    kept = {k: v for k, v in columns.items() if k not in ("start_step", "end_step", "steps")}
-    start, end = (_dates(columns[name], calendar) for name in ("start_step", "end_step"))
-    hours = columns["steps"] * calendar.step_hours
-    return kept | {
-        "product_start": start,
-        "product_end": end,
-        "time": start,
-        "supply_volume_energy": columns["supply_volume"] * hours,
-        "demand_volume_energy": columns["demand_volume"] * hours,
-    }
-
-
-def _market_orders(columns: dict[str, Any], calendar: Calendar) -> dict[str, Any]:
-    kept = {k: v for k, v in columns.items() if k not in ("start_step", "end_step")}
-    return kept | {
-        "start_time": _dates(columns["start_step"], calendar),
-        "end_time": _dates(columns["end_step"], calendar),
-        "node": np.full(len(columns["price"]), "node0", dtype=object),
-    }
-
-
-def _renamed(name: str) -> Callable[[dict[str, Any], Calendar], dict[str, Any]]:
-    def dated(columns: dict[str, Any], calendar: Calendar) -> dict[str, Any]:
-        kept = {k: v for k, v in columns.items() if k != "step"}
-        return kept | {name: _dates(columns["step"], calendar)} if "step" in columns else columns
-
-    return dated
-
-
-DATED: dict[str, Callable[[dict[str, Any], Calendar], dict[str, Any]]] = {
-    "market_meta": _market_meta,
-    "market_orders": _market_orders,
-    "market_dispatch": _renamed("datetime"),
-    "unit_dispatch": _renamed("time"),
-    "rl_params": _renamed("datetime"),
-}

@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assume_rl.agents.dispatch_log import dispatch_columns
-from assume_rl.agents.portfolio import Calendar, Portfolio, Team
+from assume_rl.agents.portfolio import Portfolio
 from assume_rl.core.step import dispatch, execute, initial_state, look
 from assume_rl.core.types import Auction, Bids
 from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.episodes.calendar import Calendar
+from assume_rl.episodes.dispatch_log import dispatch_columns
+from assume_rl.episodes.teams import Team
 
 
 class Routine:
@@ -73,7 +75,8 @@ class Routine:
         self._reported = int(delivered.max())
         shape = (len(steps), power.shape[-1])
         yield dispatch_columns(
-            self._own,
+            self._own.fleet,
+            self._own.profiles,
             steps,
             power.new_zeros(shape).index_copy(0, place, power),
             power.new_zeros(shape).index_copy(0, place, cashflow),

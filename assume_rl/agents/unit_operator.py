@@ -8,7 +8,6 @@ import torch
 from mango import AgentAddress, Role, sender_addr
 from torch import Tensor
 
-from assume_rl.agents.dispatch_log import DispatchLog
 from assume_rl.agents.messages import (
     Acted,
     AuctionResult,
@@ -22,13 +21,16 @@ from assume_rl.agents.messages import (
     Rewarded,
     Rows,
 )
-from assume_rl.agents.policy_log import PolicyLog
-from assume_rl.agents.portfolio import Calendar, EpisodeKey, Portfolio, Team
+from assume_rl.agents.portfolio import Portfolio
 from assume_rl.agents.routine import routine_of
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
 from assume_rl.core.types import Auction, Bids
-from assume_rl.keyed import normal
+from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.dispatch_log import DispatchLog
+from assume_rl.episodes.draws import noise, noise_keys, of_episode
+from assume_rl.episodes.policy_log import PolicyLog
+from assume_rl.episodes.teams import Team
 from assume_rl.learning.exploration import OFF, Exploration, explore
 from assume_rl.learning.networks import ActorStack
 
@@ -60,12 +62,9 @@ class Noise:
         """Draws for one auction; a pure function of seed, episode and unit."""
         name = (market, team.unit_ids)
         if name not in self.z:
-            shape = (auctions, team.strategy.act_size)
-            draws = [
-                normal(shape, key.seed, "exploration", key.phase, key.episode, market, unit)
-                for unit in team.unit_ids
-            ]
-            self.z[name] = torch.stack(draws, dim=1)
+            keys = of_episode(noise_keys(key.seed, key.phase, market, team.unit_ids), key)
+            drawn = noise(keys, 0, auctions, team.strategy.act_size)
+            self.z[name] = drawn.transpose(0, 1)
         return self.z[name][number]
 
 
@@ -100,7 +99,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._flush_every = flush_every
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
-        self._log = DispatchLog(portfolio) if recorder is not None else None
+        self._log = (
+            DispatchLog(portfolio.fleet, portfolio.profiles) if recorder is not None else None
+        )
         self._policy_log = PolicyLog(key) if recorder is not None else None
         self._no_action = {
             team.unit_ids: torch.empty((len(team.unit_ids), 0), dtype=torch.float64)

@@ -21,10 +21,13 @@ from assume_rl.agents.codec import make_codec
 from assume_rl.agents.coordinator import Coordinator
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.market_operator import MarketOperator
-from assume_rl.agents.portfolio import Calendar, EpisodeKey, Policy, build_portfolios
-from assume_rl.agents.recorder import Recorder, Sink
+from assume_rl.agents.portfolio import build_portfolios
+from assume_rl.agents.recorder import Recorder
 from assume_rl.agents.transport import Failures, settle, tcp_container
 from assume_rl.agents.unit_operator import UnitOperator
+from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.rows import Sink
+from assume_rl.episodes.teams import Policy
 from assume_rl.scenario.compile import Compiled
 
 OnTime = Callable[[float], None]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from assume_rl.agents.recorder import Sink
+from assume_rl.episodes.rows import Sink
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.meta import write_meta
 from assume_rl.experiments.outputs import (

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from assume_rl.agents.learning_plan import pick_device, update_interval
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.world import World
+from assume_rl.episodes.learning_plan import pick_device, update_interval
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import (
     Experiment,

@@ -69,6 +69,11 @@ class Learner:
             for positions in group_positions(agents)
         )
         self.replay = tuple(self._buffer(group) for group in self.groups)
+        self._batch_key = torch.tensor(keyed.key(seed, "replay"), device=device)
+        self._noise_keys = tuple(
+            keyed.keys(seed, "target_noise", ids=group.actor.unit_ids, device=device)
+            for group in self.groups
+        )
         self._order = JointOrder(
             joint_order(agents, [a.unique_size for a in agents], device),
             joint_order(agents, [a.act_size for a in agents], device),
@@ -144,23 +149,19 @@ class Learner:
         self, count: int
     ) -> tuple[Int[Tensor, "iteration row"], list[Float[Tensor, "iteration agent row act"]] | None]:
         """Batch indices and smoothing noise of one update call, keyed by its number."""
-        rows = self.config.batch_size
+        rows, update = self.config.batch_size, torch.tensor(self.updates, device=self._device)
         size = max(self.replay[0].size(), 1)
-        generator = keyed.generator(self._seed, "replay", self.updates)
-        index = torch.randint(size, (count, rows), generator=generator).to(self._device)
+        key = keyed.combine(self._batch_key, update)
+        index = keyed.below(size, key, count * rows).view(count, rows)
         if not self.algorithm.smooths_targets:
             return index, None
         noise = []
-        for group in self.groups:
-            shape = (count, rows, group.specs[0].act_size)
-            # Keyed by agent and drawn in float64: neither others nor the dtype change them.
-            draws = [
-                keyed.normal(shape, self._seed, "target_noise", self.updates, spec.unit_id)
-                for spec in group.specs
-            ]
-            z = torch.stack(draws, dim=1).to(self._device, self._dtype)
+        for group, keys in zip(self.groups, self._noise_keys, strict=True):
+            act = group.specs[0].act_size
+            z = keyed.normal(keyed.combine(keys, update), count * rows * act).to(self._dtype)
             clip = self.config.target_noise_clip
-            noise.append((z * self.config.target_policy_noise).clamp(-clip, clip))
+            smoothing = (z * self.config.target_policy_noise).clamp(-clip, clip)
+            noise.append(smoothing.view(len(group.specs), count, rows, act).transpose(0, 1))
         return index, noise
 
     def _batch(self, buffer: ReplayBuffer, index: Int[Tensor, " row"]) -> Batch:

@@ -190,7 +190,7 @@ def _initial(
     weights: Weights = {}
     for name, rows, columns in zip(names, sizes[:-1], sizes[1:], strict=True):
         bound = math.sqrt(6.0 / (rows + columns))
-        draws = [keyed.uniform((rows, columns), seed, "init", net, u, name) for u, net in nets]
+        draws = [keyed.array((rows, columns), seed, "init", net, u, name) for u, net in nets]
         weights[f"{name}.weight"] = (2.0 * torch.stack(draws) - 1.0) * bound
         weights[f"{name}.bias"] = torch.zeros(len(nets), columns, dtype=torch.float64)
     return weights

@@ -37,7 +37,7 @@ def _random_books() -> Books:
     """Books with repeated prices, empty slots, one-sided books and one without any order."""
 
     def draw(name: str) -> Tensor:
-        return keyed.uniform((_BOOKS, _SLOTS), 0, "check_clearing", name)
+        return keyed.array((_BOOKS, _SLOTS), 0, "check_clearing", name)
 
     price = (draw("price") * 12).floor() * 5 - 10
     volume = ((draw("volume") - 0.5) * 200).round(decimals=1)
@@ -94,7 +94,7 @@ def _check_prices(books: Books, cleared: Clearing) -> None:
 
 
 def _check_slot_order(rule: Rule, books: Books, cleared: Clearing) -> None:
-    order = keyed.uniform((_SLOTS,), 0, "check_clearing", "order").argsort()
+    order = keyed.array((_SLOTS,), 0, "check_clearing", "order").argsort()
     shuffled = rule(*(x[:, order] for x in books))
     message = "the order of the slots decides; equal prices are for `tie` to order"
     same = (shuffled.accepted - cleared.accepted[:, order]).abs() < _TOLERANCE

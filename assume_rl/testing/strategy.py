@@ -139,7 +139,7 @@ def _per_unit(slots: Tensor, strategy: Strategy) -> Tensor:
 
 
 def _draw(shape: tuple[int, ...], purpose: str) -> Tensor:
-    return keyed.uniform(shape, 0, "check_strategy", purpose)
+    return keyed.array(shape, 0, "check_strategy", purpose)
 
 
 def _copy(value: Side, i: int) -> Side:

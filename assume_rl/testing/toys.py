@@ -83,7 +83,7 @@ def _row(values: Sequence[float] | float, size: int) -> Tensor:
 
 
 def _draw(shape: tuple[int, ...], purpose: str) -> Tensor:
-    return keyed.uniform(shape, 0, "toy_fleet", purpose)
+    return keyed.array(shape, 0, "toy_fleet", purpose)
 
 
 def _forecasts(steps: int, units: int, varied: bool) -> Forecasts:

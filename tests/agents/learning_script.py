@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mango import AgentAddress, Role
 
+from assume_rl import keyed
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.messages import (
     Acted,
@@ -22,7 +23,6 @@ from assume_rl.agents.messages import (
     UpdateDue,
 )
 from assume_rl.core.bidding.protocol import Feature, Layout
-from assume_rl.keyed import normal
 
 START = datetime(2019, 1, 1)
 END = datetime(2019, 1, 2)
@@ -77,7 +77,7 @@ def new_role(config: dict[str, Any] | None = None, **options: Any) -> tuple[Lear
 def record(hour: int, unit: str, episode: int = 1) -> tuple[Observed, Acted, Rewarded]:
     """What the script makes a unit tell about an hour."""
     time, size = float(T0 + 3600 * hour), UNITS[unit]
-    draws = normal((6,), episode, "script", hour, unit).float()
+    draws = keyed.normal(torch.tensor(keyed.key(episode, "script", hour, unit)), 6).float()
     return (
         Observed(unit, time, draws[:3]),
         Acted(unit, time, draws[3 : 3 + size].clamp(-1, 1), torch.zeros(size)),

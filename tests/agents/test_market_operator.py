@@ -23,9 +23,9 @@ from assume_rl.agents.messages import (
     RegisterBidder,
     Rows,
 )
-from assume_rl.agents.portfolio import EpisodeKey
 from assume_rl.agents.transport import Failures, post, settle
 from assume_rl.core.types import Auction, Bids, Tick
+from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.scenario.types import MarketSpec
 
 HOUR = 3600

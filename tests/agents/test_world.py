@@ -13,10 +13,10 @@ from mango import ExternalClock, Role, activate, agent_composed_of
 
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.messages import AuctionResult, MarketOpened, PolicyUpdate
-from assume_rl.agents.portfolio import Calendar
 from assume_rl.agents.transport import tcp_container
 from assume_rl.agents.unit_operator import UnitOperator
 from assume_rl.agents.world import World
+from assume_rl.episodes.calendar import Calendar
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario

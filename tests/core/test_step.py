@@ -26,7 +26,7 @@ def book(volume: Tensor, unit: tuple[int, ...], price: Tensor | None = None) -> 
 
 
 def draw(shape: tuple[int, ...], purpose: str) -> Tensor:
-    return keyed.uniform(shape, 0, "test_step", purpose)
+    return keyed.array(shape, 0, "test_step", purpose)
 
 
 # --- window -------------------------------------------------------------------------------------

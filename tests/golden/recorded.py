@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from assume_rl.agents.portfolio import Policy
 from assume_rl.agents.world import World
+from assume_rl.episodes.teams import Policy
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, read, run
 
-from assume_rl.agents.portfolio import Policy
+from assume_rl.episodes.teams import Policy
 from assume_rl.learning.checkpoint import load_policies
 
 DIGITS = 1e-6  # times max(1, |x|)

@@ -89,12 +89,16 @@ class LoopUpdate:
 
     def _draws(self) -> tuple[Tensor, list[Tensor]]:
         steps, batch = self.config.gradient_steps, self.config.batch_size
-        draw = keyed.generator(self.seed, "replay", self.updates)
-        index = torch.randint(len(self.terminated), (steps, batch), generator=draw)
-        key = (self.seed, "target_noise", self.updates)
-        return index, [
-            keyed.normal((steps, batch, a.spec.act_size), *key, a.spec.unit_id) for a in self.agents
-        ]
+        update = torch.tensor(self.updates)
+        draw = keyed.combine(torch.tensor(keyed.key(self.seed, "replay")), update)
+        index = keyed.below(len(self.terminated), draw, steps * batch).view(steps, batch)
+        noise = []
+        for agent in self.agents:
+            own = torch.tensor(keyed.key(self.seed, "target_noise", agent.spec.unit_id))
+            act = agent.spec.act_size
+            drawn = keyed.normal(keyed.combine(own, update), steps * batch * act)
+            noise.append(drawn.view(steps, batch, act))
+        return index, noise
 
     def _seen(self, i: int, obs: list[Tensor], actions: list[Tensor]) -> Tensor:
         uniques = [

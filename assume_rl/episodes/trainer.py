@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from assume_rl.agents.learning_files import load_actors, load_critics, trainer_state
 from assume_rl.core.bidding.protocol import Layout
+from assume_rl.episodes.learning_files import load_actors, load_critics, trainer_state
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.checkpoint import save_policies, save_trainer_state

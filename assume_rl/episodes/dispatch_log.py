@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.agents.portfolio import Portfolio
 from assume_rl.core.step import generation_cost
-from assume_rl.core.types import UnitState
+from assume_rl.core.types import Fleet, Profiles, UnitState
 
 
 class DispatchLog:
-    """Buffers what one operator's units delivered, earned and spent per step."""
+    """Buffers what units delivered, earned and spent per step."""
 
-    def __init__(self, portfolio: Portfolio) -> None:
-        self._own = portfolio
+    def __init__(self, fleet: Fleet, profiles: Profiles) -> None:
+        self._fleet = fleet
+        self._profiles = profiles
         self._entries: list[tuple[int, int, UnitState]] = []
 
     def add(self, state: UnitState, step: int, steps: int) -> None:
@@ -31,15 +31,15 @@ class DispatchLog:
         power = _recent([(state.energy, state.lookback, n) for _, n, state in entries])
         cashflow = _recent([(state.cashflow, state.lookback, n) for _, n, state in entries])
         steps = torch.cat([torch.arange(step - n + 1, step + 1) for step, n, _ in entries])
-        yield dispatch_columns(self._own, steps, power, cashflow)
+        yield dispatch_columns(self._fleet, self._profiles, steps, power, cashflow)
 
 
 def dispatch_columns(
-    portfolio: Portfolio, steps: Tensor, power: Tensor, cashflow: Tensor
+    fleet: Fleet, profiles: Profiles, steps: Tensor, power: Tensor, cashflow: Tensor
 ) -> dict[str, Any]:
     """Columns of `unit_dispatch`; `power` MW and `cashflow` EUR are (step, unit)."""
-    cost = generation_cost(portfolio.profiles.marginal_cost[steps], power)
-    names = np.array(portfolio.fleet.ids, dtype=object)
+    cost = generation_cost(profiles.marginal_cost[steps], power)
+    names = np.array(fleet.ids, dtype=object)
     return {
         "step": np.repeat(steps.numpy(), len(names)),
         "unit": np.tile(names, len(steps)),

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from assume_rl.agents.order_log import ClearedAuction, Columns, OrderLog
 from assume_rl.core.clearing import RULES
 from assume_rl.core.types import Auction
+from assume_rl.episodes.order_log import ClearedAuction, Columns, OrderLog
 
 UNITS = ("plant", "plant", "load")
 

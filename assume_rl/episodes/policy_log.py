@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.agents.portfolio import EpisodeKey
 from assume_rl.core.types import Reward
+from assume_rl.episodes.calendar import EpisodeKey
 
 
 class PolicyLog:

@@ -1,0 +1,1 @@
+"""What both shells share of an episode: its calendar, its draws, its plan of learning, its rows."""
