@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 from rich.console import Console
@@ -17,15 +17,19 @@ from assume_rl.cli_output import (
     print_kpis,
     print_summary,
     print_training,
+    print_trainings,
     print_warnings,
 )
+from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.learning_plan import pick_device
 from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train as run_training
-from assume_rl.experiments.train import training_warnings
+from assume_rl.experiments.train import train_seeds as run_trainings
+from assume_rl.experiments.train_task import training_warnings
 from assume_rl.scenario.compile import compile_scenario
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import load_scenario
@@ -39,6 +43,18 @@ app = typer.Typer(
 )
 
 
+class TrainOptions(TypedDict):
+    """What one training and one of several seeds are told alike."""
+
+    policies: Path | None
+    device: str | None
+    engine: EngineName
+    db: str | None
+    csv: Path | None
+    out: Path | None
+    overwrite: bool
+
+
 class Device(StrEnum):
     """Where networks live."""
 
@@ -48,9 +64,11 @@ class Device(StrEnum):
 
 
 class Engine(StrEnum):
-    """Which shell runs the market."""
+    """Which shell plays the market."""
 
+    auto = "auto"
     agents = "agents"
+    batch = "batch"
 
 
 Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yaml).")]
@@ -75,7 +93,20 @@ DeviceOption = Annotated[
         help="Where networks train, learning_config.device by default; acting is on the CPU.",
     ),
 ]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="The shell that runs the market.")]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="The shell that plays the market: agents that exchange messages, or whole markets as "
+        "tensors (batch). auto: train on batch where it supports the scenario, else agents.",
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds", min=1, help="Train so many seeds side by side: --seed, --seed + 1, ..."
+    ),
+]
 Database = Annotated[
     str | None, typer.Option("--db", help="SQLAlchemy URL; results.db in --out by default.")
 ]
@@ -101,7 +132,7 @@ def validate(
 def run(
     scenario: Folder,
     case: Case = None,
-    engine: EngineOption = Engine.agents,
+    engine: EngineOption = Engine.auto,
     policies: Policies = None,
     seed: Seed = None,
     device: DeviceOption = None,
@@ -121,6 +152,7 @@ def run(
             loaded,
             policies=policies,
             seed=seed,
+            engine=engine.value,
             db=db,
             csv=csv,
             out=out,
@@ -134,9 +166,10 @@ def run(
 def train(
     scenario: Folder,
     case: Case = None,
-    engine: EngineOption = Engine.agents,
+    engine: EngineOption = Engine.auto,
     policies: Policies = None,
     seed: Seed = None,
+    seeds: Seeds = None,
     device: DeviceOption = None,
     overrides: Set = None,
     db: Database = None,
@@ -148,27 +181,32 @@ def train(
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
     loaded = _load(scenario, case, overrides, strict, device)
-    console = _console(loaded, quiet, training_warnings(loaded))
+    console = _console(loaded, quiet, training_warnings(loaded, engine.value))
+    settings = TrainOptions(
+        policies=policies,
+        device=device,
+        engine=engine.value,
+        db=db,
+        csv=csv,
+        out=out,
+        overwrite=overwrite,
+    )
     with _observer(console, quiet) as observer:
-        result = run_training(
-            loaded,
-            policies=policies,
-            seed=seed,
-            device=device,
-            db=db,
-            csv=csv,
-            out=out,
-            overwrite=overwrite,
-            observer=observer,
+        if seeds is None:
+            print_training(console, run_training(loaded, seed=seed, observer=observer, **settings))
+            return
+        first = draw_seed(loaded, seed)
+        results = run_trainings(
+            loaded, seeds=range(first, first + seeds), observer=observer, **settings
         )
-    print_training(console, result)
+    print_trainings(console, results)
 
 
 @app.command()
 def evaluate(
     scenario: Folder,
     case: Case = None,
-    engine: EngineOption = Engine.agents,
+    engine: EngineOption = Engine.auto,
     policies: Policies = None,
     seed: Seed = None,
     device: DeviceOption = None,
@@ -188,6 +226,7 @@ def evaluate(
             loaded,
             policies=policies,
             seed=seed,
+            engine=engine.value,
             db=db,
             csv=csv,
             out=out,

@@ -1,6 +1,8 @@
 """What the command line prints: tables and progress."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -165,6 +167,26 @@ def print_training(console: Console, result: TrainResult) -> None:
     for folder in result.policies:
         console.print(f"policies: {folder}", markup=False, highlight=False, soft_wrap=True)
     _print_place(console, result.folder, result.database)
+
+
+def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
+    """Print how good the policies of each seed are."""
+    table = Table("seed", "last reward", "best reward", "last, of best response", "folder")
+    for result in results:
+        share = "" if result.last.share is None else f"{result.last.share:.1%}"
+        table.add_row(
+            str(result.seed),
+            f"{result.last.reward:.3f}",
+            f"{result.best.reward:.3f}",
+            share,
+            str(result.folder),
+        )
+    console.print(table)
+    rewards = [result.last.reward for result in results]
+    console.print(
+        f"last policies, {len(rewards)} seeds: median reward {median(rewards):.3f}, "
+        f"{min(rewards):.3f} to {max(rewards):.3f}"
+    )
 
 
 def _print_share(console: Console, evaluation: Evaluation) -> None:

@@ -3,9 +3,7 @@
 import json
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -38,18 +36,18 @@ class TimedSink:
 
 def peer_seconds(python: Path, scenario: Path, case: str) -> dict[str, float]:
     """Seconds that ASSUME, in the environment of `python`, takes to load and to run a case."""
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = Path(folder) / "inputs"
-        shutil.copytree(scenario, inputs / scenario.name)
-        script = Path(__file__).with_name("peer.py")
-        database = f"sqlite:///{folder}/peer.db"
-        done = subprocess.run(
-            [str(python), str(script), str(inputs), scenario.name, case, database],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "TZ": "UTC"},
-            cwd=folder,
-        )
-        result: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-        return result
+    found: dict[str, float] = ask_peer(python, "peer", scenario, case, "sqlite:///peer.db")
+    return found
+
+
+def ask_peer(python: Path, module: str, *arguments: object) -> Any:
+    """What `benchmarks.<module>`, executed by the `python` of ASSUME's environment, prints."""
+    done = subprocess.run(
+        [str(python), "-m", f"benchmarks.{module}", *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "TZ": "UTC", "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    return json.loads(done.stdout.splitlines()[-1])

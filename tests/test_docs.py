@@ -55,13 +55,20 @@ def test_every_command_runs(folder, monkeypatch, capsys):
     assert {c.split()[0] for c in commands()} == {"validate", "train", "evaluate", "run"}
 
 
-def test_every_python_block_runs(folder, monkeypatch):
+@pytest.mark.parametrize(
+    ("page", "needs"),
+    [("README.md", ()), ("docs/environments.md", ("pettingzoo", "torchrl", "gymnasium"))],
+)
+def test_every_python_block_runs(page, needs, folder, monkeypatch):
+    for library in needs:
+        pytest.importorskip(library, reason=f"needs the extra '{library}'")
     monkeypatch.chdir(folder)
     names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, page, "exec"), names)
         names.pop("database", None)
 
 

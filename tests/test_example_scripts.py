@@ -1,5 +1,6 @@
 """Every numbered example runs as it stands, from any folder, without a warning."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,22 +13,39 @@ EXPECTED = {
     "02_train_and_reload.py": "share of the exact best response",
     "03_mix_policies.py": "learner_01 (finished)",
 }
+TRAINS = {  # iterations, and the library that it needs
+    "04_train_with_torchrl.py": ("10", "torchrl"),
+    "05_train_with_pettingzoo.py": ("5", "pettingzoo"),
+}
 
 
 def test_every_numbered_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("[0-9]*.py")} == EXPECTED.keys()
+    assert {path.name for path in EXAMPLES.glob("[0-9]*.py")} == EXPECTED.keys() | TRAINS.keys()
 
 
-@pytest.mark.parametrize("script", EXPECTED)
-def test_an_example_runs(script: str, tmp_path: Path) -> None:
+def output(script: str, argument: Path | str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / script, tmp_path / "out"],
-        cwd=tmp_path,
+        [sys.executable, "-W", "error", EXAMPLES / script, argument],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert EXPECTED[script] in done.stdout
     assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", EXPECTED)
+def test_an_example_runs(script: str, tmp_path: Path) -> None:
+    assert EXPECTED[script] in output(script, tmp_path / "out", tmp_path)
+
+
+@pytest.mark.parametrize("script", TRAINS)
+def test_training_with_a_library_pays(script: str, tmp_path: Path) -> None:
+    iterations, library = TRAINS[script]
+    pytest.importorskip(library, reason=f"needs the extra '{library}'")
+    printed = output(script, iterations, tmp_path)
+    rewards = dict(re.findall(r"^(.+): reward (-?[\d.]+)", printed, flags=re.MULTILINE))
+    assert float(rewards["after training"]) > float(rewards["before training"]) + 5.0

@@ -143,15 +143,15 @@ def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
 def _joint(rows: list[tuple[Frame, Frame | None]], groups: Sequence[Units]) -> Joint:
     return Joint(
         groups=tuple(_transitions(rows, units) for units in groups),
-        terminated=torch.tensor([after is None for _, after in rows]),
-        truncated=torch.zeros(len(rows), dtype=torch.bool),
+        terminated=torch.tensor([[after is None for _, after in rows]]),
+        truncated=torch.zeros(1, len(rows), dtype=torch.bool),
     )
 
 
 def _transitions(rows: list[tuple[Frame, Frame | None]], units: Units) -> Transitions:
-    shape = (len(rows), len(units), -1)
+    shape = (1, len(rows), len(units), -1)  # one seed
     obs = torch.stack([f.observed[u].observation for f, _ in rows for u in units]).view(shape)
-    nothing = torch.zeros_like(obs[0, 0])
+    nothing = torch.zeros_like(obs[0, 0, 0])
     following = [
         after.observed[u].observation if after else nothing for _, after in rows for u in units
     ]
@@ -159,7 +159,7 @@ def _transitions(rows: list[tuple[Frame, Frame | None]], units: Units) -> Transi
         obs=obs,
         action=torch.stack([f.acted[u].action for f, _ in rows for u in units]).view(shape),
         reward=torch.tensor(
-            [[f.rewarded[u].reward for u in units] for f, _ in rows], dtype=obs.dtype
+            [[[f.rewarded[u].reward for u in units] for f, _ in rows]], dtype=obs.dtype
         ),
         next_obs=torch.stack(following).view(shape),
     )

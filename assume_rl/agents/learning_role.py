@@ -32,14 +32,16 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.policy_desk import PolicyDesk
 from assume_rl.agents.transport import Failures, post
 from assume_rl.core.bidding.protocol import Layout
-from assume_rl.episodes.learning_files import Networks, load_obj, networks, write_networks
+from assume_rl.episodes.learning_files import load_obj
 from assume_rl.episodes.learning_plan import Plan, Scores, Selection, pick_device
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.critics.critic import CriticNets
 from assume_rl.learning.exploration import OFF, Exploration
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.networks import ActorStack, CriticStack
+from assume_rl.learning.states import States, networks, write_networks
 
 
 class Learning(Role):  # type: ignore[misc]
@@ -177,25 +179,25 @@ class Learning(Role):  # type: ignore[misc]
 
     def create_actors(self) -> tuple[ActorStack, ...]:
         """Snapshots of all actors, which are created if they are not there yet."""
-        return tuple(group.actor.clone() for group in self._trainer.groups)
+        return self.learner.actors()
 
-    def create_critics(self) -> tuple[CriticStack, ...]:
+    def create_critics(self) -> tuple[CriticStack | CriticNets, ...]:
         """Snapshots of all critics, which are created if they are not there yet."""
-        return tuple(group.critic.clone() for group in self._trainer.groups)
+        return tuple(critic.snapshot(0) for critic in self.learner.critics)
 
-    def create_actors_and_critics(self, actors_and_critics: Networks | None = None) -> None:
+    def create_actors_and_critics(self, actors_and_critics: States | None = None) -> None:
         """Create all networks, with the weights that `extract_actors_and_critics` gave, if any.
 
         `PolicyError` if they do not fit.
         """
-        groups = self._trainer.groups
+        learner = self.learner
         if actors_and_critics is not None:
-            write_networks(groups, actors_and_critics)
+            write_networks(learner, 0, actors_and_critics)
             self._desk.renew()
 
-    def extract_actors_and_critics(self) -> Networks:
+    def extract_actors_and_critics(self) -> States:
         """Copies of actors, critics and their targets: kind -> unit -> state dict."""
-        return networks(self._trainer.groups)
+        return networks(self.learner, 0)
 
     def turn_off_initial_exploration(self, unit_ids: Sequence[str] | None = None) -> None:
         """Let these units (None: all) act on their actors, with noise, from now on."""
@@ -290,7 +292,7 @@ class Learning(Role):  # type: ignore[misc]
         if self.recorder is not None:
             for columns in rl_params(frames, trainer.specs, episode.number, episode.evaluation):
                 post(self.context, Rows("rl_params", columns), self.recorder)
-        groups = [group.actor.unit_ids for group in trainer.groups]
+        groups = [group.unit_ids for group in trainer.groups]
         joint = episode.experience.take_transitions(len(units), groups, final=final)
         if joint is not None:
             trainer.learner.observe(joint)
@@ -307,7 +309,8 @@ class Learning(Role):  # type: ignore[misc]
         if self._episode.evaluation or not self._trainer.ready:
             return
         episode = self._episode
-        metrics = self.learner.update(self.plan.progress(self.episodes_done, now))
+        progress = self.plan.progress(self.episodes_done, now)
+        metrics = self.learner.update(progress).of_seed(0)
         if self.recorder is not None:
             first = self.plan.iterations_before(self.episodes_done, episode.updates)
             units = self._trainer.unit_ids

@@ -49,6 +49,19 @@ class Layout:
     tie: Tensor  # (auction, product, slot)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a market does at one instant, and when among the other markets.
+
+    Markets clear in the order of the configuration, and all clear before any opens: each waits for
+    the clearings `before` its own, and for those `after` it (its own counted) before it opens.
+    """
+
+    tick: Tick
+    before: int
+    after: int
+
+
 class MarketOperator(Role):  # type: ignore[misc]
     """One market. Opens and clears by the clock, following the precomputed plan.
 
@@ -71,8 +84,7 @@ class MarketOperator(Role):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._spec = spec
-        self._agenda = [_own(tick, spec.name) for tick in plan]
-        self._agenda = [tick for tick in self._agenda if tick.opening or tick.closing]
+        self._agenda = [entry for tick in plan if (entry := _entry(tick, spec.name)) is not None]
         self._start = start
         self._key = key
         self._failures = failures
@@ -82,7 +94,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._books: dict[int, dict[str, Book]] = defaultdict(dict)
         self._open: dict[int, Auction] = {}
         self._layouts: dict[tuple[tuple[str, tuple[int, ...]], ...], Layout] = {}
-        self._auctions = sum(len(tick.opening) for tick in self._agenda)
+        self._auctions = sum(len(entry.tick.opening) for entry in self._agenda)
         self._log = OrderLog(spec.name) if recorder is not None else None
         self._next_flush = flush_every or 0
 
@@ -101,15 +113,15 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     async def _follow_agenda(self) -> None:
         clock = self.context.scheduler.clock
-        for tick in self._agenda:
+        for entry in self._agenda:
             with sleeping_wait():
-                await clock.sleep(self._start + tick.time - clock.time)
+                await clock.sleep(self._start + entry.tick.time - clock.time)
             try:
-                for auction in tick.closing:
+                await _turns(entry.before)
+                for auction in entry.tick.closing:
                     self._close(auction)
-                # Every market that closes now does so before any opens: results come first.
-                await asyncio.sleep(0)
-                for auction in tick.opening:
+                await _turns(entry.after)
+                for auction in entry.tick.opening:
                     self._announce(auction)
             except Exception as error:
                 self._failures.note(error)
@@ -252,9 +264,18 @@ def _join(books: dict[str, Book]) -> Bids:
     return Bids(price, volume, torch.empty(price.shape[-1], dtype=torch.int64))
 
 
-def _own(tick: Tick, market: str) -> Tick:
-    return replace(
-        tick,
-        closing=tuple(a for a in tick.closing if a.market == market),
-        opening=tuple(a for a in tick.opening if a.market == market),
-    )
+def _entry(tick: Tick, market: str) -> Entry | None:
+    """A market's part of a tick; None if it has none."""
+    closing = tuple(a for a in tick.closing if a.market == market)
+    opening = tuple(a for a in tick.opening if a.market == market)
+    if not closing and not opening:
+        return None
+    before = next((i for i, a in enumerate(tick.closing) if a.market == market), 0)
+    own = replace(tick, closing=closing, opening=opening)
+    return Entry(own, before, len(tick.closing) - before)
+
+
+async def _turns(count: int) -> None:
+    """Let the other markets of this instant act, so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from assume_rl.agents.portfolio import Portfolio
-from assume_rl.core.step import dispatch, execute, initial_state, look
+from assume_rl.core.step import initial_state, look
 from assume_rl.core.types import Auction, Bids
-from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.episodes.calendar import Calendar
-from assume_rl.episodes.dispatch_log import dispatch_columns
+from assume_rl.episodes.routine_log import RoutineLog
+from assume_rl.episodes.routines import memoryless, one_step_each
 from assume_rl.episodes.teams import Team
 
 
@@ -31,18 +31,16 @@ class Routine:
         self, portfolio: Portfolio, calendar: Calendar, market: str, auctions: Sequence[Auction]
     ) -> None:
         self._own = portfolio
-        self._calendar = calendar
-        self._first = torch.tensor([auction.first[0] for auction in auctions])
         opened = torch.tensor([a.opens // calendar.step_seconds for a in auctions])
-        parts = [self._orders(team, market, opened) for team in portfolio.teams[market]]
+        first = auctions[0].first[0]
+        parts = [self._orders(team, market, opened, first) for team in portfolio.teams[market]]
         self._price = torch.cat([part.price for part in parts], dim=-1)
         self._volume = torch.cat([part.volume for part in parts], dim=-1)
         self._unit = torch.cat([part.unit for part in parts])
-        self._results: dict[int, tuple[Tensor, Tensor]] = {}
-        self._reported = -1  # last step in the tables
+        self._log = RoutineLog(portfolio.fleet, portfolio.profiles, self._unit, calendar.step_hours)
 
-    def _orders(self, team: Team, market: str, opened: Tensor) -> Bids:
-        offset = int(self._first[0] - opened[0])
+    def _orders(self, team: Team, market: str, opened: Tensor, first: int) -> Bids:
+        offset = first - int(opened[0])
         own = self._own
         state = initial_state(own.fleet, 1, offset, (len(opened),), keep_prices=False)
         view = look(
@@ -58,39 +56,11 @@ class Routine:
 
     def settle(self, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
         """Keep a result; a repeated one changes nothing."""
-        self._results.setdefault(auction.number, (accepted, paid))
+        self._log.add(auction.first[0], accepted, paid)
 
     def drain(self) -> Iterator[dict[str, Any]]:
         """Rows of `unit_dispatch` since the last time, up to the last result."""
-        results, self._results = self._results, {}
-        if not results:
-            return
-        numbers = torch.tensor(list(results))
-        accepted = torch.stack([accepted for accepted, _ in results.values()])
-        paid = torch.stack([paid for _, paid in results.values()])
-        power, cashflow = self._deliver(numbers, accepted, paid)
-        delivered = self._first[numbers]
-        steps = torch.arange(self._reported + 1, int(delivered.max()) + 1)
-        place = delivered - self._reported - 1
-        self._reported = int(delivered.max())
-        shape = (len(steps), power.shape[-1])
-        yield dispatch_columns(
-            self._own.fleet,
-            self._own.profiles,
-            steps,
-            power.new_zeros(shape).index_copy(0, place, power),
-            power.new_zeros(shape).index_copy(0, place, cashflow),
-        )
-
-    def _deliver(self, numbers: Tensor, accepted: Tensor, paid: Tensor) -> tuple[Tensor, Tensor]:
-        """(auction, unit): power and cash flow of the only step of each auction."""
-        own = self._own
-        bids = Bids(self._price[numbers], self._volume[numbers], self._unit)
-        state = initial_state(own.fleet, 0, 0, (len(numbers),), keep_prices=False)
-        hours = self._calendar.step_hours
-        state = dispatch(state, bids, accepted, paid, (0,), (1,), hours)
-        state = execute(own.fleet, own.profiles, state, self._first[numbers], 1)
-        return state.energy[:, 0], state.cashflow[:, 0]
+        yield from self._log.drain()
 
 
 def routine_of(
@@ -100,23 +70,7 @@ def routine_of(
     if len(portfolio.teams) != 1:
         return None
     ((market, teams),) = portfolio.teams.items()
-    simple = all(_memoryless(team) for team in teams)
-    if not simple or not auctions[market] or not _one_step_each(auctions[market], calendar):
+    simple = all(memoryless(team.strategy, team.members.block) for team in teams)
+    if not simple or not one_step_each(auctions[market], calendar.step_seconds):
         return None
     return Routine(portfolio, calendar, market, auctions[market])
-
-
-def _memoryless(team: Team) -> bool:
-    strategy, block = team.strategy, team.members.block
-    history = TECHNOLOGIES[block.technology].has_history(block.params)
-    looks_back = strategy.foresight > 0 or strategy.needs_operating_time or history
-    return strategy.act_size == 0 and not looks_back
-
-
-def _one_step_each(auctions: Sequence[Auction], calendar: Calendar) -> bool:
-    """Every auction sells one step of its own, and that step is executed as it clears."""
-    seconds = calendar.step_seconds
-    alike = {(a.length, a.first[0] - a.opens // seconds) for a in auctions}
-    executed = all(a.closes // seconds == a.first[0] for a in auctions)
-    steps = {a.first[0] for a in auctions}
-    return alike == {((1,), next(iter(alike))[1])} and executed and len(steps) == len(auctions)

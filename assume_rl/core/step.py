@@ -88,30 +88,37 @@ def look(
     market: str,
     members: Members,
     strategy: Strategy,
+    *,
+    elapsed: int | None = None,
 ) -> View:
-    """What `members` know when they bid at `step` for products that start at `offsets`."""
+    """What `members` know when they bid at `step` for products that start at `offsets`.
+
+    :param elapsed: steps since the episode began, before which nothing is known; None: `step`
+    """
     units, block, first = members.units, members.block, offsets[0]
     technology = TECHNOLOGIES[block.technology]
     energy = window.of_units(state.energy, units)
+    batch, since = energy.shape[:-2], step if elapsed is None else elapsed
     sold = window.at(energy, state.lookback, offsets)
     capacity = window.of_units(window.at(profiles.capacity, step, offsets), units)
     least, most = technology.band(block.params, capacity, sold)
     previous = energy[..., state.lookback + first - 1, :]
     if strategy.needs_operating_time or technology.has_history(block.params):
         past = energy[..., : state.lookback + first, :]
-        operating_time = technology.operating_time(block.params, past, step + first)
+        operating_time = technology.operating_time(block.params, past, since + first)
     else:
         operating_time = window.zeros(previous.shape, previous.device)
+    cost = window.of_units(window.at(profiles.marginal_cost, step, offsets), units)
     seen = _look_around(profiles, state, step, first, market, units, previous, strategy.foresight)
     return View(
         min_power=least,
         max_power=most,
         sold=sold,
-        marginal_cost=window.of_units(window.at(profiles.marginal_cost, step, offsets), units),
+        marginal_cost=window.copies(cost, batch, 2),
         previous_power=previous,
         operating_time=operating_time,
-        residual_load=seen[0],
-        price_forecast=seen[1],
+        residual_load=window.copies(seen[0], batch, 2),
+        price_forecast=window.copies(seen[1], batch, 2),
         price_history=seen[2],
         params=block.params,
     )
@@ -152,15 +159,25 @@ def dispatch(
 
 
 def execute(
-    fleet: Fleet, profiles: Profiles, state: UnitState, step: Step, steps: int
+    fleet: Fleet,
+    profiles: Profiles,
+    state: UnitState,
+    step: Step,
+    steps: int,
+    *,
+    elapsed: int | None = None,
 ) -> UnitState:
-    """Deliver the last `steps` steps, the current one included: `energy` becomes what was done."""
+    """Deliver the last `steps` steps, the current one included: `energy` becomes what was done.
+
+    :param elapsed: steps since the episode began; None: `step`
+    """
+    since = step if elapsed is None else elapsed
     stop = state.lookback + 1
     capacity = window.at(profiles.capacity, step, tuple(range(1 - steps, 1)))
     energy = state.energy.narrow(-2, 0, stop)
     delivered = [
         TECHNOLOGIES[block.technology].execute(
-            block.params, _columns(capacity, block), _columns(energy, block), step
+            block.params, _columns(capacity, block), _columns(energy, block), since
         )
         for block in fleet.blocks
     ]

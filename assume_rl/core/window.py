@@ -76,8 +76,10 @@ def circular(
 ) -> Float[Tensor, "... unit window"]:
     """`size` entries of each unit's series from `start` on; after the end comes the beginning."""
     ahead = ranks(size, table.device)
-    index = ahead + (start if isinstance(start, int) else start[..., None, None])
-    return table[series[:, None], index % table.shape[-1]]
+    index = (ahead + (start if isinstance(start, int) else start[..., None])) % table.shape[-1]
+    if len(table) == 1:
+        return table[0][index].unsqueeze(-2).expand(*index.shape[:-1], len(series), size)
+    return table[series[:, None], index.unsqueeze(-2)]
 
 
 def of_units(
@@ -85,6 +87,13 @@ def of_units(
 ) -> Float[Tensor, "... chosen"]:
     """Columns of some units; None: all."""
     return table if units is None else table.index_select(-1, units)
+
+
+def copies(values: Float[Tensor, "..."], batch: tuple[int, ...], own: int) -> Float[Tensor, "..."]:
+    """The same values for every copy, without copying them; `own`: axes that are not batch."""
+    if values.ndim - own == len(batch):
+        return values
+    return values.expand(*batch, *values.shape)
 
 
 def put(

@@ -4,6 +4,7 @@ Draws are keyed by unit, so that nobody's depend on who else takes part, and by 
 episode, so that they can be worked out an auction, a day or an episode at a time.
 """
 
+import secrets
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,15 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.scenario.types import Scenario
 
 CPU = torch.device("cpu")
+
+
+def draw_seed(scenario: Scenario, seed: int | None) -> int:
+    """The seed asked for, else the study case's; where that is null, one is drawn."""
+    chosen = scenario.config.seed if seed is None else seed
+    return secrets.randbelow(2**31) if chosen is None else chosen
 
 
 def tie_keys(

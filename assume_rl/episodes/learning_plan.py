@@ -80,23 +80,31 @@ class Plan:
         """Training episodes before the first one with updates."""
         return self.config.episodes_collecting_initial_experience
 
-    def progress(self, episodes_done: int, now: float | None = None) -> float:
+    def progress(
+        self, episodes_done: int, now: float | None = None, *, side_by_side: int = 1
+    ) -> float:
         """What is left of training, 1 to 0, at `now` of the episode after `episodes_done` others.
 
-        `now`: POSIX seconds; None: the start of the episode.
+        `now`: POSIX seconds; None: the start of the episode. `side_by_side`: episodes that are
+        played at once.
         """
         now = min(max(self.start if now is None else now, self.start), self.end)
-        elapsed = (now - self.start) / (self.end - self.start)
+        elapsed = side_by_side * (now - self.start) / (self.end - self.start)
         return progress(
             episodes_done, self.initial_episodes, self.config.training_episodes, elapsed
         )
 
     def exploration(
-        self, episodes_done: int, now: float | None = None, *, random_start: bool = True
+        self,
+        episodes_done: int,
+        now: float | None = None,
+        *,
+        random_start: bool = True,
+        side_by_side: int = 1,
     ) -> Exploration:
         """Exploration of a training episode; `random_start`: whether the first ones are random."""
         initial = random_start and episodes_done < self.initial_episodes
-        left = self.progress(episodes_done, now)
+        left = self.progress(episodes_done, now, side_by_side=side_by_side)
         return exploration_at(self.config, initial=initial, progress=left)
 
     def iterations_before(self, episodes_done: int, updates: int) -> int:

@@ -22,7 +22,7 @@ class Policy(Protocol):
         ...
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """(unit, obs) -> (unit, act)."""
+        """(..., unit, obs) -> (..., unit, act)."""
         ...
 
 
@@ -75,9 +75,10 @@ class Separate:
         return max((p.dtype for p in self.policies), key=lambda dtype: torch.finfo(dtype).bits)
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """(unit, obs) -> (unit, act), each row by its own policy."""
-        rows = zip(self.policies, obs.unsqueeze(1), strict=True)
-        return torch.cat([policy(row.to(policy.dtype)) for policy, row in rows])
+        """(..., unit, obs) -> (..., unit, act), each row by its own policy."""
+        rows = zip(self.policies, obs.unbind(-2), strict=True)
+        own = [policy(row.unsqueeze(-2).to(policy.dtype)) for policy, row in rows]
+        return torch.cat(own, dim=-2)
 
 
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:

@@ -1,6 +1,5 @@
 """The learner of a Learning role, from the registration of its agents to files."""
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,18 @@ from typing import Any
 import torch
 
 from assume_rl.core.bidding.protocol import Layout
-from assume_rl.episodes.learning_files import load_actors, load_critics, trainer_state
+from assume_rl.episodes.learning_files import (
+    save_actors,
+    save_critics,
+    take_actors,
+    take_critics,
+)
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.checkpoint import save_policies, save_trainer_state
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.groups import Group
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.transfer import TransferReport
 from assume_rl.learning.types import AgentSpec
-
-logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -55,7 +55,7 @@ class Trainer:
     @property
     def ready(self) -> bool:
         """Whether there is anything to learn from."""
-        return self.created and self.learner.replay[0].size() > 0
+        return self.created and self.learner.replay.size() > 0
 
     @property
     def learner(self) -> Learner:
@@ -64,7 +64,7 @@ class Trainer:
             if not self._specs:
                 raise ConfigurationError("no unit has registered with the Learning role yet")
             self._learner = Learner(
-                self.config, self.specs, seed=self._seed, device=self._device, dtype=self._dtype
+                self.config, self.specs, seeds=(self._seed,), device=self._device, dtype=self._dtype
             )
             for action in self._once_created:
                 action()
@@ -74,7 +74,7 @@ class Trainer:
     @property
     def groups(self) -> tuple[Group, ...]:
         """Agents of equal shape, with their networks."""
-        return tuple(self.learner.groups)
+        return self.learner.groups
 
     def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
         """Make a unit known; `ConfigurationError` if it is too late or known with other sizes."""
@@ -114,27 +114,16 @@ class Trainer:
 
     def save_actors(self, folder: Path, extra: Mapping[str, Any]) -> None:
         """Write a policy folder."""
-        actors = self.learner.actors()
-        save_policies(folder, actors, self.specs, algorithm=self.config.algorithm, extra=extra)
+        save_actors(self.learner, folder, extra)
 
     def save_critics(self, folder: Path) -> None:
         """Write critics, targets and optimisers."""
-        save_trainer_state(folder, trainer_state(self.groups, self.specs, self.config.algorithm))
+        save_critics(self.learner, folder)
 
     def load_actors(self, folder: Path) -> None:
         """Take over the actors that fit; their units are experienced from then on."""
-        found = load_actors(folder, self.groups)
-        self.experienced |= set(found.loaded)
-        _warn("actor", folder, found)
+        self.experienced |= set(take_actors(self.learner, folder))
 
     def load_critics(self, folder: Path) -> None:
         """Take over critics and targets that fit; optimisers too if the fleet is the same."""
-        found = load_critics(folder, self.groups, self.specs, self.config.algorithm)
-        _warn("critic", folder, found)
-
-
-def _warn(kind: str, folder: Path, found: TransferReport) -> None:
-    for unit in found.fresh:
-        logger.warning("'%s' has no %s of unit '%s': it starts afresh", folder, kind, unit)
-    for unit, reason in found.skipped.items():
-        logger.warning("%s of unit '%s' in '%s' not used: %s", kind, unit, folder, reason)
+        take_critics(self.learner, folder)

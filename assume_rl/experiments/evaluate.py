@@ -8,11 +8,12 @@ from assume_rl.experiments.bounds import single_plant_bounds
 from assume_rl.experiments.case import (
     Experiment,
     Places,
-    all_policies,
     compiled_case,
     open_experiment,
 )
+from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.run import play
 from assume_rl.experiments.scores import (
     PriceStatistics,
@@ -74,6 +75,7 @@ def evaluate(
     *,
     policies: Path | str | None = None,
     seed: int | None = None,
+    engine: EngineName = "auto",
     out: Path | str | None = None,
     db: str | None = None,
     csv: Path | str | None = None,
@@ -85,6 +87,7 @@ def evaluate(
     In the result tables it is the simulation `<simulation id>_evaluation`.
 
     :param policies: a policy folder, or the output folder of a training (its last policies).
+    :param engine: `agents` (and `auto`) or `batch`; both give the same market results.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
         `runs/<simulation id>_evaluation`.
     :raises AssumeRlError: something the user can mend.
@@ -95,8 +98,16 @@ def evaluate(
         raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")
     name = f"{compiled.scenario.simulation_id}_evaluation"
     places = Places(out, db, csv, overwrite)
+    shell, _ = choose_engine(engine, compiled, default="agents")
     with open_experiment(
-        compiled, "evaluate", places, seed=seed, keep=KEPT, reads=policies, simulation=name
+        compiled,
+        "evaluate",
+        places,
+        seed=seed,
+        engine=shell,
+        keep=KEPT,
+        reads=policies,
+        simulation=name,
     ) as experiment:
         evaluation = score(experiment, actors, observer or Silent())
         write_kpis(experiment.database)

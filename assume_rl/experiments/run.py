@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.agents.world import World
+from assume_rl.envs.record import play_recorded
 from assume_rl.experiments.case import (
     Experiment,
     Places,
-    all_policies,
     compiled_case,
     open_experiment,
 )
+from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.experiments.policies import all_policies
 from assume_rl.learning.networks import ActorStack
 from assume_rl.results.metrics import write_kpis
 from assume_rl.scenario.types import Scenario
@@ -33,6 +35,7 @@ def run(
     *,
     policies: Path | str | None = None,
     seed: int | None = None,
+    engine: EngineName = "auto",
     out: Path | str | None = None,
     db: str | None = None,
     csv: Path | str | None = None,
@@ -43,13 +46,17 @@ def run(
 
     :param policies: folder with a policy for every learning bidder that the case names none for.
     :param seed: None: the study case's.
+    :param engine: `agents` (and `auto`) or `batch`; both give the same market results.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
     :raises AssumeRlError: something the user can mend.
     """
     compiled = compiled_case(scenario)
     actors = all_policies(compiled, policies)
     places = Places(out, db, csv, overwrite)
-    with open_experiment(compiled, "run", places, seed=seed, reads=policies) as experiment:
+    shell, _ = choose_engine(engine, compiled, default="agents")
+    with open_experiment(
+        compiled, "run", places, seed=seed, engine=shell, reads=policies
+    ) as experiment:
         play(experiment, actors, observer or Silent())
         kpis = tuple(write_kpis(experiment.database))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
@@ -58,8 +65,18 @@ def run(
 
 def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Observer) -> None:
     """One recorded episode on fixed policies: no critics, replay or optimiser in memory."""
-    world = World(experiment.compiled, seed=experiment.seed, policies=policies)
     observer.begin(1)
+    if experiment.engine == "batch":
+        play_recorded(
+            experiment.compiled,
+            seed=experiment.seed,
+            policies=policies,
+            sink=experiment.sink,
+            flush_hours=experiment.flush_hours,
+            on_share=observer.advance,
+        )
+        return
+    world = World(experiment.compiled, seed=experiment.seed, policies=policies)
     complete(
         world.run_episode(
             0,  # training and evaluation episodes count from 1

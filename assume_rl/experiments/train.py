@@ -1,33 +1,23 @@
 """Trains the learning bidders of a study case, keeps the best policies and shows what they do."""
 
-import time
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from assume_rl.agents.learning_role import Learning
-from assume_rl.agents.world import World
-from assume_rl.episodes.learning_plan import pick_device, update_interval
+from assume_rl.episodes.draws import draw_seed
 from assume_rl.errors import ConfigurationError
-from assume_rl.experiments.case import (
-    Experiment,
-    Places,
-    compiled_case,
-    folder_policies,
-    named_policies,
-    open_experiment,
-    policy_folder,
-)
+from assume_rl.experiments.agents_engine import AgentsEngine
+from assume_rl.experiments.batch_engine import BatchEngine
+from assume_rl.experiments.case import Experiment, Places, open_experiment
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
-from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.experiments.outputs import METRICS, POLICIES, check_policy_copy, copy_policies
-from assume_rl.learning.assume_layout import is_assume_layout
-from assume_rl.learning.checkpoint import load_policies
-from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
+from assume_rl.experiments.policies import folder_policies
+from assume_rl.experiments.train_task import Task, training_task
+from assume_rl.experiments.training import training
 from assume_rl.results.metrics import JsonLines, write_kpis
-from assume_rl.scenario.config import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
 
 
@@ -37,6 +27,8 @@ class TrainResult:
 
     folder: Path
     database: str  # SQLAlchemy URL
+    seed: int
+    engine: str  # the shell that trained: agents or batch
     policies: tuple[Path, ...]  # `policies` of the folder, then `trained_policies_save_path`
     episodes: tuple[EpisodeReport, ...]
     last: Evaluation
@@ -50,6 +42,7 @@ def train(
     policies: Path | str | None = None,
     seed: int | None = None,
     device: str | None = None,
+    engine: EngineName = "auto",
     out: Path | str | None = None,
     db: str | None = None,
     csv: Path | str | None = None,
@@ -63,184 +56,159 @@ def train(
     :param policies: folder to start from; likewise `trained_policies_load_path` with
         `continue_learning`.
     :param device: `auto`, `cpu`, `cuda`; None: `learning_config.device`.
+    :param engine: `batch` plays whole markets as tensors, `agents` as agents that exchange
+        messages; `auto`: `batch` where it supports the whole scenario. The run that is recorded in
+        the end is always one of agents.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
     :raises AssumeRlError: something the user can mend.
     """
-    compiled = compiled_case(scenario)
-    config = compiled.scenario.learning
-    fixed = named_policies(compiled)
-    learners = [unit for unit in compiled.learners if unit not in fixed]
-    _check(compiled.scenario, learners)
-    start_from = _start_from(config, policies)
+    task = training_task(scenario, policies, device, engine)
+    chosen = draw_seed(task.compiled.scenario, seed)
+    place = Place(Places(out, db, csv, overwrite), chosen, None)
+    return _train(task, [place], observer or Silent())[0]
+
+
+def train_seeds(
+    scenario: Scenario | Path | str,
+    *,
+    seeds: Sequence[int],
+    policies: Path | str | None = None,
+    device: str | None = None,
+    engine: EngineName = "auto",
+    out: Path | str | None = None,
+    db: str | None = None,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> tuple[TrainResult, ...]:
+    """Train once per seed, as `train` does; the batch engine trains all of them at once.
+
+    On a CPU each seed gives, byte for byte, what it gives alone.
+
+    :param out: gets a folder `seed_<seed>` for each, as do `csv` and `trained_policies_save_path`;
+        in a common `db` the simulations are called `<simulation id>_seed_<seed>`.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
+    task = training_task(scenario, policies, device, engine)
+    places = [_seed_place(task, Places(out, db, csv, overwrite), seed) for seed in seeds]
     watcher = observer or Silent()
-    places = Places(out, db, csv, overwrite)
-    copy = Path(config.trained_policies_save_path) if config.trained_policies_save_path else None
-    if copy is not None:
-        check_policy_copy(copy, overwrite=overwrite)
-    named = str(pick_device(device or config.device))
-    with open_experiment(
-        compiled, "train", places, seed=seed, device=named, keep=KEPT, reads=start_from
-    ) as experiment:
-        learning = _learning_role(experiment, config, named)
-        if start_from is not None:
-            _take_over(learning, start_from)
-        world = World(experiment.compiled, seed=experiment.seed, policies=fixed, learning=learning)
-        reports = complete(_collect(experiment, world, learning, watcher))
-        saved = experiment.folder / POLICIES
-        kinds = {
-            name: fixed | folder_policies(experiment.compiled, saved / name, learners)
-            for name in ("best_reward", "last")
-        }
-        scores = {}
-        for name, actors in kinds.items():
-            # What is recorded for good is the run on the last policies, as users expect it.
-            run = experiment if name == "last" else experiment.unrecorded(KEPT)
-            scores[name] = score(run, actors, Silent())
-        write_kpis(experiment.database)
-        experiment.results["scores"] = {
-            name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
-            for name, s in scores.items()
-        }
-        if copy is not None and copy.resolve() != saved.resolve():
-            copy_policies(saved, copy)
+    if task.engine == "batch":
+        return _train(task, places, watcher)
+    return tuple(result for place in places for result in _train(task, [place], watcher))
+
+
+@dataclass(frozen=True)
+class Place:
+    """One seed of a training and where its results go."""
+
+    places: Places
+    seed: int
+    name: str | None  # of its folder among those of other seeds; None: there are no others
+
+    def simulation(self, task: Task) -> str:
+        """Its name in the result tables."""
+        simulation = task.compiled.scenario.simulation_id
+        return simulation if self.name is None else f"{simulation}_{self.name}"
+
+    def policy_copy(self, task: Task) -> Path | None:
+        """Folder of the user's own that policies are copied to."""
+        path = task.config.trained_policies_save_path
+        if path is None:
+            return None
+        return Path(path) if self.name is None else Path(path) / self.name
+
+
+def _seed_place(task: Task, common: Places, seed: int) -> Place:
+    name = f"seed_{seed}"
+    out = Path(common.out or Path("runs") / task.compiled.scenario.simulation_id) / name
+    csv = None if common.csv is None else Path(common.csv) / name
+    return Place(replace(common, out=out, csv=csv), seed, name)
+
+
+def _train(task: Task, places: Sequence[Place], observer: Observer) -> tuple[TrainResult, ...]:
+    """Train all seeds at once."""
+    for place in places:
+        copy = place.policy_copy(task)
+        if copy is not None:
+            check_policy_copy(copy, overwrite=place.places.overwrite)
+    with ExitStack() as stack:
+        experiments = [
+            stack.enter_context(
+                open_experiment(
+                    task.compiled,
+                    "train",
+                    place.places,
+                    seed=place.seed,
+                    device=task.device,
+                    engine=task.engine,
+                    keep=KEPT,
+                    reads=task.start_from,
+                    simulation=place.simulation(task),
+                )
+            )
+            for place in places
+        ]
+        reports = _collect(task, experiments, observer)
+        pairs = zip(experiments, places, reports, strict=True)
+        return tuple(_finish(task, run, place, found) for run, place, found in pairs)
+
+
+def _collect(
+    task: Task, experiments: Sequence[Experiment], observer: Observer
+) -> list[tuple[EpisodeReport, ...]]:
+    """Run all episodes; whatever stops them, the policies of that moment are saved."""
+    observer.begin(task.config.training_episodes)
+    engine = (
+        BatchEngine(task, experiments)
+        if task.engine == "batch"
+        else AgentsEngine(task, experiments[0])
+    )
+    reports: list[list[EpisodeReport]] = [[] for _ in experiments]
+    with ExitStack() as stack:
+        files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in experiments]
+        for found in training(engine, task.config, observer.advance):
+            for seed, report in found.items():
+                reports[seed].append(report)
+                files[seed].write(asdict(report))
+            observer.episode(_mean(found))
+    return [tuple(own) for own in reports]
+
+
+def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
+    """What an episode brought on average over the seeds."""
+    reports = list(found.values())
+    names = ("reward", "profit", "regret")
+    means = {name: sum(getattr(r, name) for r in reports) / len(reports) for name in names}
+    return replace(reports[0], **means, best=any(r.best for r in reports))
+
+
+def _finish(
+    task: Task, experiment: Experiment, place: Place, reports: tuple[EpisodeReport, ...]
+) -> TrainResult:
+    """Score the saved policies on agents and record the run on the last ones."""
+    saved, scores = experiment.folder / POLICIES, {}
+    for name in ("best_reward", "last"):
+        actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
+        # What is recorded for good is the run on the last policies, as users expect it.
+        run = experiment if name == "last" else experiment.unrecorded(KEPT)
+        scores[name] = score(run, actors, Silent())
+    write_kpis(experiment.database)
+    experiment.results["scores"] = {
+        name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
+        for name, s in scores.items()
+    }
+    copy = place.policy_copy(task)
+    if copy is not None and copy.resolve() != saved.resolve():
+        copy_policies(saved, copy)
     return TrainResult(
         experiment.folder,
         experiment.url,
+        place.seed,
+        task.engine,
         (saved,) if copy is None else (saved, copy),
         reports,
         scores["last"],
         scores["best_reward"],
-        (*compiled.scenario.warnings, *training_warnings(compiled.scenario)),
+        (*task.compiled.scenario.warnings, *task.warnings),
     )
-
-
-def training_warnings(scenario: Scenario) -> tuple[str, ...]:
-    """What is odd about training this study case, one sentence each."""
-    if scenario.config.learning_config is None or scenario.learning.learning_mode:
-        return ()
-    where = f"{CONFIG_FILE}, {scenario.case}.learning_config.learning_mode"
-    return (f"{where}: is false, but a training trains all the same",)
-
-
-async def episodes(
-    experiment: Experiment, world: World, learning: Learning, observer: Observer
-) -> AsyncIterator[EpisodeReport]:
-    """Training episodes, and an evaluation after every `validation_episodes_interval` of them."""
-    config = learning.config
-    first = _first_evaluation(config)
-    evaluations, best = 0, -float("inf")
-    for number in range(learning.episodes_done + 1, config.training_episodes + 1):
-        yield await _episode(experiment, world, learning, observer, number, evaluation=False)
-        if number % config.validation_interval or number < first:
-            continue
-        evaluations += 1
-        report = await _episode(experiment, world, learning, observer, evaluations, evaluation=True)
-        improved, best = report.reward > best, max(best, report.reward)
-        stop = learning.compare_and_save_policies()
-        yield EpisodeReport(**(asdict(report) | {"best": improved}))
-        if stop:
-            return
-
-
-async def _episode(
-    experiment: Experiment,
-    world: World,
-    learning: Learning,
-    observer: Observer,
-    number: int,
-    *,
-    evaluation: bool,
-) -> EpisodeReport:
-    start = time.perf_counter()
-    await world.run_episode(
-        number,
-        evaluation=evaluation,
-        sink=experiment.training_sink,
-        record_market=False,
-        on_time=lambda now: observer.advance(experiment.share_done(now)),
-    )
-    scores = learning.evaluation_scores if evaluation else learning.scores
-    assert scores is not None
-    seconds = time.perf_counter() - start
-    return EpisodeReport(
-        number, evaluation, scores.reward, scores.profit, scores.regret, round(seconds, 3)
-    )
-
-
-async def _collect(
-    experiment: Experiment, world: World, learning: Learning, observer: Observer
-) -> tuple[EpisodeReport, ...]:
-    """Run all episodes; whatever stops them, the policies of that moment are saved."""
-    reports = []
-    observer.begin(learning.config.training_episodes)
-    with JsonLines(experiment.folder / METRICS) as metrics:
-        try:
-            async for report in episodes(experiment, world, learning, observer):
-                reports.append(report)
-                metrics.write(asdict(report))
-                observer.episode(report)
-        finally:
-            if learning.episodes_done > 0:
-                learning.save_params(experiment.folder / POLICIES / "last")
-    return tuple(reports)
-
-
-def _learning_role(experiment: Experiment, config: LearningConfig, device: str | None) -> Learning:
-    return Learning(
-        config,
-        experiment.scenario.start,
-        experiment.scenario.index[-1].to_pydatetime(),
-        seed=experiment.seed,
-        device=device,
-        save_path=experiment.folder / POLICIES,
-    )
-
-
-def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:
-    found = policies
-    if found is None and config.continue_learning:
-        found = config.trained_policies_load_path
-    if found is not None:
-        folder = policy_folder(Path(found))
-        load_policies(folder)  # damaged files are told before anything is written
-        return folder
-    if config.continue_learning:
-        raise ConfigurationError(
-            "learning_config.continue_learning needs trained_policies_load_path, the folder of "
-            "the policies to go on from"
-        )
-    return None
-
-
-def _take_over(learning: Learning, folder: Path) -> None:
-    """Go on from a policy folder; the best policies are kept without critics."""
-    if is_assume_layout(folder) or (folder / TRAINER_STATE).is_file():
-        learning.load_params(folder)
-    else:
-        learning.load_actor_params(folder)
-
-
-def _check(scenario: Scenario, learners: list[str]) -> None:
-    """Somebody must learn, and a training must reach its first evaluation."""
-    if not learners:
-        raise ConfigurationError(
-            f"study case '{scenario.case}' has no learning bidder: give a unit a learning "
-            "strategy in its bidding_<MARKET> column"
-        )
-    config = scenario.learning
-    first = _first_evaluation(config)
-    if config.training_episodes < first:
-        raise ConfigurationError(
-            f"learning_config.training_episodes is {config.training_episodes}, but with "
-            "episodes_collecting_initial_experience and validation_episodes_interval as they are "
-            f"the first evaluation takes place after episode {first}"
-        )
-    horizon = int((scenario.index[-1] - scenario.index[0]).total_seconds())
-    update_interval(config.train_freq, horizon)
-
-
-def _first_evaluation(config: LearningConfig) -> int:
-    """The first multiple of the interval that leaves a whole interval of learning before it."""
-    interval = config.validation_interval
-    earliest = config.episodes_collecting_initial_experience + interval
-    return -(-earliest // interval) * interval

@@ -7,13 +7,12 @@
     critics/u_id_order.json       the agents in the order of the critics' inputs
 
 Networks are state dicts of single-agent modules (`learning.modules`), optimisers are state dicts of
-one `torch.optim.AdamW` per network. A stack shares one optimiser, and so one step count.
+one `torch.optim.AdamW` per network. A group has one optimiser, and so one step count.
 """
 
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,12 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from assume_rl.errors import PolicyError, nearest
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.files import load_torch, read_file, write_file
-from assume_rl.learning.groups import Group
-from assume_rl.learning.networks import ActorStack, CriticStack, Weights
+from assume_rl.learning.flat import ADAMW
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.networks import Weights
+from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.transfer import (
     TransferReport,
     report,
@@ -35,7 +37,6 @@ from assume_rl.learning.types import AgentSpec
 
 ORDER = "u_id_order"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_Stack = ActorStack | CriticStack
 
 
 def is_assume_layout(folder: Path) -> bool:
@@ -76,26 +77,32 @@ def read_actor(path: Path) -> Weights:
     return _network(load_torch(path), "actor", path)
 
 
-def save_assume_layout(folder: Path, groups: Sequence[Group]) -> None:
-    """Write actors, critics, targets and optimisers; `PolicyError` if that fails."""
+def save_assume_layout(folder: Path, learner: Learner) -> None:
+    """Write actors, critics, targets and optimisers of a learner of one seed.
+
+    Raises `PolicyError` if that fails, or if agents share critics: the layout has one file each.
+    """
     folder = Path(folder)
-    for group in groups:
-        for unit in group.actor.unit_ids:
-            nets = _export("actor", group.actor, group.actor_target, group.actor_optimizer, unit)
-            write_file(folder / "actors" / _pt("actor", unit), _torch_bytes(nets))
-            nets = _export(
-                "critic", group.critic, group.critic_target, group.critic_optimizer, unit
-            )
-            write_file(folder / "critics" / _pt("critic", unit), _torch_bytes(nets))
-    order = json.dumps({ORDER: [a.unit_id for a in _agents(groups)]}, indent=2)
+    _check_own_critics(learner)
+    nets, moments = networks(learner, 0), optimizers(learner, 0)
+    for kind in ("actor", "critic"):
+        for agent in learner.agents:
+            unit = agent.unit_id
+            content = {
+                kind: _on_cpu(nets[kind][unit]),
+                f"{kind}_target": _on_cpu(nets[f"{kind}_target"][unit]),
+                f"{kind}_optimizer": _optimizer_state(moments[kind][unit], learner.config),
+            }
+            write_file(folder / f"{kind}s" / _pt(kind, unit), _torch_bytes(content))
+    order = json.dumps({ORDER: [a.unit_id for a in learner.agents]}, indent=2)
     write_file(folder / "critics" / f"{ORDER}.json", order.encode())
 
 
-def load_assume_actors(folder: Path, groups: Sequence[Group]) -> TransferReport:
+def load_assume_actors(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite actors, their targets and optimisers by those that are saved and fit."""
     loaded, skipped = [], {}
-    for group in groups:
-        for unit in group.actor.unit_ids:
+    for group in learner.groups:
+        for unit in group.unit_ids:
             path = _actors(Path(folder)) / _pt("actor", unit)
             if not path.is_file():
                 continue
@@ -105,42 +112,47 @@ def load_assume_actors(folder: Path, groups: Sequence[Group]) -> TransferReport:
                 skipped[unit] = reason
                 continue
             group.actor_target.write(unit, _network(saved, "actor_target", path))
-            moments = saved.get("actor_optimizer")
-            _import_moments(group.actor, group.actor_optimizer, unit, moments)
+            _load_moments(learner, "actor", unit, saved)
             loaded.append(unit)
-    return report([a.unit_id for a in _agents(groups)], loaded, skipped)
+    return report([a.unit_id for a in learner.agents], loaded, skipped)
 
 
-def load_assume_critics(folder: Path, groups: Sequence[Group]) -> TransferReport:
+def load_assume_critics(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite critics and targets by those saved; optimisers too if the agents are the same.
 
     In another fleet first-layer weights move block by block (`transfer.transfer_critic`).
     """
-    folder, agents = Path(folder), _agents(groups)
+    _check_own_critics(learner)
+    folder, agents = Path(folder), learner.agents
     units = tuple(agent.unit_id for agent in agents)
     order = saved_order(folder) or units
     paths = {unit: folder / "critics" / _pt("critic", unit) for unit in order}
     saved = {unit: load_torch(path) for unit, path in paths.items() if path.is_file()}
     saved_agents = _saved_agents(folder, order, saved)
+    fresh = networks(learner, 0)
     loaded, skipped = [], {}
-    for group in groups:
-        for unit in [u for u in group.critic.unit_ids if u in saved]:
-            try:
-                for key, critic in (
-                    ("critic", group.critic),
-                    ("critic_target", group.critic_target),
-                ):
-                    state = _network(saved[unit], key, paths[unit])
-                    fresh = critic.module_state(unit)
-                    critic.write(unit, transfer_critic(fresh, agents, state, saved_agents, unit))
-            except PolicyError as error:
-                skipped[unit] = str(error)
-                continue
-            if order == units:
-                moments = saved[unit].get("critic_optimizer")
-                _import_moments(group.critic, group.critic_optimizer, unit, moments)
-            loaded.append(unit)
+    for unit in [u for u in units if u in saved]:
+        try:
+            for key in ("critic", "critic_target"):
+                state = _network(saved[unit], key, paths[unit])
+                moved = transfer_critic(fresh[key][unit], agents, state, saved_agents, unit)
+                write_networks(learner, 0, {key: {unit: moved}})
+        except PolicyError as error:
+            skipped[unit] = str(error)
+            continue
+        if order == units:
+            _load_moments(learner, "critic", unit, saved[unit])
+        loaded.append(unit)
     return report(units, loaded, skipped)
+
+
+def _check_own_critics(learner: Learner) -> None:
+    kind = learner.config.critic
+    if kind != "concat":
+        raise PolicyError(
+            f"critics of the kind '{kind}' have no form in ASSUME's layout, which has critics of "
+            "single agents; train with critic: concat"
+        )
 
 
 def _saved_agents(
@@ -165,61 +177,32 @@ def _saved_agents(
     )
 
 
-def _export(
-    kind: str, online: _Stack, target: _Stack, optimizer: AdamW, unit: str
-) -> dict[str, Any]:
-    return {
-        kind: _cpu_state(online, unit),
-        f"{kind}_target": _cpu_state(target, unit),
-        f"{kind}_optimizer": _optimizer_state(online, optimizer, unit),
-    }
-
-
-def _optimizer_state(stack: _Stack, optimizer: AdamW, unit: str) -> dict[str, Any]:
-    """State dict of an AdamW of this unit's network alone, parameters in module order."""
-    names = list(stack.module_state(unit))
-    settings = optimizer.state_dict()["param_groups"][0]
+def _optimizer_state(saved: Mapping[str, Any], config: LearningConfig) -> dict[str, Any]:
+    """State dict of an AdamW of one unit's network alone, parameters in module order."""
+    names = list(saved["exp_avg"])
     state: dict[int, Any] = {}
-    step = optimizer.state[next(iter(stack.weights.values()))]["step"]
-    if step > 0:
-        moments = {k: _cpu_state(_moment(stack, optimizer, k), unit) for k in _MOMENTS}
+    if saved["step"] > 0:
         state = {
-            k: {"step": step.clone().cpu(), **{key: moments[key][name] for key in _MOMENTS}}
-            for k, name in enumerate(names)
+            k: {"step": saved["step"].cpu().clone(), **{m: saved[m][n].cpu() for m in _MOMENTS}}
+            for k, n in enumerate(names)
         }
-    # How the step is computed is this process's affair, not the file's.
-    group = {**settings, "fused": None, "params": list(range(len(names)))}
+    settings = AdamW([torch.zeros(1)], lr=config.learning_rate, **ADAMW).state_dict()
+    group = {**settings["param_groups"][0], "params": list(range(len(names)))}
     return {"state": state, "param_groups": [group]}
 
 
-def _import_moments(stack: _Stack, optimizer: AdamW, unit: str, saved: Any) -> None:
-    """Overwrite this unit's part of the optimiser's state in place."""
-    if not saved or not saved["state"]:
+def _load_moments(learner: Learner, kind: str, unit: str, file: Mapping[str, Any]) -> None:
+    """Overwrite this unit's part of the optimiser's state in place, if the file has one."""
+    saved = (file.get(f"{kind}_optimizer") or {}).get("state")
+    if not saved:
         return
-    names = list(stack.module_state(unit))
-    for w in stack.weights.values():
-        state = optimizer.state[w]
-        state["step"] = saved["state"][0]["step"].clone()
-        for key in _MOMENTS:
-            state.setdefault(key, torch.zeros_like(w))
-    for key in _MOMENTS:
-        moments = {name: saved["state"][k][key] for k, name in enumerate(names)}
-        _moment(stack, optimizer, key).write(unit, moments)
+    names = list(file[kind])
+    moments = {m: {name: saved[k][m] for k, name in enumerate(names)} for m in _MOMENTS}
+    write_optimizers(learner, 0, {kind: {unit: {"step": saved[0]["step"], **moments}}})
 
 
-def _moment(stack: _Stack, optimizer: AdamW, key: str) -> _Stack:
-    """One of Adam's moments in the shape of the stack that it belongs to."""
-    weights = {name: optimizer.state[w][key] for name, w in stack.weights.items()}
-    return replace(stack, weights=weights)
-
-
-def _cpu_state(stack: _Stack, unit: str) -> Weights:
-    return {name: w.cpu() for name, w in stack.module_state(unit).items()}
-
-
-def _agents(groups: Sequence[Group]) -> tuple[AgentSpec, ...]:
-    placed = {p: s for g in groups for p, s in zip(g.positions, g.specs, strict=True)}
-    return tuple(placed[position] for position in sorted(placed))
+def _on_cpu(state: Weights) -> Weights:
+    return {name: w.cpu() for name, w in state.items()}
 
 
 def _network(content: Mapping[str, Any], key: str, path: Path) -> Weights:

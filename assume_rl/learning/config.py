@@ -15,6 +15,7 @@ from pydantic import (
 
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.critics import CRITICS
 
 ScheduleName = Literal["constant", "linear"]
 
@@ -79,6 +80,12 @@ class LearningConfig(BaseModel):
     """Standard deviation of the actions of the initial experience."""
     training_episodes: int = Field(100, gt=0)
     """Episodes of training, those of initial experience included."""
+    episode_length: str | None = None
+    """Length of training episodes, random parts of the calendar; None: all of it (batch engine)."""
+    num_envs: int = Field(1, gt=0)
+    """Training episodes that are played side by side, in copies of the market (batch engine)."""
+    update_ratio: float = Field(1.0, gt=0)
+    """Iterations per `gradient_steps` and copy of the market; 1 is the ratio of ASSUME."""
     validation_episodes_interval: int = Field(5, gt=0)
     """Training episodes between two evaluations."""
     train_freq: str = "24h"
@@ -90,6 +97,8 @@ class LearningConfig(BaseModel):
 
     algorithm: str = "matd3"
     """Key of `learning.algorithms.ALGORITHMS`."""
+    critic: str = "concat"
+    """Key of `learning.critics.CRITICS`."""
     replay_buffer_size: int = Field(50_000, gt=0)
     """Joint transitions that the replay buffer remembers."""
     gamma: float = Field(0.99, ge=0, le=1)
@@ -152,18 +161,19 @@ class LearningConfig(BaseModel):
     def _at_least_one(cls, episodes: int) -> int:
         return max(episodes, 1)
 
-    @field_validator("train_freq")
+    @field_validator("train_freq", "episode_length")
     @classmethod
-    def _positive_duration(cls, text: str) -> str:
-        if duration_seconds(text) == 0:
-            raise ValueError("train_freq must be longer than zero")
+    def _positive_duration(cls, text: str | None, info: Any) -> str | None:
+        if text is not None and duration_seconds(text) == 0:
+            raise ValueError(f"{info.field_name} must be longer than zero")
         return text
 
-    @field_validator("algorithm")
+    @field_validator("algorithm", "critic")
     @classmethod
-    def _registered(cls, name: str) -> str:
-        if name not in ALGORITHMS:
-            raise ValueError(f"unknown algorithm '{name}', {nearest(name, ALGORITHMS)}")
+    def _registered(cls, name: str, info: Any) -> str:
+        registry = ALGORITHMS if info.field_name == "algorithm" else CRITICS
+        if name not in registry:
+            raise ValueError(f"unknown {info.field_name} '{name}', {nearest(name, registry)}")
         return name
 
     @field_validator("actor_architecture")

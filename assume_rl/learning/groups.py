@@ -1,130 +1,171 @@
-"""Agents of equal shape as one tensor axis: their networks, optimisers and critic inputs."""
+"""Agents of equal sizes as one tensor axis: their actors, targets and optimiser."""
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.optim import AdamW
+from torch.nn.functional import softsign
 
-from assume_rl.learning.networks import (
-    ActorStack,
-    CriticStack,
-    Weights,
-    initial_actors,
-    initial_critics,
-)
+from assume_rl.learning import mlp
+from assume_rl.learning.critics.critic import GradientStep, Weights, clip_, part_norms
+from assume_rl.learning.flat import Adam, Flat, scratch
+from assume_rl.learning.losses import actor_loss
+from assume_rl.learning.mlp import Hidden, Layer
+from assume_rl.learning.networks import ACTOR_HIDDEN, ActorStack, actor_layers, initial_actors
 from assume_rl.learning.types import AgentSpec
 
-
-@dataclass(frozen=True)
-class CriticColumns:
-    """What the critics of one group read from the joint data of all agents."""
-
-    others: Int[Tensor, "agent unique"]  # columns of `joint_uniques` that are not the agent's own
-    own: Int[Tensor, "agent 1 act"]  # columns of `joint_actions` that are the agent's own
+CPU_BLOCK = 5  # networks of a group on the CPU: what is worked on should stay in cache
 
 
 @dataclass(frozen=True)
 class Group:
-    """Agents that train together. Weights, targets and optimisers are written in place."""
+    """Actors of agents that train together, of all seeds; parameters are `(seed, agent, ...)`.
+
+    Weights, targets and optimiser are written in place.
+    """
 
     specs: tuple[AgentSpec, ...]
     positions: tuple[int, ...]  # among all agents
-    columns: CriticColumns
-    actor: ActorStack
-    actor_target: ActorStack
-    critic: CriticStack
-    critic_target: CriticStack
-    actor_optimizer: AdamW
-    critic_optimizer: AdamW
+    online: Flat
+    target: Flat
+    adam: Adam
+    gradient: Flat  # scratch, which groups of equal shape may share
+    layers: list[Layer]  # all networks as one axis: seed by seed, in each agent by agent
+    target_layers: list[Layer]
+    slopes: list[Layer]  # views of `gradient`
+
+    @property
+    def unit_ids(self) -> tuple[str, ...]:
+        """The agents' units."""
+        return tuple(spec.unit_id for spec in self.specs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its networks in `states`: the units."""
+        return self.unit_ids
+
+    @property
+    def actor(self) -> ActorStack:
+        """The actors of the first seed, sharing memory; a learner that is saved has no other."""
+        return self.stack(self.online, 0)
+
+    @property
+    def actor_target(self) -> ActorStack:
+        """Their targets, likewise."""
+        return self.stack(self.target, 0)
+
+    def stack(self, flat: Flat, seed: int) -> ActorStack:
+        """One seed's part of `flat`, which is arranged like the actors; no copy."""
+        weights = {name: view[seed] for name, view in flat.views.items()}
+        return ActorStack(self.unit_ids, "mlp", weights)
+
+    def act(
+        self, obs: Float[Tensor, "seed agent row obs"]
+    ) -> tuple[Float[Tensor, "seed agent row act"], Hidden]:
+        """Actions, and what `climb` needs of how they came about."""
+        return _act(self.layers, obs)
+
+    def target_act(
+        self, obs: Float[Tensor, "seed agent row obs"]
+    ) -> Float[Tensor, "seed agent row act"]:
+        """Actions of the target actors."""
+        return _act(self.target_layers, obs)[0]
+
+    def climb(
+        self,
+        obs: Float[Tensor, "seed agent row obs"],
+        action: Float[Tensor, "seed agent row act"],
+        hidden: Hidden,
+        q1: Float[Tensor, "seed agent row"],
+        slope: Float[Tensor, "seed agent row act"],
+        rate: float,
+    ) -> GradientStep:
+        """One step up `q1`, whose gradient at the own actions is `slope`; clipped per agent."""
+        loss, slope = actor_loss(q1, slope)
+        slope = (slope * (1.0 - action.abs()).square()).flatten(0, 1)  # through softsign
+        slope = mlp.backward(self.layers[1:], hidden, slope, self.slopes[1:])
+        mlp.linear_gradient(obs.flatten(0, 1), slope, self.slopes[0])
+        norms = part_norms(self.gradient, 2)
+        total = torch.linalg.vector_norm(norms, dim=-1)
+        clip_(self.gradient, total)
+        self.adam.descend(self.gradient, rate)
+        return GradientStep(loss, total, norms.amax(dim=-1))
+
+    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
+        """Copies of one seed's module states by unit, of `flat` arranged like the actors."""
+        stack = self.stack(flat, seed)
+        return {unit: stack.module_state(unit) for unit in self.unit_ids}
+
+    def load(self, flat: Flat, seed: int, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Overwrite the units that are in `states`; `PolicyError` if one does not fit."""
+        stack = self.stack(flat, seed)
+        for unit in self.unit_ids:
+            if unit in states:
+                stack.write(unit, states[unit])
+
+    def initialise(self, seeds: Sequence[int]) -> None:
+        """Fresh actors, each agent's by seed and unit; targets are copies."""
+        for k, seed in enumerate(seeds):
+            fresh = initial_actors(self.specs, seed)
+            for name, view in self.online.views.items():
+                view[k].copy_(fresh.weights[name])
+        self.target.buffer.copy_(self.online.buffer)
 
 
-def group_positions(agents: Sequence[AgentSpec]) -> tuple[tuple[int, ...], ...]:
-    """Positions of the agents of each shape; shapes in order of first appearance."""
+def group_positions(
+    agents: Sequence[AgentSpec], block: int | None = None
+) -> tuple[tuple[int, ...], ...]:
+    """Positions of the agents of each group: of equal shape, at most `block` of them.
+
+    Shapes are in order of first appearance, so the agents' order over all groups does not depend on
+    `block`.
+    """
     shapes = dict.fromkeys(a.shape for a in agents)
-    return tuple(tuple(i for i, a in enumerate(agents) if a.shape == s) for s in shapes)
+    alike = [tuple(i for i, a in enumerate(agents) if a.shape == s) for s in shapes]
+    return tuple(
+        own[start : start + (block or len(own))]
+        for own in alike
+        for start in range(0, len(own), block or len(own))
+    )
 
 
-def create_group(
+def create_groups(
     agents: Sequence[AgentSpec],
-    positions: Sequence[int],
+    positions: Sequence[Sequence[int]],
     *,
-    critics: int,
-    seed: int,
+    seeds: int,
     device: torch.device,
     dtype: torch.dtype,
+) -> tuple[Group, ...]:
+    """Groups of the agents at `positions`, their networks all zero."""
+    members = [tuple(agents[p] for p in own) for own in positions]
+    flats = [Flat.zeros(_shapes(specs, seeds), device, dtype) for specs in members]
+    parts = zip(members, positions, flats, scratch(flats), strict=True)
+    return tuple(_group(specs, tuple(own), *flat) for specs, own, *flat in parts)
+
+
+def _group(
+    specs: tuple[AgentSpec, ...], positions: tuple[int, ...], online: Flat, gradient: Flat
 ) -> Group:
-    """Fresh networks of the agents at `positions`; targets are copies."""
-    specs = tuple(agents[p] for p in positions)
-    actor = initial_actors(specs, seed)
-    actor = replace(actor, weights=_leaves(actor.weights, device, dtype))
-    critic = initial_critics(specs, agents, critics, seed)
-    critic = replace(critic, weights=_leaves(critic.weights, device, dtype))
-    return Group(
-        specs=specs,
-        positions=tuple(positions),
-        columns=critic_columns(agents, positions, device),
-        actor=actor,
-        actor_target=actor.clone(),
-        critic=critic,
-        critic_target=critic.clone(),
-        actor_optimizer=_optimizer(actor.weights),
-        critic_optimizer=_optimizer(critic.weights),
-    )
+    target = online.like()
+    layers = [_layers(flat) for flat in (online, target, gradient)]
+    return Group(specs, positions, online, target, Adam.of(online), gradient, *layers)
 
 
-def critic_columns(
-    agents: Sequence[AgentSpec], positions: Sequence[int], device: torch.device
-) -> CriticColumns:
-    """Columns for the critics of the agents at `positions`."""
-    uniques = _spans([a.unique_size for a in agents])
-    actions = _spans([a.act_size for a in agents])
-    others = [[c for j, span in enumerate(uniques) if j != i for c in span] for i in positions]
-    own = [[list(actions[i])] for i in positions]
-    return CriticColumns(
-        others=torch.tensor(others, dtype=torch.int64, device=device),
-        own=torch.tensor(own, dtype=torch.int64, device=device),
-    )
+def _shapes(specs: Sequence[AgentSpec], seeds: int) -> dict[str, tuple[int, ...]]:
+    sizes = (specs[0].obs_size, *ACTOR_HIDDEN, specs[0].act_size)
+    return {name: (seeds, len(specs), *shape) for name, shape in actor_layers(sizes).items()}
 
 
-def joint_order(
-    agents: Sequence[AgentSpec], sizes: Sequence[int], device: torch.device
-) -> Int[Tensor, " column"] | None:
-    """Columns that bring group-major data, `sizes` per agent, into the order of the agents.
-
-    None if they are in that order already, as for agents that all have one shape.
-    """
-    by_group = [p for positions in group_positions(agents) for p in positions]
-    spans = dict(zip(by_group, _spans([sizes[p] for p in by_group]), strict=True))
-    order = [c for p in range(len(agents)) for c in spans[p]]
-    if order == sorted(order):
-        return None
-    return torch.tensor(order, dtype=torch.int64, device=device)
+def _layers(flat: Flat) -> list[Layer]:
+    return mlp.layers([view.flatten(0, 1) for view in flat.views.values()])
 
 
-def _spans(sizes: Sequence[int]) -> list[range]:
-    ends = list(itertools.accumulate(sizes, initial=0))
-    return [range(start, stop) for start, stop in itertools.pairwise(ends)]
-
-
-def _leaves(weights: Weights, device: torch.device, dtype: torch.dtype) -> Weights:
-    return {n: w.to(device, dtype, copy=True).requires_grad_() for n, w in weights.items()}
-
-
-def _optimizer(weights: Weights) -> AdamW:
-    """AdamW (Loshchilov and Hutter 2019) with its state in place from the start.
-
-    It works entry by entry, so one optimiser of stacked weights equals one per agent.
-    """
-    parameters = list(weights.values())
-    optimizer = AdamW(parameters, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, fused=True)
-    for p in parameters:
-        optimizer.state[p] = {
-            "step": torch.zeros((), dtype=torch.float32, device=p.device),
-            "exp_avg": torch.zeros_like(p, requires_grad=False),
-            "exp_avg_sq": torch.zeros_like(p, requires_grad=False),
-        }
-    return optimizer
+def _act(
+    layers: list[Layer], obs: Float[Tensor, "seed agent row obs"]
+) -> tuple[Float[Tensor, "seed agent row act"], Hidden]:
+    first = mlp.linear(obs.flatten(0, 1), layers[0]).relu_()
+    out, hidden = mlp.forward(layers[1:], first)
+    return softsign(out).view(*obs.shape[:-1], -1), hidden

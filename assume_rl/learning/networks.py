@@ -5,6 +5,7 @@ product serves all agents. `learning.modules` has the same networks for one agen
 `module_state` and `write` convert between the two.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch.nn.functional import softsign
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
+from assume_rl.learning import mlp
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]
@@ -39,15 +41,12 @@ def critic_input_size(spec: AgentSpec, agents: Sequence[AgentSpec]) -> int:
     return spec.obs_size + uniques + sum(a.act_size for a in agents)
 
 
-def mlp(
-    weights: Iterable[Tensor], x: Float[Tensor, "net row entry"]
-) -> Float[Tensor, "net row out"]:
-    """Linear layers with ReLU between them; `weights`: weight, bias, weight, bias, ..."""
-    first, *layers = zip(*[iter(weights)] * 2, strict=True)
-    x = torch.baddbmm(first[1].unsqueeze(-2), x, first[0])
-    for weight, bias in layers:
-        x = torch.baddbmm(bias.unsqueeze(-2), torch.relu(x), weight)
-    return x
+def actor_layers(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of an actor's parameters; `sizes`: observation, hidden layers, action."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for k, (rows, columns) in enumerate(itertools.pairwise(sizes), start=1):
+        shapes |= {f"FC{k}.weight": (rows, columns), f"FC{k}.bias": (columns,)}
+    return shapes
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class ActorStack:
 
     def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
         """The same, agents first: the layout of batched products."""
-        return softsign(mlp(self.weights.values(), obs))
+        return softsign(_mlp(self.weights, obs))
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
         """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
@@ -122,12 +121,8 @@ class CriticStack:
 
     def __call__(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "critic agent row"]:
         """All Q-values of the agents' own joint inputs."""
-        q = mlp(self.weights.values(), x.repeat(self.critics, 1, 1) if self.critics > 1 else x)
+        q = _mlp(self.weights, x.repeat(self.critics, 1, 1))
         return q.view(self.critics, *x.shape[:2])
-
-    def q1(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "agent row"]:
-        """Each agent's first Q-value; differentiable in `x`, not in the weights."""
-        return mlp((w.detach()[: x.shape[0]] for w in self.weights.values()), x).squeeze(-1)
 
     def clone(self) -> "CriticStack":
         """A snapshot that shares no memory and no graph with this stack."""
@@ -181,6 +176,11 @@ def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau
 def clone_weights(weights: Weights) -> Weights:
     """Copies that share no memory and no graph."""
     return {name: w.detach().clone() for name, w in weights.items()}
+
+
+def _mlp(weights: Weights, x: Float[Tensor, "net row entry"]) -> Float[Tensor, "net row out"]:
+    first, *rest = mlp.layers(list(weights.values()))
+    return mlp.forward(rest, mlp.linear(x, first).relu_())[0]
 
 
 def _initial(

@@ -1,12 +1,16 @@
-"""A ring of joint transitions on the training device."""
+"""A ring of joint transitions of agents of one shape, as the field knows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
+
+from assume_rl.learning.replay import Replay
+from assume_rl.learning.types import Joint, Transitions
 
 Array = np.ndarray | Tensor
 
@@ -42,25 +46,17 @@ class ReplayBuffer:
         self.buffer_size = buffer_size
         self.device = torch.device(device)
         self.float_type = float_type
-        self.pos = 0
-        self._size = 0
+        shapes = [(n_rl_units, obs_dim, act_dim)]
+        self._replay = Replay(buffer_size, 1, shapes, self.device, float_type)
 
-        def ring(*shape: int, dtype: torch.dtype = float_type) -> Tensor:
-            # Not zeroed: memory is taken up only as rows are written, and no such row is read.
-            return torch.empty((buffer_size, *shape), dtype=dtype, device=self.device)
-
-        self._ring = {
-            "observations": ring(n_rl_units, obs_dim),
-            "actions": ring(n_rl_units, act_dim),
-            "next_observations": ring(n_rl_units, obs_dim),
-            "rewards": ring(n_rl_units),
-            "terminated": ring(dtype=torch.bool),
-            "truncated": ring(dtype=torch.bool),
-        }
+    @property
+    def pos(self) -> int:
+        """Row that is written next."""
+        return self._replay.pos
 
     def size(self) -> int:
         """Transitions that can be sampled."""
-        return self._size
+        return self._replay.size()
 
     def to_torch(self, array: Array, copy: bool = True) -> Tensor:
         """The array as a tensor of this buffer's device and dtype.
@@ -86,20 +82,18 @@ class ReplayBuffer:
         Without `next_obs`, a row is followed by the next row of the same call. The last row then
         has no successor: it is stored only if it is terminated, since nothing follows it anyway.
         """
-        rows = {
-            "observations": self.to_torch(obs, copy=False),
-            "actions": self.to_torch(actions, copy=False),
-            "rewards": self.to_torch(reward, copy=False),
+        rows = {"obs": obs, "action": actions, "reward": reward}
+        parts = {name: self.to_torch(array, copy=False) for name, array in rows.items()}
+        following = parts["obs"].roll(-1, dims=0) if next_obs is None else next_obs
+        parts["next_obs"] = self.to_torch(following, copy=False)
+        flags = {
             "terminated": self._flags(terminated, len(obs)),
             "truncated": self._flags(truncated, len(obs)),
         }
-        rows["next_observations"] = (
-            rows["observations"].roll(-1, dims=0)
-            if next_obs is None
-            else self.to_torch(next_obs, copy=False)
-        )
-        complete = next_obs is not None or len(obs) == 0 or bool(rows["terminated"][-1])
-        self._write({n: r if complete else r[:-1] for n, r in rows.items()})
+        complete = next_obs is not None or len(obs) == 0 or bool(flags["terminated"][-1])
+        end = len(obs) if complete else len(obs) - 1
+        group = Transitions(**{name: part[None, :end] for name, part in parts.items()})
+        self._replay.add(Joint((group,), **{n: flag[None, :end] for n, flag in flags.items()}))
 
     def sample(
         self,
@@ -112,40 +106,30 @@ class ReplayBuffer:
 
         `generator`: a CPU generator; None: torch's default one. `ValueError` if nothing is stored.
         """
-        if self._size == 0:
+        if self.size() == 0:
             raise ValueError("the replay buffer holds no transition to sample")
         if indices is None:
-            indices = torch.randint(self._size, (batch_size,), generator=generator)
-        index = indices.to(self.device)
-        return ReplayBufferSamples(**{n: r.index_select(0, index) for n, r in self._ring.items()})
+            indices = torch.randint(self.size(), (batch_size,), generator=generator)
+        index = indices.to(self.device)[None]
+        group = self._replay.sample(0, index)
+        return ReplayBufferSamples(
+            observations=group.obs[0].transpose(0, 1),
+            actions=group.action[0].transpose(0, 1),
+            next_observations=group.next_obs[0].transpose(0, 1),
+            rewards=group.reward[0].transpose(0, 1),
+            terminated=self._replay.flag("terminated", index)[0],
+            truncated=self._replay.flag("truncated", index)[0],
+        )
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Any]:
         """Everything stored, as tensors."""
-        stored = {name: ring[: self._size].clone() for name, ring in self._ring.items()}
-        return {"pos": torch.tensor(self.pos), **stored}
+        return self._replay.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what a buffer of the same capacity and shapes stored."""
-        stored = len(state["rewards"])
-        if stored > self.buffer_size:
-            raise ValueError(f"{stored} transitions do not fit into {self.buffer_size} rows")
-        for name, ring in self._ring.items():
-            ring[:stored].copy_(state[name])
-        self._size, self.pos = stored, int(state["pos"]) % self.buffer_size
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what a buffer of the same shapes stored, if it is not more than fits here."""
+        self._replay.load_state_dict(state)
 
     def _flags(self, flags: Array | None, rows: int) -> Tensor:
         if flags is None:
             return torch.zeros(rows, dtype=torch.bool, device=self.device)
         return torch.as_tensor(flags).to(device=self.device, dtype=torch.bool)
-
-    def _write(self, rows: Mapping[str, Tensor]) -> None:
-        """Write rows behind the latest one; of more rows than the ring has, the last ones."""
-        count = len(rows["rewards"])
-        kept = min(count, self.buffer_size)
-        index = (
-            self.pos + torch.arange(count - kept, count, device=self.device)
-        ) % self.buffer_size
-        for name, ring in self._ring.items():
-            ring.index_copy_(0, index, rows[name][count - kept :])
-        self.pos = (self.pos + count) % self.buffer_size
-        self._size = min(self._size + count, self.buffer_size)

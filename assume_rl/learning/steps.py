@@ -1,165 +1,83 @@
-"""One gradient step of all critics, and one of all actors, of a fleet of groups.
+"""A round of gradient steps: the iterations from one move of the targets to the next.
 
-Agents are a tensor axis: there are loops over groups of equal shape, none over agents.
+Targets stand still within a round and its batches are known beforehand, so target actions and
+values of all its iterations are worked out together. What comes after is critic by critic, so that
+on the CPU one critic's weights stay in cache for all the steps of its round.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from assume_rl.learning.critics.critic import Critic, Seen
+from assume_rl.learning.flat import Flat
 from assume_rl.learning.groups import Group
-from assume_rl.learning.losses import actor_loss, critic_loss, td_target
-from assume_rl.learning.networks import ActorStack, Weights
-
-MAX_GRAD_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sampled transitions of one group, agents first."""
-
-    obs: Float[Tensor, "agent row obs"]
-    action: Float[Tensor, "agent row act"]
-    reward: Float[Tensor, "agent row"]
-    next_obs: Float[Tensor, "agent row obs"]
-    terminated: Bool[Tensor, " row"]
+from assume_rl.learning.losses import td_target
+from assume_rl.learning.metrics import Metrics
+from assume_rl.learning.sampling import Round, joint
+from assume_rl.learning.states import Networks
 
 
-@dataclass(frozen=True)
-class JointOrder:
-    """Columns that bring group-major joint data into agent order; None: it is in that order."""
+def play_round(
+    networks: Networks,
+    sampled: Round,
+    iterations: int,
+    rate: float,
+    metrics: Metrics,
+    *,
+    actors_move: bool,
+) -> None:
+    """So many critic steps; then, if `actors_move`, one of the actors and a move of all targets."""
+    tau, batch = networks.config.tau, sampled.terminated.shape[1] // iterations
+    following = target_seen(networks.groups, sampled)
+    parts = [slice(k * batch, (k + 1) * batch) for k in range(iterations)]
+    batches = [sampled.now.rows(own.start, own.stop) for own in parts]
+    for critic in networks.critics:
+        targets = td_targets(critic, following, sampled, networks.config.gamma)
+        for own, seen in zip(parts, batches, strict=True):
+            steps = critic.descend(seen, [y[..., own] for y in targets], rate)
+            for group, step in zip(critic.groups, steps, strict=True):
+                metrics.critic_step(group, step)
+        if actors_move:
+            actor_steps(networks.groups, critic, batches[-1], rate, metrics)
+            move(critic.target, critic.online, tau)
+            for group in critic.groups:
+                move(networks.groups[group].target, networks.groups[group].online, tau)
 
-    uniques: Int[Tensor, " unique"] | None
-    actions: Int[Tensor, " act"] | None
+
+def target_seen(groups: Sequence[Group], sampled: Round) -> Seen:
+    """Next observations and target actions, smoothed where noise was drawn."""
+    actions = []
+    for k, (group, obs) in enumerate(zip(groups, sampled.next_obs, strict=True)):
+        action = group.target_act(obs)
+        if sampled.noise is not None:
+            action = (action + sampled.noise[k]).clamp_(-1.0, 1.0)
+        actions.append(action)
+    return joint(groups, sampled.next_obs, actions)
 
 
-@dataclass(frozen=True)
-class GradientStep:
-    """What one step of a group's networks did, per agent."""
-
-    loss: Float[Tensor, " agent"]
-    total_norm: Float[Tensor, " agent"]  # before clipping
-    max_norm: Float[Tensor, " agent"]  # largest norm of one weight or bias
-
-
-def target_actions(
-    actor: ActorStack,
-    next_obs: Float[Tensor, "agent row obs"],
-    noise: Float[Tensor, "agent row act"] | None,
-) -> Float[Tensor, "agent row act"]:
-    """Actions of target actors, smoothed by `noise` and kept in [-1, 1]."""
-    action = actor.rows(next_obs)
-    return action if noise is None else (action + noise).clamp(-1.0, 1.0)
-
-
-def critic_steps(
-    groups: Sequence[Group],
-    batches: Sequence[Batch],
-    order: JointOrder,
-    gamma: float,
-    noise: Sequence[Float[Tensor, "_ row _"]] | None,
-) -> list[GradientStep]:
-    """One step of every agent's critics towards the one-step targets of its target networks."""
-    with torch.no_grad():
-        following = joint(
-            [
-                target_actions(g.actor_target, b.next_obs, None if noise is None else noise[k])
-                for k, (g, b) in enumerate(zip(groups, batches, strict=True))
-            ],
-            order.actions,
-        )
-        next_uniques = joint_uniques(groups, [b.next_obs for b in batches], order)
-        targets = []
-        for group, batch in zip(groups, batches, strict=True):
-            x = critic_input(group, batch.next_obs, next_uniques, following)
-            value = group.critic_target(x).amin(dim=0)
-            targets.append(td_target(batch.reward, gamma, value, batch.terminated))
-    uniques = joint_uniques(groups, [b.obs for b in batches], order)
-    actions = joint([b.action for b in batches], order.actions)
-    steps = []
-    for group, batch, target in zip(groups, batches, targets, strict=True):
-        q = group.critic(critic_input(group, batch.obs, uniques, actions))
-        loss = critic_loss(q, target)
-        step = _descend(group.critic_optimizer, group.critic.weights, loss, group.critic.critics)
-        steps.append(step)
-    return steps
+def td_targets(
+    critic: Critic, following: Seen, sampled: Round, gamma: float
+) -> list[Float[Tensor, "seed agent row"]]:
+    """One-step targets of the critic's groups."""
+    return [
+        td_target(sampled.reward[group], gamma, value, sampled.terminated)
+        for group, value in zip(critic.groups, critic.target_values(following), strict=True)
+    ]
 
 
 def actor_steps(
-    groups: Sequence[Group], batches: Sequence[Batch], order: JointOrder
-) -> list[GradientStep]:
-    """One step of every actor up its first critic, the others' actions as they were taken."""
-    uniques = joint_uniques(groups, [b.obs for b in batches], order)
-    actions = joint([b.action for b in batches], order.actions)
-    steps = []
-    for group, batch in zip(groups, batches, strict=True):
-        own = group.actor.rows(batch.obs)
-        everybody = actions.expand(len(group.specs), *actions.shape)
-        columns = group.columns.own.expand(-1, actions.shape[0], -1)
-        x = critic_input(group, batch.obs, uniques, everybody.scatter(-1, columns, own))
-        loss = actor_loss(group.critic.q1(x))
-        steps.append(_descend(group.actor_optimizer, group.actor.weights, loss, 1))
-    return steps
+    groups: Sequence[Group], critic: Critic, seen: Seen, rate: float, metrics: Metrics
+) -> None:
+    """One step of each actor up its first critic, the others' actions as they were taken."""
+    context = critic.context(seen)
+    for k in critic.groups:
+        action, hidden = groups[k].act(seen.obs[k])
+        q1, slope = critic.uphill(context, seen, k, action)
+        metrics.actor_step(k, groups[k].climb(seen.obs[k], action, hidden, q1, slope, rate))
 
 
-def joint(
-    parts: Sequence[Float[Tensor, "_ row _"]], order: Int[Tensor, " column"] | None
-) -> Float[Tensor, "row column"]:
-    """All agents' entries side by side, in agent order."""
-    flat = [part.transpose(0, 1).flatten(1) for part in parts]
-    columns = torch.cat(flat, dim=1) if len(flat) > 1 else flat[0]
-    return columns if order is None else columns.index_select(1, order)
-
-
-def joint_uniques(
-    groups: Sequence[Group], observations: Sequence[Float[Tensor, "_ row _"]], order: JointOrder
-) -> Float[Tensor, "row column"]:
-    """The private entries (the last of an observation) of all agents."""
-    parts = [
-        obs[..., obs.shape[-1] - group.specs[0].unique_size :]
-        for group, obs in zip(groups, observations, strict=True)
-    ]
-    return joint(parts, order.uniques)
-
-
-def critic_input(
-    group: Group,
-    obs: Float[Tensor, "agent row obs"],
-    uniques: Float[Tensor, "row unique"],
-    actions: Float[Tensor, "row act"] | Float[Tensor, "agent row act"],
-) -> Float[Tensor, "agent row entry"]:
-    """Own observation, the others' unique parts in order, the actions of all agents in order."""
-    others = group.columns.others
-    parts = [obs]
-    if others.shape[1] > 0:
-        parts.append(uniques[:, others].transpose(0, 1))
-    parts.append(actions.expand(obs.shape[0], *actions.shape[-2:]))
-    return torch.cat(parts, dim=-1)
-
-
-def _descend(
-    optimizer: torch.optim.Optimizer,
-    weights: Weights,
-    loss: Float[Tensor, " agent"],
-    nets: int,
-) -> GradientStep:
-    """Step down the sum of the losses, each agent's gradient clipped on its own.
-
-    :param nets: networks per agent; stacked net-major, so net c of agent i is row c * agents + i.
-    """
-    parameters = list(weights.values())
-    gradients = torch.autograd.grad(loss.sum(), parameters)
-    agents = loss.shape[0]
-    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
-    per_agent = norms.view(-1, agents)  # every weight and bias of every network of the agent
-    total = torch.linalg.vector_norm(per_agent, dim=0)
-    # The epsilon is that of torch.nn.utils.clip_grad_norm_.
-    share = (MAX_GRAD_NORM / (total + 1e-6)).clamp(max=1.0).repeat(nets)
-    factors = (share.view(-1, 1, 1), share.view(-1, 1)) * (len(parameters) // 2)
-    for parameter, gradient, factor in zip(parameters, gradients, factors, strict=True):
-        parameter.grad = gradient.mul_(factor)
-    optimizer.step()
-    return GradientStep(loss.detach(), total, per_agent.amax(dim=0))
+def move(target: Flat, online: Flat, tau: float) -> None:
+    """Move targets by the share `tau` towards the networks, in place."""
+    target.buffer.lerp_(online.buffer, tau)

@@ -18,7 +18,7 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.files import replacing
 
 FILE = "trainer_state.safetensors"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def save_trainer_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -49,6 +49,11 @@ def load_trainer_state(folder: Path) -> dict[str, Any]:
         raise PolicyError(
             f"trainer state '{path}' has format version {version}, this version of assume-rl "
             f"reads up to {FORMAT_VERSION}"
+        )
+    if version < FORMAT_VERSION:
+        raise PolicyError(
+            f"trainer state '{path}' has format version {version}, which this version of assume-rl "
+            "no longer reads; the policies beside it can still be loaded"
         )
     if _digest(tree, tensors) != digest:
         raise PolicyError(f"trainer state '{path}' was changed since it was saved")

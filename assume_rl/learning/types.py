@@ -1,6 +1,6 @@
 """The values that learning is written in: it knows transitions, not markets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -18,7 +18,7 @@ class AgentSpec:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Agents of equal shape are trained as one group."""
+        """Agents of equal shape are trained as one group, or as several blocks of them."""
         return (self.obs_size, self.act_size, self.unique_size)
 
 
@@ -26,10 +26,10 @@ class AgentSpec:
 class Transitions:
     """One group's part of joint transitions; actions lie in [-1, 1] but for first experience."""
 
-    obs: Float[Tensor, "row agent obs"]
-    action: Float[Tensor, "row agent act"]
-    reward: Float[Tensor, "row agent"]
-    next_obs: Float[Tensor, "row agent obs"]
+    obs: Float[Tensor, "seed row agent obs"]
+    action: Float[Tensor, "seed row agent act"]
+    reward: Float[Tensor, "seed row agent"]
+    next_obs: Float[Tensor, "seed row agent obs"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,23 @@ class Joint:
     """
 
     groups: tuple[Transitions, ...]
-    terminated: Bool[Tensor, " row"]
-    truncated: Bool[Tensor, " row"]
+    terminated: Bool[Tensor, "seed row"]
+    truncated: Bool[Tensor, "seed row"]
 
 
 @dataclass(frozen=True)
 class UpdateMetrics:
     """What one update call did. Agents in the order of the specs; NaN where no actor stepped."""
 
-    critic_loss: Float[Tensor, "iteration agent"]
-    critic_total_grad_norm: Float[Tensor, "iteration agent"]  # before clipping
-    critic_max_grad_norm: Float[Tensor, "iteration agent"]  # largest norm of one weight or bias
-    actor_loss: Float[Tensor, "iteration agent"]
-    actor_total_grad_norm: Float[Tensor, "iteration agent"]
-    actor_max_grad_norm: Float[Tensor, "iteration agent"]
+    critic_loss: Float[Tensor, "iteration *seed agent"]
+    critic_total_grad_norm: Float[Tensor, "iteration *seed agent"]  # before clipping
+    critic_max_grad_norm: Float[Tensor, "iteration *seed agent"]  # largest of one weight or bias
+    actor_loss: Float[Tensor, "iteration *seed agent"]
+    actor_total_grad_norm: Float[Tensor, "iteration *seed agent"]
+    actor_max_grad_norm: Float[Tensor, "iteration *seed agent"]
     learning_rate: float
+
+    def of_seed(self, k: int) -> "UpdateMetrics":
+        """The k-th seed's, without the axis of seeds."""
+        names = [field.name for field in fields(self) if field.name != "learning_rate"]
+        return replace(self, **{name: getattr(self, name)[:, k] for name in names})

@@ -168,6 +168,11 @@ class DatabaseSink:
 
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
         """Columns that depend on the run, or that an older version did not have."""
+        if not names.keys() - self._known[table.name]:
+            return
+        # Another simulation that is written to the same database may have added them meanwhile.
+        inspector = sa.inspect(self._connection)
+        self._known[table.name] |= {c["name"] for c in inspector.get_columns(table.name)}
         prepare = self._engine.dialect.identifier_preparer
         for name in sorted(names.keys() - self._known[table.name]):
             kind = column_of(table, name).type.compile(self._engine.dialect)

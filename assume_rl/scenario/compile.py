@@ -16,7 +16,14 @@ from assume_rl.scenario.plan import auction_plan, steps_of
 from assume_rl.scenario.strategies import create_strategy
 from assume_rl.scenario.types import Compiled, MarketSpec, OperatorSpec, Participant, Scenario
 
-__all__ = ["Compiled", "MarketSpec", "OperatorSpec", "Participant", "compile_scenario"]
+__all__ = [
+    "Compiled",
+    "MarketSpec",
+    "OperatorSpec",
+    "Participant",
+    "compile_scenario",
+    "to_device",
+]
 
 T = TypeVar("T")
 
@@ -29,8 +36,8 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
     plan = auction_plan(scenario.config)
     return Compiled(
         scenario=scenario,
-        fleet=_to(fleet, device),
-        profiles=_to(build_profiles(scenario), device),
+        fleet=to_device(fleet, device),
+        profiles=to_device(build_profiles(scenario), device),
         operators=_operators(scenario, fleet, strategies),
         markets=_markets(scenario),
         plan=plan,
@@ -139,16 +146,16 @@ def _horizon(plan: tuple[Tick, ...], step_seconds: int) -> int:
     return max(reach(auction) for tick in plan for auction in tick.opening) + 1
 
 
-def _to(value: T, device: torch.device | str) -> T:
+def to_device(value: T, device: torch.device | str) -> T:
     """`value` with every tensor in it on `device`."""
     moved: Any = value
     if isinstance(value, Tensor):
         moved = value.to(device)
     elif isinstance(value, dict):
-        moved = {key: _to(item, device) for key, item in value.items()}
+        moved = {key: to_device(item, device) for key, item in value.items()}
     elif isinstance(value, tuple):
-        moved = tuple(_to(item, device) for item in value)
+        moved = tuple(to_device(item, device) for item in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _to(getattr(value, f.name), device) for f in dataclasses.fields(value)}
+        fields = {f.name: to_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
         moved = type(value)(**fields)
     return cast("T", moved)

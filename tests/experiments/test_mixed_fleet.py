@@ -6,8 +6,8 @@ import pytest
 from trained_runs import Trained, bids, table, tiny
 
 from assume_rl.errors import ConfigurationError, PolicyError, ScenarioError
-from assume_rl.experiments.case import all_policies
 from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.compile import compile_scenario

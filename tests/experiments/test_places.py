@@ -11,8 +11,8 @@ import torch
 from trained_runs import SCENARIOS, Trained, table, tiny
 
 from assume_rl.errors import AssumeRlError, PolicyError, ResultsError, ScenarioError
-from assume_rl.experiments.case import policy_folder
 from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario

@@ -47,7 +47,7 @@ def test_the_bids_of_the_last_evaluation_come_back(name: str, layout: str, tmp_p
     if layout == "ours":
         role.save_params(tmp_path / "saved")
     else:
-        save_assume_layout(tmp_path / "saved", role.learner.groups)
+        save_assume_layout(tmp_path / "saved", role.learner)
     run(scenario, policies=tmp_path / "saved", out=tmp_path / "run")
     evaluated, reloaded = recorded_bids(memory), bids(tmp_path / "run")
     assert len(evaluated) == len(reloaded)
@@ -85,7 +85,7 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
     for place in (
         "assume_rl.learning.learner.Learner.__init__",
         "assume_rl.learning.replay_buffer.ReplayBuffer.__init__",
-        "assume_rl.learning.groups.create_group",
+        "assume_rl.learning.groups.create_groups",
         "torch.optim.AdamW.__init__",
         "assume_rl.learning.networks.CriticStack.__init__",
         "assume_rl.agents.learning_role.Learning.__init__",

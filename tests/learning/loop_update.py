@@ -13,6 +13,8 @@ from assume_rl import keyed
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.modules import Actor
+from assume_rl.learning.networks import Weights
+from assume_rl.learning.states import networks
 from assume_rl.learning.types import AgentSpec, Joint
 
 
@@ -23,12 +25,11 @@ def _optimizer(parameters: Any, rate: float) -> torch.optim.AdamW:
 class LoopAgent:
     """One agent's networks."""
 
-    def __init__(self, spec: AgentSpec, group: Any, rate: float) -> None:
+    def __init__(self, spec: AgentSpec, group: Any, critic: Weights, rate: float) -> None:
         self.spec = spec
         self.actor = self._actor(group.actor.module_state(spec.unit_id))
         self.actor_target = self._actor(group.actor_target.module_state(spec.unit_id))
-        critic = group.critic.module_state(spec.unit_id)
-        count = group.critic.critics
+        count = 1 + ("q2_layers.0.weight" in critic)
         self.critics = nn.ModuleList(self._critic(critic, c) for c in range(count))
         self.critic_targets = nn.ModuleList(self._critic(critic, c) for c in range(count))
         self.actor_optimizer = _optimizer(self.actor.parameters(), rate)
@@ -56,7 +57,7 @@ class LoopUpdate:
 
     def __init__(self, learner: Learner, joint: Joint) -> None:
         self.config: LearningConfig = learner.config
-        self.seed = learner._seed
+        (self.seed,) = learner.seeds
         self.matd3 = learner.config.algorithm == "matd3"
         rate = self.config.learning_rate
         members = {
@@ -65,12 +66,15 @@ class LoopUpdate:
             for k, (p, spec) in enumerate(zip(group.positions, group.specs, strict=True))
         }
         ordered = [members[p] for p in sorted(members)]
-        self.agents = [LoopAgent(spec, group, rate) for spec, group, _, _ in ordered]
-        self.obs = [part.obs[:, k] for _, _, k, part in ordered]
-        self.next_obs = [part.next_obs[:, k] for _, _, k, part in ordered]
-        self.actions = [part.action[:, k] for _, _, k, part in ordered]
-        self.rewards = [part.reward[:, k] for _, _, k, part in ordered]
-        self.terminated = joint.terminated
+        critics = networks(learner, 0)["critic"]
+        self.agents = [
+            LoopAgent(spec, group, critics[spec.unit_id], rate) for spec, group, _, _ in ordered
+        ]
+        self.obs = [part.obs[0, :, k] for _, _, k, part in ordered]
+        self.next_obs = [part.next_obs[0, :, k] for _, _, k, part in ordered]
+        self.actions = [part.action[0, :, k] for _, _, k, part in ordered]
+        self.rewards = [part.reward[0, :, k] for _, _, k, part in ordered]
+        self.terminated = joint.terminated[0]
         self.iterations = self.updates = 0
 
     def update(self) -> dict[str, Tensor]:

@@ -17,8 +17,10 @@ from assume_rl.learning.assume_layout import (
     save_assume_layout,
 )
 from assume_rl.learning.checkpoint import load_policies, load_policy
-from assume_rl.learning.groups import Group, create_group, group_positions
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import Learner
 from assume_rl.learning.modules import Actor, CriticTD3
+from assume_rl.learning.states import networks
 from assume_rl.learning.types import AgentSpec
 
 RECORDED = "vectors/v10_rl_plants/checkpoint/last_policies"
@@ -26,27 +28,19 @@ H, G = AgentSpec("H", 38, 2, 2), AgentSpec("G", 38, 2, 2)
 SMALL = tuple(AgentSpec(unit, 5, 2, 1) for unit in "BCA")
 
 
-def create(agents: Sequence[AgentSpec], seed: int) -> list[Group]:
-    return [
-        create_group(
-            agents, p, critics=2, seed=seed, device=torch.device("cpu"), dtype=torch.float32
-        )
-        for p in group_positions(agents)
-    ]
+def create(agents: Sequence[AgentSpec], seed: int) -> Learner:
+    config = LearningConfig(replay_buffer_size=1)
+    return Learner(config, agents, seeds=(seed,), device=torch.device("cpu"))
 
 
-def train(groups: Sequence[Group], steps: int = 2) -> Sequence[Group]:
+def train(learner: Learner, steps: int = 2) -> Learner:
     """Weights, targets and moments that differ from each other and between agents."""
-    for group in groups:
-        for stack, optimizer in (
-            (group.actor, group.actor_optimizer),
-            (group.critic, group.critic_optimizer),
-        ):
-            for _ in range(steps):
-                for weight in stack.weights.values():
-                    weight.grad = torch.randn_like(weight)
-                optimizer.step()
-    return groups
+    for holder in (*learner.groups, *learner.critics):
+        gradient = holder.online.like()
+        for _ in range(steps):
+            gradient.buffer.normal_()
+            holder.adam.descend(gradient, 1e-3)
+    return learner
 
 
 @pytest.fixture
@@ -98,11 +92,11 @@ def test_what_we_write_has_the_keys_and_shapes_recorded(reference: Path, tmp_pat
 def test_a_recorded_folder_makes_the_round_trip_bit_for_bit(
     reference: Path, tmp_path: Path
 ) -> None:
-    groups = create((H, G), seed=1)
+    learner = create((H, G), seed=1)
 
-    actors = load_assume_actors(reference / RECORDED, groups)
-    critics = load_assume_critics(reference / RECORDED, groups)
-    save_assume_layout(tmp_path, groups)
+    actors = load_assume_actors(reference / RECORDED, learner)
+    critics = load_assume_critics(reference / RECORDED, learner)
+    save_assume_layout(tmp_path, learner)
 
     assert actors.loaded == critics.loaded == ("H", "G")
     found, recorded = read(tmp_path), read(reference / RECORDED)
@@ -149,10 +143,10 @@ def test_files_load_into_torch_modules_and_optimisers(folder: Path) -> None:
 
 
 def test_a_learner_continues_bit_for_bit(folder: Path, tmp_path: Path) -> None:
-    groups = create(SMALL, seed=9)
-    assert load_assume_actors(folder, groups).loaded == ("B", "C", "A")
-    assert load_assume_critics(folder, groups).loaded == ("B", "C", "A")
-    save_assume_layout(tmp_path / "again", groups)
+    learner = create(SMALL, seed=9)
+    assert load_assume_actors(folder, learner).loaded == ("B", "C", "A")
+    assert load_assume_critics(folder, learner).loaded == ("B", "C", "A")
+    save_assume_layout(tmp_path / "again", learner)
     assert_same(read(tmp_path / "again"), read(folder))
 
 
@@ -164,30 +158,30 @@ def test_untrained_optimisers_are_saved_empty(tmp_path: Path) -> None:
 
 def test_another_fleet_takes_over_what_fits(folder: Path) -> None:
     newcomer, wider = AgentSpec("D", 5, 2, 1), AgentSpec("C", 6, 2, 1)
-    groups = create((SMALL[2], newcomer, wider, SMALL[0]), seed=2)
-    before = groups[0].critic.module_state("D")
+    learner = create((SMALL[2], newcomer, wider, SMALL[0]), seed=2)
+    before = networks(learner, 0)["critic"]["D"]
 
-    actors, critics = load_assume_actors(folder, groups), load_assume_critics(folder, groups)
+    actors, critics = load_assume_actors(folder, learner), load_assume_critics(folder, learner)
 
     for report in (actors, critics):
         assert set(report.loaded) == {"A", "B"}
         assert report.fresh == ("D",)
         assert set(report.skipped) == {"C"}
     assert actors.skipped["C"] == "saved 5-256-128-2, expected 6-256-128-2"
-    after = groups[0].critic.module_state("D")
+    after = networks(learner, 0)["critic"]["D"]
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
     saved = read(folder)["critics/critic_A.pt"]["critic"]
-    bias = groups[0].critic.module_state("A")["q2_layers.0.bias"]
+    bias = networks(learner, 0)["critic"]["A"]["q2_layers.0.bias"]
     assert torch.equal(bias, saved["q2_layers.0.bias"])
 
 
 def test_agents_of_several_shapes_are_written_and_read(tmp_path: Path) -> None:
     agents = (AgentSpec("A", 5, 2, 1), AgentSpec("S", 7, 1, 3), AgentSpec("B", 5, 2, 1))
     save_assume_layout(tmp_path / "last", train(create(agents, seed=1)))
-    groups = create(agents, seed=2)
-    assert load_assume_critics(tmp_path / "last", groups).loaded == ("A", "S", "B")
-    assert load_assume_actors(tmp_path / "last", groups).loaded == ("A", "S", "B")
-    save_assume_layout(tmp_path / "again", groups)
+    learner = create(agents, seed=2)
+    assert load_assume_critics(tmp_path / "last", learner).loaded == ("A", "S", "B")
+    assert load_assume_actors(tmp_path / "last", learner).loaded == ("A", "S", "B")
+    save_assume_layout(tmp_path / "again", learner)
     assert_same(read(tmp_path / "again"), read(tmp_path / "last"))
 
 
@@ -261,13 +255,13 @@ def test_an_unknown_unit_is_told(folder: Path) -> None:
 
 
 def test_damaged_critics_are_told(folder: Path) -> None:
-    groups = create(SMALL, seed=1)
+    learner = create(SMALL, seed=1)
     (folder / "critics" / "critic_C.pt").unlink()
     with pytest.raises(PolicyError, match="has no critic of unit 'C'"):
-        load_assume_critics(folder, groups)
+        load_assume_critics(folder, learner)
     (folder / "critics" / "u_id_order.json").write_text(json.dumps({"order": []}))
     with pytest.raises(PolicyError, match="is damaged or holds no 'u_id_order'"):
-        load_assume_critics(folder, groups)
+        load_assume_critics(folder, learner)
 
 
 def test_unit_ids_that_cannot_name_a_file_are_refused(tmp_path: Path) -> None:

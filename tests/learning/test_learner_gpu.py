@@ -14,7 +14,7 @@ AGENTS = [AgentSpec("a", 6, 2, 2), AgentSpec("b", 6, 2, 2), AgentSpec("c", 5, 1,
 def updated(device: str) -> list[Tensor]:
     """Actor weights after one update, float64, on the CPU."""
     config = LearningConfig(batch_size=32, gradient_steps=8)
-    learner = Learner(config, AGENTS, seed=3, device=torch.device(device), dtype=torch.float64)
+    learner = Learner(config, AGENTS, seeds=(3,), device=torch.device(device), dtype=torch.float64)
     draw = torch.Generator().manual_seed(1)
 
     def part(agents: int, obs: int, act: int) -> Transitions:
@@ -22,13 +22,13 @@ def updated(device: str) -> list[Tensor]:
             return torch.randn(shape, generator=draw, dtype=torch.float64)
 
         return Transitions(
-            obs=normal(64, agents, obs),
-            action=normal(64, agents, act).clamp(-1, 1),
-            reward=normal(64, agents),
-            next_obs=normal(64, agents, obs),
+            obs=normal(1, 64, agents, obs),
+            action=normal(1, 64, agents, act).clamp(-1, 1),
+            reward=normal(1, 64, agents),
+            next_obs=normal(1, 64, agents, obs),
         )
 
-    nothing = torch.zeros(64, dtype=torch.bool)
+    nothing = torch.zeros(1, 64, dtype=torch.bool)
     learner.observe(Joint((part(2, 6, 2), part(1, 5, 1)), nothing, nothing))
     learner.update(1.0)
     return [w.cpu() for stack in learner.actors() for w in stack.weights.values()]

@@ -1,4 +1,3 @@
-import inspect
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ LEARNER = {
     "action_noise_schedule",
     "algorithm",
     "batch_size",
+    "critic",
     "exploration_noise_std",
     "gamma",
     "gradient_steps",
@@ -37,16 +37,15 @@ ELSEWHERE = {
 }
 
 
-class Watched:
+class Watched(LearningConfig):
     """A configuration that remembers which settings were read."""
 
-    def __init__(self, config):
-        self._config = config
-        self.read = set()
+    _read: set[str] = set()
 
-    def __getattr__(self, name):
-        self.read.add(name)
-        return getattr(self._config, name)
+    def __getattribute__(self, name):
+        if name in LearningConfig.model_fields:
+            self._read.add(name)
+        return super().__getattribute__(name)
 
 
 def test_defaults_are_those_of_the_format():
@@ -63,19 +62,18 @@ def test_defaults_are_those_of_the_format():
     assert (c.target_policy_noise, c.target_noise_clip, c.learning_rate) == (0.2, 0.5, 0.001)
     assert (c.early_stopping_steps, c.early_stopping_threshold) == (None, 0.05)
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
-    assert len(LearningConfig.model_fields) == 31
+    assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
+    assert len(LearningConfig.model_fields) == 35
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
-    watched = Watched(LearningConfig(gradient_steps=2, batch_size=4))
-    # The hook that checks shapes at test time would insist on the class.
-    make = inspect.unwrap(Learner.__init__)
-    agent = object.__new__(Learner)
-    make(agent, watched, fleet((3, 1, 1)), seed=1, device=CPU, dtype=torch.float64)
+    watched = Watched(gradient_steps=2, batch_size=4)
+    watched._read.clear()
+    agent = Learner(watched, fleet((3, 1, 1)), seeds=(1,), device=CPU, dtype=torch.float64)
     agent.observe(random_joint(agent, 8))
     agent.update(0.5)
-    inspect.unwrap(exploration_at)(watched, initial=False, progress=0.5)
-    assert watched.read >= LEARNER
+    exploration_at(watched, initial=False, progress=0.5)
+    assert watched._read >= LEARNER
 
 
 @pytest.mark.parametrize("field", sorted({*LearningConfig.model_fields} - LEARNER - ELSEWHERE))
@@ -93,6 +91,7 @@ def test_every_setting_is_described():
     [
         ({"gama": 0.9}, "learning_config.gama: unknown key, did you mean 'gamma'?"),
         ({"algorithm": "mtd3"}, "unknown algorithm 'mtd3', did you mean 'matd3'?"),
+        ({"critic": "share"}, "unknown critic 'share', did you mean 'shared'?"),
         ({"actor_architecture": "lstm"}, "'lstm' is not supported yet"),
         ({"actor_architecture": "cnn"}, "unknown actor_architecture 'cnn', valid: mlp"),
         ({"gamma": 1.1}, "learning_config.gamma: Input should be less than or equal to 1"),

@@ -4,11 +4,30 @@ import pytest
 import torch
 from toys import fleet, learner
 
+from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.critics.critic import GradientStep
 from assume_rl.learning.types import Joint, Transitions
 
 
 def _column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
+
+
+def freeze(group) -> None:
+    """Let the policies of a group answer 0 for ever."""
+    for flat in (group.online, group.target):
+        flat.buffer.zero_()
+    object.__setattr__(group, "climb", _stand_still)
+
+
+def _stand_still(obs, action, hidden, q1, slope, rate) -> GradientStep:
+    return GradientStep(*[-q1.mean(-1)] * 3)
+
+
+def one_group(obs, action, reward, ended) -> Joint:
+    """Transitions of one seed and one group, next observations being the observations."""
+    part = Transitions(obs[None], action[None], reward[None], obs[None])
+    return Joint((part,), ended[None], ~ended[None])
 
 
 def test_q_values_of_a_two_step_problem():
@@ -24,25 +43,22 @@ def test_q_values_of_a_two_step_problem():
         learning_rate=3e-3,
         target_policy_noise=0.0,
     )
-    group = ours.groups[0]
-    for stack in (group.actor, group.actor_target):
-        for w in stack.weights.values():
-            w.data.zero_()  # the policy always answers 0
-    group.actor_optimizer.step = lambda *_: None  # type: ignore[method-assign]
+    freeze(ours.groups[0])
     a = torch.linspace(-1, 1, 41, dtype=torch.float64).reshape(-1, 1, 1)
     n = len(a)
     obs = torch.cat([torch.zeros(n), torch.ones(n)]).double().reshape(-1, 1, 1)
     reward = torch.cat([0.1 * a, 1.0 + a.square()]).squeeze(-1)
     ended = obs.flatten() == 1
-    part = Transitions(obs, torch.cat([a, a]), reward, torch.ones_like(obs))
-    ours.observe(Joint((part,), terminated=ended, truncated=torch.zeros_like(ended)))
+    part = Transitions(obs[None], torch.cat([a, a])[None], reward[None], torch.ones_like(obs)[None])
+    ours.observe(Joint((part,), terminated=ended[None], truncated=torch.zeros_like(ended)[None]))
     # WHEN critics learn
     for _ in range(700):
         ours.update(1.0)
     # THEN Q(1, a) = 1 + a^2, and Q(0, a) = 0.1 a + 0.5 Q(1, 0): the end of state 1 is the end
     x = torch.cat([obs, torch.cat([a, a])], dim=-1).transpose(0, 1)
+    (critic,) = ours.critics
     known = torch.cat([0.1 * a + 0.5, 1.0 + a.square()]).flatten()
-    error = (group.critic(x)[:, 0] - known).abs()
+    error = (critic.snapshot(0)(x)[:, 0] - known).abs()
     assert error.max() < 0.06
     assert error.mean() < 0.02
 
@@ -61,28 +77,28 @@ def test_a_truncated_row_bootstraps_and_a_terminated_one_does_not():
             learning_rate=3e-3,
         )
         one = _column(1.0)
-        flags = {"terminated": torch.tensor([False]), "truncated": torch.tensor([False])}
-        flags[kind] = torch.tensor([True])
-        part = Transitions(one, _column(0.0), one[..., 0], one)
+        flags = {"terminated": torch.tensor([[False]]), "truncated": torch.tensor([[False]])}
+        flags[kind] = torch.tensor([[True]])
+        part = Transitions(one[None], _column(0.0)[None], one[None, ..., 0], one[None])
         ours.observe(Joint((part,), **flags))
-        ours.groups[0].actor_optimizer.step = lambda *_: None  # type: ignore[method-assign]
-        for w in ours.groups[0].actor.weights.values():
-            w.data.zero_()
+        freeze(ours.groups[0])
         ours.update(1.0)
         ours.update(1.0)
         x = torch.cat([one, _column(0.0)], dim=-1)
-        q[kind] = float(ours.groups[0].critic(x)[0, 0, 0].detach())
+        q[kind] = float(ours.critics[0].snapshot(0)(x)[0, 0, 0])
     assert q["terminated"] == pytest.approx(1.0, abs=0.02)
     assert q["truncated"] == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
-def test_an_agent_finds_the_best_action_of_each_state(algorithm):
+def test_an_agent_finds_the_best_action_of_each_state(algorithm, critic):
     # GIVEN a one-step game: the best action is half the observation, nothing follows
     ours = learner(
         fleet((1, 1, 1)),
         dtype=torch.float32,
         algorithm=algorithm,
+        critic=critic,
         gradient_steps=500,
         batch_size=64,
         learning_rate=2e-3,
@@ -91,7 +107,7 @@ def test_an_agent_finds_the_best_action_of_each_state(algorithm):
     obs, action = (2 * torch.rand(1000, 1, 1, generator=draw) - 1 for _ in range(2))
     reward = -(action - obs / 2).square().squeeze(-1)
     ended = torch.ones(1000, dtype=torch.bool)
-    ours.observe(Joint((Transitions(obs, action, reward, obs),), ended, ~ended))
+    ours.observe(one_group(obs, action, reward, ended))
     # WHEN it learns
     ours.update(1.0)
     # THEN it comes close everywhere
@@ -100,10 +116,12 @@ def test_an_agent_finds_the_best_action_of_each_state(algorithm):
     assert regret.max() < 0.01
 
 
-def test_learners_of_different_shapes_learn_together():
+@pytest.mark.parametrize("critic", CRITICS)
+def test_learners_of_different_shapes_learn_together(critic):
     # GIVEN two agents of unlike sizes whose best actions are their own observations
     ours = learner(
         fleet((1, 1, 1), (2, 1, 1)),
+        critic=critic,
         dtype=torch.float32,
         gradient_steps=500,
         batch_size=64,
@@ -117,9 +135,10 @@ def test_learners_of_different_shapes_learn_together():
     parts = []
     for size in (1, 2):
         obs, action = uniform(1000, 1, size), 2 * uniform(1000, 1, 1)
-        parts.append(Transitions(obs, action, -(action - obs[..., -1:]).square()[..., 0], obs))
-    ended = torch.ones(1000, dtype=torch.bool)
+        reward = -(action - obs[..., -1:]).square()[..., 0]
+        parts.append(Transitions(obs[None], action[None], reward[None], obs[None]))
+    ended = torch.ones(1, 1000, dtype=torch.bool)
     ours.observe(Joint(tuple(parts), ended, ~ended))
     ours.update(1.0)
     for stack, part in zip(ours.actors(), parts, strict=True):
-        assert (stack(part.obs) - part.obs[..., -1:]).square().mean() < 0.01
+        assert (stack(part.obs[0]) - part.obs[0, ..., -1:]).square().mean() < 0.01

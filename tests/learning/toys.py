@@ -21,27 +21,37 @@ def learner(
     agents: Sequence[AgentSpec],
     *,
     dtype: torch.dtype = torch.float64,
-    seed: int = 3,
+    seeds: Sequence[int] = (3,),
     **settings: Any,
 ) -> Learner:
-    return Learner(LearningConfig(**settings), agents, seed=seed, device=CPU, dtype=dtype)
+    return Learner(LearningConfig(**settings), agents, seeds=seeds, device=CPU, dtype=dtype)
 
 
 def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0) -> Joint:
     """Transitions of random numbers; a quarter terminated, a quarter truncated."""
     draw = torch.Generator().manual_seed(seed)
+    seeds = len(agent.seeds)
 
     def part(n: int, obs: int, act: int) -> Transitions:
         def normal(*shape: int) -> torch.Tensor:
             return torch.randn(shape, generator=draw, dtype=torch.float64)
 
         return Transitions(
-            obs=normal(rows, n, obs),
-            action=normal(rows, n, act).clamp(-1, 1),
-            reward=normal(rows, n) * scale,
-            next_obs=normal(rows, n, obs),
+            obs=normal(seeds, rows, n, obs),
+            action=normal(seeds, rows, n, act).clamp(-1, 1),
+            reward=normal(seeds, rows, n) * scale,
+            next_obs=normal(seeds, rows, n, obs),
         )
 
     groups = [part(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in agent.groups]
-    kind = torch.randint(4, (rows,), generator=draw)
+    kind = torch.randint(4, (seeds, rows), generator=draw)
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)
+
+
+def one_seed(joint: Joint, k: int) -> Joint:
+    """The k-th seed's part of transitions."""
+    own = slice(k, k + 1)
+    groups = tuple(
+        Transitions(**{name: part[own] for name, part in vars(g).items()}) for g in joint.groups
+    )
+    return Joint(groups, joint.terminated[own], joint.truncated[own])

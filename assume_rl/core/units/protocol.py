@@ -31,7 +31,10 @@ class Technology(Protocol):
     def operating_time(
         self, params: Any, past: Float[Tensor, "... window unit"], step: Step
     ) -> Float[Tensor, "... unit"]:
-        """Steps since a unit was last switched, > 0 on, < 0 off; `past` ends before `step`."""
+        """Steps since a unit was last switched, > 0 on, < 0 off; `past` ends before `step`.
+
+        :param step: counted from the beginning of the episode
+        """
         ...
 
     def execute(
@@ -45,6 +48,6 @@ class Technology(Protocol):
 
         :param capacity: of the steps to execute
         :param energy: sold MW; ends with the steps to execute, starts as far back as is known
-        :param step: calendar step of the last one
+        :param step: the last one, counted from the beginning of the episode
         """
         ...

@@ -48,12 +48,12 @@ def operating_time(
     """Steps since a unit was last switched, > 0 on, < 0 off, as far as it looks back.
 
     A unit looks back over its longer minimum time (at least one step), but not beyond the start of
-    the calendar, where it counts as having been on for that long.
+    the episode, where it counts as having been on for that long.
 
     :param past: MW in the steps before `step`, as many as the longest minimum time needs
     """
     span = torch.maximum(params.min_operating_time, params.min_down_time).clamp(min=1)
-    reach = _at_most(span, step)  # not beyond the start of the calendar
+    reach = _at_most(span, step)  # not beyond the start of the episode
     on = past > ZERO_VOLUME
     now = on[..., -1, :]
     seen = _age(past.shape[-2], past.device) <= reach[..., None, :]

@@ -1,0 +1,145 @@
+"""Copies of a market, one decision of its learners at a time: what the library adapters share.
+
+`MarketEnv` is stateless; here is the state, the numbers of the episodes and the seed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from assume_rl.core.types import Reward
+from assume_rl.envs.market_env import Happened, MarketEnv, State
+from assume_rl.envs.state import Observations
+from assume_rl.episodes.draws import draw_seed
+from assume_rl.episodes.teams import Policy, Team
+from assume_rl.errors import ConfigurationError
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a decision led to."""
+
+    observations: Observations  # of the next decision; 0 where the calendar is over
+    earned: tuple[Reward, ...]  # per team (copy, agent): what was settled since the decision
+    price: Float[Tensor, " copy"]  # EUR/MWh, of the learners' auction cleared last; 0 if none was
+    terminated: Bool[Tensor, " copy"]  # the calendar is over
+    truncated: Bool[Tensor, " copy"]  # the window is over, but not the calendar
+
+
+class Decisions:
+    """Plays copies of a market side by side, all at the same auction.
+
+    Copy `c` plays the episodes `c`, `c + num_envs`, ... of the seed.
+
+    :param scenario: a study case; of a folder, the first one.
+    :param seed: of tie-breaks and windows; None: the study case's.
+    :param window: steps of an episode, a random part of the calendar; None: all of it.
+    :param policies: fixed policies by unit id.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | Path | str,
+        *,
+        num_envs: int,
+        seed: int | None,
+        window: int | None,
+        policies: Mapping[str, Policy] | None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+        _check_policies(chosen, policies or {})
+        self._compiled = compile_scenario(chosen, device)
+        self._num_envs, self._window = num_envs, window
+        self._policies, self._device = policies, device
+        self.seed(draw_seed(chosen, seed))
+        if not self.teams:
+            raise ConfigurationError(
+                f"{chosen.name}, case {chosen.case}: no unit is left that learns to bid"
+            )
+
+    @property
+    def teams(self) -> tuple[Team, ...]:
+        """Learners that bid alike, in the order of observations and actions."""
+        return self._env.teams
+
+    def seed(self, seed: int) -> None:
+        """Go to the first episodes of a seed; `reset` begins them."""
+        self._env = MarketEnv(
+            self._compiled,
+            num_envs=self._num_envs,
+            seeds=(seed,),
+            policies=self._policies,
+            window=self._window,
+            device=self._device,
+        )
+        self._episodes = torch.arange(self._num_envs, device=self._device)
+        self._state: State | None = None
+
+    def reset(self) -> Observations:
+        """Begin the next episode of every copy."""
+        self._state = self._env.reset(self._episodes)
+        self._episodes = self._episodes + self._num_envs
+        return self._env.observe(self._state)
+
+    def step(self, actions: Sequence[Float[Tensor, "copy agent act"]]) -> Turn:
+        """Bid, and see what happens until the next decision; actions are clipped to [-1, 1]."""
+        if self._state is None or self._env.done(self._state):
+            raise ConfigurationError("no episode has begun, or it is over: call reset first")
+        bids = [action.clamp(-1.0, 1.0) for action in actions]
+        self._state, happened = self._env.step(self._state, bids)
+        return self._turn(self._state, happened)
+
+    def _turn(self, state: State, happened: Happened) -> Turn:
+        over = torch.full((self._num_envs,), self._env.done(state), device=self._device)
+        terminated = over & self._env.terminated(state)
+        return Turn(
+            observations=self._env.observe(state),
+            earned=tuple(self._earned(happened, team) for team in range(len(self.teams))),
+            price=self._price(happened),
+            terminated=terminated,
+            truncated=over & ~terminated,
+        )
+
+    def _earned(self, happened: Happened, team: int) -> Reward:
+        """The sum over a team's auctions."""
+        nothing = self._zeros(len(self.teams[team].unit_ids))
+        rewards = (earned.reward for earned in happened.learners if earned.team == team)
+        return reduce(_plus, rewards, Reward(nothing, nothing, nothing))
+
+    def _price(self, happened: Happened) -> Tensor:
+        market = self._env.setting.learners_market
+        books = [cleared.book for cleared in happened.cleared if cleared.market == market]
+        return books[-1].clearing.price[:, 0, 0] if books else self._zeros()
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros((self._num_envs, *shape), dtype=torch.float64, device=self._device)
+
+
+def missing_library(library: str, extra: str) -> ImportError:
+    """The error of an adapter whose library is not installed."""
+    return ModuleNotFoundError(
+        f"{library} is not installed; pip install 'assume-rl[{extra}]' brings it", name=extra
+    )
+
+
+def _check_policies(scenario: Scenario, given: Mapping[str, Policy]) -> None:
+    """Refuse a study case whose policies are not among those given."""
+    missing = sorted(scenario.config.policies.keys() - given.keys())
+    if missing:
+        raise ConfigurationError(
+            f"{scenario.name}, case {scenario.case}, names policies: load those of "
+            f"{', '.join(missing)} and give them in `policies`"
+        )
+
+
+def _plus(a: Reward, b: Reward) -> Reward:
+    return Reward(a.reward + b.reward, a.profit + b.profit, a.regret + b.regret)

@@ -1,0 +1,211 @@
+"""Many copies of a scenario's markets, stepped as one tensor.
+
+The environment holds what never changes; where the copies stand is a `State` that goes in and comes
+out. At every tick of the auction plan the order of events is that of `core.step`. With the same
+policies each copy gives what the agents shell gives for the same seed and episode.
+
+::
+
+    env = MarketEnv(compiled, num_envs=256, seeds=(42,))
+    state = env.reset(torch.arange(256))
+    while not env.done(state):
+        state, happened = env.step(state, act(env.observe(state)))
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from assume_rl.core.step import initial_state
+from assume_rl.core.types import Auction, Step, Tick, UnitState
+from assume_rl.envs.bidding import offsets_of, open_auction, with_views
+from assume_rl.envs.cohorts import Cohort
+from assume_rl.envs.draws_ahead import Ahead
+from assume_rl.envs.ends import at_end, ends_calendar
+from assume_rl.envs.markets import exploration_noise, tie_breaks
+from assume_rl.envs.memory import check_memory
+from assume_rl.envs.seating import agent_specs
+from assume_rl.envs.setting import build_setting
+from assume_rl.envs.settling import close_auction
+from assume_rl.envs.state import Actions, Happened, Observations, State, moved_to
+from assume_rl.envs.windows import starts
+from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.episodes.teams import Policy, Team
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.types import AgentSpec
+from assume_rl.scenario.compile import Compiled, to_device
+
+__all__ = ["Happened", "MarketEnv", "State"]
+
+
+class MarketEnv:
+    """Copies of a market, `num_envs` for each seed, seed-major.
+
+    :param policies: fixed policies by unit id; every other learning bidder is to be given actions.
+    :param evaluation: draw as evaluation episodes do.
+    :param window: steps of an episode, a random part of the calendar; None: all of it.
+    :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
+        the device has no memory for so many copies.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        *,
+        num_envs: int,
+        seeds: Sequence[int],
+        policies: Mapping[str, Policy] | None = None,
+        evaluation: bool = False,
+        window: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if num_envs < 1:
+            raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}")
+        self.num_envs = num_envs
+        self.seeds = tuple(seeds)
+        self.device = torch.device(device)
+        self.setting = build_setting(to_device(compiled, self.device), policies or {}, window)
+        check_memory(self.setting, len(self.seeds), num_envs, self.device)
+        phase = EpisodeKey(0, 0, evaluation).phase
+        self._ties = {
+            name: tie_breaks(market, self.seeds, num_envs, phase, self.setting.auctions(name))
+            for name, market in self.setting.markets.items()
+        }
+        self._noise: tuple[Ahead, ...] = tuple(
+            exploration_noise(
+                part.team, market, self.seeds, num_envs, phase, self.setting.auctions(market)
+            )
+            for part in self.setting.learners
+            for market in [self.setting.learners_market]
+        )
+
+    @property
+    def agents(self) -> tuple[AgentSpec, ...]:
+        """The learners as a `Learner` takes them, in the order of the agents shell."""
+        return agent_specs(self.setting)
+
+    @property
+    def teams(self) -> tuple[Team, ...]:
+        """The learners, those that bid alike together; all of them bid in one market."""
+        return tuple(part.team for part in self.setting.learners)
+
+    @property
+    def copies(self) -> int:
+        """Seeds times copies of each."""
+        return len(self.seeds) * self.num_envs
+
+    def reset(self, episodes: Int[Tensor, " copy"]) -> State:
+        """Start the given episodes, one per copy, and go to the first decision."""
+        setting, start = self.setting, self._start(episodes)
+        state = State(
+            tick=0,
+            step=0,
+            start=start,
+            now=start,
+            episodes=episodes,
+            units=tuple(
+                None if cohort.routine else self._fresh(cohort) for cohort in setting.cohorts
+            ),
+            executed=(-1,) * len(setting.cohorts),
+            books={},
+            views=(),
+            observations=(),
+        )
+        return self._go_on(state, Happened())
+
+    def restart(self, state: State) -> State:
+        """Start the episodes that follow those of `state`: numbers go on by `num_envs`."""
+        return self.reset(state.episodes + self.num_envs)
+
+    def observe(self, state: State) -> Observations:
+        """What the learners see, float64, per team; after the end what they would see next.
+
+        Zeros where the calendar is over: nothing follows.
+        """
+        return state.observations
+
+    def noise(self, state: State) -> Actions:
+        """Standard normal draws (copy, agent, act) for the exploration of this decision."""
+        number = self.opening(state).number
+        return tuple(draws.of_auction(state.episodes, number) for draws in self._noise)
+
+    def opening(self, state: State) -> Auction:
+        """The learners' auction that waits for actions; its times count from the episode's start.
+
+        :raises ValueError: there is none, since the episode is over or nobody learns
+        """
+        tick = () if self.done(state) else self.setting.plan[state.tick].opening
+        for auction in tick:
+            if auction.market == self.setting.learners_market:
+                return auction
+        raise ValueError("no auction waits for actions")
+
+    def step(self, state: State, actions: Sequence[Tensor]) -> tuple[State, Happened]:
+        """Bid, and go to the next decision or to the end.
+
+        :param actions: (copy, agent, act) per team
+        """
+        if len(actions) != len(self.teams):
+            raise ValueError(f"{len(self.teams)} teams learn, but there are {len(actions)} actions")
+        happened = Happened()
+        state = self._open(state, tuple(actions))
+        return self._go_on(state, happened), happened
+
+    def done(self, state: State) -> bool:
+        """Whether the window, or the calendar, is over."""
+        return state.tick == len(self.setting.plan)
+
+    def terminated(self, state: State) -> Bool[Tensor, " copy"]:
+        """Which copies are at the end of the calendar; the others would go on."""
+        return ends_calendar(self.setting, state)
+
+    # --- ticks ---------------------------------------------------------------------------------
+
+    def _start(self, episodes: Tensor) -> Step:
+        window = self.setting.window
+        return 0 if window is None else starts(window, self.seeds, episodes)
+
+    def _fresh(self, cohort: Cohort) -> UnitState:
+        """The state of a cohort at the start of an episode."""
+        compiled = self.setting.compiled
+        return initial_state(
+            cohort.fleet,
+            compiled.lookback,
+            compiled.horizon,
+            (self.copies,),
+            keep_prices=cohort.remembers_prices,
+        )
+
+    def _go_on(self, state: State, happened: Happened) -> State:
+        """Go from tick to tick to the next decision or to the end."""
+        while not self.done(state):
+            tick = self.setting.plan[state.tick]
+            state = self._close(moved_to(state, tick.step), tick, happened)
+            if state.tick in self.setting.decisions:
+                return self._look(state)
+            state = self._open(state, ())
+        return at_end(self.setting, state)
+
+    def _look(self, state: State) -> State:
+        """The state with what the learners see now."""
+        if not self.teams:
+            return state
+        offsets = offsets_of(self.opening(state), state.step)
+        return with_views(self.setting, state, offsets, state.now)
+
+    def _close(self, state: State, tick: Tick, happened: Happened) -> State:
+        """All clearings of a tick, in the order of the markets."""
+        for auction in tick.closing:
+            if auction.market in self.setting.markets:
+                tie = self._ties[auction.market].of_auction(state.episodes, auction.number)
+                state = close_auction(self.setting, state, auction, tie, happened)
+        return state
+
+    def _open(self, state: State, actions: Actions) -> State:
+        """All bids of a tick; then it is over."""
+        for auction in self.setting.plan[state.tick].opening:
+            state = open_auction(self.setting, state, auction, actions)
+        return replace(state, tick=state.tick + 1)

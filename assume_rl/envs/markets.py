@@ -1,0 +1,146 @@
+"""How the order book of each market is made up, and the orders that are known beforehand."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from assume_rl.core.clearing import limit_bids
+from assume_rl.core.step import initial_state, look
+from assume_rl.core.types import Auction, Bids
+from assume_rl.envs.cohorts import Cohort, auctions_of
+from assume_rl.envs.draws_ahead import Ahead, stacked_keys
+from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
+from assume_rl.episodes.teams import Team
+from assume_rl.scenario.compile import Compiled, MarketSpec
+
+
+@dataclass(frozen=True)
+class Part:
+    """One team's share of a market's order book."""
+
+    cohort: int
+    team: Team
+    slots: slice
+    standing: Bids | None  # (step product slot): orders by the calendar step at which they are made
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one cohort has in a market's order book."""
+
+    cohort: int
+    parts: tuple[int, ...]  # positions of its parts
+    slots: slice
+    unit: Int[Tensor, " slot"]  # of each of its slots, index into the cohort's units
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market and its order book: the parts side by side, those of a cohort together."""
+
+    spec: MarketSpec
+    parts: tuple[Part, ...]
+    shares: tuple[Share, ...]
+    unit_ids: tuple[str, ...]  # of each slot
+
+
+def build_markets(compiled: Compiled, cohorts: Sequence[Cohort]) -> dict[str, Market]:
+    """All markets that anybody takes part in, in the order of the configuration."""
+    markets = (_market(compiled, spec, cohorts) for spec in compiled.markets)
+    return {market.spec.name: market for market in markets if market.parts}
+
+
+def tie_breaks(
+    market: Market, seeds: Sequence[int], num_envs: int, phase: str, auctions: Sequence[Auction]
+) -> Ahead:
+    """Draws (copy, product, slot) that order equal prices, for every auction of an episode."""
+    units = [unit for part in market.parts for unit in part.team.unit_ids]
+    device = market.parts[0].team.units.device
+    keys = stacked_keys(lambda seed: tie_keys(seed, phase, market.spec.name, units, device), seeds)
+    sizes = [(len(part.team.unit_ids), part.team.strategy.slots) for part in market.parts]
+    products = len(auctions[0].first)
+    size = products * len(market.unit_ids)
+    draw = partial(_draw_ties, sizes=sizes, products=products)
+    return Ahead(keys, num_envs, draw, auctions=len(auctions), size=size)
+
+
+def exploration_noise(
+    team: Team,
+    market: str,
+    seeds: Sequence[int],
+    num_envs: int,
+    phase: str,
+    auctions: Sequence[Auction],
+) -> Ahead:
+    """Standard normal draws (copy, agent, act) of a team, for every auction of an episode."""
+    act = team.strategy.act_size
+    keys = stacked_keys(
+        lambda seed: noise_keys(seed, phase, market, team.unit_ids, team.units.device), seeds
+    )
+
+    def draw(own: Tensor, first: int, count: int) -> Tensor:
+        return noise(own, first, count, act).permute(2, 0, 1, 3)
+
+    return Ahead(keys, num_envs, draw, auctions=len(auctions), size=len(team.unit_ids) * act)
+
+
+def _draw_ties(
+    keys: Tensor, first: int, count: int, *, sizes: Sequence[tuple[int, int]], products: int
+) -> Tensor:
+    """(auction, copy, product, slot)."""
+    shares = torch.split_with_sizes(keys, [units for units, _ in sizes], dim=1)
+    drawn = [
+        ties(share, first, count, products, slots).permute(2, 0, 3, 1, 4).flatten(-2)
+        for share, (_, slots) in zip(shares, sizes, strict=True)
+    ]
+    return torch.cat(drawn, dim=-1)
+
+
+def _market(compiled: Compiled, spec: MarketSpec, cohorts: Sequence[Cohort]) -> Market:
+    auctions = auctions_of(compiled.plan, spec.name)
+    parts: list[Part] = []
+    stop = 0
+    for index, cohort in enumerate(cohorts):
+        for team in cohort.teams.get(spec.name, ()):
+            start, stop = stop, stop + len(team.unit_ids) * team.strategy.slots
+            standing = _standing(compiled, spec, cohort, team, auctions[0])
+            parts.append(Part(index, team, slice(start, stop), standing))
+    units = [unit for p in parts for unit in p.team.unit_ids for _ in range(p.team.strategy.slots)]
+    return Market(spec, tuple(parts), tuple(_shares(parts)), tuple(units))
+
+
+def _shares(parts: Sequence[Part]) -> Iterator[Share]:
+    for cohort, own in groupby(enumerate(parts), lambda numbered: numbered[1].cohort):
+        positions, members = zip(*own, strict=True)
+        slots = slice(members[0].slots.start, members[-1].slots.stop)
+        units = [p.team.units.repeat_interleave(p.team.strategy.slots) for p in members]
+        yield Share(cohort, positions, slots, torch.cat(units))
+
+
+def _standing(
+    compiled: Compiled, spec: MarketSpec, cohort: Cohort, team: Team, auction: Auction
+) -> Bids | None:
+    """Orders of a team without memory, within the limits of the market, for all of the calendar."""
+    if not cohort.routine:
+        return None
+    offset = auction.first[0] - auction.opens // compiled.step_seconds
+    opened = torch.arange(compiled.steps - offset, device=team.units.device)
+    state = initial_state(cohort.fleet, 1, offset, (len(opened),), keep_prices=False)
+    view = look(
+        cohort.fleet,
+        cohort.profiles,
+        state,
+        opened,
+        (offset,),
+        spec.name,
+        team.members,
+        team.strategy,
+    )
+    nothing = view.marginal_cost.new_empty((*view.previous_power.shape, 0))
+    bids = team.strategy.bids(view, nothing)
+    return limit_bids(bids, spec.min_price, spec.max_price, spec.max_volume)

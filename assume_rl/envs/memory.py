@@ -1,0 +1,88 @@
+"""What copies of a market take in memory, before any of it is allocated."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from assume_rl.envs.draws_ahead import CHUNK
+from assume_rl.envs.setting import Setting
+from assume_rl.errors import ConfigurationError
+
+MEMINFO = Path("/proc/meminfo")  # Linux
+_NUMBER = 8  # bytes; economics is float64
+# Measured: a state, the one before it, and what is under way between them; tests hold them to it.
+_STATES = 3
+_BOOKS = 16  # orders, draws and what clearing makes of them, in books
+_LOOKS = 4  # observations in both precisions, and what they are made of
+_DRAWING = 6  # numbers at work for one that is drawn
+
+
+def env_bytes(setting: Setting, copies: int) -> int:
+    """The most that so many copies take at a time, in bytes; series and plan not counted."""
+    drawn = max(CHUNK, copies * max(_book(setting), default=0))
+    return copies * copy_bytes(setting) + _DRAWING * _NUMBER * drawn
+
+
+def copy_bytes(setting: Setting) -> int:
+    """Bytes of one copy: states, order books and observations."""
+    compiled = setting.compiled
+    window = compiled.lookback + 1 + compiled.horizon
+    states = sum(
+        (3 if cohort.remembers_prices else 2) * window * len(cohort.fleet.ids)
+        for cohort in setting.cohorts
+        if not cohort.routine
+    )
+    seen = sum(len(p.team.unit_ids) * p.team.strategy.layout.size for p in setting.learners)
+    books = sum(_book(setting))
+    return _NUMBER * (_STATES * states + _BOOKS * books + _LOOKS * seen)
+
+
+def transition_bytes(setting: Setting, element: int) -> int:
+    """Bytes of one joint transition of one copy that waits for an update.
+
+    :param element: bytes of a number
+    """
+    sizes = (
+        len(p.team.unit_ids) * (p.team.strategy.layout.size + p.team.strategy.act_size + 1)
+        for p in setting.learners
+    )
+    return element * sum(sizes)
+
+
+def check_memory(setting: Setting, seeds: int, num_envs: int, device: torch.device) -> None:
+    """Refuse more copies than the device has memory for.
+
+    :raises ConfigurationError: says how much they need and how many would fit
+    """
+    needed, there = env_bytes(setting, seeds * num_envs), available_bytes(device)
+    if there is None or needed <= there:
+        return
+    own, drawn = copy_bytes(setting), _DRAWING * _NUMBER
+    per_auction = drawn * max(_book(setting), default=0)
+    copies = min((there - drawn * CHUNK) // own, there // (own + per_auction))
+    fitting = max(copies // seeds, 0)
+    hint = f"num_envs {fitting} would fit" if fitting else "not even one copy fits"
+    raise ConfigurationError(
+        f"num_envs {num_envs} needs about {needed / 1e9:.1f} GB, but {device} has "
+        f"{there / 1e9:.1f} GB available; {hint}"
+    )
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Memory that is free on a device; None if it does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "cpu" and MEMINFO.is_file():
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    return None
+
+
+def _book(setting: Setting) -> list[int]:
+    """Numbers in an order book of each market."""
+    return [
+        len(market.unit_ids) * len(auctions[0].first)
+        for name, market in setting.markets.items()
+        if (auctions := setting.auctions(name))
+    ]

@@ -1,0 +1,124 @@
+"""A scenario as a PettingZoo parallel environment: one market, each learning bidder an agent.
+
+What an observation, an action and a reward is: docs/environments.md.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assume_rl.envs.decisions import Decisions, Turn, missing_library
+from assume_rl.episodes.teams import Policy
+from assume_rl.scenario.types import Scenario
+
+try:
+    from gymnasium.spaces import Box
+    from pettingzoo import ParallelEnv
+except ImportError as error:
+    raise missing_library("PettingZoo", "pettingzoo") from error
+
+Array = NDArray[np.float32]
+Infos = dict[str, dict[str, float]]
+
+
+def parallel_env(
+    scenario: Scenario | Path | str,
+    *,
+    seed: int | None = None,
+    window: int | None = None,
+    policies: Mapping[str, Policy] | None = None,
+) -> "ParallelMarket":
+    """The learning bidders of a scenario in one market.
+
+    :param scenario: a study case; of a folder, the first one.
+    :param seed: of tie-breaks and windows, until `reset` names another; None: the study case's.
+    :param window: steps of an episode, drawn from the calendar; None: the whole calendar.
+    :param policies: fixed policies by unit id; these units are no agents.
+    """
+    return ParallelMarket(
+        Decisions(scenario, num_envs=1, seed=seed, window=window, policies=policies)
+    )
+
+
+class ParallelMarket(ParallelEnv):  # type: ignore[misc]
+    """Every agent bids in every auction, and all are done together."""
+
+    metadata = {"name": "assume_rl_market", "render_modes": []}  # noqa: RUF012
+    render_mode = None
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+        strategies = {u: team.strategy for team in decisions.teams for u in team.unit_ids}
+        self.layouts = {unit: strategy.layout for unit, strategy in strategies.items()}
+        self.possible_agents = list(strategies)
+        self.agents: list[str] = []
+        self.observation_spaces = {
+            unit: Box(-np.inf, np.inf, (strategy.layout.size,), np.float32)
+            for unit, strategy in strategies.items()
+        }
+        self.action_spaces = {
+            unit: Box(-1.0, 1.0, (strategy.act_size,), np.float32)
+            for unit, strategy in strategies.items()
+        }
+
+    def observation_space(self, agent: str) -> Box:
+        """Unbounded, float32; `layouts[agent]` says what stands where."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Box:
+        """Prices as shares of `max_bid_price`."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Array], Infos]:
+        """Begin the next episode; with a seed, the first one of that seed. There are no options."""
+        if seed is not None:
+            self._decisions.seed(seed)
+        self.agents = list(self.possible_agents)
+        return self._arrays(self._decisions.reset()), {unit: {} for unit in self.agents}
+
+    def step(
+        self, actions: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Bid, and see what happens until the next decision."""
+        turn = self._decisions.step([_joined(actions, t.unit_ids) for t in self._decisions.teams])
+        terminated, truncated = bool(turn.terminated), bool(turn.truncated)
+        if terminated or truncated:
+            self.agents = []
+        return (
+            self._arrays(turn.observations),
+            self._numbers(earned.reward for earned in turn.earned),
+            dict.fromkeys(self.possible_agents, terminated),
+            dict.fromkeys(self.possible_agents, truncated),
+            self._infos(turn),
+        )
+
+    def _arrays(self, tensors: Iterable[Tensor]) -> dict[str, Array]:
+        """Rows by agent of one (1, agent, ...) tensor per team."""
+        rows = (row for tensor in tensors for row in tensor[0].float().cpu().numpy())
+        return dict(zip(self.possible_agents, rows, strict=True))
+
+    def _numbers(self, tensors: Iterable[Tensor]) -> dict[str, float]:
+        """Numbers by agent of one (1, agent) tensor per team."""
+        numbers = (number for tensor in tensors for number in tensor[0].tolist())
+        return dict(zip(self.possible_agents, numbers, strict=True))
+
+    def _infos(self, turn: Turn) -> Infos:
+        profit = self._numbers(earned.profit for earned in turn.earned)
+        regret = self._numbers(earned.regret for earned in turn.earned)
+        price = turn.price.item()
+        return {
+            unit: {"profit": profit[unit], "regret": regret[unit], "price": price}
+            for unit in self.possible_agents
+        }
+
+
+def _joined(actions: Mapping[str, Array], units: tuple[str, ...]) -> Tensor:
+    """Actions of a team, (1, agent, act)."""
+    return torch.from_numpy(np.stack([actions[unit] for unit in units])).unsqueeze(0)

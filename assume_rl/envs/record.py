@@ -1,0 +1,141 @@
+"""What happened in one copy of a market, as rows of the result tables."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assume_rl.core.types import Auction
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.state import Happened, State
+from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.dispatch_log import DispatchLog
+from assume_rl.episodes.order_log import OrderLog
+from assume_rl.episodes.policy_log import PolicyLog
+from assume_rl.episodes.routine_log import RoutineLog
+from assume_rl.episodes.rows import DATED, Sink
+from assume_rl.episodes.teams import Policy
+from assume_rl.scenario.compile import Compiled, to_device
+
+T = TypeVar("T")
+
+
+def play_recorded(
+    compiled: Compiled,
+    *,
+    seed: int,
+    policies: Mapping[str, Policy],
+    sink: Sink,
+    flush_hours: int | None = None,
+    on_share: Callable[[float], None] = lambda share: None,
+    episode: int = 0,
+    evaluation: bool = False,
+) -> None:
+    """Play the calendar once, every bidder on a rule or a fixed policy, and write all tables.
+
+    :param flush_hours: simulated hours between two batches of rows; None: only at the end.
+    :param on_share: told the share of the calendar that is done.
+    """
+    env = MarketEnv(compiled, num_envs=1, seeds=(seed,), policies=policies, evaluation=evaluation)
+    state = env.reset(torch.tensor([episode]))
+    recording = Recording(env, sink, EpisodeKey(seed, episode, evaluation), state)
+    every = None if flush_hours is None else flush_hours * 3600 // compiled.step_seconds
+    flushed = 0
+    while not env.done(state):
+        state, happened = env.step(state, ())
+        recording.add(happened)
+        on_share(state.step / compiled.steps)
+        if every is not None and state.step >= flushed + every:
+            flushed = state.step
+            recording.flush()
+    recording.flush()
+
+
+class Recording:
+    """Rows of one copy, kept until they are flushed to a sink.
+
+    :param key: of the episode that the copy plays.
+    :param state: the state at the start of the episode.
+    """
+
+    def __init__(
+        self, env: MarketEnv, sink: Sink, key: EpisodeKey, state: State, *, copy: int = 0
+    ) -> None:
+        setting = env.setting
+        self._sink = sink
+        self._calendar = Calendar.of(setting.compiled)
+        self._copy = copy
+        self._start = state.start if isinstance(state.start, int) else int(state.start[copy])
+        self._markets = setting.markets
+        self._orders = {name: OrderLog(name) for name in setting.markets}
+        self._policies = PolicyLog(key)
+        self._dispatch: dict[int, DispatchLog] = {}
+        self._routines: dict[int, RoutineLog] = {}
+        for i, cohort in enumerate(setting.cohorts):
+            fleet, profiles = to_device((cohort.fleet, cohort.profiles), "cpu")
+            if not cohort.routine:
+                self._dispatch[i] = DispatchLog(fleet, profiles)
+                continue
+            (market,) = cohort.teams
+            shares = setting.markets[market].shares
+            unit = next(share.unit for share in shares if share.cohort == i).cpu()
+            self._routines[i] = RoutineLog(
+                fleet, profiles, unit, setting.step_hours, begin=self._start
+            )
+
+    def add(self, happened: Happened) -> None:
+        """Keep what happened in a step."""
+        for cleared in happened.cleared:
+            book = replace(self._own(cleared.book), auction=self._in_calendar(cleared.book.auction))
+            market = self._markets[cleared.market]
+            self._orders[cleared.market].add(market.unit_ids, book)
+            for share in market.shares:
+                if share.cohort in self._routines:
+                    accepted = book.clearing.accepted[..., share.slots]
+                    paid = book.clearing.paid[..., share.slots]
+                    self._routines[share.cohort].add(book.auction.first[0], accepted, paid)
+        for executed in happened.executed:
+            log = self._dispatch[executed.cohort]
+            log.add(self._own(executed.state), executed.step + self._start, executed.steps)
+        for earned in happened.fixed:
+            team = self._markets[earned.auction.market].parts[earned.team].team
+            first = self._in_calendar(earned.auction).first[0]
+            action = earned.action[self._copy].cpu()
+            self._policies.add(team.unit_ids, first, action, self._own(earned.reward))
+
+    def flush(self) -> None:
+        """Write everything kept so far."""
+        waiting: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
+        for table, columns in self._drain():
+            dated = DATED[table](columns, self._calendar)
+            waiting.setdefault((table, tuple(dated)), []).append(dated)
+        for (table, names), parts in waiting.items():
+            self._sink.write(table, {n: np.concatenate([part[n] for part in parts]) for n in names})
+
+    def _drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for orders in self._orders.values():
+            yield from orders.drain()
+        for dispatched in self._dispatch.values():
+            yield from (("unit_dispatch", columns) for columns in dispatched.drain())
+        for routine in self._routines.values():
+            yield from (("unit_dispatch", columns) for columns in routine.drain())
+        yield from (("rl_params", columns) for columns in self._policies.drain())
+
+    def _own(self, value: T) -> T:
+        """What concerns this copy, on the CPU."""
+        return cast("T", copy_of(value, self._copy))
+
+    def _in_calendar(self, auction: Auction) -> Auction:
+        return replace(auction, first=tuple(first + self._start for first in auction.first))
+
+
+def copy_of(value: Any, copy: int) -> Any:
+    """What one copy has of every tensor in a value, on the CPU."""
+    if isinstance(value, Tensor):
+        return value[copy].cpu()
+    if isinstance(value, Auction) or not hasattr(value, "__dataclass_fields__"):
+        return value
+    return replace(value, **{f.name: copy_of(getattr(value, f.name), copy) for f in fields(value)})

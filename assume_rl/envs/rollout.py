@@ -1,0 +1,230 @@
+"""Plays episodes with a learner: a generator that stops whenever an update is due.
+
+What it hands over is what the Learning role of the agents shell would have received by then: a
+delivery becomes a transition once its reward is known and the next observation was made. All of it
+stays on the device.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.types import Reward
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.seating import rearrangement
+from assume_rl.envs.state import Actions, Earned, Happened, Observations, State
+from assume_rl.episodes.teams import Team
+from assume_rl.learning.exploration import OFF, Exploration, explore
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.types import Joint, Transitions
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What became known between two updates."""
+
+    due: int | None  # seconds since the episodes began; None: the episodes are over
+    joint: Joint | None  # (seed row ...), rows in order of time; None: nothing to learn from
+
+
+@dataclass(frozen=True)
+class CopyScores:
+    """What one episode of each copy brought, over all of its deliveries."""
+
+    reward: Float[Tensor, " copy"]  # sum per agent, mean over agents
+    profit: Float[Tensor, " copy"]  # EUR, all agents
+    regret: Float[Tensor, " copy"]  # EUR, all agents
+
+
+@dataclass
+class Delivery:
+    """What the learners saw, did and earned for one auction; one tensor per group."""
+
+    opened: int  # seconds since the episodes began
+    obs: tuple[Tensor, ...]  # (copy agent obs)
+    action: tuple[Tensor, ...]  # (copy agent act)
+    rewarded: int | None = None  # seconds
+    reward: tuple[Tensor, ...] = ()  # (copy agent)
+
+
+class Rollout:
+    """Copies of a market whose learners act on the live networks of `learner`.
+
+    :param exploration: how actions are drawn from now on; may be changed between two updates.
+    :param experienced: units with a loaded policy: they skip the random initial experience.
+    :param listener: told everything that happens.
+    """
+
+    def __init__(
+        self,
+        env: MarketEnv,
+        learner: Learner,
+        *,
+        exploration: Exploration = OFF,
+        experienced: Sequence[str] = (),
+        listener: Callable[[Happened], None] | None = None,
+    ) -> None:
+        self.env = env
+        self.exploration = exploration
+        self._listener = listener
+        self._learner = learner
+        self._dtype = learner.groups[0].actor.dtype
+        teams = [team.unit_ids for team in env.teams]
+        groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
+        self._to_groups = rearrangement(teams, groups, env.device)
+        self._to_teams = rearrangement(groups, teams, env.device)
+        known = set(experienced)
+        self._experienced = tuple(
+            torch.tensor([[unit in known] for unit in ids], device=env.device)
+            if known & set(ids)
+            else None
+            for ids in teams
+        )
+        self._deliveries: dict[int, Delivery] = {}
+        self._sums: tuple[Reward, ...] = ()
+
+    def play(self, episodes: Int[Tensor, " copy"], updates: Sequence[int]) -> Iterator[Stretch]:
+        """Play one episode per copy.
+
+        :param updates: seconds since the episodes begin at which to stop for an update, ascending
+        """
+        self._deliveries, self._sums = {}, ()
+        env, due = self.env, list(updates)
+        state = env.reset(episodes)
+        while not env.done(state):
+            now = env.setting.plan[state.tick].time
+            while due and due[0] <= now:
+                yield Stretch(due[0], self._joint(state, before=due.pop(0)))
+            state = self._advance(state, now)
+        for time in due:
+            yield Stretch(time, self._joint(state, before=time))
+        yield Stretch(None, self._joint(state, before=None))
+
+    def scores(self) -> CopyScores:
+        """What the episodes brought so far."""
+        agents = sum(total.reward.shape[-1] for total in self._sums)
+        reward, profit, regret = (
+            sum((getattr(total, name).sum(-1) for total in self._sums), self._nothing())
+            for name in ("reward", "profit", "regret")
+        )
+        return CopyScores(reward / max(agents, 1), profit, regret)
+
+    def _nothing(self) -> Tensor:
+        return torch.zeros(self.env.copies, dtype=torch.float64, device=self.env.device)
+
+    def _advance(self, state: State, now: int) -> State:
+        """Act once, and note what it brought."""
+        opening = self.env.opening(state)
+        observed = self.env.observe(state)
+        seen = tuple(obs.to(self._dtype) for obs in observed)
+        obs = tuple(pick(seen) for pick in self._to_groups)
+        actions = self._act(state, observed, obs)
+        acted = tuple(pick(actions) for pick in self._to_groups)
+        self._deliveries[opening.number] = Delivery(now, obs, acted)
+        state, happened = self.env.step(state, actions)
+        self._note(happened)
+        if self._listener is not None:
+            self._listener(happened)
+        return state
+
+    def _act(self, state: State, observed: Observations, obs: Sequence[Tensor]) -> Actions:
+        copies = (len(self.env.seeds), self.env.num_envs)
+        means = self._learner.actions(tuple(part.view(*copies, *part.shape[1:]) for part in obs))
+        flat = [mean.flatten(0, 1) for mean in means]
+        actions = tuple(pick(flat) for pick in self._to_teams)
+        if self.exploration.mode == "off":
+            return actions
+        return tuple(
+            self._explore(*parts)
+            for parts in zip(
+                self.env.teams,
+                actions,
+                observed,
+                self.env.noise(state),
+                self._experienced,
+                strict=True,
+            )
+        )
+
+    def _explore(
+        self, team: Team, mean: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
+    ) -> Tensor:
+        law = self.exploration
+        centre = team.strategy.explore_around(observed).to(mean.dtype)
+        action, _ = explore(mean, centre, z.to(mean.dtype), law)
+        if law.mode != "initial" or experienced is None:
+            return action
+        noisy, _ = explore(mean, centre, z.to(mean.dtype), replace(law, mode="noise"))
+        return torch.where(experienced, noisy, action)
+
+    def _note(self, happened: Happened) -> None:
+        by_auction: dict[int, list[Earned]] = {}
+        for earned in happened.learners:
+            by_auction.setdefault(earned.auction.number, []).append(earned)
+        for number, parts in by_auction.items():
+            rewards = [earned.reward for earned in sorted(parts, key=lambda earned: earned.team)]
+            delivery = self._deliveries[number]
+            delivery.rewarded = parts[0].auction.closes
+            own = [reward.reward.to(self._dtype) for reward in rewards]
+            delivery.reward = tuple(pick(own) for pick in self._to_groups)
+            self._sums = _added(self._sums, rewards)
+
+    # --- transitions ---------------------------------------------------------------------------
+
+    def _joint(self, state: State, *, before: int | None) -> Joint | None:
+        """Transitions not handed over yet that were complete before a time; None: all of them."""
+        numbers = list(self._deliveries)
+        ready = sum(1 for n in numbers if _complete(self._deliveries[n], before))
+        if before is not None:
+            ready = min(ready, len(numbers) - 1)
+        if ready <= 0:
+            return None
+        rows = [self._deliveries.pop(n) for n in numbers[:ready]]
+        following = next(iter(self._deliveries.values()), None)
+        after = self._after_the_end(state) if following is None else following.obs
+        ends = following is None
+        return Joint(
+            groups=tuple(self._transitions(rows, after[g], g) for g in range(len(self._to_groups))),
+            terminated=self._flags(self.env.terminated(state), ready, ends=ends),
+            truncated=self._flags(~self.env.terminated(state), ready, ends=ends),
+        )
+
+    def _after_the_end(self, state: State) -> tuple[Tensor, ...]:
+        seen = tuple(obs.to(self._dtype) for obs in self.env.observe(state))
+        return tuple(pick(seen) for pick in self._to_groups)
+
+    def _transitions(self, rows: Sequence[Delivery], after: Tensor, group: int) -> Transitions:
+        obs = self._stacked([*(row.obs[group] for row in rows), after])
+        return Transitions(
+            obs=obs[:, :-1].flatten(1, 2),
+            action=self._stacked([row.action[group] for row in rows]).flatten(1, 2),
+            reward=self._stacked([row.reward[group] for row in rows]).flatten(1, 2),
+            next_obs=obs[:, 1:].flatten(1, 2),
+        )
+
+    def _stacked(self, values: Sequence[Tensor]) -> Tensor:
+        """(copy, ...) at several times -> (seed, time, copy of the seed, ...)."""
+        copies = (len(self.env.seeds), self.env.num_envs)
+        return torch.stack([value.view(*copies, *value.shape[1:]) for value in values], dim=1)
+
+    def _flags(self, at_end: Tensor, rows: int, *, ends: bool) -> Tensor:
+        """(seed, row): false but for the last row of episodes that are over."""
+        never = torch.zeros_like(at_end)
+        return self._stacked([never] * (rows - 1) + [at_end if ends else never]).flatten(1, 2)
+
+
+def _complete(delivery: Delivery, before: int | None) -> bool:
+    rewarded = delivery.rewarded
+    return rewarded is not None and (before is None or rewarded < before)
+
+
+def _added(sums: tuple[Reward, ...], new: Sequence[Reward]) -> tuple[Reward, ...]:
+    if not sums:
+        return tuple(new)
+    return tuple(
+        Reward(a.reward + b.reward, a.profit + b.profit, a.regret + b.regret)
+        for a, b in zip(sums, new, strict=True)
+    )

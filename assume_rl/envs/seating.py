@@ -1,0 +1,61 @@
+"""Learners as the market groups them (teams) and as the learner does (groups)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from assume_rl.envs.setting import Setting
+from assume_rl.learning.types import AgentSpec
+
+
+def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
+    """The learners as a `Learner` takes them, in the order in which operators register them."""
+    strategies = {unit: p.team.strategy for p in setting.learners for unit in p.team.unit_ids}
+    ids = setting.compiled.fleet.ids
+    units = (
+        ids[unit]
+        for operator in setting.compiled.operators
+        for participant in operator.participants.get(setting.learners_market, ())
+        for unit in participant.units
+        if ids[unit] in strategies
+    )
+    specs = []
+    for unit in units:
+        layout = strategies[unit].layout
+        features = tuple((f.name, f.size, f.scaling) for f in layout.features)
+        size = strategies[unit].act_size
+        specs.append(AgentSpec(unit, layout.size, size, layout.unique_size, features))
+    return tuple(specs)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Where the agents of one list of a new arrangement stand in the old one."""
+
+    sources: tuple[int, ...]  # lists that are needed, side by side
+    index: Tensor | None  # into these, None: they are taken as they are
+
+    def __call__(self, values: Sequence[Tensor]) -> Tensor:
+        """(row, agent, ...) per old list -> (row, agent, ...) of the new one."""
+        first = values[self.sources[0]]
+        joined = (
+            first if len(self.sources) == 1 else torch.cat([values[s] for s in self.sources], 1)
+        )
+        return joined if self.index is None else joined.index_select(1, self.index)
+
+
+def rearrangement(
+    old: Sequence[Sequence[str]], new: Sequence[Sequence[str]], device: torch.device
+) -> tuple[Pick, ...]:
+    """How values of agents listed as in `old` become values listed as in `new`."""
+    home = {unit: place for place, units in enumerate(old) for unit in units}
+    picks = []
+    for units in new:
+        sources = tuple(dict.fromkeys(home[unit] for unit in units))
+        there = [unit for source in sources for unit in old[source]]
+        index = [there.index(unit) for unit in units]
+        same = index == list(range(len(there)))
+        picks.append(Pick(sources, None if same else torch.tensor(index, device=device)))
+    return tuple(picks)

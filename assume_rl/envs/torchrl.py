@@ -1,0 +1,157 @@
+"""Copies of a scenario as one batched TorchRL environment.
+
+What an observation, an action and a reward is: docs/environments.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.envs.decisions import Decisions, Turn, missing_library
+from assume_rl.episodes.teams import Policy, Team
+from assume_rl.errors import ConfigurationError
+from assume_rl.scenario.types import Scenario
+
+try:
+    from tensordict import TensorDict, TensorDictBase
+    from torchrl.data import Bounded, Categorical, Composite, Unbounded
+    from torchrl.envs import EnvBase
+except ImportError as error:
+    raise missing_library("TorchRL", "torchrl") from error
+
+INFOS = ("profit", "regret", "price")
+FLAGS = ("done", "terminated", "truncated")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Agents with one strategy, hence of equal shape: one nested tensordict."""
+
+    strategy: Strategy
+    teams: Mapping[int, Team]  # by position in the environment
+
+    @property
+    def units(self) -> list[str]:
+        """Unit ids, in the order of the agent axis."""
+        return [unit for team in self.teams.values() for unit in team.unit_ids]
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """One (copy, agent, ...) tensor per team of the environment to one of this group."""
+        return torch.cat([parts[team] for team in self.teams], dim=1).to(torch.float32)
+
+    def split(self, joined: Tensor) -> dict[int, Tensor]:
+        """The reverse of `join`, by team."""
+        sizes = [len(team.unit_ids) for team in self.teams.values()]
+        return dict(zip(self.teams, torch.split(joined, sizes, dim=1), strict=True))
+
+    def specs(self, num_envs: int) -> dict[str, Composite]:
+        """Specs by kind."""
+        shape = (num_envs, len(self.units))
+        info = {name: Unbounded((*shape, 1)) for name in INFOS}
+        observation = Unbounded((*shape, self.strategy.layout.size))
+        action = Bounded(-1.0, 1.0, (*shape, self.strategy.act_size))
+        return {
+            "observation": Composite(
+                observation=observation, info=Composite(info, shape=shape), shape=shape
+            ),
+            "action": Composite(action=action, shape=shape),
+            "reward": Composite(reward=Unbounded((*shape, 1)), shape=shape),
+        }
+
+
+class TorchRLMarket(EnvBase):  # type: ignore[misc]
+    """Learners by group, batch size `(num_envs,)`; all copies are done together.
+
+    `group_map` has the units of each group: those with one strategy, which names the group; where
+    all have the same, it is called "agents". `layouts` says what stands where in its observations.
+
+    :param scenario: a study case; of a folder, the first one.
+    :param seed: of tie-breaks and windows, until `set_seed`; None: the study case's.
+    :param window: steps of an episode, a random part of the calendar; None: all of it.
+    :param policies: fixed policies by unit id; these units are no agents.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | Path | str,
+        *,
+        num_envs: int,
+        seed: int | None = None,
+        window: int | None = None,
+        policies: Mapping[str, Policy] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        decisions = Decisions(
+            scenario, num_envs=num_envs, seed=seed, window=window, policies=policies, device=device
+        )
+        super().__init__(device=device, batch_size=(num_envs,))
+        self._decisions = decisions
+        self._groups = _groups(decisions.teams)
+        self.group_map = {name: group.units for name, group in self._groups.items()}
+        self.layouts = {name: group.strategy.layout for name, group in self._groups.items()}
+        specs = {name: group.specs(num_envs) for name, group in self._groups.items()}
+        for kind in ("observation", "action", "reward"):
+            by_group = {name: by_kind[kind] for name, by_kind in specs.items()}
+            setattr(self, f"{kind}_spec", Composite(by_group, shape=(num_envs,)).to(device))
+        flags = {name: Categorical(2, shape=(num_envs, 1), dtype=torch.bool) for name in FLAGS}
+        self.done_spec = Composite(flags, shape=(num_envs,)).to(device)
+
+    def _set_seed(self, seed: int | None) -> None:
+        if seed is not None:
+            self._decisions.seed(seed)
+
+    def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDictBase:
+        asked = None if tensordict is None else tensordict.get("_reset", None)
+        if asked is not None and not bool(asked.all()):
+            raise ConfigurationError(
+                "copies of a market play the same auctions side by side: reset all or none"
+            )
+        observations = self._decisions.reset()
+        begun = self.full_observation_spec.zero().update(self.full_done_spec.zero())
+        for name, group in self._groups.items():
+            begun.set((name, "observation"), group.join(observations))
+        return begun
+
+    def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
+        actions: dict[int, Tensor] = {}
+        for name, group in self._groups.items():
+            actions |= group.split(tensordict.get((name, "action")))
+        turn = self._decisions.step([actions[team] for team in range(len(actions))])
+        groups = {name: self._nested(group, turn) for name, group in self._groups.items()}
+        terminated, truncated = turn.terminated[:, None], turn.truncated[:, None]
+        flags = {"done": terminated | truncated, "terminated": terminated, "truncated": truncated}
+        return TensorDict({**groups, **flags}, self.batch_size, self.device)
+
+    def _nested(self, group: Group, turn: Turn) -> TensorDictBase:
+        """A group's part of what a step returns."""
+
+        def numbers(name: str) -> Tensor:
+            return group.join([getattr(e, name) for e in turn.earned])[..., None]
+
+        shape = (*self.batch_size, len(group.units))
+        price = turn.price.to(torch.float32)[:, None, None].expand(*shape, 1)
+        info = {"profit": numbers("profit"), "regret": numbers("regret"), "price": price}
+        return TensorDict(
+            {
+                "observation": group.join(turn.observations),
+                "reward": numbers("reward"),
+                "info": TensorDict(info, shape),
+            },
+            shape,
+        )
+
+
+def _groups(teams: Sequence[Team]) -> dict[str, Group]:
+    """Teams with one strategy together; "agents", as TorchRL calls them, if that is everybody."""
+    names = dict.fromkeys(team.strategy.name for team in teams)
+    found = {
+        name: {i: team for i, team in enumerate(teams) if team.strategy.name == name}
+        for name in names
+    }
+    groups = {name: Group(own[min(own)].strategy, own) for name, own in found.items()}
+    return groups if len(groups) > 1 else {"agents": next(iter(groups.values()))}

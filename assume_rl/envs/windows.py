@@ -1,0 +1,72 @@
+"""Parts of the calendar as episodes: their auction plan, and where each of them starts."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import lcm
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from assume_rl import keyed
+from assume_rl.core.types import Tick
+from assume_rl.errors import ConfigurationError
+from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.plan import auction_plan, market_problems
+
+
+@dataclass(frozen=True)
+class Window:
+    """Episodes of `steps` steps that start `period` steps apart, at `starts` different places."""
+
+    steps: int
+    period: int
+    starts: int
+
+
+def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
+    """The auctions of a window: those of a calendar of that length.
+
+    :raises ConfigurationError: the window cannot be played.
+    """
+    config = compiled.scenario.config
+    if steps > compiled.steps:
+        raise ConfigurationError(
+            f"a window of {steps} steps is longer than the calendar, which has {compiled.steps}"
+        )
+    end = config.start_date + timedelta(seconds=(steps - 1) * compiled.step_seconds)
+    for name, market in config.markets_config.items():
+        later = market.start_date not in (None, config.start_date)
+        if later or market.end_date not in (None, config.end_date):
+            raise ConfigurationError(
+                f"market '{name}' has a start or end date of its own, so that windows of the "
+                "calendar would not be alike; play the whole calendar"
+            )
+    markets = {
+        name: market.model_copy(update={"start_date": None, "end_date": None})
+        for name, market in config.markets_config.items()
+    }
+    shorter = config.model_copy(update={"end_date": end, "markets_config": markets})
+    for name, market in markets.items():
+        for _, problem in market_problems(market, shorter):
+            raise ConfigurationError(
+                f"a window of {steps} steps is too short for the market '{name}': {problem}"
+            )
+    return auction_plan(shorter)
+
+
+def windows_of(compiled: Compiled, steps: int) -> Window:
+    """All windows of so many steps, aligned to the period of the auction plan."""
+    markets = compiled.scenario.config.markets_config.values()
+    seconds = lcm(compiled.step_seconds, *(market.opening_frequency for market in markets))
+    period = seconds // compiled.step_seconds
+    return Window(steps, period, (compiled.steps - steps) // period + 1)
+
+
+def starts(
+    window: Window, seeds: tuple[int, ...], episodes: Int[Tensor, " copy"]
+) -> Int[Tensor, " copy"]:
+    """First calendar step of each copy's window; copies are seed-major."""
+    own = torch.tensor([keyed.key(seed, "window") for seed in seeds], device=episodes.device)
+    keys = keyed.combine(own.repeat_interleave(len(episodes) // len(seeds)), episodes)
+    return keyed.below(window.starts, keys, 1)[:, 0] * window.period

@@ -1,0 +1,71 @@
+"""Results of bidders whose bids need no memory, until they are worked out many at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.step import dispatch, execute, initial_state
+from assume_rl.core.types import Bids, Fleet, Profiles
+from assume_rl.episodes.dispatch_log import dispatch_columns
+
+
+class RoutineLog:
+    """Buffers what single-step auctions brought units without memory (`episodes.routines`).
+
+    :param unit: unit of each order, index into the fleet.
+    :param begin: step at which the episode begins.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        profiles: Profiles,
+        unit: Int[Tensor, " slot"],
+        step_hours: float,
+        begin: int = 0,
+    ) -> None:
+        self._fleet = fleet
+        self._profiles = profiles
+        self._unit = unit
+        self._step_hours = step_hours
+        self._results: dict[int, tuple[Tensor, Tensor]] = {}
+        self._reported = begin - 1  # last step in the tables
+
+    def add(
+        self, step: int, accepted: Float[Tensor, "1 slot"], paid: Float[Tensor, "1 slot"]
+    ) -> None:
+        """Keep the result for the delivery at `step`; a repeated one changes nothing."""
+        self._results.setdefault(step, (accepted, paid))
+
+    def drain(self) -> Iterator[dict[str, Any]]:
+        """Rows of `unit_dispatch` since the last time, up to the last result."""
+        results, self._results = self._results, {}
+        if not results:
+            return
+        delivered = torch.tensor(list(results))
+        accepted = torch.stack([accepted for accepted, _ in results.values()])
+        paid = torch.stack([paid for _, paid in results.values()])
+        power, cashflow = self._deliver(delivered, accepted, paid)
+        steps = torch.arange(self._reported + 1, int(delivered.max()) + 1)
+        place = delivered - self._reported - 1
+        self._reported = int(delivered.max())
+        nothing = power.new_zeros((len(steps), power.shape[-1]))
+        yield dispatch_columns(
+            self._fleet,
+            self._profiles,
+            steps,
+            nothing.index_copy(0, place, power),
+            nothing.index_copy(0, place, cashflow),
+        )
+
+    def _deliver(self, steps: Tensor, accepted: Tensor, paid: Tensor) -> tuple[Tensor, Tensor]:
+        """(auction, unit): power and cash flow of the only step of each auction."""
+        state = initial_state(self._fleet, 0, 0, (len(steps),), keep_prices=False)
+        # Only whose order it is matters for the dispatch of units that keep no prices.
+        orders = Bids(paid, accepted, self._unit)
+        state = dispatch(state, orders, accepted, paid, (0,), (1,), self._step_hours)
+        state = execute(self._fleet, self._profiles, state, steps, 1)
+        return state.energy[:, 0], state.cashflow[:, 0]

@@ -1,0 +1,80 @@
+"""Trains one seed on the agents shell."""
+
+from pathlib import Path
+
+from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.world import World
+from assume_rl.episodes.learning_plan import Scores
+from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.loop import complete
+from assume_rl.experiments.outputs import POLICIES
+from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.training import Advance
+from assume_rl.learning.assume_layout import is_assume_layout
+from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
+
+
+class AgentsEngine:
+    """A Learning role that joins one episode after another.
+
+    It is the engine of one seed.
+    """
+
+    seeds = 1
+    width = 1
+
+    def __init__(self, task: Task, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._learning = Learning(
+            task.config,
+            experiment.scenario.start,
+            experiment.scenario.index[-1].to_pydatetime(),
+            seed=experiment.seed,
+            device=task.device,
+            save_path=experiment.folder / POLICIES,
+        )
+        if task.start_from is not None:
+            _take_over(self._learning, task.start_from)
+        self._world = World(
+            experiment.compiled, seed=experiment.seed, policies=task.fixed, learning=self._learning
+        )
+
+    def train(self, episodes: range, advance: Advance) -> list[list[Scores]]:
+        """See `Engine.train`."""
+        return [[self._play(number, False, advance)] for number in episodes]
+
+    def evaluate(self, number: int, advance: Advance) -> list[Scores]:
+        """See `Engine.evaluate`."""
+        return [self._play(number, True, advance)]
+
+    def keep(self, seed: int, scores: Scores) -> bool:
+        """See `Engine.keep`."""
+        return self._learning.compare_and_save_policies(vars(scores))
+
+    def save(self, seed: int) -> None:
+        """See `Engine.save`."""
+        if self._learning.episodes_done > 0:
+            self._learning.save_params(self._experiment.folder / POLICIES / "last")
+
+    def _play(self, number: int, evaluation: bool, advance: Advance) -> Scores:
+        experiment, learning = self._experiment, self._learning
+        complete(
+            self._world.run_episode(
+                number,
+                evaluation=evaluation,
+                sink=experiment.training_sink,
+                record_market=False,
+                on_time=lambda now: advance(experiment.share_done(now)),
+            )
+        )
+        scores = learning.evaluation_scores if evaluation else learning.scores
+        assert scores is not None
+        return scores
+
+
+def _take_over(learning: Learning, folder: Path) -> None:
+    """Go on from a policy folder; the best policies are kept without critics."""
+    if is_assume_layout(folder) or (folder / TRAINER_STATE).is_file():
+        learning.load_params(folder)
+    else:
+        learning.load_actor_params(folder)

@@ -1,0 +1,171 @@
+"""Trains one or several seeds on the batch shell."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import torch
+
+from assume_rl.agents.learning_rows import rl_grad_params
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.record import copy_of
+from assume_rl.envs.rollout import Rollout
+from assume_rl.envs.seating import agent_specs
+from assume_rl.envs.state import Happened
+from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.learning_plan import Plan, Scores, Selection
+from assume_rl.episodes.policy_log import PolicyLog
+from assume_rl.episodes.rows import DATED
+from assume_rl.experiments.batch_policies import save_policies_of, start_policies
+from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.outputs import POLICIES
+from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.training import Advance
+from assume_rl.learning.config import duration_seconds
+from assume_rl.learning.learner import Learner
+
+_NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
+
+
+class BatchEngine:
+    """A learner of all seeds, and copies of the market for each of them, in one tensor.
+
+    :param experiments: one per seed.
+    """
+
+    def __init__(self, task: Task, experiments: Sequence[Experiment]) -> None:
+        self._task = task
+        self._runs = tuple(experiments)
+        self._calendar = Calendar.of(task.compiled)
+        self._plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
+        seeds = [run.seed for run in experiments]
+        self._evaluation = self._market(1, evaluation=True)
+        specs = agent_specs(self._evaluation.setting)
+        self._learner = Learner(task.config, specs, seeds=seeds, device=torch.device(task.device))
+        self._experienced = start_policies(self._learner, task)
+        self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
+        window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
+        self._selections = tuple(Selection(window, threshold) for _ in experiments)
+        self._episodes_done = 0
+
+    @property
+    def seeds(self) -> int:
+        """See `Engine.seeds`."""
+        return len(self._runs)
+
+    @property
+    def width(self) -> int:
+        """See `Engine.width`."""
+        return self._task.config.num_envs
+
+    # --- episodes ------------------------------------------------------------------------------
+
+    def train(self, episodes: range, advance: Advance) -> list[list[Scores]]:
+        """See `Engine.train`."""
+        rollout, copies = self._rollout(len(episodes)), len(episodes)
+        rollout.exploration = self._plan.exploration(self._episodes_done)
+        times = [time - self._plan.start for time in self._plan.update_times]
+        for stretch in rollout.play(torch.tensor([*episodes] * self.seeds), times):
+            if stretch.joint is not None:
+                self._learner.observe(stretch.joint)
+            if stretch.due is not None:
+                self._update(self._plan.start + stretch.due, episodes, rollout)
+                advance(stretch.due / (self._plan.end - self._plan.start))
+        self._episodes_done += copies
+        return _scores(rollout, self.seeds)
+
+    def evaluate(self, number: int, advance: Advance) -> list[Scores]:
+        """See `Engine.evaluate`."""
+        logs = [PolicyLog(EpisodeKey(run.seed, number, True)) for run in self._runs]
+        rollout = Rollout(self._evaluation, self._learner, listener=partial(self._log, logs))
+        for _ in rollout.play(torch.full((self.seeds,), number), ()):
+            advance(1.0)
+        for run, log in zip(self._runs, logs, strict=True):
+            for columns in log.drain():
+                rows = DATED["rl_params"](columns, self._calendar)
+                run.training_sink.write("rl_params", rows)
+        (scores,) = _scores(rollout, self.seeds)
+        return scores
+
+    def _update(self, now: int, episodes: range, rollout: Rollout) -> None:
+        """Learn for every copy what one would have learned, with the exploration that follows."""
+        done, config = self._episodes_done, self._task.config
+        if done < self._plan.initial_episodes:
+            return
+        left = self._plan.progress(done, now, side_by_side=len(episodes))
+        share = len(episodes) * config.gradient_steps * config.update_ratio
+        first = self._learner.iterations
+        metrics = self._learner.update(left, max(round(share), 1))
+        units = [spec.unit_id for spec in self._learner.agents]
+        for seed, run in enumerate(self._runs):
+            own = metrics.of_seed(seed)
+            columns = rl_grad_params(own, units, first=first, episode=episodes[0])
+            run.training_sink.write("rl_grad_params", columns)
+        rollout.exploration = self._plan.exploration(done, now, side_by_side=len(episodes))
+
+    def _log(self, logs: Sequence[PolicyLog], happened: Happened) -> None:
+        """Keep what each seed's learners did and earned in an evaluation."""
+        for earned in happened.learners:
+            team = self._evaluation.teams[earned.team]
+            for seed, log in enumerate(logs):
+                own = copy_of(earned, seed)
+                log.add(team.unit_ids, own.auction.first[0], own.action, own.reward)
+
+    # --- policies ------------------------------------------------------------------------------
+
+    def keep(self, seed: int, scores: Scores) -> bool:
+        """See `Engine.keep`."""
+        for name in self._selections[seed].improved(vars(scores)):
+            self._save(seed, f"best_{name}", critics=False)
+        self.save(seed)
+        return self._selections[seed].settled(scores.reward)
+
+    def save(self, seed: int) -> None:
+        """See `Engine.save`."""
+        if self._episodes_done > 0:
+            self._save(seed, "last", critics=True)
+
+    def _save(self, seed: int, name: str, *, critics: bool) -> None:
+        folder = self._runs[seed].folder / POLICIES / name
+        save_policies_of(self._learner, seed, folder, self._episodes_done, critics=critics)
+
+    # --- markets -------------------------------------------------------------------------------
+
+    def _rollout(self, copies: int) -> Rollout:
+        if copies not in self._rollouts:
+            market = self._market(copies, evaluation=False)
+            self._rollouts[copies] = Rollout(market, self._learner, experienced=self._experienced)
+        return self._rollouts[copies]
+
+    def _market(self, copies: int, *, evaluation: bool) -> MarketEnv:
+        length = None if evaluation else self._task.config.episode_length
+        # Like the calendar, a window includes the step at its end.
+        steps = (
+            None if length is None else duration_seconds(length) // self._calendar.step_seconds + 1
+        )
+        return MarketEnv(
+            self._task.compiled,
+            num_envs=copies,
+            seeds=[run.seed for run in self._runs],
+            policies=self._task.fixed,
+            evaluation=evaluation,
+            window=steps,
+            device=self._task.device,
+        )
+
+
+def _end(task: Task) -> datetime:
+    """When a training episode ends that begins with the calendar."""
+    scenario, length = task.compiled.scenario, task.config.episode_length
+    if length is None:
+        return scenario.index[-1].to_pydatetime()
+    return scenario.start + timedelta(seconds=duration_seconds(length))
+
+
+def _scores(rollout: Rollout, seeds: int) -> list[list[Scores]]:
+    """What the episodes brought, (episode, seed)."""
+    found = rollout.scores()
+    columns = [getattr(found, name).view(seeds, -1).T.tolist() for name in _NAMES]
+    return [
+        [Scores(*one) for one in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)
+    ]

@@ -1,0 +1,45 @@
+"""Policies of a learner of several seeds: one seed's to a folder, a folder's to all seeds."""
+
+from pathlib import Path
+
+from assume_rl.episodes.learning_files import (
+    save_actors,
+    save_critics,
+    take_actors,
+    take_critics,
+)
+from assume_rl.experiments.train_task import Task
+from assume_rl.learning.assume_layout import is_assume_layout
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
+
+
+def save_policies_of(
+    learner: Learner, seed: int, folder: Path, episodes_done: int, *, critics: bool
+) -> None:
+    """Write one seed's actors and, if asked for, critics, targets and optimisers."""
+    single = learner.single(seed)
+    extra = {"episodes_done": episodes_done, "max_bid_price": learner.config.max_bid_price}
+    save_actors(single, folder, extra)
+    if critics:
+        save_critics(single, folder)
+
+
+def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:
+    """Let every seed go on from the task's policy folder, if it has one.
+
+    :returns: units with a loaded policy, which skip the random initial experience.
+    """
+    folder = task.start_from
+    loaded: tuple[str, ...] = ()
+    if folder is None:
+        return ()
+    with_critics = is_assume_layout(folder) or (folder / TRAINER_STATE).is_file()
+    for seed in range(len(learner.seeds)):
+        single = learner.single(seed)
+        loaded = take_actors(single, folder)
+        # The best policies are kept without critics.
+        if with_critics:
+            take_critics(single, folder)
+        learner.put(seed, single)
+    return loaded

@@ -1,0 +1,117 @@
+"""The policies that bidders of a study case act on or start from."""
+
+import json
+from pathlib import Path
+
+from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.experiments.outputs import MANIFEST, POLICIES
+from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
+from assume_rl.learning.manifest import Manifest as PolicyManifest
+from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.types import AgentSpec
+from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.types import Scenario
+
+
+def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
+    """What a policy of each learning bidder must look like."""
+    return {
+        unit: AgentSpec(
+            unit,
+            layout.size,
+            strategy.act_size,
+            layout.unique_size,
+            tuple((f.name, f.size, f.scaling) for f in layout.features),
+        )
+        for operator in compiled.operators
+        for participants in operator.participants.values()
+        for strategy, units in ((p.strategy, p.units) for p in participants)
+        if strategy.act_size > 0
+        for layout in [strategy.layout]
+        for unit in (compiled.fleet.ids[u] for u in units)
+    }
+
+
+def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
+    """The policies that the study case names unit by unit."""
+    named = compiled.scenario.config.policies
+    policies = {unit: load_policy(Path(path), unit) for unit, path in named.items()}
+    for unit, path in named.items():
+        _check(compiled, {unit: policies[unit]}, Path(path), None)
+    return policies
+
+
+def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
+    """The policies of `units` in a folder of our layout or of ASSUME's."""
+    loaded = load_policies(policy_folder(folder), unit_ids=units)
+    single = {unit: stack.select([unit]) for stack in loaded.actors for unit in stack.unit_ids}
+    _check(compiled, single, folder, loaded.manifest)
+    return single
+
+
+def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:
+    """Everything that policies are read from: `folder` and what the study case names."""
+    named = (folder, scenario.learning.trained_policies_load_path)
+    return tuple(Path(p) for p in (*named, *scenario.config.policies.values()) if p is not None)
+
+
+def policy_folder(folder: Path) -> Path:
+    """`folder`, or the last policies of the training that it holds.
+
+    :raises PolicyError: it is the output folder of a run that has no policies.
+    """
+    for last in (folder / POLICIES / "last", folder / "last"):
+        if last.is_dir():
+            return last
+    if _is_run(folder):
+        raise PolicyError(f"'{folder}' is the output folder of a run, but it holds no policies")
+    return folder
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether the manifest in `folder` is that of a run; policies have one of another kind."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "simulation" in content
+
+
+def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:
+    """A policy for every learning bidder.
+
+    Units named in the study case have theirs; the others' come from `folder`, else from
+    `trained_policies_load_path`.
+
+    :raises ConfigurationError: a learning bidder has no policy.
+    :raises PolicyError: a policy cannot be read, or `folder` does not exist.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise PolicyError(f"policy folder '{folder}' does not exist")
+    policies = named_policies(compiled)
+    rest = [unit for unit in compiled.learners if unit not in policies]
+    source = folder or compiled.scenario.learning.trained_policies_load_path
+    if rest and source is None:
+        some = ", ".join(rest[:3]) + (", ..." if len(rest) > 3 else "")
+        raise ConfigurationError(
+            f"{len(rest)} learning bidder(s) have no policy ({some}): name a folder with "
+            "--policies, set learning_config.trained_policies_load_path, or train first"
+        )
+    return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
+
+
+def _check(
+    compiled: Compiled,
+    policies: dict[str, ActorStack],
+    source: Path,
+    manifest: PolicyManifest | None,
+) -> None:
+    """Raise `PolicyError` unless these policies are made for these bidders."""
+    specs = learner_specs(compiled)
+    check_fit(
+        policies.values(),
+        [specs[unit] for unit in policies],
+        source,
+        manifest=manifest,
+        max_bid_price=compiled.scenario.learning.max_bid_price,
+    )

@@ -1,0 +1,132 @@
+"""What is to be trained, checked before anything is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from assume_rl.episodes.learning_plan import pick_device, update_interval
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.case import compiled_case
+from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.policies import named_policies, policy_folder
+from assume_rl.experiments.training import first_evaluation
+from assume_rl.learning.checkpoint import load_policies
+from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.networks import ActorStack
+from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.config import CONFIG_FILE
+from assume_rl.scenario.types import Scenario
+
+
+@dataclass(frozen=True)
+class Task:
+    """A study case, who learns, what from, and on which engine and device."""
+
+    compiled: Compiled
+    fixed: dict[str, ActorStack]  # policies of units that do not learn
+    learners: list[str]
+    start_from: Path | None  # policies to go on from
+    engine: str  # agents or batch
+    device: str
+    warnings: tuple[str, ...]
+
+    @property
+    def config(self) -> LearningConfig:
+        """Settings of the training."""
+        return self.compiled.scenario.learning
+
+
+def training_task(
+    scenario: Scenario | Path | str,
+    policies: Path | str | None,
+    device: str | None,
+    engine: EngineName,
+) -> Task:
+    """Everything that a training needs to know; `AssumeRlError` where it cannot be done."""
+    compiled = compiled_case(scenario)
+    config = compiled.scenario.learning
+    fixed = named_policies(compiled)
+    learners = [unit for unit in compiled.learners if unit not in fixed]
+    name, notes = choose_engine(engine, compiled, default="batch")
+    _check(compiled.scenario, learners, name)
+    return Task(
+        compiled,
+        fixed,
+        learners,
+        _start_from(config, policies),
+        name,
+        str(pick_device(device or config.device)),
+        (*_mode_warnings(compiled.scenario), *notes, *_width_warnings(config, name)),
+    )
+
+
+def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:
+    """What is odd about training this study case, one sentence each."""
+    name, notes = choose_engine(engine, compiled_case(scenario), default="batch")
+    return (*_mode_warnings(scenario), *notes, *_width_warnings(scenario.learning, name))
+
+
+def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:
+    if scenario.config.learning_config is None or scenario.learning.learning_mode:
+        return ()
+    where = f"{CONFIG_FILE}, {scenario.case}.learning_config.learning_mode"
+    return (f"{where}: is false, but a training trains all the same",)
+
+
+def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
+    width, interval = config.num_envs, config.validation_interval
+    if width > 1 and engine == "agents":
+        return (f"learning_config.num_envs: {width} is not used, the agents engine plays one",)
+    if width > interval:
+        return (
+            f"learning_config.num_envs: of {width} only {interval} are used, since an evaluation "
+            f"follows every {interval} episodes (validation_episodes_interval)",
+        )
+    return ()
+
+
+def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:
+    found = policies
+    if found is None and config.continue_learning:
+        found = config.trained_policies_load_path
+    if found is not None:
+        folder = policy_folder(Path(found))
+        load_policies(folder)  # damaged files are told before anything is written
+        return folder
+    if config.continue_learning:
+        raise ConfigurationError(
+            "learning_config.continue_learning needs trained_policies_load_path, the folder of "
+            "the policies to go on from"
+        )
+    return None
+
+
+def _check(scenario: Scenario, learners: list[str], engine: str) -> None:
+    """Somebody must learn, and a training must reach its first evaluation."""
+    if not learners:
+        raise ConfigurationError(
+            f"study case '{scenario.case}' has no learning bidder: give a unit a learning "
+            "strategy in its bidding_<MARKET> column"
+        )
+    config = scenario.learning
+    first = first_evaluation(config)
+    if config.training_episodes < first:
+        raise ConfigurationError(
+            f"learning_config.training_episodes is {config.training_episodes}, but with "
+            "episodes_collecting_initial_experience and validation_episodes_interval as they are "
+            f"the first evaluation takes place after episode {first}"
+        )
+    update_interval(config.train_freq, _episode_seconds(scenario, engine))
+
+
+def _episode_seconds(scenario: Scenario, engine: str) -> int:
+    """Length of a training episode; `ConfigurationError` if the engine cannot play it."""
+    horizon = int((scenario.index[-1] - scenario.index[0]).total_seconds())
+    length = scenario.learning.episode_length
+    if length is None:
+        return horizon
+    key = f"learning_config.episode_length is {length}"
+    if engine != "batch":
+        raise ConfigurationError(f"{key}, but only the batch engine plays parts of the calendar")
+    if duration_seconds(length) > horizon:
+        raise ConfigurationError(f"{key}, longer than the simulated {horizon / 3600:g} h")
+    return duration_seconds(length)

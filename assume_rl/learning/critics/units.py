@@ -1,0 +1,74 @@
+"""Critics of single agents as files and modules have them.
+
+Outside of `critics.concat` the first weight of an agent's critic has a column per entry of
+`transfer.critic_blocks`: own observation, the others' private parts, all actions, agents in their
+order. Inside, its rows are what only the owner sees and then the joint part. The same numbers in
+another order.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from assume_rl.learning.critics.critic import Fleet, Weights
+from assume_rl.learning.networks import CriticStack
+from assume_rl.learning.transfer import critic_blocks
+
+
+class UnitCritics(NamedTuple):
+    """One seed's networks (or moments) of a group."""
+
+    unit_ids: tuple[str, ...]
+    columns: Int[Tensor, "agent entry"]  # where files have the rows of the first weight
+    weights: Weights  # (critic, agent, ...), views
+
+    def module_state(self, unit_id: str) -> Weights:
+        """State dict of one agent's `CriticTD3` (without the `q2_` part if there is one critic)."""
+        return self.stack([unit_id]).module_state(unit_id)
+
+    def stack(self, unit_ids: Sequence[str]) -> CriticStack:
+        """Copies of some units' critics."""
+        index = [self.unit_ids.index(unit) for unit in unit_ids]
+        own, joint, *rest = [w[:, index] for w in self.weights.values()]
+        rows = torch.cat([own, joint], dim=2)
+        first = torch.empty_like(rows)
+        for k, agent in enumerate(index):
+            first[:, k, self.columns[agent]] = rows[:, k]
+        names = ["layers.0.weight", *list(self.weights)[2:]]
+        weights = dict(zip(names, [w.flatten(0, 1) for w in (first, *rest)], strict=True))
+        return CriticStack(tuple(unit_ids), first.shape[0], weights)
+
+    def write(self, unit_id: str, state: Mapping[str, Tensor]) -> None:
+        """Overwrite one agent's weights in place; `PolicyError` if `state` does not fit."""
+        stack = self.stack([unit_id])
+        stack.write(unit_id, state)
+        agent = self.unit_ids.index(unit_id)
+        first, *rest = stack.weights.values()
+        own = next(iter(self.weights.values())).shape[2]
+        first = first[:, self.columns[agent]]
+        parts = [first[:, :own], first[:, own:], *rest]
+        for weight, part in zip(self.weights.values(), parts, strict=True):
+            weight[:, agent].copy_(part)
+
+
+def file_columns(fleet: Fleet, position: int) -> list[int]:
+    """Column in a file of each row of an agent's first weight."""
+    owner = fleet.agents[position]
+    blocks = critic_blocks(owner.unit_id, fleet.agents)
+    obs = range(owner.obs_size)
+    shared = owner.obs_size - owner.unique_size
+    units = [fleet.agents[p].unit_id for p in fleet.order]
+    columns = list(obs[:shared])
+    for unit in units:
+        own = unit == owner.unit_id
+        columns += obs[shared:] if own else _range(blocks["unique", unit])
+    for unit in units:
+        columns += _range(blocks["action", unit])
+    return columns
+
+
+def _range(block: slice) -> range:
+    return range(block.start, block.stop)

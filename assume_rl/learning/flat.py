@@ -1,0 +1,120 @@
+"""Parameters of many networks side by side in one buffer, and the optimiser that works on it.
+
+One buffer means one call of the optimiser, of clipping and of the move of targets, however many
+networks and layers there are. Parts begin at multiples of `ALIGNMENT` entries and the buffer ends at
+one, so that no entry of a network is in the tail that vector instructions leave over: an entry is
+treated with the same instructions whatever else is in the buffer.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+ALIGNMENT = 64
+ADAMW: dict[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Tensors of one dtype side by side; writing to a view writes to the buffer."""
+
+    buffer: Float[Tensor, " entry"]
+    views: dict[str, Tensor]
+
+    @classmethod
+    def zeros(cls, shapes: Shapes, device: torch.device, dtype: torch.dtype) -> "Flat":
+        """All zero, padding included."""
+        starts, end = {}, 0
+        for name, shape in shapes.items():
+            starts[name] = end
+            end += math.ceil(math.prod(shape) / ALIGNMENT) * ALIGNMENT
+        buffer = torch.zeros(end, device=device, dtype=dtype)
+        views = {
+            name: buffer[start : start + math.prod(shapes[name])].view(shapes[name])
+            for name, start in starts.items()
+        }
+        return cls(buffer, views)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the views, in order."""
+        return {name: tuple(view.shape) for name, view in self.views.items()}
+
+    def like(self) -> "Flat":
+        """Zeros in the same arrangement."""
+        return Flat.zeros(self.shapes, self.buffer.device, self.buffer.dtype)
+
+    def clone(self) -> "Flat":
+        """The same numbers in memory of their own."""
+        copy = self.like()
+        copy.buffer.copy_(self.buffer)
+        return copy
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of the views."""
+        return {name: view.clone() for name, view in self.views.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Overwrite all views by tensors of their shapes."""
+        for name, view in self.views.items():
+            view.copy_(state[name])
+
+
+@dataclass(frozen=True)
+class Adam:
+    """AdamW (Loshchilov and Hutter 2019) of one buffer.
+
+    It works entry by entry, so one optimiser of many networks equals one per network.
+    """
+
+    parameters: Flat
+    exp_avg: Flat
+    exp_avg_sq: Flat
+    step: Float[Tensor, ""]  # counts steps
+
+    @classmethod
+    def of(cls, parameters: Flat) -> "Adam":
+        """With moments of zero."""
+        step = torch.zeros((), dtype=torch.float32, device=parameters.buffer.device)
+        return cls(parameters, parameters.like(), parameters.like(), step)
+
+    def descend(self, gradient: Flat, rate: float) -> None:
+        """One step down the gradient, in place."""
+        adamw(
+            [self.parameters.buffer],
+            [gradient.buffer],
+            [self.exp_avg.buffer],
+            [self.exp_avg_sq.buffer],
+            [],
+            [self.step],
+            foreach=False,
+            fused=True,
+            amsgrad=False,
+            beta1=ADAMW["betas"][0],
+            beta2=ADAMW["betas"][1],
+            lr=rate,
+            weight_decay=ADAMW["weight_decay"],
+            eps=ADAMW["eps"],
+            maximize=False,
+        )
+
+    def moments(self) -> dict[str, Flat]:
+        """Both moments by the names that torch gives them."""
+        return {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
+
+
+def scratch(flats: Sequence[Flat]) -> list[Flat]:
+    """Zeros arranged like each of `flats`; those arranged alike share theirs, which stays in cache.
+
+    For numbers that nobody needs any more when the next part is worked on, such as gradients.
+    """
+    one_of_each = {tuple(flat.shapes.items()): flat for flat in flats}
+    made = {shapes: flat.like() for shapes, flat in one_of_each.items()}
+    return [made[tuple(flat.shapes.items())] for flat in flats]

@@ -1,0 +1,119 @@
+"""Linear layers with ReLU between them, of many networks at once: values and gradients.
+
+Products are batched over networks. With one column `torch.bmm` rounds a network alone otherwise
+than in a batch, so such products are written as sums: what a network gives never depends on the
+networks beside it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Layer(NamedTuple):
+    """One linear layer of all networks; also the gradient of one."""
+
+    weight: Float[Tensor, "net entry out"]
+    bias: Float[Tensor, "net out"]
+
+
+Hidden = list[Tensor]  # inputs of the layers, (net row entry) each
+
+
+def layers(parameters: Sequence[Tensor]) -> list[Layer]:
+    """Layers of weight, bias, weight, bias, ..."""
+    return [Layer(*pair) for pair in zip(*[iter(parameters)] * 2, strict=True)]
+
+
+def linear(
+    x: Float[Tensor, "net row entry"], layer: Layer
+) -> Float[Tensor, "net row out"]:
+    """The layer's output."""
+    if layer.weight.shape[-1] == 1:
+        return (x * layer.weight.mT).sum(-1, keepdim=True) + layer.bias.unsqueeze(-2)
+    return torch.baddbmm(layer.bias.unsqueeze(-2), x, layer.weight)
+
+
+def forward(
+    layers: Sequence[Layer], x: Float[Tensor, "net row entry"]
+) -> tuple[Float[Tensor, "net row out"], Hidden]:
+    """Output of the last layer, and the inputs of all, which `backward` needs."""
+    hidden = [x]
+    for layer in layers[:-1]:
+        hidden.append(linear(hidden[-1], layer).relu_())
+    return linear(hidden[-1], layers[-1]), hidden
+
+
+def backward(
+    layers: Sequence[Layer],
+    hidden: Hidden,
+    slope: Float[Tensor, "net row out"],
+    gradients: Sequence[Layer] | None,
+    *,
+    add: bool = False,
+) -> Float[Tensor, "net row entry"]:
+    """Gradient at the output of the ReLU whose value was the layers' input, before that ReLU.
+
+    :param slope: gradient at the last layer's output.
+    :param gradients: where those of the layers are written, or added (`add`); None: they are not
+        wanted.
+    """
+    for k in reversed(range(len(layers))):
+        if gradients is not None:
+            linear_gradient(hidden[k], slope, gradients[k], add=add)
+        slope = before_relu(input_gradient(slope, layers[k].weight), hidden[k])
+    return slope
+
+
+def linear_gradient(
+    x: Float[Tensor, "net row entry"],
+    slope: Float[Tensor, "net row out"],
+    into: Layer,
+    *,
+    add: bool = False,
+) -> None:
+    """Write, or add, the gradient of a layer's weight and bias, from that at its output."""
+    weight_gradient(x, slope, into.weight, add=add)
+    if add:
+        into.bias.add_(slope.sum(dim=1))
+    else:
+        torch.sum(slope, dim=1, out=into.bias)
+
+
+def weight_gradient(
+    x: Float[Tensor, "net row entry"],
+    slope: Float[Tensor, "net row out"],
+    into: Float[Tensor, "net entry out"],
+    *,
+    add: bool = False,
+) -> None:
+    """Write, or add, the gradient of a weight, from that at the output."""
+    if slope.shape[-1] == 1:
+        found = (x * slope).sum(dim=1).unsqueeze(-1)
+        into.add_(found) if add else into.copy_(found)
+    elif add:
+        into.baddbmm_(x.mT, slope)
+    else:
+        torch.bmm(x.mT, slope, out=into)
+
+
+def input_gradient(
+    slope: Float[Tensor, "net row out"], weight: Float[Tensor, "net entry out"]
+) -> Float[Tensor, "net row entry"]:
+    """Gradient at a layer's input, from that at its output."""
+    if weight.shape[-1] == 1:
+        return slope * weight.mT
+    if weight.shape[-2] == 1:
+        return (slope * weight).sum(-1, keepdim=True)
+    return torch.bmm(slope, weight.mT)
+
+
+def before_relu(
+    slope: Float[Tensor, "*shape"], value: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Gradient before a ReLU with that value; overwrites `slope`, which is the one after it."""
+    found: Tensor = torch.ops.aten.threshold_backward.grad_input(slope, value, 0, grad_input=slope)
+    return found

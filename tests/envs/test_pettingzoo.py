@@ -1,0 +1,186 @@
+"""One market as a PettingZoo environment."""
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.scenario.read import load_scenario
+
+pytest.importorskip("pettingzoo", reason="needs the extra 'pettingzoo'")
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+from assume_rl.envs.pettingzoo import ParallelMarket, parallel_env
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
+TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")
+
+
+def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tuple]:
+    """An episode in which everybody asks a share of `max_bid_price`: what every step returned."""
+    env.reset(seed=seed)
+    steps = []
+    while env.agents:
+        action = {a: np.full(env.action_space(a).shape, share, np.float32) for a in env.agents}
+        steps.append(env.step(action))
+    return steps
+
+
+@pytest.mark.parametrize("window", [None, 8])
+def test_the_library_accepts_it(window: int | None) -> None:
+    parallel_api_test(parallel_env(TEN, window=window), num_cycles=100)
+    parallel_seed_test(lambda: parallel_env(TEN, window=window), num_cycles=100)
+
+
+def test_agents_are_the_learning_units() -> None:
+    env = parallel_env(TEN)
+    observations, infos = env.reset()
+    assert env.agents == [f"learner_{i:02}" for i in range(1, 11)]
+    assert list(observations) == list(infos) == env.agents
+    for agent in env.agents:
+        assert observations[agent] in env.observation_space(agent)
+        assert env.layouts[agent].size == len(observations[agent])
+
+
+def hourly_merit_order(ask: float) -> list[tuple[float, float]]:
+    """Price, and what the learner sells, of each hour from the second on: sort and add up."""
+
+    def table(name: str) -> list[dict[str, str]]:
+        with (SCENARIOS / "single_learner" / name).open() as file:
+            return list(csv.DictReader(file))
+
+    fuel = {k: float(v) for k, v in table("fuel_prices_df.csv")[0].items() if k != "fuel"}
+    offers = []
+    for plant in table("powerplant_units.csv"):
+        thermal = fuel[plant["fuel_type"]] + fuel["co2"] * float(plant["emission_factor"])
+        cost = thermal / float(plant["efficiency"]) + float(plant["additional_cost"])
+        own = plant["name"] == "learner"
+        offers.append((ask if own else cost, float(plant["max_power"]), own))
+    results = []
+    for hour in table("demand_df.csv")[1:48]:
+        rest, price, sold = float(hour["demand"]), 0.0, 0.0
+        for ask_price, power, own in sorted(offers):
+            taken = min(power, rest)
+            rest -= taken
+            if taken > 0:
+                price = ask_price
+                sold += taken if own else 0.0
+        results.append((price, sold))
+    return results
+
+
+def test_a_step_brings_price_profit_regret_and_reward_of_the_bid() -> None:
+    steps = play(parallel_env(SINGLE), 0.9)
+    cost = (12.0 + 25.0 * 0.202) / 0.59 + 1.2
+    expected = hourly_merit_order(90.0)
+    assert len(steps) == len(expected)
+    assert {sold > 0 for _, sold in expected} == {True, False}
+    for (_, reward, _, _, info), (price, sold) in zip(steps, expected, strict=True):
+        profit = (price - cost) * sold
+        share = 0.1 if sold > 100 else 0.5
+        regret = share * max(0.0, (price - cost) * (500 - sold))
+        wanted = {"price": price, "profit": profit, "regret": regret}
+        assert info["learner"] == pytest.approx(wanted, abs=1e-3)  # actions are float32
+        assert reward["learner"] == pytest.approx((profit - regret) / 50_000, abs=1e-7)
+
+
+def test_the_end_of_the_calendar_is_terminated_and_shows_zeros() -> None:
+    observations, _, terminated, truncated, _ = play(parallel_env(SINGLE), 0.5)[-1]
+    assert (terminated["learner"], truncated["learner"]) == (True, False)
+    assert not observations["learner"].any()
+
+
+def test_the_end_of_a_window_is_truncated_and_shows_what_the_next_decision_would() -> None:
+    """A longer window from the same place goes on where the shorter one stops."""
+    shorter, longer = (parallel_env(SINGLE, window=steps) for steps in (8, 20))
+    begun = {}
+    for seed in range(200):
+        observations, _ = longer.reset(seed=seed)
+        begun[observations["learner"].tobytes()] = seed
+    pairs = 0
+    for seed in range(20):
+        observations, _ = shorter.reset(seed=seed)
+        same = begun.get(observations["learner"].tobytes())
+        if same is None:
+            continue
+        pairs += 1
+        short, long = play(shorter, 0.6, seed), play(longer, 0.6, same)
+        *_, (observations, _, terminated, truncated, _) = short
+        assert (terminated["learner"], truncated["learner"]) == (False, True)
+        np.testing.assert_array_equal(observations["learner"], long[len(short) - 1][0]["learner"])
+        assert observations["learner"].any()
+    assert pairs > 5
+
+
+def test_an_episode_depends_on_the_seed_and_its_number_alone() -> None:
+    def first(env: ParallelMarket, seed: int | None = None) -> bytes:
+        return env.reset(seed=seed)[0]["learner"].tobytes()
+
+    env = parallel_env(SINGLE, seed=7, window=8)
+    begun = [first(env) for _ in range(4)]
+    assert len(set(begun)) > 1
+    again = [first(env, seed=7), *(first(env) for _ in range(3))]
+    assert again == begun
+    assert [first(env, seed=8), *(first(env) for _ in range(3))] != begun
+
+
+def test_actions_beyond_the_space_count_as_its_bounds() -> None:
+    beyond, bound = (play(parallel_env(SINGLE), share) for share in (3.0, 1.0))
+    for got, wanted in zip(beyond, bound, strict=True):
+        assert got[1] == wanted[1]
+
+
+def test_a_unit_with_a_fixed_policy_is_no_agent() -> None:
+    class AtCost:
+        dtype = torch.float64
+
+        def __call__(self, obs: torch.Tensor) -> torch.Tensor:
+            return obs[..., -1:].expand(*obs.shape[:-1], 2)
+
+    env = parallel_env(TEN, policies={"learner_03": AtCost()})
+    assert "learner_03" not in env.possible_agents
+    assert env.max_num_agents == 9
+    parallel_api_test(env, num_cycles=60)
+
+
+def test_policies_that_the_study_case_names_are_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").touch()
+    named = {"policies.learner_02": str(tmp_path)}
+    scenario = load_scenario(SCENARIOS / "ten_learners", "tiny", overrides=named)
+    with pytest.raises(ConfigurationError, match=r"names policies: load those of learner_02"):
+        parallel_env(scenario)
+
+
+def test_a_step_after_the_end_says_what_to_do() -> None:
+    env = parallel_env(SINGLE)
+    with pytest.raises(ConfigurationError, match="call reset first"):
+        env.step({"learner": np.zeros(2, np.float32)})
+    play(env, 0.5)
+    with pytest.raises(ConfigurationError, match="call reset first"):
+        env.step({"learner": np.zeros(2, np.float32)})
+
+
+def test_a_scenario_without_learners_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no unit is left that learns"):
+        parallel_env(load_scenario(SCENARIOS / "national", "week"))
+
+
+@pytest.mark.parametrize(
+    ("library", "adapter"),
+    [("pettingzoo", "pettingzoo"), ("gymnasium", "gymnasium"), ("torchrl", "torchrl")],
+)
+def test_without_the_library_the_error_says_what_to_install(
+    library: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [m for m in sys.modules if m.split(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"assume_rl.envs.{adapter}", raising=False)
+    with pytest.raises(ImportError, match=rf"pip install 'assume-rl\[{library}\]'"):
+        importlib.import_module(f"assume_rl.envs.{adapter}")

@@ -1,0 +1,161 @@
+"""Training on the batch shell: the same learning as on agents, one seed or several."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from trained_runs import table, tiny
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.engines import choose_engine
+from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.run import run
+from assume_rl.experiments.train import TrainResult, train, train_seeds
+from assume_rl.learning.checkpoint import load_policies
+from assume_rl.scenario.compile import compile_scenario
+
+
+def last_weights(result: TrainResult) -> list[torch.Tensor]:
+    loaded = load_policies(result.folder / "policies" / "last")
+    return [w for stack in loaded.actors for w in stack.weights.values()]
+
+
+def manifest(result: TrainResult) -> dict[str, object]:
+    content: dict[str, object] = json.loads((result.folder / "manifest.json").read_text())
+    return content
+
+
+def lines(result: TrainResult) -> list[dict[str, object]]:
+    text = (result.folder / "metrics.jsonl").read_text()
+    return [{k: v for k, v in json.loads(t).items() if k != "seconds"} for t in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["single_learner", "ten_learners"])
+def test_both_engines_learn_the_same(name: str, tmp_path: Path) -> None:
+    settings = {"learning_config.training_episodes": 3}
+    results = [
+        train(tiny(name, **settings), engine=engine, out=tmp_path / engine)
+        for engine in ("agents", "batch")
+    ]
+    agents, batch = results
+    assert (agents.engine, batch.engine) == ("agents", "batch")
+    for one, other in zip(agents.episodes, batch.episodes, strict=True):
+        assert (one.episode, one.evaluation) == (other.episode, other.evaluation)
+        assert one.reward == pytest.approx(other.reward, abs=1e-4)
+        assert one.profit == pytest.approx(other.profit, rel=1e-4)
+    for a, b in zip(last_weights(agents), last_weights(batch), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    assert batch.last.reward == pytest.approx(agents.last.reward, abs=1e-4)
+
+
+def test_auto_trains_on_the_batch_engine_and_runs_on_agents(tmp_path: Path) -> None:
+    result = train(tiny("single_learner"), out=tmp_path / "train")
+    assert manifest(result)["engine"] == result.engine == "batch"
+    played = run(tiny("single_learner"), policies=result.folder, out=tmp_path / "run")
+    assert json.loads((played.folder / "manifest.json").read_text())["engine"] == "agents"
+
+
+@pytest.mark.parametrize("seeds", [[5, 6, 7]])
+def test_seeds_side_by_side_give_what_each_gives_alone(seeds: list[int], tmp_path: Path) -> None:
+    scenario = tiny("ten_learners", **{"learning_config.num_envs": 2})
+    together = train_seeds(scenario, seeds=seeds, out=tmp_path / "together")
+    assert [result.seed for result in together] == seeds
+    assert [result.folder.name for result in together] == ["seed_5", "seed_6", "seed_7"]
+    for seed, result in zip(seeds, together, strict=True):
+        alone = train(scenario, seed=seed, out=tmp_path / f"alone_{seed}")
+        assert lines(alone) == lines(result)
+        for a, b in zip(last_weights(alone), last_weights(result), strict=True):
+            assert torch.equal(a, b)
+        assert manifest(alone)["final_hash"] == manifest(result)["final_hash"]
+
+
+def test_seeds_on_agents_train_one_after_the_other(tmp_path: Path) -> None:
+    results = train_seeds(tiny("single_learner"), seeds=[1, 2], engine="agents", out=tmp_path)
+    assert [manifest(result)["seed"] for result in results] == [1, 2]
+    assert results[0].last.reward != results[1].last.reward
+
+
+def test_seeds_share_a_database_under_names_of_their_own(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    train_seeds(tiny("single_learner"), seeds=[1, 2], out=tmp_path, db=url)
+    names = table(tmp_path, "runs")["simulation"].tolist()
+    assert names == ["single_learner_tiny_seed_1", "single_learner_tiny_seed_2"]
+
+
+@pytest.mark.parametrize("seeds", [[], [3, 3]])
+def test_seeds_must_be_different_numbers(seeds: list[int]) -> None:
+    with pytest.raises(ConfigurationError, match="seeds must be different numbers"):
+        train_seeds(tiny("single_learner"), seeds=seeds)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -> None:
+    settings = {
+        "learning_config.num_envs": 2,
+        "learning_config.update_ratio": ratio,
+        "learning_config.training_episodes": 4,
+        "learning_config.validation_episodes_interval": 2,
+        "learning_config.episodes_collecting_initial_experience": 1,
+    }
+    result = train(tiny("single_learner", **settings), out=tmp_path)
+    steps = table(result.folder, "rl_grad_params")["step"].tolist()
+    # Three episodes learn, one alone and two side by side, with 2 updates of 2 gradient steps each.
+    assert steps == list(range(int(3 * 2 * 2 * ratio)))
+
+
+def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
+    settings = {
+        "end_date": "2019-03-06 00:00",
+        "learning_config.episode_length": "6h",
+        "learning_config.train_freq": "3h",
+        "learning_config.num_envs": 4,
+        "learning_config.training_episodes": 12,
+        "learning_config.validation_episodes_interval": 4,
+        "learning_config.episodes_collecting_initial_experience": 4,
+    }
+    result = train(tiny("single_learner", **settings), out=tmp_path / "out")
+    trained = [report for report in result.episodes if not report.evaluation]
+    assert [report.episode for report in trained] == list(range(1, 13))
+    assert len({report.reward for report in trained}) > 8
+    evaluated = table(result.folder, "rl_params")
+    assert set(evaluated.groupby("episode").size()) == {47}  # all of the calendar
+    with pytest.raises(ConfigurationError, match=r"episode_length is 6h.*batch engine"):
+        train(tiny("single_learner", **settings), engine="agents", out=tmp_path / "agents")
+    long = settings | {"learning_config.episode_length": "7d"}
+    with pytest.raises(ConfigurationError, match="longer than the simulated 48 h"):
+        train(tiny("single_learner", **long), out=tmp_path / "long")
+
+
+def test_a_part_that_is_not_supported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_scenario(tiny("single_learner"))
+    monkeypatch.setattr("assume_rl.experiments.engines.unsupported", lambda _: "no fairies")
+    name, notes = choose_engine("auto", compiled, default="batch")
+    assert name == "agents"
+    assert len(notes) == 1
+    assert "no fairies" in notes[0]
+    assert choose_engine("agents", compiled, default="batch") == ("agents", ())
+    with pytest.raises(ConfigurationError, match="no fairies"):
+        choose_engine("batch", compiled, default="agents")
+
+
+def test_more_copies_than_fit_between_evaluations_are_told(tmp_path: Path) -> None:
+    scenario = tiny("single_learner", **{"learning_config.num_envs": 8})
+    result = train(scenario, out=tmp_path)
+    assert any("of 8 only 1 are used" in warning for warning in result.warnings)
+
+
+def test_runs_and_evaluations_are_the_same_on_both_engines(tmp_path: Path) -> None:
+    scenario = tiny("ten_learners")
+    trained = train(scenario, out=tmp_path / "train")
+    for experiment in (run, evaluate):
+        tables = []
+        for engine in ("agents", "batch"):
+            out = tmp_path / experiment.__name__ / engine
+            experiment(scenario, policies=trained.folder, engine=engine, out=out)
+            orders = table(out, "market_orders")
+            tables.append(orders.sort_values(["start_time", "unit_id", "bid_id"]))
+        for column in ("price", "volume", "accepted_price", "accepted_volume"):
+            # Networks are float32: alone and in a batch their last bits differ.
+            a, b = (frame[column].to_numpy() for frame in tables)
+            assert a == pytest.approx(b, abs=1e-3)

@@ -1,0 +1,110 @@
+"""Several seeds side by side: each learns what it would learn alone."""
+
+import pytest
+import torch
+from toys import fleet, learner, one_seed, random_joint
+
+from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.states import states
+
+FLEETS = {
+    "one agent": [(38, 2, 2)],
+    "several alike": [(5, 2, 2)] * 3,
+    "more than a block": [(5, 1, 2)] * 12,
+    "mixed shapes": [(5, 2, 2), (4, 1, 3), (5, 2, 2), (6, 1, 0), (1, 1, 1)],
+}
+SEEDS = (7, 3, 11)
+
+
+def assert_same_bits(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, theirs[key]), key
+        else:
+            assert_same_bits(value, theirs[key])
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
+@pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
+def test_a_seed_among_others_learns_the_same_bits_as_alone(shapes, algorithm, critic):
+    settings = {
+        "algorithm": algorithm,
+        "critic": critic,
+        "batch_size": 24,
+        "gradient_steps": 3,
+        "replay_buffer_size": 60,
+        "dtype": torch.float32,
+    }
+    together = learner(fleet(*shapes), seeds=SEEDS, **settings)
+    joint = random_joint(together, 60)
+    together.observe(joint)
+    metrics = [together.update(1.0) for _ in range(2)]
+    for k, seed in enumerate(SEEDS):
+        alone = learner(fleet(*shapes), seeds=(seed,), **settings)
+        alone.observe(alone_joint(one_seed(joint, k), alone, together))
+        for update in metrics:
+            own, its = alone.update(1.0).of_seed(0), update.of_seed(k)
+            for name, value in vars(own).items():
+                if isinstance(value, torch.Tensor):
+                    assert value.nan_to_num().equal(getattr(its, name).nan_to_num()), name
+        assert_same_bits(states(alone, 0), states(together, k))
+
+
+def alone_joint(joint, alone, together):
+    """The same transitions in the groups of `alone`."""
+    parts = {}
+    for group, part in zip(together.groups, joint.groups, strict=True):
+        for k, position in enumerate(group.positions):
+            parts[position] = {name: value[:, :, k] for name, value in vars(part).items()}
+    return type(joint)(
+        tuple(
+            type(joint.groups[0])(
+                **{
+                    name: torch.stack([parts[p][name] for p in group.positions], dim=2)
+                    for name in ("obs", "action", "reward", "next_obs")
+                }
+            )
+            for group in alone.groups
+        ),
+        joint.terminated,
+        joint.truncated,
+    )
+
+
+def test_actions_of_a_seed_among_others_are_the_same_bits_as_alone():
+    together = learner(fleet((9, 1, 2), (9, 1, 2)), seeds=SEEDS, dtype=torch.float32)
+    obs = torch.randn(3, 1, 2, 9)  # one copy: the product of a single row
+    acted = together.actions([obs[:, :, list(g.positions)] for g in together.groups])
+    for k in range(3):
+        alone = together.single(k).actions([obs[k : k + 1]])[0]
+        assert torch.equal(alone[0], torch.cat(acted, dim=2)[k])
+
+
+def test_seeds_differ():
+    ours = learner(fleet((5, 2, 2)), seeds=(1, 2))
+    first, second = ours.actors(0)[0], ours.actors(1)[0]
+    assert not torch.equal(first.weights["FC1.weight"], second.weights["FC1.weight"])
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+def test_a_single_seed_taken_out_and_put_back_goes_on(critic):
+    # GIVEN two learners that have learned the same
+    shapes = [(5, 2, 2)] * 7 + [(4, 1, 3)]
+    pair = [learner(fleet(*shapes), seeds=SEEDS, critic=critic, batch_size=8) for _ in range(2)]
+    joint = random_joint(pair[0], 20)
+    for each in pair:
+        each.observe(joint)
+        each.update(1.0, 3)
+    # WHEN one seed of the second is forgotten and put back
+    single = pair[1].single(1)
+    assert single.seeds == (3,)
+    assert (single.updates, single.iterations) == (1, 3)
+    pair[1].put(1, learner(fleet(*shapes), seeds=(0,), critic=critic))
+    pair[1].put(1, single)
+    # THEN both go on alike
+    for each in pair:
+        each.update(1.0, 3)
+    for k in range(3):
+        assert_same_bits(states(pair[0], k), states(pair[1], k))

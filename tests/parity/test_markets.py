@@ -1,0 +1,98 @@
+"""Several markets, overlapping auctions and tight limits on both shells."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from policies import fresh_policies
+from toy_scenarios import market, toy_scenario
+
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.record import play_recorded
+from assume_rl.envs.support import unsupported
+from assume_rl.errors import ConfigurationError
+from assume_rl.results.sinks import MemorySink
+from assume_rl.testing import assert_same_episode
+
+DAY_AHEAD = market(
+    products=[{"duration": "1h", "count": 24, "first_delivery": "12h"}],
+    opening_frequency="24h",
+    opening_duration="2h",
+)
+HALF_SOLD = market(
+    products=[{"duration": "1h", "count": 6, "first_delivery": "3h"}],
+    opening_frequency="6h",
+    maximum_bid_volume=50,
+)
+OPEN_FOR_LONG = market(
+    products=[{"duration": "1h", "count": 1, "first_delivery": "4h"}], opening_duration="3h"
+)
+LATE = market(
+    products=[{"duration": "1h", "count": 1, "first_delivery": "0h"}], opening_duration="2h"
+)
+BLOCKS = market(
+    products=[
+        {"duration": "1h", "count": 4, "first_delivery": "2h"},
+        {"duration": "4h", "count": 1, "first_delivery": "2h"},
+    ],
+    opening_frequency="4h",
+)
+LEARNS = {"coal": "powerplant_energy_learning", "gas": "powerplant_energy_learning_single_bid"}
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "day-ahead, then hourly": {"DAM": DAY_AHEAD, "EOM": market()},
+    "hourly, then day-ahead": {"EOM": market(), "DAM": HALF_SOLD},
+    "auctions that overlap": {"EOM": OPEN_FOR_LONG},
+    "delivery before clearing": {"EOM": LATE},
+    "products of two lengths": {"EOM": BLOCKS},
+    "tight price limits": {"EOM": market(maximum_bid_price=40, minimum_bid_price=8)},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_shells_give_the_same(tmp_path: Path, case: str) -> None:
+    compiled = toy_scenario(tmp_path, CASES[case], bids={"EOM": LEARNS})
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+def test_operators_that_trade_in_other_markets_are_executed_at_other_times(tmp_path: Path) -> None:
+    """O1 sells in both markets, O2 hourly only, O3 day-ahead only."""
+    bids = {"EOM": {"coal twin": ""}, "DAM": {"coal": "", "gas": ""}}
+    compiled = toy_scenario(tmp_path, {"EOM": market(), "DAM": HALF_SOLD}, bids=bids)
+    assert_same_episode(compiled)
+
+
+def test_learners_in_two_markets_are_not_supported(tmp_path: Path) -> None:
+    learning = "powerplant_energy_learning"
+    bids = {"EOM": {"coal": learning}, "DAM": {"gas": learning}}
+    compiled = toy_scenario(tmp_path, {"EOM": market(), "DAM": HALF_SOLD}, bids=bids)
+    assert unsupported(compiled) == "learning bidders take part in 2 markets (EOM, DAM)"
+    with pytest.raises(ConfigurationError, match=r"take part in 2 markets \(EOM, DAM\)"):
+        MarketEnv(compiled, num_envs=1, seeds=(1,))
+
+
+def test_rows_are_the_same_however_often_they_are_flushed(tmp_path: Path) -> None:
+    compiled = toy_scenario(tmp_path, {"EOM": market(), "DAM": HALF_SOLD})
+    sinks = MemorySink(), MemorySink()
+    for sink, hours in zip(sinks, (None, 7), strict=True):
+        play_recorded(compiled, seed=1, policies={}, sink=sink, flush_hours=hours)
+    for name in ("market_orders", "unit_dispatch", "market_meta"):
+        whole, parts = (pd.DataFrame(sink.table(name)) for sink in sinks)
+        keys = list(whole)
+        pd.testing.assert_frame_equal(
+            whole.sort_values(keys, ignore_index=True), parts.sort_values(keys, ignore_index=True)
+        )
+
+
+def test_a_difference_between_the_shells_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assume_rl.testing import episodes
+
+    def other_seed(*arguments: Any, seed: int, **rest: Any) -> None:
+        play_recorded(*arguments, seed=seed + 1, **rest)
+
+    monkeypatch.setattr(episodes, "play_recorded", other_seed)
+    compiled = toy_scenario(tmp_path, {"EOM": market()})
+    with pytest.raises(AssertionError, match=r"market_orders\.accepted_volume differ"):
+        assert_same_episode(compiled, seed=3)

@@ -1,0 +1,70 @@
+"""Own scenarios, and those with recorded results, on both shells."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from policies import fresh_policies
+
+from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import assert_same_episode
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+CASES = [
+    (folder.parent.name, case)
+    for folder in sorted(SCENARIOS.glob("*/config.yaml"))
+    for case in yaml.safe_load(folder.read_text())
+]
+RECORDED = [
+    ("example_01a", "base"),
+    ("example_01a", "dam"),
+    ("example_02a", "base"),
+    ("example_02b", "base"),
+]
+# Actions of float32 networks differ by the order of sums; prices of up to 100 EUR/MWh with them.
+ACTIONS = 5e-6
+
+
+def first_days(folder: Path, case: str, days: int) -> Compiled:
+    """A case, ended after so many days where it is longer."""
+    whole = load_scenario(folder, case)
+    end = min(whole.start + timedelta(days=days), whole.config.end_date)
+    return compile_scenario(load_scenario(folder, case, overrides={"end_date": str(end)}))
+
+
+@pytest.mark.parametrize(("scenario", "case"), CASES)
+def test_two_days_of_every_own_scenario(scenario: str, case: str) -> None:
+    compiled = first_days(SCENARIOS / scenario, case, 2)
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scenario", "case"), CASES)
+def test_a_week_of_every_own_scenario(scenario: str, case: str) -> None:
+    compiled = first_days(SCENARIOS / scenario, case, 7)
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scenario", "case"), CASES)
+def test_a_month_of_every_own_scenario(scenario: str, case: str) -> None:
+    compiled = first_days(SCENARIOS / scenario, case, 31)
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("days", [4, pytest.param(31, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("scenario", "case"), RECORDED)
+def test_recorded_scenarios(reference: Path, scenario: str, case: str, days: int) -> None:
+    compiled = first_days(reference / "examples" / "scenarios" / scenario, case, days)
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+def test_float32_networks_agree_up_to_the_order_of_their_sums() -> None:
+    compiled = first_days(SCENARIOS / "ten_learners", "tiny", 7)
+    policies = fresh_policies(compiled, torch.float32)
+    # Prices, and what they bring, are up to 100 times as far apart as the actions they come from.
+    assert_same_episode(compiled, policies, tolerance=100 * ACTIONS)
