@@ -1,6 +1,6 @@
 """What `make demo` shows: a power plant that learns to bid, compared with the best it could do.
 
-Trains the plant `learner` of scenarios/single_learner for about a minute, prints what it earns and
+Trains the plant `learner` of scenarios/single_learner, less than a minute, prints what it earns and
 draws the same to `demo.png` in the output folder. All figures are worked out in this run.
 """
 

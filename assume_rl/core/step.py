@@ -50,6 +50,7 @@ def initial_state(
     batch: tuple[int, ...] = (),
     *,
     keep_prices: bool = True,
+    keep_cashflow: bool = True,
 ) -> UnitState:
     """Nothing sold, nothing delivered.
 
@@ -58,23 +59,26 @@ def initial_state(
     :param horizon: steps of the future that can be sold, the current one not counted
     :param batch: leading axes, one entry per copy of the market
     :param keep_prices: whether any strategy has a foresight, that is, looks at accepted prices
+    :param keep_cashflow: whether anybody asks for money; rewards do not
     """
     shape = (*batch, lookback + 1 + horizon, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
     return UnitState(
-        energy=zero, accepted_price=zero if keep_prices else None, cashflow=zero, lookback=lookback
+        energy=zero,
+        accepted_price=zero if keep_prices else None,
+        cashflow=zero if keep_cashflow else None,
+        lookback=lookback,
     )
 
 
 def advance(state: UnitState, steps: int) -> UnitState:
     """Let `steps` steps pass: the oldest are forgotten, unsold ones come into reach."""
-    size = state.energy.shape[-2]
-    gone = min(steps, size)
-    prices = state.accepted_price
+    gone = min(steps, state.energy.shape[-2])
+    prices, cash = state.accepted_price, state.cashflow
     return UnitState(
         energy=pad(state.energy, (0, 0, -gone, gone)),
         accepted_price=None if prices is None else pad(prices, (0, 0, -gone, gone)),
-        cashflow=pad(state.cashflow, (0, 0, -gone, gone)),
+        cashflow=None if cash is None else pad(cash, (0, 0, -gone, gone)),
         lookback=state.lookback,
     )
 
@@ -144,9 +148,10 @@ def dispatch(
     for run in window.runs(offsets, lengths):
         start = state.lookback + run.start
         sold, price = window.products(accepted, run), window.products(paid, run)
-        money = cashflow(price, sold, run.length * step_hours)
         energy = _add(energy, start, window.spread(sold, run.length), bids.unit)
-        cash = _add(cash, start, window.spread(money, run.length), bids.unit)
+        if cash is not None:
+            money = cashflow(price, sold, run.length * step_hours)
+            cash = _add(cash, start, window.spread(money, run.length), bids.unit)
         if prices is not None:
             is_order = torch.logical_or(
                 window.products(bids.price, run), window.products(bids.volume, run)

@@ -101,7 +101,7 @@ class UnitState:
     energy: Float[Tensor, "... window unit"]  # MW: sold, and once executed, delivered
     # EUR/MWh of the unit's last order; None: nobody looks at it, so it is not kept
     accepted_price: Float[Tensor, "... window unit"] | None
-    cashflow: Float[Tensor, "... window unit"]  # EUR
+    cashflow: Float[Tensor, "... window unit"] | None  # EUR; None: nobody asks for it
     lookback: int
 
 

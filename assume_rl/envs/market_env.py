@@ -47,6 +47,7 @@ class MarketEnv:
     :param policies: fixed policies by unit id; every other learning bidder is to be given actions.
     :param evaluation: draw as evaluation episodes do.
     :param window: steps of an episode, a random part of the calendar; None: all of it.
+    :param record: keep the cash flows that the table of the dispatch has; rewards need none.
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
         the device has no memory for so many copies.
     """
@@ -60,11 +61,13 @@ class MarketEnv:
         policies: Mapping[str, Policy] | None = None,
         evaluation: bool = False,
         window: int | None = None,
+        record: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         if num_envs < 1:
             raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}")
         self.num_envs = num_envs
+        self.record = record
         self.seeds = tuple(seeds)
         self.device = torch.device(device)
         self.setting = build_setting(to_device(compiled, self.device), policies or {}, window)
@@ -177,6 +180,7 @@ class MarketEnv:
             compiled.horizon,
             (self.copies,),
             keep_prices=cohort.remembers_prices,
+            keep_cashflow=self.record,
         )
 
     def _go_on(self, state: State, happened: Happened) -> State:

@@ -1,6 +1,9 @@
 """What copies of a market take in memory, before any of it is allocated."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -38,31 +41,39 @@ def copy_bytes(setting: Setting) -> int:
     return _NUMBER * (_STATES * states + _BOOKS * books + _LOOKS * seen)
 
 
-def transition_bytes(setting: Setting, element: int) -> int:
-    """Bytes of one joint transition of one copy that waits for an update.
+def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int:
+    """Bytes of one copy's transitions that wait for an update, and of those handed over.
 
+    :param updates: seconds since the episodes begin, ascending
     :param element: bytes of a number
     """
+    opened = [setting.plan[i].time for i in sorted(setting.decisions)]
+    edges = [0, *(bisect_left(opened, time) for time in updates), len(opened)]
+    longest = max(later - earlier for earlier, later in pairwise(edges))
     sizes = (
         len(p.team.unit_ids) * (p.team.strategy.layout.size + p.team.strategy.act_size + 1)
         for p in setting.learners
     )
-    return element * sum(sizes)
+    # The latest two of a stretch are handed over with the next one.
+    return 2 * (longest + 2) * element * sum(sizes)
 
 
-def check_memory(setting: Setting, seeds: int, num_envs: int, device: torch.device) -> None:
+def check_memory(
+    setting: Setting, seeds: int, num_envs: int, device: torch.device, waiting: int = 0
+) -> None:
     """Refuse more copies than the device has memory for.
 
+    :param waiting: bytes of one copy's transitions
     :raises ConfigurationError: says how much they need and how many would fit
     """
-    needed, there = env_bytes(setting, seeds * num_envs), available_bytes(device)
+    copies, there = seeds * num_envs, available_bytes(device)
+    needed = env_bytes(setting, copies) + copies * waiting
     if there is None or needed <= there:
         return
-    own, drawn = copy_bytes(setting), _DRAWING * _NUMBER
+    own, drawn = copy_bytes(setting) + waiting, _DRAWING * _NUMBER
     per_auction = drawn * max(_book(setting), default=0)
-    copies = min((there - drawn * CHUNK) // own, there // (own + per_auction))
-    fitting = max(copies // seeds, 0)
-    hint = f"num_envs {fitting} would fit" if fitting else "not even one copy fits"
+    fitting = min((there - drawn * CHUNK) // own, there // (own + per_auction)) // seeds
+    hint = f"num_envs {fitting} would fit" if fitting > 0 else "not even one copy fits"
     raise ConfigurationError(
         f"num_envs {num_envs} needs about {needed / 1e9:.1f} GB, but {device} has "
         f"{there / 1e9:.1f} GB available; {hint}"

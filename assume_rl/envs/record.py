@@ -39,7 +39,14 @@ def play_recorded(
     :param flush_hours: simulated hours between two batches of rows; None: only at the end.
     :param on_share: told the share of the calendar that is done.
     """
-    env = MarketEnv(compiled, num_envs=1, seeds=(seed,), policies=policies, evaluation=evaluation)
+    env = MarketEnv(
+        compiled,
+        num_envs=1,
+        seeds=(seed,),
+        policies=policies,
+        evaluation=evaluation,
+        record=True,
+    )
     state = env.reset(torch.tensor([episode]))
     recording = Recording(env, sink, EpisodeKey(seed, episode, evaluation), state)
     every = None if flush_hours is None else flush_hours * 3600 // compiled.step_seconds
@@ -57,6 +64,7 @@ def play_recorded(
 class Recording:
     """Rows of one copy, kept until they are flushed to a sink.
 
+    :param env: made with `record=True`.
     :param key: of the episode that the copy plays.
     :param state: the state at the start of the episode.
     """

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from assume_rl.core.types import Reward
 from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.memory import check_memory, waiting_bytes
 from assume_rl.envs.seating import rearrangement
 from assume_rl.envs.state import Actions, Earned, Happened, Observations, State
 from assume_rl.episodes.teams import Team
@@ -55,6 +56,7 @@ class Rollout:
 
     :param exploration: how actions are drawn from now on; may be changed between two updates.
     :param experienced: units with a loaded policy: they skip the random initial experience.
+    :param store: hand over transitions; an evaluation needs none.
     :param listener: told everything that happens.
     """
 
@@ -65,10 +67,12 @@ class Rollout:
         *,
         exploration: Exploration = OFF,
         experienced: Sequence[str] = (),
+        store: bool = True,
         listener: Callable[[Happened], None] | None = None,
     ) -> None:
         self.env = env
         self.exploration = exploration
+        self._store = store
         self._listener = listener
         self._learner = learner
         self._dtype = learner.groups[0].actor.dtype
@@ -90,9 +94,13 @@ class Rollout:
         """Play one episode per copy.
 
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
+        :raises ConfigurationError: what waits for an update does not fit into the memory
         """
         self._deliveries, self._sums = {}, ()
         env, due = self.env, list(updates)
+        if self._store:
+            waiting = waiting_bytes(env.setting, due, self._dtype.itemsize)
+            check_memory(env.setting, len(env.seeds), env.num_envs, env.device, waiting)
         state = env.reset(episodes)
         while not env.done(state):
             now = env.setting.plan[state.tick].time
@@ -122,8 +130,9 @@ class Rollout:
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
         actions = self._act(state, observed, obs)
-        acted = tuple(pick(actions) for pick in self._to_groups)
-        self._deliveries[opening.number] = Delivery(now, obs, acted)
+        if self._store:
+            acted = tuple(pick(actions) for pick in self._to_groups)
+            self._deliveries[opening.number] = Delivery(now, obs, acted)
         state, happened = self.env.step(state, actions)
         self._note(happened)
         if self._listener is not None:
@@ -166,11 +175,13 @@ class Rollout:
             by_auction.setdefault(earned.auction.number, []).append(earned)
         for number, parts in by_auction.items():
             rewards = [earned.reward for earned in sorted(parts, key=lambda earned: earned.team)]
+            self._sums = _added(self._sums, rewards)
+            if not self._store:
+                continue
             delivery = self._deliveries[number]
             delivery.rewarded = parts[0].auction.closes
             own = [reward.reward.to(self._dtype) for reward in rewards]
             delivery.reward = tuple(pick(own) for pick in self._to_groups)
-            self._sums = _added(self._sums, rewards)
 
     # --- transitions ---------------------------------------------------------------------------
 

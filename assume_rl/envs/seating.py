@@ -35,7 +35,7 @@ class Pick:
     """Where the agents of one list of a new arrangement stand in the old one."""
 
     sources: tuple[int, ...]  # lists that are needed, side by side
-    index: Tensor | None  # into these, None: they are taken as they are
+    index: Tensor | slice  # into these; neighbours are taken without a copy
 
     def __call__(self, values: Sequence[Tensor]) -> Tensor:
         """(row, agent, ...) per old list -> (row, agent, ...) of the new one."""
@@ -43,7 +43,7 @@ class Pick:
         joined = (
             first if len(self.sources) == 1 else torch.cat([values[s] for s in self.sources], 1)
         )
-        return joined if self.index is None else joined.index_select(1, self.index)
+        return joined[:, self.index]
 
 
 def rearrangement(
@@ -56,6 +56,7 @@ def rearrangement(
         sources = tuple(dict.fromkeys(home[unit] for unit in units))
         there = [unit for source in sources for unit in old[source]]
         index = [there.index(unit) for unit in units]
-        same = index == list(range(len(there)))
-        picks.append(Pick(sources, None if same else torch.tensor(index, device=device)))
+        stretch = slice(index[0], index[0] + len(index))
+        neighbours = index == list(range(stretch.start, stretch.stop))
+        picks.append(Pick(sources, stretch if neighbours else torch.tensor(index, device=device)))
     return tuple(picks)

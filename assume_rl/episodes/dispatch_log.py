@@ -29,7 +29,7 @@ class DispatchLog:
         if not entries:
             return
         power = _recent([(state.energy, state.lookback, n) for _, n, state in entries])
-        cashflow = _recent([(state.cashflow, state.lookback, n) for _, n, state in entries])
+        cashflow = _recent([(_money(state), state.lookback, n) for _, n, state in entries])
         steps = torch.cat([torch.arange(step - n + 1, step + 1) for step, n, _ in entries])
         yield dispatch_columns(self._fleet, self._profiles, steps, power, cashflow)
 
@@ -47,6 +47,12 @@ def dispatch_columns(
         "energy_cashflow": cashflow.numpy().ravel(),
         "energy_generation_costs": cost.numpy().ravel(),
     }
+
+
+def _money(state: UnitState) -> Tensor:
+    if state.cashflow is None:
+        raise ValueError("the dispatch is recorded from a state that keeps cash flows")
+    return state.cashflow
 
 
 def _recent(windows: list[tuple[Tensor, int, int]]) -> Tensor:

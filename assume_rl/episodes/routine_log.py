@@ -68,4 +68,5 @@ class RoutineLog:
         orders = Bids(paid, accepted, self._unit)
         state = dispatch(state, orders, accepted, paid, (0,), (1,), self._step_hours)
         state = execute(self._fleet, self._profiles, state, steps, 1)
+        assert state.cashflow is not None
         return state.energy[:, 0], state.cashflow[:, 0]

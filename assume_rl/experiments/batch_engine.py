@@ -8,6 +8,7 @@ import torch
 
 from assume_rl.agents.learning_rows import rl_grad_params
 from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.memory import available_bytes
 from assume_rl.envs.record import copy_of
 from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.seating import agent_specs
@@ -16,6 +17,7 @@ from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.learning_plan import Plan, Scores, Selection
 from assume_rl.episodes.policy_log import PolicyLog
 from assume_rl.episodes.rows import DATED
+from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.outputs import POLICIES
@@ -23,6 +25,7 @@ from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.config import duration_seconds
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.memory import estimate
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 
@@ -39,7 +42,14 @@ class BatchEngine:
         self._calendar = Calendar.of(task.compiled)
         self._plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
         seeds = [run.seed for run in experiments]
-        self._evaluation = self._market(1, evaluation=True)
+        self._evaluation = MarketEnv(
+            task.compiled,
+            num_envs=1,
+            seeds=seeds,
+            policies=task.fixed,
+            evaluation=True,
+            device=task.device,
+        )
         specs = agent_specs(self._evaluation.setting)
         self._learner = Learner(task.config, specs, seeds=seeds, device=torch.device(task.device))
         self._experienced = start_policies(self._learner, task)
@@ -77,7 +87,8 @@ class BatchEngine:
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
         logs = [PolicyLog(EpisodeKey(run.seed, number, True)) for run in self._runs]
-        rollout = Rollout(self._evaluation, self._learner, listener=partial(self._log, logs))
+        listener = partial(self._log, logs)
+        rollout = Rollout(self._evaluation, self._learner, store=False, listener=listener)
         for _ in rollout.play(torch.full((self.seeds,), number), ()):
             advance(1.0)
         for run, log in zip(self._runs, logs, strict=True):
@@ -133,24 +144,42 @@ class BatchEngine:
 
     def _rollout(self, copies: int) -> Rollout:
         if copies not in self._rollouts:
-            market = self._market(copies, evaluation=False)
+            market = training_market(self._task, self._evaluation.seeds, copies)
             self._rollouts[copies] = Rollout(market, self._learner, experienced=self._experienced)
         return self._rollouts[copies]
 
-    def _market(self, copies: int, *, evaluation: bool) -> MarketEnv:
-        length = None if evaluation else self._task.config.episode_length
-        # Like the calendar, a window includes the step at its end.
-        steps = (
-            None if length is None else duration_seconds(length) // self._calendar.step_seconds + 1
-        )
-        return MarketEnv(
-            self._task.compiled,
-            num_envs=copies,
-            seeds=[run.seed for run in self._runs],
-            policies=self._task.fixed,
-            evaluation=evaluation,
-            window=steps,
-            device=self._task.device,
+
+def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
+    """So many training episodes of each seed side by side.
+
+    :raises ConfigurationError: there is no memory for so many, or the episodes cannot be played.
+    """
+    length, step = task.config.episode_length, task.compiled.step_seconds
+    # Like the calendar, a window includes the step at its end.
+    steps = None if length is None else duration_seconds(length) // step + 1
+    return MarketEnv(
+        task.compiled,
+        num_envs=copies,
+        seeds=seeds,
+        policies=task.fixed,
+        window=steps,
+        device=task.device,
+    )
+
+
+def check_markets(task: Task, seeds: Sequence[int]) -> None:
+    """Raise `ConfigurationError` unless the training can be done in memory; keep nothing."""
+    widest = min(task.config.num_envs, task.config.validation_interval)
+    market, device = training_market(task, seeds, widest), torch.device(task.device)
+    specs = agent_specs(market.setting)
+    needed = estimate(task.config, specs, seeds=len(seeds), device=device)
+    there = available_bytes(device)
+    if there is not None and needed.total > there:
+        raise ConfigurationError(
+            f"{len(specs)} learners with critic {task.config.critic} need about "
+            f"{needed.total / 1e9:.1f} GB ({needed.replay / 1e9:.1f} GB of it for a replay of "
+            f"{task.config.replay_buffer_size} transitions), but {device} has {there / 1e9:.1f} GB "
+            "available; set a smaller learning_config.replay_buffer_size or another critic"
         )
 
 

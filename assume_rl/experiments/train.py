@@ -8,7 +8,7 @@ from pathlib import Path
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.agents_engine import AgentsEngine
-from assume_rl.experiments.batch_engine import BatchEngine
+from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
@@ -132,6 +132,8 @@ def _train(task: Task, places: Sequence[Place], observer: Observer) -> tuple[Tra
         copy = place.policy_copy(task)
         if copy is not None:
             check_policy_copy(copy, overwrite=place.places.overwrite)
+    if task.engine == "batch":
+        check_markets(task, [place.seed for place in places])
     with ExitStack() as stack:
         experiments = [
             stack.enter_context(

@@ -127,6 +127,9 @@ def _episode_seconds(scenario: Scenario, engine: str) -> int:
     key = f"learning_config.episode_length is {length}"
     if engine != "batch":
         raise ConfigurationError(f"{key}, but only the batch engine plays parts of the calendar")
+    if duration_seconds(length) % scenario.config.time_step:
+        step = scenario.config.time_step
+        raise ConfigurationError(f"{key}, not a multiple of time_step, which is {step} s")
     if duration_seconds(length) > horizon:
         raise ConfigurationError(f"{key}, longer than the simulated {horizon / 3600:g} h")
     return duration_seconds(length)

@@ -99,6 +99,10 @@ class LearningConfig(BaseModel):
     """Key of `learning.algorithms.ALGORITHMS`."""
     critic: str = "concat"
     """Key of `learning.critics.CRITICS`."""
+    compile: bool = False
+    """Compile the steps of an update (torch.compile): needs a compiler, and time at first."""
+    autocast: bool = False
+    """Work out the products of an update in bfloat16, on CUDA; networks stay as they are."""
     replay_buffer_size: int = Field(50_000, gt=0)
     """Joint transitions that the replay buffer remembers."""
     gamma: float = Field(0.99, ge=0, le=1)

@@ -1,9 +1,9 @@
 """Parameters of many networks side by side in one buffer, and the optimiser that works on it.
 
-One buffer means one call of the optimiser, of clipping and of the move of targets, however many
-networks and layers there are. Parts begin at multiples of `ALIGNMENT` entries and the buffer ends at
-one, so that no entry of a network is in the tail that vector instructions leave over: an entry is
-treated with the same instructions whatever else is in the buffer.
+One buffer means one call of the optimiser and of the move of targets, however many networks and
+layers there are. Parts begin at multiples of `ALIGNMENT` entries and the buffer ends at one, so
+that no entry of a network is in the tail that vector instructions leave over: one is treated with
+the same instructions whatever else is in the buffer.
 """
 
 import math
@@ -50,21 +50,6 @@ class Flat:
     def like(self) -> "Flat":
         """Zeros in the same arrangement."""
         return Flat.zeros(self.shapes, self.buffer.device, self.buffer.dtype)
-
-    def clone(self) -> "Flat":
-        """The same numbers in memory of their own."""
-        copy = self.like()
-        copy.buffer.copy_(self.buffer)
-        return copy
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Copies of the views."""
-        return {name: view.clone() for name, view in self.views.items()}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Overwrite all views by tensors of their shapes."""
-        for name, view in self.views.items():
-            view.copy_(state[name])
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,17 @@ def group_positions(
     )
 
 
+def block_of(device: torch.device, seeds: int, *, own_nets: bool) -> int | None:
+    """Agents of a group at most; None: all of a shape, as an accelerator likes it.
+
+    Where agents share a critic (not `own_nets`), its gradient is a sum over groups, so these must
+    not depend on the number of seeds: a seed learns the same bits as alone.
+    """
+    if device.type != "cpu":
+        return None
+    return max(CPU_BLOCK // seeds, 1) if own_nets else CPU_BLOCK
+
+
 def create_groups(
     agents: Sequence[AgentSpec],
     positions: Sequence[Sequence[int]],

@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.critics import CRITICS, Kind
+from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.critic import Critic, Fleet
-from assume_rl.learning.groups import CPU_BLOCK, Group, create_groups, group_positions
+from assume_rl.learning.groups import Group, block_of, create_groups, group_positions
 from assume_rl.learning.metrics import Metrics
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.replay import Replay
@@ -68,16 +69,19 @@ class Learner:
         self.iterations = 0  # gradient steps of the critics so far; actors are delayed by it
         self._device, self._dtype = device, dtype
         kind = CRITICS[config.critic]
-        positions = group_positions(agents, _block(kind, len(self.seeds), device))
+        block = block_of(device, len(self.seeds), own_nets=kind.own_nets)
+        positions = group_positions(agents, block)
         self.groups: tuple[Group, ...] = create_groups(
             agents, positions, seeds=len(self.seeds), device=device, dtype=dtype
         )
         self._fleet = Fleet(self.agents, positions, len(self.seeds))
+        self._places = torch.tensor(self._fleet.order, device=device).argsort()
         self.critics: tuple[Critic, ...] = tuple(
             kind.create(self._fleet, self.algorithm.critics, device, dtype)
         )
         shapes = [(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in self.groups]
         self.replay = Replay(config.replay_buffer_size, len(self.seeds), shapes, device, dtype)
+        self._play_round = compiled(play_round, device) if config.compile else play_round
         smooth = self.algorithm.smooths_targets
         self._draws = Draws(config, self.groups, self.seeds, device, smooth=smooth)
 
@@ -107,17 +111,20 @@ class Learner:
         schedule = SCHEDULES[self.config.learning_rate_schedule or "constant"]
         rate = schedule(self.config.learning_rate, progress)
         count = self.config.gradient_steps if iterations is None else iterations
-        metrics = Metrics([group.positions for group in self.groups])
+        metrics = Metrics(len(self.groups), self._places)
         if self.replay.size() > 0 and count > 0:
-            lengths = self._lengths(count)
-            for length, sampled in zip(
-                lengths, self._draws.rounds(self.replay, self.updates, lengths), strict=True
-            ):
-                moves = (self.iterations + length) % self._delay == 0
-                play_round(self, sampled, length, rate, metrics, actors_move=moves)
-                self.iterations += length
+            with autocast(self.config, self._device):
+                self._iterate(count, rate, metrics)
             self.updates += 1
-        return metrics.collect(rate, len(self.seeds), self._device)
+        return metrics.collect(rate, len(self.seeds))
+
+    def _iterate(self, count: int, rate: float, metrics: Metrics) -> None:
+        lengths = self._lengths(count)
+        rounds = self._draws.rounds(self.replay, self.updates, lengths)
+        for length, sampled in zip(lengths, rounds, strict=True):
+            moves = (self.iterations + length) % self._delay == 0
+            self._play_round(self, sampled, length, rate, metrics, actors_move=moves)
+            self.iterations += length
 
     @property
     def _delay(self) -> int:
@@ -132,9 +139,7 @@ class Learner:
     def single(self, k: int) -> "Learner":
         """A copy of the k-th seed's part, without its transitions."""
         learner = Learner.__new__(Learner)
-        learner._create(
-            self.config, self.agents, (self.seeds[k],), self._device, self._dtype
-        )
+        learner._create(self.config, self.agents, (self.seeds[k],), self._device, self._dtype)
         learner.updates, learner.iterations = self.updates, self.iterations
         load_states(learner, 0, states(self, k))
         return learner
@@ -167,14 +172,3 @@ class Learner:
         for k, saved in enumerate(state["networks"]):
             load_states(self, k, saved)
         self.replay.load_state_dict(state["replay"])
-
-
-def _block(kind: Kind, seeds: int, device: torch.device) -> int | None:
-    """Agents of a group at most; None: all of a shape.
-
-    Where agents share a critic, its gradient is a sum over groups, so these must not depend on the
-    number of seeds: a seed learns the same bits as alone.
-    """
-    if device.type != "cpu":
-        return None
-    return max(CPU_BLOCK // seeds, 1) if kind.own_nets else CPU_BLOCK

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.critics.critic import GradientStep
@@ -13,13 +13,13 @@ from assume_rl.learning.types import UpdateMetrics
 class Metrics:
     """Steps of an update, group by group.
 
-    :param positions: of each group's agents among all agents.
+    :param places: where each agent is when groups are side by side.
     """
 
-    def __init__(self, positions: Sequence[Sequence[int]]) -> None:
-        self._order = [p for own in positions for p in own]
-        self._critic: list[list[Tensor]] = [[] for _ in positions]
-        self._actor: list[list[Tensor | None]] = [[] for _ in positions]
+    def __init__(self, groups: int, places: Int[Tensor, " agent"]) -> None:
+        self._places = places
+        self._critic: list[list[Tensor]] = [[] for _ in range(groups)]
+        self._actor: list[list[Tensor | None]] = [[] for _ in range(groups)]
 
     def critic_step(self, group: int, step: GradientStep) -> None:
         """The critics of a group made a step; its actors have not, so far."""
@@ -30,10 +30,10 @@ class Metrics:
         """The actors of a group made a step after the latest one of their critics."""
         self._actor[group][-1] = _stack(step)
 
-    def collect(self, rate: float, seeds: int, device: torch.device) -> UpdateMetrics:
+    def collect(self, rate: float, seeds: int) -> UpdateMetrics:
         """All steps so far."""
         if not self._critic[0]:
-            nothing = torch.empty(0, 3, seeds, len(self._order), device=device)
+            nothing = torch.empty(0, 3, seeds, len(self._places), device=self._places.device)
             return _named(nothing, nothing, rate)
         critic = self._in_agent_order([torch.stack(own) for own in self._critic])
         actor = self._in_agent_order(
@@ -47,10 +47,7 @@ class Metrics:
     def _in_agent_order(
         self, groups: Sequence[Float[Tensor, "iteration 3 seed _"]]
     ) -> Float[Tensor, "iteration 3 seed agent"]:
-        joined = torch.cat(list(groups), dim=-1)
-        if self._order == sorted(self._order):
-            return joined
-        return joined[..., torch.tensor(self._order, device=joined.device).argsort()]
+        return torch.cat(list(groups), dim=-1).index_select(-1, self._places)
 
 
 def _named(

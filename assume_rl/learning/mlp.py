@@ -28,13 +28,41 @@ def layers(parameters: Sequence[Tensor]) -> list[Layer]:
     return [Layer(*pair) for pair in zip(*[iter(parameters)] * 2, strict=True)]
 
 
-def linear(
-    x: Float[Tensor, "net row entry"], layer: Layer
+def product(
+    a: Float[Tensor, "net row entry"], b: Float[Tensor, "net entry out"]
 ) -> Float[Tensor, "net row out"]:
+    """`a @ b`; under autocast the factors are rounded to its dtype, the product is not."""
+    return torch.bmm(a, b).to(a.dtype) if _half(a) else torch.bmm(a, b)
+
+
+def add_product(
+    base: Float[Tensor, "net #row out"],
+    a: Float[Tensor, "net row entry"],
+    b: Float[Tensor, "net entry out"],
+) -> Float[Tensor, "net row out"]:
+    """`base + a @ b`."""
+    return base + torch.bmm(a, b) if _half(a) else torch.baddbmm(base, a, b)
+
+
+def add_product_(
+    base: Float[Tensor, "net row out"],
+    a: Float[Tensor, "net row entry"],
+    b: Float[Tensor, "net entry out"],
+) -> Float[Tensor, "net row out"]:
+    """`base + a @ b`, written to `base`."""
+    return base.add_(torch.bmm(a, b)) if _half(a) else base.baddbmm_(a, b)
+
+
+def _half(x: Tensor) -> bool:
+    """Whether products are worked out in a shorter dtype, which torch does not do in place."""
+    return torch.is_autocast_enabled(x.device.type)
+
+
+def linear(x: Float[Tensor, "net row entry"], layer: Layer) -> Float[Tensor, "net row out"]:
     """The layer's output."""
     if layer.weight.shape[-1] == 1:
         return (x * layer.weight.mT).sum(-1, keepdim=True) + layer.bias.unsqueeze(-2)
-    return torch.baddbmm(layer.bias.unsqueeze(-2), x, layer.weight)
+    return add_product(layer.bias.unsqueeze(-2), x, layer.weight)
 
 
 def forward(
@@ -95,7 +123,9 @@ def weight_gradient(
         found = (x * slope).sum(dim=1).unsqueeze(-1)
         into.add_(found) if add else into.copy_(found)
     elif add:
-        into.baddbmm_(x.mT, slope)
+        add_product_(into, x.mT, slope)
+    elif _half(x):
+        into.copy_(torch.bmm(x.mT, slope))
     else:
         torch.bmm(x.mT, slope, out=into)
 
@@ -108,7 +138,7 @@ def input_gradient(
         return slope * weight.mT
     if weight.shape[-2] == 1:
         return (slope * weight).sum(-1, keepdim=True)
-    return torch.bmm(slope, weight.mT)
+    return product(slope, weight.mT)
 
 
 def before_relu(

@@ -54,7 +54,8 @@ class Draws:
     def rounds(self, replay: Replay, update: int, lengths: Sequence[int]) -> Iterator[Round]:
         """Rows of `lengths` iterations each, drawn for the update of that number."""
         rows = self._config.batch_size
-        number = torch.tensor(update, device=self._batch_keys.device)
+        # Filled on the device: nothing is copied there.
+        number = torch.full((), update, device=self._batch_keys.device)
         key = keyed.combine(self._batch_keys, number)
         index = keyed.below(replay.size(), key, sum(lengths) * rows)
         start = 0

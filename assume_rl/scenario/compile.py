@@ -156,6 +156,6 @@ def to_device(value: T, device: torch.device | str) -> T:
     elif isinstance(value, tuple):
         moved = tuple(to_device(item, device) for item in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: to_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
-        moved = type(value)(**fields)
+        names = [f.name for f in dataclasses.fields(value)]
+        moved = type(value)(**{name: to_device(getattr(value, name), device) for name in names})
     return cast("T", moved)

@@ -101,7 +101,8 @@ def _same_table(
     if ours.empty:
         return
     ours, theirs = ours.sort_values(keys), theirs.sort_values(keys)
-    assert set(ours) == set(theirs), f"{name}: columns differ: {sorted(map(str, set(ours) ^ set(theirs)))}"
+    unlike = sorted(map(str, set(ours) ^ set(theirs)))
+    assert not unlike, f"{name}: columns that only one shell writes: {', '.join(unlike)}"
     for column in ours:
         a, b = ours[column].to_numpy(), theirs[column].to_numpy()
         if a.dtype.kind == "f":

@@ -8,7 +8,7 @@ from live_memory import LiveMemory
 
 from assume_rl.envs import memory
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.envs.memory import available_bytes, copy_bytes, env_bytes
+from assume_rl.envs.memory import available_bytes, copy_bytes, env_bytes, waiting_bytes
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -53,6 +53,13 @@ def test_too_many_copies_are_refused_with_a_number_that_fits(
     MarketEnv(compiled, num_envs=fitting, seeds=(1, 2))
     with pytest.raises(ConfigurationError):
         MarketEnv(compiled, num_envs=fitting + 1, seeds=(1, 2))
+
+
+def test_what_waits_for_an_update_counts() -> None:
+    env = MarketEnv(scenario("ten_learners", "tiny"), num_envs=1, seeds=(1,))
+    transition = 10 * (38 + 2 + 1) * 4  # agents, numbers of each, bytes
+    assert waiting_bytes(env.setting, [12 * 3600, 24 * 3600], 4) == 2 * (23 + 2) * transition
+    assert waiting_bytes(env.setting, [], 4) == 2 * (47 + 2) * transition
 
 
 def test_nothing_fits_where_there_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

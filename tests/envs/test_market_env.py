@@ -151,7 +151,7 @@ def test_a_window_is_traded_like_a_calendar_of_its_own(monkeypatch: pytest.Monke
     monkeypatch.setattr(market_env, "starts", lambda *_: torch.tensor([3, 10]))
     compiled = scenario()
     policies = {unit: Constant() for unit in compiled.learners}
-    env = MarketEnv(compiled, num_envs=2, seeds=(4,), window=25, policies=policies)
+    env = MarketEnv(compiled, num_envs=2, seeds=(4,), window=25, policies=policies, record=True)
     ours, theirs = MemorySink(), MemorySink()
     state = env.reset(torch.tensor([0, 0]))
     recording = Recording(env, ours, EpisodeKey(4, 0, evaluation=False), state, copy=1)

@@ -108,6 +108,15 @@ def test_copies_stand_side_by_side_and_seeds_apart() -> None:
         assert float(scores.profit[3 * k + 1]) == pytest.approx(float(single.scores().profit[0]))
 
 
+def test_an_evaluation_is_scored_without_transitions() -> None:
+    env = MarketEnv(scenario("ten_learners"), num_envs=2, seeds=(1,), evaluation=True)
+    learner, episodes = learner_of(env), torch.tensor([1, 2])
+    plain, silent = Rollout(env, learner), Rollout(env, learner, store=False)
+    assert rows(list(plain.play(episodes, ()))) == [2 * 47]
+    assert rows(list(silent.play(episodes, ()))) == [None]
+    assert torch.equal(plain.scores().reward, silent.scores().reward)
+
+
 def test_the_end_of_a_window_is_truncated_with_its_real_next_observation() -> None:
     compiled = scenario("ten_learners")
     env = MarketEnv(compiled, num_envs=40, seeds=(1,), window=45)

@@ -122,6 +122,9 @@ def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
     assert set(evaluated.groupby("episode").size()) == {47}  # all of the calendar
     with pytest.raises(ConfigurationError, match=r"episode_length is 6h.*batch engine"):
         train(tiny("single_learner", **settings), engine="agents", out=tmp_path / "agents")
+    odd = settings | {"learning_config.episode_length": "90min"}
+    with pytest.raises(ConfigurationError, match="not a multiple of time_step, which is 3600 s"):
+        train(tiny("single_learner", **odd), out=tmp_path / "odd")
     long = settings | {"learning_config.episode_length": "7d"}
     with pytest.raises(ConfigurationError, match="longer than the simulated 48 h"):
         train(tiny("single_learner", **long), out=tmp_path / "long")
@@ -159,3 +162,22 @@ def test_runs_and_evaluations_are_the_same_on_both_engines(tmp_path: Path) -> No
             # Networks are float32: alone and in a batch their last bits differ.
             a, b = (frame[column].to_numpy() for frame in tables)
             assert a == pytest.approx(b, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"num_envs": 10**9, "validation_episodes_interval": 10**9, "training_episodes": 10**10},
+            r"num_envs 10{9} needs about [\d.]+ GB, but cpu has .* num_envs \d+ would fit",
+        ),
+        ({"replay_buffer_size": 10**11}, r"1 learners with critic concat need about .* smaller"),
+    ],
+)
+def test_a_training_too_large_for_memory_is_refused_before_anything_is_written(
+    settings: dict[str, int], sentence: str, tmp_path: Path
+) -> None:
+    scenario = tiny("single_learner", **{f"learning_config.{k}": v for k, v in settings.items()})
+    with pytest.raises(ConfigurationError, match=sentence):
+        train(scenario, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -41,7 +41,9 @@ def mlp(weights, c, x):
 def value(kind, ours, weights, c, i, obs, action):
     """Q-function c of agent i, by the equations in the docs."""
     agents = ours.agents
-    order = sorted(range(len(agents)), key=lambda p: [a.shape for a in agents].index(agents[p].shape))
+    order = sorted(
+        range(len(agents)), key=lambda p: [a.shape for a in agents].index(agents[p].shape)
+    )
     alike = [p for p in order if agents[p].shape == agents[i].shape]
     private = [o[:, o.shape[1] - a.unique_size :] for o, a in zip(obs, agents, strict=True)]
     x = torch.cat([obs[i], action[i]], 1) @ weights["own.weight"][c] + weights["first.bias"][c]

@@ -83,7 +83,5 @@ def test_target_noise_depends_neither_on_other_agents_nor_on_the_dtype():
     many = learner(fleet(*MIXED), dtype=torch.float64, **SETTINGS)
     for each in (few, many):
         each.observe(random_joint(each, 20))
-    ours, theirs = (
-        next(each._draws.rounds(each.replay, 0, [3])).noise[0] for each in (few, many)
-    )
+    ours, theirs = (next(each._draws.rounds(each.replay, 0, [3])).noise[0] for each in (few, many))
     assert torch.equal(ours[:, 0], theirs[:, 0].to(ours.dtype))

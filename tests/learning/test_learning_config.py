@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -13,7 +14,9 @@ from assume_rl.learning.learner import Learner
 LEARNER = {
     "action_noise_schedule",
     "algorithm",
+    "autocast",
     "batch_size",
+    "compile",
     "critic",
     "exploration_noise_std",
     "gamma",
@@ -40,7 +43,7 @@ ELSEWHERE = {
 class Watched(LearningConfig):
     """A configuration that remembers which settings were read."""
 
-    _read: set[str] = set()
+    _read: ClassVar[set[str]] = set()
 
     def __getattribute__(self, name):
         if name in LearningConfig.model_fields:
@@ -63,7 +66,8 @@ def test_defaults_are_those_of_the_format():
     assert (c.early_stopping_steps, c.early_stopping_threshold) == (None, 0.05)
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
-    assert len(LearningConfig.model_fields) == 35
+    assert (c.compile, c.autocast) == (False, False)
+    assert len(LearningConfig.model_fields) == 37
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():

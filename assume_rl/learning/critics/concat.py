@@ -9,6 +9,7 @@ stored once and read by all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -50,21 +51,21 @@ class Nets(NamedTuple):
         self, own: Float[Tensor, "net row own"], joint: Float[Tensor, "net row entry"]
     ) -> Float[Tensor, "net row hidden"]:
         """Output of the first layer, before its ReLU."""
-        partial = torch.baddbmm(self.bias.unsqueeze(-2), own, self.own)
-        return partial.baddbmm_(joint, self.joint)
+        partial = mlp.add_product(self.bias.unsqueeze(-2), own, self.own)
+        return mlp.add_product_(partial, joint, self.joint)
 
 
 @dataclass(frozen=True)
 class ConcatCritic:
     """Critics of one group; parameters are `(critic, seed, agent, ...)`."""
 
+    fleet: Fleet
     group: int
     unit_ids: tuple[str, ...]
     online: Flat
     target: Flat
     adam: Adam
     gradient: Flat  # scratch, which critics of equal shape may share
-    columns: Int[Tensor, "agent entry"]  # where files have the rows of the first weight
     own_actions: Int[Tensor, "agent act"]  # rows of the joint part
     nets: Nets
     target_nets: Nets
@@ -75,6 +76,13 @@ class ConcatCritic:
     def groups(self) -> tuple[int, ...]:
         """The only group."""
         return (self.group,)
+
+    @cached_property
+    def columns(self) -> Int[Tensor, "agent entry"]:
+        """Where files have the rows of the first weight."""
+        positions = self.fleet.positions[self.group]
+        columns = [file_columns(self.fleet, p) for p in positions]
+        return torch.tensor(columns, device=self.online.buffer.device)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,7 +125,8 @@ class ConcatCritic:
         """First values with the own `action` in place of the one taken, and their gradients."""
         change = (action - seen.action[group]).flatten(0, 1)
         weight = self._own_action_weight()
-        q, hidden = mlp.forward(self.first_nets.rest, context.baddbmm(change, weight).relu_())
+        first = mlp.add_product(context, change, weight).relu_()
+        q, hidden = mlp.forward(self.first_nets.rest, first)
         slope = mlp.backward(self.first_nets.rest, hidden, torch.ones_like(q), None)
         return q.view(action.shape[:-1]), mlp.input_gradient(slope, weight).view_as(action)
 
@@ -191,13 +200,13 @@ def _critic(fleet: Fleet, group: int, online: Flat, gradient: Flat) -> ConcatCri
     positions, target, device = fleet.positions[group], online.like(), online.buffer.device
     actions = fleet.action_columns()
     return ConcatCritic(
+        fleet=fleet,
         group=group,
         unit_ids=tuple(fleet.agents[p].unit_id for p in positions),
         online=online,
         target=target,
         adam=Adam.of(online),
         gradient=gradient,
-        columns=torch.tensor([file_columns(fleet, p) for p in positions], device=device),
         own_actions=torch.tensor([list(actions[p]) for p in positions], device=device),
         nets=Nets.of(online),
         target_nets=Nets.of(target),

@@ -121,6 +121,11 @@ class Critic(Protocol):
         ...
 
     @property
+    def gradient(self) -> Flat:
+        """Of the latest step, clipped; critics of equal shape may share it."""
+        ...
+
+    @property
     def adam(self) -> Adam:
         """Their optimiser."""
         ...

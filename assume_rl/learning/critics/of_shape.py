@@ -6,10 +6,11 @@ with the fleet. Its loss is the mean over its agents, so that neither does its s
 is clipped as one.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -28,56 +29,13 @@ from assume_rl.learning.critics.critic import (
     clip_,
     part_norms,
 )
+from assume_rl.learning.critics.rivals import HIDDEN, Rivals
 from assume_rl.learning.flat import Adam, Flat
 from assume_rl.learning.losses import critic_loss
 from assume_rl.learning.mlp import Layer
 from assume_rl.learning.types import AgentSpec
 
-HIDDEN = (256, 128)
 EMBEDDING = 16
-
-
-@runtime_checkable
-class Rivals(Protocol):
-    """How a critic sees what the other agents know and do.
-
-    `weights` and `slopes` have all networks as one axis, critic by critic and in each seed by seed.
-    """
-
-    def sizes(self) -> dict[str, tuple[int, ...]]:
-        """Parameters of one network; `first.weight` meets the first hidden layer."""
-        ...
-
-    def look(self, weights: Weights, seen: Seen) -> Any:
-        """What can be worked out of some rows once for all agents."""
-        ...
-
-    def add_(
-        self, weights: Weights, look: Any, group: int, hidden: Float[Tensor, "net agent row hidden"]
-    ) -> None:
-        """Add the rivals' part to the first layer's output for a group's agents."""
-        ...
-
-    def note(
-        self,
-        weights: Weights,
-        slopes: Weights,
-        look: Any,
-        group: int,
-        slope: Float[Tensor, "net agent row hidden"],
-    ) -> None:
-        """Take a group's gradient at the first layer's output into account."""
-        ...
-
-    def finish(self, weights: Weights, slopes: Weights, look: Any) -> None:
-        """Write gradients that depend on all groups."""
-        ...
-
-    def own_action(
-        self, weights: Weights, group: int, direct: Float[Tensor, "seed 1 act hidden"]
-    ) -> Float[Tensor, "seed agent act hidden"]:
-        """What an agent's action meets in all: `direct` and, maybe, the rivals' part."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +44,7 @@ class ShapeCritic:
 
     groups: tuple[int, ...]
     unit_ids: tuple[tuple[str, ...], ...]  # of each group
+    spans: tuple[range, ...]  # of each group's agents among those of the shape
     obs_size: int
     rivals: Rivals
     online: Flat
@@ -116,7 +75,7 @@ class ShapeCritic:
         (weights, rest), (slopes, rest_slopes) = _nets(self.online), _nets(self.gradient)
         self.gradient.buffer.zero_()
         look = self.rivals.look(weights, seen)
-        losses, agents = [], sum(map(len, self.unit_ids))
+        losses, agents = [], self.spans[-1].stop
         for k, target in enumerate(targets):
             q, hidden = mlp.forward(rest, self._first(weights, look, seen, k).relu_())
             loss, slope = critic_loss(self._values(q, k), target)
@@ -149,7 +108,7 @@ class ShapeCritic:
         weight = self.rivals.own_action(weights, group, direct).flatten(0, 1)
         first = self._first(weights, look, seen, self.groups.index(group))
         change = (action - seen.action[group]).flatten(0, 1)
-        moved = first.view(weight.shape[0], -1, HIDDEN[0]).baddbmm_(change, weight)
+        moved = mlp.add_product_(first.view(weight.shape[0], -1, HIDDEN[0]), change, weight)
         q, hidden = mlp.forward(rest, moved.view_as(first).relu_())
         slope = mlp.backward(rest, hidden, torch.ones_like(q), None).view_as(moved)
         return q.view(action.shape[:-1]), mlp.input_gradient(slope, weight).view_as(action)
@@ -202,14 +161,12 @@ class ShapeCritic:
         self, weights: Weights, look: Any, seen: Seen, k: int
     ) -> Float[Tensor, "net agent_row hidden"]:
         """Output of the first layer for the k-th group, before its ReLU."""
+        identity = mlp.linear(
+            self._embedding(weights, k), Layer(weights["embedding.weight"], weights["first.bias"])
+        )
+        base = self.rivals.added(weights, look, self.groups[k], identity.unsqueeze(-2))
         own = self._own(weights, seen, k)
-        agents = seen.obs[self.groups[k]].shape[1]
-        first = torch.baddbmm(weights["first.bias"].unsqueeze(-2), own, weights["own.weight"])
-        split = first.view(first.shape[0], agents, -1, HIDDEN[0])
-        identity = torch.bmm(self._embedding(weights, k), weights["embedding.weight"])
-        split += identity.unsqueeze(-2)
-        self.rivals.add_(weights, look, self.groups[k], split)
-        return first
+        return mlp.add_product_(base.flatten(1, 2), own, weights["own.weight"])
 
     def _first_gradient(
         self,
@@ -221,21 +178,17 @@ class ShapeCritic:
         slope: Float[Tensor, "net agent_row hidden"],
     ) -> None:
         """Add the gradients of the first layer, from that at its output."""
-        into = Layer(slopes["own.weight"], slopes["first.bias"])
-        mlp.linear_gradient(self._own(weights, seen, k), slope, into, add=True)
-        agents = seen.obs[self.groups[k]].shape[1]
-        split = slope.view(slope.shape[0], agents, -1, HIDDEN[0])
+        own, embedding = self._own(weights, seen, k), self._embedding(weights, k)
+        mlp.weight_gradient(own, slope, slopes["own.weight"], add=True)
+        split = slope.view(slope.shape[0], embedding.shape[1], -1, HIDDEN[0])
         identity = split.sum(dim=2)
-        mlp.weight_gradient(
-            self._embedding(weights, k), identity, slopes["embedding.weight"], add=True
-        )
-        embedding = self._embedding(slopes, k)
-        embedding += mlp.input_gradient(identity, weights["embedding.weight"])
+        into = Layer(slopes["embedding.weight"], slopes["first.bias"])
+        mlp.linear_gradient(embedding, identity, into, add=True)
+        at_embedding = self._embedding(slopes, k)
+        at_embedding += mlp.input_gradient(identity, weights["embedding.weight"])
         self.rivals.note(weights, slopes, look, self.groups[k], split)
 
-    def _own(
-        self, weights: Weights, seen: Seen, k: int
-    ) -> Float[Tensor, "net agent_row entry"]:
+    def _own(self, weights: Weights, seen: Seen, k: int) -> Float[Tensor, "net agent_row entry"]:
         """Observation and action of the k-th group's agents, for each network."""
         group = self.groups[k]
         own = torch.cat([seen.obs[group], seen.action[group]], dim=-1).flatten(1, 2)
@@ -243,8 +196,7 @@ class ShapeCritic:
         return own.expand(critics, *own.shape).flatten(0, 1)
 
     def _embedding(self, weights: Weights, k: int) -> Float[Tensor, "net agent embedding"]:
-        start = sum(map(len, self.unit_ids[:k]))
-        return weights["embedding"][:, start : start + len(self.unit_ids[k])]
+        return weights["embedding"][:, self.spans[k].start : self.spans[k].stop]
 
     def _values(
         self, q: Float[Tensor, "net agent_row 1"], k: int
@@ -284,12 +236,14 @@ def _critic(
 ) -> ShapeCritic:
     members = [[fleet.agents[p] for p in fleet.positions[g]] for g in groups]
     spec = members[0][0]
-    shapes = _shapes(spec, sum(map(len, members)), rivals.sizes())
+    ends = list(itertools.accumulate(map(len, members), initial=0))
+    shapes = _shapes(spec, ends[-1], rivals.sizes())
     axes = (critics, fleet.seeds)
     online = Flat.zeros({n: (*axes, *shape) for n, shape in shapes.items()}, device, dtype)
     return ShapeCritic(
         groups=tuple(groups),
         unit_ids=tuple(tuple(a.unit_id for a in own) for own in members),
+        spans=tuple(range(a, b) for a, b in itertools.pairwise(ends)),
         obs_size=spec.obs_size,
         rivals=rivals,
         online=online,

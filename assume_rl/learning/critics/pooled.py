@@ -15,7 +15,8 @@ from torch.nn.functional import pad
 
 from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import Fleet, Seen, Weights
-from assume_rl.learning.critics.of_shape import HIDDEN, ShapeCritic, create_with
+from assume_rl.learning.critics.of_shape import ShapeCritic, create_with
+from assume_rl.learning.critics.rivals import HIDDEN
 from assume_rl.learning.mlp import Layer
 
 CODE = 32
@@ -71,15 +72,14 @@ class Pool:
             codes.append(code.view(code.shape[0], *action.shape[1:3], CODE))
         return Look(shown, codes, torch.stack([code.sum(dim=1) for code in codes]).sum(dim=0))
 
-    def add_(
-        self,
-        weights: Weights,
-        look: Look,
-        group: int,
-        hidden: Float[Tensor, "net agent row hidden"],
-    ) -> None:
-        """The mean of the rivals' codes meets the first layer."""
-        hidden.flatten(1, 2).baddbmm_(self._pool(look, group), weights["first.weight"])
+    def added(
+        self, weights: Weights, look: Look, group: int, base: Float[Tensor, "net agent 1 hidden"]
+    ) -> Float[Tensor, "net agent row hidden"]:
+        """What meets the mean of the rivals' codes, plus `base`."""
+        rows = look.codes[group].shape[2]
+        added = base.expand(-1, -1, rows, -1).contiguous().flatten(1, 2)  # a copy
+        mlp.add_product_(added, self._pool(look, group), weights["first.weight"])
+        return added.view(*base.shape[:2], rows, -1)
 
     def note(
         self,

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import Fleet, Seen, Weights
-from assume_rl.learning.critics.of_shape import HIDDEN, ShapeCritic, create_with
+from assume_rl.learning.critics.of_shape import ShapeCritic, create_with
+from assume_rl.learning.critics.rivals import HIDDEN
 
 
 class Look(NamedTuple):
@@ -43,18 +44,14 @@ class SideBySide:
         weight = weights["first.weight"]
         critics = weight.shape[0] // seen.joint.shape[0]
         joint = seen.joint.expand(critics, *seen.joint.shape).flatten(0, 1)
-        added = torch.bmm(joint, weight)
+        added = mlp.product(joint, weight)
         return Look(joint, added, torch.zeros_like(added))
 
-    def add_(
-        self,
-        weights: Weights,
-        look: Look,
-        group: int,
-        hidden: Float[Tensor, "net agent row hidden"],
-    ) -> None:
-        """The same for each agent."""
-        hidden += look.added.unsqueeze(1)
+    def added(
+        self, weights: Weights, look: Look, group: int, base: Float[Tensor, "net agent 1 hidden"]
+    ) -> Float[Tensor, "net agent row hidden"]:
+        """The same for each agent, plus `base`."""
+        return look.added.unsqueeze(1) + base
 
     def note(
         self,
