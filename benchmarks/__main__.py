@@ -1,5 +1,6 @@
 """`python -m benchmarks`: every benchmark that needs no peer."""
 
-from benchmarks.agents_shell import main
+from benchmarks import agents_shell, experience, update
 
-main()
+for benchmark in (agents_shell, experience, update):
+    benchmark.main()

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -24,8 +23,3 @@ def learners(count: int, case: str = "base") -> Scenario:
     grown = [p.model_copy(update={"max_power": p.max_power * share}) for p in fixed]
     series = replace(scenario.series, demand=scenario.series.demand * share)
     return replace(scenario, plants=(*grown, *copies), series=series)
-
-
-def agents(count: int) -> list[AgentSpec]:
-    """Learners as a `Learner` takes them: observation 38, action 2, two private entries."""
-    return [AgentSpec(f"unit {i}", 38, 2, 2) for i in range(count)]

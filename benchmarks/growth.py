@@ -1,5 +1,7 @@
 """How cost grows with agents, copies and the horizon; draws docs/images/growth.png.
 
+Times are those of the processor, so that a busy machine counts less.
+
 `python -m benchmarks.growth [--out FILE] [--quick]`
 """
 
@@ -13,13 +15,11 @@ import matplotlib
 import torch
 
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.learner import Learner
-from assume_rl.learning.types import Joint, Transitions
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
-from benchmarks.fleets import agents, learners
+from benchmarks.fleets import learners
 from benchmarks.timing import machine
+from benchmarks.update import filled
 
 matplotlib.use("Agg")  # draws to a file; no window is needed
 from matplotlib import pyplot as plt
@@ -37,50 +37,30 @@ def market_ms(compiled: Compiled, copies: int, steps: int = 12) -> float:
     actions = [torch.rand(copies, len(team.unit_ids), team.strategy.act_size) for team in env.teams]
     for _ in range(3):
         state, _ = env.step(state, actions)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(steps):
         state, _ = env.step(state, actions)
-    return (time.perf_counter() - start) / steps * 1e3
+    return (time.process_time() - start) / steps * 1e3
 
 
 def episode_ms(compiled: Compiled, copies: int) -> float:
     """ms of a whole episode of so many copies, random bids."""
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,))
-    start = time.perf_counter()
+    start = time.process_time()
     state = env.reset(torch.arange(copies))
     actions = [torch.rand(copies, len(team.unit_ids), team.strategy.act_size) for team in env.teams]
     while not env.done(state):
         state, _ = env.step(state, actions)
-    return (time.perf_counter() - start) * 1e3
+    return (time.process_time() - start) * 1e3
 
 
 def update_ms(count: int, critic: str, iterations: int) -> float:
     """ms of one iteration of the update of so many agents, batch 128."""
-    learner = filled_learner(count, critic)
+    learner = filled(critic, count, CPU)
     learner.update(1.0, 2)
-    start = time.perf_counter()
+    start = time.process_time()
     learner.update(1.0, iterations)
-    return (time.perf_counter() - start) / iterations * 1e3
-
-
-def filled_learner(count: int, critic: str = "concat", rows: int = 1024) -> Learner:
-    """A learner with random transitions to learn from."""
-    config = LearningConfig(critic=critic, replay_buffer_size=rows)
-    learner = Learner(config, agents(count), seeds=[1], device=CPU)
-    parts = []
-    for group in learner.groups:
-        size = len(group.positions)
-        parts.append(
-            Transitions(
-                obs=torch.rand(1, rows, size, 38),
-                action=torch.rand(1, rows, size, 2) * 2 - 1,
-                reward=torch.rand(1, rows, size),
-                next_obs=torch.rand(1, rows, size, 38),
-            )
-        )
-    never = torch.zeros(1, rows, dtype=torch.bool)
-    learner.observe(Joint(tuple(parts), never, never))
-    return learner
+    return (time.process_time() - start) / iterations * 1e3
 
 
 def measure(*, quick: bool) -> dict[str, dict[str, Points]]:

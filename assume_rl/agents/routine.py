@@ -15,6 +15,7 @@ from torch import Tensor
 from assume_rl.agents.portfolio import Portfolio
 from assume_rl.core.step import initial_state, look
 from assume_rl.core.types import Auction, Bids
+from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.episodes.calendar import Calendar
 from assume_rl.episodes.routine_log import RoutineLog
 from assume_rl.episodes.routines import memoryless, one_step_each
@@ -71,6 +72,8 @@ def routine_of(
         return None
     ((market, teams),) = portfolio.teams.items()
     simple = all(memoryless(team.strategy, team.members.block) for team in teams)
-    if not simple or not one_step_each(auctions[market], calendar.step_seconds):
+    # Units that bid nowhere are executed too.
+    idle = any(TECHNOLOGIES[b.technology].has_history(b.params) for b in portfolio.fleet.blocks)
+    if idle or not simple or not one_step_each(auctions[market], calendar.step_seconds):
         return None
     return Routine(portfolio, calendar, market, auctions[market])

@@ -2,7 +2,7 @@
 
 An operator executes its units whenever a market that it trades in clears. Hence units of operators
 with the same markets share a state, whoever owns them, and other operators' have states of their
-own. Units whose bids need no memory have none at all (`envs.routine`).
+own. Units whose bids need no memory have none at all (`episodes.routines`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ from assume_rl.core.types import Reward
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed
+from assume_rl.episodes.learning_plan import pick_device
 from assume_rl.episodes.teams import Policy, Team
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile import compile_scenario
@@ -57,9 +58,10 @@ class Decisions:
     ) -> None:
         chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
         _check_policies(chosen, policies or {})
-        self._compiled = compile_scenario(chosen, device)
+        self._device = pick_device(str(device))
+        self._compiled = compile_scenario(chosen, self._device)
         self._num_envs, self._window = num_envs, window
-        self._policies, self._device = policies, device
+        self._policies = policies
         self.seed(draw_seed(chosen, seed))
         if not self.teams:
             raise ConfigurationError(
@@ -73,6 +75,8 @@ class Decisions:
 
     def seed(self, seed: int) -> None:
         """Go to the first episodes of a seed; `reset` begins them."""
+        if not isinstance(seed, int):
+            raise ConfigurationError(f"a seed must be one whole number, got {seed!r}")
         self._env = MarketEnv(
             self._compiled,
             num_envs=self._num_envs,
@@ -94,6 +98,8 @@ class Decisions:
         """Bid, and see what happens until the next decision; actions are clipped to [-1, 1]."""
         if self._state is None or self._env.done(self._state):
             raise ConfigurationError("no episode has begun, or it is over: call reset first")
+        if not all(bool(action.isfinite().all()) for action in actions):
+            raise ConfigurationError("an action is not a finite number")
         bids = [action.clamp(-1.0, 1.0) for action in actions]
         self._state, happened = self._env.step(self._state, bids)
         return self._turn(self._state, happened)

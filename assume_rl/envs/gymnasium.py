@@ -66,7 +66,7 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
         self.single_action_space = Box(-1.0, 1.0, (strategy.act_size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._over = True
+        self._over = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -33,6 +33,7 @@ from assume_rl.envs.settling import close_auction
 from assume_rl.envs.state import Actions, Happened, Observations, State, moved_to
 from assume_rl.envs.windows import starts
 from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.episodes.learning_plan import pick_device
 from assume_rl.episodes.teams import Policy, Team
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import AgentSpec
@@ -64,12 +65,14 @@ class MarketEnv:
         record: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
-        if num_envs < 1:
+        if not isinstance(num_envs, int) or num_envs < 1:
             raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}")
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
         self.num_envs = num_envs
         self.record = record
         self.seeds = tuple(seeds)
-        self.device = torch.device(device)
+        self.device = pick_device(str(device))
         self.setting = build_setting(to_device(compiled, self.device), policies or {}, window)
         check_memory(self.setting, len(self.seeds), num_envs, self.device)
         phase = EpisodeKey(0, 0, evaluation).phase
@@ -101,7 +104,17 @@ class MarketEnv:
         return len(self.seeds) * self.num_envs
 
     def reset(self, episodes: Int[Tensor, " copy"]) -> State:
-        """Start the given episodes, one per copy, and go to the first decision."""
+        """Start the given episodes, one per copy, and go to the first decision.
+
+        :raises ConfigurationError: there are not as many episodes as copies
+        """
+        if tuple(episodes.shape) != (self.copies,) or episodes.is_floating_point():
+            raise ConfigurationError(
+                f"there are {self.copies} copies: reset takes as many whole numbers of episodes, "
+                f"got {tuple(episodes.shape)} of {episodes.dtype}"
+            )
+        # A copy, since draws are kept for as long as the episodes are the same tensor.
+        episodes = episodes.to(self.device, torch.int64, copy=True)
         setting, start = self.setting, self._start(episodes)
         state = State(
             tick=0,
@@ -150,9 +163,9 @@ class MarketEnv:
         """Bid, and go to the next decision or to the end.
 
         :param actions: (copy, agent, act) per team
+        :raises ConfigurationError: the episodes are over, or actions have another shape
         """
-        if len(actions) != len(self.teams):
-            raise ValueError(f"{len(self.teams)} teams learn, but there are {len(actions)} actions")
+        self._check_actions(state, actions)
         happened = Happened()
         state = self._open(state, tuple(actions))
         return self._go_on(state, happened), happened
@@ -164,6 +177,14 @@ class MarketEnv:
     def terminated(self, state: State) -> Bool[Tensor, " copy"]:
         """Which copies are at the end of the calendar; the others would go on."""
         return ends_calendar(self.setting, state)
+
+    def _check_actions(self, state: State, actions: Sequence[Tensor]) -> None:
+        if self.done(state):
+            raise ConfigurationError("the episodes are over: reset or restart them first")
+        expected = [(self.copies, len(t.unit_ids), t.strategy.act_size) for t in self.teams]
+        given = [tuple(action.shape) for action in actions]
+        if given != expected:
+            raise ConfigurationError(f"actions must have the shapes {expected}, got {given}")
 
     # --- ticks ---------------------------------------------------------------------------------
 

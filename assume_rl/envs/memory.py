@@ -83,7 +83,9 @@ def check_memory(
 def available_bytes(device: torch.device) -> int | None:
     """Memory that is free on a device; None if it does not tell."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # Blocks that torch keeps for reuse count as free.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     if device.type == "cpu" and MEMINFO.is_file():
         found = re.search(r"^MemAvailable:\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from assume_rl.envs.decisions import Decisions, Turn, missing_library
 from assume_rl.episodes.teams import Policy
+from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
 try:
@@ -121,4 +122,7 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
 
 def _joined(actions: Mapping[str, Array], units: tuple[str, ...]) -> Tensor:
     """Actions of a team, (1, agent, act)."""
+    missing = [unit for unit in units if unit not in actions]
+    if missing:
+        raise ConfigurationError(f"there is no action for {', '.join(missing)}")
     return torch.from_numpy(np.stack([actions[unit] for unit in units])).unsqueeze(0)

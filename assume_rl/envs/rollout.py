@@ -14,7 +14,6 @@ from torch import Tensor
 
 from assume_rl.core.types import Reward
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.envs.memory import check_memory, waiting_bytes
 from assume_rl.envs.seating import rearrangement
 from assume_rl.envs.state import Actions, Earned, Happened, Observations, State
 from assume_rl.episodes.teams import Team
@@ -94,13 +93,9 @@ class Rollout:
         """Play one episode per copy.
 
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
-        :raises ConfigurationError: what waits for an update does not fit into the memory
         """
         self._deliveries, self._sums = {}, ()
         env, due = self.env, list(updates)
-        if self._store:
-            waiting = waiting_bytes(env.setting, due, self._dtype.itemsize)
-            check_memory(env.setting, len(env.seeds), env.num_envs, env.device, waiting)
         state = env.reset(episodes)
         while not env.done(state):
             now = env.setting.plan[state.tick].time

@@ -30,6 +30,8 @@ def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
     :raises ConfigurationError: the window cannot be played.
     """
     config = compiled.scenario.config
+    if steps < 1:
+        raise ConfigurationError(f"a window must have at least one step, got {steps}")
     if steps > compiled.steps:
         raise ConfigurationError(
             f"a window of {steps} steps is longer than the calendar, which has {compiled.steps}"
@@ -41,6 +43,11 @@ def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
             raise ConfigurationError(
                 f"market '{name}' has a start or end date of its own, so that windows of the "
                 "calendar would not be alike; play the whole calendar"
+            )
+        if market.opening_duration > market.opening_frequency:
+            raise ConfigurationError(
+                f"auctions of the market '{name}' open before the one before has closed, so that "
+                "what is seen at the end of a window is not known; play the whole calendar"
             )
     markets = {
         name: market.model_copy(update={"start_date": None, "end_date": None})

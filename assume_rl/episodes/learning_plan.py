@@ -120,11 +120,13 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
-    there = device.type == "cpu" or {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }.get(device.type, False)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigurationError(f"unknown device '{name}'; use 'cpu', 'cuda' or 'auto'") from None
+    # Others, such as mps, have no float64, which economics and draws need.
+    cuda = device.type == "cuda" and torch.cuda.is_available()
+    there = device.type == "cpu" or (cuda and (device.index or 0) < torch.cuda.device_count())
     if not there:
         raise ConfigurationError(
             f"device '{name}' is not available on this machine; use 'cpu' or 'auto'"

@@ -1,5 +1,6 @@
 """Trains one or several seeds on the batch shell."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,7 +9,7 @@ import torch
 
 from assume_rl.agents.learning_rows import rl_grad_params
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.envs.memory import available_bytes
+from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
 from assume_rl.envs.record import copy_of
 from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.seating import agent_specs
@@ -56,7 +57,9 @@ class BatchEngine:
         self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
         self._selections = tuple(Selection(window, threshold) for _ in experiments)
+        self._settled: set[int] = set()  # seeds that are played on, but no longer train
         self._episodes_done = 0
+        self._owed = 0.0  # iterations that updates have not done yet, less than one
 
     @property
     def seeds(self) -> int:
@@ -91,8 +94,8 @@ class BatchEngine:
         rollout = Rollout(self._evaluation, self._learner, store=False, listener=listener)
         for _ in rollout.play(torch.full((self.seeds,), number), ()):
             advance(1.0)
-        for run, log in zip(self._runs, logs, strict=True):
-            for columns in log.drain():
+        for seed, run in self._training():
+            for columns in logs[seed].drain():
                 rows = DATED["rl_params"](columns, self._calendar)
                 run.training_sink.write("rl_params", rows)
         (scores,) = _scores(rollout, self.seeds)
@@ -104,15 +107,21 @@ class BatchEngine:
         if done < self._plan.initial_episodes:
             return
         left = self._plan.progress(done, now, side_by_side=len(episodes))
-        share = len(episodes) * config.gradient_steps * config.update_ratio
+        self._owed += len(episodes) * config.gradient_steps * config.update_ratio
+        count = math.floor(self._owed + 1e-9)  # what rounding takes off a whole number counts
+        self._owed -= count
         first = self._learner.iterations
-        metrics = self._learner.update(left, max(round(share), 1))
+        metrics = self._learner.update(left, count)
         units = [spec.unit_id for spec in self._learner.agents]
-        for seed, run in enumerate(self._runs):
+        for seed, run in self._training():
             own = metrics.of_seed(seed)
             columns = rl_grad_params(own, units, first=first, episode=episodes[0])
             run.training_sink.write("rl_grad_params", columns)
         rollout.exploration = self._plan.exploration(done, now, side_by_side=len(episodes))
+
+    def _training(self) -> list[tuple[int, Experiment]]:
+        """Position and run of the seeds that still train."""
+        return [(k, run) for k, run in enumerate(self._runs) if k not in self._settled]
 
     def _log(self, logs: Sequence[PolicyLog], happened: Happened) -> None:
         """Keep what each seed's learners did and earned in an evaluation."""
@@ -129,7 +138,9 @@ class BatchEngine:
         for name in self._selections[seed].improved(vars(scores)):
             self._save(seed, f"best_{name}", critics=False)
         self.save(seed)
-        return self._selections[seed].settled(scores.reward)
+        if self._selections[seed].settled(scores.reward):
+            self._settled.add(seed)
+        return seed in self._settled
 
     def save(self, seed: int) -> None:
         """See `Engine.save`."""
@@ -171,6 +182,10 @@ def check_markets(task: Task, seeds: Sequence[int]) -> None:
     """Raise `ConfigurationError` unless the training can be done in memory; keep nothing."""
     widest = min(task.config.num_envs, task.config.validation_interval)
     market, device = training_market(task, seeds, widest), torch.device(task.device)
+    plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
+    updates = [time - plan.start for time in plan.update_times]
+    waiting = waiting_bytes(market.setting, updates, torch.float32.itemsize)
+    check_memory(market.setting, len(seeds), widest, device, waiting)
     specs = agent_specs(market.setting)
     needed = estimate(task.config, specs, seeds=len(seeds), device=device)
     there = available_bytes(device)

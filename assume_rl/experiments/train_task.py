@@ -74,8 +74,12 @@ def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:
 
 def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
     width, interval = config.num_envs, config.validation_interval
-    if width > 1 and engine == "agents":
-        return (f"learning_config.num_envs: {width} is not used, the agents engine plays one",)
+    if engine == "agents":
+        return tuple(
+            f"learning_config.{key}: {getattr(config, key):g} is not used by the agents engine"
+            for key in ("num_envs", "update_ratio")
+            if getattr(config, key) != 1
+        )
     if width > interval:
         return (
             f"learning_config.num_envs: of {width} only {interval} are used, since an evaluation "

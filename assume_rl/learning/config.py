@@ -71,8 +71,8 @@ class LearningConfig(BaseModel):
     """EUR/MWh; read for compatibility: learned bids lie in [-max_bid_price, max_bid_price]."""
     max_bid_price: float = Field(100.0, gt=0)
     """EUR/MWh that an action of 1 stands for."""
-    device: str = Field("cpu", pattern=r"^(auto|cpu|(cuda|mps)(:\d+)?)$")
-    """Where networks and replay live: auto, cpu, cuda, cuda:<n> or mps."""
+    device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """Where networks and replay live: auto, cpu, cuda or cuda:<n>."""
 
     episodes_collecting_initial_experience: int = 5
     """Episodes of random actions before the first update; values below 1 count as 1."""

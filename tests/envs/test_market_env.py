@@ -210,8 +210,39 @@ def test_fewer_than_one_copy_is_refused(num_envs: int) -> None:
 
 def test_actions_are_asked_for_every_team() -> None:
     env = MarketEnv(scenario(), num_envs=1, seeds=(1,))
-    with pytest.raises(ValueError, match="1 teams learn, but there are 0 actions"):
+    with pytest.raises(ConfigurationError, match=r"shapes \[\(1, 10, 2\)\], got \[\]"):
         env.step(env.reset(torch.tensor([1])), ())
+
+
+@pytest.mark.parametrize("episodes", [torch.arange(3), torch.zeros(2), torch.zeros(2, 1).long()])
+def test_a_reset_takes_a_whole_number_for_every_copy(episodes: torch.Tensor) -> None:
+    env = MarketEnv(scenario(), num_envs=2, seeds=(1,))
+    with pytest.raises(ConfigurationError, match="there are 2 copies"):
+        env.reset(episodes)
+
+
+def test_what_a_caller_writes_into_its_episodes_changes_nothing() -> None:
+    env, episodes = MarketEnv(scenario(), num_envs=2, seeds=(1,)), torch.arange(2)
+    first = env.noise(env.reset(episodes))[0].clone()
+    episodes += 2
+    again = env.reset(episodes)
+    assert not torch.equal(env.noise(again)[0], first)
+    assert torch.equal(env.noise(env.reset(torch.arange(2)))[0], first)
+
+
+def test_an_episode_that_is_over_takes_no_step() -> None:
+    env = MarketEnv(scenario(), num_envs=1, seeds=(1,))
+    state, actions = env.reset(torch.tensor([1])), [torch.zeros(1, 10, 2)]
+    while not env.done(state):
+        state, _ = env.step(state, actions)
+    with pytest.raises(ConfigurationError, match="the episodes are over"):
+        env.step(state, actions)
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1)])
+def test_seeds_of_a_market_are_different_numbers(seeds: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="seeds must be different numbers"):
+        MarketEnv(scenario(), num_envs=1, seeds=seeds)
 
 
 def test_every_own_scenario_is_supported() -> None:

@@ -70,6 +70,22 @@ def test_seeds_side_by_side_give_what_each_gives_alone(seeds: list[int], tmp_pat
         assert manifest(alone)["final_hash"] == manifest(result)["final_hash"]
 
 
+def test_a_seed_that_has_settled_leaves_the_tables_that_it_leaves_alone(tmp_path: Path) -> None:
+    settings = {
+        "learning_config.training_episodes": 8,
+        "learning_config.early_stopping_steps": 2,
+        "learning_config.early_stopping_threshold": 0.05,
+    }
+    scenario = tiny("single_learner", **settings)
+    seeds = [1, 2, 3, 4]
+    together = train_seeds(scenario, seeds=seeds, out=tmp_path / "together")
+    alone = [train(scenario, seed=seed, out=tmp_path / str(seed)) for seed in seeds]
+    for name in ("rl_params", "rl_grad_params"):
+        sizes = [[len(table(r.folder, name)) for r in results] for results in (together, alone)]
+        assert sizes[0] == sizes[1]
+    assert len({len(result.episodes) for result in alone}) > 1  # some settled before others
+
+
 def test_seeds_on_agents_train_one_after_the_other(tmp_path: Path) -> None:
     results = train_seeds(tiny("single_learner"), seeds=[1, 2], engine="agents", out=tmp_path)
     assert [manifest(result)["seed"] for result in results] == [1, 2]
@@ -89,7 +105,7 @@ def test_seeds_must_be_different_numbers(seeds: list[int]) -> None:
         train_seeds(tiny("single_learner"), seeds=seeds)
 
 
-@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0, 2.0])
 def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -> None:
     settings = {
         "learning_config.num_envs": 2,
@@ -101,7 +117,7 @@ def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -
     result = train(tiny("single_learner", **settings), out=tmp_path)
     steps = table(result.folder, "rl_grad_params")["step"].tolist()
     # Three episodes learn, one alone and two side by side, with 2 updates of 2 gradient steps each.
-    assert steps == list(range(int(3 * 2 * 2 * ratio)))
+    assert steps == list(range(int(3 * 2 * 2 * ratio)))  # 0.1: 1.2 iterations are due
 
 
 def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
@@ -140,6 +156,15 @@ def test_a_part_that_is_not_supported_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert choose_engine("agents", compiled, default="batch") == ("agents", ())
     with pytest.raises(ConfigurationError, match="no fairies"):
         choose_engine("batch", compiled, default="agents")
+
+
+def test_settings_that_agents_do_not_use_are_told(tmp_path: Path) -> None:
+    settings = {"learning_config.num_envs": 3, "learning_config.update_ratio": 0.5}
+    result = train(tiny("single_learner", **settings), engine="agents", out=tmp_path)
+    assert [w for w in result.warnings if "not used by the agents engine" in w] == [
+        "learning_config.num_envs: 3 is not used by the agents engine",
+        "learning_config.update_ratio: 0.5 is not used by the agents engine",
+    ]
 
 
 def test_more_copies_than_fit_between_evaluations_are_told(tmp_path: Path) -> None:
