@@ -1,13 +1,20 @@
 """Own scenarios, and those with recorded results, on both shells."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 from policies import fresh_policies
 
+from assume_rl.agents.world import World
+from assume_rl.envs.record import play_recorded
+from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
@@ -68,3 +75,20 @@ def test_float32_networks_agree_up_to_the_order_of_their_sums() -> None:
     policies = fresh_policies(compiled, torch.float32)
     # Prices, and what they bring, are up to 100 times as far apart as the actions they come from.
     assert_same_episode(compiled, policies, tolerance=100 * ACTIONS)
+
+
+def test_actions_of_float32_networks_agree() -> None:
+    compiled = first_days(SCENARIOS / "ten_learners", "base", 7)
+    policies = fresh_policies(compiled, torch.float32)
+    agents, batch = MemorySink(), MemorySink()
+    asyncio.run(World(compiled, seed=1, policies=policies).run_episode(0, sink=agents))
+    play_recorded(compiled, seed=1, policies=policies, sink=batch)
+    ours, theirs = (actions(sink.table("rl_params")) for sink in (agents, batch))
+    assert len(ours) == 10 * 167
+    assert np.abs(ours - theirs).max() <= ACTIONS
+
+
+def actions(rows: dict[str, Any]) -> NDArray[np.float64]:
+    """(delivery and unit, action), in the order of both."""
+    order = np.lexsort((rows["unit"].astype(str), rows["datetime"]))
+    return np.stack([rows["actions_0"], rows["actions_1"]], axis=1)[order]
