@@ -57,7 +57,11 @@ def test_every_command_runs(folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("page", "needs"),
-    [("README.md", ()), ("docs/environments.md", ("pettingzoo", "torchrl", "gymnasium"))],
+    [
+        ("README.md", ()),
+        ("docs/batch-shell.md", ()),
+        ("docs/environments.md", ("pettingzoo", "torchrl", "gymnasium")),
+    ],
 )
 def test_every_python_block_runs(page, needs, folder, monkeypatch):
     for library in needs:
