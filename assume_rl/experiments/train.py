@@ -6,14 +6,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from assume_rl.episodes.draws import draw_seed
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.agents_engine import AgentsEngine
 from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
-from assume_rl.experiments.outputs import METRICS, POLICIES, check_policy_copy, copy_policies
+from assume_rl.experiments.outputs import (
+    MANIFEST,
+    METRICS,
+    POLICIES,
+    check_policy_copy,
+    copy_policies,
+)
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.train_task import Task, training_task
 from assume_rl.experiments.training import training
@@ -91,6 +97,9 @@ def train_seeds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
     task = training_task(scenario, policies, device, engine)
+    common = Path(out or Path("runs") / task.compiled.scenario.simulation_id)
+    if (common / MANIFEST).is_file():
+        raise ResultsError(f"'{common}' holds another run, not seeds; choose another --out")
     places = [_seed_place(task, Places(out, db, csv, overwrite), seed) for seed in seeds]
     watcher = observer or Silent()
     if task.engine == "batch":

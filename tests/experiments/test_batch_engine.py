@@ -7,7 +7,7 @@ import pytest
 import torch
 from trained_runs import table, tiny
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.engines import choose_engine
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
@@ -97,6 +97,13 @@ def test_seeds_share_a_database_under_names_of_their_own(tmp_path: Path) -> None
     train_seeds(tiny("single_learner"), seeds=[1, 2], out=tmp_path, db=url)
     names = table(tmp_path, "runs")["simulation"].tolist()
     assert names == ["single_learner_tiny_seed_1", "single_learner_tiny_seed_2"]
+
+
+def test_seeds_are_not_put_beside_another_run(tmp_path: Path) -> None:
+    train(tiny("single_learner"), out=tmp_path)
+    with pytest.raises(ResultsError, match="holds another run, not seeds"):
+        train_seeds(tiny("single_learner"), seeds=[1, 2], out=tmp_path)
+    assert not (tmp_path / "seed_1").exists()
 
 
 @pytest.mark.parametrize("seeds", [[], [3, 3]])
