@@ -165,6 +165,12 @@ class Reward:
     profit: Float[Tensor, "... unit"]  # EUR
     regret: Float[Tensor, "... unit"]  # EUR, opportunity cost as the reward counts it
 
+    def __add__(self, other: "Reward") -> "Reward":
+        """Of two auctions together."""
+        return Reward(
+            self.reward + other.reward, self.profit + other.profit, self.regret + other.regret
+        )
+
 
 @dataclass(frozen=True)
 class Auction:

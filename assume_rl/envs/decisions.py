@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import torch
@@ -119,7 +118,7 @@ class Decisions:
         """The sum over a team's auctions."""
         nothing = self._zeros(len(self.teams[team].unit_ids))
         rewards = (earned.reward for earned in happened.learners if earned.team == team)
-        return reduce(_plus, rewards, Reward(nothing, nothing, nothing))
+        return sum(rewards, Reward(nothing, nothing, nothing))
 
     def _price(self, happened: Happened) -> Tensor:
         market = self._env.setting.learners_market
@@ -145,7 +144,3 @@ def _check_policies(scenario: Scenario, given: Mapping[str, Policy]) -> None:
             f"{scenario.name}, case {scenario.case}, names policies: load those of "
             f"{', '.join(missing)} and give them in `policies`"
         )
-
-
-def _plus(a: Reward, b: Reward) -> Reward:
-    return Reward(a.reward + b.reward, a.profit + b.profit, a.regret + b.regret)

@@ -230,7 +230,4 @@ def _complete(delivery: Delivery, before: int | None) -> bool:
 def _added(sums: tuple[Reward, ...], new: Sequence[Reward]) -> tuple[Reward, ...]:
     if not sums:
         return tuple(new)
-    return tuple(
-        Reward(a.reward + b.reward, a.profit + b.profit, a.regret + b.regret)
-        for a, b in zip(sums, new, strict=True)
-    )
+    return tuple(a + b for a, b in zip(sums, new, strict=True))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.envs.setting import Setting
+from assume_rl.episodes.teams import agent_spec
 from assume_rl.learning.types import AgentSpec
 
 
@@ -21,13 +22,7 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
         for unit in participant.units
         if ids[unit] in strategies
     )
-    specs = []
-    for unit in units:
-        layout = strategies[unit].layout
-        features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-        size = strategies[unit].act_size
-        specs.append(AgentSpec(unit, layout.size, size, layout.unique_size, features))
-    return tuple(specs)
+    return tuple(agent_spec(u, strategies[u].layout, strategies[u].act_size) for u in units)
 
 
 @dataclass(frozen=True)

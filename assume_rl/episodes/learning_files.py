@@ -51,6 +51,11 @@ def take_critics(learner: Learner, folder: Path) -> None:
     _warn("critic", folder, load_critics(folder, learner))
 
 
+def has_critics(folder: Path) -> bool:
+    """Whether a folder of policies holds critics too; the best policies are kept without."""
+    return is_assume_layout(folder) or (folder / FILE).is_file()
+
+
 def trainer_state(learner: Learner) -> dict[str, Any]:
     """Everything but actors that further training starts from, except the replay."""
     kinds = networks(learner, 0)

@@ -7,10 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding.protocol import Layout, Strategy
 from assume_rl.core.types import Fleet, Members
 from assume_rl.core.units.fleet import members
 from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.types import AgentSpec
 
 
 class Policy(Protocol):
@@ -61,6 +62,12 @@ def build_teams(
                 learned and chosen is free,
                 policy,
             )
+
+
+def agent_spec(unit_id: str, layout: Layout, act_size: int) -> AgentSpec:
+    """What a learner, or a policy's manifest, must know of a unit."""
+    features = tuple((f.name, f.size, f.scaling) for f in layout.features)
+    return AgentSpec(unit_id, layout.size, act_size, layout.unique_size, features)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from assume_rl.episodes.learning_files import (
     take_actors,
     take_critics,
 )
+from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
@@ -78,8 +79,7 @@ class Trainer:
 
     def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
         """Make a unit known; `ConfigurationError` if it is too late or known with other sizes."""
-        features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-        spec = AgentSpec(unit_id, layout.size, act_size, layout.unique_size, features)
+        spec = agent_spec(unit_id, layout, act_size)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
             raise ConfigurationError(f"unit '{unit_id}' is registered with two different layouts")

@@ -4,14 +4,13 @@ from pathlib import Path
 
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.world import World
+from assume_rl.episodes.learning_files import has_critics
 from assume_rl.episodes.learning_plan import Scores
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
-from assume_rl.learning.assume_layout import is_assume_layout
-from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
 
 
 class AgentsEngine:
@@ -73,8 +72,8 @@ class AgentsEngine:
 
 
 def _take_over(learning: Learning, folder: Path) -> None:
-    """Go on from a policy folder; the best policies are kept without critics."""
-    if is_assume_layout(folder) or (folder / TRAINER_STATE).is_file():
+    """Go on from a policy folder."""
+    if has_critics(folder):
         learning.load_params(folder)
     else:
         learning.load_actor_params(folder)

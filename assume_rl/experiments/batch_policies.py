@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from assume_rl.episodes.learning_files import (
+    has_critics,
     save_actors,
     save_critics,
     take_actors,
     take_critics,
 )
 from assume_rl.experiments.train_task import Task
-from assume_rl.learning.assume_layout import is_assume_layout
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.trainer_state import FILE as TRAINER_STATE
 
 
 def save_policies_of(
@@ -34,11 +33,10 @@ def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:
     loaded: tuple[str, ...] = ()
     if folder is None:
         return ()
-    with_critics = is_assume_layout(folder) or (folder / TRAINER_STATE).is_file()
+    with_critics = has_critics(folder)
     for seed in range(len(learner.seeds)):
         single = learner.single(seed)
         loaded = take_actors(single, folder)
-        # The best policies are kept without critics.
         if with_critics:
             take_critics(single, folder)
         learner.put(seed, single)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import MANIFEST, POLICIES
 from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
@@ -16,18 +17,11 @@ from assume_rl.scenario.types import Scenario
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
     """What a policy of each learning bidder must look like."""
     return {
-        unit: AgentSpec(
-            unit,
-            layout.size,
-            strategy.act_size,
-            layout.unique_size,
-            tuple((f.name, f.size, f.scaling) for f in layout.features),
-        )
+        unit: agent_spec(unit, strategy.layout, strategy.act_size)
         for operator in compiled.operators
         for participants in operator.participants.values()
         for strategy, units in ((p.strategy, p.units) for p in participants)
         if strategy.act_size > 0
-        for layout in [strategy.layout]
         for unit in (compiled.fleet.ids[u] for u in units)
     }
 
