@@ -21,7 +21,7 @@ from rich.table import Table
 from sqlalchemy import create_engine
 
 from assume_rl import TrainResult, load_scenario, train
-from assume_rl.cli_output import LineObserver, ProgressObserver
+from assume_rl.cli.output import LineObserver, ProgressObserver
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario

@@ -1,0 +1,21 @@
+"""`assume-rl`: the command line."""
+
+import sys
+
+from rich.console import Console
+
+from assume_rl.cli import single  # noqa: F401 (registers its commands)
+from assume_rl.cli.app import app
+from assume_rl.errors import AssumeRlError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Entry point: one message and exit code 2 for what the user can mend."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except AssumeRlError as error:
+        errors.print(str(error), markup=False)
+        sys.exit(2)

@@ -1,0 +1,5 @@
+"""`python -m assume_rl.cli`."""
+
+from assume_rl.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""What commands share: reading a scenario, printing, showing progress, being interrupted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli.options import Device
+from assume_rl.cli.output import LineObserver, ProgressObserver, print_warnings
+from assume_rl.episodes.learning_plan import pick_device
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+
+def load(
+    folder: Path,
+    case: str | None,
+    overrides: list[str] | None,
+    strict: bool,
+    device: Device | None = None,
+) -> Scenario:
+    """The study case; `AssumeRlError` if it, a setting or the device is wrong."""
+    if device is Device.cuda:
+        pick_device("cuda")
+    return load_scenario(folder, case, overrides=settings(overrides or []), strict=strict)
+
+
+def settings(assignments: list[str]) -> dict[str, str]:
+    """`key=value` texts as a mapping; values are read as YAML later."""
+    settings = {}
+    for text in assignments:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise ConfigurationError(
+                f"--set {text}: expected key=value, e.g. learning_config.gamma=0.9"
+            )
+        settings[key.strip()] = value
+    return settings
+
+
+def console_of(scenario: Scenario, quiet: bool, warnings: tuple[str, ...] = ()) -> Console:
+    """Where results are printed; prints the warnings first."""
+    console = Console(quiet=quiet)
+    print_warnings(Console(stderr=True, quiet=quiet), (*scenario.warnings, *warnings))
+    return console
+
+
+@contextmanager
+def watching(console: Console, quiet: bool) -> Iterator[Observer]:
+    """The observer that suits the terminal; Ctrl-C ends the program with exit code 130."""
+    try:
+        if quiet:
+            yield Silent()
+        elif console.is_terminal:
+            with ProgressObserver(console) as progress:
+                yield progress
+        else:
+            yield LineObserver(console)
+    except KeyboardInterrupt:
+        text = "interrupted; finished batches of results and the policies so far are saved"
+        Console(stderr=True, soft_wrap=True).print(text)
+        raise typer.Exit(130) from None

@@ -1,0 +1,71 @@
+"""Options that several commands have."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(StrEnum):
+    """Where networks live."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """Which shell plays the market."""
+
+    auto = "auto"
+    agents = "agents"
+    batch = "batch"
+
+
+Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yaml).")]
+Case = Annotated[str | None, typer.Option("--case", help="Study case; the first by default.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a setting, e.g. learning_config.gamma=0.9; repeatable. Relative paths "
+        "(..._path=, policies.<unit>=) start at the scenario folder.",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
+Policies = Annotated[
+    Path | None, typer.Option("--policies", help="Policy folder, in our layout or ASSUME's.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed; the study case's by default.")]
+DeviceOption = Annotated[
+    Device | None,
+    typer.Option(
+        "--device",
+        help="Where networks train, learning_config.device by default; acting is on the CPU.",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="The shell that plays the market: agents that exchange messages, or whole markets as "
+        "tensors (batch). auto: train on batch where it supports the scenario, else agents.",
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds", min=1, help="Train so many seeds side by side: --seed, --seed + 1, ..."
+    ),
+]
+Database = Annotated[
+    str | None, typer.Option("--db", help="SQLAlchemy URL; results.db in --out by default.")
+]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a run in --out, in --db, and copies of policies."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

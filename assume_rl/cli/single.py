@@ -1,0 +1,171 @@
+"""`assume-rl validate`, `run`, `train`, `evaluate`: one scenario folder at a time."""
+
+from pathlib import Path
+from typing import TypedDict
+
+from rich.console import Console
+
+from assume_rl.cli.app import app
+from assume_rl.cli.console import console_of, load, watching
+from assume_rl.cli.options import (
+    Case,
+    Csv,
+    Database,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    Folder,
+    Out,
+    Overwrite,
+    Policies,
+    Quiet,
+    Seed,
+    Seeds,
+    Set,
+    Strict,
+)
+from assume_rl.cli.output import (
+    print_evaluation,
+    print_kpis,
+    print_summary,
+    print_training,
+    print_trainings,
+)
+from assume_rl.episodes.draws import draw_seed
+from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.evaluate import evaluate as run_evaluation
+from assume_rl.experiments.run import run as run_case
+from assume_rl.experiments.train import train as run_training
+from assume_rl.experiments.train import train_seeds as run_trainings
+from assume_rl.experiments.train_task import training_warnings
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.describe import describe
+
+
+class TrainOptions(TypedDict):
+    """What one training and one of several seeds are told alike."""
+
+    policies: Path | None
+    device: str | None
+    engine: EngineName
+    db: str | None
+    csv: Path | None
+    out: Path | None
+    overwrite: bool
+
+
+@app.command()
+def validate(
+    scenario: Folder, case: Case = None, overrides: Set = None, strict: Strict = False
+) -> None:
+    """Check a scenario folder: print what was understood, or every problem at once."""
+    loaded = load(scenario, case, overrides, strict)
+    print_summary(Console(), describe(compile_scenario(loaded)))
+
+
+@app.command()
+def run(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.auto,
+    policies: Policies = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study case without training; learning bidders act on finished policies."""
+    loaded = load(scenario, case, overrides, strict, device)
+    console = console_of(loaded, quiet)
+    with watching(console, quiet) as observer:
+        result = run_case(
+            loaded,
+            policies=policies,
+            seed=seed,
+            engine=engine.value,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            observer=observer,
+        )
+    print_kpis(console, result)
+
+
+@app.command()
+def train(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.auto,
+    policies: Policies = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the learning bidders, keep the best policies, record a run on the last ones."""
+    loaded = load(scenario, case, overrides, strict, device)
+    console = console_of(loaded, quiet, training_warnings(loaded, engine.value))
+    settings = TrainOptions(
+        policies=policies,
+        device=device,
+        engine=engine.value,
+        db=db,
+        csv=csv,
+        out=out,
+        overwrite=overwrite,
+    )
+    with watching(console, quiet) as observer:
+        if seeds is None:
+            print_training(console, run_training(loaded, seed=seed, observer=observer, **settings))
+            return
+        first = draw_seed(loaded, seed)
+        results = run_trainings(
+            loaded, seeds=range(first, first + seeds), observer=observer, **settings
+        )
+    print_trainings(console, results)
+
+
+@app.command()
+def evaluate(
+    scenario: Folder,
+    case: Case = None,
+    engine: EngineOption = Engine.auto,
+    policies: Policies = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overrides: Set = None,
+    db: Database = None,
+    csv: Csv = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let finished policies act without exploration and score them."""
+    loaded = load(scenario, case, overrides, strict, device)
+    console = console_of(loaded, quiet)
+    with watching(console, quiet) as observer:
+        result = run_evaluation(
+            loaded,
+            policies=policies,
+            seed=seed,
+            engine=engine.value,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            observer=observer,
+        )
+    print_evaluation(console, result)
