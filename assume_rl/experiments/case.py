@@ -164,7 +164,7 @@ def open_experiment(
             engine=engine if kind != "train" else "agents",
         )
         try:
-            write_meta(database, scenario)
+            write_meta(database, compiled)
             yield run
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)

@@ -1,15 +1,17 @@
 """Tables that describe the units of a scenario."""
 
-from assume_rl.results.sinks import DatabaseSink
-from assume_rl.scenario.types import Scenario
+import numpy as np
+
+from assume_rl.results.sinks import Columns, DatabaseSink
+from assume_rl.scenario.compile import Compiled
 
 COMMON = ("technology", "unit_operator", "node", "max_power", "min_power")
 START_COSTS = ("hot_start_cost", "warm_start_cost", "cold_start_cost")
 
 
-def write_meta(sink: DatabaseSink, scenario: Scenario) -> None:
-    """Write `power_plant_meta` and `demand_meta`; start costs are EUR per start there."""
-    plants, demands = scenario.plants, scenario.demands
+def write_meta(sink: DatabaseSink, compiled: Compiled) -> None:
+    """Write what is known of units before anything runs; start costs are EUR per start there."""
+    plants, demands = compiled.scenario.plants, compiled.scenario.demands
     names = (*COMMON, "emission_factor", "efficiency", "fuel_type")
     columns: dict[str, list[object]] = {"index": [unit.id for unit in plants]}
     columns |= {name: [getattr(unit, name) for unit in plants] for name in names}
@@ -19,3 +21,16 @@ def write_meta(sink: DatabaseSink, scenario: Scenario) -> None:
     columns = {"index": [unit.id for unit in demands]}
     columns |= {name: [getattr(unit, name) for unit in demands] for name in COMMON}
     sink.write("demand_meta", columns)
+    sink.write("marginal_costs", _marginal_costs(compiled))
+
+
+def _marginal_costs(compiled: Compiled) -> Columns:
+    """Marginal costs of the plants, a row where one changes: fuel prices often stay for months."""
+    plants = {plant.id for plant in compiled.scenario.plants}
+    units = [u for u, name in enumerate(compiled.fleet.ids) if name in plants]
+    names = np.array([compiled.fleet.ids[u] for u in units], dtype=object)
+    cost = compiled.profiles.marginal_cost[:, units].cpu().numpy()
+    changed = np.vstack([np.ones((1, len(units)), bool), cost[1:] != cost[:-1]])
+    unit, step = np.nonzero(changed.T)
+    times = compiled.scenario.index.to_numpy()[step]
+    return {"time": times, "unit": names[unit], "marginal_cost": cost[step, unit]}

@@ -120,6 +120,12 @@ _table(
     _text("node"),
 )
 _table(
+    "marginal_costs",
+    _date("time", "UTC, from when on; until the unit's next row"),
+    _text("unit"),
+    _number("marginal_cost", "EUR/MWh"),
+)
+_table(
     "rl_params",
     _date("datetime"),
     _text("unit"),

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from trained_runs import Trained, bids, table, tiny
 
 from assume_rl.agents.transport import AgentFailure
 from assume_rl.core.clearing import RULES
 from assume_rl.errors import PolicyError
+from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
@@ -54,6 +56,18 @@ def test_the_tables_of_a_training_are_filled(ten: Trained) -> None:
     assert len(table(ten.folder, "demand_meta")) >= 1
     for name in ("market_meta", "market_orders", "market_dispatch", "unit_dispatch"):
         assert len(table(ten.folder, name)) > 0, name
+
+
+def test_marginal_costs_are_told_where_they_change(ten: Trained) -> None:
+    costs, compiled = table(ten.folder, "marginal_costs"), compiled_case(ten.scenario)
+    plants = [plant.id for plant in compiled.scenario.plants]
+    assert set(costs["unit"]) == set(plants)
+    for unit, own in costs.groupby("unit"):
+        told = own.set_index("time")["marginal_cost"]
+        told.index = pd.to_datetime(told.index)
+        every_hour = told.reindex(compiled.scenario.index).ffill().to_numpy()
+        column = compiled.profiles.marginal_cost[:, compiled.fleet.ids.index(unit)]
+        assert every_hour.tolist() == column.tolist()
 
 
 class Impatient(Silent):
