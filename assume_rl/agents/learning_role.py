@@ -403,17 +403,24 @@ class Learning(Role):  # type: ignore[misc]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything between two episodes, replay included: what a run resumes from."""
+        return {"learner": self.learner.state_dict(), **self.schedule_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`, taken from a role with the same units and settings."""
+        self.learner.load_state_dict(state["learner"])
+        self.load_schedule_state(state)
+
+    def schedule_state(self) -> dict[str, Any]:
+        """How far the training has come between two episodes: the state without the learner's."""
         return {
-            "learner": self.learner.state_dict(),
             "episodes_done": self.episodes_done,
             "selection": self._selection.state_dict(),
             "random_start": self._random_start,
             "experienced": sorted(self._trainer.experienced),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, taken from a role with the same units and settings."""
-        self.learner.load_state_dict(state["learner"])
+    def load_schedule_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from `schedule_state`, taken from a role with the same settings."""
         self.episodes_done = state["episodes_done"]
         self._selection.load_state_dict(state["selection"])
         self._random_start = state["random_start"]

@@ -61,6 +61,6 @@ def watching(console: Console, quiet: bool) -> Iterator[Observer]:
         else:
             yield LineObserver(console)
     except KeyboardInterrupt:
-        text = "interrupted; finished batches of results and the policies so far are saved"
+        text = "interrupted; what is finished is saved, a training goes on with --resume"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None

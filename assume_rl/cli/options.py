@@ -68,4 +68,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace a run in --out, in --db, and copies of policies."),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the interrupted training in --out; the results are those of an "
+        "uninterrupted one.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

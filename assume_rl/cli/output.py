@@ -41,10 +41,10 @@ class ProgressObserver:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def begin(self, episodes: int) -> None:
+    def begin(self, episodes: int, done: int = 0) -> None:
         """Set the length of the bar."""
-        self._episodes = episodes
-        self._progress.update(self._task, total=float(episodes))
+        self._episodes, self._done = episodes, done
+        self._progress.update(self._task, total=float(episodes), completed=float(done))
 
     def advance(self, share: float) -> None:
         """Move the bar."""
@@ -67,8 +67,10 @@ class LineObserver:
         self._console = console
         self._episode = 0
 
-    def begin(self, episodes: int) -> None:
-        """Nothing to say."""
+    def begin(self, episodes: int, done: int = 0) -> None:
+        """Say where a training goes on."""
+        if done:
+            self._console.print(f"goes on after episode {done} of {episodes}")
 
     def advance(self, share: float) -> None:
         """Nothing to say."""

@@ -19,6 +19,7 @@ from assume_rl.cli.options import (
     Overwrite,
     Policies,
     Quiet,
+    Resume,
     Seed,
     Seeds,
     Set,
@@ -52,6 +53,7 @@ class TrainOptions(TypedDict):
     csv: Path | None
     out: Path | None
     overwrite: bool
+    resume: bool
 
 
 @app.command()
@@ -111,6 +113,7 @@ def train(
     csv: Csv = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -125,6 +128,7 @@ def train(
         csv=csv,
         out=out,
         overwrite=overwrite,
+        resume=resume,
     )
     with watching(console, quiet) as observer:
         if seeds is None:

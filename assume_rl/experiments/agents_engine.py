@@ -1,6 +1,8 @@
 """Trains one seed on the agents shell."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.world import World
@@ -9,8 +11,10 @@ from assume_rl.episodes.learning_plan import Scores
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.outputs import POLICIES
+from assume_rl.experiments.policies import learning_strategies
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
+from assume_rl.learning.replay import Replay
 
 
 class AgentsEngine:
@@ -54,6 +58,28 @@ class AgentsEngine:
         """See `Engine.save`."""
         if self._learning.episodes_done > 0:
             self._learning.save_params(self._experiment.folder / POLICIES / "last")
+
+    def replay(self) -> Replay:
+        """See `Engine.replay`."""
+        return self._learning.learner.replay
+
+    def state_of(self, seed: int) -> dict[str, Any]:
+        """See `Engine.state_of`."""
+        return {
+            "learner": self._learning.learner.state_of(0),
+            "schedule": self._learning.schedule_state(),
+        }
+
+    def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
+        """See `Engine.load`."""
+        (state,) = states
+        strategies = learning_strategies(self._experiment.compiled)
+        for unit in state["learner"]["agents"]:  # in the order in which they registered
+            strategy = strategies[unit]
+            self._learning.register(unit, strategy.layout, strategy.act_size)
+        self._learning.learner.load_state_of(0, state["learner"])
+        self._learning.load_schedule_state(state["schedule"])
+        refill(self._learning.learner.replay)
 
     def _play(self, number: int, evaluation: bool, advance: Advance) -> Scores:
         experiment, learning = self._experiment, self._learning

@@ -1,9 +1,10 @@
 """Trains one or several seeds on the batch shell."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -27,6 +28,7 @@ from assume_rl.experiments.training import Advance
 from assume_rl.learning.config import duration_seconds
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
+from assume_rl.learning.replay import Replay
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 
@@ -150,6 +152,31 @@ class BatchEngine:
     def _save(self, seed: int, name: str, *, critics: bool) -> None:
         folder = self._runs[seed].folder / POLICIES / name
         save_policies_of(self._learner, seed, folder, self._episodes_done, critics=critics)
+
+    # --- going on ------------------------------------------------------------------------------
+
+    def replay(self) -> Replay:
+        """See `Engine.replay`."""
+        return self._learner.replay
+
+    def state_of(self, seed: int) -> dict[str, Any]:
+        """See `Engine.state_of`."""
+        return {
+            "learner": self._learner.state_of(seed),
+            "selection": self._selections[seed].state_dict(),
+            "episodes_done": self._episodes_done,
+            "owed": self._owed,
+            "experienced": list(self._experienced),
+        }
+
+    def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
+        """See `Engine.load`."""
+        for seed, state in enumerate(states):
+            self._learner.load_state_of(seed, state["learner"])
+            self._selections[seed].load_state_dict(state["selection"])
+        self._episodes_done, self._owed = states[0]["episodes_done"], states[0]["owed"]
+        self._experienced = tuple(states[0]["experienced"])
+        refill(self._learner.replay)
 
     # --- markets -------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import torch
 
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.rows import Sink
+from assume_rl.experiments.marks import Mark, rewind
 from assume_rl.experiments.meta import write_meta
 from assume_rl.experiments.outputs import (
     DATABASE,
@@ -19,6 +21,7 @@ from assume_rl.experiments.outputs import (
     check_simulation,
     export,
     prepare_folder,
+    read_manifest,
     versions,
 )
 from assume_rl.experiments.policies import policy_sources
@@ -55,7 +58,8 @@ class Experiment:
     database: DatabaseSink
     memory: MemorySink
     sink: Sink
-    training_sink: Sink  # keeps nothing in memory: the rows of a training are many
+    training_sink: Tee  # keeps nothing in memory: the rows of a training are many
+    fingerprint: Fingerprint  # of all rows so far
     manifest: Manifest
     results: dict[str, Any]
     engine: str = "agents"  # the shell that plays recorded episodes
@@ -87,6 +91,33 @@ def compiled_case(scenario: Scenario | Path | str) -> Compiled:
     return compile_scenario(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
 
 
+def description(
+    compiled: Compiled, kind: str, simulation: str, *, seed: int, engine: str, device: str
+) -> dict[str, Any]:
+    """What a manifest says of everything that a run's results depend on."""
+    scenario = compiled.scenario
+    return {
+        "kind": kind,
+        "scenario": scenario.name,
+        "case": scenario.case,
+        "simulation": simulation,
+        "seed": seed,
+        "engine": engine,
+        "device": device,
+        "data": data_digest(scenario),
+        "configuration": scenario.config.model_dump(mode="json"),
+    }
+
+
+def data_digest(scenario: Scenario) -> str:
+    """Hash of a study case's units and time series: what its configuration does not tell."""
+    digest = hashlib.sha256(repr((scenario.plants, scenario.demands)).encode())
+    series = scenario.series
+    for frame in (series.demand, series.availability, series.fuel_prices, series.forecasts):
+        digest.update(repr(list(frame.columns)).encode() + frame.to_numpy(float).tobytes())
+    return digest.hexdigest()
+
+
 @contextmanager
 def single_thread() -> Iterator[None]:
     """One thread for torch: for small networks and fleets a second costs more than it brings."""
@@ -110,46 +141,44 @@ def open_experiment(
     keep: frozenset[str] = frozenset(),
     reads: Path | str | None = None,
     simulation: str | None = None,
+    resumed: Mark | None = None,
 ) -> Iterator[Experiment]:
     """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
 
     :param keep: tables that are kept in memory too.
     :param reads: folder with the policies that the run starts from.
     :param simulation: name in the result tables; None: the study case's.
+    :param resumed: what the folder's training had written when it was at the moment to go on from.
     :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
     """
     scenario = compiled.scenario
     simulation = simulation or scenario.simulation_id
     folder = Path(places.out or Path("runs") / simulation)
-    needed = policy_sources(scenario, reads)
-    check_folder(folder, overwrite=places.overwrite, needed=needed)
+    url = places.db or f"sqlite:///{folder / DATABASE}"
     if places.csv is not None:
         check_export(Path(places.csv))
-    if places.db is not None:
-        check_simulation(places.db, simulation, overwrite=places.overwrite)
-    prepare_folder(folder)
+    if resumed is None:
+        needed = policy_sources(scenario, reads)
+        check_folder(folder, overwrite=places.overwrite, needed=needed)
+        if places.db is not None:
+            check_simulation(places.db, simulation, overwrite=places.overwrite)
+        prepare_folder(folder)
+    else:
+        rewind(folder, url, simulation, resumed)
     chosen = draw_seed(scenario, seed)
-    configuration = scenario.config.model_dump(mode="json")
-    url = places.db or f"sqlite:///{folder / DATABASE}"
     # A plain run has the name of the training before it, whose learning rows stay.
-    clear = kind != "run"
+    clear = kind != "run" and resumed is None
     with single_thread(), DatabaseSink(url, simulation, clear_learning=clear) as database:
-        database.start_run(seed=chosen, versions=versions(), configuration=configuration)
-        manifest = Manifest.start(
-            folder,
-            {
-                "kind": kind,
-                "scenario": scenario.name,
-                "case": scenario.case,
-                "simulation": simulation,
-                "seed": chosen,
-                "engine": engine,
-                "device": device,
-                "warnings": list(scenario.warnings),
-                "configuration": configuration,
-            },
-        )
-        fingerprint, memory = Fingerprint(), MemorySink()
+        told = description(compiled, kind, simulation, seed=chosen, engine=engine, device=device)
+        database.start_run(seed=chosen, versions=versions(), configuration=told["configuration"])
+        told["warnings"] = list(scenario.warnings)
+        if resumed is not None:
+            told["resumed_after"] = [
+                *read_manifest(folder).get("resumed_after", []),
+                resumed.standing.episodes,
+            ]
+        manifest = Manifest.start(folder, told)
+        fingerprint, memory = Fingerprint(resumed.fingerprint if resumed else None), MemorySink()
         run = Experiment(
             compiled=compiled,
             seed=chosen,
@@ -158,7 +187,10 @@ def open_experiment(
             database=database,
             memory=memory,
             sink=Tee(database, fingerprint, memory, keep),
-            training_sink=Tee(database, fingerprint, memory, frozenset()),
+            training_sink=Tee(
+                database, fingerprint, memory, frozenset(), resumed.rows if resumed else 0
+            ),
+            fingerprint=fingerprint,
             manifest=manifest,
             results={},
             engine=engine if kind != "train" else "agents",

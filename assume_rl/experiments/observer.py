@@ -20,8 +20,8 @@ class EpisodeReport:
 class Observer(Protocol):
     """Told of progress."""
 
-    def begin(self, episodes: int) -> None:
-        """The experiment has so many training episodes (1: a plain run)."""
+    def begin(self, episodes: int, done: int = 0) -> None:
+        """It has so many training episodes (1: a plain run), `done` of them from before."""
         ...
 
     def advance(self, share: float) -> None:
@@ -36,7 +36,7 @@ class Observer(Protocol):
 class Silent:
     """Ignores everything."""
 
-    def begin(self, episodes: int) -> None:
+    def begin(self, episodes: int, done: int = 0) -> None:
         """Do nothing."""
 
     def advance(self, share: float) -> None:

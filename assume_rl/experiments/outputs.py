@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.database import create_engine, export_csv, readable_errors
+from assume_rl.results.database import create_engine, readable_errors
+from assume_rl.results.export import export_csv
 from assume_rl.results.sinks import configuration_hash
 from assume_rl.results.tables import METADATA, table_of
 
@@ -22,6 +23,7 @@ MANIFEST = "manifest.json"
 DATABASE = "results.db"
 METRICS = "metrics.jsonl"
 POLICIES = "policies"
+CHECKPOINTS = "checkpoints"
 LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")
 
 
@@ -103,8 +105,9 @@ def copy_policies(source: Path, folder: Path) -> None:
 def prepare_folder(folder: Path) -> None:
     """Make `folder` ready for a run; `ResultsError` if it cannot be written."""
     try:
-        if (folder / POLICIES).is_dir():
-            shutil.rmtree(folder / POLICIES)
+        for name in (POLICIES, CHECKPOINTS):
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
         for name in (MANIFEST, DATABASE, METRICS):
             (folder / name).unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,3 +154,12 @@ class Manifest:
             temporary.replace(self.path)
         except OSError as error:
             raise ResultsError(f"'{self.path}' cannot be written: {error.strerror}") from None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an output folder; empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

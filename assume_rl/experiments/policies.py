@@ -1,11 +1,11 @@
 """The policies that bidders of a study case act on or start from."""
 
-import json
 from pathlib import Path
 
+from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, PolicyError
-from assume_rl.experiments.outputs import MANIFEST, POLICIES
+from assume_rl.experiments.outputs import POLICIES, read_manifest
 from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
 from assume_rl.learning.manifest import Manifest as PolicyManifest
 from assume_rl.learning.networks import ActorStack
@@ -14,15 +14,23 @@ from assume_rl.scenario.compile import Compiled
 from assume_rl.scenario.types import Scenario
 
 
+def learning_strategies(compiled: Compiled) -> dict[str, Strategy]:
+    """How each learning bidder bids."""
+    return {
+        compiled.fleet.ids[unit]: participant.strategy
+        for operator in compiled.operators
+        for participants in operator.participants.values()
+        for participant in participants
+        if participant.strategy.act_size > 0
+        for unit in participant.units
+    }
+
+
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
     """What a policy of each learning bidder must look like."""
     return {
         unit: agent_spec(unit, strategy.layout, strategy.act_size)
-        for operator in compiled.operators
-        for participants in operator.participants.values()
-        for strategy, units in ((p.strategy, p.units) for p in participants)
-        if strategy.act_size > 0
-        for unit in (compiled.fleet.ids[u] for u in units)
+        for unit, strategy in learning_strategies(compiled).items()
     }
 
 
@@ -57,18 +65,10 @@ def policy_folder(folder: Path) -> Path:
     for last in (folder / POLICIES / "last", folder / "last"):
         if last.is_dir():
             return last
-    if _is_run(folder):
+    # The manifest of a run; policies have one of another kind.
+    if "simulation" in read_manifest(folder):
         raise PolicyError(f"'{folder}' is the output folder of a run, but it holds no policies")
     return folder
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether the manifest in `folder` is that of a run; policies have one of another kind."""
-    try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and "simulation" in content
 
 
 def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:

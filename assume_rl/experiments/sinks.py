@@ -9,22 +9,22 @@ from assume_rl.results.sinks import DatabaseSink, MemorySink
 
 
 class Fingerprint:
-    """A hash of everything that passes: equal runs have equal ones."""
+    """A hash of everything that passes: equal runs have equal ones.
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    :param digest: of what passed before; None: nothing.
+    """
+
+    def __init__(self, digest: str | None = None) -> None:
+        self.digest = digest or hashlib.sha256().hexdigest()
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
-        """Take the rows into account."""
+        """Take the rows into account: each batch is chained to those before it."""
+        chained = hashlib.sha256(self.digest.encode())
         for name in sorted(columns):
             values = np.asarray(columns[name])
             raw = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
-            self._hash.update(f"{table}.{name}:".encode() + raw)
-
-    @property
-    def digest(self) -> str:
-        """The hash so far."""
-        return self._hash.hexdigest()
+            chained.update(f"{table}.{name}:".encode() + raw)
+        self.digest = chained.hexdigest()
 
 
 class Discard:
@@ -41,7 +41,10 @@ class Discard:
 
 
 class Tee:
-    """Writes rows to the database, into the fingerprint and, some tables, to memory."""
+    """Writes rows to the database, into the fingerprint and, some tables, to memory.
+
+    :param rows: that passed before.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Tee:
         fingerprint: Fingerprint,
         memory: MemorySink,
         keep: frozenset[str],
+        rows: int = 0,
     ) -> None:
+        self.rows = rows  # that have passed
         self._database = database
         self._fingerprint = fingerprint
         self._memory = memory
@@ -57,6 +62,7 @@ class Tee:
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
         """Pass the rows on."""
+        self.rows += len(next(iter(columns.values()), ()))
         self._fingerprint.write(table, columns)
         self._database.write(table, columns)
         if table in self._keep:

@@ -6,6 +6,7 @@ here. Several seeds train side by side where the engine can; each is judged on i
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assume_rl.episodes.learning_plan import Scores
@@ -45,50 +46,77 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a training has come, between two episodes."""
+
+    episodes: int = 0  # training episodes that have ended
+    evaluations: int = 0
+    best: float = -float("inf")  # the highest reward of an evaluation
+    over: bool = False  # it has stopped early
+
+
+Save = Callable[[int, Standing], None]  # told a seed and how far it has come
+
+
 def training(
-    engine: Engine, config: LearningConfig, advance: Advance
+    engine: Engine,
+    config: LearningConfig,
+    advance: Advance,
+    standings: Sequence[Standing],
+    save: Save,
 ) -> Iterator[Mapping[int, EpisodeReport]]:
     """Train all seeds; yields what each episode brought those that still train.
 
     Whatever ends the loop, the policies of that moment are saved.
+
+    :param standings: where each seed goes on; all after the same number of episodes.
+    :param save: called with every moment that a training can go on from, its reports taken.
     """
-    running, evaluations = list(range(engine.seeds)), 0
-    best = [-float("inf")] * engine.seeds
+    now = list(standings)
     try:
-        for episodes in waves(config, engine.width):
-            for number, scores, seconds in _timed(episodes, engine, advance):
-                yield {seed: _report(number, scores[seed], seconds) for seed in running}
-            if not _evaluated(episodes[-1], config):
-                continue
-            evaluations += 1
-            start = time.perf_counter()
-            scores = engine.evaluate(evaluations, advance)
-            seconds = time.perf_counter() - start
-            found = {}
-            for seed in running:
-                better, best[seed] = (
-                    scores[seed].reward > best[seed],
-                    max(best[seed], scores[seed].reward),
-                )
-                found[seed] = _report(
-                    evaluations, scores[seed], seconds, evaluation=True, best=better
-                )
-            running = [seed for seed in running if not engine.keep(seed, scores[seed])]
-            yield found
+        for episodes in waves(config, engine.width, first=now[0].episodes + 1):
+            running = [seed for seed, standing in enumerate(now) if not standing.over]
             if not running:
                 return
+            for number, scores, seconds in _timed(episodes, engine, advance):
+                yield {seed: _report(number, scores[seed], seconds) for seed in running}
+            for seed in running:
+                now[seed] = replace(now[seed], episodes=episodes[-1])
+            if _evaluated(episodes[-1], config):
+                yield from _evaluate(engine, advance, now, running)
+            for seed in running:
+                save(seed, now[seed])
     finally:
-        for seed in running:
+        for seed in (seed for seed, standing in enumerate(now) if not standing.over):
             engine.save(seed)
 
 
-def waves(config: LearningConfig, width: int) -> Iterator[range]:
-    """Episodes that are played side by side, at most `width`.
+def _evaluate(
+    engine: Engine, advance: Advance, now: list[Standing], running: Sequence[int]
+) -> Iterator[Mapping[int, EpisodeReport]]:
+    """Play an evaluation, keep what is better than ever, see who is done."""
+    number, start = now[running[0]].evaluations + 1, time.perf_counter()
+    scores = engine.evaluate(number, advance)
+    seconds, found = time.perf_counter() - start, {}
+    for seed in running:
+        better, best = (
+            scores[seed].reward > now[seed].best,
+            max(scores[seed].reward, now[seed].best),
+        )
+        found[seed] = _report(number, scores[seed], seconds, evaluation=True, best=better)
+        over = engine.keep(seed, scores[seed])
+        now[seed] = replace(now[seed], evaluations=number, best=best, over=over)
+    yield found
+
+
+def waves(config: LearningConfig, width: int, *, first: int = 1) -> Iterator[range]:
+    """Episodes from `first` on that are played side by side, at most `width`.
 
     None crosses an evaluation or the end of the initial experience, so that both come after the
     same number of episodes however many are played at once.
     """
-    first, last = 1, config.training_episodes
+    last = config.training_episodes
     interval, initial = config.validation_interval, config.episodes_collecting_initial_experience
     while first <= last:
         ends = [last, first + width - 1, -(-first // interval) * interval]

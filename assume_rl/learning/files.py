@@ -37,9 +37,13 @@ def replacing(path: Path) -> Iterator[Path]:
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # on a full disk, half a file is in the way
+            raise
         _sync(path.parent)
 
 

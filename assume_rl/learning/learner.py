@@ -148,27 +148,40 @@ class Learner:
         """Let the k-th seed go on with the networks and optimisers of a learner of one seed."""
         load_states(self, k, states(single, 0))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Networks, targets, optimisers, replay and counters: all that later updates depend on."""
+    def state_of(self, k: int) -> dict[str, Any]:
+        """All that the k-th seed's later updates depend on, except its transitions."""
         return {
             "agents": [spec.unit_id for spec in self.agents],
-            "seeds": list(self.seeds),
+            "seed": self.seeds[k],
             "updates": self.updates,
             "iterations": self.iterations,
-            "networks": [states(self, k) for k in range(len(self.seeds))],
-            "replay": self.replay.state_dict(),
+            **states(self, k),
         }
+
+    def load_state_of(self, k: int, state: Mapping[str, Any]) -> None:
+        """Let the k-th seed go on from `state_of`; all seeds go on from the same update.
+
+        :raises ConfigurationError: the agents or the seed are others.
+        """
+        if list(state["agents"]) != [spec.unit_id for spec in self.agents]:
+            raise ConfigurationError("the saved learner has other agents than this one")
+        if state["seed"] != self.seeds[k]:
+            raise ConfigurationError("the saved learner has another seed than this one")
+        self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
+        load_states(self, k, state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, targets, optimisers, replay and counters: all that later updates depend on."""
+        own = [self.state_of(k) for k in range(len(self.seeds))]
+        return {"seeds": own, "replay": self.replay.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, taken from a learner with the same agents, seeds and settings.
 
         :raises ConfigurationError: the agents or seeds are others.
         """
-        if list(state["agents"]) != [spec.unit_id for spec in self.agents]:
-            raise ConfigurationError("the saved learner has other agents than this one")
-        if list(state["seeds"]) != list(self.seeds):
+        if [own["seed"] for own in state["seeds"]] != list(self.seeds):
             raise ConfigurationError("the saved learner has other seeds than this one")
-        self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
-        for k, saved in enumerate(state["networks"]):
-            load_states(self, k, saved)
+        for k, own in enumerate(state["seeds"]):
+            self.load_state_of(k, own)
         self.replay.load_state_dict(state["replay"])

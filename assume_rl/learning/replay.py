@@ -40,8 +40,7 @@ class Replay:
         dtype: torch.dtype,
     ) -> None:
         self.capacity, self.dtype, self.device = capacity, dtype, device
-        self.pos = 0
-        self._size = 0
+        self.added = 0  # transitions of each seed that were ever added
         self._shapes = tuple(shapes)
 
         def ring(*shape: int, dtype: torch.dtype = dtype) -> Tensor:
@@ -66,7 +65,12 @@ class Replay:
 
     def size(self) -> int:
         """Transitions that can be sampled, of each seed."""
-        return self._size
+        return min(self.added, self.capacity)
+
+    @property
+    def pos(self) -> int:
+        """The row that is written next."""
+        return self.added % self.capacity
 
     @property
     def nbytes(self) -> int:
@@ -78,15 +82,14 @@ class Replay:
         """Store rows behind the latest one; of more rows than the ring has, the last ones."""
         count = joint.terminated.shape[1]
         kept = min(count, self.capacity)
-        index = (self.pos + torch.arange(count - kept, count, device=self.device)) % self.capacity
+        index = self._index(self.added + count - kept, self.added + count)
         for rings, part in zip(self._rings, joint.groups, strict=True):
             for name in _PARTS:
                 rows = getattr(part, name)[:, count - kept :].to(self.device, self.dtype)
                 rings[name].index_copy_(2, index, rows.transpose(1, 2))
         for name, ring in self._flags.items():
             ring.index_copy_(1, index, getattr(joint, name)[:, count - kept :].to(self.device))
-        self.pos = (self.pos + count) % self.capacity
-        self._size = min(self._size + count, self.capacity)
+        self.added += count
 
     def sample(self, group: int, index: Int[Tensor, "seed row"]) -> Sampled:
         """One group's part of the transitions at `index`."""
@@ -102,30 +105,58 @@ class Replay:
         """`terminated` or `truncated` of the transitions at `index`."""
         return self._flags[name].gather(1, index)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything stored; groups of equal sizes that follow each other are one."""
+    def rows(self, seed: int, first: int) -> dict[str, Any]:
+        """Copies of the transitions of one seed from number `first` of all that were added on.
+
+        Those that are no longer there are left out. Groups of equal sizes that follow each other
+        are one, so that it does not matter how a fleet is cut into groups.
+        """
+        start = max(first, self.added - self.size())
+        index = self._index(start, self.added)
         shapes = []
         for blocks in self._of_equal_sizes():
             own = [self._rings[k] for k in blocks]
             shapes.append(
-                {n: torch.cat([r[n][:, :, : self._size] for r in own], dim=1) for n in _PARTS}
+                {n: torch.cat([r[n][seed].index_select(1, index) for r in own]) for n in _PARTS}
             )
-        flags = {name: ring[:, : self._size].clone() for name, ring in self._flags.items()}
-        return {"pos": self.pos, "shapes": shapes, **flags}
+        flags = {name: ring[seed].index_select(0, index) for name, ring in self._flags.items()}
+        return {"first": start, "shapes": shapes, **flags}
+
+    def put_rows(self, seed: int, saved: Mapping[str, Any]) -> None:
+        """Write `rows` of one seed back to where they were, then `seek`."""
+        first, count = int(saved["first"]), len(saved["terminated"])
+        index = self._index(first, first + count)
+        for blocks, shape in zip(self._of_equal_sizes(), saved["shapes"], strict=True):
+            for name in _PARTS:
+                parts = shape[name].split([self._shapes[k][0] for k in blocks])
+                for k, part in zip(blocks, parts, strict=True):
+                    self._rings[k][name][seed].index_copy_(1, index, part.to(self.device))
+        for name, ring in self._flags.items():
+            ring[seed].index_copy_(0, index, saved[name].to(self.device))
+
+    def seek(self, added: int) -> None:
+        """Go on as if so many transitions had been added; the latest ones were put back."""
+        self.added = added
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything stored, seed by seed."""
+        seeds = range(len(self._flags["terminated"]))
+        return {"added": self.added, "seeds": [self.rows(k, 0) for k in seeds]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what a replay of the same agents stored, if it is not more than fits here."""
-        stored = state["terminated"].shape[1]
+        stored, added = len(state["seeds"][0]["terminated"]), int(state["added"])
         if stored > self.capacity:
             raise ValueError(f"{stored} transitions do not fit into {self.capacity} rows")
-        for blocks, saved in zip(self._of_equal_sizes(), state["shapes"], strict=True):
-            for name in _PARTS:
-                parts = saved[name].split([self._shapes[k][0] for k in blocks], dim=1)
-                for k, part in zip(blocks, parts, strict=True):
-                    self._rings[k][name][:, :, :stored].copy_(part)
-        for name, ring in self._flags.items():
-            ring[:, :stored].copy_(state[name])
-        self._size, self.pos = stored, int(state["pos"]) % self.capacity
+        if stored < min(added, self.capacity):  # from a smaller ring: count what is left anew
+            state = {"added": stored, "seeds": [{**own, "first": 0} for own in state["seeds"]]}
+        for seed, saved in enumerate(state["seeds"]):
+            self.put_rows(seed, saved)
+        self.seek(state["added"])
+
+    def _index(self, first: int, end: int) -> Int[Tensor, " row"]:
+        """Rows of the transitions with these numbers, counted from the first ever added."""
+        return torch.arange(first, end, device=self.device) % self.capacity
 
     def _of_equal_sizes(self) -> Iterator[list[int]]:
         sizes = [shape[1:] for shape in self._shapes]

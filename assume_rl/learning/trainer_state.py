@@ -18,30 +18,43 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.files import replacing
 
 FILE = "trainer_state.safetensors"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_KEY = "trainer_state"
 
 
 def save_trainer_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` to `folder`: mappings, lists, tuples, tensors, numbers, strings, None.
+    """Write `state` to `folder`; see `save_state`."""
+    save_state(Path(folder) / FILE, state)
+
+
+def load_trainer_state(folder: Path) -> dict[str, Any]:
+    """The state that `save_trainer_state` wrote; see `load_state`."""
+    return load_state(Path(folder) / FILE)
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write `state`: mappings, lists, tuples, tensors, numbers, strings, None.
 
     The file is there whole or, if writing fails, as it was before. Raises `PolicyError`.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_encode(state, tensors))
-    header = {"version": str(FORMAT_VERSION), "tree": tree, "digest": _digest(tree, tensors)}
-    with replacing(Path(folder) / FILE) as temporary:
-        save_file(tensors, temporary, header)
+    header = {"version": FORMAT_VERSION, "tree": tree, "digest": _digest(tree, tensors)}
+    with replacing(path) as temporary:
+        # safetensors writes the keys of its metadata in any order: one key makes equal states equal
+        # files.
+        save_file(tensors, temporary, {_KEY: json.dumps(header)})
 
 
-def load_trainer_state(folder: Path) -> dict[str, Any]:
-    """The state that `save_trainer_state` wrote, tensors on the CPU; `PolicyError` if damaged."""
-    path = Path(folder) / FILE
+def load_state(path: Path) -> dict[str, Any]:
+    """The state that `save_state` wrote, tensors on the CPU; `PolicyError` if damaged."""
     if not path.is_file():
         raise PolicyError(f"trainer state '{path}' does not exist")
     try:
         with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
+            told = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(told[_KEY]) if _KEY in told else told
         version, tree, digest = int(header["version"]), header["tree"], header["digest"]
     except (SafetensorError, OSError, KeyError, ValueError):
         raise PolicyError(f"trainer state '{path}' is damaged or not a trainer state") from None

@@ -1,10 +1,10 @@
-"""Engines, fast inserts and exports: what sinks need of a database."""
+"""Engines and fast inserts: what sinks need of a database."""
 
-import csv
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,18 @@ from sqlalchemy import Column, Connection, Engine, Table
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.tables import METADATA, column_of
+from assume_rl.results.tables import column_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def create_engine(url: str) -> Engine:
-    """Engine for a database URL; `ResultsError` if the URL or its driver is unknown."""
+def create_engine(url: str, **options: Any) -> Engine:
+    """Engine for a database URL; `ResultsError` if the URL or its driver is unknown.
+
+    :param options: as SQLAlchemy takes them.
+    """
     try:
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(_with_driver(sa.make_url(url)), **options)
     except NoSuchModuleError:
         scheme = url.split("://", maxsplit=1)[0]
         raise ResultsError(f"database URL: SQLAlchemy knows no '{scheme}'") from None
@@ -33,10 +36,26 @@ def create_engine(url: str) -> Engine:
             "the database URL cannot be understood, expected one such as sqlite:///results.db"
         ) from None
     except ModuleNotFoundError as error:
-        raise ResultsError(f"database URL: the driver '{error.name}' is not installed") from None
+        hint = ": pip install 'assume-rl[postgres]'" if error.name == "psycopg" else ""
+        message = f"database URL: the driver '{error.name}' is not installed{hint}"
+        raise ResultsError(message) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _tune_sqlite)
     return engine
+
+
+def _with_driver(url: sa.URL) -> sa.URL:
+    """Plain `postgresql://` means psycopg, our extra, unless psycopg2 is there."""
+    if url.drivername == "postgresql" and find_spec("psycopg2") is None:
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def check_there(engine: Engine) -> None:
+    """Raise `ResultsError` if it is an SQLite file that is not there: opening would make one."""
+    file = engine.url.database or ""
+    if engine.dialect.name == "sqlite" and not (file.startswith("file:") or Path(file).is_file()):
+        raise ResultsError(f"there is no database '{file}'")
 
 
 def check_database(url: str) -> None:
@@ -67,45 +86,6 @@ def insert_sqlite(connection: Connection, table: Table, simulation: str, values:
     rows = zip(*(order[name] for name in compiled.positiontup or names), strict=False)
     driver: Any = connection.connection.driver_connection
     driver.executemany(str(compiled), rows)
-
-
-def export_csv(database: str | Engine, folder: Path, simulation: str | None = None) -> list[Path]:
-    """Write every table that has rows to `<folder>/<table>.csv`, numbers in full precision.
-
-    `simulation`: only this one's rows; None: all. Returns the files written.
-    """
-    engine = create_engine(database) if isinstance(database, str) else database
-    try:
-        with readable_errors(engine.url), engine.connect() as connection:
-            present = set(sa.inspect(connection).get_table_names())
-            tables = [name for name in METADATA.tables if name in present]
-            written = [_export(connection, name, Path(folder), simulation) for name in tables]
-    finally:
-        if isinstance(database, str):
-            engine.dispose()
-    return [path for path in written if path is not None]
-
-
-def _export(connection: Connection, name: str, folder: Path, simulation: str | None) -> Path | None:
-    table = sa.table(name, sa.column("simulation"))
-    query = sa.select(sa.text("*")).select_from(table)  # the driver's own values, unconverted
-    if simulation is not None:
-        query = query.where(table.c.simulation == simulation)
-    result = connection.execution_options(yield_per=10_000).execute(query)
-    first = result.fetchone()
-    if first is None:
-        return None
-    path = folder / f"{name}.csv"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(result.keys())
-            writer.writerow(first)
-            writer.writerows(result)
-    except OSError as error:
-        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
-    return path
 
 
 def _target(table: Table, names: Mapping[str, Any]) -> Any:
@@ -151,6 +131,11 @@ def readable_errors(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        raise ResultsError(f"database {url.render_as_string()}: {reason}") from None
+        raise complaint(url, error) from None
+
+
+def complaint(url: sa.URL, error: Exception) -> ResultsError:
+    """What a database complains of, in one sentence without the password."""
+    cause = getattr(error, "orig", None) or error
+    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return ResultsError(f"database {url.render_as_string()}: {reason}")

@@ -44,7 +44,7 @@ def compute_kpis(sink: DatabaseSink) -> Kpis:
         for name, figure in figures.items()
     }
     queries["capacity_factor"] = (
-        sa.select(sold.market_id, sa.func.avg(sold.power / plant.max_power))
+        sa.select(sold.market_id, sa.func.avg(sold.power / sa.func.nullif(plant.max_power, 0)))
         .where(sold.unit_id == plant["index"], sold.simulation == plant.simulation)
         .where(sold.simulation == sink.simulation)
         .group_by(sold.market_id)

@@ -18,14 +18,13 @@ from sqlalchemy import Table
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import (
     create_engine,
-    export_csv,
     insert,
     insert_sqlite,
     readable_errors,
 )
 from assume_rl.results.tables import LEARNING_TABLES, METADATA, NUMBERED, column_of, table_of
 
-__all__ = ["Columns", "DatabaseSink", "MemorySink", "Sink", "export_csv"]
+__all__ = ["Columns", "DatabaseSink", "MemorySink", "Sink"]
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 

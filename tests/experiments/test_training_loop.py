@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from assume_rl.episodes.learning_plan import Scores
-from assume_rl.experiments.training import Advance, training, waves
+from assume_rl.experiments.training import Advance, Standing, training, waves
 from assume_rl.learning.config import LearningConfig
 
 
@@ -41,6 +41,12 @@ class Notebook:
         self.saved.append(seed)
 
 
+def play(engine: Notebook, *, standings=None, save=None, **changes: object):
+    """The training loop, from its beginning unless `standings` say otherwise."""
+    begun = standings or [Standing()] * engine.seeds
+    return training(engine, settings(**changes), ignore, begun, save or (lambda seed, now: None))
+
+
 def ignore(share: float) -> None:
     """Progress is of no interest here."""
 
@@ -63,7 +69,7 @@ def test_waves_are_no_wider_than_asked():
 @pytest.mark.parametrize("width", [1, 4])
 def test_evaluations_follow_the_same_episodes_however_many_are_played_at_once(width):
     engine = Notebook([[1.0, 3.0, 2.0]], width)
-    reports = [found[0] for found in training(engine, settings(), ignore)]
+    reports = [found[0] for found in play(engine)]
     order = [(r.episode, r.evaluation) for r in reports]
     evaluated = [order[i - 1][0] for i, (_, evaluation) in enumerate(order) if evaluation]
     assert evaluated == [10, 15, 20]
@@ -72,7 +78,7 @@ def test_evaluations_follow_the_same_episodes_however_many_are_played_at_once(wi
 
 def test_a_seed_that_has_settled_is_neither_reported_nor_saved_again():
     engine = Notebook([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0]], width=5, patience=2)
-    reports = list(training(engine, settings(), ignore))
+    reports = list(play(engine))
     assert [sorted(found) for found in reports if found[1].evaluation] == [[0, 1], [0, 1], [1]]
     assert all(sorted(found) == [1] for found in reports[-6:])
     assert engine.saved == [1]
@@ -80,14 +86,36 @@ def test_a_seed_that_has_settled_is_neither_reported_nor_saved_again():
 
 def test_training_ends_when_all_seeds_have_settled():
     engine = Notebook([[1.0, 1.0, 1.0]], patience=1)
-    list(training(engine, settings(), ignore))
+    list(play(engine))
     assert engine.played[-1][-1] == 10
     assert engine.saved == []
 
 
 def test_whatever_stops_the_loop_the_policies_are_saved():
     engine = Notebook([[1.0] * 3, [1.0] * 3])
-    loop = training(engine, settings(), ignore)
+    loop = play(engine)
     next(iter(loop))
     loop.close()
     assert engine.saved == [0, 1]
+
+
+def test_a_training_can_go_on_from_every_moment_that_is_saved():
+    moments: list[Standing] = []
+    engine = Notebook([[1.0, 3.0, 2.0]], width=4)
+    whole = [found[0] for found in play(engine, save=lambda _, now: moments.append(now))]
+    assert [m.episodes for m in moments] == [3, 5, 9, 10, 14, 15, 19, 20]
+    for moment in moments:
+        again = Notebook([[1.0, 3.0, 2.0]], width=4)
+        rest = [found[0] for found in play(again, standings=[moment])]
+        told = [(r.episode, r.evaluation, r.reward, r.best) for r in rest]
+        first = moment.episodes + moment.evaluations
+        assert told == [(r.episode, r.evaluation, r.reward, r.best) for r in whole[first:]]
+
+
+def test_a_seed_that_has_settled_is_saved_as_over_once():
+    moments: list[tuple[int, Standing]] = []
+    engine = Notebook([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0]], width=5, patience=2)
+    list(play(engine, save=lambda seed, now: moments.append((seed, now))))
+    own = [now for seed, now in moments if seed == 0]
+    assert [now.over for now in own] == [False] * (len(own) - 1) + [True]
+    assert own[-1].episodes == 15

@@ -119,6 +119,17 @@ def test_state_round_trip():
         assert torch.equal(values, _contents(second)[name])
 
 
+def test_a_larger_buffer_goes_on_with_what_a_full_one_held():
+    small, large = _buffer(size=4), _buffer(size=9)
+    small.add(**_rows(0, 6))
+    large.load_state_dict(small.state_dict())
+    large.add(**_rows(6, 1))
+    assert large.size() == 5
+    assert (
+        sorted(_contents(large)["rewards"][:, 0].tolist()) == _rows(2, 5)["reward"][:, 0].tolist()
+    )
+
+
 def test_a_state_that_does_not_fit_is_refused():
     large = _buffer(size=9)
     large.add(**_rows(0, 9))

@@ -68,6 +68,12 @@ def flip_a_bit(file: Path) -> None:
     file.write_bytes(content)
 
 
+def test_equal_states_give_equal_files(tmp_path: Path) -> None:
+    for name in "abcdef":
+        save_trainer_state(tmp_path / name, STATE)
+    assert len({(tmp_path / name / FILE).read_bytes() for name in "abcdef"}) == 1
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -77,8 +83,8 @@ def flip_a_bit(file: Path) -> None:
         (lambda f: f.write_bytes(pickle.dumps(print)), "is damaged or not a trainer state"),
         (lambda f: save_file({"x": torch.zeros(1)}, f), "is damaged or not a trainer state"),
         (
-            lambda f: save_file({}, f, {"version": "3", "tree": "", "digest": ""}),
-            "format version 3, .* up to 2",
+            lambda f: save_file({}, f, {"version": "4", "tree": "", "digest": ""}),
+            "format version 4, .* up to 3",
         ),
         (
             lambda f: save_file({}, f, {"version": "1", "tree": "", "digest": ""}),

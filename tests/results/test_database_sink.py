@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
 from assume_rl.results import database
-from assume_rl.results.sinks import Columns, DatabaseSink, MemorySink, export_csv
+from assume_rl.results.export import export_csv
+from assume_rl.results.sinks import Columns, DatabaseSink, MemorySink
 from assume_rl.results.tables import METADATA
 
 HOUR = np.datetime64("2019-01-01T01:00:00")

@@ -1,0 +1,127 @@
+"""Where a training that was interrupted goes on, and whether it is still the same one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from assume_rl.errors import PolicyError, ResultsError
+from assume_rl.experiments.checkpoints import Checkpoints
+from assume_rl.experiments.marks import Mark
+from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
+from assume_rl.experiments.training import Engine, Standing
+from assume_rl.learning.replay import Replay
+
+KEPT_CHECKPOINTS = 2  # a damaged one leaves the one before it
+
+
+class Resumable(Engine, Protocol):
+    """An engine whose state can be kept between two episodes."""
+
+    def replay(self) -> Replay:
+        """The transitions of all seeds."""
+        ...
+
+    def state_of(self, seed: int) -> dict[str, Any]:
+        """All that a seed's later episodes depend on, except transitions."""
+        ...
+
+    def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
+        """Let every seed go on from its `state_of`; `refill` puts transitions back."""
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that was read."""
+
+    mark: Mark
+    engine: Mapping[str, Any]
+    transitions: Mapping[str, Any]  # which ones it needs
+
+
+def checkpoints_of(folder: Path) -> Checkpoints:
+    """The checkpoints in the output folder of a training."""
+    return Checkpoints(folder / CHECKPOINTS, KEPT_CHECKPOINTS)
+
+
+def write_checkpoint(folder: Path, engine: Resumable, seed: int, mark: Mark) -> None:
+    """Keep a moment of one seed's training; `ResultsError` if it cannot be written."""
+    state = {"mark": asdict(mark), "engine": engine.state_of(seed)}
+    checkpoints_of(folder).save(mark.standing.episodes, state, engine.replay(), seed)
+
+
+def find_checkpoint(folder: Path, episode: int) -> Found:
+    """The checkpoint after `episode` training episodes; `PolicyError` if it is damaged."""
+    state = checkpoints_of(folder).load(episode)
+    mark = state["mark"]
+    return Found(
+        Mark(Standing(**mark["standing"]), mark["lines"], mark["rows"], mark["fingerprint"]),
+        state["engine"],
+        {name: state[name] for name in ("added", "capacity")},
+    )
+
+
+def go_on(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) -> None:
+    """Let every seed go on from its checkpoint; all are of the same number of episodes."""
+    for folder, own in zip(folders, found, strict=True):
+        checkpoints_of(folder).go_on(own.mark.standing.episodes, own.transitions["added"])
+
+    def refill(replay: Replay) -> None:
+        for seed, (folder, own) in enumerate(zip(folders, found, strict=True)):
+            checkpoints_of(folder).load_transitions(own.transitions, replay, seed)
+        replay.seek(int(found[0].transitions["added"]))
+
+    engine.load([own.engine for own in found], refill)
+
+
+def whole_checkpoints(folder: Path) -> list[int]:
+    """Episodes after which there is an undamaged checkpoint, the latest first; 0 is always one."""
+    whole = []
+    for episode in checkpoints_of(folder).episodes():
+        try:
+            find_checkpoint(folder, episode)
+        except PolicyError:
+            continue
+        whole.append(episode)
+    return [*whole, 0]
+
+
+def together(available: Sequence[Sequence[int]]) -> list[int]:
+    """The checkpoint of each training to go on from, so that most can go on side by side.
+
+    Trainings that were interrupted while they wrote their checkpoints are an episode apart; the
+    one before, which both have, brings them together.
+    """
+    common = min(episodes[0] for episodes in available)
+    return [common if common in episodes else episodes[0] for episodes in available]
+
+
+def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
+    """Raise `ResultsError` unless `folder` holds an unfinished training of the same settings.
+
+    :param expected: what the manifest of this training would say.
+    """
+    manifest = read_manifest(folder)
+    if manifest.get("kind") != "train":
+        raise ResultsError(f"'{folder}' holds no training that could be resumed")
+    if manifest.get("state") == "finished":
+        raise ResultsError(f"the training in '{folder}' is finished; there is nothing to resume")
+    old, new = _flat(manifest), _flat(expected)
+    for key in sorted(new):
+        if old.get(key) != new[key]:
+            raise ResultsError(
+                f"the training in '{folder}' cannot be resumed: {key} was {old.get(key)} and is "
+                f"{new[key]} now; choose another --out, or add --overwrite to start afresh"
+            )
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,161 @@
+"""Trains seeds that are equally far, side by side where the engine can."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from assume_rl.experiments.agents_engine import AgentsEngine
+from assume_rl.experiments.batch_engine import BatchEngine, check_markets
+from assume_rl.experiments.case import Experiment, open_experiment
+from assume_rl.experiments.evaluate import KEPT, Evaluation, score
+from assume_rl.experiments.marks import Mark
+from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
+from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
+from assume_rl.experiments.policies import folder_policies
+from assume_rl.experiments.resuming import Resumable, go_on, write_checkpoint
+from assume_rl.experiments.train_places import Place, Start, groups, starts
+from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.training import Standing, training
+from assume_rl.results.metrics import JsonLines, write_kpis
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a training's results are, and how good its last and its best policies were."""
+
+    folder: Path
+    database: str  # SQLAlchemy URL
+    seed: int
+    engine: str  # the shell that trained: agents or batch
+    policies: tuple[Path, ...]  # `policies` of the folder, then `trained_policies_save_path`
+    episodes: tuple[EpisodeReport, ...]
+    last: Evaluation
+    best: Evaluation
+    warnings: tuple[str, ...]
+
+
+def train_all(
+    task: Task, places: Sequence[Place], resume: bool, observer: Observer
+) -> tuple[TrainResult, ...]:
+    """Train all seeds; those that are equally far side by side if the engine can."""
+    begun = starts(task, places, resume=resume)
+    if task.engine == "batch":
+        check_markets(task, [place.seed for place in places])
+    results: dict[int, TrainResult] = {}
+    for group in groups(begun, task):
+        results |= zip(group, _train(task, [begun[k] for k in group], observer), strict=True)
+    return tuple(results[k] for k in range(len(places)))
+
+
+def _train(task: Task, begun: Sequence[Start], observer: Observer) -> tuple[TrainResult, ...]:
+    """Train a group, then finish the results of each seed."""
+    with ExitStack() as stack:
+        runs = [stack.enter_context(_open(task, start)) for start in begun]
+        reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
+        if not begun[0].over:
+            _play(task, runs, begun, reports, observer)
+        results = tuple(
+            _finish(task, run, start.place, tuple(own))
+            for run, start, own in zip(runs, begun, reports, strict=True)
+        )
+    for result in results:  # finished, so that nothing goes on from these
+        shutil.rmtree(result.folder / CHECKPOINTS, ignore_errors=True)
+    return results
+
+
+def _open(task: Task, start: Start) -> AbstractContextManager[Experiment]:
+    place = start.place
+    return open_experiment(
+        task.compiled,
+        "train",
+        place.places,
+        seed=place.seed,
+        device=task.device,
+        engine=task.engine,
+        keep=KEPT,
+        reads=task.start_from,
+        simulation=place.simulation(task),
+        resumed=None if start.found is None else start.found.mark,
+    )
+
+
+def _reports(run: Experiment, start: Start) -> list[EpisodeReport]:
+    """What was reported before the moment that a training goes on from."""
+    if start.found is None:
+        return []
+    text = (run.folder / METRICS).read_text(encoding="utf-8")
+    return [EpisodeReport(**json.loads(line)) for line in text.splitlines()]
+
+
+def _play(
+    task: Task,
+    runs: Sequence[Experiment],
+    begun: Sequence[Start],
+    reports: Sequence[list[EpisodeReport]],
+    observer: Observer,
+) -> None:
+    """Play all episodes that are left; whatever stops them, the policies are saved."""
+    engine: Resumable = (
+        BatchEngine(task, runs) if task.engine == "batch" else AgentsEngine(task, runs[0])
+    )
+    found = [start.found for start in begun if start.found is not None]
+    if found:
+        go_on(engine, [run.folder for run in runs], found)
+    standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
+    observer.begin(task.config.training_episodes, standings[0].episodes)
+
+    def save(seed: int, standing: Standing) -> None:
+        run = runs[seed]
+        rows, hashed = run.training_sink.rows, run.fingerprint.digest
+        mark = Mark(standing, len(reports[seed]), rows, hashed)
+        write_checkpoint(run.folder, engine, seed, mark)
+
+    with ExitStack() as stack:
+        files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
+        for played in training(engine, task.config, observer.advance, standings, save):
+            for seed, report in played.items():
+                reports[seed].append(report)
+                files[seed].write(asdict(report))
+            observer.episode(_mean(played))
+
+
+def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
+    """What an episode brought on average over the seeds."""
+    reports = list(found.values())
+    names = ("reward", "profit", "regret")
+    means = {name: sum(getattr(r, name) for r in reports) / len(reports) for name in names}
+    return replace(reports[0], **means, best=any(r.best for r in reports))
+
+
+def _finish(
+    task: Task, experiment: Experiment, place: Place, reports: tuple[EpisodeReport, ...]
+) -> TrainResult:
+    """Score the saved policies on agents and record the run on the last ones."""
+    saved, scores = experiment.folder / POLICIES, {}
+    for name in ("best_reward", "last"):
+        actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
+        # What is recorded for good is the run on the last policies, as users expect it.
+        run = experiment if name == "last" else experiment.unrecorded(KEPT)
+        scores[name] = score(run, actors, Silent())
+    write_kpis(experiment.database)
+    experiment.results["scores"] = {
+        name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
+        for name, s in scores.items()
+    }
+    copy = place.policy_copy(task)
+    if copy is not None and copy.resolve() != saved.resolve():
+        copy_policies(saved, copy)
+    return TrainResult(
+        experiment.folder,
+        experiment.url,
+        place.seed,
+        task.engine,
+        (saved,) if copy is None else (saved, copy),
+        reports,
+        scores["last"],
+        scores["best_reward"],
+        (*task.compiled.scenario.warnings, *task.warnings),
+    )

@@ -1,0 +1,140 @@
+"""Where the seeds of a training go, and where each of them goes on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assume_rl.experiments.case import Places, description
+from assume_rl.experiments.outputs import MANIFEST, check_policy_copy, read_manifest
+from assume_rl.experiments.resuming import (
+    Found,
+    check_same,
+    find_checkpoint,
+    together,
+    whole_checkpoints,
+)
+from assume_rl.experiments.train_task import Task
+
+
+@dataclass(frozen=True)
+class Place:
+    """One seed of a training and where its results go.
+
+    :param name: of its folder among those of other seeds; None: there are no others.
+    :param copies: whether policies go to `trained_policies_save_path` too.
+    """
+
+    places: Places
+    seed: int
+    name: str | None = None
+    copies: bool = True
+
+    def simulation(self, task: Task) -> str:
+        """Its name in the result tables."""
+        simulation = task.compiled.scenario.simulation_id
+        return simulation if self.name is None else f"{simulation}_{self.name}"
+
+    def folder(self, task: Task) -> Path:
+        """Its output folder."""
+        return Path(self.places.out or Path("runs") / self.simulation(task))
+
+    def policy_copy(self, task: Task) -> Path | None:
+        """Folder of the user's own that policies are copied to."""
+        path = task.config.trained_policies_save_path
+        if path is None or not self.copies:
+            return None
+        return Path(path) if self.name is None else Path(path) / self.name
+
+
+def seed_place(task: Task, common: Places, seed: int) -> Place:
+    """Where one of several seeds goes."""
+    name = f"seed_{seed}"
+    out = Path(common.out or Path("runs") / task.compiled.scenario.simulation_id) / name
+    csv = None if common.csv is None else Path(common.csv) / name
+    return Place(replace(common, out=out, csv=csv), seed, name)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A place, and the checkpoint that its training goes on from, if there is one."""
+
+    place: Place
+    found: Found | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether all its episodes have been played, but its results may be incomplete."""
+        return self.found is not None and self.found.mark.standing.over
+
+    @property
+    def episodes(self) -> int:
+        """Training episodes that have ended."""
+        return 0 if self.found is None else self.found.mark.standing.episodes
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    return bool(read_manifest(folder).get("state") == "finished")
+
+
+def starts(task: Task, places: Sequence[Place], *, resume: bool) -> list[Start]:
+    """Where each training goes on; without `resume` at the beginning.
+
+    :raises ResultsError: a folder holds something else.
+    """
+    found = _checkpoints(task, places) if resume else [Start(place) for place in places]
+    for start in found:
+        copy = start.place.policy_copy(task)
+        if copy is not None and start.found is None:
+            check_policy_copy(copy, overwrite=start.place.places.overwrite)
+    return found
+
+
+def groups(all_starts: Sequence[Start], task: Task) -> Iterator[list[int]]:
+    """Positions of the trainings that can go on side by side."""
+    keys = [(s.over, s.episodes) for s in all_starts]
+    for key in dict.fromkeys(keys):
+        members = [k for k, own in enumerate(keys) if own == key]
+        if task.engine == "batch" or key[0]:
+            yield members
+        else:
+            yield from ([k] for k in members)
+
+
+def _checkpoints(task: Task, places: Sequence[Place]) -> list[Start]:
+    known = [_available(task, place) for place in places]
+    latest = [
+        find_checkpoint(place.folder(task), episodes[0]) if episodes[0] else None
+        for place, episodes in zip(places, known, strict=True)
+    ]
+    found = [Start(place, own) for place, own in zip(places, latest, strict=True)]
+    playing = [k for k, start in enumerate(found) if not start.over]
+    chosen = together([known[k] for k in playing]) if playing else []
+    for k, episode in zip(playing, chosen, strict=True):
+        if episode != found[k].episodes:
+            folder = places[k].folder(task)
+            found[k] = Start(places[k], find_checkpoint(folder, episode) if episode else None)
+    # A training without a checkpoint starts anew in the folder that it has begun.
+    return [s if s.found else Start(_afresh(s.place, task)) for s in found]
+
+
+def _available(task: Task, place: Place) -> list[int]:
+    """Checkpoints of a training, the latest first; 0 is its beginning."""
+    folder = place.folder(task)
+    if not (folder / MANIFEST).is_file():
+        return [0]
+    expected = description(
+        task.compiled,
+        "train",
+        place.simulation(task),
+        seed=place.seed,
+        engine=task.engine,
+        device=task.device,
+    )
+    check_same(folder, expected)
+    return whole_checkpoints(folder)
+
+
+def _afresh(place: Place, task: Task) -> Place:
+    begun = (place.folder(task) / MANIFEST).is_file()
+    return replace(place, places=replace(place.places, overwrite=True)) if begun else place

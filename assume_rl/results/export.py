@@ -1,0 +1,157 @@
+"""Tables of a database as files: CSV with every digit, or Parquet with every type.
+
+Rows are streamed; a file appears when it is whole.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, CursorResult, Engine
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.database import check_there, create_engine, readable_errors
+from assume_rl.results.parquet import check_parquet, parquet_writer
+from assume_rl.results.study_reading import tidy
+from assume_rl.results.study_tables import STUDY, study_column
+from assume_rl.results.tables import METADATA, column_of, table_of
+
+AT_ONCE = 10_000  # rows that are fetched together
+GROUP = 100_000  # rows of a row group in Parquet
+
+
+class Stored(NamedTuple):
+    """A table as a database has it."""
+
+    name: str
+    columns: tuple[Column[Any], ...]
+
+
+def export_csv(database: str | Engine, folder: Path, simulation: str | None = None) -> list[Path]:
+    """Write every table that has rows to `<folder>/<table>.csv`, numbers in full precision.
+
+    `simulation`: only this one's rows; None: all. Returns the files written.
+    """
+    with _connected(database) as connection:
+        written = []
+        for table in result_tables(connection):
+            rows = _rows(connection, table, simulation)
+            first = rows.fetchone()
+            if first is not None:
+                written.append(Path(folder) / f"{table.name}.csv")
+                with whole(written[-1]) as path:
+                    _write_csv(path, table, chain([first], rows))
+    return written
+
+
+def export_parquet(database: str | Engine, folder: Path) -> list[Path]:
+    """Write every table that has rows to `<folder>/<table>.parquet`; returns the files written.
+
+    Times are microseconds in UTC, what is missing is null, units are the fields' metadata.
+
+    :raises ConfigurationError: the extra `parquet` is not installed.
+    """
+    check_parquet()
+    with _connected(database) as connection:
+        written = []
+        for table in result_tables(connection):
+            groups = _rows(connection, table).partitions(GROUP)
+            first = next(groups, None)
+            if first is not None:
+                written.append(Path(folder) / f"{table.name}.parquet")
+                with whole(written[-1]) as path, parquet_writer(path, table.columns) as write:
+                    for group in chain([first], groups):
+                        write(group)
+    return written
+
+
+def export_tidy(url: str, file: Path) -> None:
+    """Write a study's runs and metrics to one CSV file, a row per run: see `tidy`."""
+    frame = tidy(url)
+    with whole(file) as path:
+        frame.to_csv(path, index=False, lineterminator="\n")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file so that it appears at `path` when it is whole, or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _connected(database: str | Engine) -> Iterator[Connection]:
+    engine = create_engine(database) if isinstance(database, str) else database
+    check_there(engine)
+    try:
+        with readable_errors(engine.url), engine.connect() as connection:
+            yield connection
+    finally:
+        if isinstance(database, str):
+            engine.dispose()
+
+
+def result_tables(connection: Connection) -> list[Stored]:
+    """The result tables in a database of runs, or those in one of a study, as they are there."""
+    found = sa.inspect(connection).get_multi_columns()
+    names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
+    known = STUDY if "run_id" in names.get("runs", ()) else METADATA
+    describe = study_column if known is STUDY else _run_column
+    return [
+        Stored(table, tuple(_described(describe, table, name) for name in names[table]))
+        for table in known.tables
+        if table in names
+    ]
+
+
+def _run_column(table: str, name: str) -> Column[object]:
+    return column_of(table_of(table), name)
+
+
+def _described(
+    describe: Callable[[str, str], Column[object]], table: str, name: str
+) -> Column[Any]:
+    """A column with its type and unit; one that somebody else added has neither."""
+    try:
+        column = describe(table, name)
+    except ValueError:
+        return Column(name, sa.types.NullType())
+    return Column(name, column.type, comment=column.comment)
+
+
+def _rows(
+    connection: Connection, table: Stored, simulation: str | None = None
+) -> CursorResult[Any]:
+    """The driver's own values, unconverted, as they are fetched."""
+    columns: list[sa.ColumnElement[Any]] = [sa.column(c.name) for c in table.columns]
+    query = sa.select(*columns).select_from(sa.table(table.name))
+    if simulation is not None:
+        query = query.where(sa.column("simulation") == simulation)
+    return connection.execution_options(yield_per=AT_ONCE).execute(query)
+
+
+def _write_csv(path: Path, table: Stored, rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(column.name for column in table.columns)
+        writer.writerows(map(_as_sqlite_has_it, row) for row in rows)
+
+
+def _as_sqlite_has_it(value: Any) -> Any:
+    """The same text whatever the database: other ones know times and flags."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "microseconds")
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,160 @@
+"""What a run of a study has left in its folder, ready for the study database."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.step_rows import Row, open_results, present
+
+RECORD = "run.json"
+MANIFEST = "manifest.json"
+CURVES = "metrics.jsonl"
+DATABASE = "results.db"
+CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
+
+# Plants' profits; what the demand pays would cancel them out.
+TOTAL_PROFIT = """
+SELECT SUM(energy_cashflow) - SUM(energy_generation_costs) FROM unit_dispatch
+WHERE unit NOT IN (SELECT "index" FROM demand_meta)
+"""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One run; the rows of its tables stay in the databases of its steps until they are taken."""
+
+    run: Mapping[str, Any]  # a row of `runs`
+    metrics: tuple[Row, ...]  # rows of `metrics`
+    episodes: tuple[Row, ...]  # rows of `episodes`
+    databases: Mapping[str, Path]  # by step, SQLite files
+
+    @property
+    def run_id(self) -> str:
+        """What tells runs apart."""
+        return str(self.run["run_id"])
+
+
+def gather(folder: Path) -> Gathered:
+    """Everything that a finished or failed run holds; a failed one may lack steps.
+
+    Figures come from finished steps only: those of half a calendar would mislead.
+
+    :param folder: `runs/<run id>` of a study.
+    :raises ResultsError: there is no run, it has not ended, or a file of it is damaged.
+    """
+    record = _mapping(folder / RECORD)
+    if record is None:
+        raise ResultsError(f"'{folder}' holds no run of a study: it has no {RECORD}")
+    try:
+        return _gather(folder, record)
+    except KeyError as error:
+        raise ResultsError(f"'{folder / RECORD}' has no key {error}") from None
+
+
+def _gather(folder: Path, record: Mapping[str, Any]) -> Gathered:
+    if record["state"] not in ("finished", "failed"):
+        raise ResultsError(f"the run in '{folder}' has not ended: it is {record['state']}")
+    names = [step["name"] for step in record["steps"]]
+    manifests = {name: _mapping(folder / name / MANIFEST) or {} for name in names}
+    databases = {n: folder / n / DATABASE for n in names if (folder / n / DATABASE).is_file()}
+    finished = [n for n in names if manifests[n].get("state") == "finished"]
+    run = _run_row(record) | {
+        key: _common_hash(manifests[n].get(key) if n in finished else None for n in names)
+        for key in ("final_hash", "configuration_hash")
+    }
+    metrics = [
+        (record["id"], name, figure, value)
+        for name in finished
+        for figure, value in _figures(manifests[name], databases.get(name)).items()
+    ]
+    episodes = [
+        (record["id"], name, *(line.get(key) for key in CURVE_COLUMNS))
+        for name in names
+        for line in _lines(folder / name / CURVES)
+    ]
+    return Gathered(run, tuple(metrics), tuple(episodes), databases)
+
+
+def _run_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `runs` without its hashes."""
+    same = ("study", "design", "seed", "engine", "device", "state", "error", "attempts")
+    first = record["steps"][0]
+    return {
+        "run_id": record["id"],
+        **{key: record[key] for key in (*same, "seconds", "host")},
+        "scenario": Path(first["scenario"]).name,
+        "case": first["case"],
+        "started": _moment(record["started"]),
+        "finished": _moment(record["finished"]),
+        "steps": json.dumps(record["steps"], sort_keys=True),
+        "parameters": json.dumps(record["parameters"], sort_keys=True),
+        "versions": json.dumps(record["versions"], sort_keys=True),
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time as databases hold it: UTC, without saying so."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None
+
+
+def _common_hash(hashes: Iterable[str | None]) -> str | None:
+    """sha256 over the steps' hashes, each on a line; None if one is missing."""
+    known = list(hashes)
+    text = "".join(f"{digest}\n" for digest in known)
+    return None if None in known or not known else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str, float]:
+    """Figures of a finished step by name; those that are unknown or not finite are left out."""
+    figures: dict[str, float | None] = dict(manifest.get("evaluation", {}))
+    for policies, scores in manifest.get("scores", {}).items():
+        figures |= {f"{policies}.{name}": value for name, value in scores.items()}
+    if database is not None:
+        figures |= _key_figures(database)
+    return {n: float(v) for n, v in figures.items() if v is not None and math.isfinite(v)}
+
+
+def _key_figures(database: Path) -> dict[str, float | None]:
+    """`avg_price[EOM]` and so on from `kpis`, and `total_profit` of the plants in EUR."""
+    with open_results(database) as connection:
+        tables = present(connection)
+        figures: dict[str, float | None] = {}
+        if "kpis" in tables:
+            found = connection.execute("SELECT variable, ident, value FROM kpis")
+            figures |= {f"{variable}[{ident}]": value for variable, ident, value in found}
+        if {"unit_dispatch", "demand_meta"} <= set(tables):
+            (figures["total_profit"],) = connection.execute(TOTAL_PROFIT).fetchone()
+    return figures
+
+
+def _mapping(path: Path) -> dict[str, Any] | None:
+    """A JSON file; None if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"'{path}' cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ResultsError(f"'{path}' cannot be read: it holds no mapping")
+    return content
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of a `metrics.jsonl`, but for one that a killed process left half done."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise ResultsError(f"'{path}', line {number}: {error}") from None

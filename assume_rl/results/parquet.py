@@ -1,0 +1,67 @@
+"""Parquet files, a group of rows at a time; needs the extra `parquet`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float
+
+from assume_rl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Group = Sequence[Sequence[Any]]
+
+
+def check_parquet() -> None:
+    """Raise `ConfigurationError` unless Parquet files can be written."""
+    if find_spec("pyarrow") is None:
+        raise ConfigurationError(
+            "Parquet files need the package pyarrow: pip install 'assume-rl[parquet]'"
+        )
+
+
+@contextmanager
+def parquet_writer(path: Path, columns: Sequence[Column[Any]]) -> Iterator[Callable[[Group], None]]:
+    """What writes a group of rows to `path`: values as a database's driver gives them.
+
+    Comments on columns become metadata of the file's fields.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [pa.field(c.name, _type(c), metadata={"comment": c.comment or ""}) for c in columns]
+    )
+    with pq.ParquetWriter(path, schema) as writer:
+
+        def write(group: Group) -> None:
+            values = zip(*group, strict=True)
+            arrays = [_array(v, field.type) for v, field in zip(values, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+        yield write
+
+
+def _type(column: Column[Any]) -> "pa.DataType":
+    import pyarrow as pa
+
+    kinds = (
+        (DateTime, pa.timestamp("us")),
+        (Boolean, pa.bool_()),
+        (BigInteger, pa.int64()),
+        (Float, pa.float64()),
+    )
+    return next((kind for sql, kind in kinds if isinstance(column.type, sql)), pa.string())
+
+
+def _array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+    """Values of one column; SQLite has times as text, flags as 0 and 1."""
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        return pa.array([None if v is None else str(v) for v in values], kind)
+    return pa.array(values).cast(kind)

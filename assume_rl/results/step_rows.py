@@ -1,0 +1,96 @@
+"""Rows that a step of a run has left in its own database, an SQLite file."""
+
+import sqlite3
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.study_tables import COLLECTED, study_column, study_name
+
+Row = tuple[Any, ...]
+
+
+class Rows(NamedTuple):
+    """Rows for one study table, read as they are taken."""
+
+    table: str
+    columns: tuple[str, ...]  # of the study table, `run_id` and `step` first
+    rows: Iterator[Row]  # as SQLite stores them: times as text, flags as 0 and 1
+
+
+@contextmanager
+def open_results(database: Path) -> Iterator[sqlite3.Connection]:
+    """A step's database, for reading; what a killed process left half done is rolled back.
+
+    :raises ResultsError: it is missing or damaged.
+    """
+    with _readable(database):
+        # rw: rolling back what a killed process left needs it, query_only keeps us from more.
+        uri = f"{database.resolve().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+
+
+def step_columns(database: Path) -> dict[str, list[str]]:
+    """Columns, as study tables call them, of every table that a step has written.
+
+    :raises ResultsError: the database cannot be read, or has a column that no table knows.
+    """
+    with open_results(database) as connection:
+        found = {
+            table: [study_name(name) for name in _columns(connection, table)]
+            for table in present(connection)
+        }
+    for table, names in found.items():
+        for name in names:
+            _check_column(database, table, name)
+    return found
+
+
+def step_rows(run_id: str, step: str, database: Path) -> Generator[Rows]:
+    """Rows of every table that a step has written, each with `run_id` and `step` in front.
+
+    :raises ResultsError: the database cannot be read.
+    """
+    with open_results(database) as connection:
+        for table in present(connection):
+            names = _columns(connection, table)
+            chosen = ", ".join(f'"{name}"' for name in names)
+            query = f'SELECT ?, ?, {chosen} FROM "{table}"'
+            rows = connection.execute(query, (run_id, step))
+            yield Rows(table, ("run_id", "step", *map(study_name, names)), _taken(rows, database))
+
+
+def present(connection: sqlite3.Connection) -> list[str]:
+    """Those of the collected tables that a step's database has."""
+    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    return [name for name in COLLECTED if name in found]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    query = "SELECT name FROM pragma_table_info(?)"
+    return [name for (name,) in connection.execute(query, (table,))]
+
+
+def _check_column(database: Path, table: str, name: str) -> None:
+    try:
+        study_column(table, name)
+    except ValueError as error:
+        raise ResultsError(f"'{database}' is of another version: {error}") from None
+
+
+def _taken(rows: sqlite3.Cursor, database: Path) -> Iterator[Row]:
+    """The same rows; complaints are about this database, whoever takes them."""
+    with _readable(database):
+        yield from rows
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ResultsError(f"'{database}' cannot be read: {error}") from None

@@ -1,0 +1,116 @@
+"""The database of a study: derived from the folders of its runs, and made again from them.
+
+Each run is collected in one transaction that replaces its rows. So a run may be collected by
+several processes, twice, or again after a crash: it is there once and whole, or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from assume_rl.results.gather import Gathered
+from assume_rl.results.step_rows import Rows, step_columns, step_rows
+from assume_rl.results.study_engine import append, patiently, reading, study_engine, writing
+from assume_rl.results.study_reading import read, tidy
+from assume_rl.results.study_schema import Names, ensure_schema
+from assume_rl.results.study_tables import EPISODES, METRICS, RUNS, STUDY
+
+__all__ = ["StudyDatabase", "read", "tidy"]
+
+Result = TypeVar("Result")
+
+
+class StudyDatabase:
+    """Takes finished and failed runs; SQLite, or PostgreSQL with psycopg.
+
+    Every method waits while the database is locked or away, `patience` seconds long, and then
+    raises `ResultsError`; at once where waiting would not help.
+
+    :param url: SQLAlchemy URL, e.g. `sqlite:///study.db` or `postgresql+psycopg://user@host/name`.
+    """
+
+    def __init__(self, url: str, *, patience: float = 60.0) -> None:
+        self._engine = study_engine(url, patience)
+        self._patience = patience
+        self._patiently(lambda: None)
+
+    def collect(self, gathered: Gathered) -> None:
+        """Replace everything that is known of a run by what was gathered, or change nothing.
+
+        Rows are streamed: a run may have any number of them.
+        """
+
+        def replace() -> None:
+            with writing(self._engine, gathered.run_id) as connection:
+                _delete(connection, gathered.run_id)
+                connection.execute(RUNS.insert(), dict(gathered.run))
+                for rows in _rows(gathered):
+                    append(connection, STUDY.tables[rows.table], rows.columns, rows.rows)
+
+        self._patiently(replace, _needed(gathered))
+
+    def known(self) -> dict[str, str]:
+        """State of every run that has been collected, by run id."""
+
+        def look() -> dict[str, str]:
+            with reading(self._engine) as connection:
+                found = connection.execute(sa.select(RUNS.c.run_id, RUNS.c.state))
+                return {run_id: state for run_id, state in found}
+
+        return self._patiently(look)
+
+    def drop(self, run_ids: Iterable[str]) -> None:
+        """Delete all rows of some runs, each in one transaction."""
+
+        def delete(run_id: str) -> None:
+            with writing(self._engine, run_id) as connection:
+                _delete(connection, run_id)
+
+        for run_id in run_ids:
+            self._patiently(partial(delete, run_id))
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _patiently(self, action: Callable[[], Result], needed: Names | None = None) -> Result:
+        """Do it on tables that are there, even if somebody has deleted the database."""
+
+        def act() -> Result:
+            ensure_schema(self._engine, needed or {})
+            return action()
+
+        return patiently(self._engine, self._patience, act)
+
+
+def _delete(connection: Connection, run_id: str) -> None:
+    for table in STUDY.tables.values():
+        connection.execute(table.delete().where(table.c.run_id == run_id))
+
+
+def _needed(gathered: Gathered) -> Names:
+    """Columns of the run's tables."""
+    needed: dict[str, set[str]] = {}
+    for database in gathered.databases.values():
+        for table, columns in step_columns(database).items():
+            needed.setdefault(table, set()).update(columns)
+    return {table: sorted(columns) for table, columns in needed.items()}
+
+
+def _rows(gathered: Gathered) -> Iterator[Rows]:
+    """All rows of a run but that in `runs`."""
+    yield Rows(METRICS.name, tuple(METRICS.columns.keys()), iter(gathered.metrics))
+    yield Rows(EPISODES.name, tuple(EPISODES.columns.keys()), iter(gathered.episodes))
+    for step, database in gathered.databases.items():
+        with closing(step_rows(gathered.run_id, step, database)) as tables:
+            yield from tables

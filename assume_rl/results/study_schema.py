@@ -1,0 +1,58 @@
+"""The tables that a study database has, and those that it should have."""
+
+from collections.abc import Collection, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from assume_rl.errors import ResultsError
+from assume_rl.results.study_engine import reading, writing
+from assume_rl.results.study_tables import STUDY, study_column
+
+Names = Mapping[str, Collection[str]]  # columns by table
+
+
+def ensure_schema(engine: Engine, needed: Names) -> None:
+    """Create the tables and columns that are missing; several processes may do so at once.
+
+    :param needed: columns that depend on the run, such as `rl_params.actions_0`, by table.
+    :raises ResultsError: the database holds results of single runs.
+    """
+    with reading(engine) as connection:
+        if not _missing(columns_of(connection), needed):
+            return
+    with writing(engine, "schema") as connection:
+        STUDY.create_all(connection)
+        prepare = connection.dialect.identifier_preparer
+        for table, name in _missing(columns_of(connection), needed):
+            kind = study_column(table, name).type.compile(connection.dialect)
+            target = prepare.format_table(STUDY.tables[table])
+            connection.exec_driver_sql(
+                f"ALTER TABLE {target} ADD COLUMN {prepare.quote(name)} {kind}"
+            )
+
+
+def columns_of(connection: Connection) -> dict[str, list[str]]:
+    """Columns by table of those study tables that the database has.
+
+    :raises ResultsError: it holds results of single runs.
+    """
+    found = sa.inspect(connection).get_multi_columns()
+    names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
+    if "simulation" in names.get("runs", ()):
+        where = connection.engine.url.render_as_string()
+        raise ResultsError(f"database {where} holds results of single runs, not of studies")
+    return {table: names[table] for table in STUDY.tables if table in names}
+
+
+def _missing(known: Names, needed: Names) -> list[tuple[str, str]]:
+    """Tables and columns that are not there yet."""
+    wanted = {
+        name: [*table.columns.keys(), *needed.get(name, ())] for name, table in STUDY.tables.items()
+    }
+    return [
+        (table, name)
+        for table, names in wanted.items()
+        for name in dict.fromkeys(names)
+        if name not in known.get(table, ())
+    ]

@@ -1,0 +1,108 @@
+"""Tables of a study database: what a study has run, and the rows of all its runs side by side.
+
+Beside `runs`, `metrics` and `episodes` it has every table of `results.tables` that a step of a run
+writes, with `run_id` and `step` in front.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Index, MetaData, Table, Text
+
+from assume_rl.results import tables
+
+STUDY = MetaData()
+
+# What a step's own database says of it as a whole; `runs` says it of the study's runs.
+NOT_COLLECTED = frozenset({"runs"})
+
+# Columns whose own name would be taken for the step of a run.
+RENAMED = {"step": "iteration"}
+
+
+def _run() -> Column[object]:
+    return Column("run_id", Text, nullable=False)
+
+
+def _step() -> Column[object]:
+    return Column("step", Text, nullable=False, comment="name of the step in the run")
+
+
+def _text(name: str, comment: str = "") -> Column[object]:
+    return Column(name, Text, comment=comment or None)
+
+
+def _number(name: str, comment: str = "") -> Column[object]:
+    return Column(name, Float, comment=comment or None)
+
+
+def _count(name: str, comment: str = "") -> Column[object]:
+    return Column(name, BigInteger, comment=comment or None)
+
+
+def _date(name: str) -> Column[object]:
+    return Column(name, DateTime, comment="UTC")
+
+
+RUNS = Table(
+    "runs",
+    STUDY,
+    Column("run_id", Text, primary_key=True, comment="hash of what was run"),
+    _text("study"),
+    _text("design", "label of the cell; its seeds have it in common"),
+    _text("scenario", "of the first step, name of the folder"),
+    _text("case", "of the first step"),
+    _count("seed"),
+    _text("steps", "JSON: name, kind, scenario and case of each"),
+    _text("engine"),
+    _text("device"),
+    _text("state", "finished or failed"),
+    _text("error"),
+    _count("attempts"),
+    _date("started"),
+    _date("finished"),
+    _number("seconds", "real time"),
+    _text("host"),
+    _text("final_hash", "sha256 over the steps' final hashes; empty unless all finished"),
+    _text("configuration_hash", "sha256 over the steps' configuration hashes; likewise"),
+    _text("parameters", "JSON: what differs between the cells"),
+    _text("versions", "JSON"),
+)
+METRICS = Table("metrics", STUDY, _run(), _step(), _text("name"), _number("value"))
+EPISODES = Table(
+    "episodes",
+    STUDY,
+    _run(),
+    _step(),
+    _count("episode", "of the training or, in evaluations, of the evaluation"),
+    Column("evaluation", Boolean),
+    _number("reward", "sum over the calendar, mean over the agents"),
+    _number("profit", "EUR, all agents"),
+    _number("regret", "EUR, all agents"),
+)
+
+
+def study_name(column: str) -> str:
+    """Name in a study database of a result table's column."""
+    return RENAMED.get(column, column)
+
+
+def study_column(table: str, name: str) -> Column[object]:
+    """A column of a study table, one of a family included; `ValueError` if there is none."""
+    if name in STUDY.tables[table].columns:
+        return STUDY.tables[table].columns[name]
+    return tables.column_of(tables.table_of(table), name)
+
+
+def _side_by_side(source: Table) -> None:
+    """A result table as studies have it."""
+    own = [Column(study_name(c.name), c.type, comment=c.comment) for c in source.columns]
+    Table(source.name, STUDY, _run(), _step(), *own)
+
+
+# Tables whose rows are copied from the databases of the steps.
+COLLECTED = tuple(name for name in tables.METADATA.tables if name not in NOT_COLLECTED)
+
+for name in COLLECTED:
+    _side_by_side(tables.table_of(name))
+
+for table in STUDY.tables.values():
+    if table is not RUNS:
+        Index(f"{table.name}_run_id", table.columns["run_id"])
