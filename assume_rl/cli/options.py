@@ -76,4 +76,8 @@ Resume = Annotated[
         "uninterrupted one.",
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="Follow the training in a tracker too: tensorboard; repeatable."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

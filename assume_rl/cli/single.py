@@ -1,5 +1,6 @@
 """`assume-rl validate`, `run`, `train`, `evaluate`: one scenario folder at a time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -24,6 +25,7 @@ from assume_rl.cli.options import (
     Seeds,
     Set,
     Strict,
+    Track,
 )
 from assume_rl.cli.output import (
     print_evaluation,
@@ -54,6 +56,7 @@ class TrainOptions(TypedDict):
     out: Path | None
     overwrite: bool
     resume: bool
+    track: Sequence[str]
 
 
 @app.command()
@@ -114,6 +117,7 @@ def train(
     out: Out = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
+    track: Track = None,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -129,6 +133,7 @@ def train(
         out=out,
         overwrite=overwrite,
         resume=resume,
+        track=track or (),
     )
     with watching(console, quiet) as observer:
         if seeds is None:

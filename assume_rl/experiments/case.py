@@ -1,7 +1,6 @@
 """What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.rows import Sink
+from assume_rl.experiments.description import description
 from assume_rl.experiments.marks import Mark, rewind
 from assume_rl.experiments.meta import write_meta
 from assume_rl.experiments.outputs import (
@@ -27,6 +27,7 @@ from assume_rl.experiments.outputs import (
 from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.results.sinks import DatabaseSink, MemorySink
+from assume_rl.results.tracking import Tracker, check_trackers, create_trackers
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -60,6 +61,7 @@ class Experiment:
     sink: Sink
     training_sink: Tee  # keeps nothing in memory: the rows of a training are many
     fingerprint: Fingerprint  # of all rows so far
+    trackers: tuple[Tracker, ...]
     manifest: Manifest
     results: dict[str, Any]
     engine: str = "agents"  # the shell that plays recorded episodes
@@ -91,33 +93,6 @@ def compiled_case(scenario: Scenario | Path | str) -> Compiled:
     return compile_scenario(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
 
 
-def description(
-    compiled: Compiled, kind: str, simulation: str, *, seed: int, engine: str, device: str
-) -> dict[str, Any]:
-    """What a manifest says of everything that a run's results depend on."""
-    scenario = compiled.scenario
-    return {
-        "kind": kind,
-        "scenario": scenario.name,
-        "case": scenario.case,
-        "simulation": simulation,
-        "seed": seed,
-        "engine": engine,
-        "device": device,
-        "data": data_digest(scenario),
-        "configuration": scenario.config.model_dump(mode="json"),
-    }
-
-
-def data_digest(scenario: Scenario) -> str:
-    """Hash of a study case's units and time series: what its configuration does not tell."""
-    digest = hashlib.sha256(repr((scenario.plants, scenario.demands)).encode())
-    series = scenario.series
-    for frame in (series.demand, series.availability, series.fuel_prices, series.forecasts):
-        digest.update(repr(list(frame.columns)).encode() + frame.to_numpy(float).tobytes())
-    return digest.hexdigest()
-
-
 @contextmanager
 def single_thread() -> Iterator[None]:
     """One thread for torch: for small networks and fleets a second costs more than it brings."""
@@ -142,6 +117,7 @@ def open_experiment(
     reads: Path | str | None = None,
     simulation: str | None = None,
     resumed: Mark | None = None,
+    track: Sequence[str] = (),
 ) -> Iterator[Experiment]:
     """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
 
@@ -149,10 +125,12 @@ def open_experiment(
     :param reads: folder with the policies that the run starts from.
     :param simulation: name in the result tables; None: the study case's.
     :param resumed: what the folder's training had written when it was at the moment to go on from.
+    :param track: names of trackers that are told how a training goes.
     :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
     """
     scenario = compiled.scenario
     simulation = simulation or scenario.simulation_id
+    check_trackers(track)
     folder = Path(places.out or Path("runs") / simulation)
     url = places.db or f"sqlite:///{folder / DATABASE}"
     if places.csv is not None:
@@ -178,6 +156,7 @@ def open_experiment(
                 resumed.standing.episodes,
             ]
         manifest = Manifest.start(folder, told)
+        trackers = create_trackers(track, folder)
         fingerprint, memory = Fingerprint(resumed.fingerprint if resumed else None), MemorySink()
         run = Experiment(
             compiled=compiled,
@@ -188,9 +167,15 @@ def open_experiment(
             memory=memory,
             sink=Tee(database, fingerprint, memory, keep),
             training_sink=Tee(
-                database, fingerprint, memory, frozenset(), resumed.rows if resumed else 0
+                database,
+                fingerprint,
+                memory,
+                frozenset(),
+                resumed.rows if resumed else 0,
+                trackers,
             ),
             fingerprint=fingerprint,
+            trackers=trackers,
             manifest=manifest,
             results={},
             engine=engine if kind != "train" else "agents",
@@ -204,6 +189,9 @@ def open_experiment(
             manifest.close(state, error=str(error) or type(error).__name__, **run.results)
             database.update_run(state=state)
             raise
+        finally:
+            for tracker in trackers:
+                tracker.close()
         run.results["final_hash"] = fingerprint.digest
         database.finish_run(fingerprint.digest)
         manifest.close("finished", **run.results)

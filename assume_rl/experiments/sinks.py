@@ -1,11 +1,13 @@
 """Sinks that experiments put in front of the database."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from assume_rl.results.sinks import DatabaseSink, MemorySink
+from assume_rl.results.tracking import Tracker, track_updates
 
 
 class Fingerprint:
@@ -44,6 +46,7 @@ class Tee:
     """Writes rows to the database, into the fingerprint and, some tables, to memory.
 
     :param rows: that passed before.
+    :param trackers: are shown what updates brought.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class Tee:
         memory: MemorySink,
         keep: frozenset[str],
         rows: int = 0,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
+        self._trackers = trackers
         self.rows = rows  # that have passed
         self._database = database
         self._fingerprint = fingerprint
@@ -67,3 +72,5 @@ class Tee:
         self._database.write(table, columns)
         if table in self._keep:
             self._memory.write(table, columns)
+        if table == "rl_grad_params":
+            track_updates(self._trackers, columns)

@@ -29,6 +29,7 @@ def train(
     csv: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    track: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> TrainResult:
     """Train, evaluate at intervals, keep the best; then record a run on the last policies.
@@ -45,12 +46,14 @@ def train(
     :param resume: go on with the training that `out` holds, which must be of the same settings,
         from its latest checkpoint; if there is none yet, start. The results are those of a training
         that was never interrupted.
+    :param track: names of `results.tracking.TRACKERS` that are told how the training goes, beside
+        `metrics.jsonl`.
     :raises AssumeRlError: something the user can mend.
     """
     task = training_task(scenario, policies, device, engine)
     chosen = draw_seed(task.compiled.scenario, seed)
     place = Place(Places(out, db, csv, overwrite), chosen)
-    return train_all(task, [place], resume, observer or Silent())[0]
+    return train_all(task, [place], resume, track, observer or Silent())[0]
 
 
 def train_seeds(
@@ -65,6 +68,7 @@ def train_seeds(
     csv: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    track: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> tuple[TrainResult, ...]:
     """Train once per seed, as `train` does; the batch engine trains all of them at once.
@@ -86,7 +90,7 @@ def train_seeds(
         places = [place for place in places if not is_finished(place.folder(task))]
         if not places:
             raise ResultsError(f"all trainings in '{common}' are finished; nothing to resume")
-    return train_all(task, places, resume, observer or Silent())
+    return train_all(task, places, resume, track, observer or Silent())
 
 
 def train_places(
@@ -97,8 +101,9 @@ def train_places(
     device: str | None = None,
     engine: EngineName = "auto",
     resume: bool = False,
+    track: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> tuple[TrainResult, ...]:
     """Train once per place, as `train` does; the batch engine trains all of them at once."""
     task = training_task(scenario, policies, device, engine)
-    return train_all(task, places, resume, observer or Silent())
+    return train_all(task, places, resume, track, observer or Silent())

@@ -20,6 +20,7 @@ from assume_rl.experiments.train_places import Place, Start, groups, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
 from assume_rl.results.metrics import JsonLines, write_kpis
+from assume_rl.results.tracking import track_episode
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class TrainResult:
 
 
 def train_all(
-    task: Task, places: Sequence[Place], resume: bool, observer: Observer
+    task: Task, places: Sequence[Place], resume: bool, track: Sequence[str], observer: Observer
 ) -> tuple[TrainResult, ...]:
     """Train all seeds; those that are equally far side by side if the engine can."""
     begun = starts(task, places, resume=resume)
@@ -46,14 +47,16 @@ def train_all(
         check_markets(task, [place.seed for place in places])
     results: dict[int, TrainResult] = {}
     for group in groups(begun, task):
-        results |= zip(group, _train(task, [begun[k] for k in group], observer), strict=True)
+        results |= zip(group, _train(task, [begun[k] for k in group], track, observer), strict=True)
     return tuple(results[k] for k in range(len(places)))
 
 
-def _train(task: Task, begun: Sequence[Start], observer: Observer) -> tuple[TrainResult, ...]:
+def _train(
+    task: Task, begun: Sequence[Start], track: Sequence[str], observer: Observer
+) -> tuple[TrainResult, ...]:
     """Train a group, then finish the results of each seed."""
     with ExitStack() as stack:
-        runs = [stack.enter_context(_open(task, start)) for start in begun]
+        runs = [stack.enter_context(_open(task, start, track)) for start in begun]
         reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
         if not begun[0].over:
             _play(task, runs, begun, reports, observer)
@@ -66,7 +69,7 @@ def _train(task: Task, begun: Sequence[Start], observer: Observer) -> tuple[Trai
     return results
 
 
-def _open(task: Task, start: Start) -> AbstractContextManager[Experiment]:
+def _open(task: Task, start: Start, track: Sequence[str]) -> AbstractContextManager[Experiment]:
     place = start.place
     return open_experiment(
         task.compiled,
@@ -79,6 +82,7 @@ def _open(task: Task, start: Start) -> AbstractContextManager[Experiment]:
         reads=task.start_from,
         simulation=place.simulation(task),
         resumed=None if start.found is None else start.found.mark,
+        track=track,
     )
 
 
@@ -119,6 +123,8 @@ def _play(
             for seed, report in played.items():
                 reports[seed].append(report)
                 files[seed].write(asdict(report))
+                done = next(r.episode for r in reversed(reports[seed]) if not r.evaluation)
+                track_episode(runs[seed].trackers, asdict(report), done)
             observer.episode(_mean(played))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assume_rl.experiments.case import Places, description
+from assume_rl.experiments.case import Places
+from assume_rl.experiments.description import description
 from assume_rl.experiments.outputs import MANIFEST, check_policy_copy, read_manifest
 from assume_rl.experiments.resuming import (
     Found,

@@ -1,49 +1,49 @@
 """`config.yaml`: one study case, with overrides, as a validated `StudyCase`."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from assume_rl.errors import nearest
+from assume_rl.errors import ScenarioError, nearest
+from assume_rl.scenario.overrides import override_setting
 from assume_rl.scenario.problems import Location, Problems, explain
 from assume_rl.scenario.schema import UNREAD_KEYS, StudyCase
+from assume_rl.scenario.yaml_file import read_yaml
 
 CONFIG_FILE = "config.yaml"
 
-# Sections that an override may open where the study case has none.
-OPTIONAL_SECTIONS = (
-    "learning_config",
-    "bidding_strategy_params",
-    "forecast_algorithms",
-    "policies",
-)
 
+def read_cases(folder: Path) -> dict[str, Any]:
+    """Study cases of a folder by name, as they are written.
 
-class _Loader(yaml.SafeLoader):
-    """YAML, but a key written twice is an error instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        written = [k.value for k, _ in node.value if k.tag != "tag:yaml.org,2002:merge"]
-        for key in written:
-            if written.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is written twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
+    :raises ScenarioError: there is no such folder, or no file that holds study cases.
+    """
+    if not folder.is_dir():
+        raise ScenarioError(f"{folder}: is not a folder{_nearest_folder(folder)}")
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise ScenarioError(f"{CONFIG_FILE}: is missing in {folder}")
+    content = read_yaml(path)
+    if not isinstance(content, dict) or not content:
+        raise ScenarioError(f"{CONFIG_FILE}: must map study-case names to settings")
+    return {str(name): settings for name, settings in content.items()}
 
 
 def read_case(
-    folder: Path, case: str | None, overrides: Mapping[str, Any], problems: Problems
+    cases: Mapping[str, Any],
+    folder: Path,
+    case: str | None,
+    overrides: Mapping[str, Any],
+    problems: Problems,
 ) -> tuple[str, StudyCase]:
-    """Name and settings of a study case (None: the first one of the file).
+    """Name and settings of one of the `cases` of a folder (None: the first one).
 
-    `overrides` replaces settings by dotted key (`learning_config.gamma`); text is read as YAML.
+    `overrides` replaces settings by dotted key (`learning_config.gamma`).
     Raises `ScenarioError` through `problems`, with every problem of the configuration.
     """
-    cases = _cases(folder, problems)
     name = case or next(iter(cases))
     if name not in cases:
         problems.error(CONFIG_FILE, f"unknown study case '{name}'; {nearest(name, cases)}")
@@ -54,42 +54,23 @@ def read_case(
         problems.check()
     settings = _drop_unread(settings, f"{CONFIG_FILE}, {name}", problems)
     for key, value in overrides.items():
-        settings = _override(settings, key, value, problems)
-    settings = _prefix_paths(settings, folder)
-    return name, _validate(settings, name, overrides, problems)
+        settings = override_setting(settings, key, value, problems)
+    return name, _validate(_prefix_paths(settings, folder), name, problems)
 
 
-def _cases(folder: Path, problems: Problems) -> dict[str, Any]:
-    path = folder / CONFIG_FILE
-    content: Any = None
-    if not folder.is_dir():
-        problems.error(str(folder), "is not a folder")
-    elif not path.is_file():
-        problems.error(CONFIG_FILE, f"is missing in {folder}")
-    else:
-        content = _parse(path, problems)
-    if _holds_itself(content):
-        problems.error(CONFIG_FILE, "an anchor (&) holds an alias (*) of itself")
-    problems.check()
-    if not isinstance(content, dict) or not content:
-        problems.error(CONFIG_FILE, "must map study-case names to settings")
-        problems.check()
-    return {str(name): settings for name, settings in content.items()}
-
-
-def _parse(path: Path, problems: Problems) -> Any:
-    try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
-    except UnicodeDecodeError:
-        problems.error(CONFIG_FILE, "is not UTF-8 text")
-    except yaml.YAMLError as error:
-        problems.error(CONFIG_FILE, f"is not valid YAML: {' '.join(str(error).split())}")
-    return None
-
-
-def _holds_itself(node: Any, above: frozenset[int] = frozenset()) -> bool:
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return id(node) in above or any(_holds_itself(c, above | {id(node)}) for c in children)
+def _nearest_folder(path: Path) -> str:
+    """The folder that was meant, or as much of the way to it as exists; a sentence's end."""
+    found = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        if (found / part).is_dir():
+            found /= part
+            continue
+        there = [] if (found / part).exists() else [p.name for p in found.iterdir() if p.is_dir()]
+        close = difflib.get_close_matches(part, there, n=1)
+        if not close:
+            return "" if found == Path(path.anchor) else f"; '{found}' is the nearest that exists"
+        found /= close[0]
+    return f"; did you mean '{found}'?"
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
@@ -102,39 +83,6 @@ def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
         problems.warn(f"{where}.{key}", "nothing reads this key")
     kept = {k: v for k, v in settings.items() if k not in UNREAD_KEYS}
     return {k: _drop_unread(v, f"{where}.{k}", problems) for k, v in kept.items()}
-
-
-def _override(settings: dict[str, Any], key: str, value: Any, problems: Problems) -> dict[str, Any]:
-    """`settings` with the value at dotted `key` replaced; validation judges the last part."""
-    if isinstance(value, str):
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            problems.error(f"override {key}", f"{value!r} is not valid YAML")
-            return settings
-    try:
-        replaced: dict[str, Any] = _replace(settings, key.split("."), value)
-    except KeyError as error:
-        problems.error(f"override {key}", str(error.args[0]))
-        return settings
-    return replaced
-
-
-def _replace(node: Any, parts: list[str], value: Any) -> Any:
-    head, *rest = parts
-    if isinstance(node, list) and head.isdigit() and int(head) < len(node):
-        new = value if not rest else _replace(node[int(head)], rest, value)
-        return [new if i == int(head) else old for i, old in enumerate(node)]
-    if not isinstance(node, dict):
-        raise KeyError(f"there is no '{head}' to set")
-    if not rest:
-        return {**node, head: value}
-    child = node.get(head)
-    if child is None:
-        if head not in OPTIONAL_SECTIONS:
-            raise KeyError(f"unknown key '{head}'; {nearest(head, [*node, *OPTIONAL_SECTIONS])}")
-        child = {}
-    return {**node, head: _replace(child, rest, value)}
 
 
 def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
@@ -153,15 +101,13 @@ def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
     return str(path if path.is_relative_to(folder) else folder / path)
 
 
-def _validate(
-    settings: dict[str, Any], case: str, overrides: Mapping[str, Any], problems: Problems
-) -> StudyCase:
+def _validate(settings: dict[str, Any], case: str, problems: Problems) -> StudyCase:
     if "learning_mode" in settings:
         problems.error(
             f"{CONFIG_FILE}, {case}.learning_mode", "belongs into the section learning_config"
         )
         settings = {k: v for k, v in settings.items() if k != "learning_mode"}
-    config = _repaired(settings, case, overrides, problems)
+    config = _repaired(settings, case, problems)
     if config is None:
         problems.check()
         raise AssertionError("a study case is refused with at least one problem")
@@ -171,11 +117,7 @@ def _validate(
 
 
 def _repaired(
-    settings: Any,
-    case: str,
-    overrides: Mapping[str, Any],
-    problems: Problems,
-    follow_up: bool = False,
+    settings: Any, case: str, problems: Problems, follow_up: bool = False
 ) -> StudyCase | None:
     """The study case; if it is refused, what is left without the refused parts.
 
@@ -189,12 +131,12 @@ def _repaired(
         for kind, location, sentence in explain(error, StudyCase):
             # Leaving a part out must not be told as a fault of its own.
             if not (follow_up and kind in ("missing", "too_short")):
-                problems.error(_where(location, case, overrides), sentence)
+                problems.error(_where(location, case), sentence)
             part = location[:-1] if kind == "missing" else location
             rest = _without(rest, part) if part else {}
     if not rest or rest == settings:
         return None
-    return _repaired(rest, case, overrides, problems, follow_up=True)
+    return _repaired(rest, case, problems, follow_up=True)
 
 
 def _without(node: Any, location: Location) -> Any:
@@ -210,10 +152,8 @@ def _without(node: Any, location: Location) -> Any:
     return {key: value for key, value in node.items() if key != head}
 
 
-def _where(location: Location, case: str, overrides: Mapping[str, Any]) -> str:
+def _where(location: Location, case: str) -> str:
     key = ".".join(map(str, location))
-    if any(key == o or key.startswith(f"{o}.") for o in overrides):
-        return f"override {key}"
     return f"{CONFIG_FILE}, {case}.{key}" if key else f"{CONFIG_FILE}, {case}"
 
 

@@ -1,22 +1,28 @@
 """A scenario folder and a study case to validated data; every problem is told at once."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from assume_rl.errors import ScenarioError
 from assume_rl.scenario.checks import check_scenario
-from assume_rl.scenario.config import CONFIG_FILE, read_case
+from assume_rl.scenario.config import CONFIG_FILE, read_case, read_cases
 from assume_rl.scenario.files import optional_file, required_file
+from assume_rl.scenario.overrides import split
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.series import read_all_series
-from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.table_overrides import with_overrides
+from assume_rl.scenario.types import Scenario, Series
 from assume_rl.scenario.units import Demand, Plant, read_units
 
+NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
     "storage_units": "storage units",
     "exchange_units": "exchange units",
@@ -31,40 +37,110 @@ def load_scenario(
     path: str | Path,
     case: str | None = None,
     *,
-    overrides: Mapping[str, Any] = MappingProxyType({}),
+    overrides: Mapping[str, Any] = NO_OVERRIDES,
     strict: bool = False,
 ) -> Scenario:
     """Read and validate one study case of the folder `path`.
 
     :param case: study case; by default the first one of `config.yaml`
-    :param overrides: settings by dotted key, e.g. ``{"learning_config.gamma": 0.9}``; text is read
-        as YAML
+    :param overrides: changes by dotted key, e.g. ``{"learning_config.gamma": 0.9}`` or
+        ``{"units.coal.max_power": 500}``, see `scenario.overrides`; text is read as YAML
     :param strict: whether what nothing reads (an unknown column) is an error instead of a warning
     :raises ScenarioError: with every problem found
     """
-    problems = Problems(strict=strict)
-    folder = Path(path)
-    name, config = read_case(folder, case, overrides, problems)
+    return Reader(strict=strict).load(path, case, overrides=overrides)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the files of a study case hold, apart from its settings."""
+
+    plants: tuple[Plant, ...]
+    demands: tuple[Demand, ...]
+    series: Series
+    problems: Problems  # of reading them
+
+
+class Reader:
+    """Reads many study cases; a file that several of them need is read once.
+
+    It does not notice when a file changes.
+
+    :param strict: see `load_scenario`.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self._cases: dict[Path, dict[str, Any]] = {}
+        self._tables: dict[str, Tables] = {}
+
+    def cases(self, path: str | Path) -> tuple[str, ...]:
+        """Names of the study cases of a folder; `ScenarioError` if it has none."""
+        return tuple(self._cases_of(Path(path)))
+
+    def load(
+        self,
+        path: str | Path,
+        case: str | None = None,
+        *,
+        overrides: Mapping[str, Any] = NO_OVERRIDES,
+    ) -> Scenario:
+        """See `load_scenario`."""
+        try:
+            scenario = self._load(Path(path), case, overrides)
+        except ScenarioError as error:
+            raise ScenarioError(_named(p, overrides) for p in error.problems) from None
+        warnings = tuple(_named(warning, overrides) for warning in scenario.warnings)
+        return dataclasses.replace(scenario, warnings=warnings)
+
+    def _cases_of(self, folder: Path) -> dict[str, Any]:
+        if folder not in self._cases:
+            self._cases[folder] = read_cases(folder)
+        return self._cases[folder]
+
+    def _load(self, folder: Path, case: str | None, overrides: Mapping[str, Any]) -> Scenario:
+        problems = Problems(strict=self._strict)
+        settings, changes = split(overrides, problems)
+        name, config = read_case(self._cases_of(folder), folder, case, settings, problems)
+        index = _calendar(name, config, problems)
+        tables = self._tables_of(folder, config, index)
+        problems.errors += tables.problems.errors
+        problems.warnings += tables.problems.warnings
+        scenario = Scenario(
+            folder=folder,
+            name=folder.resolve().name,
+            case=name,
+            config=config,
+            plants=tables.plants,
+            demands=tables.demands,
+            index=index,
+            series=tables.series,
+            warnings=(),
+        )
+        if not problems.errors:  # else what is to be changed may be missing
+            scenario = with_overrides(scenario, changes, problems)
+        check_scenario(scenario, problems)
+        problems.check()
+        return dataclasses.replace(scenario, warnings=tuple(problems.warnings))
+
+    def _tables_of(self, folder: Path, config: StudyCase, index: pd.DatetimeIndex) -> Tables:
+        # Of learning and markets, tables depend on nothing but the names of the markets.
+        rest = config.model_dump_json(exclude={"learning_config", "markets_config"})
+        key = repr((folder, list(config.markets_config), rest))
+        if key not in self._tables:
+            self._tables[key] = _read_tables(folder, config, index, Problems(strict=self._strict))
+        return self._tables[key]
+
+
+def _read_tables(
+    folder: Path, config: StudyCase, index: pd.DatetimeIndex, problems: Problems
+) -> Tables:
     _refuse_unsupported_files(folder, config, problems)
     markets = config.markets_config
     plants = read_units(required_file(folder, config, "powerplant_units"), Plant, markets, problems)
     demands = read_units(required_file(folder, config, "demand_units"), Demand, markets, problems)
-    index = _calendar(name, config, problems)
     series = read_all_series(folder, config, plants, demands, index, problems)
-    scenario = Scenario(
-        folder=folder,
-        name=folder.resolve().name,
-        case=name,
-        config=config,
-        plants=plants,
-        demands=demands,
-        index=index,
-        series=series,
-        warnings=(),
-    )
-    check_scenario(scenario, problems)
-    problems.check()
-    return dataclasses.replace(scenario, warnings=tuple(problems.warnings))
+    return Tables(plants, demands, series, problems)
 
 
 def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problems) -> None:
@@ -83,3 +159,16 @@ def _calendar(case: str, config: StudyCase, problems: Problems) -> pd.DatetimeIn
         problems.error(f"{CONFIG_FILE}, {case}.time_step", "is longer than the whole calendar")
         problems.check()
     return index
+
+
+def _named(sentence: str, overrides: Mapping[str, Any]) -> str:
+    """A problem, at the override that made it instead of at the place that was overridden."""
+    where, _, what = sentence.partition(": ")
+    setting = where.removeprefix(f"{CONFIG_FILE}, ").partition(".")[2]
+    if any(f"{setting}.".startswith(f"{key}.") for key in overrides):
+        return f"override {setting}: {what}"
+    cell = re.search(r", row '(.*?)'(?:, column '(.*)')?$", where)
+    key = f"units.{cell[1]}.{cell[2] or ''}" if cell else ""
+    if cell and any(given.startswith(key) for given in overrides):
+        return f"override {key.removesuffix('.')}: {what}"
+    return sentence

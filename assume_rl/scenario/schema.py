@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig, duration_seconds
@@ -54,9 +61,10 @@ def _instant(value: Any) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds)]
-PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+_TEXT = WithJsonSchema({"type": "string"})  # as which it is written
+Seconds = Annotated[int, BeforeValidator(_seconds), _TEXT]
+PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds), _TEXT]
+Instant = Annotated[datetime, BeforeValidator(_instant), _TEXT]
 
 
 class Section(BaseModel):
@@ -171,7 +179,7 @@ class StudyCase(Section):
     """First step of the calendar."""
     end_date: Instant
     """Last step of the calendar, included."""
-    time_step: Annotated[int, BeforeValidator(_step)]
+    time_step: Annotated[int, BeforeValidator(_step), _TEXT]
     """Length of a step."""
     markets_config: dict[str, Market]
     """Markets by name."""

@@ -1,8 +1,10 @@
 """What a scenario folder becomes: validated plain data first, tensors after."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -36,6 +38,8 @@ class Scenario:
     index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
     series: Series
     warnings: tuple[str, ...]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What was changed in the tables, by dotted key; changed settings are in `config`."""
 
     @property
     def simulation_id(self) -> str:

@@ -1,0 +1,135 @@
+"""Changes of a scenario by dotted key.
+
+::
+
+    learning_config.gamma: 0.9              any setting of `config.yaml`
+    units.coal_new.max_power: 500           any column of the unit tables
+    fuel_prices.natural gas: 30             EUR/MWh thermal, EUR/t for co2; or {scale: 1.2}
+    demand.town: {scale: 1.05}              or MW
+    availability.wind: {scale: 0.9}         or a share in [0, 1]
+
+The first kind is applied here, the others by `table_overrides`.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from assume_rl.errors import nearest
+from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.problems import Problems
+from assume_rl.scenario.schema import Market, StrategyParams, StudyCase
+from assume_rl.scenario.yaml_file import read_value
+
+TABLES = ("units", "fuel_prices", "demand", "availability")
+"""First parts of keys that change tables, not settings."""
+
+# Sections that an override may open where the study case has none.
+OPTIONAL_SECTIONS = (
+    "learning_config",
+    "bidding_strategy_params",
+    "forecast_algorithms",
+    "policies",
+)
+
+
+def split(
+    overrides: Mapping[str, Any], problems: Problems
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Overrides of settings, and those of tables; text is read as YAML."""
+    settings: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    for key, given in overrides.items():
+        try:
+            value = read_value(given) if isinstance(given, str) else given
+        except ValueError as error:
+            problems.error(f"override {key}", str(error))
+            continue
+        if key.split(".")[0] in TABLES:
+            tables |= flatten(key, value)
+        else:
+            settings[key] = value
+    return settings, tables
+
+
+def flatten(key: str, value: Any) -> dict[str, Any]:
+    """The leaves of `value` by dotted key.
+
+    >>> flatten("demand", {"town": {"scale": 1.05}})
+    {'demand.town.scale': 1.05}
+    """
+    if not isinstance(value, Mapping) or not value:
+        return {key: value}
+    parts = (flatten(f"{key}.{name}", part) for name, part in value.items())
+    return {leaf: found for part in parts for leaf, found in part.items()}
+
+
+def as_text(value: str) -> str:
+    """Text that an override reads as `value`, whatever it looks like.
+
+    >>> as_text("pay_as_bid"), as_text("7")
+    ('pay_as_bid', '"7"')
+    """
+    try:
+        plain = read_value(value) == value
+    except ValueError:
+        plain = False
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def override_setting(
+    settings: dict[str, Any], key: str, value: Any, problems: Problems
+) -> dict[str, Any]:
+    """`settings` with the value at dotted `key` replaced; validation judges the last part."""
+    head, *rest = key.split(".")
+    if head not in settings and head not in StudyCase.model_fields:
+        name = f" '{head}'" if rest else ""
+        problems.error(f"override {key}", f"unknown key{name}; {_suggestion(head, settings)}")
+        return settings
+    try:
+        replaced: dict[str, Any] = _replace(settings, [head, *rest], value)
+    except KeyError as error:
+        problems.error(f"override {key}", str(error.args[0]))
+        return settings
+    return replaced
+
+
+def _replace(node: Any, parts: list[str], value: Any) -> Any:
+    head, *rest = parts
+    if isinstance(node, list) and head.isdigit() and int(head) < len(node):
+        new = value if not rest else _replace(node[int(head)], rest, value)
+        return [new if i == int(head) else old for i, old in enumerate(node)]
+    if not isinstance(node, dict):
+        raise KeyError(f"there is no '{head}' to set")
+    if not rest:
+        return {**node, head: value}
+    child = node.get(head)
+    if child is None:
+        if head in StudyCase.model_fields and head not in OPTIONAL_SECTIONS:
+            raise KeyError(f"there is no section '{head}'")
+        if head not in OPTIONAL_SECTIONS:
+            raise KeyError(f"unknown key '{head}'; {nearest(head, map(str, node))}")
+        child = {}
+    return {**node, head: _replace(child, rest, value)}
+
+
+def _suggestion(head: str, settings: Mapping[str, Any]) -> str:
+    """The nearest key, with its section where that was left out."""
+    places = _places(settings)
+    close = difflib.get_close_matches(head, places, n=1)
+    return f"did you mean '{places[close[0]]}'?" if close else nearest(head, StudyCase.model_fields)
+
+
+def _places(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Where a key belongs, by its last part; what is nearer to the top wins."""
+    markets = settings.get("markets_config")
+    names = [str(name) for name in markets] if isinstance(markets, Mapping) else []
+    sections = {
+        **{f"markets_config.{name}.": Market.model_fields for name in names[:1]},
+        "markets_config.": names,
+        "bidding_strategy_params.": StrategyParams.model_fields,
+        "learning_config.": LearningConfig.model_fields,
+        "": [*StudyCase.model_fields, *TABLES],
+    }
+    return {str(key): f"{section}{key}" for section, keys in sections.items() for key in keys}

@@ -1,0 +1,172 @@
+"""Changes of units, fuel prices, demand and availability, made once the tables are read."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from assume_rl.errors import nearest
+from assume_rl.scenario.problems import Problems, explain
+from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.units import BIDDING, FORECAST, Demand, Unit
+
+SCALE = "scale"
+LABELLED = {BIDDING: "bidding", FORECAST: "forecast"}  # prefix of columns: field of a unit
+POWERS = ("max_power", "min_power")
+
+Row = TypeVar("Row", bound=Unit)
+
+
+def with_overrides(scenario: Scenario, given: Mapping[str, Any], problems: Problems) -> Scenario:
+    """`scenario` with its tables changed; what cannot be changed is noted.
+
+    :param given: scalars by key, the first part of which is one of `overrides.TABLES`.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in given.items():
+        table, _, rest = key.partition(".")
+        changes.setdefault(table, {})[rest] = value
+    scenario = _with_units(scenario, changes.pop("units", {}), problems)
+    for table, own in changes.items():
+        scenario = _with_series(scenario, table, own, problems)
+    return dataclasses.replace(scenario, overrides=dict(given))
+
+
+# --- units -------------------------------------------------------------------------------------
+
+
+def _with_units(scenario: Scenario, given: Mapping[str, Any], problems: Problems) -> Scenario:
+    units = {unit.id: unit for unit in (*scenario.plants, *scenario.demands)}
+    cells: dict[str, dict[str, Any]] = {}
+    for key, value in given.items():
+        name = _longest(key, units)
+        if name is None:
+            hint = nearest(key.rpartition(".")[0] or key, units)
+            problems.error(f"override units.{key}", f"there is no such unit; {hint}")
+        else:
+            cells.setdefault(name, {})[key[len(name) + 1 :]] = value
+    markets = scenario.config.markets_config
+
+    def changed(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        return tuple(
+            _changed(row, cells[row.id], markets, problems) if row.id in cells else row
+            for row in rows
+        )
+
+    return dataclasses.replace(
+        scenario, plants=changed(scenario.plants), demands=changed(scenario.demands)
+    )
+
+
+def _longest(key: str, names: Iterable[str]) -> str | None:
+    """The longest of `names` that `key` is, or begins with before a dot."""
+    return max((n for n in names if f"{key}.".startswith(f"{n}.")), key=len, default=None)
+
+
+def _changed(
+    unit: Row, cells: Mapping[str, Any], markets: Iterable[str], problems: Problems
+) -> Row:
+    """`unit` as if its table had these cells; None is an absent column."""
+    row = unit.model_dump()
+    if isinstance(unit, Demand):  # whose sign does not matter
+        row |= {name: abs(row[name]) for name in POWERS}
+    for column, value in cells.items():
+        where = f"override units.{unit.id}.{column}"
+        if isinstance(value, list | Mapping):
+            problems.error(where, f"must be a single value, not {value!r}")
+        elif not _is_column(type(unit), column, markets):
+            hint = nearest(column, _columns(type(unit), markets))
+            problems.error(where, f"unknown column; {hint}")
+        else:
+            _set_cell(row, column, value, absolute=isinstance(unit, Demand))
+    try:
+        return type(unit).model_validate(row)
+    except ValidationError as error:
+        for _, location, sentence in explain(error, type(unit)):
+            column = f".{location[0]}" if location else ""
+            problems.error(f"override units.{unit.id}{column}", sentence)
+        return unit
+
+
+def _columns(model: type[Unit], markets: Iterable[str]) -> list[str]:
+    fields = [name for name in model.model_fields if name not in ("id", *LABELLED.values())]
+    return [*fields, *(f"{BIDDING}{market}" for market in markets)]
+
+
+def _is_column(model: type[Unit], column: str, markets: Iterable[str]) -> bool:
+    return column in _columns(model, markets) or column.startswith(FORECAST)
+
+
+def _set_cell(row: dict[str, Any], column: str, value: Any, *, absolute: bool) -> None:
+    """Write `value` as the text that the table would have."""
+    place, name = row, column
+    for prefix, field in LABELLED.items():
+        if column.startswith(prefix):
+            place, name = row[field], column.removeprefix(prefix)
+    if value is None:
+        place.pop(name, None)
+    elif absolute and name in POWERS:
+        place[name] = str(value).removeprefix("-")
+    else:
+        place[name] = str(value)
+
+
+# --- series ------------------------------------------------------------------------------------
+
+KINDS = {"fuel_prices": "fuel", "demand": "demand unit", "availability": "power plant"}
+
+
+def _with_series(
+    scenario: Scenario, table: str, given: Mapping[str, Any], problems: Problems
+) -> Scenario:
+    frame: pd.DataFrame = getattr(scenario.series, table).copy()
+    known = _known(scenario, table, frame)
+    for key, value in sorted(given.items()):  # a constant before its scale
+        where = f"override {table}.{key}" if key else f"override {table}"
+        name = _longest(key, known)
+        rest = "" if name is None else key[len(name) + 1 :]
+        if name is None:
+            problems.error(where, f"there is no such {KINDS[table]}; {nearest(key, known)}")
+        elif rest not in ("", SCALE):
+            problems.error(where, f"unknown key '{rest}'; {nearest(rest, [SCALE])}")
+        elif (wrong := _fault(table, value, scale=rest == SCALE)) is not None:
+            problems.error(where, wrong)
+        elif rest == SCALE and table == "fuel_prices" and name not in frame:
+            problems.error(where, "the fuel has no price to scale; write a number")
+        else:
+            old = frame[name] if rest == SCALE and name in frame else 1.0
+            new = pd.Series(old, index=frame.index) * float(value)
+            frame[name] = _in_bounds(table, new)
+    series = dataclasses.replace(scenario.series, **{table: frame})
+    return dataclasses.replace(scenario, series=series)
+
+
+def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
+    """Names that a table has, or could have, a column of."""
+    if table == "demand":
+        return [unit.id for unit in scenario.demands]
+    if table == "availability":
+        return [unit.id for unit in scenario.plants]
+    used = {plant.fuel_type for plant in scenario.plants} | {"co2"}
+    return sorted(used | set(map(str, frame.columns)))
+
+
+def _fault(table: str, value: Any, *, scale: bool) -> str | None:
+    """What is wrong with a value, if anything is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return f"must be a number{'' if scale else f' or {{{SCALE}: number}}'}, not {value!r}"
+    if scale and value < 0:
+        return f"must not be negative, not {value!r}"
+    if table == "availability" and not scale and not 0 <= value <= 1:
+        return f"must lie between 0 and 1, not {value!r}"
+    return None
+
+
+def _in_bounds(table: str, values: "pd.Series[float]") -> "pd.Series[float]":
+    """Demand is negative whatever its sign; shares end at 1."""
+    if table == "demand":
+        return -values.abs()
+    return values.clip(0, 1) if table == "availability" else values
