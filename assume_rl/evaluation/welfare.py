@@ -1,0 +1,85 @@
+"""Who gains what from cleared orders, and what bidding above cost destroys.
+
+Arrays are `(hour, order)`; prices and costs EUR/MWh, volumes MW, sales > 0, purchases < 0, as in
+the table `market_orders`. Results are EUR per hour of the calendar, `(hour,)`, if a step is
+`hours` long.
+
+Source: Borenstein, Bushnell and Wolak 2002, "Measuring market inefficiencies in California's
+restructured wholesale electricity market", American Economic Review 92(5).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assume_rl.errors import ConfigurationError
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Welfare:
+    """Gains of an auction's trade, EUR, `(hour,)`."""
+
+    consumer_surplus: FloatArray  # what buyers would have paid at most, less what they paid
+    producer_surplus: FloatArray  # what sellers were paid, less their cost
+    payments: FloatArray  # of buyers
+    revenue: FloatArray  # of sellers; the rest of the payments stays with the market
+
+    @property
+    def total(self) -> FloatArray:
+        """Worth to buyers less cost of sellers."""
+        return self.consumer_surplus + self.producer_surplus + self.payments - self.revenue
+
+
+def welfare(
+    worth: ArrayLike, accepted: ArrayLike, paid: ArrayLike, *, hours: float = 1.0
+) -> Welfare:
+    """Surpluses of cleared orders; a demand that pays any price gains up to its price limit.
+
+    :param worth: EUR/MWh, a buyer's limit price (its bid) or a seller's true marginal cost
+    :param accepted: MW, sales > 0
+    :param paid: EUR/MWh that each accepted order pays or is paid; ignored elsewhere
+    """
+    value, volume = _floats(worth), _floats(accepted) * hours
+    money = np.where(volume == 0, 0, _floats(paid)) * volume
+    gain = money - np.where(volume == 0, 0, value) * volume
+    buys = volume < 0
+    return Welfare(
+        consumer_surplus=np.where(buys, gain, 0).sum(-1),
+        producer_surplus=np.where(buys, 0, gain).sum(-1),
+        payments=-np.where(buys, money, 0).sum(-1),
+        revenue=np.where(buys, 0, money).sum(-1),
+    )
+
+
+def greatest_welfare(worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0) -> FloatArray:
+    """What trade would have gained had all offered all they have at `worth`, EUR, `(hour,)`.
+
+    By duality the most that divisible orders in one zone can gain is the least, over all prices, of
+    the surplus that everybody would like to have at that price; it lies at an order's price.
+
+    :param worth: EUR/MWh, as in `welfare`
+    :param volume: MW that could be sold (> 0) or bought (< 0); 0 is an empty slot
+    """
+    value, amount = _floats(worth), _floats(volume) * hours
+    if value.shape != amount.shape or value.ndim != 2:
+        raise ConfigurationError(
+            f"worth {value.shape} and volume {amount.shape}: expected (hour, order) twice"
+        )
+    value = np.where(amount == 0, 0, value)  # an empty slot may have no price
+    best = np.full(len(value), np.inf)
+    for price in value.T:
+        wanted = np.maximum((price[:, None] - value) * amount, 0).sum(-1)
+        best = np.minimum(best, wanted)
+    return np.where(np.isinf(best), 0, best)
+
+
+def deadweight_loss(actual: Welfare, greatest: ArrayLike) -> FloatArray:
+    """Gains of trade that were missed, EUR, `(hour,)`; below 0 if `greatest` lacks an order."""
+    return _floats(greatest) - actual.total
+
+
+def _floats(values: ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)
