@@ -5,7 +5,7 @@ Rows are streamed; a file appears when it is whole.
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, CursorResult, Engine
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_there, create_engine, readable_errors
-from assume_rl.results.parquet import check_parquet, parquet_writer
+from assume_rl.results.parquet import Group, check_parquet, parquet_writer
 from assume_rl.results.study_reading import tidy
 from assume_rl.results.study_tables import STUDY, study_column
 from assume_rl.results.tables import METADATA, column_of, table_of
@@ -37,15 +37,14 @@ def export_csv(database: str | Engine, folder: Path, simulation: str | None = No
 
     `simulation`: only this one's rows; None: all. Returns the files written.
     """
+    written = []
     with _connected(database) as connection:
-        written = []
         for table in result_tables(connection):
-            rows = _rows(connection, table, simulation)
-            first = rows.fetchone()
-            if first is not None:
-                written.append(Path(folder) / f"{table.name}.csv")
-                with whole(written[-1]) as path:
-                    _write_csv(path, table, chain([first], rows))
+            with closing(_rows(connection, table, simulation)) as rows:
+                first = rows.fetchone()
+                if first is not None:
+                    written.append(Path(folder) / f"{table.name}.csv")
+                    _write_csv(written[-1], table, chain([first], rows))
     return written
 
 
@@ -57,16 +56,15 @@ def export_parquet(database: str | Engine, folder: Path) -> list[Path]:
     :raises ConfigurationError: the extra `parquet` is not installed.
     """
     check_parquet()
+    written = []
     with _connected(database) as connection:
-        written = []
         for table in result_tables(connection):
-            groups = _rows(connection, table).partitions(GROUP)
-            first = next(groups, None)
-            if first is not None:
-                written.append(Path(folder) / f"{table.name}.parquet")
-                with whole(written[-1]) as path, parquet_writer(path, table.columns) as write:
-                    for group in chain([first], groups):
-                        write(group)
+            with closing(_rows(connection, table)) as rows:
+                groups = rows.partitions(GROUP)
+                first = next(groups, None)
+                if first is not None:
+                    written.append(Path(folder) / f"{table.name}.parquet")
+                    _write_parquet(written[-1], table, chain([first], groups))
     return written
 
 
@@ -144,10 +142,16 @@ def _rows(
 
 
 def _write_csv(path: Path, table: Stored, rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(column.name for column in table.columns)
         writer.writerows(map(_as_sqlite_has_it, row) for row in rows)
+
+
+def _write_parquet(path: Path, table: Stored, groups: Iterable[Group]) -> None:
+    with whole(path) as part, parquet_writer(part, table.columns) as write:
+        for group in groups:
+            write(group)
 
 
 def _as_sqlite_has_it(value: Any) -> Any:

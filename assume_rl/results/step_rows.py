@@ -60,8 +60,9 @@ def step_rows(run_id: str, step: str, database: Path) -> Generator[Rows]:
             names = _columns(connection, table)
             chosen = ", ".join(f'"{name}"' for name in names)
             query = f'SELECT ?, ?, {chosen} FROM "{table}"'
-            rows = connection.execute(query, (run_id, step))
-            yield Rows(table, ("run_id", "step", *map(study_name, names)), _taken(rows, database))
+            columns = ("run_id", "step", *map(study_name, names))
+            with closing(_taken(connection.execute(query, (run_id, step)), database)) as rows:
+                yield Rows(table, columns, rows)
 
 
 def present(connection: sqlite3.Connection) -> list[str]:
@@ -82,7 +83,7 @@ def _check_column(database: Path, table: str, name: str) -> None:
         raise ResultsError(f"'{database}' is of another version: {error}") from None
 
 
-def _taken(rows: sqlite3.Cursor, database: Path) -> Iterator[Row]:
+def _taken(rows: sqlite3.Cursor, database: Path) -> Generator[Row]:
     """The same rows; complaints are about this database, whoever takes them."""
     with _readable(database):
         yield from rows

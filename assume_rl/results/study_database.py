@@ -4,7 +4,7 @@ Each run is collected in one transaction that replaces its rows. So a run may be
 several processes, twice, or again after a crash: it is there once and whole, or not at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from typing import Self, TypeVar
@@ -45,10 +45,13 @@ class StudyDatabase:
         """
 
         def replace() -> None:
-            with writing(self._engine, gathered.run_id) as connection:
+            with (
+                closing(_rows(gathered)) as tables,
+                writing(self._engine, gathered.run_id) as connection,
+            ):
                 _delete(connection, gathered.run_id)
                 connection.execute(RUNS.insert(), dict(gathered.run))
-                for rows in _rows(gathered):
+                for rows in tables:
                     append(connection, STUDY.tables[rows.table], rows.columns, rows.rows)
 
         self._patiently(replace, _needed(gathered))
@@ -107,7 +110,7 @@ def _needed(gathered: Gathered) -> Names:
     return {table: sorted(columns) for table, columns in needed.items()}
 
 
-def _rows(gathered: Gathered) -> Iterator[Rows]:
+def _rows(gathered: Gathered) -> Generator[Rows]:
     """All rows of a run but that in `runs`."""
     yield Rows(METRICS.name, tuple(METRICS.columns.keys()), iter(gathered.metrics))
     yield Rows(EPISODES.name, tuple(EPISODES.columns.keys()), iter(gathered.episodes))
