@@ -1,0 +1,107 @@
+"""An attempt at a run: its lock, and what is written down when it begins and when it ends."""
+
+import platform
+import traceback
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from assume_rl.errors import AssumeRlError
+from assume_rl.experiments.outputs import read_manifest, versions
+from assume_rl.studies.records import (
+    LOCK,
+    STORED,
+    TRACE,
+    Record,
+    State,
+    now,
+    read_record,
+    run_folder,
+    write_record,
+)
+from assume_rl.studies.types import Run
+
+
+def hold(held: ExitStack, study_folder: Path, run: Run, patience: float) -> bool:
+    """Hold a run's lock until `held` ends, unless somebody else keeps it for `patience` seconds.
+
+    :raises OSError: nothing can be written there.
+    """
+    folder = run_folder(study_folder, run.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held.enter_context(FileLock(folder / LOCK, timeout=patience))
+    except Timeout:
+        return False
+    return True
+
+
+def begin(folder: Path, run: Run, study: str) -> Record:
+    """Record that a run is executed from now on; `OSError`, `ResultsError` if that fails."""
+    before = (read_record(folder) or Record.of(run, study)).labelled(run, study)
+    record = replace(
+        before,
+        state="running",
+        error=None,
+        attempts=before.attempts + 1,
+        finished=None,
+        host=platform.node(),
+        versions=versions(),
+    )
+    write_record(folder, record)
+    for name in (TRACE, STORED):
+        (folder / name).unlink(missing_ok=True)
+    return record
+
+
+def end(
+    folder: Path, record: Record, state: State, error: str | None = None, seconds: float = 0.0
+) -> Record:
+    """Record how a run ended; `ResultsError` if that cannot be written.
+
+    :param seconds: what this attempt took.
+    """
+    used = next((m for s in record.steps if (m := read_manifest(folder / s["name"]))), {})
+    ended = replace(
+        record,
+        state=state,
+        error=error,
+        finished=now(),
+        seconds=round(record.seconds + seconds, 3),
+        engine=str(used.get("engine", record.engine)),
+        device=str(used.get("device", record.device)),
+    )
+    write_record(folder, ended)
+    return ended
+
+
+def fail(folder: Path, record: Record, failure: Exception, seconds: float) -> Record:
+    """Record what stopped a run, with the traceback of what nobody expected."""
+    if not isinstance(failure, AssumeRlError | OSError):
+        with suppress(OSError):
+            (folder / TRACE).write_text("".join(traceback.format_exception(failure)))
+    return end(folder, record, "failed", sentence(failure), seconds)
+
+
+def relabel(study_folder: Path, run: Run, study: str) -> None:
+    """Let the record of a run that has ended say what it is called now; then it is to be stored.
+
+    :raises OSError, ResultsError: the record cannot be written.
+    """
+    folder = run_folder(study_folder, run.id)
+    record = read_record(folder)
+    if record is not None and record != record.labelled(run, study):
+        (folder / STORED).unlink(missing_ok=True)
+        write_record(folder, record.labelled(run, study))
+
+
+def sentence(failure: Exception) -> str:
+    """What failed, in one line."""
+    if isinstance(failure, OSError) and failure.strerror:
+        place = f"'{failure.filename}': " if failure.filename else ""
+        return f"{place}{failure.strerror}"
+    text = "; ".join(line.strip() for line in str(failure).splitlines() if line.strip())
+    name = type(failure).__name__
+    return (text or name) if isinstance(failure, AssumeRlError) else f"{name}: {text}"

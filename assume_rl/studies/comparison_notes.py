@@ -1,0 +1,68 @@
+"""What has to be said beside the figures of a comparison, in words."""
+
+from collections.abc import Iterator, Sequence
+
+from assume_rl.evaluation.significance import smallest_p
+from assume_rl.studies.contrasts import DesignScore
+
+
+def notes_on(scores: Sequence[DesignScore], baseline: str | None, level: float) -> tuple[str, ...]:
+    """A sentence each: seeds that are missing, too few seeds, several comparisons.
+
+    :param scores: with their contrasts; the baseline, if there is one, comes first
+    """
+    others = scores[1:] if baseline is not None else ()
+    pairs = [len(one.contrast.seeds) for one in others if one.contrast]
+    return (
+        *(note for one in scores for note in _missing(one)),
+        *(note for one in others for note in _unpaired(one, scores[0])),
+        *_too_few(pairs, 1 - level),
+        *_several(pairs, baseline),
+    )
+
+
+def _missing(score: DesignScore) -> Iterator[str]:
+    """Seeds without a value, those of one reason together."""
+    missing = score.runs.missing
+    for why in dict.fromkeys(missing.values()):
+        seeds = [seed for seed, reason in missing.items() if reason == why]
+        yield f"design '{score.design}' lacks {_seeds(seeds)}: {why}"
+    if len(score.runs.values) == 1:
+        yield f"design '{score.design}' has one run: there is no telling how sure its figures are"
+
+
+def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
+    """Seeds that one of the two was never to have; what either lacks is told already."""
+    told = set(score.runs.missing) | set(baseline.runs.missing)
+    left_out = sorted((set(score.runs.values) ^ set(baseline.runs.values)) - told)
+    if score.contrast is None:
+        yield f"design '{score.design}' has no seed in common with '{baseline.design}'"
+    elif left_out:
+        yield (
+            f"'{score.design}' against '{baseline.design}': {_seeds(left_out)} left out, which "
+            "only one of them has"
+        )
+
+
+def _too_few(pairs: Sequence[int], rate: float) -> Iterator[str]:
+    """Whether no difference, however clear, could be told from chance."""
+    smallest = len(pairs) * smallest_p(max(pairs, default=1))
+    if pairs and smallest > rate + 1e-12:
+        yield (
+            f"{max(pairs)} equal seeds are too few to tell any difference from chance: the "
+            f"smallest adjusted p-value that can be is {min(1, smallest):.3g}"
+        )
+
+
+def _several(pairs: Sequence[int], baseline: str | None) -> Iterator[str]:
+    if len(pairs) > 1:
+        yield (
+            f"{len(pairs)} designs are compared with '{baseline}': judge by the adjusted p-values "
+            "(Holm), which allow for that; the intervals are those of each comparison alone"
+        )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Seeds in words, long rows of them shortened."""
+    shown = ", ".join(map(str, seeds[:10])) + (", ..." if len(seeds) > 10 else "")
+    return f"seed {shown}" if len(seeds) == 1 else f"{len(seeds)} seeds ({shown})"

@@ -1,0 +1,186 @@
+"""Runs a study: what is left of it, job by job, on an executor."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+from sqlalchemy import make_url
+
+from assume_rl.errors import ResultsError
+from assume_rl.studies.attempts import relabel
+from assume_rl.studies.execute import PATIENCE, Work, record_death
+from assume_rl.studies.executors import open_executor
+from assume_rl.studies.jobs import Job, Outcome, Report, jobs_of
+from assume_rl.studies.records import LOCK, STUDY, now, write_json
+from assume_rl.studies.status import Status, status
+from assume_rl.studies.storing import database_url, is_stored, store, unstored
+from assume_rl.studies.types import Study
+
+ENDED = ("finished", "failed")
+LAST_PATIENCE = 60.0  # seconds for a database, when there is nothing else left to do
+
+
+class StudyObserver(Protocol):
+    """Told of progress."""
+
+    def begin(self, total: int, finished: int) -> None:
+        """The study has so many runs, of which so many are finished already."""
+        ...
+
+    def started(self, job: Job) -> None:
+        """An executor has taken a job."""
+        ...
+
+    def ended(self, report: Report) -> None:
+        """A job has ended."""
+        ...
+
+
+class Unobserved:
+    """Ignores everything."""
+
+    def begin(self, total: int, finished: int) -> None:
+        """Do nothing."""
+
+    def started(self, job: Job) -> None:
+        """Do nothing."""
+
+    def ended(self, report: Report) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study has come to."""
+
+    status: Status
+    failures: tuple[Outcome, ...]  # of this time: failed, or busy elsewhere
+    not_stored: str | None  # why the study database lacks runs, if it does
+    database: str  # SQLAlchemy URL
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run is finished and in the study database."""
+        return not self.failures and self.not_stored is None
+
+
+def run_study(
+    study: Study,
+    *,
+    workers: int = 1,
+    executor: str = "local",
+    address: str | None = None,
+    observer: StudyObserver | None = None,
+) -> StudyResult:
+    """Do the runs that are not finished; those that failed earlier are tried again.
+
+    Whatever stops it, calling it again goes on; results are the same. A run that fails is
+    recorded and stops no other.
+
+    :param workers: processes with a thread each; with 1, this one does the runs itself.
+    :param executor: `local` or `ray`.
+    :param address: of a Ray cluster; None: one on this machine with so many workers.
+    :raises ResultsError: the study folder or its database cannot be used, or another process is
+        at the study.
+    :raises ConfigurationError: there is no such executor, or it cannot be started.
+    """
+    study = replace(study, folder=study.folder.absolute())  # workers may be in another folder
+    watcher, url = observer or Unobserved(), database_url(study)
+    with _alone(study):
+        before = status(study)
+        _relabel(study, before)
+        _store_late(study, before, url)
+        todo = [row.run for row in before.rows if row.stage != "finished"]
+        token = _write_study(study)
+        watcher.begin(len(study.runs), len(study.runs) - len(todo))
+        # The locks of SQLite do not work between machines, so only this one writes to it.
+        alone = executor != "local" and make_url(url).get_backend_name() == "sqlite"
+        work = Work(study.folder, None if alone else url, study.track, token)
+        with open_executor(executor, workers, address) as pool:
+            jobs = _announced(jobs_of(study.name, todo, pool.workers), watcher)
+            failures = [
+                outcome
+                for report in pool.run(jobs, work)
+                for outcome in _settled(report, work, url, watcher).outcomes
+                if outcome.state != "finished"
+            ]
+        reason = _store_rest(study, url)
+        return StudyResult(status(study), tuple(failures), reason, url)
+
+
+@contextmanager
+def _alone(study: Study) -> Iterator[None]:
+    """Hold the lock of the study folder."""
+    folder = study.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ResultsError(
+            f"study '{study.name}' in '{folder}' is being run by another process; --status shows "
+            "how far it is"
+        ) from None
+    except OSError as error:
+        raise ResultsError(f"study folder '{folder}' cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write_study(study: Study) -> str:
+    """Write what is asked for; returns what tells this folder from others of its name."""
+    token = secrets.token_hex(8)
+    content = {
+        "name": study.name,
+        "file": str(study.file),
+        "token": token,
+        "asked": now(),
+        "database": make_url(database_url(study)).render_as_string(),  # without a password
+        "track": list(study.track),
+        "runs": [{"id": run.id, "design": run.design, "seed": run.seed} for run in study.runs],
+    }
+    write_json(study.folder / STUDY, content)
+    return token
+
+
+def _announced(jobs: Iterable[Job], watcher: StudyObserver) -> Iterator[Job]:
+    for job in jobs:
+        watcher.started(job)
+        yield job
+
+
+def _settled(report: Report, work: Work, url: str, watcher: StudyObserver) -> Report:
+    """Write down what the workers could not, and tell the observer."""
+    if report.died is not None:
+        report = record_death(report.job, work.folder, report.died)
+    if work.database is None:
+        ended = [one.run.id for one in report.outcomes if one.state != "busy"]
+        store(work.folder, ended, url, PATIENCE)
+    watcher.ended(report)
+    return report
+
+
+def _relabel(study: Study, before: Status) -> None:
+    """Call runs that have ended what the study calls them now."""
+    for row in before.rows:
+        if row.stage in ENDED:
+            relabel(study.folder, row.run, study.name)
+
+
+def _store_late(study: Study, before: Status, url: str) -> None:
+    """Store what ended earlier and is not in the database, which must be there to begin."""
+    ended = [(row.run.id, row.stage) for row in before.rows if row.stage in ENDED]
+    late = unstored(study.folder, ended, url, PATIENCE)
+    store(study.folder, late, url, PATIENCE)
+
+
+def _store_rest(study: Study, url: str) -> str | None:
+    """Store what could not be stored when it ended; why that did not work, if it did not."""
+    ended = [row for row in status(study).rows if row.stage in ENDED]
+    rest = [row.run.id for row in ended if not is_stored(study.folder, row.run.id)]
+    return store(study.folder, rest, url, LAST_PATIENCE) if rest else None

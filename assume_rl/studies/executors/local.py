@@ -1,0 +1,177 @@
+"""Does jobs in this process, or in long-lived processes on this machine."""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.studies.executors.protocol import ATTEMPTS, Do, Executor
+from assume_rl.studies.executors.worker import SIGNALS, UP, serve
+from assume_rl.studies.jobs import Job, Report
+
+GRACE = 10.0  # seconds in which a worker that is to stop may write down where it was
+
+
+@contextmanager
+def local_executor(workers: int, address: str | None) -> Iterator[Executor]:
+    """See `EXECUTORS`; one worker is this process itself."""
+    if address is not None:
+        raise ConfigurationError("an address needs the executor ray, local has no cluster")
+    yield Serial() if workers == 1 else Local(workers)
+
+
+class Serial:
+    """One job after the other in this process."""
+
+    workers = 1
+
+    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+        """See `Executor.run`; there is nobody else who could be lost."""
+        yield from map(work, jobs)
+
+
+@dataclass
+class _Task:
+    """A job and how many workers it has cost."""
+
+    job: Job
+    deaths: int = 0
+
+
+@dataclass
+class _Worker:
+    """A process at the other end of a pipe."""
+
+    process: SpawnProcess
+    pipe: Connection  # a socket pair: it ends with the process
+    task: _Task | None = None
+    up: bool = False  # it has been heard of
+
+
+class Local:
+    """Processes with one thread each, as many as there are jobs for, at most `workers`."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+        """See `Executor.run`."""
+        waiting, again = iter(jobs), deque[_Task]()
+        pool: list[_Worker] = []
+        try:
+            while True:
+                while sum(worker.task is not None for worker in pool) < self.workers:
+                    task = _next(again, waiting)
+                    if task is None:
+                        break
+                    _give(pool, work, task)
+                busy = {worker.pipe: worker for worker in pool if worker.task is not None}
+                if not busy:
+                    return
+                for pipe in wait(list(busy)):
+                    yield from _hear(busy[pipe], pool, again)  # type: ignore[index]
+        finally:
+            _end(pool)
+
+
+def _next(again: deque[_Task], waiting: Iterator[Job]) -> _Task | None:
+    """What to do next: first what lost its worker."""
+    if again:
+        return again.popleft()
+    job = next(waiting, None)
+    return None if job is None else _Task(job)
+
+
+def _give(pool: list[_Worker], work: Do, task: _Task) -> None:
+    """Send a task to an idle worker, a new one if there is none."""
+    worker = next((w for w in pool if w.task is None), None)
+    if worker is None:
+        worker = _start(work)
+        pool.append(worker)
+    worker.task = task
+    with suppress(OSError):  # it may have died, as hearing of it will tell
+        worker.pipe.send(task.job)
+
+
+def _start(work: Do) -> _Worker:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, work), daemon=True)
+    with _quiet_start():
+        process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Processes that are started meanwhile have one OpenMP thread, and no signals till they ask."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        del os.environ["OMP_NUM_THREADS"]
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _hear(worker: _Worker, pool: list[_Worker], again: deque[_Task]) -> Iterator[Report]:
+    """Take what a busy worker sends, or see that it has died."""
+    task = worker.task
+    assert task is not None
+    try:
+        answer = worker.pipe.recv()
+    except (EOFError, OSError):
+        pool.remove(worker)
+        reason = _farewell(worker)
+        task.deaths += 1
+        if task.deaths < ATTEMPTS:
+            again.append(task)
+        else:
+            yield Report(task.job, (), reason)
+        return
+    worker.up = True
+    if answer == UP:
+        return
+    worker.task = None
+    if isinstance(answer, Exception):
+        raise answer
+    yield answer
+
+
+def _farewell(worker: _Worker) -> str:
+    """Why a worker has died; `ConfigurationError` if no worker can be started."""
+    worker.pipe.close()
+    worker.process.join()
+    code = worker.process.exitcode or 0
+    if code > 0 and not worker.up:
+        raise ConfigurationError(
+            f"worker processes cannot be started (exit code {code}, see above); a script of your "
+            "own must call run_study under `if __name__ == '__main__':`"
+        )
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"the worker process died, {how}"
+
+
+def _end(pool: list[_Worker]) -> None:
+    """Idle workers leave when their pipe ends; busy ones write down where they are first."""
+    for worker in pool:
+        worker.pipe.close()
+        if worker.task is not None:
+            worker.process.terminate()
+    deadline = time.monotonic() + GRACE
+    for worker in pool:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        if worker.process.exitcode is None:
+            worker.process.kill()
+            worker.process.join()

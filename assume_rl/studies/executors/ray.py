@@ -1,0 +1,127 @@
+"""Does jobs on a Ray cluster: on the machine at hand, or on one that is running already."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.studies.executors.protocol import ATTEMPTS, Do, Executor
+from assume_rl.studies.jobs import Job, Report
+
+AHEAD = 2  # jobs in flight per processor of the cluster, so that none waits for the next
+GRACE = 10.0  # seconds in which tasks that are to stop may write down where they were
+KNOCK = 10.0  # seconds for the cluster to answer
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Tasks ask for no GPU, but may use one where the study does.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextmanager
+def ray_executor(workers: int, address: str | None) -> Iterator[Executor]:
+    """See `EXECUTORS`; without an address, a cluster of so many workers on this machine."""
+    if address is not None and workers != 1:
+        raise ConfigurationError("workers are those of the cluster at the address; name none")
+    ray = _library()
+    if ray.is_initialized():
+        yield Cluster(ray)
+        return
+    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    try:
+        if address is not None:
+            _knock(address)
+        place = own if address is None else {"address": address}
+        ray.init(**place, logging_level=logging.ERROR, log_to_driver=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigurationError(f"Ray at '{address or 'local'}': {reason}") from None
+    try:
+        yield Cluster(ray)
+    finally:
+        ray.shutdown()
+
+
+class Cluster:
+    """The Ray cluster that this process is connected to."""
+
+    def __init__(self, ray: ModuleType) -> None:
+        self._ray = ray
+
+    @property
+    def workers(self) -> int:
+        """Processors of the cluster at this moment."""
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+        """See `Executor.run`; Ray gives a lost worker's job to another one."""
+        ray, waiting = self._ray, iter(jobs)
+        task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do)
+        flying: dict[Any, Job] = {}  # by reference to what comes of it
+        try:
+            while True:
+                while len(flying) < AHEAD * self.workers:
+                    job = next(waiting, None)
+                    if job is None:
+                        break
+                    flying[task.remote(work, job)] = job
+                if not flying:
+                    return
+                ended, _ = ray.wait(list(flying), num_returns=1)
+                for reference in ended:
+                    yield self._report(reference, flying.pop(reference))
+        finally:
+            self._cancel(list(flying))
+
+    def _report(self, reference: Any, job: Job) -> Report:
+        exceptions = self._ray.exceptions
+        try:
+            report: Report = self._ray.get(reference)
+        except exceptions.RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from None
+        except exceptions.RayError as error:
+            return Report(job, (), f"the worker process died, {type(error).__name__}")
+        return report
+
+    def _cancel(self, references: list[Any]) -> None:
+        """Interrupt what is in flight; what does not stop then is killed."""
+        if not references or not self._ray.is_initialized():
+            return
+        for reference in references:
+            self._ray.cancel(reference)
+        _, left = self._ray.wait(references, num_returns=len(references), timeout=GRACE)
+        for reference in left:
+            self._ray.cancel(reference, force=True)
+
+
+def _knock(address: str) -> None:
+    """`OSError` if nobody answers at host:port; Ray itself would try for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is not None:
+        socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
+
+
+def _do(work: Do, job: Job) -> Report:
+    torch.set_num_threads(1)
+    return work(job)
+
+
+def _library() -> ModuleType:
+    """Ray, told to be quiet."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "the executor ray needs Ray: pip install 'assume-rl[ray]'"
+        ) from None
+    return ray

@@ -1,0 +1,164 @@
+"""A study file as the runs that it asks for, all of them checked."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError, nearest
+from assume_rl.scenario.read import Reader
+from assume_rl.scenario.types import Scenario
+from assume_rl.studies.cells import Cell, cells
+from assume_rl.studies.checks import Checks
+from assume_rl.studies.identity import Digests, run_id, scenario_identity, step_identity
+from assume_rl.studies.labels import labels, parameter_keys, parameters
+from assume_rl.studies.plans import StepPlan, plan_steps
+from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.types import Run, Step
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario, and what its results depend on."""
+
+    scenario: Scenario
+    identity: Mapping[str, Any]
+
+
+def expand(file: StudyFile, base: Path, name: str) -> tuple[Run, ...]:
+    """Every cell with every seed.
+
+    :param base: where relative paths start.
+    :param name: label of a study with a single cell.
+    :raises ConfigurationError: something cannot be run; the sentence starts with the key.
+    """
+    reader = Reader()
+    found = cells(file, _places(file, base, reader))
+    names, keys = labels(found, name), parameter_keys(found)
+    expansion = _Expansion(file, base, reader)
+    runs: dict[str, Run] = {}
+    for cell, label in zip(found, names, strict=True):
+        for run in expansion.runs(cell, label, found, keys):
+            if run.id in runs:
+                raise ConfigurationError(
+                    f"the designs '{runs[run.id].design}' and '{label}' are the same: "
+                    "no result depends on what they differ in"
+                )
+            runs[run.id] = run
+    return tuple(runs.values())
+
+
+def _places(file: StudyFile, base: Path, reader: Reader) -> list[tuple[Path, str]]:
+    """Scenario folders, absolute, and cases."""
+    places: list[tuple[Path, str]] = []
+    for place in file.scenarios:
+        folder = (base / place.folder).resolve()
+        try:
+            there = reader.cases(folder)
+        except ScenarioError as error:
+            raise ConfigurationError(f"scenarios: {error}") from None
+        for case in place.cases or file.cases or there[:1]:
+            if case not in there:
+                raise ConfigurationError(
+                    f"cases: '{place.folder}' has no study case '{case}'; {nearest(case, there)}"
+                )
+            if (folder, case) in places:
+                raise ConfigurationError(f"scenarios: '{place.folder}', {case} is there twice")
+            places.append((folder, case))
+    return places
+
+
+class _Expansion:
+    """What the cells of a study share."""
+
+    def __init__(self, file: StudyFile, base: Path, reader: Reader) -> None:
+        self._file = file
+        self._base = base
+        self._reader = reader
+        self._plans = plan_steps(file, base)
+        self._trainings = [plan.name for plan in self._plans if plan.kind == "train"]
+        self._checks = Checks(file.engine)
+        self._digests = Digests()
+
+    def runs(self, cell: Cell, label: str, found: list[Cell], keys: Iterable[str]) -> Iterable[Run]:
+        """The seeds of a cell."""
+        steps = [plan.step(cell, self._file, self._base) for plan in self._plans]
+        loaded: dict[str, Loaded] = {}  # steps of a run often have the same settings
+        parts = [
+            self._load(cell, label, plan, step, loaded)
+            for plan, step in zip(self._plans, steps, strict=True)
+        ]
+        pairs = list(zip(steps, parts, strict=True))
+        identity = [
+            step_identity(step, part.identity, self._trainings, self._digests)
+            for step, part in pairs
+        ]
+        first = parts[0].scenario
+        trains = [part.scenario for step, part in pairs if step.kind == "train"]
+        differs = parameters(cell, found, keys, first)
+        for seed in self._seeds(cell, first):
+            yield Run(
+                id=run_id(identity, seed, self._file.engine),
+                design=label,
+                parameters=differs,
+                seed=seed,
+                steps=tuple(steps),
+                engine=self._file.engine,
+                device=self._file.device or (*trains, first)[0].learning.device,
+            )
+
+    def _load(
+        self, cell: Cell, label: str, plan: StepPlan, step: Step, loaded: dict[str, Loaded]
+    ) -> Loaded:
+        """The scenario of a step that can be done."""
+        key = repr((step.case, step.settings))
+        try:
+            if key not in loaded:
+                scenario = self._reader.load(step.scenario, step.case, overrides=step.settings)
+                loaded[key] = Loaded(scenario, scenario_identity(scenario, self._digests))
+        except ScenarioError as error:
+            told = [_told(problem, self._file, cell, label, plan) for problem in error.problems]
+            raise ConfigurationError("\n".join(told)) from None
+        try:
+            trained = plan.training is not None
+            self._checks.check(step, loaded[key].scenario, trained=trained)
+        except AssumeRlError as error:
+            raise ConfigurationError(f"{plan.where}: {error} (design '{label}')") from None
+        return loaded[key]
+
+    def _seeds(self, cell: Cell, scenario: Scenario) -> Iterable[int]:
+        if not isinstance(self._file.seeds, int):
+            return self._file.seeds
+        first = scenario.config.seed
+        if first is None:
+            raise ConfigurationError(
+                f"seeds: the case '{cell.case}' has none of its own (seed: null); list them"
+            )
+        return range(first, first + self._file.seeds)
+
+
+def _told(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPlan) -> str:
+    """A problem of a scenario, at the place in the study file that it comes from."""
+    where, _, what = problem.partition(": ")
+    if not where.startswith("override "):
+        place = f"{plan.where}.case: " if plan.case and "unknown study case" in what else ""
+        return f"{place}{problem} (scenario '{cell.folder.name}')"
+    key = where.removeprefix("override ")
+    return f"{_origin(key, file, cell, plan)}.{key}: {what} (design '{label}')"
+
+
+def _origin(key: str, file: StudyFile, cell: Cell, plan: StepPlan) -> str:
+    """The section of the study file that sets `key`, or a part of it."""
+    drawn = file.random.keys if file.random else {}
+    design = cell.design.set if cell.design else {}
+    sections: dict[str, Mapping[str, object]] = {
+        f"{plan.where}.set": plan.set,
+        "grid": file.grid,
+        "zip": file.zip,
+        "random.keys": drawn,
+        f"list, {cell.design.name if cell.design else ''}, set": design,
+    }
+    for section, keys in sections.items():
+        if any(f"{key}.".startswith(f"{k}.") or k.startswith(f"{key}.") for k in keys):
+            return section
+    return "set"

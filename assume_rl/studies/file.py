@@ -1,0 +1,82 @@
+"""Reads a study file: `read_study`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.results.database import create_engine
+from assume_rl.results.tracking import check_trackers
+from assume_rl.scenario.problems import Location, explain
+from assume_rl.studies.expand import expand
+from assume_rl.studies.merge import assigned, read_content
+from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.types import Study
+
+
+def read_study(path: str | Path, overrides: Mapping[str, str] = MappingProxyType({})) -> Study:
+    """Everything that the study file at `path` asks for; every cell is validated, nothing runs.
+
+    :param overrides: a key of the study file (`seeds`), or else a setting of all runs
+        (`learning_config.gamma`), to text that is read as YAML.
+    :raises ConfigurationError: with file and key.
+    """
+    source = Path(path)
+    content = assigned(read_content(source), overrides, StudyFile.model_fields)
+    file = _validated(content, source.name)
+    name = file.name or source.stem
+    try:
+        _check_names(file, name)
+        runs = expand(file, source.resolve().parent, name)
+    except ConfigurationError as error:
+        lines = (f"{source.name}, {line}" for line in str(error).splitlines())
+        raise ConfigurationError("\n".join(lines)) from None
+    return Study(
+        name=name,
+        file=source.resolve(),
+        runs=runs,
+        folder=Path(file.out) if file.out else Path("studies") / name,
+        database=file.database,
+        track=file.track,
+    )
+
+
+def _validated(content: Mapping[str, object], file: str) -> StudyFile:
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as error:
+        found = explain(error, StudyFile)
+    # A list whose only item is wrong is not empty.
+    told = [
+        (".".join(map(str, place)), what)
+        for kind, place, what in found
+        if kind != "too_short" or not any(_inside(other, place) for _, other, _ in found)
+    ]
+    lines = (f"{file}, {key}: {what}" if key else f"{file}: {what}" for key, what in told)
+    raise ConfigurationError("\n".join(lines))
+
+
+def _inside(place: Location, other: Location) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
+
+
+def _check_names(file: StudyFile, name: str) -> None:
+    """What names things that are not in the study file."""
+    if file.out is None and (not name.strip(". ") or {"/", "\\"} & set(name)):
+        raise ConfigurationError(f"name: '{name}' is not the name of a folder")
+    with _at("track"):
+        check_trackers(file.track)
+    with _at("database"):
+        create_engine(file.database or "sqlite://").dispose()
+
+
+@contextmanager
+def _at(key: str) -> Iterator[None]:
+    """Errors name the key of the study file."""
+    try:
+        yield
+    except AssumeRlError as error:
+        raise ConfigurationError(f"{key}: {error}") from None

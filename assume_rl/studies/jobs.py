@@ -1,0 +1,89 @@
+"""What executors are given: runs to do, those that train alike together."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from assume_rl.errors import AssumeRlError
+from assume_rl.experiments.engines import choose_engine
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.studies.types import Run
+
+MOST = 8  # seeds side by side: more bring little on a CPU and take memory each
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs that one process does, equal but for their seeds."""
+
+    study: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run; `busy`: somebody else is at it."""
+
+    run: Run
+    state: Literal["finished", "failed", "busy"]
+    error: str | None = None  # one line
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a job."""
+
+    job: Job
+    outcomes: tuple[Outcome, ...]
+    died: str | None = None  # why nothing came back, if nothing did
+
+
+def jobs_of(study: str, runs: Sequence[Run], workers: int) -> Iterator[Job]:
+    """Every run in one job, in the order of `runs` but for seeds that train side by side."""
+    cells: dict[str, list[Run]] = {}
+    for run in runs:
+        cells.setdefault(_cell(run), []).append(run)
+    trainings = sum(len(cell) for cell in cells.values() if trains_alike(cell[0]))
+    most = stack_size(trainings, workers)
+    for cell in cells.values():
+        size = most if len(cell) > 1 and most > 1 and _stackable(cell[0]) else 1
+        for part in _parts(cell, size):
+            yield Job(study, tuple(part))
+
+
+def stack_size(trainings: int, workers: int) -> int:
+    """Seeds to train side by side: as many as leave every worker two jobs, at most `MOST`."""
+    return max(1, min(MOST, trainings // (2 * workers)))
+
+
+def trains_alike(run: Run, number: int = 0) -> bool:
+    """Whether a step of this run is a training that starts alike with every seed."""
+    step = run.steps[number]
+    return step.kind == "train" and step.policies not in {s.name for s in run.steps[:number]}
+
+
+def _cell(run: Run) -> str:
+    """What runs of one job have in common: everything but their seed."""
+    steps = [{**vars(step), "settings": dict(step.settings)} for step in run.steps]
+    return json.dumps([steps, run.engine, run.device], sort_keys=True, default=str)
+
+
+def _stackable(run: Run) -> bool:
+    """Whether the batch engine trains what this run begins with."""
+    if not trains_alike(run):
+        return False
+    step = run.steps[0]
+    try:
+        scenario = load_scenario(step.scenario, step.case, overrides=step.settings)
+        return choose_engine(run.engine, compile_scenario(scenario), default="batch")[0] == "batch"
+    except AssumeRlError:
+        return False  # the run will tell
+
+
+def _parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
+    """As few parts of at most `size` as there can be, as equal as can be."""
+    count = -(-len(runs) // size)
+    for k in range(count):
+        yield runs[k * len(runs) // count : (k + 1) * len(runs) // count]

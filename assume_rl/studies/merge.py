@@ -1,0 +1,174 @@
+"""A study file's content: YAML, what it includes below it, mappings as dotted keys."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
+from assume_rl.scenario.overrides import flatten
+from assume_rl.scenario.yaml_file import read_value, read_yaml
+
+SETTINGS = ("set", "grid", "zip")
+"""Sections whose mappings are settings of scenarios, whichever way they are nested."""
+
+
+def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Keys of the file at `path`, over those of the files that it includes.
+
+    :param above: files that include this one.
+    :raises ConfigurationError: a file is missing, not YAML, or includes itself.
+    """
+    here = path.resolve()
+    if here in above:
+        chain = " includes ".join(file.name for file in (*above[above.index(here) :], here))
+        raise ConfigurationError(f"{path.name}, include: goes in a circle: {chain}")
+    if not path.is_file():
+        raise ConfigurationError(_missing(path, above))
+    try:
+        content = read_yaml(path)
+    except AssumeRlError as error:
+        raise ConfigurationError(str(error)) from None
+    if not isinstance(content, Mapping):
+        raise ConfigurationError(f"{path.name}: must map keys to values, as docs/batch.md explains")
+    own = normal({str(key): _plain(value) for key, value in content.items()}, path.name)
+    merged: dict[str, Any] = {}
+    for name in _names(own.pop("include", []), path.name):
+        merged = merge(merged, read_content(path.parent / name, (*above, here)))
+    return merge(merged, own)
+
+
+def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """`content` without empty keys, and with settings by dotted key."""
+    found = {key: value for key, value in content.items() if value is not None}
+    for key in SETTINGS:
+        if isinstance(found.get(key), Mapping):
+            found[key] = _dotted(f"{file}, {key}", found[key], _never)
+    draws = found.get("random")
+    if isinstance(draws, Mapping) and isinstance(draws.get("keys"), Mapping):
+        keys = _dotted(f"{file}, random.keys", draws["keys"], _is_law)
+        found["random"] = {**draws, "keys": keys}
+    return found
+
+
+def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of both; those of `top` win, settings one by one."""
+    merged = {**base, **top}
+    for key in SETTINGS:
+        merged |= _both(key, base, top)
+    draws = _both("random", base, top)
+    if draws:
+        draws["random"] |= _both("keys", base["random"], top["random"])
+    return merged | draws
+
+
+def _both(key: str, base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a mapping that both have; nothing unless both do."""
+    old, new = base.get(key), top.get(key)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {key: {**old, **new}}
+    return {}
+
+
+def assigned(
+    content: Mapping[str, Any], overrides: Mapping[str, str], keys: Iterable[str]
+) -> dict[str, Any]:
+    """`content` with `--set` applied: a key of the file itself, else a setting of all runs.
+
+    :param keys: of a study file.
+    :raises ConfigurationError: a value is not YAML, or the setting varies over the study.
+    """
+    found, known = dict(content), set(keys)
+    for key, text in overrides.items():
+        try:
+            value = _plain(read_value(text))
+        except ValueError as error:
+            raise ConfigurationError(f"--set {key}: {error}") from None
+        if key in known:
+            found.pop(key, None)
+            found |= normal({key: value}, "--set")
+            continue
+        leaves = flatten(key, value)
+        _check_free(found, leaves)
+        found["set"] = {**found.get("set", {}), **leaves}
+    return found
+
+
+def flat(value: Any) -> Any:
+    """A mapping of settings by dotted key; for other values see the model that they go to.
+
+    :raises ValueError: a key is written twice, in two ways.
+    """
+    if value is None:
+        return {}
+    return _leaves(value, _never) if isinstance(value, Mapping) else value
+
+
+def _check_free(content: Mapping[str, Any], leaves: Mapping[str, Any]) -> None:
+    random = content.get("random", {})
+    varied = {
+        "grid": content.get("grid", {}),
+        "zip": content.get("zip", {}),
+        "random.keys": random.get("keys", {}) if isinstance(random, Mapping) else {},
+    }
+    for section, keys in varied.items():
+        for key in leaves:
+            if isinstance(keys, Mapping) and key in keys:
+                raise ConfigurationError(
+                    f"--set {key}: the study file varies it, in {section}; "
+                    f"change that, e.g. --set '{section.split('.')[0]}={{}}'"
+                )
+
+
+def _dotted(where: str, value: Mapping[str, Any], stop: Callable[[Any], bool]) -> dict[str, Any]:
+    try:
+        return _leaves(value, stop)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _leaves(value: Mapping[str, Any], stop: Callable[[Any], bool]) -> dict[str, Any]:
+    """Leaves by dotted key; a mapping that `stop` says so of is one."""
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        deeper = isinstance(part, Mapping) and part and not stop(part)
+        leaves = _leaves(part, stop) if deeper else {"": part}
+        for rest, leaf in leaves.items():
+            name = f"{key}.{rest}" if rest else str(key)
+            if name in found:
+                raise ValueError(f"the key '{name}' is written twice")
+            found[name] = leaf
+    return found
+
+
+def _never(_: Any) -> bool:
+    return False
+
+
+def _is_law(value: Any) -> bool:
+    """Whether a mapping says how to draw a value: it is the innermost one."""
+    return not any(isinstance(part, Mapping) for part in value.values())
+
+
+def _plain(value: Any) -> Any:
+    """`value` with dates as the text that they were."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _names(value: Any, file: str) -> list[str]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{file}, include: must be the name of a file, or a list of names")
+    return names
+
+
+def _missing(path: Path, above: tuple[Path, ...]) -> str:
+    folder = path.parent
+    files = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
+    hint = f"; {nearest(path.name, files)}" if files else ""
+    where = f"{above[-1].name}, include: " if above else ""
+    return f"{where}there is no study file '{path}'{hint}"

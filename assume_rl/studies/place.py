@@ -1,0 +1,75 @@
+"""Where a study's database is, and which of its runs were asked for last."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from assume_rl.errors import ResultsError
+from assume_rl.studies.records import STUDY
+from assume_rl.studies.storing import DATABASE
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One run that a study is to have."""
+
+    id: str
+    design: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A study's results."""
+
+    database: str  # SQLAlchemy URL
+    asked: tuple[Asked, ...] | None = None  # in the study's order; None: not known
+
+
+def find_study(place: str) -> Place:
+    """A study folder or a SQLAlchemy URL as a `Place`.
+
+    A study database may also hold runs of earlier forms of the study; the folder knows which ones
+    are meant now, a URL does not.
+
+    :raises ResultsError: there is no study.
+    """
+    if "://" in place:
+        return Place(place)
+    folder = Path(place)
+    if (folder / STUDY).is_file():
+        return _asked_for(folder)
+    if (folder / DATABASE).is_file():
+        return Place(_usual(folder))
+    if folder.is_dir():
+        raise ResultsError(f"'{folder}' holds no study: it has neither {STUDY} nor {DATABASE}")
+    raise ResultsError(f"there is no study folder '{folder}'")
+
+
+def _asked_for(folder: Path) -> Place:
+    path = folder / STUDY
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        asked = tuple(Asked(run["id"], run["design"], int(run["seed"])) for run in content["runs"])
+        url = make_url(content["database"])
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, ArgumentError):
+        raise ResultsError(f"'{path}' is damaged; running the study writes it again") from None
+    if url.get_backend_name() == "sqlite" and Path(url.database or "").name == DATABASE:
+        return Place(_usual(folder), asked)  # also where the folder was moved
+    if url.password is not None:
+        raise ResultsError(
+            f"'{path}' does not hold the password of {content['database']}; name the URL instead "
+            "of the folder"
+        )
+    return Place(content["database"], asked)
+
+
+def _usual(folder: Path) -> str:
+    return f"sqlite:///{folder.resolve() / DATABASE}"

@@ -1,0 +1,138 @@
+"""What is written down about a run of a study: `runs/<run id>/run.json` and the files beside it."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from assume_rl.errors import ResultsError
+from assume_rl.experiments.outputs import versions
+from assume_rl.results.gather import RECORD
+from assume_rl.studies.types import Run
+
+STUDY = "study.json"  # of a study folder: what was asked for last
+RUNS = "runs"  # the same: a folder per run
+LOCK = "lock"  # of a run folder: held by whoever executes the run
+TRACE = "error.txt"  # the same: traceback of what nobody expected
+STORED = "stored"  # the same: an empty file, there once the run is in the study database
+
+State = Literal["running", "finished", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as `run.json` has it.
+
+    `seconds` is real time over all attempts, a share of it where seeds trained side by side.
+    `engine` and `device` are those asked for and, once it has ended, those of its first step.
+    """
+
+    id: str
+    study: str
+    design: str
+    parameters: Mapping[str, str | int | float | bool | None]
+    seed: int
+    steps: tuple[Mapping[str, str], ...]  # name, kind, scenario, case
+    state: State
+    error: str | None  # one line
+    attempts: int
+    started: str  # ISO, UTC: the first attempt
+    finished: str | None  # the same: the end of the latest attempt
+    seconds: float
+    host: str
+    engine: str
+    device: str
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    @classmethod
+    def of(cls, run: Run, study: str) -> "Record":
+        """The record of a run that nobody has begun."""
+        return cls(
+            id=run.id,
+            **_labels(run, study),
+            seed=run.seed,
+            state="running",
+            error=None,
+            attempts=0,
+            started=now(),
+            finished=None,
+            seconds=0.0,
+            host=platform.node(),
+            engine=run.engine,
+            device=run.device,
+        )
+
+    def labelled(self, run: Run, study: str) -> "Record":
+        """The same record with what the run is called in a study now."""
+        return replace(self, **_labels(run, study))
+
+
+class _Labels(TypedDict):
+    """What a run is called: it may change without the run being another one."""
+
+    study: str
+    design: str
+    parameters: Mapping[str, str | int | float | bool | None]
+    steps: tuple[Mapping[str, str], ...]
+
+
+def _labels(run: Run, study: str) -> _Labels:
+    return {
+        "study": study,
+        "design": run.design,
+        "parameters": dict(run.parameters),
+        "steps": tuple(
+            {"name": s.name, "kind": s.kind, "scenario": s.scenario.name, "case": s.case}
+            for s in run.steps
+        ),
+    }
+
+
+def now() -> str:
+    """This moment, ISO, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_folder(study_folder: Path, run_id: str) -> Path:
+    """Where a run's files are; a step's are in the folder of its name in there."""
+    return study_folder / RUNS / run_id
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `run.json` of a run folder at once; `ResultsError` if that cannot be done."""
+    write_json(folder / RECORD, asdict(record))
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record in a run folder; None if nobody has begun the run.
+
+    :raises ResultsError: it is damaged, or cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        steps = tuple(content["steps"])
+        names = {f.name for f in fields(Record)}
+        return Record(**{k: v for k, v in content.items() if k in names} | {"steps": steps})
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError):
+        raise ResultsError(
+            f"'{path}' is damaged; without the folder '{folder}' the run is done again"
+        ) from None
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Replace a file at once, so that it is never half written; folders are made."""
+    temporary = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None

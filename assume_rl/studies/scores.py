@@ -1,0 +1,127 @@
+"""The values of one metric in a study database, by design and seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from assume_rl.errors import ConfigurationError, ResultsError, nearest
+from assume_rl.results.study_reading import read
+from assume_rl.studies.place import Asked
+
+
+@dataclass(frozen=True)
+class DesignValues:
+    """What the runs of a design have come to."""
+
+    design: str
+    values: Mapping[int, float]  # by seed
+    run_ids: Mapping[int, str]  # by seed, of `values`
+    missing: Mapping[int, str]  # seeds without a value, and why
+
+
+def metric_values(
+    database: str,
+    metric: str,
+    step: str | None = None,
+    *,
+    study: str | None = None,
+    asked: Sequence[Asked] | None = None,
+) -> tuple[str, tuple[DesignValues, ...]]:
+    """The step that the metric is from, and its values in finished runs.
+
+    :param step: may be left out where only one step has the metric
+    :param study: may be left out where the database holds only one
+    :param asked: the runs that count; None: all
+    :raises ConfigurationError: no such metric, step or study; or two runs of a design and seed
+    """
+    table = read(database, "runs")
+    if "run_id" not in table.columns:
+        raise ResultsError("the database is not a study's, but that of a single experiment")
+    runs = table if study is None and asked is not None else _of_study(table, study)
+    wanted = _all(runs) if asked is None else asked
+    _check_unique(wanted)
+    states: dict[str, str] = dict(zip(runs["run_id"], runs["state"], strict=True))
+    metrics = read(database, "metrics")
+    metrics = metrics[metrics["run_id"].isin([run.id for run in wanted])]
+    step, found = _of_step(metrics, metric, step)
+    figures = zip(found["run_id"], found["value"], strict=True)
+    values = {run: float(value) for run, value in figures if states.get(run) == "finished"}
+    every = {run.seed for run in wanted} if asked is None else set()
+    designs = dict.fromkeys(run.design for run in wanted)
+    return step, tuple(_design(name, wanted, every, states, values) for name in designs)
+
+
+def _of_study(runs: pd.DataFrame, study: str | None) -> pd.DataFrame:
+    names = sorted(runs["study"].unique())
+    if study is None and len(names) > 1:
+        raise ConfigurationError(
+            f"the database holds several studies: {', '.join(names)}; name one"
+        )
+    if study is not None and study not in names:
+        raise ConfigurationError(f"the database holds no study '{study}'; {nearest(study, names)}")
+    return runs if study is None else runs[runs["study"] == study]
+
+
+def _all(runs: pd.DataFrame) -> tuple[Asked, ...]:
+    """Runs as if they had been asked for, by design and seed."""
+    if runs.empty:
+        raise ResultsError("the study has no runs yet")
+    rows = runs.sort_values(["design", "seed"])[["run_id", "design", "seed"]]
+    return tuple(Asked(i, design, int(seed)) for i, design, seed in rows.to_numpy())
+
+
+def _check_unique(asked: Sequence[Asked]) -> None:
+    first: dict[tuple[str, int], str] = {}
+    for run in asked:
+        other = first.setdefault((run.design, run.seed), run.id)
+        if other != run.id:
+            raise ConfigurationError(
+                f"two runs of design '{run.design}' have seed {run.seed}: {other} and {run.id}; "
+                "name the study folder, which knows those asked for last, or drop the old ones"
+            )
+
+
+def _of_step(metrics: pd.DataFrame, metric: str, step: str | None) -> tuple[str, pd.DataFrame]:
+    """The step and its rows of the metric."""
+    if metrics.empty:
+        raise ResultsError("no run of the study has finished yet")
+    steps = sorted(metrics["step"].unique())
+    if step is not None and step not in steps:
+        raise ConfigurationError(f"no run has a step '{step}'; {nearest(step, steps)}")
+    within = metrics if step is None else metrics[metrics["step"] == step]
+    found = within[within["name"] == metric]
+    if found.empty:
+        place = "" if step is None else f" of step '{step}'"
+        raise ConfigurationError(
+            f"there is no metric '{metric}'{place}; {nearest(metric, within['name'])}"
+        )
+    having = sorted(found["step"].unique())
+    if len(having) > 1:
+        raise ConfigurationError(
+            f"the steps {', '.join(having)} have a metric '{metric}'; name one of them"
+        )
+    return having[0], found
+
+
+def _design(
+    design: str,
+    wanted: Sequence[Asked],
+    every: set[int],
+    states: Mapping[str, str],
+    values: Mapping[str, float],
+) -> DesignValues:
+    """Values of one design; `every`: the seeds that it should have beside those of `wanted`."""
+    own = {run.seed: run.id for run in wanted if run.design == design}
+    ids = {seed: run for seed, run in own.items() if math.isfinite(values.get(run, math.nan))}
+    missing = {seed: _why(own.get(seed), states) for seed in sorted((every | set(own)) - set(ids))}
+    return DesignValues(design, {seed: values[run] for seed, run in ids.items()}, ids, missing)
+
+
+def _why(run: str | None, states: Mapping[str, str]) -> str:
+    """Why a run gives no value."""
+    if run is None:
+        return "not run"
+    state = states.get(run, "not in the database")
+    return "no value" if state == "finished" else state

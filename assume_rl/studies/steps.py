@@ -1,0 +1,116 @@
+"""Does one step of runs: what `assume-rl train`, `run` or `evaluate` would do by hand."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from assume_rl.errors import ResultsError
+from assume_rl.experiments.case import Places
+from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.outputs import MANIFEST, POLICIES
+from assume_rl.experiments.run import run as run_case
+from assume_rl.experiments.train import train_places
+from assume_rl.experiments.train_places import Place, is_finished
+from assume_rl.scenario.read import load_scenario
+from assume_rl.studies.jobs import trains_alike
+from assume_rl.studies.records import run_folder
+from assume_rl.studies.types import Run, Step
+
+
+def do_steps(runs: Sequence[Run], folder: Path, track: Sequence[str]) -> Mapping[str, Exception]:
+    """All steps of runs that differ in their seeds; by run id, what stopped those that failed.
+
+    Steps that are finished are not repeated; a training that is half done goes on.
+
+    :param folder: of the study.
+    """
+    failures: dict[str, Exception] = {}
+    for number in range(len(runs[0].steps)):
+        going = [run for run in runs if run.id not in failures]
+        failures |= _do_step(number, going, folder, track)
+    return failures
+
+
+def _do_step(
+    number: int, runs: Sequence[Run], folder: Path, track: Sequence[str]
+) -> dict[str, Exception]:
+    left = _unfinished(number, runs, folder)
+    if len(left) > 1 and trains_alike(left[0], number):
+        try:
+            _train(number, left, folder, track)
+            return {}
+        except Exception:
+            left = _unfinished(number, left, folder)  # whose fault it is turns out one by one
+    failures: dict[str, Exception] = {}
+    for run in left:
+        try:
+            if run.steps[number].kind == "train":
+                _train(number, [run], folder, track)
+            else:
+                _play(number, run, folder)
+        except Exception as error:
+            failures[run.id] = error
+    return failures
+
+
+def _unfinished(number: int, runs: Sequence[Run], folder: Path) -> list[Run]:
+    return [run for run in runs if not is_finished(_step_folder(number, run, folder))]
+
+
+def _train(number: int, runs: Sequence[Run], folder: Path, track: Sequence[str]) -> None:
+    """Train the seeds of these runs side by side."""
+    first, step = runs[0], runs[0].steps[number]
+    outs = [_step_folder(number, run, folder) for run in runs]
+    for out in outs:
+        if not (out / MANIFEST).is_file():
+            _remove(out)  # killed before anything was said of it
+    places = [
+        # The folder that the case copies policies to would be that of all runs.
+        Place(Places(out), run.seed, copies=False)
+        for out, run in zip(outs, runs, strict=True)
+    ]
+    train_places(
+        load_scenario(step.scenario, step.case, overrides=step.settings),
+        places,
+        policies=policy_source(first, step, folder),
+        device=first.device,
+        engine=first.engine,
+        resume=True,
+        track=track,
+    )
+
+
+def _play(number: int, run: Run, folder: Path) -> None:
+    """A step without training; what is half done begins again."""
+    step, out = run.steps[number], _step_folder(number, run, folder)
+    _remove(out)
+    play = run_case if step.kind == "run" else evaluate
+    play(
+        load_scenario(step.scenario, step.case, overrides=step.settings),
+        policies=policy_source(run, step, folder),
+        seed=run.seed,
+        engine=run.engine,
+        out=out,
+    )
+
+
+def policy_source(run: Run, step: Step, folder: Path) -> Path | None:
+    """Where a step's policies come from: an earlier step of the run, or a folder."""
+    if step.policies is None:
+        return None
+    if step.policies in {other.name for other in run.steps}:
+        return run_folder(folder, run.id) / step.policies / POLICIES / step.which
+    return Path(step.policies)
+
+
+def _step_folder(number: int, run: Run, folder: Path) -> Path:
+    return run_folder(folder, run.id) / run.steps[number].name
+
+
+def _remove(folder: Path) -> None:
+    """Remove a step's folder; `ResultsError` if that cannot be done."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None

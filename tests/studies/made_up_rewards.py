@@ -1,0 +1,55 @@
+"""Study databases with made-up rewards."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from assume_rl.results.study_tables import METRICS, RUNS, STUDY
+
+Row = tuple[str, int, float | None]  # design, seed, value
+
+
+def rewards(seeds: int = 10, designs: tuple[str, ...] = ("uniform", "bid", "cap")) -> list[Row]:
+    """Values that share a draw per seed, so that pairs tell more than their scatter."""
+    draws = np.random.default_rng(0)
+    luck, own = draws.normal(0, 5, seeds), draws.normal(0, 0.5, (len(designs), seeds))
+    return [
+        (design, seed, 10 + 2 * k + luck[seed] + own[k, seed])
+        for k, design in enumerate(designs)
+        for seed in range(seeds)
+    ]
+
+
+def write_rewards(
+    file: Path,
+    rows: list[Row],
+    *,
+    steps: tuple[str, ...] = ("train",),
+    states: Mapping[tuple[str, int], str] | None = None,
+    study: str = "s",
+) -> str:
+    """Adds runs with a reward each to a study database; returns its URL."""
+    runs, metrics = [], []
+    for design, seed, value in rows:
+        run, state = f"{study}-{design}-{seed}", (states or {}).get((design, seed), "finished")
+        runs.append({"run_id": run, "study": study, "design": design, "seed": seed, "state": state})
+        known = enumerate(steps) if value is not None else ()
+        metrics += [
+            {"run_id": run, "step": step, "name": "reward", "value": value + k} for k, step in known
+        ]
+    url = f"sqlite:///{file}"
+    add_rows(url, RUNS, runs)
+    add_rows(url, METRICS, metrics)
+    return url
+
+
+def add_rows(url: str, table: sa.Table, rows: list[dict[str, object]]) -> None:
+    """Add rows to a table of a study database, which is made if it is not there."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        STUDY.create_all(connection, tables=[RUNS, METRICS])
+        if rows:
+            connection.execute(table.insert(), rows)
+    engine.dispose()

@@ -1,0 +1,103 @@
+"""`assume-rl compare`: a thin skin over `compare`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_up_rewards import rewards, write_rewards
+
+from assume_rl import cli
+from assume_rl.studies.comparison import compare
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `assume-rl compare ARGUMENTS`: exit code, output, errors."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["assume-rl", "compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return call
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A study folder with a database; the name of one design looks like markup."""
+    write_rewards(tmp_path / "study.db", rewards(8, ("uniform", "[red]", "cap")))
+    return tmp_path
+
+
+def row(out: str, start: str) -> list[str]:
+    """Cells of the first row that begins with a text."""
+    rows = ([c.strip() for c in line.strip("│").split("│")] for line in out.splitlines())
+    return next(cells for cells in rows if cells[0] == start)
+
+
+def test_it_prints_what_compare_finds(command: Command, study: Path) -> None:
+    code, out, _ = command(study, "--metric", "reward")
+    assert code == 0
+    one = compare(f"sqlite:///{study / 'study.db'}", "reward").designs[0]
+    cells = row(out, "[red]")
+    assert cells[:3] == ["[red]", "8", f"{one.iqm.estimate:.4g}"]
+    assert cells[3] == f"{one.iqm.low:.4g} to {one.iqm.high:.4g}"
+    assert "difference" not in out
+
+
+def test_it_prints_differences_from_a_baseline(command: Command, study: Path) -> None:
+    url = f"sqlite:///{study / 'study.db'}"
+    code, out, _ = command(url, "--metric", "reward", "--baseline", "uniform", "--step", "train")
+    assert code == 0
+    second = out.split("difference from uniform, on equal seeds")[1]
+    one = compare(url, "reward", baseline="uniform").designs[1]
+    cells = row(second, "[red]")
+    assert cells[1:3] == ["8", f"{one.contrast.paired.mean.estimate:.4g}"]
+    assert cells[5:7] == ["0.0078", "0.016"]  # 2 of 256 assignments of signs, twice that
+    assert "note: 2 designs are compared with 'uniform'" in second
+
+
+def test_one_run_each_gives_dashes(command: Command, tmp_path: Path) -> None:
+    write_rewards(tmp_path / "study.db", [("a", 0, 1.0), ("b", 1, 1234.5)])
+    code, out, _ = command(tmp_path, "--metric", "reward", "--baseline", "a")
+    assert code == 0
+    assert row(out, "a") == ["a", "1", "1", "-", "1", "1", "1"]
+    assert row(out, "b")[2] == "1,234"
+    assert "no seed in common" in out
+
+
+def test_it_writes_a_csv_file(command: Command, study: Path) -> None:
+    target = study / "new" / "c.csv"
+    code, _, _ = command(study, "--metric", "reward", "--baseline", "cap", "--csv", target)
+    assert code == 0
+    assert pd.read_csv(target)["design"].tolist() == ["cap", "[red]", "uniform"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--metric", "rewart"), "did you mean 'reward'?"),
+        (("--metric", "reward", "--baseline", "kap"), "did you mean 'cap'?"),
+        (("--metric", "reward", "--csv", "{study}/study.db/c.csv"), "cannot be written"),
+        (("--metric", "reward", "--csv", "{study}"), "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    command: Command, study: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    code, out, err = command(study, *(text.format(study=study) for text in arguments))
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_place_without_study_is_told(command: Command, tmp_path: Path) -> None:
+    code, _, err = command(tmp_path / "none", "--metric", "reward")
+    assert (code, err) == (2, f"there is no study folder '{tmp_path / 'none'}'\n")
