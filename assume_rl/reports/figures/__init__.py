@@ -1,0 +1,1 @@
+"""Figures: one function each, from data frames to a plotly figure."""

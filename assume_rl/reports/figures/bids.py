@@ -1,0 +1,97 @@
+"""Bids against what power costs."""
+
+import pandas as pd
+
+from assume_rl.reports.figures.style import (
+    GREY,
+    HOVER,
+    PALETTE,
+    Trace,
+    figure,
+    marked,
+    names_axis,
+    text,
+)
+from assume_rl.reports.figures.thin import DOTS, evenly
+from assume_rl.reports.types import Figure
+
+QUARTILES = {"lowerfence": 0.0, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 1.0}
+
+
+def bid_against_cost(bids: pd.DataFrame, run_id: str) -> Figure:
+    """A dot per order: its price over its unit's marginal cost; on the line they are equal.
+
+    :param bids: `unit_id`, `price`, `marginal_cost` (EUR/MWh), `volume` (MW), `learned` (bool).
+    """
+    drawn = bids.iloc[evenly(len(bids), DOTS)]
+    ends = [
+        float(drawn["marginal_cost"].min()),
+        float(drawn["marginal_cost"].max()),
+    ]
+    line: Trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "bid = marginal cost",
+        "x": ends,
+        "y": ends,
+        "line": {"color": GREY, "dash": "dot", "width": 2},
+        "hoverinfo": "skip",
+    }
+    groups = (("other bidders", False, GREY), ("learned bidders", True, PALETTE[3]))
+    dots = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": own["marginal_cost"],
+            "y": own["price"],
+            "marker": {"size": 6, "color": colour, "opacity": 0.5},
+            "text": own["unit_id"].map(text),
+            "customdata": own["volume"],
+            "hovertemplate": (
+                "%{text}<br>bids %{y:.2f} EUR/MWh for %{customdata:.1f} MW<br>"
+                "costs %{x:.2f} EUR/MWh" + HOVER
+            ),
+            **marked(run_id),
+        }
+        for name, learned, colour in groups
+        for own in [drawn[drawn["learned"] == learned]]
+        if len(own)
+    ]
+    return figure([line, *dots], x="marginal cost (EUR/MWh)", y="bid (EUR/MWh)", height=460)
+
+
+def markups(bids: pd.DataFrame, run_id: str) -> Figure:
+    """A box per unit: quartiles of its bids less its marginal cost, whiskers at the extremes.
+
+    Columns as in `bid_against_cost`.
+    """
+    spread = bids["price"] - bids["marginal_cost"]
+    by_unit = spread.groupby(bids["unit_id"])
+    quartiles = {name: by_unit.quantile(share) for name, share in QUARTILES.items()}
+    ranked = pd.DataFrame(quartiles).sort_values("median", kind="stable")
+    learned = set(bids.loc[bids["learned"], "unit_id"])
+    traces = [
+        {
+            "type": "box",
+            "orientation": "h",
+            "name": name,
+            "y": own.index.map(text),
+            **{name: own[name] for name in QUARTILES},
+            "marker": {"color": colour},
+            "hovertemplate": "%{y}<br>%{x:.2f} EUR/MWh" + HOVER,
+            **marked(run_id),
+        }
+        for name, colour, own in (
+            ("learned bidders", PALETTE[3], ranked[ranked.index.isin(learned)]),
+            ("other bidders", GREY, ranked[~ranked.index.isin(learned)]),
+        )
+        if len(own)
+    ]
+    return figure(
+        traces,
+        x="bid less marginal cost (EUR/MWh)",
+        y="",
+        height=120 + 24 * max(3, len(ranked)),
+        yaxis=names_axis([str(unit) for unit in ranked.index[::-1]]),
+    )

@@ -1,0 +1,107 @@
+"""How all figures look, and how names get into them."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import import_module
+from typing import Any
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.reports.types import Figure
+
+Trace = dict[str, Any]
+
+# Okabe and Ito 2008, "Color universal design": told apart with any colour vision. Their black is
+# left out, it would vanish on a dark page.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
+GREY = "#808080"  # what is no series of its own: demand, limits, means
+DASHES = ("solid", "dash", "dot", "dashdot")
+PATTERNS = ("", "/", "x", ".")  # of areas
+
+HEIGHT = 380  # px
+INK = "#1b1f24"  # of text on white; pages have their own
+LONG = 44  # characters of a name on an axis
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+
+
+def figure(traces: Sequence[Trace], *, x: str, y: str, **layout: Any) -> Figure:
+    """A plotly figure with axes called `x` and `y`; `layout`: anything else plotly knows.
+
+    :raises ConfigurationError: plotly is not installed.
+    """
+    drawn = load_plotly().Figure(traces)
+    drawn.update_layout(
+        template={},  # plotly's own is larger than most figures
+        font={"family": FONT, "size": 13, "color": INK},
+        height=HEIGHT,
+        margin={"l": 70, "r": 36, "t": 40, "b": 60},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hoverlabel={"namelength": -1},
+        modebar={"orientation": "v"},  # beside the plot: above it is the legend
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        showlegend=sum(trace.get("showlegend", True) for trace in traces) > 1,
+    )
+    line = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.6)"}
+    drawn.update_xaxes(title=x, automargin=True, **line)
+    drawn.update_yaxes(title=y, automargin=True, **line)
+    return drawn.update_layout(**layout)
+
+
+def load_plotly(module: str = "graph_objects") -> Any:
+    """A module of plotly; the rest of the package does without it."""
+    try:
+        return import_module(f"plotly.{module}")
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "reports need plotly, which is not installed: pip install 'assume-rl[report]'"
+        ) from None
+
+
+def plotly_script() -> str:
+    """What draws figures in a browser, some megabytes of JavaScript."""
+    return str(load_plotly("offline").get_plotlyjs())
+
+
+def text(name: object) -> str:
+    """A name as plotly shows it: it takes some HTML in texts, which no name is."""
+    return escape(str(name), quote=False)
+
+
+def colours(names: Sequence[str]) -> Mapping[str, str]:
+    """A colour for each name; they come again after seven."""
+    return {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(names)}
+
+
+def patterns(names: Sequence[str]) -> Mapping[str, str]:
+    """A pattern for the area of each name, so that those with equal colours differ."""
+    rounds = (number // len(PALETTE) for number in range(len(names)))
+    return {name: PATTERNS[r % len(PATTERNS)] for name, r in zip(names, rounds, strict=True)}
+
+
+def line_looks(names: Sequence[str]) -> Mapping[str, Trace]:
+    """Colour, width and dash for each name; those with equal colours differ in their dash."""
+    dashes = [DASHES[number // len(PALETTE) % len(DASHES)] for number in range(len(names))]
+    return {
+        name: {"color": colour, "dash": dash, "width": 2}
+        for (name, colour), dash in zip(colours(names).items(), dashes, strict=True)
+    }
+
+
+def names_axis(names: Sequence[str]) -> Trace:
+    """A vertical axis of names, the first on top; long ones are cut short there."""
+    shown = [name if len(name) <= LONG else f"{name[: LONG - 1]}…" for name in names]
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": [text(name) for name in names][::-1],
+        "tickvals": [text(name) for name in names],
+        "ticktext": [text(name) for name in shown],
+    }
+
+
+def marked(run_id: str) -> Trace:
+    """Says in the hover text of a trace which run it is of; `HOVER` shows it."""
+    return {"meta": {"run_id": text(run_id)}}
+
+
+HOVER = "<br>run_id %{meta.run_id}"

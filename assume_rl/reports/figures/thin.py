@@ -1,0 +1,41 @@
+"""Fewer points, where there are more than a browser can show."""
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+LIMIT = 20_000  # points of a chart's lines
+DOTS = 5_000  # dots of a chart: they take a browser longer
+
+
+def extremes(values: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
+    """Positions of at most about `limit` values, in order: of each stretch its ends of range.
+
+    Peaks survive; the first and the last value stay.
+    """
+    count = len(values)
+    if count <= limit:
+        return np.arange(count)
+    stretches = np.array_split(np.arange(count), max(1, limit // 2))
+    kept = [at[k] for at in stretches for k in (values[at].argmin(), values[at].argmax())]
+    return np.unique([0, *kept, count - 1])
+
+
+def evenly(count: int, limit: int) -> NDArray[np.int64]:
+    """Positions of at most `limit` out of `count`, evenly apart, both ends among them."""
+    if count <= limit:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, limit).round().astype(np.int64))
+
+
+def means(table: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
+    """Means of every so many rows of a table of numbers by time, and of how many (1: all rows)."""
+    every = max(1, ceil(len(table) / max(1, limit)))
+    if every == 1:
+        return table, 1
+    group = np.arange(len(table)) // every
+    found = table.groupby(group).mean()
+    found.index = table.index[::every]
+    return found, every

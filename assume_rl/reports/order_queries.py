@@ -1,0 +1,61 @@
+"""Orders for figures, with what their units' power costs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import ceil
+
+import pandas as pd
+import sqlalchemy as sa
+
+from assume_rl.reports.queries import UNKNOWN, dated, units
+from assume_rl.reports.rows import Recorded
+
+ORDERS_READ = 200_000  # beyond, only those of some deliveries are read
+
+
+def book(recorded: Recorded, market: str, start: datetime) -> pd.DataFrame:
+    """Orders of the deliveries of one market that begin at `start`, with technology and cost."""
+    names = ("start_time", "end_time", "market_id", "unit_id", "price", "volume")
+    rows = recorded.rows("market_orders", *names, "accepted_volume", "bid_id")
+    query = sa.select(rows).where(rows.c.market_id == market, rows.c.start_time == start)
+    found = dated(recorded.frame(query.order_by(rows.c.bid_id)), "start_time", "end_time")
+    return with_costs(recorded, found)
+
+
+def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
+    """All orders with technology and cost, and n: only every n-th delivery's are there."""
+    names = ("start_time", "market_id", "unit_id", "price", "volume")
+    rows = recorded.rows("market_orders", *names, "accepted_volume", "accepted_price")
+    count = recorded.number(sa.select(sa.func.count()).select_from(rows))
+    every = ceil(count / ORDERS_READ) if count else 1
+    query = sa.select(rows)
+    if every > 1:
+        starts = recorded.frame(sa.select(rows.c.start_time).distinct().order_by(rows.c.start_time))
+        kept: Sequence[datetime] = [t.to_pydatetime() for t in starts["start_time"][::every]]
+        query = query.where(rows.c.start_time.in_(kept))
+    found = dated(recorded.frame(query), "start_time")
+    return with_costs(recorded, found), every
+
+
+def with_costs(recorded: Recorded, found: pd.DataFrame) -> pd.DataFrame:
+    """Orders with `technology`, `operator` and `marginal_cost` (EUR/MWh) at their start."""
+    named = found.merge(units(recorded), left_on="unit_id", right_on="unit", how="left")
+    named["technology"] = named["technology"].fillna(UNKNOWN)
+    costs = marginal_costs(recorded)
+    joined = pd.merge_asof(
+        named.sort_values("start_time", kind="stable"),
+        costs.rename(columns={"time": "start_time", "unit": "unit_id"}),
+        on="start_time",
+        by="unit_id",
+    )
+    return joined.sort_values(["start_time", "unit_id"], kind="stable", ignore_index=True)
+
+
+def marginal_costs(recorded: Recorded) -> pd.DataFrame:
+    """`time` (from when on), `unit`, `marginal_cost` (EUR/MWh)."""
+    if "marginal_costs" not in recorded.present:
+        empty = {"time": "datetime64[ns]", "unit": "object", "marginal_cost": "float64"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in empty.items()})
+    rows = recorded.rows("marginal_costs", "time", "unit", "marginal_cost").c
+    found = recorded.frame(sa.select(rows.time, rows.unit, rows.marginal_cost).order_by(rows.time))
+    return dated(found, "time").astype({"marginal_cost": float})

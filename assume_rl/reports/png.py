@@ -1,0 +1,61 @@
+"""Figures as pictures for papers."""
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.reports.figures.style import load_plotly
+from assume_rl.reports.types import Chart, Section
+
+WIDTH, SCALE = 900, 2  # px, and dots per px
+
+
+def write_pngs(sections: Sequence[Section], folder: Path) -> list[Path]:
+    """Write every chart to `<folder>/<name>.png`, on white; returns the files written.
+
+    :raises ConfigurationError: kaleido is not installed, or finds no Chromium or Chrome.
+    :raises ResultsError: the folder cannot be written.
+    """
+    charts = [item for s in sections for item in s.items if isinstance(item, Chart)]
+    files = [folder / f"{name}.png" for name in file_names([chart.name for chart in charts])]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if charts:
+            _write(charts, files)
+    except OSError as error:
+        raise ResultsError(f"'{folder}' cannot be written: {error.strerror or error}") from None
+    return files
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Names that every file system takes, each only once."""
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "figure"
+        numbered = (f"{plain}-{number}" for number in range(2, len(names) + 2))
+        found.append(next(n for n in (plain, *numbered) if n not in found))
+    return found
+
+
+def _write(charts: Sequence[Chart], files: Sequence[Path]) -> None:
+    """All in one browser: to start one takes seconds."""
+    figure, io = load_plotly().Figure, load_plotly("io")
+    drawn = [
+        figure(chart.figure).update_layout(paper_bgcolor="white", plot_bgcolor="white")
+        for chart in charts
+    ]
+    if find_spec("kaleido") is None:
+        raise ConfigurationError(
+            "--png needs kaleido, which is not installed: pip install 'assume-rl[report]'"
+        )
+    heights = [chart.figure.layout.height for chart in charts]
+    try:
+        io.write_images(drawn, files, format="png", width=WIDTH, height=heights, scale=SCALE)
+    except RuntimeError as error:  # the base of all that a browser may fail with
+        reason = next((line for a in error.args for line in str(a).split("\n") if line.strip()), "")
+        raise ConfigurationError(
+            "--png needs Chromium or Chrome, install one or name it in the variable BROWSER_PATH: "
+            f"{reason.strip()}"
+        ) from None

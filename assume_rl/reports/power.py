@@ -1,0 +1,108 @@
+"""Market power in one market of one run, worked out from its orders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from assume_rl.evaluation.market_power import (
+    RSI_SCREEN,
+    by_operator,
+    herfindahl_hirschman,
+    lerner_index,
+    markup,
+    residual_supply_index,
+    share_below,
+    weighted_mean,
+)
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MarketPower:
+    """What sellers sold, could have sold and were paid, by delivery and unit."""
+
+    start: pd.Series  # (delivery,)
+    operators: tuple[str, ...]
+    owner: NDArray[np.int64]  # (unit,) number of its operator
+    sold: FloatArray  # (delivery, unit) MW
+    offered: FloatArray  # (delivery, unit) MW
+    paid: FloatArray  # (delivery, unit) EUR/MWh; nan where nothing was sold
+    cost: FloatArray  # (delivery, unit) EUR/MWh; nan where it is not known
+    bought: FloatArray  # (delivery,) MW
+
+    @property
+    def lerner(self) -> FloatArray:
+        """Lerner index of each delivery, weighted by what units sold: `(delivery,)`."""
+        index = lerner_index(self.paid, self.cost)
+        return np.array([weighted_mean(i, s) for i, s in zip(index, self.sold, strict=True)])
+
+    @property
+    def residual_supply(self) -> FloatArray:
+        """Residual supply index, `(delivery, operator)`: what was offered is what is available."""
+        return residual_supply_index(by_operator(self.offered, self.owner), self.bought)
+
+    @property
+    def concentration(self) -> tuple[float, float]:
+        """Herfindahl-Hirschman index of operators' sales, and of what they offered."""
+        sold, offered = (by_operator(v, self.owner).sum(0) for v in (self.sold, self.offered))
+        return float(herfindahl_hirschman(sold)), float(herfindahl_hirschman(offered))
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """A row per operator, the largest seller first, and one of all of them.
+
+        Operator, share of sales (%), Lerner index, mark-up (EUR/MWh), lowest residual supply
+        index, shares of deliveries (%) in which it is pivotal and in which the index is below the
+        screen.
+        """
+        index, total = self.residual_supply, self.sold.sum()
+        pivotal, screened = (100 * share_below(index, limit) for limit in (1.0, RSI_SCREEN))
+        found: list[tuple[object, ...]] = []
+        for number, operator in enumerate(self.operators):
+            own = self.owner == number
+            share = 100 * self.sold[:, own].sum() / total if total else np.nan
+            low = float(index[:, number].min())
+            shares = float(pivotal[number]), float(screened[number])
+            found.append((operator, float(share), *self._margins(own), low, *shares))
+        found.sort(key=lambda row: -float(str(row[1])))
+        every = np.ones(len(self.owner), dtype=bool)
+        return [*found, ("all", 100.0, *self._margins(every), "", "", "")]
+
+    def _margins(self, units: NDArray[np.bool_]) -> tuple[float, float]:
+        """Lerner index and mark-up of some units, weighted by what they sold."""
+        paid, cost, sold = self.paid[:, units], self.cost[:, units], self.sold[:, units]
+        return (
+            weighted_mean(lerner_index(paid, cost), sold),
+            weighted_mean(markup(paid, cost), sold),
+        )
+
+
+def market_power(orders: pd.DataFrame) -> MarketPower | None:
+    """From one market's orders with `operator` and `marginal_cost`; None if nobody sells."""
+    sales = orders[orders["volume"] > 0].assign(
+        money=lambda rows: rows["accepted_price"] * rows["accepted_volume"]
+    )
+    if sales.empty:
+        return None
+    sold, offered, money = (
+        sales.pivot_table(index="start_time", columns="unit_id", values=name, aggfunc="sum")
+        for name in ("accepted_volume", "volume", "money")
+    )
+    cost = sales.pivot_table(
+        index="start_time", columns="unit_id", values="marginal_cost", dropna=False
+    ).reindex(index=sold.index, columns=sold.columns)
+    operator = sales.groupby("unit_id")["operator"].first().fillna("unknown")
+    names = tuple(sorted(operator.unique()))
+    bought = -orders[orders["volume"] < 0].groupby("start_time")["accepted_volume"].sum()
+    return MarketPower(
+        start=pd.Series(sold.index),
+        operators=names,
+        owner=np.array([names.index(operator[unit]) for unit in sold.columns]),
+        sold=sold.fillna(0).to_numpy(),
+        offered=offered.fillna(0).to_numpy(),
+        paid=(money / sold.where(sold > 0)).to_numpy(),
+        cost=cost.to_numpy(),
+        bought=bought.reindex(sold.index, fill_value=0.0).to_numpy(),
+    )

@@ -1,0 +1,106 @@
+"""What figures of a market need of its tables, as data frames.
+
+Rows are filtered, joined and summed up in SQL, so that a long run stays small in memory.
+"""
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import Subquery
+
+from assume_rl.reports.rows import Recorded
+
+UNKNOWN = "unknown"  # technology of a unit that no table of units has
+
+
+def prices(recorded: Recorded) -> pd.DataFrame:
+    """`market_id`, `start`, `hours` (h), `price` (EUR/MWh), a row per cleared product."""
+    rows = recorded.rows("market_meta", "market_id", "product_start", "product_end", "price").c
+    query = sa.select(rows.market_id, rows.product_start, rows.product_end, rows.price)
+    found = recorded.frame(query.order_by(rows.market_id, rows.product_start, rows.product_end))
+    length = pd.to_datetime(found["product_end"]) - pd.to_datetime(found["product_start"])
+    start = pd.to_datetime(found["product_start"])
+    return pd.DataFrame(
+        {
+            "market_id": found["market_id"],
+            "start": start,
+            "hours": length.dt.total_seconds() / 3600,
+            "price": found["price"].astype(float),
+        }
+    )
+
+
+def units(recorded: Recorded) -> pd.DataFrame:
+    """`unit`, `technology`, `operator` and `demand` (whether it buys), a row per known unit."""
+    parts = []
+    for table, demand in (("power_plant_meta", False), ("demand_meta", True)):
+        rows = recorded.rows(table, "index", "technology", "unit_operator").c
+        found = recorded.frame(sa.select(rows["index"], rows.technology, rows.unit_operator))
+        parts.append(found.assign(demand=demand))
+    names = {"index": "unit", "unit_operator": "operator"}
+    return pd.concat(parts, ignore_index=True).rename(columns=names)
+
+
+def technologies(recorded: Recorded) -> list[str]:
+    """All technologies, in the order of the units."""
+    return [*dict.fromkeys(units(recorded)["technology"].fillna(UNKNOWN)), UNKNOWN]
+
+
+def learners(recorded: Recorded) -> frozenset[str]:
+    """Units with a learned bidder."""
+    if "rl_params" not in recorded.present:
+        return frozenset()
+    rows = recorded.rows("rl_params", "unit").c
+    return frozenset(recorded.frame(sa.select(rows.unit).distinct())["unit"])
+
+
+def dispatch(recorded: Recorded) -> pd.DataFrame:
+    """`time`, `technology`, `power` (MW, taken < 0), summed over a technology's units."""
+    delivered, known = (
+        recorded.rows("unit_dispatch", "time", "unit", "power"),
+        _technologies(recorded),
+    )
+    rows = delivered.c
+    technology = sa.func.coalesce(known.c.technology, UNKNOWN).label("technology")
+    query = (
+        sa.select(rows.time, technology, sa.func.sum(rows.power).label("power"))
+        .outerjoin_from(delivered, known, rows.unit == known.c.unit)
+        .group_by(rows.time, technology)
+        .order_by(rows.time)
+    )
+    return dated(recorded.frame(query), "time")
+
+
+def two_way(recorded: Recorded) -> pd.DataFrame:
+    """`time`, `unit`, `power` (MW) of units that both deliver and take power, as storages do."""
+    rows = recorded.rows("unit_dispatch", "time", "unit", "power").c
+    both = sa.and_(sa.func.min(rows.power) < 0, sa.func.max(rows.power) > 0)
+    names = recorded.frame(sa.select(rows.unit).group_by(rows.unit).having(both))["unit"]
+    query = sa.select(rows.time, rows.unit, rows.power).where(rows.unit.in_(list(names)))
+    return dated(recorded.frame(query.order_by(rows.unit, rows.time)), "time")
+
+
+def earnings(recorded: Recorded) -> pd.DataFrame:
+    """`unit`, `cashflow` and `cost` (EUR), summed over the calendar."""
+    rows = recorded.rows("unit_dispatch", "unit", "energy_cashflow", "energy_generation_costs").c
+    query = sa.select(
+        rows.unit,
+        sa.func.sum(rows.energy_cashflow).label("cashflow"),
+        sa.func.sum(rows.energy_generation_costs).label("cost"),
+    )
+    return recorded.frame(query.group_by(rows.unit).order_by(rows.unit))
+
+
+def _technologies(recorded: Recorded) -> Subquery:
+    """Technology by unit."""
+    parts = []
+    for table in ("power_plant_meta", "demand_meta"):
+        rows = recorded.rows(table, "index", "technology").c
+        parts.append(sa.select(rows["index"].label("unit"), rows.technology))
+    return sa.union_all(*parts).subquery()
+
+
+def dated(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The same with times as times, also where there are no rows."""
+    return frame.assign(
+        **{name: pd.to_datetime(frame[name]).astype("datetime64[ns]") for name in names}
+    )

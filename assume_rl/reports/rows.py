@@ -1,0 +1,60 @@
+"""The result rows of one step of one run, wherever they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import Engine, Subquery, Table
+
+from assume_rl.results.database import readable_errors
+from assume_rl.results.study_engine import reading
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Result tables of a step; queries are filtered in SQL to its rows.
+
+    :param tables: as the database has them: those of a run or those of a study.
+    :param keys: columns and the values that tell this step's rows from others.
+    """
+
+    run_id: str
+    step: str  # empty where a run is one experiment
+    label: str  # short, different from those of other runs in the same report
+    engine: Engine
+    tables: Mapping[str, Table]
+    keys: Mapping[str, str]
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """Tables that the database has; one of an older version may lack some."""
+        with readable_errors(self.engine.url), reading(self.engine) as connection:
+            return frozenset(sa.inspect(connection).get_table_names())
+
+    def rows(self, table: str, *columns: str) -> Subquery:
+        """This step's rows of a table, for queries."""
+        source = self.tables[table]
+        chosen = [source.c[name] for name in columns]
+        return (
+            sa.select(*chosen).where(*(source.c[k] == v for k, v in self.keys.items())).subquery()
+        )
+
+    def has(self, table: str) -> bool:
+        """Whether the step has written rows to a table."""
+        if table not in self.present:
+            return False
+        key = next(iter(self.keys))
+        return not self.frame(sa.select(self.rows(table, key)).limit(1)).empty
+
+    def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        """What a query finds; numbers that are missing are not numbers."""
+        with readable_errors(self.engine.url), reading(self.engine) as connection:
+            return pd.read_sql_query(query, connection)
+
+    def number(self, query: sa.Select[Any]) -> int:
+        """A count."""
+        with readable_errors(self.engine.url), reading(self.engine) as connection:
+            return int(connection.execute(query).scalar_one())

@@ -1,0 +1,101 @@
+"""What one run's bidders ask for beyond their costs, and what that says of market power."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from assume_rl.reports.figures.bids import bid_against_cost, markups
+from assume_rl.reports.figures.market_power import lerner_through_time, residual_supply
+from assume_rl.reports.figures.thin import DOTS
+from assume_rl.reports.order_queries import orders
+from assume_rl.reports.power import MarketPower, market_power
+from assume_rl.reports.queries import learners
+from assume_rl.reports.rows import Recorded
+from assume_rl.reports.types import Chart, Grid, Item, Omitted
+
+COLUMNS = (
+    "operator",
+    "share of sales (%)",
+    "Lerner index",
+    "mark-up (EUR/MWh)",
+    "lowest RSI",
+    "pivotal (% of deliveries)",
+    "RSI < 1.1 (% of deliveries)",
+)
+
+
+def bid_items(recorded: Recorded) -> Iterator[Item]:
+    """Bids against marginal cost, and market power; from `market_orders`, `marginal_costs`."""
+    if not recorded.has("market_orders"):
+        yield Omitted("Bids and market power", "no orders were recorded (market_orders is empty)")
+        return
+    if not recorded.has("marginal_costs"):
+        reason = "marginal costs were not recorded (no rows in marginal_costs)"
+        yield Omitted("Bids and market power", reason)
+        return
+    found, every = orders(recorded)
+    some = f" Only every {every}th delivery is read: there are many orders." if every > 1 else ""
+    yield from _bids(recorded, found, some)
+    for market, own in found.groupby("market_id", sort=True):
+        yield from _power(recorded, str(market), market_power(own), some)
+
+
+def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
+    sales = found[(found["volume"] > 0) & found["marginal_cost"].notna()]
+    bids = sales.assign(learned=sales["unit_id"].isin(learners(recorded)))
+    if bids.empty:
+        yield Omitted("Bid against marginal cost", "no plant has offered anything")
+        return
+    thinned = f" Thinned out to {DOTS:,} of {len(bids):,} orders." if len(bids) > DOTS else ""
+    yield Chart(
+        "Bid against marginal cost",
+        bid_against_cost(bids, recorded.run_id),
+        "A dot per supply order; above the line a unit asks for more than its power costs."
+        + thinned
+        + some,
+        (recorded.run_id,),
+        "bid-cost",
+    )
+    yield Chart(
+        "Mark-up of bids by unit",
+        markups(bids, recorded.run_id),
+        "Bid less marginal cost over all orders of a unit: median, quartiles, lowest and highest."
+        + some,
+        (recorded.run_id,),
+        "markups",
+    )
+
+
+def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str) -> Iterator[Item]:
+    if found is None:
+        yield Omitted(f"Market power, {market}", "nobody has offered anything")
+        return
+    index = found.residual_supply
+    sold, offered = found.concentration
+    yield Chart(
+        f"Residual supply index, {market}",
+        residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
+        "What all others offer over what is bought, sorted; the operators with the lowest values. "
+        f"Below 1 an operator is pivotal: demand cannot be met without it.{some}",
+        (recorded.run_id,),
+        f"residual-supply-{market}",
+    )
+    lerner = found.lerner
+    if np.isfinite(lerner).any():
+        yield Chart(
+            f"Lerner index, {market}",
+            lerner_through_time(found.start, lerner, recorded.run_id),
+            "Price less marginal cost as a share of the price, mean weighted by what units sold; "
+            f"prices of 0 or less are left out.{some}",
+            (recorded.run_id,),
+            f"lerner-{market}",
+        )
+    yield Grid(
+        f"Market power by operator, {market}",
+        COLUMNS,
+        found.rows(),
+        f"Herfindahl-Hirschman index of operators: {sold:,.0f} of sales, {offered:,.0f} of what "
+        f"was offered (10,000: one operator). Available is what was offered.{some} "
+        f"run_id {recorded.run_id}",
+    )

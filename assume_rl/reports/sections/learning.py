@@ -1,0 +1,70 @@
+"""Learning curves of all runs."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from assume_rl.reports.figures.learning import ALONE, learning_curves
+from assume_rl.reports.source import Source
+from assume_rl.reports.types import Chart, Item, Omitted, Section
+
+QUANTITIES = {  # by column: name of the axis, and what it is
+    "reward": ("reward", "Reward, summed over the calendar, mean over the agents"),
+    "profit": ("profit (EUR)", "Profit of all learned bidders"),
+    "regret": ("regret (EUR)", "Regret of all learned bidders"),
+}
+
+
+def learning_section(source: Source) -> Section:
+    """Charts of evaluations and of training, from `metrics.jsonl` or a study's `episodes`."""
+    if source.curves.empty:
+        reason = "no training was recorded (no lines in metrics.jsonl, no rows in episodes)"
+        return Section("Learning", (Omitted("Learning curves", reason),))
+    designs = {run.run_id: run.design or source.title for run in source.runs}
+    curves = source.curves.assign(design=source.curves["run_id"].map(designs))
+    steps = list(dict.fromkeys(curves["step"]))
+    items: list[Item] = []
+    for step in steps:
+        own = curves[curves["step"] == step]
+        where = f", step {step}" if len(steps) > 1 else ""
+        learned = own["evaluation"].astype(bool)
+        items += _charts(own[learned], "in evaluations", "evaluation", where)
+        items += _charts(own[~learned], "while training", "episode", where)
+    return Section("Learning", tuple(items))
+
+
+def _charts(rows: pd.DataFrame, when: str, counted: str, where: str) -> Iterator[Item]:
+    """A chart per quantity."""
+    if rows.empty:
+        yield Omitted(f"Learning curves {when}{where}", "there were no such episodes")
+        return
+    if rows["episode"].nunique() == 1:
+        yield Omitted(f"Learning curves {when}{where}", "one episode makes no curve")
+        return
+    for column, (axis, meaning) in QUANTITIES.items():
+        curves = rows.assign(value=rows[column].astype(float)).dropna(subset="value")
+        if curves.empty:
+            continue
+        yield Chart(
+            f"{column.capitalize()} {when}{where}",
+            learning_curves(curves, f"number of the {counted}", axis),
+            f"{meaning}. {_bands(curves)}",
+            tuple(dict.fromkeys(curves["run_id"])),
+            f"{column}-{when}{where}",
+        )
+
+
+def _bands(curves: pd.DataFrame) -> str:
+    runs = curves.groupby("design")["run_id"].nunique()
+    if runs.max() == 1:
+        return "One run per line, so nothing can be said of how much seeds differ."
+    many = f", single runs thin (up to {ALONE} a design)" if runs.min() <= ALONE else ""
+    return (
+        f"Interquartile mean over {_span(runs)} runs of a design; the band is its point-wise 95 % "
+        f"bootstrap interval{many}. Where runs ended early, later points rest on fewer of them."
+    )
+
+
+def _span(runs: pd.Series) -> str:
+    low, high = int(runs.min()), int(runs.max())
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,118 @@
+"""The market of one run: orders, dispatch and profits."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from assume_rl.reports.figures.dispatch import dispatch_stack, power_by, storages
+from assume_rl.reports.figures.order_book import order_book
+from assume_rl.reports.figures.profits import BARS, profit_per_operator, profit_per_unit
+from assume_rl.reports.order_queries import book
+from assume_rl.reports.queries import dispatch, earnings, prices, technologies, two_way, units
+from assume_rl.reports.rows import Recorded
+from assume_rl.reports.sections.bids import bid_items
+from assume_rl.reports.sections.hours import telling_hours
+from assume_rl.reports.types import Chart, Item, Omitted, Section
+
+
+def market_section(recorded: Recorded, hours: Sequence[pd.Timestamp]) -> Section:
+    """Everything about the market of one step of one run.
+
+    :param hours: starts of the deliveries whose orders are drawn; none: of telling prices.
+    """
+    items = (*_books(recorded, hours), *_dispatch(recorded), *_profits(recorded))
+    step = f", step {recorded.step}" if recorded.step else ""
+    return Section(f"Market: {recorded.label}{step}", (*items, *bid_items(recorded)))
+
+
+def _books(recorded: Recorded, hours: Sequence[pd.Timestamp]) -> Iterator[Item]:
+    if not recorded.has("market_orders"):
+        yield Omitted("Merit order and demand", "no orders were recorded (market_orders is empty)")
+        return
+    for market, own in prices(recorded).groupby("market_id", sort=True):
+        chosen = {hour: "chosen hour" for hour in hours} or telling_hours(own)
+        for start, what in chosen.items():
+            rows = own[own["start"] == start]
+            orders = book(recorded, str(market), start.to_pydatetime())
+            if rows.empty or orders.empty:
+                yield Omitted(f"Merit order of {market} at {start}", "no delivery begins then")
+                continue
+            yield _book(recorded, str(market), (start, what), orders, float(rows["price"].iloc[0]))
+
+
+def _book(
+    recorded: Recorded,
+    market: str,
+    delivery: tuple[pd.Timestamp, str],
+    orders: pd.DataFrame,
+    price: float,
+) -> Chart:
+    start, what = delivery
+    first = orders[orders["end_time"] == orders["end_time"].min()]  # products may overlap
+    bids = first.loc[first["volume"] < 0, "price"]
+    beyond = "" if bids.empty else f" Demand bids up to {bids.max():,.0f} EUR/MWh."
+    return Chart(
+        f"Merit order and demand, {market}, {start:%Y-%m-%d %H:%M} ({what})",
+        order_book(first, price, recorded.run_id, technologies(recorded)),
+        "Supply orders by their price, as wide as their volume, diamonds at the marginal cost of "
+        f"their units; demand from the highest bid down.{beyond}",
+        (recorded.run_id,),
+        f"orders-{market}-{start:%Y%m%dT%H%M}",
+    )
+
+
+def _dispatch(recorded: Recorded) -> Iterator[Item]:
+    if not recorded.has("unit_dispatch"):
+        yield Omitted("Dispatch", "no dispatch was recorded (unit_dispatch is empty)")
+        return
+    power, every = power_by(dispatch(recorded), "technology")
+    yield Chart(
+        "Dispatch by technology",
+        dispatch_stack(power, recorded.run_id, technologies(recorded)),
+        f"Power delivered, summed over the units of a technology.{_averaged(every)}",
+        (recorded.run_id,),
+        "dispatch",
+    )
+    stored = two_way(recorded)
+    if stored.empty:
+        yield Omitted("Storages", "no unit both takes and delivers power")
+        return
+    power, every = power_by(stored, "unit")
+    yield Chart(
+        "Storages",
+        storages(power, recorded.run_id),
+        f"Power of units that both deliver and take it.{_averaged(every)}",
+        (recorded.run_id,),
+        "storages",
+    )
+
+
+def _profits(recorded: Recorded) -> Iterator[Item]:
+    known = units(recorded)
+    if known.empty or not recorded.has("unit_dispatch"):
+        yield Omitted("Profits", "no units or no dispatch were recorded")
+        return
+    earned = earnings(recorded).merge(known, on="unit")
+    sellers = earned[~earned["demand"]]
+    sellers = sellers.assign(profit=sellers["cashflow"] - sellers["cost"])
+    paid = -earned.loc[earned["demand"], "cashflow"].sum()
+    formula = "Revenue less generation costs, summed over the calendar."
+    rest = f" The {len(sellers) - BARS + 1} smallest are summed up." if len(sellers) > BARS else ""
+    yield Chart(
+        "Profit per unit",
+        profit_per_unit(sellers, recorded.run_id),
+        f"{formula} Buyers are left out; they pay {paid:,.0f} EUR.{rest}",
+        (recorded.run_id,),
+        "profit-units",
+    )
+    yield Chart(
+        "Profit per operator",
+        profit_per_operator(sellers, recorded.run_id),
+        f"{formula} All units of an operator together.",
+        (recorded.run_id,),
+        "profit-operators",
+    )
+
+
+def _averaged(every: int) -> str:
+    return f" Thinned out: means of {every} steps each are drawn." if every > 1 else ""

@@ -1,0 +1,87 @@
+"""What was run: the table of runs, and key figures of few."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from assume_rl.reports.source import Source
+from assume_rl.reports.types import Grid, RunInfo, Section
+
+FIGURED = 8  # runs whose key figures stand side by side
+UNITS = {
+    "profit": "EUR",
+    "regret": "EUR",
+    "avg_price": "EUR/MWh",
+    "total_cost": "EUR",
+    "total_volume": "MWh",
+    "total_profit": "EUR",
+}
+
+
+def runs_section(source: Source) -> Section:
+    """Every run with what it was and came to, and the key figures where runs are few."""
+    items = [_runs(source)]
+    few = source.metrics["run_id"].nunique() <= FIGURED
+    if few and not source.metrics.empty:
+        items.append(_figures(source.metrics))
+    return Section("Runs", tuple(items))
+
+
+def axis_name(metric: str) -> str:
+    """A metric with its unit of measure, e.g. `avg_price[EOM] (EUR/MWh)`."""
+    unit = _unit(metric)
+    return f"{metric} ({unit})" if unit else metric
+
+
+def _unit(metric: str) -> str:
+    return UNITS.get(metric.split("[", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1], "")
+
+
+def _runs(source: Source) -> Grid:
+    """A row per run; columns in which no run has anything are left out."""
+    keys = list(dict.fromkeys(key for run in source.runs for key in run.parameters))
+    same = all(run.kind == ", ".join(run.steps) for run in source.runs)
+    rows = [_row(run, keys) | ({"kind": None} if same else {}) for run in source.runs]
+    kept = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
+    return Grid(
+        "All runs" if len(rows) > 1 else "Run",
+        tuple(kept),
+        [tuple(row[name] for name in kept) for row in rows],
+        "Equal final hashes mean equal results.",
+    )
+
+
+def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
+    """Cells by column."""
+    return {
+        "run id": run.run_id,
+        "design": run.design,
+        "seed": run.seed,
+        "state": run.state,
+        "steps": ", ".join(run.steps),
+        "kind": run.kind,
+        "scenario": run.scenario,
+        "case": run.case,
+        **{f"set {key}": run.parameters.get(key) for key in keys},
+        "engine": run.engine,
+        "device": run.device,
+        "started": run.started,
+        "seconds": run.seconds,
+        "final hash": run.final_hash,
+        "error": run.error,
+    }
+
+
+def _figures(metrics: pd.DataFrame) -> Grid:
+    """Key figures: a row each, a column per run."""
+    wide = metrics.pivot_table(
+        index=["step", "name"], columns="run_id", values="value", aggfunc="first", sort=False
+    )
+    rows = [
+        (step, name, _unit(name), *values)
+        for (step, name), values in zip(wide.index, wide.to_numpy().tolist(), strict=True)
+    ]
+    with_step = any(row[0] for row in rows)
+    columns = ("step", "figure", "unit", *(f"run {run_id}" for run_id in wide.columns))
+    start = 0 if with_step else 1
+    return Grid("Key figures", columns[start:], [row[start:] for row in rows])

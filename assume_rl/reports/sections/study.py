@@ -1,0 +1,105 @@
+"""Designs of a study compared, and how far runs are from the best response."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from assume_rl.errors import AssumeRlError
+from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_to_best
+from assume_rl.reports.sections.runs import axis_name
+from assume_rl.reports.source import Source
+from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
+from assume_rl.studies.comparison import Comparison, compare
+
+COLUMNS = ("design", "runs", "IQM", "low", "high", "median", "lowest", "highest", "run ids")
+BEST = "share_of_best_response"
+
+
+def comparison_section(source: Source) -> Section:
+    """A chart and a table for each metric that a study has, step by step."""
+    title = "Comparison of designs"
+    if source.metrics.empty:
+        return Section(title, (Omitted(title, "no run has finished and been stored"),))
+    pairs = source.metrics[["step", "name"]].drop_duplicates().itertuples(index=False, name=None)
+    order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
+    chosen = [(step, name) for step, name in pairs if not _of_policies(name)]
+    chosen.sort(key=lambda pair: order.index(pair[0]), reverse=True)  # evaluations first
+    return Section(title, tuple(item for pair in chosen for item in _metric(source, *pair)))
+
+
+def best_response_section(source: Source) -> Section:
+    """How far runs are from what a single learner could have earned at best, where it is known."""
+    title = "Gap to the exact best response"
+    known = source.metrics[source.metrics["name"] == BEST]
+    if known.empty:
+        reason = "known only of one learning plant in one market, without ramps or start costs"
+        return Section(title, (Omitted(title, reason),))
+    names = {run.run_id: run.design or source.title for run in source.runs}
+    steps = list(dict.fromkeys(known["step"]))
+    shares = [
+        (names[run_id] + (f", step {step}" if len(steps) > 1 else ""), run_id, value)
+        for run_id, step, value in known[["run_id", "step", "value"]].itertuples(index=False)
+    ]
+    order = list(names)
+    shares.sort(key=lambda row: order.index(row[1]))
+    chart = Chart(
+        title,
+        gaps_to_best(shares),
+        f"1 less {BEST}: the share that the run missed of the reward of the exact best response to "
+        "everybody else's orders, auction by auction.",
+        tuple(dict.fromkeys(known["run_id"])),
+        "best-response-gap",
+    )
+    return Section(title, (chart,))
+
+
+def _of_policies(name: str) -> bool:
+    """Whether a metric is a score of some of the policies that a training kept."""
+    return "." in name.split("[", maxsplit=1)[0]
+
+
+def _metric(source: Source, step: str, name: str) -> Iterator[Item]:
+    title = f"{name}, step {step}"
+    try:
+        found = compare(source.database or "", name, step=step, asked=source.asked)
+    except AssumeRlError as error:
+        yield Omitted(title, str(error))
+        return
+    count = len(found.designs)
+    many = f" The first {DRAWN} of {count} designs are drawn." if count > DRAWN else ""
+    yield Chart(
+        title,
+        designs_compared(_table(found), axis_name(name)),
+        "Interquartile mean over the finished runs of each design, its 95 % bootstrap interval, "
+        f"and each run.{many} Differences, with paired tests: assume-rl compare STUDY --metric "
+        f"'{name}' --step {step} --baseline DESIGN.",
+        tuple(run_id for one in found.designs for run_id in one.runs.run_ids.values()),
+        f"compare-{step}-{name}",
+    )
+    rows = [
+        (
+            one.design,
+            len(one.runs.values),
+            *(one.iqm.estimate, one.iqm.low, one.iqm.high),
+            *(one.median, one.lowest, one.highest),
+            ", ".join(one.runs.run_ids.values()),
+        )
+        for one in found.designs
+    ]
+    yield Grid("", COLUMNS, rows, " ".join(f"{n}." for n in found.notes))
+
+
+def _table(found: Comparison) -> pd.DataFrame:
+    """What is drawn of each design."""
+    return pd.DataFrame(
+        {
+            "design": [one.design for one in found.designs],
+            "iqm": [one.iqm.estimate for one in found.designs],
+            "iqm_low": [one.iqm.low for one in found.designs],
+            "iqm_high": [one.iqm.high for one in found.designs],
+            "values": [
+                {one.runs.run_ids[seed]: value for seed, value in one.runs.values.items()}
+                for one in found.designs
+            ],
+        }
+    )

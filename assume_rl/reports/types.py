@@ -1,0 +1,72 @@
+"""What a report is made of: facts about runs, and sections of charts, tables and gaps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Figure: TypeAlias = Any
+"""A `plotly.graph_objects.Figure`; plotly is an extra, imported where figures are drawn."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as its row in the table of runs has it."""
+
+    run_id: str
+    state: str
+    steps: tuple[str, ...] = ("",)  # names; a run that is one experiment has one without name
+    design: str = ""
+    kind: str = ""  # train, run, evaluate
+    scenario: str = ""
+    case: str = ""
+    seed: int | None = None
+    engine: str = ""
+    device: str = ""
+    started: str = ""
+    seconds: float | None = None
+    final_hash: str | None = None
+    configuration_hash: str | None = None
+    error: str | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure and the words below it."""
+
+    title: str
+    figure: Figure
+    caption: str
+    run_ids: tuple[str, ...]  # of everything that is drawn
+    name: str  # short: of its PNG, and of its place in the page
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; cells are text or numbers."""
+
+    title: str  # empty: it belongs to the chart above it
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Omitted:
+    """A figure that is not there, and why."""
+
+    title: str
+    reason: str
+
+
+Item = Chart | Grid | Omitted
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what is below it."""
+
+    title: str
+    items: tuple[Item, ...]

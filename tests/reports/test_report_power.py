@@ -1,0 +1,65 @@
+"""Market power of a market that was worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+from hand_made_run import CHEAP, OWNER, write_run
+
+from assume_rl.reports.opening import open_source
+from assume_rl.reports.order_queries import orders
+from assume_rl.reports.power import MarketPower, market_power
+
+
+@pytest.fixture
+def power(tmp_path: Path) -> MarketPower:
+    found = market_power(orders(open_source(write_run(tmp_path / "run")).recorded[0])[0])
+    assert found is not None
+    return found
+
+
+def test_lerner_index_is_weighted_by_sales(power: MarketPower) -> None:
+    # (60 * 80 + 20 * 20) / 70 over 100 MW, (80 * 80 + 40 * 30) / 90 over 110 MW
+    assert power.lerner == pytest.approx([0, 5200 / 70 / 100, 7600 / 90 / 110])
+
+
+def test_residual_supply_is_what_others_offer_over_what_is_bought(power: MarketPower) -> None:
+    index = dict(zip(power.operators, power.residual_supply.T, strict=True))
+    assert index[OWNER] == pytest.approx([40 / 60, 40 / 100, 40 / 110])
+    assert index["other"] == pytest.approx([80 / 60, 80 / 100, 80 / 110])
+
+
+def test_concentration_is_the_sum_of_squared_shares(power: MarketPower) -> None:
+    sold, offered = power.concentration
+    assert sold == pytest.approx(1e4 * (220**2 + 50**2) / 270**2)
+    assert offered == pytest.approx(1e4 * (80**2 + 40**2) / 120**2)
+
+
+def test_the_largest_seller_comes_first(power: MarketPower) -> None:
+    first, second, every = power.rows()
+    assert (first[0], second[0], every[0]) == (OWNER, "other", "all")
+    # share, Lerner, mark-up; lowest index; per cent pivotal and below 1.1
+    assert first[1:4] == pytest.approx(
+        (100 * 220 / 270, (4800 / 70 + 6400 / 90) / 220, (60 * 80 + 80 * 80) / 220)
+    )
+    assert first[4:] == pytest.approx((40 / 110, 100.0, 100.0))
+    assert second[4:] == pytest.approx((80 / 110, 200 / 3, 200 / 3))
+
+
+def test_several_orders_of_a_unit_are_one_offer(tmp_path: Path) -> None:
+    recorded = open_source(write_run(tmp_path / "run")).recorded[0]
+    found, _ = orders(recorded)
+    own = found["unit_id"] == CHEAP
+    halves = found.assign(
+        volume=found["volume"].where(~own, found["volume"] / 2),
+        accepted_volume=found["accepted_volume"].where(~own, found["accepted_volume"] / 2),
+    )
+    twice = market_power(type(found)(halves.loc[[*halves.index, *halves.index[own]]]))
+    whole = market_power(found)
+    assert twice is not None
+    assert whole is not None
+    assert twice.rows() == whole.rows()
+
+
+def test_nobody_has_power_where_nobody_sells(tmp_path: Path) -> None:
+    found, _ = orders(open_source(write_run(tmp_path / "run")).recorded[0])
+    assert market_power(found[found["volume"] < 0]) is None

@@ -1,0 +1,141 @@
+"""Reports of studies."""
+
+from pathlib import Path
+
+import pytest
+from hand_made_study import DESIGNS, reward, run_id, write_study
+
+from assume_rl.errors import ResultsError
+from assume_rl.reports import study_rows
+from assume_rl.reports.opening import open_source
+from assume_rl.reports.report import report, report_sections
+from assume_rl.reports.types import Chart, Grid, Item
+from assume_rl.results.study_database import StudyDatabase
+
+CELLS = [(design, seed) for design in DESIGNS for seed in (1, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("studies") / "prices"
+    return write_study(folder, CELLS, stored=CELLS)
+
+
+@pytest.fixture(scope="module")
+def items(study: Path) -> list[Item]:
+    return [item for section in report_sections(open_source(study)) for item in section.items]
+
+
+def chart(items: list[Item], name: str) -> Chart:
+    return next(item for item in items if isinstance(item, Chart) and item.name == name)
+
+
+def test_every_run_has_its_row(items: list[Item]) -> None:
+    runs = next(item for item in items if isinstance(item, Grid))
+    rows = [dict(zip(runs.columns, row, strict=True)) for row in runs.rows]
+    assert [row["run id"] for row in rows] == [run_id(*cell) for cell in CELLS]
+    assert [(row["design"], row["seed"]) for row in rows] == CELLS
+    assert [row["set cap"] for row in rows] == [None] * 3 + [100] * 3
+    assert all(row["final hash"] for row in rows)
+
+
+def test_designs_are_compared_by_every_metric(items: list[Item]) -> None:
+    figure = chart(items, "compare-train-reward").figure
+    means, dots = figure.data
+    assert list(means.x) == [12.0, 2.0]  # fewer than four runs: the interquartile mean is the mean
+    assert list(dots.x) == [reward(*cell) for cell in CELLS]
+    assert list(dots.customdata) == [run_id(*cell) for cell in CELLS]
+    assert (means.error_x.array > 0).all()
+    names = {item.name for item in items if isinstance(item, Chart)}
+    assert {"compare-train-avg_price[EOM]", "compare-train-total_profit"} <= names
+
+
+def test_each_row_of_a_comparison_names_its_runs(items: list[Item]) -> None:
+    place = items.index(chart(items, "compare-train-reward"))
+    grid = items[place + 1]
+    assert isinstance(grid, Grid)
+    ids = [", ".join(run_id(design, seed) for seed in (1, 2, 3)) for design in DESIGNS]
+    assert [row[-1] for row in grid.rows] == ids
+
+
+def test_learning_curves_have_a_line_per_design(items: list[Item]) -> None:
+    found = chart(items, "reward-in evaluations")
+    lines = [t for t in found.figure.data if t.showlegend is not False]
+    assert [list(line.y) for line in lines] == [[3.0, 4.0]] * 2
+    assert set(found.run_ids) == {run_id(*cell) for cell in CELLS}
+
+
+def test_markets_are_those_of_the_first_run_of_each_design(study: Path) -> None:
+    titles = [section.title for section in report_sections(open_source(study))]
+    assert titles[-2:] == [f"Market: {design}, seed 1, step train" for design in DESIGNS]
+
+
+def test_designs_beyond_the_colours_have_no_markets(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_rows, "SHOWN", 1)
+    assert [recorded.run_id for recorded in open_source(study).recorded] == [run_id(*CELLS[0])]
+
+
+def test_many_episodes_are_thinned_in_the_database(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_rows, "EPISODES_READ", 15)  # of 30
+    assert set(open_source(study).curves["episode"]) == {2}
+
+
+def test_a_database_by_its_url_is_the_same_study(study: Path, items: list[Item]) -> None:
+    url = f"sqlite:///{study / 'study.db'}"
+    (_, compared, *_) = report_sections(open_source(url))
+    means, _ = chart(list(compared.items), "compare-train-reward").figure.data
+    assert sorted(means.x) == [2.0, 12.0]
+    assert open_source(study / "study.db").database == url
+
+
+def test_a_run_of_a_study_has_its_report(study: Path) -> None:
+    source = open_source(study / "runs" / run_id(*CELLS[0]))
+    (run,) = source.runs
+    assert (run.run_id, run.steps, run.design) == (run_id(*CELLS[0]), ("train",), DESIGNS[0])
+    assert source.recorded[0].keys == {"simulation": "toy_case"}
+
+
+def test_runs_that_are_not_stored_are_named(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:2], failed=CELLS[2:3])
+    html = report(folder).read_text(encoding="utf-8")
+    assert "3 of 6 runs are not in the study database yet" in html
+    assert "1 of 3 stored runs failed" in html
+    assert "2 finished, 1 failed, 3 waiting" in html
+    assert "out of memory" in html
+
+
+def test_runs_that_are_not_asked_for_any_more_do_not_count(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", CELLS[:2], stored=CELLS)
+    source = open_source(folder)
+    assert [run.run_id for run in source.runs] == [run_id(*cell) for cell in CELLS[:2]]
+    assert (
+        set(source.metrics["run_id"])
+        == set(source.curves["run_id"])
+        == {run_id(*cell) for cell in CELLS[:2]}
+    )
+    assert "4 runs that the study does not ask for any more" in source.notes[0]
+
+
+def test_a_study_without_results_says_so(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", CELLS, stored=[])
+    (folder / "study.db").unlink()
+    html = report(folder).read_text(encoding="utf-8")
+    assert "6 of 6 runs are not in the study database yet" in html
+    assert "Left out: Comparison of designs: no run has finished and been stored." in html
+
+
+def test_an_empty_database_is_an_error(tmp_path: Path) -> None:
+    with StudyDatabase(url := f"sqlite:///{tmp_path / 'study.db'}"):
+        pass
+    with pytest.raises(ResultsError, match="holds no runs yet"):
+        open_source(url)
+
+
+def test_names_of_designs_make_no_elements(study: Path) -> None:
+    html = report(study, out=study.parent / "r.html").read_text(encoding="utf-8")
+    assert "capped </script>" not in html
+    assert "<td>capped &lt;/script&gt;</td>" in html
