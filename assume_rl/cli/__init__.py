@@ -4,7 +4,14 @@ import sys
 
 from rich.console import Console
 
-from assume_rl.cli import single  # noqa: F401 (registers its commands)
+from assume_rl.cli import (  # noqa: F401 (each registers its commands)
+    batch,
+    compare,
+    export,
+    report,
+    schema,
+    single,
+)
 from assume_rl.cli.app import app
 from assume_rl.errors import AssumeRlError
 

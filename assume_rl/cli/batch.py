@@ -1,0 +1,107 @@
+"""`assume-rl batch`: many runs from one study file."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli.app import app
+from assume_rl.cli.batch_output import print_estimate, print_result, print_status, study_watching
+from assume_rl.cli.console import settings
+from assume_rl.cli.options import Quiet
+from assume_rl.studies.driver import run_study
+from assume_rl.studies.estimate import estimate
+from assume_rl.studies.file import read_study
+from assume_rl.studies.status import status
+from assume_rl.studies.types import Study
+
+
+class ExecutorName(StrEnum):
+    """Who does the runs."""
+
+    local = "local"
+    ray = "ray"
+
+
+@app.command()
+def batch(
+    file: Annotated[Path, typer.Argument(help="Study file (YAML).")],
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, a thread each.")] = 1,
+    executor: Annotated[
+        ExecutorName, typer.Option("--executor", help="Processes on this machine, or Ray.")
+    ] = ExecutorName.local,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Ray cluster, e.g. auto; one on this machine by default."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change a key of the study file, or a setting of all runs; repeatable."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Study folder.")] = None,
+    db: Annotated[
+        str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the runs and what they would cost; run none.")
+    ] = False,
+    show_status: Annotated[
+        bool, typer.Option("--status", help="Print how far the study is; run nothing.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do all runs of a study that are not finished; the same command goes on after a stop.
+
+    Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
+    """
+    study = _placed(read_study(file, settings(overrides or [])), out, db)
+    console = Console(quiet=quiet)
+    if show_status:
+        print_status(console, study, status(study))
+        return
+    if dry_run:
+        print_estimate(console, estimate(study), workers)
+        return
+    with _stoppable(study), study_watching(console, quiet) as observer:
+        result = run_study(
+            study, workers=workers, executor=executor.value, address=address, observer=observer
+        )
+    print_result(console, study, result)
+    if not result.complete:
+        raise typer.Exit(1)
+
+
+def _placed(study: Study, out: Path | None, db: str | None) -> Study:
+    """The study with its results where the command line wants them."""
+    return replace(study, folder=out or study.folder, database=db or study.database)
+
+
+@contextmanager
+def _stoppable(study: Study) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence how to go on."""
+    before = signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        yield
+    except KeyboardInterrupt:
+        counts = status(study).counts
+        text = (
+            f"interrupted: {counts['finished']} of {len(study.runs)} runs are finished; the same "
+            "command goes on where it stopped"
+        )
+        Console(stderr=True, soft_wrap=True, highlight=False).print(text)
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,45 @@
+"""`assume-rl report`: figures of a run or a study in one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli.app import app
+from assume_rl.reports.report import report as write_report
+
+Place = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_OR_STUDY",
+        help="Output folder of a run, study folder, or URL of a study database.",
+    ),
+]
+File = Annotated[
+    Path | None, typer.Option("--out", help="HTML file; report.html in that folder by default.")
+]
+Png = Annotated[
+    Path | None,
+    typer.Option(
+        "--png", help="Write each figure to this folder as PNG; needs Chromium or Chrome."
+    ),
+]
+Hours = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hours",
+        help="Draw the orders of the delivery that begins then (UTC), e.g. 2019-03-04T18:00; "
+        "repeatable. By default those with the lowest, the median and the highest price.",
+    ),
+]
+
+
+@app.command()
+def report(place: Place, out: File = None, png: Png = None, hours: Hours = None) -> None:
+    """Write one HTML file with the figures of a run or a study; it works offline."""
+    file = write_report(place, out=out, png=png, hours=hours or ())
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"report: {file}", markup=False)
+    if png is not None:
+        console.print(f"figures: {png}", markup=False)

@@ -1,0 +1,36 @@
+"""`assume-rl schema`: what may stand in a file, for editors."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter
+
+from assume_rl.cli.app import app
+from assume_rl.scenario.schema import StudyCase
+from assume_rl.studies.schema import StudyFile
+
+
+class Format(StrEnum):
+    """Files that there is a schema of."""
+
+    study = "study"
+    scenario = "scenario"
+
+
+@app.command()
+def schema(
+    file: Annotated[
+        Format, typer.Argument(help="A study file, or the config.yaml of a scenario folder.")
+    ],
+) -> None:
+    """Print the JSON schema of a file, with which editors check and complete it."""
+    typer.echo(json.dumps(json_schema(file), indent=2))
+
+
+def json_schema(file: Format) -> dict[str, Any]:
+    """The JSON schema of a file."""
+    if file is Format.study:
+        return StudyFile.model_json_schema()
+    return TypeAdapter(dict[str, StudyCase]).json_schema()
