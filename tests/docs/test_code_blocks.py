@@ -1,0 +1,131 @@
+"""Every block of Python, shell and YAML in the documentation runs as printed, or nearly so."""
+
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+import pytest
+import yaml
+from code_blocks import PAGES, ROOT, Block, blocks, commands
+from given import GIVEN
+from shell import run_command
+
+from assume_rl.core.bidding import STRATEGIES
+from assume_rl.results.tracking import TRACKERS
+from assume_rl.scenario.schema import StudyCase
+from assume_rl.studies.schema import StudyFile
+
+SMALLEST = {
+    "start_date": "2019-01-01",
+    "end_date": "2019-01-02",
+    "time_step": "1h",
+    "markets_config": {},
+}
+SHORT = {
+    "training_episodes": 2,
+    "episodes_collecting_initial_experience": 1,
+    "validation_episodes_interval": 1,
+    "gradient_steps": 1,
+}
+FILES = ("csv", "yaml")  # blocks that may be files, which other blocks of the page need
+WITH_CODE = [page for page in PAGES if blocks(page)]
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """Pages may register things; the next page does not know them."""
+    with patch.dict(STRATEGIES), patch.dict(TRACKERS):
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the repository's scenarios and examples in it, to work in."""
+    for name in ("scenarios", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "98")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """What is made once for all pages."""
+    return tmp_path_factory.mktemp("docs")
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys):
+    names = ModuleType("page")  # dataclasses look for the module that they are defined in
+    monkeypatch.setitem(sys.modules, "page", names)
+    for block in blocks(page):
+        if block.noted("skip because"):
+            continue
+        for what in block.noted("given"):
+            GIVEN[what](names.__dict__, shared)
+        if block.title:
+            write(block, folder)
+        if block.language == "python" and not block.title:
+            exec(compile(block.text, block.where, "exec"), names.__dict__)
+        elif block.language in ("bash", "console"):
+            run_shell(block, monkeypatch, capsys)
+        elif block.language == "yaml":
+            check_yaml(block)
+        assert block.title or block.language not in FILES[:1], f"{block.where}: which file is it?"
+
+
+def write(block: Block, folder: Path) -> None:
+    path = folder / str(block.title)
+    assert path.resolve().is_relative_to(folder), f"{block.where}: is not in the folder"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(block.text, encoding="utf-8")
+
+
+def run_shell(block, monkeypatch, capsys):
+    more = [word for text in block.noted("add") for word in shlex.split(text)]
+    if block.noted("shorten"):
+        more += [word for k, v in SHORT.items() for word in ("--set", f"learning_config.{k}={v}")]
+    for command in commands(block):
+        ours = command.words[0] == "assume-rl"
+        capsys.readouterr()
+        code = run_command([*command.words, *(more if ours else ())], monkeypatch)
+        printed = capsys.readouterr()
+        if block.noted("fails"):
+            assert (code, printed.err) == (2, command.output), block.where
+        else:
+            assert code == 0, f"{block.where}: {printed.err}"
+        if block.noted("exact"):
+            assert printed.out == command.output, block.where
+
+
+def check_yaml(block: Block) -> None:
+    """A whole `config.yaml`, a part of a study case, or a study file."""
+    content = yaml.safe_load(block.text)
+    if content.keys() <= StudyCase.model_fields.keys():
+        StudyCase.model_validate({**SMALLEST, **content})
+    elif all(isinstance(case, dict) and "start_date" in case for case in content.values()):
+        for case in content.values():
+            StudyCase.model_validate(case)
+    else:
+        StudyFile.model_validate(content)
+
+
+def test_no_page_hides_a_block_in_a_list_or_leaves_a_command_without_language():
+    for page in PAGES:
+        fence = None
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{page.relative_to(ROOT)}:{number}"
+            assert not line.startswith((" ```", "  ```")), f"{where}: indented block is not tried"
+            if line.startswith("```"):
+                fence = None if fence is not None else line.removeprefix("```")
+            plain = fence == "" and line.startswith(("assume-rl ", "$ assume-rl ", "python "))
+            assert not plain, f"{where}: call the block bash or console, so that it is tried"
+
+
+def test_reasons_to_skip_are_few_and_true():
+    skips = [(b.where, *b.noted("skip because")) for p in PAGES for b in blocks(p)]
+    reasons = [reason for _, *found in skips for reason in found]
+    known = ("it needs a GPU", "it needs a cluster", "it needs a server", "it installs")
+    assert [reason for reason in reasons if not reason.startswith(known)] == []
