@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow check lint format bench clean
+.PHONY: demo test test-slow check lint format bench docs gallery clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,12 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)  ## ratios against a peer; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+docs: $(INSTALLED)  ## the site, in site/; nothing is fetched
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+gallery: $(INSTALLED)  ## runs that the pictures of docs/gallery.md come from
+	$(BIN)/python docs/make_gallery.py
 
 clean:
 	rm -rf $(VENV)

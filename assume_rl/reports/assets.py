@@ -47,7 +47,8 @@ tr:target { outline: 2px solid var(--edge); }
 @media print { nav { display: none; } body { display: block; } .table { max-height: none; } }
 """
 
-# Charts are drawn when they come near the view: a report of a study has many.
+# A report of a study has many charts: those near the view are drawn first, then the others, each
+# on its own, so that the page can be used meanwhile.
 SCRIPT = """
 "use strict";
 // Buttons by name: those that plotly has of its own accord would send a chart to its cloud.
@@ -74,6 +75,11 @@ const near = new IntersectionObserver(entries => {
   }
 }, {rootMargin: "800px"});
 charts.forEach(chart => near.observe(chart));
+function drawNext() {
+  const chart = charts.find(c => !c.dataset.drawn);
+  if (chart) draw(chart).then(() => setTimeout(drawNext, 20));
+}
+addEventListener("load", drawNext);
 addEventListener("beforeprint", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   charts.filter(chart => chart.dataset.drawn).forEach(draw);

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from math import ceil
 
 import pandas as pd
 import sqlalchemy as sa
 
+from assume_rl.reports.figures.thin import stride
 from assume_rl.reports.queries import UNKNOWN, dated, units
 from assume_rl.reports.rows import Recorded
 
@@ -27,7 +27,7 @@ def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
     names = ("start_time", "market_id", "unit_id", "price", "volume")
     rows = recorded.rows("market_orders", *names, "accepted_volume", "accepted_price")
     count = recorded.number(sa.select(sa.func.count()).select_from(rows))
-    every = ceil(count / ORDERS_READ) if count else 1
+    every = stride(count, ORDERS_READ)
     query = sa.select(rows)
     if every > 1:
         starts = recorded.frame(sa.select(rows.c.start_time).distinct().order_by(rows.c.start_time))

@@ -44,15 +44,16 @@ def stored_runs(url: str) -> tuple[str, tuple[RunInfo, ...]]:
     return names, tuple(_run_info(row) for row in plain.to_dict("records"))
 
 
-def stored_curves(engine: Engine, runs: Sequence[RunInfo]) -> pd.DataFrame:
-    """Learning curves of some runs: CURVE_COLUMNS."""
+def stored_curves(engine: Engine, runs: Sequence[RunInfo]) -> tuple[pd.DataFrame, int]:
+    """Learning curves, CURVE_COLUMNS, and n: of training, one episode in n is there."""
     kept = {run.run_id for run in runs}
     with readable_errors(engine.url), reading(engine) as connection:
         count = connection.execute(sa.select(sa.func.count()).select_from(EPISODES)).scalar_one()
         step = max(1, ceil(count / EPISODES_READ))
+        kept_rows = sa.or_(EPISODES.c.evaluation, EPISODES.c.episode % step == 0)
         query = sa.select(*(EPISODES.c[name] for name in CURVE_COLUMNS))
-        found = pd.read_sql_query(query.where(EPISODES.c.episode % step == 0), connection)
-    return found[found["run_id"].isin(kept)]
+        found = pd.read_sql_query(query.where(kept_rows), connection)
+    return found[found["run_id"].isin(kept)], step
 
 
 def shown_runs(engine: Engine, runs: Sequence[RunInfo]) -> list[Recorded]:

@@ -1,6 +1,7 @@
 """A study as a source: its database and, if there is one, its folder."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -68,24 +69,26 @@ def _source(
 ) -> Source:
     """A study of which the runs `rest` are not in the database."""
     curves, metrics = (pd.DataFrame(columns=list(c)) for c in (CURVE_COLUMNS, METRIC_COLUMNS))
-    engine = open_study(url) if stored else None
-    return Source(
-        title=f"Study {name}",
-        home=home,
-        runs=(*stored, *rest),
-        notes=tuple(_failures(stored)),
-        recorded=tuple(shown_runs(engine, stored)) if engine else (),
-        curves=stored_curves(engine, stored) if engine else curves,
-        metrics=read(url, "metrics", [run.run_id for run in stored]) if engine else metrics,
-        database=url,
-        asked=asked,
+    source = Source(f"Study {name}", home, (*stored, *rest), (), (), curves, metrics, url, asked)
+    if not stored:
+        return source
+    engine = open_study(url)
+    curves, every = stored_curves(engine, stored)
+    return replace(
+        source,
+        notes=tuple(_remarks(stored, every)),
+        recorded=tuple(shown_runs(engine, stored)),
+        curves=curves,
+        metrics=read(url, "metrics", [run.run_id for run in stored]),
     )
 
 
-def _failures(runs: Sequence[RunInfo]) -> Iterator[str]:
+def _remarks(runs: Sequence[RunInfo], every: int) -> Iterator[str]:
     failed = sum(run.state == "failed" for run in runs)
     if failed:
         yield f"{failed} of {len(runs)} stored runs failed: see the table of runs."
+    if every > 1:
+        yield f"Of training, only one episode in {every} is drawn: there are many."
 
 
 def _notes(kept: int, rest: int, stored: int) -> Iterator[str]:

@@ -87,6 +87,8 @@ def override_setting(
         name = f" '{head}'" if rest else ""
         problems.error(f"override {key}", f"unknown key{name}; {_suggestion(head, settings)}")
         return settings
+    if head == "policies" and rest:
+        rest = [".".join(rest)]  # the name of a unit may have dots
     try:
         replaced: dict[str, Any] = _replace(settings, [head, *rest], value)
     except KeyError as error:

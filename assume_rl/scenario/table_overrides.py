@@ -77,6 +77,8 @@ def _changed(
         where = f"override units.{unit.id}.{column}"
         if isinstance(value, list | Mapping):
             problems.error(where, f"must be a single value, not {value!r}")
+        elif not column:
+            problems.error(where.removesuffix("."), f"name a column, such as {POWERS[0]}")
         elif not _is_column(type(unit), column, markets):
             hint = nearest(column, _columns(type(unit), markets))
             problems.error(where, f"unknown column; {hint}")

@@ -38,8 +38,8 @@ class Scenario:
     index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
     series: Series
     warnings: tuple[str, ...]
+    # What was changed in the tables, by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    """What was changed in the tables, by dotted key; changed settings are in `config`."""
 
     @property
     def simulation_id(self) -> str:

@@ -90,7 +90,9 @@ def assigned(
             continue
         leaves = flatten(key, value)
         _check_free(found, leaves)
-        found["set"] = {**found.get("set", {}), **leaves}
+        own = found.get("set", {})
+        if isinstance(own, Mapping):  # else it is told soon
+            found["set"] = {**own, **leaves}
     return found
 
 

@@ -3,13 +3,13 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import versions
+from assume_rl.errors import PolicyError, ResultsError
+from assume_rl.learning.files import write_file
 from assume_rl.results.gather import RECORD
 from assume_rl.studies.types import Run
 
@@ -45,7 +45,7 @@ class Record:
     host: str
     engine: str
     device: str
-    versions: Mapping[str, str] = field(default_factory=versions)
+    versions: Mapping[str, str]  # of the latest attempt
 
     @classmethod
     def of(cls, run: Run, study: str) -> "Record":
@@ -63,6 +63,7 @@ class Record:
             host=platform.node(),
             engine=run.engine,
             device=run.device,
+            versions={},
         )
 
     def labelled(self, run: Run, study: str) -> "Record":
@@ -128,11 +129,8 @@ def read_record(folder: Path) -> Record | None:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Replace a file at once, so that it is never half written; folders are made."""
-    temporary = path.with_suffix(".tmp")
+    """Replace a file, whole or not at all; folders are made. `ResultsError` if that fails."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
+        write_file(path, f"{json.dumps(content, indent=2)}\n".encode())
+    except PolicyError as error:  # the sentence is right, the kind is that of other files
+        raise ResultsError(str(error)) from None

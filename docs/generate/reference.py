@@ -2,11 +2,13 @@
 
 import inspect
 import re
+import types
 from collections.abc import Iterable, Iterator
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from sqlalchemy import Table
 from typer.cli import get_docs_for_click
@@ -14,16 +16,40 @@ from typer.cli import get_docs_for_click
 import assume_rl
 from assume_rl.cli import app
 from assume_rl.learning.config import LearningConfig
+from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
 from assume_rl.scenario.schema import Market, Product, StrategyParams, StudyCase
+from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 
-SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("A study case", StudyCase),
-    ("markets_config: a market", Market),
-    ("products: what an auction sells", Product),
-    ("bidding_strategy_params", StrategyParams),
-    ("learning_config", LearningConfig),
-)
+SECTIONS: dict[str, type[BaseModel]] = {
+    "config.yaml: a study case": StudyCase,
+    "markets_config: a market": Market,
+    "products: what an auction sells": Product,
+    "bidding_strategy_params": StrategyParams,
+    "learning_config": LearningConfig,
+    "A study file": StudyFile,
+    "scenarios of a study file": ScenarioFolder,
+    "list: a design": Design,
+    "random: designs drawn at random": Draws,
+    "random.keys: how to draw a value": Law,
+    "steps: a step that is not as usual": StepOptions,
+}
+"""Heading and model of every section of a configuration file."""
+
+
+KINDS = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    datetime: "date",
+    tuple: "list of",
+    list: "list of",
+    dict: "by name:",
+    Any: "value",
+}
+"""What a type is called; any other class is a section."""
 
 
 def command_line() -> str:
@@ -46,10 +72,11 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Every key of a scenario's `config.yaml`, from the models that read it. What files and",
-        "tables mean beside them: [scenario format](../scenario-format.md).",
+        "Every key of a scenario's `config.yaml` and of a study file, from the models that read",
+        "them. What they mean together: [scenario format](../scenario-format.md),",
+        "[batches](../batch.md).",
     ]
-    for title, model in SECTIONS:
+    for title, model in SECTIONS.items():
         lines += ["", f"## {title}", "", *_head("key", "type", "default", "meaning")]
         lines += [_row(name, field) for name, field in model.model_fields.items()]
     return "\n".join(lines) + "\n"
@@ -57,13 +84,35 @@ def settings() -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     meaning = escape(" ".join((field.description or "").split()))
-    return f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {_cell(meaning)} |"
+    kind = "duration" if _takes_duration(field) else _kind(field.annotation)
+    return f"| `{name}` | {kind} | {_default(field)} | {_cell(meaning)} |"
+
+
+def _takes_duration(field: FieldInfo) -> bool:
+    """Whether a number is read from a text such as `1h`."""
+    if field.annotation is not int or not field.metadata:
+        return False
+    try:
+        TypeAdapter(Annotated[int, *field.metadata]).validate_python("1h")
+    except ValidationError:
+        return False
+    return True
 
 
 def _kind(annotation: Any) -> str:
-    text = annotation.__name__ if inspect.isclass(annotation) else str(annotation)
-    text = re.sub(r"\b(?:typing|datetime|[a-z_.]+\.schema)\.", "", text)
-    return f"`{_cell(text)}`"
+    if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
+        return " or ".join(_kind(part) for part in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return KINDS.get(annotation, "section")
+    inner = list(dict.fromkeys(_kind(part) for part in get_args(annotation) if part is not ...))
+    several = "s" if get_origin(annotation) in (list, tuple) else ""
+    return f"{KINDS[get_origin(annotation)]} {inner[-1]}{several}"
 
 
 def _default(field: FieldInfo) -> str:
@@ -72,7 +121,15 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value in ((), {}) or isinstance(value, BaseModel):
         return "–"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
+
+
+DATABASES = (
+    ("A run: results.db", "results", METADATA),
+    ("A study: study.db", "study-database", STUDY),
+)
 
 
 def tables() -> str:
@@ -80,21 +137,23 @@ def tables() -> str:
     lines = [
         "# Result tables",
         "",
-        "Columns of the tables of an output folder's `results.db`. How they are written:",
-        "[results](../results.md). Power is MW, sale > 0; prices EUR/MWh; money EUR; times UTC.",
+        "Power is MW, sale > 0; prices EUR/MWh; money EUR; times UTC.",
     ]
-    for table in METADATA.tables.values():
-        lines += ["", f"## {table.name}", "", *_head("column", "type", "meaning")]
-        lines += _columns(table)
+    for title, page, metadata in DATABASES:
+        lines += ["", f"## {title}", "", f"See [{page}](../{page}.md)."]
+        for table in metadata.tables.values():
+            lines += ["", f"### {table.name}", "", *_head("column", "type", "meaning")]
+            lines += _columns(table)
     return "\n".join(lines) + "\n"
 
 
 def _columns(table: Table) -> Iterator[str]:
     for column in table.columns:
-        kind = column.type.__visit_name__.lower()
+        kind = column.type.__visit_name__.lower().removeprefix("big_")
         yield f"| `{column.name}` | {kind} | {_cell(column.comment or '')} |"
     if table.name in FAMILIES:
-        yield f"| `{_cell(FAMILIES[table.name].pattern)}` | float | as many as the run needs |"
+        pattern = FAMILIES[table.name].pattern.replace("|", "&#124;")
+        yield f"| <code>{pattern}</code> | float | as many as the run needs |"
 
 
 def python_names() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
+import jaxtyping
 import pytest
 import yaml
 from code_blocks import PAGES, ROOT, Block, blocks, commands
@@ -47,6 +48,8 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "98")
+    # What is tried here is the text. Other tests check shapes, which takes twice the time.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     return tmp_path
 
 

@@ -16,6 +16,7 @@ from hand_made_run import (
 )
 
 from assume_rl.reports.figures import thin
+from assume_rl.reports.figures.bids import BOXES, markups
 from assume_rl.reports.figures.learning import learning_curves
 from assume_rl.reports.figures.prices import PriceLine, price_duration, prices_through_time
 from assume_rl.reports.figures.profits import BARS, REST, largest
@@ -178,3 +179,26 @@ def test_long_names_are_cut_on_axes_only() -> None:
     axis = names_axis(["a" * 100, "<b>"])
     assert axis["tickvals"] == ["a" * 100, "&lt;b&gt;"]
     assert axis["ticktext"] == ["a" * 43 + "…", "&lt;b&gt;"]
+
+
+def test_every_hour_of_the_week_stays_when_deliveries_are_thinned() -> None:
+    for count in (1_000, 24_000, 25_000, 168_000):
+        every = thin.stride(count, 1_000)
+        assert every >= count / 1_000
+        assert len({k * every % 168 for k in range(168)}) == 168
+
+
+def test_a_sample_is_in_order_and_has_its_size() -> None:
+    found = thin.sampled(10_000, 1_000)
+    assert len(set(found)) == 1_000
+    assert (np.diff(found) > 0).all()
+    assert np.array_equal(found, thin.sampled(10_000, 1_000))
+    assert abs((found % 10 == 0).sum() - 100) < 40  # a tenth, four standard deviations
+
+
+def test_of_many_units_the_farthest_mark_ups_are_drawn() -> None:
+    count = BOXES + 10
+    units = [f"u{k}" for k in range(count)]
+    bids = pd.DataFrame({"unit_id": units, "price": np.arange(count) - 10.0, "learned": False})
+    (boxes,) = markups(bids.assign(marginal_cost=0.0), "r").data
+    assert set(units) - set(boxes.y) == {f"u{k}" for k in range(5, 15)}  # from -5 to 4

@@ -7,6 +7,7 @@ import pytest
 from hand_made_run import CHEAP, COSTS, DEAR, DEMAND, HOUR, PRICES, SOLD, START, TIMES, write_run
 
 from assume_rl.reports import order_queries, queries
+from assume_rl.reports.figures import thin
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.rows import Recorded
 from assume_rl.results.sinks import DatabaseSink
@@ -70,6 +71,7 @@ def test_of_many_orders_whole_deliveries_are_read(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(order_queries, "ORDERS_READ", 5)
+    monkeypatch.setattr(thin, "WEEK", 1)  # hours, so that any step will do
     found, every = order_queries.orders(recorded)
     assert every == 2
     assert list(found["start_time"].drop_duplicates()) == [TIMES[0], TIMES[2]]

@@ -81,7 +81,11 @@ def test_many_episodes_are_thinned_in_the_database(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study_rows, "EPISODES_READ", 15)  # of 30
-    assert set(open_source(study).curves["episode"]) == {2}
+    source = open_source(study)
+    learned = source.curves["evaluation"].astype(bool)
+    assert set(source.curves.loc[~learned, "episode"]) == {2}
+    assert set(source.curves.loc[learned, "episode"]) == {1, 2}
+    assert "one episode in 2" in source.notes[-1]
 
 
 def test_a_database_by_its_url_is_the_same_study(study: Path, items: list[Item]) -> None:

@@ -107,6 +107,12 @@ def test_the_longest_unit_is_meant_and_names_may_have_dots_and_spaces(folder: An
     assert [plant.max_power for plant in changed.plants] == [100, 7, 50]
 
 
+def test_a_unit_with_a_dot_can_have_a_policy(folder: Any) -> None:
+    folder.change(PLANTS, "gas,gas turbine", "gas.2,gas turbine")
+    changed = load_scenario(folder.path, overrides={"policies.gas.2": PLANTS})
+    assert list(changed.config.policies) == ["gas.2"]
+
+
 def test_a_plant_without_a_series_is_there_to_be_scaled(folder: Any) -> None:
     changed = load_scenario(folder.path, overrides={"availability.coal": {"scale": 0.9}})
     assert (changed.series.availability["coal"] == 0.9).all()
@@ -121,7 +127,7 @@ def test_what_was_changed_in_tables_is_recorded(folder: Any) -> None:
 
 FAULTS: dict[str, tuple[str, Any, str]] = {
     "unit": ("units.cole.max_power", 1, "there is no such unit; did you mean 'coal'?"),
-    "no column": ("units.coal", 1, "unknown column; valid: additional_cost"),
+    "no column": ("units.coal", 1, "name a column, such as max_power"),
     "column": ("units.coal.max_powr", 1, "unknown column; did you mean 'max_power'?"),
     "market": ("units.coal.bidding_EON", "x", "unknown column; did you mean 'bidding_EOM'?"),
     "type": ("units.coal.max_power", "much", "should be a valid number"),
@@ -152,7 +158,7 @@ def test_a_mistake_is_one_sentence_that_names_the_key(folder: Any, fault: str) -
     with pytest.raises(ScenarioError) as raised:
         load_scenario(folder.path, overrides={key: value})
     (problem,) = raised.value.problems
-    full = f"{key}.factor" if fault == "factor" else key if fault != "no column" else f"{key}."
+    full = f"{key}.factor" if fault == "factor" else key
     assert problem.startswith(f"override {full}: ")
     assert sentence in problem
 

@@ -227,14 +227,14 @@ def test_runs_whose_worker_was_lost_are_recorded_as_failed(tmp_path: Path) -> No
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = study_of(tmp_path, cell("toy", (1, 2), plain()))
-    plain_write = Path.write_text
+    plain_write = Path.write_bytes
 
     def full(self: Path, *arguments: Any, **options: Any) -> int:
         if "runs" in self.parts:
             raise OSError(28, "No space left on device", str(self))
         return plain_write(self, *arguments, **options)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     outcomes = do(study).outcomes
     assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
     assert all("No space left on device" in str(outcome.error) for outcome in outcomes)
@@ -263,3 +263,10 @@ def test_policies_come_from_the_run_itself_or_from_a_folder(
     do(study)
     hashes = [manifest(s, s.runs[0], "evaluate")["final_hash"] for s in (study, executed)]
     assert hashes[0] == hashes[1]
+
+
+def test_trainings_are_tracked(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs the extra 'track'")
+    study = study_of(tmp_path, cell("toy", (1,), training()))
+    execute(Job("toys", study.runs), study.folder, None, ["tensorboard"])
+    assert list((study.folder / "runs").rglob("*tfevents*"))

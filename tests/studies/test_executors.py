@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import Pipe
@@ -20,6 +19,7 @@ from toy_studies import cell, plain
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.studies.executors import local, open_executor
 from assume_rl.studies.executors.local import Local
+from assume_rl.studies.executors.protocol import Task, Tasks
 from assume_rl.studies.jobs import Job, Outcome, Report
 
 HERE = Path(__file__).parent
@@ -114,11 +114,18 @@ def test_a_worker_that_leaves_on_its_own_is_told_apart() -> None:
     ours, theirs = Pipe()
     theirs.close()
     gone = SimpleNamespace(exitcode=7, join=lambda: None)
-    task, again = local._Task(jobs(1)[0], deaths=2), deque()
-    worker = local._Worker(gone, ours, task, up=True)
-    (report,) = local._hear(worker, [worker], again)
+    worker = local._Worker(gone, ours, Task(jobs(1)[0], deaths=2), up=True)
+    (report,) = local._hear(worker, [worker], Tasks([]))
     assert report.died == "the worker process died, exit code 7"
-    assert not again
+
+
+def test_runs_that_lost_their_worker_together_are_tried_alone() -> None:
+    tasks, both = Tasks(jobs(1)), Job("toys", tuple(cell("both", (1, 2), plain())))
+    assert list(tasks.lost(Task(both), "signal 9")) == []
+    first, second, new = tasks.next(), tasks.next(), tasks.next()
+    assert [task.job.runs for task in (first, second)] == [(run,) for run in both.runs]
+    assert [task.deaths for task in (first, second, new)] == [1, 1, 0]
+    assert tasks.next() is None
 
 
 @pytest.mark.parametrize("workers", [1, 2])

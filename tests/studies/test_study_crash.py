@@ -16,13 +16,14 @@ from assume_rl import keyed
 from assume_rl.results.study_database import tidy
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.file import read_study
+from assume_rl.studies.records import read_record
 from assume_rl.studies.types import Study
 
 STUDY = {
     "name": "crash",
     "scenarios": str(SCENARIOS / "single_learner"),
     "cases": ["tiny"],
-    "set": {**SHORT, "learning_config.training_episodes": 40},
+    "set": {**SHORT, "learning_config.training_episodes": 25},
     "grid": {"learning_config.noise_sigma": [0.1, 0.2]},
     "seeds": 3,
     "steps": ["train", {"evaluate": {"policies": "train", "which": "best_reward"}}],
@@ -76,7 +77,7 @@ def test_killed_parents_and_workers_change_nothing(whole: Study, tmp_path: Path)
         while len(workers_of(process.pid)) < 2 and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        time.sleep(12 * delay)
+        time.sleep(6 * delay)
         victims = [process.pid, *workers_of(process.pid)]
         victim = victims[int(choice * len(victims))]
         if process.poll() is None:
@@ -113,9 +114,12 @@ def test_a_killed_worker_of_a_ray_cluster_changes_nothing(whole: Study, tmp_path
     while not (held := list(study.folder.glob("runs/*/train/checkpoints/*"))):
         assert process.poll() is None
         time.sleep(0.1)
-    lock = held[0].parents[2] / "lock"
-    os.kill(holder(lock), signal.SIGKILL)
+    folder = held[0].parents[2]
+    os.kill(holder(folder / "lock"), signal.SIGKILL)
     assert process.wait() == 0
+    record = read_record(folder)
+    assert record is not None
+    assert record.attempts == 2
     assert_same(study, whole)
 
 

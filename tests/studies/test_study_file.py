@@ -275,6 +275,11 @@ def test_a_mistake_is_one_sentence_with_file_and_key(tmp_path: Path, mistake: st
     assert len(message.splitlines()) == 1
 
 
+def test_set_does_not_hide_a_mistake_in_the_file(tmp_path: Path) -> None:
+    message = refused(tmp_path, "set: 5", {"learning_config.gamma": "0.9"})
+    assert message == "study.yaml, set: must be a mapping"
+
+
 def test_mistakes_of_a_kind_are_told_together(tmp_path: Path) -> None:
     lines = refused(tmp_path, "seedz: 1\nengine: steam\nset: 5").splitlines()
     assert [line.split(":")[0].removeprefix("study.yaml, ") for line in lines] == [

@@ -12,9 +12,11 @@ from assume_rl.reports.figures.style import (
     names_axis,
     text,
 )
-from assume_rl.reports.figures.thin import DOTS, evenly
+from assume_rl.reports.figures.thin import DOTS, sampled
 from assume_rl.reports.types import Figure
 
+EQUAL = 1e-6  # EUR/MWh, below which a bid is at its cost
+BOXES = 40  # more units than that are hard to read
 QUARTILES = {"lowerfence": 0.0, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 1.0}
 
 
@@ -23,7 +25,7 @@ def bid_against_cost(bids: pd.DataFrame, run_id: str) -> Figure:
 
     :param bids: `unit_id`, `price`, `marginal_cost` (EUR/MWh), `volume` (MW), `learned` (bool).
     """
-    drawn = bids.iloc[evenly(len(bids), DOTS)]
+    drawn = bids.iloc[sampled(len(bids), DOTS)]
     ends = [
         float(drawn["marginal_cost"].min()),
         float(drawn["marginal_cost"].max()),
@@ -61,15 +63,24 @@ def bid_against_cost(bids: pd.DataFrame, run_id: str) -> Figure:
     return figure([line, *dots], x="marginal cost (EUR/MWh)", y="bid (EUR/MWh)", height=460)
 
 
+def straying(bids: pd.DataFrame) -> list[str]:
+    """Units that bid off their marginal cost, those with the largest distance first."""
+    distance = (bids["price"] - bids["marginal_cost"]).abs().groupby(bids["unit_id"]).max()
+    return list(distance[distance > EQUAL].sort_values(ascending=False, kind="stable").index)
+
+
 def markups(bids: pd.DataFrame, run_id: str) -> Figure:
     """A box per unit: quartiles of its bids less its marginal cost, whiskers at the extremes.
 
-    Columns as in `bid_against_cost`.
+    Units whose bids are all at their cost are left out; of many, those are drawn that stray
+    farthest. Columns as in `bid_against_cost`.
     """
     spread = bids["price"] - bids["marginal_cost"]
     by_unit = spread.groupby(bids["unit_id"])
     quartiles = {name: by_unit.quantile(share) for name, share in QUARTILES.items()}
-    ranked = pd.DataFrame(quartiles).sort_values("median", kind="stable")
+    ranked = (
+        pd.DataFrame(quartiles).loc[straying(bids)[:BOXES]].sort_values("median", kind="stable")
+    )
     learned = set(bids.loc[bids["learned"], "unit_id"])
     traces = [
         {

@@ -18,6 +18,7 @@ from assume_rl.reports.figures.style import (
 from assume_rl.reports.figures.thin import LIMIT, means
 from assume_rl.reports.types import Figure
 
+MANY = 400  # steps: their outlines would hide the areas
 WHEN = "%{x|%Y-%m-%d %H:%M}<br>"
 
 
@@ -52,7 +53,8 @@ def dispatch_stack(power: pd.DataFrame, run_id: str, technologies: Sequence[str]
                 "name": "demand",
                 "x": power.index,
                 "y": -power[demand].sum(axis="columns"),
-                "line": {"color": GREY, "width": 2, "dash": "dot", "shape": "hv"},
+                "line": {"color": GREY, "shape": "hv"}
+                | ({"width": 2, "dash": "dot"} if len(power) < MANY else {"width": 0.5}),
                 "hovertemplate": WHEN + "demand %{y:.1f} MW" + HOVER,
                 **marked(run_id),
             }
@@ -95,7 +97,7 @@ def _area(
         "stackgroup": "taken" if taken else "delivered",
         "x": power.index,
         "y": power.clip(upper=0) if taken else power.clip(lower=0),
-        "line": {"width": 0.5, "color": look["color"], "shape": "hv"},
+        "line": {"width": 0.5 * (len(power) < MANY), "color": look["color"], "shape": "hv"},
         "fillpattern": {"shape": look["shape"]},
         "hovertemplate": WHEN + "%{y:.1f} MW %{fullData.name}" + HOVER,
         **marked(run_id),

@@ -4,12 +4,23 @@ import numpy as np
 import pandas as pd
 
 from assume_rl.evaluation.statistics import Band, curve_band
-from assume_rl.reports.figures.style import HOVER, Trace, figure, line_looks, marked, text
+from assume_rl.reports.figures.style import (
+    DASHES,
+    HEIGHT,
+    HOVER,
+    PALETTE,
+    Trace,
+    figure,
+    line_looks,
+    marked,
+    text,
+)
 from assume_rl.reports.figures.thin import LIMIT, evenly
 from assume_rl.reports.types import Figure
 
 ALONE = 10  # so many runs of a design are drawn each on its own, thin, beside their mean
 RESAMPLES = 1_000
+DRAWN = len(PALETTE) * len(DASHES)  # designs that can be told apart
 
 
 def learning_curves(curves: pd.DataFrame, x: str, y: str) -> Figure:
@@ -19,7 +30,7 @@ def learning_curves(curves: pd.DataFrame, x: str, y: str) -> Figure:
     """
     designs = list(dict.fromkeys(curves["design"]))
     looks = line_looks(designs)
-    limit = LIMIT // (3 * len(designs))
+    limit = points_each(len(designs))
     traces: list[Trace] = []
     for design in designs:
         own = curves[curves["design"] == design]
@@ -27,7 +38,14 @@ def learning_curves(curves: pd.DataFrame, x: str, y: str) -> Figure:
         table = table.iloc[:, evenly(table.shape[1], limit)]
         traces += _design(design, table, looks[design])
     few = curves["episode"].max() <= 20
-    return figure(traces, x=x, y=y, xaxis={"tickformat": ",d", "dtick": 1 if few else None})
+    room = 12 * max(0, len(designs) - 8)  # for their names
+    axis = {"tickformat": ",d", "dtick": 1 if few else None}
+    return figure(traces, x=x, y=y, xaxis=axis, height=HEIGHT + room)
+
+
+def points_each(designs: int) -> int:
+    """How many points of a line are drawn at most: each has a band of two more."""
+    return max(2, LIMIT // (3 * designs))
 
 
 def _design(design: str, table: pd.DataFrame, look: Trace) -> list[Trace]:

@@ -21,6 +21,7 @@ from assume_rl.reports.figures.thin import LIMIT, evenly, extremes
 from assume_rl.reports.types import Figure
 
 DRAWN = len(PALETTE)  # operators, those with the lowest index
+POINTS = LIMIT // DRAWN  # of each
 
 
 def residual_supply(index: Mapping[str, NDArray[np.float64]], run_id: str) -> Figure:
@@ -34,7 +35,7 @@ def residual_supply(index: Mapping[str, NDArray[np.float64]], run_id: str) -> Fi
     traces: list[Trace] = []
     for name in lowest:
         values = finite[name]
-        kept = evenly(len(values), LIMIT // DRAWN)
+        kept = evenly(len(values), POINTS)
         traces.append(
             {
                 "type": "scatter",

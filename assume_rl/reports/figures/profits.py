@@ -3,6 +3,7 @@
 import pandas as pd
 
 from assume_rl.reports.figures.style import (
+    GREY,
     HOVER,
     colours,
     figure,
@@ -24,7 +25,8 @@ def profit_per_unit(earned: pd.DataFrame, run_id: str) -> Figure:
     """
     ranked = largest(earned)
     operators = list(dict.fromkeys(ranked["operator"]))
-    colour, pattern = colours(operators), patterns(operators)
+    colour = {**colours(operators), REST: GREY}
+    pattern = {**patterns(operators), REST: ""}
     traces = [
         {
             "type": "bar",

@@ -1,12 +1,15 @@
 """Fewer points, where there are more than a browser can show."""
 
-from math import ceil
+from math import ceil, gcd
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from assume_rl.keyed import array
+
 LIMIT = 20_000  # points of a chart's lines
+WEEK = 168  # hours
 DOTS = 5_000  # dots of a chart: they take a browser longer
 
 
@@ -28,6 +31,26 @@ def evenly(count: int, limit: int) -> NDArray[np.int64]:
     if count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(np.int64))
+
+
+def sampled(count: int, limit: int) -> NDArray[np.int64]:
+    """Positions of at most `limit` out of `count`, by chance, always the same ones, in order.
+
+    Rows that come in a rhythm, such as an hour's units one after the other, keep their shares.
+    """
+    if count <= limit:
+        return np.arange(count)
+    draws: NDArray[np.float64] = array((count,), 0, "report", "thin").numpy()
+    return np.sort(np.argsort(draws)[:limit])
+
+
+def stride(count: int, limit: int) -> int:
+    """Every so many-th of `count` deliveries leaves about `limit`, and no hour of a week out.
+
+    Having no factor in common with the hours of a week, it meets each of them in turn.
+    """
+    least = max(1, ceil(count / limit))
+    return next(n for n in range(least, least + WEEK) if gcd(n, WEEK) == 1)
 
 
 def means(table: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from assume_rl.reports.figures.bids import bid_against_cost, markups
-from assume_rl.reports.figures.market_power import lerner_through_time, residual_supply
-from assume_rl.reports.figures.thin import DOTS
+from assume_rl.reports.figures.bids import BOXES, bid_against_cost, markups, straying
+from assume_rl.reports.figures.market_power import POINTS, lerner_through_time, residual_supply
+from assume_rl.reports.figures.thin import DOTS, LIMIT
 from assume_rl.reports.order_queries import orders
 from assume_rl.reports.power import MarketPower, market_power
 from assume_rl.reports.queries import learners
@@ -35,7 +36,7 @@ def bid_items(recorded: Recorded) -> Iterator[Item]:
         yield Omitted("Bids and market power", reason)
         return
     found, every = orders(recorded)
-    some = f" Only every {every}th delivery is read: there are many orders." if every > 1 else ""
+    some = f" Only one delivery in {every} is read: there are many orders." if every > 1 else ""
     yield from _bids(recorded, found, some)
     for market, own in found.groupby("market_id", sort=True):
         yield from _power(recorded, str(market), market_power(own), some)
@@ -57,11 +58,16 @@ def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
         (recorded.run_id,),
         "bid-cost",
     )
+    off, count = len(straying(bids)), bids["unit_id"].nunique()
+    if not off:
+        yield Omitted("Mark-up of bids by unit", "every order is at its unit's marginal cost")
+        return
+    far = f" The {BOXES} units that stray farthest." if off > BOXES else ""
     yield Chart(
         "Mark-up of bids by unit",
         markups(bids, recorded.run_id),
-        "Bid less marginal cost over all orders of a unit: median, quartiles, lowest and highest."
-        + some,
+        "Bid less marginal cost over all orders of a unit: median, quartiles, lowest and highest. "
+        f"{count - off} of {count} units always bid their cost and are left out.{far}{some}",
         (recorded.run_id,),
         "markups",
     )
@@ -77,7 +83,7 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
         f"Residual supply index, {market}",
         residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
         "What all others offer over what is bought, sorted; the operators with the lowest values. "
-        f"Below 1 an operator is pivotal: demand cannot be met without it.{some}",
+        f"Below 1 an operator is pivotal: demand cannot be met without it.{_drawn(index)}{some}",
         (recorded.run_id,),
         f"residual-supply-{market}",
     )
@@ -87,7 +93,7 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
             f"Lerner index, {market}",
             lerner_through_time(found.start, lerner, recorded.run_id),
             "Price less marginal cost as a share of the price, mean weighted by what units sold; "
-            f"prices of 0 or less are left out.{some}",
+            f"prices of 0 or less are left out.{_drawn(lerner)}{some}",
             (recorded.run_id,),
             f"lerner-{market}",
         )
@@ -99,3 +105,9 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
         f"was offered (10,000: one operator). Available is what was offered.{some} "
         f"run_id {recorded.run_id}",
     )
+
+
+def _drawn(values: NDArray[np.float64]) -> str:
+    """What is said where not every delivery is a point of its own."""
+    limit = LIMIT if values.ndim == 1 else POINTS
+    return f" Thinned out to {limit:,} points a line." if len(values) > limit else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from assume_rl.reports.figures.learning import ALONE, learning_curves
+from assume_rl.reports.figures.learning import ALONE, DRAWN, learning_curves, points_each
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Item, Omitted, Section
 
@@ -42,16 +42,29 @@ def _charts(rows: pd.DataFrame, when: str, counted: str, where: str) -> Iterator
         yield Omitted(f"Learning curves {when}{where}", "one episode makes no curve")
         return
     for column, (axis, meaning) in QUANTITIES.items():
-        curves = rows.assign(value=rows[column].astype(float)).dropna(subset="value")
+        values = rows.assign(value=rows[column].astype(float)).dropna(subset="value")
+        designs = list(dict.fromkeys(values["design"]))
+        curves = values[values["design"].isin(designs[:DRAWN])]
         if curves.empty:
             continue
+        rest = f" The first {DRAWN} of {len(designs)} designs are drawn."
+        more = rest if len(designs) > DRAWN else ""
         yield Chart(
             f"{column.capitalize()} {when}{where}",
             learning_curves(curves, f"number of the {counted}", axis),
-            f"{meaning}. {_bands(curves)}",
+            f"{meaning}. {_bands(curves)}{_thinned(curves)}{more}",
             tuple(dict.fromkeys(curves["run_id"])),
             f"{column}-{when}{where}",
         )
+
+
+def _thinned(curves: pd.DataFrame) -> str:
+    """What is said of episodes that are not drawn."""
+    found = curves.groupby("design")["episode"].nunique()
+    limit, most = points_each(len(found)), int(found.max())
+    if most <= limit:
+        return ""
+    return f" Thinned out: {limit:,} of {most:,} episodes are drawn, evenly apart."
 
 
 def _bands(curves: pd.DataFrame) -> str:

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.studies.executors.protocol import ATTEMPTS, Do, Executor
+from assume_rl.studies.executors.protocol import Do, Executor, Task, Tasks
 from assume_rl.studies.executors.worker import SIGNALS, UP, serve
 from assume_rl.studies.jobs import Job, Report
 
@@ -38,20 +37,12 @@ class Serial:
 
 
 @dataclass
-class _Task:
-    """A job and how many workers it has cost."""
-
-    job: Job
-    deaths: int = 0
-
-
-@dataclass
 class _Worker:
     """A process at the other end of a pipe."""
 
     process: SpawnProcess
     pipe: Connection  # a socket pair: it ends with the process
-    task: _Task | None = None
+    task: Task | None = None
     up: bool = False  # it has been heard of
 
 
@@ -63,12 +54,12 @@ class Local:
 
     def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
         """See `Executor.run`."""
-        waiting, again = iter(jobs), deque[_Task]()
+        tasks = Tasks(jobs)
         pool: list[_Worker] = []
         try:
             while True:
                 while sum(worker.task is not None for worker in pool) < self.workers:
-                    task = _next(again, waiting)
+                    task = tasks.next()
                     if task is None:
                         break
                     _give(pool, work, task)
@@ -76,20 +67,12 @@ class Local:
                 if not busy:
                     return
                 for pipe in wait(list(busy)):
-                    yield from _hear(busy[pipe], pool, again)  # type: ignore[index]
+                    yield from _hear(busy[pipe], pool, tasks)  # type: ignore[index]
         finally:
             _end(pool)
 
 
-def _next(again: deque[_Task], waiting: Iterator[Job]) -> _Task | None:
-    """What to do next: first what lost its worker."""
-    if again:
-        return again.popleft()
-    job = next(waiting, None)
-    return None if job is None else _Task(job)
-
-
-def _give(pool: list[_Worker], work: Do, task: _Task) -> None:
+def _give(pool: list[_Worker], work: Do, task: Task) -> None:
     """Send a task to an idle worker, a new one if there is none."""
     worker = next((w for w in pool if w.task is None), None)
     if worker is None:
@@ -125,20 +108,14 @@ def _quiet_start() -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _hear(worker: _Worker, pool: list[_Worker], again: deque[_Task]) -> Iterator[Report]:
+def _hear(worker: _Worker, pool: list[_Worker], tasks: Tasks) -> Iterator[Report]:
     """Take what a busy worker sends, or see that it has died."""
-    task = worker.task
-    assert task is not None
+    assert worker.task is not None
     try:
         answer = worker.pipe.recv()
     except (EOFError, OSError):
         pool.remove(worker)
-        reason = _farewell(worker)
-        task.deaths += 1
-        if task.deaths < ATTEMPTS:
-            again.append(task)
-        else:
-            yield Report(task.job, (), reason)
+        yield from tasks.lost(worker.task, _farewell(worker))
         return
     worker.up = True
     if answer == UP:

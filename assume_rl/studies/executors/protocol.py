@@ -1,6 +1,8 @@
 """What an executor is."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from assume_rl.studies.jobs import Job, Report
@@ -8,6 +10,40 @@ from assume_rl.studies.jobs import Job, Report
 ATTEMPTS = 3  # at a job whose worker is lost, e.g. killed for want of memory
 
 Do = Callable[[Job], Report]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job and how many workers it has cost."""
+
+    job: Job
+    deaths: int = 0
+
+
+class Tasks:
+    """What there is to do: first what has lost its worker, then new jobs."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._new = iter(jobs)
+        self._again = deque[Task]()
+
+    def next(self) -> Task | None:
+        """A task for somebody who is free; None if there is none."""
+        if self._again:
+            return self._again.popleft()
+        job = next(self._new, None)
+        return None if job is None else Task(job)
+
+    def lost(self, task: Task, reason: str) -> Iterator[Report]:
+        """Do a task again whose worker was lost, its runs one by one: together they may be too big.
+
+        Yields what became of it, if that was the last attempt.
+        """
+        deaths = task.deaths + 1
+        if deaths == ATTEMPTS:
+            yield Report(task.job, (), reason)
+            return
+        self._again.extend(Task(Job(task.job.study, (run,)), deaths) for run in task.job.runs)
 
 
 class Executor(Protocol):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import torch
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.studies.executors.protocol import ATTEMPTS, Do, Executor
+from assume_rl.studies.executors.protocol import Do, Executor, Task, Tasks
 from assume_rl.studies.jobs import Job, Report
 
 AHEAD = 2  # jobs in flight per processor of the cluster, so that none waits for the next
@@ -61,34 +61,34 @@ class Cluster:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
-        """See `Executor.run`; Ray gives a lost worker's job to another one."""
-        ray, waiting = self._ray, iter(jobs)
-        task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do)
-        flying: dict[Any, Job] = {}  # by reference to what comes of it
+        """See `Executor.run`."""
+        ray, tasks = self._ray, Tasks(jobs)
+        do = ray.remote(num_cpus=1, max_retries=0)(_do)  # `Tasks` knows how to try again
+        flying: dict[Any, Task] = {}  # by reference to what comes of it
         try:
             while True:
                 while len(flying) < AHEAD * self.workers:
-                    job = next(waiting, None)
-                    if job is None:
+                    task = tasks.next()
+                    if task is None:
                         break
-                    flying[task.remote(work, job)] = job
+                    flying[do.remote(work, task.job)] = task
                 if not flying:
                     return
                 ended, _ = ray.wait(list(flying), num_returns=1)
                 for reference in ended:
-                    yield self._report(reference, flying.pop(reference))
+                    yield from self._hear(reference, flying.pop(reference), tasks)
         finally:
             self._cancel(list(flying))
 
-    def _report(self, reference: Any, job: Job) -> Report:
+    def _hear(self, reference: Any, task: Task, tasks: Tasks) -> Iterator[Report]:
+        """Take what has come of a task, or see that its worker is lost."""
         exceptions = self._ray.exceptions
         try:
-            report: Report = self._ray.get(reference)
+            yield self._ray.get(reference)
         except exceptions.RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except exceptions.RayError as error:
-            return Report(job, (), f"the worker process died, {type(error).__name__}")
-        return report
+            yield from tasks.lost(task, f"the worker process died, {type(error).__name__}")
 
     def _cancel(self, references: list[Any]) -> None:
         """Interrupt what is in flight; what does not stop then is killed."""
