@@ -9,6 +9,10 @@ from assume_rl.experiments.training import Standing
 from assume_rl.results.rewind import learning_rows, rewind_lines, rewind_tables
 
 
+class NotResumable(ResultsError):
+    """A folder holds a training that is another one now, or that has lost results."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """A moment of a training, and what its result files held then."""
@@ -22,13 +26,16 @@ class Mark:
 def rewind(folder: Path, url: str, simulation: str, mark: Mark) -> None:
     """Take the result files of a training back to `mark`.
 
-    :raises ResultsError: they lack something that they held then.
+    :raises NotResumable: they lack something that they held then.
     """
-    rewind_lines(folder / METRICS, mark.lines)
+    try:
+        rewind_lines(folder / METRICS, mark.lines)
+    except ResultsError as error:
+        raise NotResumable(str(error)) from None
     standing = mark.standing
     rewind_tables(url, simulation, episodes=standing.episodes, evaluations=standing.evaluations)
     if learning_rows(url, simulation) != mark.rows:
-        raise ResultsError(
+        raise NotResumable(
             f"the training in '{folder}' cannot be resumed: its result tables lack rows that were "
             "written before its checkpoint; add --overwrite to start afresh"
         )

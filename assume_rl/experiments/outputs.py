@@ -14,14 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
+from assume_rl.results import files
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.export import export_csv
 from assume_rl.results.sinks import configuration_hash
 from assume_rl.results.tables import METADATA, table_of
 
-MANIFEST = "manifest.json"
-DATABASE = "results.db"
-METRICS = "metrics.jsonl"
+MANIFEST, DATABASE, METRICS = files.MANIFEST, files.DATABASE, files.METRICS
 POLICIES = "policies"
 CHECKPOINTS = "checkpoints"
 LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")

@@ -7,11 +7,17 @@ from typing import Any, Protocol
 
 from assume_rl.errors import PolicyError, ResultsError
 from assume_rl.experiments.checkpoints import Checkpoints
-from assume_rl.experiments.marks import Mark
+from assume_rl.experiments.marks import Mark, NotResumable
 from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
 from assume_rl.experiments.training import Engine, Standing
 from assume_rl.learning.replay import Replay
 
+# Of a manifest: what results do not depend on, since seed and device are told on their own.
+WITHOUT_EFFECT = {
+    "configuration.seed",
+    "configuration.learning_config.device",
+    "configuration.learning_config.trained_policies_save_path",
+}
 KEPT_CHECKPOINTS = 2  # a damaged one leaves the one before it
 
 
@@ -76,7 +82,7 @@ def go_on(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) ->
 
 
 def whole_checkpoints(folder: Path) -> list[int]:
-    """Episodes after which there is an undamaged checkpoint, the latest first; 0 is always one."""
+    """Episodes after which there is an undamaged checkpoint, the latest first."""
     whole = []
     for episode in checkpoints_of(folder).episodes():
         try:
@@ -84,23 +90,27 @@ def whole_checkpoints(folder: Path) -> list[int]:
         except PolicyError:
             continue
         whole.append(episode)
-    return [*whole, 0]
+    return whole
 
 
-def together(available: Sequence[Sequence[int]]) -> list[int]:
-    """The checkpoint of each training to go on from, so that most can go on side by side.
+def together(held: Sequence[Sequence[int]]) -> list[int]:
+    """The checkpoint that each training goes on from, 0 where it has none.
 
-    Trainings that were interrupted while they wrote their checkpoints are an episode apart; the
-    one before, which both have, brings them together.
+    Trainings side by side that were interrupted while they wrote their checkpoints are a few
+    episodes apart; an older checkpoint, if one holds it, brings it level with another.
+
+    :param held: the checkpoints of each training, the latest first.
     """
-    common = min(episodes[0] for episodes in available)
-    return [common if common in episodes else episodes[0] for episodes in available]
+    latest = [episodes[0] for episodes in held if episodes]
+    return [min(e for e in own if e in latest) if own else 0 for own in held]
 
 
 def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
-    """Raise `ResultsError` unless `folder` holds an unfinished training of the same settings.
+    """Refuse to go on with what `folder` holds unless it is a training of the same settings.
 
     :param expected: what the manifest of this training would say.
+    :raises NotResumable: settings, data, seed, engine or device are others.
+    :raises ResultsError: it is no training, or a finished one.
     """
     manifest = read_manifest(folder)
     if manifest.get("kind") != "train":
@@ -108,9 +118,9 @@ def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
     if manifest.get("state") == "finished":
         raise ResultsError(f"the training in '{folder}' is finished; there is nothing to resume")
     old, new = _flat(manifest), _flat(expected)
-    for key in sorted(new):
+    for key in sorted(new.keys() - WITHOUT_EFFECT):
         if old.get(key) != new[key]:
-            raise ResultsError(
+            raise NotResumable(
                 f"the training in '{folder}' cannot be resumed: {key} was {old.get(key)} and is "
                 f"{new[key]} now; choose another --out, or add --overwrite to start afresh"
             )

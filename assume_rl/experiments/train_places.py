@@ -103,27 +103,26 @@ def groups(all_starts: Sequence[Start], task: Task) -> Iterator[list[int]]:
 
 
 def _checkpoints(task: Task, places: Sequence[Place]) -> list[Start]:
-    known = [_available(task, place) for place in places]
-    latest = [
-        find_checkpoint(place.folder(task), episodes[0]) if episodes[0] else None
-        for place, episodes in zip(places, known, strict=True)
-    ]
-    found = [Start(place, own) for place, own in zip(places, latest, strict=True)]
-    playing = [k for k, start in enumerate(found) if not start.over]
-    chosen = together([known[k] for k in playing]) if playing else []
-    for k, episode in zip(playing, chosen, strict=True):
-        if episode != found[k].episodes:
-            folder = places[k].folder(task)
-            found[k] = Start(places[k], find_checkpoint(folder, episode) if episode else None)
-    # A training without a checkpoint starts anew in the folder that it has begun.
-    return [s if s.found else Start(_afresh(s.place, task)) for s in found]
+    held = [_held(task, place) for place in places]
+    side_by_side = task.engine == "batch"
+    chosen = together(held) if side_by_side else [own[0] if own else 0 for own in held]
+    found = []
+    for place, episode in zip(places, chosen, strict=True):
+        if episode:
+            found.append(Start(place, find_checkpoint(place.folder(task), episode)))
+        else:  # in the folder that it may have begun
+            found.append(Start(_afresh(place, task)))
+    return found
 
 
-def _available(task: Task, place: Place) -> list[int]:
-    """Checkpoints of a training, the latest first; 0 is its beginning."""
+def _held(task: Task, place: Place) -> list[int]:
+    """Checkpoints of a training that it can go on from, the latest first.
+
+    Of one that has stopped early only the last: all of its episodes have been played.
+    """
     folder = place.folder(task)
     if not (folder / MANIFEST).is_file():
-        return [0]
+        return []
     expected = description(
         task.compiled,
         "train",
@@ -133,7 +132,9 @@ def _available(task: Task, place: Place) -> list[int]:
         device=task.device,
     )
     check_same(folder, expected)
-    return whole_checkpoints(folder)
+    whole = whole_checkpoints(folder)
+    over = bool(whole) and find_checkpoint(folder, whole[0]).mark.standing.over
+    return whole[:1] if over else whole
 
 
 def _afresh(place: Place, task: Task) -> Place:

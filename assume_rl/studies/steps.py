@@ -7,6 +7,7 @@ from pathlib import Path
 from assume_rl.errors import ResultsError
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.marks import NotResumable
 from assume_rl.experiments.outputs import MANIFEST, POLICIES
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train_places
@@ -45,7 +46,7 @@ def _do_step(
     for run in left:
         try:
             if run.steps[number].kind == "train":
-                _train(number, [run], folder, track)
+                _train_one(number, run, folder, track)
             else:
                 _play(number, run, folder)
         except Exception as error:
@@ -55,6 +56,15 @@ def _do_step(
 
 def _unfinished(number: int, runs: Sequence[Run], folder: Path) -> list[Run]:
     return [run for run in runs if not is_finished(_step_folder(number, run, folder))]
+
+
+def _train_one(number: int, run: Run, folder: Path, track: Sequence[str]) -> None:
+    """Train one run; where what it has begun cannot be gone on with, start anew."""
+    try:
+        _train(number, [run], folder, track)
+    except NotResumable:
+        _remove(_step_folder(number, run, folder))
+        _train(number, [run], folder, track)
 
 
 def _train(number: int, runs: Sequence[Run], folder: Path, track: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from trained_runs import SCENARIOS, SHORT, table
 
 from assume_rl.errors import AssumeRlError, ResultsError
 from assume_rl.experiments.observer import EpisodeReport, Silent
+from assume_rl.experiments.resuming import together
 from assume_rl.experiments.train import TrainResult, train, train_seeds
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -125,6 +126,37 @@ def test_seeds_go_on_together_though_interrupted_an_episode_apart(tmp_path: Path
     assert manifest(out / "seed_3")["resumed_after"] == [2]
     for one, other in zip(found, expected, strict=True):
         assert_same_results(one.folder, other.folder)
+
+
+@pytest.mark.parametrize(
+    ("held", "chosen"),
+    [
+        ([[10, 9], [9, 8]], [9, 9]),
+        ([[10, 9], [10, 9], []], [10, 10, 0]),  # what has begun is not thrown away
+        ([[10, 9], [9, 8], [4, 3]], [9, 9, 4]),
+        ([[], []], [0, 0]),
+        ([[1], []], [1, 0]),
+    ],
+)
+def test_trainings_go_back_only_to_what_they_hold(held: list[list[int]], chosen: list[int]) -> None:
+    assert together(held) == chosen
+
+
+@pytest.mark.parametrize("engine", ["agents", "batch"])
+def test_a_seed_that_has_not_begun_does_not_hold_others_back(engine: Any, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_seeds(case(), seeds=[3], engine=engine, out=tmp_path, observer=Impatient(4))
+    found = train_seeds(case(), seeds=[3, 4], engine=engine, out=tmp_path, resume=True)
+    assert manifest(tmp_path / "seed_3")["resumed_after"] == [3]
+    expected = train(case(), seed=3, engine=engine, out=tmp_path / "alone")
+    assert manifest(found[0].folder)["final_hash"] == manifest(expected.folder)["final_hash"]
+
+
+def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
+    out = interrupted(tmp_path / "out", seed=1)
+    other = case(seed=7, **{"learning_config.trained_policies_save_path": str(tmp_path / "copy")})
+    train(other, seed=1, engine="batch", out=out, resume=True)
+    assert manifest(out)["resumed_after"] == [3]
 
 
 def test_seeds_that_are_finished_are_left_alone(tmp_path: Path) -> None:
