@@ -5,7 +5,8 @@
 A run plays six hours of `scenarios/single_learner`, whose learner bids its marginal cost here. Each
 study is done by a process of its own. "In runs" is the time that `run.json` records: reading the
 scenario, playing it, writing its tables. "Beside" is the rest: locks, records, messages and the
-study database. Starting workers is counted apart, as the time until the first run has ended.
+study database. The last two columns are of the process that hands out the runs. Starting workers is
+counted apart, as the time until the first run has ended.
 """
 
 import argparse
@@ -42,12 +43,14 @@ class Timing:
     seconds: float  # real time after the first run has ended
     starting: float  # until the first run has ended
     inside: float  # in all runs together
-    megabytes: float  # peak of the process that hands out the runs
+    parent: float  # processor seconds of the process that hands out the runs, meanwhile
+    megabytes: float  # peak of that process
 
     def row(self) -> str:
         """As a row of a table."""
         wall, inside = self.seconds / self.runs, self.inside / self.runs / self.workers
-        milliseconds = " | ".join(f"{1e3 * t:.1f}" for t in (wall, inside, wall - inside))
+        times = (wall, inside, wall - inside, self.parent / self.runs)
+        milliseconds = " | ".join(f"{1e3 * t:.1f}" for t in times)
         return (
             f"| {self.runs:,} | {self.workers} | {self.seconds:.1f} | {self.starting:.1f} "
             f"| {milliseconds} | {self.megabytes:.0f} |"
@@ -55,14 +58,16 @@ class Timing:
 
 
 class Stopwatch(Unobserved):
-    """Knows when the first report came."""
+    """Knows when the first report came, and how long this process had worked by then."""
 
     def __init__(self) -> None:
         self.first: float | None = None
+        self.worked = 0.0
 
     def ended(self, report: Report) -> None:
-        """Look at the clock."""
-        self.first = self.first or time.perf_counter()
+        """Look at the clocks."""
+        if self.first is None:
+            self.first, self.worked = time.perf_counter(), time.process_time()
 
 
 def tiny_study(folder: Path, runs: int) -> Study:
@@ -78,13 +83,14 @@ def measure(runs: int, workers: int, executor: str) -> Timing:
         study, watch = tiny_study(Path(place), runs), Stopwatch()
         start = time.perf_counter()
         result = run_study(study, workers=workers, executor=executor, observer=watch)
-        end = time.perf_counter()
+        end, worked = time.perf_counter(), time.process_time()
         assert result.complete
         assert watch.first is not None
         records = [read_record(run_folder(study.folder, run.id)) for run in study.runs]
         inside = sum(record.seconds for record in records if record is not None)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Timing(runs, workers, end - watch.first, watch.first - start, inside, peak)
+    seconds, starting = end - watch.first, watch.first - start
+    return Timing(runs, workers, seconds, starting, inside, worked - watch.worked, peak)
 
 
 def main() -> None:
@@ -99,8 +105,11 @@ def main() -> None:
         print(json.dumps(vars(measure(given.runs[0], given.workers, given.executor))))
         return
     print(machine())
-    print("| runs | workers | s | s to start | ms per run | in runs | beside | MB of parent |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| runs | workers | s | s to start | ms per run | in runs | beside | parent's processor ms "
+        "| MB of parent |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for runs in given.runs:
         command = [sys.executable, "-m", "benchmarks.study", "--alone", "--runs", str(runs)]
         command += ["--workers", str(given.workers), "--executor", given.executor]

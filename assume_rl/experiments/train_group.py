@@ -1,6 +1,5 @@
 """Trains seeds that are equally far, side by side where the engine can."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -19,7 +18,7 @@ from assume_rl.experiments.resuming import Resumable, go_on, write_checkpoint
 from assume_rl.experiments.train_places import Place, Start, groups, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
-from assume_rl.results.metrics import JsonLines, write_kpis
+from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.tracking import track_episode
 
 
@@ -90,8 +89,7 @@ def _reports(run: Experiment, start: Start) -> list[EpisodeReport]:
     """What was reported before the moment that a training goes on from."""
     if start.found is None:
         return []
-    text = (run.folder / METRICS).read_text(encoding="utf-8")
-    return [EpisodeReport(**json.loads(line)) for line in text.splitlines()]
+    return [EpisodeReport(**line) for line in read_episodes(run.folder / METRICS)]
 
 
 def _play(

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from assume_rl.errors import ResultsError, nearest
-from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.reports.run_source import run_source
 from assume_rl.reports.source import Source
 from assume_rl.reports.study_source import database_source, folder_source
+from assume_rl.results.files import MANIFEST
 from assume_rl.studies.records import STUDY, read_record
 from assume_rl.studies.storing import DATABASE
 

@@ -24,7 +24,7 @@ def book(recorded: Recorded, market: str, start: datetime) -> pd.DataFrame:
 
 def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
     """All orders with technology and cost, and n: only every n-th delivery's are there."""
-    names = ("start_time", "market_id", "unit_id", "price", "volume")
+    names = ("start_time", "end_time", "market_id", "unit_id", "price", "volume")
     rows = recorded.rows("market_orders", *names, "accepted_volume", "accepted_price")
     count = recorded.number(sa.select(sa.func.count()).select_from(rows))
     every = stride(count, ORDERS_READ)
@@ -33,7 +33,7 @@ def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
         starts = recorded.frame(sa.select(rows.c.start_time).distinct().order_by(rows.c.start_time))
         kept: Sequence[datetime] = [t.to_pydatetime() for t in starts["start_time"][::every]]
         query = query.where(rows.c.start_time.in_(kept))
-    found = dated(recorded.frame(query), "start_time")
+    found = dated(recorded.frame(query), "start_time", "end_time")
     return with_costs(recorded, found), every
 
 

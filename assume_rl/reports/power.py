@@ -31,7 +31,7 @@ class MarketPower:
     offered: FloatArray  # (delivery, unit) MW
     paid: FloatArray  # (delivery, unit) EUR/MWh; nan where nothing was sold
     cost: FloatArray  # (delivery, unit) EUR/MWh; nan where it is not known
-    bought: FloatArray  # (delivery,) MW
+    demanded: FloatArray  # (delivery,) MW, whether it was served or not
 
     @property
     def lerner(self) -> FloatArray:
@@ -42,7 +42,7 @@ class MarketPower:
     @property
     def residual_supply(self) -> FloatArray:
         """Residual supply index, `(delivery, operator)`: what was offered is what is available."""
-        return residual_supply_index(by_operator(self.offered, self.owner), self.bought)
+        return residual_supply_index(by_operator(self.offered, self.owner), self.demanded)
 
     @property
     def concentration(self) -> tuple[float, float]:
@@ -95,7 +95,7 @@ def market_power(orders: pd.DataFrame) -> MarketPower | None:
     ).reindex(index=sold.index, columns=sold.columns)
     operator = sales.groupby("unit_id")["operator"].first().fillna("unknown")
     names = tuple(sorted(operator.unique()))
-    bought = -orders[orders["volume"] < 0].groupby("start_time")["accepted_volume"].sum()
+    demanded = -orders[orders["volume"] < 0].groupby("start_time")["volume"].sum()
     return MarketPower(
         start=pd.Series(sold.index),
         operators=names,
@@ -104,5 +104,5 @@ def market_power(orders: pd.DataFrame) -> MarketPower | None:
         offered=offered.fillna(0).to_numpy(),
         paid=(money / sold.where(sold > 0)).to_numpy(),
         cost=cost.to_numpy(),
-        bought=bought.reindex(sold.index, fill_value=0.0).to_numpy(),
+        demanded=demanded.reindex(sold.index, fill_value=0.0).to_numpy(),
     )

@@ -1,7 +1,6 @@
 """Output folders as a source: one experiment, the seeds of a training, the steps of a run."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,13 @@ import pandas as pd
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import DATABASE, MANIFEST, METRICS, read_manifest
+from assume_rl.experiments.outputs import read_manifest
 from assume_rl.reports.rows import Recorded
 from assume_rl.reports.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
 from assume_rl.reports.types import RunInfo
+from assume_rl.results.files import DATABASE, MANIFEST, METRICS
+from assume_rl.results.gather import step_figures
+from assume_rl.results.metrics import read_episodes
 from assume_rl.results.study_reading import existing_study
 from assume_rl.results.tables import METADATA, table_of
 from assume_rl.studies.records import read_record
@@ -43,8 +45,7 @@ def run_source(home: Path, folders: Sequence[Path]) -> Source:
     recorded = {e.folder: _recorded(e, len(experiments)) for e in experiments}
     found = [r for r in recorded.values() if r is not None]
     curves = [(*e.key, *line) for e in experiments for line in _lines(e.folder / METRICS)]
-    metrics = [(*e.key, *figure) for e in experiments for figure in _scores(e.manifest)]
-    metrics += [(r.run_id, r.step, *figure) for r in found for figure in _kpis(r)]
+    metrics = [(*e.key, *figure) for e in experiments for figure in _figures(e)]
     first = experiments[0].run
     return Source(
         title=f"{first.scenario}, case {first.case}",
@@ -125,33 +126,12 @@ def _notes(experiment: _Experiment, recorded: Recorded | None) -> Iterator[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[object, ...]]:
-    """What `metrics.jsonl` says of each episode; half a line at the end is none."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                content = json.loads(line)
-                yield tuple(content[name] for name in CURVE_COLUMNS[2:])
-            except (ValueError, KeyError, TypeError):
-                raise ResultsError(f"'{path}', line {number}: not a line of metrics") from None
+    """What `metrics.jsonl` says of each episode."""
+    for line in read_episodes(path):
+        yield tuple(line.get(name) for name in CURVE_COLUMNS[2:])
 
 
-def _scores(manifest: Manifest) -> Iterator[tuple[str, float]]:
-    """Figures of a manifest, named as in a study's `metrics`."""
-    groups = {"": manifest.get("evaluation", {})}
-    groups |= {f"{name}.": scores for name, scores in manifest.get("scores", {}).items()}
-    for prefix, scores in groups.items():
-        for name, value in scores.items():
-            if value is not None:
-                yield f"{prefix}{name}", float(value)
-
-
-def _kpis(recorded: Recorded) -> Iterator[tuple[str, float]]:
-    """`avg_price[EOM]` and so on."""
-    if recorded.has("kpis"):
-        rows = recorded.frame(sa.select(recorded.rows("kpis", "variable", "ident", "value")))
-        for variable, ident, value in rows.itertuples(index=False):
-            yield f"{variable}[{ident}]", float(value)
+def _figures(experiment: _Experiment) -> Iterable[tuple[str, float]]:
+    """Figures, named as in a study's `metrics`."""
+    file = experiment.folder / DATABASE
+    return step_figures(experiment.manifest, file if file.is_file() else None).items()

@@ -3,19 +3,18 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.files import DATABASE, MANIFEST, METRICS
+from assume_rl.results.metrics import read_episodes
 from assume_rl.results.step_rows import Row, open_results, present
 
 RECORD = "run.json"
-MANIFEST = "manifest.json"
-CURVES = "metrics.jsonl"
-DATABASE = "results.db"
 CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
 
 # Plants' profits; what the demand pays would cancel them out.
@@ -43,8 +42,6 @@ class Gathered:
 def gather(folder: Path) -> Gathered:
     """Everything that a finished or failed run holds; a failed one may lack steps.
 
-    Figures come from finished steps only: those of half a calendar would mislead.
-
     :param folder: `runs/<run id>` of a study.
     :raises ResultsError: there is no run, it has not ended, or a file of it is damaged.
     """
@@ -70,13 +67,13 @@ def _gather(folder: Path, record: Mapping[str, Any]) -> Gathered:
     }
     metrics = [
         (record["id"], name, figure, value)
-        for name in finished
-        for figure, value in _figures(manifests[name], databases.get(name)).items()
+        for name in names
+        for figure, value in step_figures(manifests[name], databases.get(name)).items()
     ]
     episodes = [
         (record["id"], name, *(line.get(key) for key in CURVE_COLUMNS))
         for name in names
-        for line in _lines(folder / name / CURVES)
+        for line in read_episodes(folder / name / METRICS)
     ]
     return Gathered(run, tuple(metrics), tuple(episodes), databases)
 
@@ -110,8 +107,17 @@ def _common_hash(hashes: Iterable[str | None]) -> str | None:
     return None if None in known or not known else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str, float]:
-    """Figures of a finished step by name; those that are unknown or not finite are left out."""
+def step_figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str, float]:
+    """Figures of an experiment by name; those that are unknown or not finite are left out.
+
+    Only of a finished one: those of half a calendar would mislead.
+
+    :param manifest: of its output folder.
+    :param database: of its output folder, an SQLite file; None: its tables are elsewhere.
+    :raises ResultsError: the database cannot be read.
+    """
+    if manifest.get("state") != "finished":
+        return {}
     figures: dict[str, float | None] = dict(manifest.get("evaluation", {}))
     for policies, scores in manifest.get("scores", {}).items():
         figures |= {f"{policies}.{name}": value for name, value in scores.items()}
@@ -144,17 +150,3 @@ def _mapping(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ResultsError(f"'{path}' cannot be read: it holds no mapping")
     return content
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines of a `metrics.jsonl`, but for one that a killed process left half done."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise ResultsError(f"'{path}', line {number}: {error}") from None

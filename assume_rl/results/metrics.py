@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -72,6 +73,7 @@ class JsonLines:
         try:
             self._file.write(line + "\n")
             self._file.flush()
+            os.fsync(self._file.fileno())
         except OSError as error:
             raise ResultsError(f"'{self._file.name}' cannot be written: {error.strerror}") from None
 
@@ -84,6 +86,38 @@ class JsonLines:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def read_episodes(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; none where there is no such file.
+
+    Reading stops at the first line that is damaged or half done, as a killed process leaves it.
+
+    :raises ResultsError: the file cannot be read.
+    """
+    found: list[dict[str, Any]] = []
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                episode = _episode(line)
+                if episode is None:
+                    break
+                found.append(episode)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
+    return found
+
+
+def _episode(line: bytes) -> dict[str, Any] | None:
+    """A whole line, which says at least of which episode it is; None if it is damaged."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(content, dict) and {"episode", "evaluation"} <= content.keys()
+    return content if known and line.endswith(b"\n") else None
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from assume_rl.errors import ResultsError
 from assume_rl.results.gather import Gathered
 from assume_rl.results.step_rows import Rows, step_columns, step_rows
 from assume_rl.results.study_engine import append, patiently, reading, study_engine, writing
@@ -19,9 +20,15 @@ from assume_rl.results.study_reading import read, tidy
 from assume_rl.results.study_schema import Names, ensure_schema
 from assume_rl.results.study_tables import EPISODES, METRICS, RUNS, STUDY
 
-__all__ = ["StudyDatabase", "read", "tidy"]
+__all__ = ["RunTakenError", "StudyDatabase", "read", "tidy"]
 
 Result = TypeVar("Result")
+
+ATTEMPT = ("started", "finished", "seconds", "host")  # tells attempts at equal runs apart
+
+
+class RunTakenError(ResultsError):
+    """A run is in the database already, of another study."""
 
 
 class StudyDatabase:
@@ -42,6 +49,8 @@ class StudyDatabase:
         """Replace everything that is known of a run by what was gathered, or change nothing.
 
         Rows are streamed: a run may have any number of them.
+
+        :raises RunTakenError: another study has stored the run here.
         """
 
         def replace() -> None:
@@ -49,6 +58,7 @@ class StudyDatabase:
                 closing(_rows(gathered)) as tables,
                 writing(self._engine, gathered.run_id) as connection,
             ):
+                _check_ours(connection, gathered)
                 _delete(connection, gathered.run_id)
                 connection.execute(RUNS.insert(), dict(gathered.run))
                 for rows in tables:
@@ -94,6 +104,23 @@ class StudyDatabase:
             return action()
 
         return patiently(self._engine, self._patience, act)
+
+
+def _check_ours(connection: Connection, gathered: Gathered) -> None:
+    """Raise `RunTakenError` if the run is there and is another study's.
+
+    Equal times on an equal host tell of the same attempt, by a study that has been renamed since.
+    """
+    columns = [RUNS.c[name] for name in ("study", *ATTEMPT)]
+    query = sa.select(*columns).where(RUNS.c.run_id == gathered.run_id)
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None or found["study"] == gathered.run["study"]:
+        return
+    if any(found[name] != gathered.run[name] for name in ATTEMPT):
+        raise RunTakenError(
+            f"run {gathered.run_id} is in this database already, of study '{found['study']}'; "
+            "give each study a database of its own"
+        )
 
 
 def _delete(connection: Connection, run_id: str) -> None:

@@ -5,6 +5,7 @@ They come beside `metrics.jsonl` and the tables, never instead of them.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -47,19 +48,14 @@ class Tracker(Protocol):
 class TensorBoardTracker:
     """Writes an event file that TensorBoard shows, to the folder `tensorboard` of a run's folder.
 
-    :raises ConfigurationError: the extra `track` is not installed.
     :raises ResultsError: the file cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from tensorboard.compat.proto.event_pb2 import Event
-            from tensorboard.compat.proto.summary_pb2 import Summary
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
-        except ImportError:
-            raise ConfigurationError(
-                "tensorboard is not installed; pip install 'assume-rl[track]' brings it"
-            ) from None
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
         place = Path(folder) / "tensorboard"
         try:
             self._writer = EventFileWriter(str(place))
@@ -95,10 +91,14 @@ def create_trackers(names: Sequence[str], folder: Path) -> tuple[Tracker, ...]:
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Refuse names that no tracker has, before anything runs; `ConfigurationError`."""
+    """Refuse names that no tracker has, or whose library is missing; `ConfigurationError`."""
     for name in names:
         if name not in TRACKERS:
             raise ConfigurationError(f"unknown tracker '{name}'; {nearest(name, TRACKERS)}")
+        if name == "tensorboard" and find_spec("tensorboard") is None:
+            raise ConfigurationError(
+                "tensorboard is not installed; pip install 'assume-rl[track]' brings it"
+            )
 
 
 def track_episode(trackers: Sequence[Tracker], report: Mapping[str, float], done: int) -> None:

@@ -52,4 +52,5 @@ def compare(
     scores = tuple(score(one, level, seed) for one in values)
     if baseline is not None:
         scores = against(scores, scores[names.index(baseline)], level, seed)
-    return Comparison(metric, step, baseline, level, scores, notes_on(scores, baseline, level))
+    notes = notes_on(metric, scores, baseline, level)
+    return Comparison(metric, step, baseline, level, scores, notes)

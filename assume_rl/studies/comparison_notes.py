@@ -5,20 +5,36 @@ from collections.abc import Iterator, Sequence
 from assume_rl.evaluation.significance import smallest_p
 from assume_rl.studies.contrasts import DesignScore
 
+SCALE = "learning_config.max_bid_price"  # rewards are divided by it, see core/rewards.py
 
-def notes_on(scores: Sequence[DesignScore], baseline: str | None, level: float) -> tuple[str, ...]:
-    """A sentence each: seeds that are missing, too few seeds, several comparisons.
 
+def notes_on(
+    metric: str, scores: Sequence[DesignScore], baseline: str | None, level: float
+) -> tuple[str, ...]:
+    """A sentence each: unlike scales, seeds that are missing, too few seeds, several comparisons.
+
+    :param metric: what is compared
     :param scores: with their contrasts; the baseline, if there is one, comes first
     """
     others = scores[1:] if baseline is not None else ()
     pairs = [len(one.contrast.seeds) for one in others if one.contrast]
     return (
+        *_scaled(metric, scores),
         *(note for one in scores for note in _missing(one)),
         *(note for one in others for note in _unpaired(one, scores[0])),
         *_too_few(pairs, 1 - level),
         *_several(pairs, baseline),
     )
+
+
+def _scaled(metric: str, scores: Sequence[DesignScore]) -> Iterator[str]:
+    """Whether rewards are on different scales: equal profits would not give equal rewards."""
+    scales = {repr(one.runs.parameters.get(SCALE)) for one in scores if one.runs.values}
+    if metric.rsplit(".", maxsplit=1)[-1] == "reward" and len(scales) > 1:
+        yield (
+            "rewards are scaled by max_bid_price, which differs between designs: compare profit "
+            "instead"
+        )
 
 
 def _missing(score: DesignScore) -> Iterator[str]:

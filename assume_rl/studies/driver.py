@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from assume_rl.studies.attempts import relabel
 from assume_rl.studies.execute import PATIENCE, Work, record_death
 from assume_rl.studies.executors import open_executor
 from assume_rl.studies.jobs import Job, Outcome, Report, jobs_of
+from assume_rl.studies.place import recorded_database
 from assume_rl.studies.records import LOCK, STUDY, now, write_json
 from assume_rl.studies.status import Status, status
 from assume_rl.studies.storing import database_url, is_stored, store, unstored
@@ -97,16 +98,17 @@ def run_study(
         token = _write_study(study)
         watcher.begin(len(study.runs), len(study.runs) - len(todo))
         # The locks of SQLite do not work between machines, so only this one writes to it.
-        alone = executor != "local" and make_url(url).get_backend_name() == "sqlite"
-        work = Work(study.folder, None if alone else url, study.track, token)
+        one_writer = executor != "local" and make_url(url).get_backend_name() == "sqlite"
+        work = Work(study.folder, None if one_writer else url, study.track, token)
         with open_executor(executor, workers, address) as pool:
             jobs = _announced(jobs_of(study.name, todo, pool.workers), watcher)
-            failures = [
-                outcome
-                for report in pool.run(jobs, work)
-                for outcome in _settled(report, work, url, watcher).outcomes
-                if outcome.state != "finished"
-            ]
+            with closing(pool.run(jobs, work)) as reports:  # whatever happens, workers stop
+                failures = [
+                    outcome
+                    for report in reports
+                    for outcome in _settled(report, work, url, watcher).outcomes
+                    if outcome.state != "finished"
+                ]
         reason = _store_rest(study, url)
         return StudyResult(status(study), tuple(failures), reason, url)
 
@@ -140,7 +142,7 @@ def _write_study(study: Study) -> str:
         "file": str(study.file),
         "token": token,
         "asked": now(),
-        "database": make_url(database_url(study)).render_as_string(),  # without a password
+        "database": recorded_database(study),
         "track": list(study.track),
         "runs": [{"id": run.id, "design": run.design, "seed": run.seed} for run in study.runs],
     }

@@ -1,6 +1,6 @@
 """Reads a study file: `read_study`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +13,8 @@ from assume_rl.results.tracking import check_trackers
 from assume_rl.scenario.problems import Location, explain
 from assume_rl.studies.expand import expand
 from assume_rl.studies.merge import assigned, read_content
-from assume_rl.studies.schema import StudyFile
-from assume_rl.studies.types import Study
+from assume_rl.studies.schema import MAX_SEED, StudyFile
+from assume_rl.studies.types import Run, Study
 
 
 def read_study(path: str | Path, overrides: Mapping[str, str] = MappingProxyType({})) -> Study:
@@ -31,6 +31,7 @@ def read_study(path: str | Path, overrides: Mapping[str, str] = MappingProxyType
     try:
         _check_names(file, name)
         runs = expand(file, source.resolve().parent, name)
+        _check_seeds(runs)
     except ConfigurationError as error:
         lines = (f"{source.name}, {line}" for line in str(error).splitlines())
         raise ConfigurationError("\n".join(lines)) from None
@@ -71,6 +72,13 @@ def _check_names(file: StudyFile, name: str) -> None:
         check_trackers(file.track)
     with _at("database"):
         create_engine(file.database or "sqlite://").dispose()
+
+
+def _check_seeds(runs: Iterable[Run]) -> None:
+    """Seeds that start at the case's own; see `StudyFile.seeds` for those that are listed."""
+    last = max(run.seed for run in runs)
+    if last > MAX_SEED:
+        raise ConfigurationError(f"seeds: the last one is {last}, but must be below 2**63")
 
 
 @contextmanager

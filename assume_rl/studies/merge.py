@@ -8,6 +8,7 @@ from typing import Any
 from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
 from assume_rl.scenario.overrides import flatten
 from assume_rl.scenario.yaml_file import read_value, read_yaml
+from assume_rl.studies.elsewhere import check_free
 
 SETTINGS = ("set", "grid", "zip")
 """Sections whose mappings are settings of scenarios, whichever way they are nested."""
@@ -73,13 +74,13 @@ def _both(key: str, base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str
 def assigned(
     content: Mapping[str, Any], overrides: Mapping[str, str], keys: Iterable[str]
 ) -> dict[str, Any]:
-    """`content` with `--set` applied: a key of the file itself, else a setting of all runs.
+    """`content` with `--set` applied: keys of the file itself, then settings of all runs.
 
     :param keys: of a study file.
-    :raises ConfigurationError: a value is not YAML, or the setting varies over the study.
+    :raises ConfigurationError: a value is not YAML, or the setting is not the same in all runs.
     """
     found, known = dict(content), set(keys)
-    for key, text in overrides.items():
+    for key, text in sorted(overrides.items(), key=lambda item: item[0] not in known):
         try:
             value = _plain(read_value(text))
         except ValueError as error:
@@ -88,11 +89,10 @@ def assigned(
             found.pop(key, None)
             found |= normal({key: value}, "--set")
             continue
-        leaves = flatten(key, value)
-        _check_free(found, leaves)
+        check_free(found, key, value)
         own = found.get("set", {})
         if isinstance(own, Mapping):  # else it is told soon
-            found["set"] = {**own, **leaves}
+            found["set"] = {**own, **flatten(key, value)}
     return found
 
 
@@ -104,22 +104,6 @@ def flat(value: Any) -> Any:
     if value is None:
         return {}
     return _leaves(value, _never) if isinstance(value, Mapping) else value
-
-
-def _check_free(content: Mapping[str, Any], leaves: Mapping[str, Any]) -> None:
-    random = content.get("random", {})
-    varied = {
-        "grid": content.get("grid", {}),
-        "zip": content.get("zip", {}),
-        "random.keys": random.get("keys", {}) if isinstance(random, Mapping) else {},
-    }
-    for section, keys in varied.items():
-        for key in leaves:
-            if isinstance(keys, Mapping) and key in keys:
-                raise ConfigurationError(
-                    f"--set {key}: the study file varies it, in {section}; "
-                    f"change that, e.g. --set '{section.split('.')[0]}={{}}'"
-                )
 
 
 def _dotted(where: str, value: Mapping[str, Any], stop: Callable[[Any], bool]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from sqlalchemy.exc import ArgumentError
 
 from assume_rl.errors import ResultsError
 from assume_rl.studies.records import STUDY
-from assume_rl.studies.storing import DATABASE
+from assume_rl.studies.storing import DATABASE, database_url
+from assume_rl.studies.types import Study
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,21 @@ class Place:
 
     database: str  # SQLAlchemy URL
     asked: tuple[Asked, ...] | None = None  # in the study's order; None: not known
+
+
+def recorded_database(study: Study) -> str | None:
+    """How `study.json` names the study's database: a URL without a password.
+
+    None is the one in the study folder, wherever that is moved. An SQLite file is named by its
+    whole path, since later commands may start somewhere else.
+    """
+    url = make_url(database_url(study))
+    if url.get_backend_name() == "sqlite" and not (url.database or "").startswith("file:"):
+        file = Path(url.database or "").resolve()
+        if file == (study.folder / DATABASE).resolve():
+            return None
+        url = url.set(database=str(file))
+    return url.render_as_string()
 
 
 def find_study(place: str) -> Place:
@@ -56,19 +72,17 @@ def _asked_for(folder: Path) -> Place:
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         asked = tuple(Asked(run["id"], run["design"], int(run["seed"])) for run in content["runs"])
-        url = make_url(content["database"])
+        database = _usual(folder) if content["database"] is None else content["database"]
+        url = make_url(database)
     except OSError as error:
         raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, ArgumentError):
         raise ResultsError(f"'{path}' is damaged; running the study writes it again") from None
-    if url.get_backend_name() == "sqlite" and Path(url.database or "").name == DATABASE:
-        return Place(_usual(folder), asked)  # also where the folder was moved
     if url.password is not None:
         raise ResultsError(
-            f"'{path}' does not hold the password of {content['database']}; name the URL instead "
-            "of the folder"
+            f"'{path}' does not hold the password of {database}; name the URL instead of the folder"
         )
-    return Place(content["database"], asked)
+    return Place(database, asked)
 
 
 def _usual(folder: Path) -> str:

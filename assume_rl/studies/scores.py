@@ -1,5 +1,6 @@
 """The values of one metric in a study database, by design and seed."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class DesignValues:
     values: Mapping[int, float]  # by seed
     run_ids: Mapping[int, str]  # by seed, of `values`
     missing: Mapping[int, str]  # seeds without a value, and why
+    parameters: Mapping[str, object]  # what differs between designs, as in `runs`
 
 
 def metric_values(
@@ -50,7 +52,8 @@ def metric_values(
     values = {run: float(value) for run, value in figures if states.get(run) == "finished"}
     every = {run.seed for run in wanted} if asked is None else set()
     designs = dict.fromkeys(run.design for run in wanted)
-    return step, tuple(_design(name, wanted, every, states, values) for name in designs)
+    told = _parameters(runs)
+    return step, tuple(_design(name, wanted, every, states, values, told) for name in designs)
 
 
 def _of_study(runs: pd.DataFrame, study: str | None) -> pd.DataFrame:
@@ -111,12 +114,21 @@ def _design(
     every: set[int],
     states: Mapping[str, str],
     values: Mapping[str, float],
+    told: Mapping[str, Mapping[str, object]],
 ) -> DesignValues:
     """Values of one design; `every`: the seeds that it should have beside those of `wanted`."""
     own = {run.seed: run.id for run in wanted if run.design == design}
     ids = {seed: run for seed, run in own.items() if math.isfinite(values.get(run, math.nan))}
     missing = {seed: _why(own.get(seed), states) for seed in sorted((every | set(own)) - set(ids))}
-    return DesignValues(design, {seed: values[run] for seed, run in ids.items()}, ids, missing)
+    parameters = next((told[run] for run in ids.values()), {})
+    by_seed = {seed: values[run] for seed, run in ids.items()}
+    return DesignValues(design, by_seed, ids, missing, parameters)
+
+
+def _parameters(runs: pd.DataFrame) -> dict[str, Mapping[str, object]]:
+    """What tells each run's design from the others, by run id."""
+    pairs = zip(runs["run_id"], runs["parameters"], strict=True)
+    return {run: json.loads(text) if text else {} for run, text in pairs}
 
 
 def _why(run: str | None, states: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """How far a study has come, seen from its folders alone."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from assume_rl.experiments.outputs import METRICS, read_manifest
+from assume_rl.experiments.outputs import read_manifest
 from assume_rl.experiments.train_places import is_finished
+from assume_rl.results.files import METRICS
+from assume_rl.results.metrics import read_episodes
 from assume_rl.studies.records import LOCK, Record, read_record, run_folder
 from assume_rl.studies.storing import is_stored
 from assume_rl.studies.types import Run, Study
@@ -86,12 +87,8 @@ def _total_episodes(manifest: Mapping[str, object]) -> int | None:
 
 
 def _episodes(path: Path) -> int:
-    """Training episodes that have ended; 0 where there is no such file."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except OSError:
-        return 0
-    return sum(not json.loads(line)["evaluation"] for line in lines if line.endswith("\n"))
+    """Training episodes that have ended."""
+    return sum(not line["evaluation"] for line in read_episodes(path))
 
 
 def _held(lock: Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.gather import gather
-from assume_rl.results.study_database import StudyDatabase
+from assume_rl.results.study_database import RunTakenError, StudyDatabase
 from assume_rl.studies.attempts import sentence
 from assume_rl.studies.records import STORED, run_folder
 from assume_rl.studies.types import Study
@@ -40,7 +40,11 @@ def store(study_folder: Path, run_ids: Iterable[str], url: str, patience: float)
                 except ResultsError as error:  # of this run only
                     reason = str(error)
                     continue
-                database.collect(gathered)
+                try:
+                    database.collect(gathered)
+                except RunTakenError as error:  # likewise
+                    reason = str(error)
+                    continue
                 (folder / STORED).touch()
     except (ResultsError, OSError) as error:
         return sentence(error)

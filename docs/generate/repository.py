@@ -19,6 +19,8 @@ def outside_pages() -> dict[str, str]:
     }
     for readme in sorted(ROOT.glob("scenarios/*/README.md")):
         pages[f"scenarios/{readme.parent.name}/README.md"] = f"scenarios/{readme.parent.name}.md"
+    for readme in sorted(ROOT.glob("examples/*/README.md")):
+        pages[f"examples/{readme.parent.name}/README.md"] = f"examples/{readme.parent.name}.md"
     for example in sorted(ROOT.glob("examples/*.py")):
         pages[f"examples/{example.name}"] = f"examples/{example.stem}.md"
     return pages

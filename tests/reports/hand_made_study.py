@@ -10,6 +10,7 @@ from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase
 
 DESIGNS = ("uniform", "capped </script>")
+CAP = "learning_config.max_bid_price"
 Cell = tuple[str, int]
 
 
@@ -42,12 +43,13 @@ def _write(folder: Path, design: str, seed: int, state: str) -> Path:
     run = folder / "runs" / run_id(design, seed)
     step = {"name": "train", "kind": "train", "scenario": "toy", "case": "case"}
     evaluation = {"reward": reward(design, seed), "share_of_best_response": 0.75}
+    evaluation["profit"] = 1_000 * reward(design, seed)
     write_run(run / "train", seed=seed, evaluation=evaluation)
     record = {
         "id": run_id(design, seed),
         "study": folder.name,
         "design": design,
-        "parameters": {"cap": 100 if design == DESIGNS[1] else None},
+        "parameters": {CAP: 100 if design == DESIGNS[1] else 3000},
         "seed": seed,
         "steps": [step],
         "state": state,

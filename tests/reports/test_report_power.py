@@ -22,7 +22,7 @@ def test_lerner_index_is_weighted_by_sales(power: MarketPower) -> None:
     assert power.lerner == pytest.approx([0, 5200 / 70 / 100, 7600 / 90 / 110])
 
 
-def test_residual_supply_is_what_others_offer_over_what_is_bought(power: MarketPower) -> None:
+def test_residual_supply_is_what_others_offer_over_what_is_asked_for(power: MarketPower) -> None:
     index = dict(zip(power.operators, power.residual_supply.T, strict=True))
     assert index[OWNER] == pytest.approx([40 / 60, 40 / 100, 40 / 110])
     assert index["other"] == pytest.approx([80 / 60, 80 / 100, 80 / 110])

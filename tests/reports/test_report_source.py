@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hand_made_run import SIMULATION, write_manifest, write_run
+from hand_made_run import PROFITS, SIMULATION, write_manifest, write_run
 
 from assume_rl.errors import ResultsError
 from assume_rl.reports.opening import open_source
@@ -22,7 +22,16 @@ def test_an_output_folder_is_one_run(tmp_path: Path) -> None:
     assert not source.is_study
     assert list(source.curves["reward"]) == [1.0, 2.0, 3.0, 2.5, 4.0]
     figures = dict(source.metrics[["name", "value"]].itertuples(index=False))
-    assert figures == {"reward": 4.0, "share_of_best_response": 0.75, "avg_price[EOM]": 56.6}
+    assert figures == {
+        "reward": 4.0,
+        "share_of_best_response": 0.75,
+        "avg_price[EOM]": 56.6,
+        "total_profit": sum(PROFITS.values()),
+    }
+
+
+def test_half_a_calendar_has_no_key_figures(tmp_path: Path) -> None:
+    assert open_source(write_run(tmp_path / "run", state="interrupted")).metrics.empty
 
 
 def test_the_seeds_of_a_training_are_a_run_each(tmp_path: Path) -> None:
@@ -66,13 +75,6 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "manifest.json").write_text("{")
     with pytest.raises(ResultsError, match=r"manifest\.json' is damaged"):
-        open_source(folder)
-
-
-def test_a_damaged_line_of_metrics_is_named(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run")
-    (folder / "metrics.jsonl").write_text("{}\n")
-    with pytest.raises(ResultsError, match=r"metrics\.jsonl', line 1"):
         open_source(folder)
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from hand_made_study import DESIGNS, reward, run_id, write_study
+from hand_made_study import CAP, DESIGNS, reward, run_id, write_study
 
 from assume_rl.errors import ResultsError
 from assume_rl.reports import study_rows
+from assume_rl.reports.figures.style import text
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report, report_sections
-from assume_rl.reports.types import Chart, Grid, Item
+from assume_rl.reports.types import Chart, Grid, Item, Omitted
 from assume_rl.results.study_database import StudyDatabase
 
 CELLS = [(design, seed) for design in DESIGNS for seed in (1, 2, 3)]
@@ -35,7 +36,7 @@ def test_every_run_has_its_row(items: list[Item]) -> None:
     rows = [dict(zip(runs.columns, row, strict=True)) for row in runs.rows]
     assert [row["run id"] for row in rows] == [run_id(*cell) for cell in CELLS]
     assert [(row["design"], row["seed"]) for row in rows] == CELLS
-    assert [row["set cap"] for row in rows] == [None] * 3 + [100] * 3
+    assert [row[f"set {CAP}"] for row in rows] == [3000] * 3 + [100] * 3
     assert all(row["final hash"] for row in rows)
 
 
@@ -46,8 +47,46 @@ def test_designs_are_compared_by_every_metric(items: list[Item]) -> None:
     assert list(dots.x) == [reward(*cell) for cell in CELLS]
     assert list(dots.customdata) == [run_id(*cell) for cell in CELLS]
     assert (means.error_x.array > 0).all()
+    assert list(chart(items, "compare-train-profit").figure.data[0].x) == [12_000.0, 2_000.0]
+
+
+def test_a_metric_that_is_equal_in_all_runs_is_told_in_a_sentence(items: list[Item]) -> None:
+    told = {item.title: item.reason for item in items if isinstance(item, Omitted)}
+    assert told["avg_price[EOM] (EUR/MWh), step train"] == "equal in all runs: 56.6"
+    assert told["total_profit (EUR), step train"] == "equal in all runs: 12800"
     names = {item.name for item in items if isinstance(item, Chart)}
-    assert {"compare-train-avg_price[EOM]", "compare-train-total_profit"} <= names
+    assert "compare-train-avg_price[EOM]" not in names
+
+
+def test_one_run_alone_is_told_in_a_sentence(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:1])
+    (_, compared, *_) = report_sections(open_source(folder))
+    assert {item.title: item.reason for item in compared.items}[
+        "profit (EUR), step train"
+    ] == "only one run has it: 11000"
+
+
+def test_the_profile_of_profits_is_the_share_of_runs_above(items: list[Item]) -> None:
+    found = chart(items, "profile-train-profit")
+    lines = {t.name: t for t in found.figure.data if t.showlegend is not False}
+    uniform, capped = (lines[text(design)] for design in DESIGNS)
+    assert list(uniform.x[1:]) == [1_000, 2_000, 3_000, 11_000, 12_000, 13_000]
+    assert list(uniform.y) == pytest.approx([1, 1, 1, 1, 2 / 3, 1 / 3, 0])
+    assert list(capped.y) == pytest.approx([1, 2 / 3, 1 / 3, 0, 0, 0, 0])
+    bands = [t for t in found.figure.data if t.showlegend is False]
+    assert len(bands) == 4
+    assert all(((t.y >= 0) & (t.y <= 1)).all() for t in bands)
+    assert set(found.run_ids) == {run_id(*cell) for cell in CELLS}
+    assert "Share of a design's finished runs" in found.caption
+
+
+def test_rewards_on_unlike_scales_are_told_of(items: list[Item]) -> None:
+    notes = {
+        name: items[items.index(chart(items, f"compare-train-{name}")) + 1].caption
+        for name in ("reward", "profit")
+    }
+    assert "compare profit instead" in notes["reward"]
+    assert "compare profit instead" not in notes["profit"]
 
 
 def test_each_row_of_a_comparison_names_its_runs(items: list[Item]) -> None:

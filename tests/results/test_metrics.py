@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import torch
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.metrics import JsonLines, compute_kpis, write_kpis
+from assume_rl.results.metrics import JsonLines, compute_kpis, read_episodes, write_kpis
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.tables import METADATA
 
@@ -112,3 +112,37 @@ def test_each_line_is_readable_at_once(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="cannot be written: No such file"):
         JsonLines(tmp_path / "nowhere" / "metrics.jsonl")
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    lines = [{"episode": k, "evaluation": k == 2, "reward": 0.1 * k} for k in (1, 2)]
+    with JsonLines(tmp_path / "metrics.jsonl") as log:
+        for line in lines:
+            log.write(line)
+    assert read_episodes(tmp_path / "metrics.jsonl") == lines
+    assert read_episodes(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"episode": 2, "eva',
+        b'{"episode": 2, "evaluation": false}',  # half of it: a line ends with a line feed
+        b"no\n",
+        b"{}\n",
+        b"[2, false]\n",
+        b"\x00\x00\x00\n",
+        b"\xff\xfe\n",
+    ],
+)
+def test_reading_stops_at_a_damaged_line(tmp_path: Path, damaged: bytes) -> None:
+    whole = b'{"episode": 1, "evaluation": false}\n'
+    rest = whole if damaged.endswith(b"\n") else b""
+    (tmp_path / "m.jsonl").write_bytes(whole + damaged + rest)
+    assert read_episodes(tmp_path / "m.jsonl") == [{"episode": 1, "evaluation": False}]
+
+
+def test_a_log_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").mkdir()
+    with pytest.raises(ResultsError, match=r"m\.jsonl' cannot be read"):
+        read_episodes(tmp_path / "m.jsonl")

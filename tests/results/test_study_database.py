@@ -92,6 +92,28 @@ def test_a_run_replaces_its_own_rows_only(url: str, tmp_path: Path) -> None:
     assert set(read(url, "unit_dispatch")["run_id"]) == {"b"}
 
 
+def test_a_run_of_another_study_is_not_replaced(url: str, tmp_path: Path) -> None:
+    # GIVEN a run that two studies have, each with an attempt of its own
+    first, second = run_folder(tmp_path / "1"), run_folder(tmp_path / "2")
+    write_record(second, study="second", seconds=3.0)
+    collect(url, first)
+    before = {name: read(url, name) for name in STUDY.tables}
+    # THEN the second one is refused, whole
+    sentence = "run a is in this database already, of study 'toys'; give each study a database of"
+    with pytest.raises(ResultsError, match=sentence):
+        collect(url, second)
+    for name in STUDY.tables:
+        pd.testing.assert_frame_equal(read(url, name), before[name])
+
+
+def test_a_study_that_was_renamed_keeps_its_runs(url: str, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    collect(url, folder)
+    write_record(folder, study="new")
+    collect(url, folder)
+    assert read(url, "runs")["study"].tolist() == ["new"]
+
+
 def test_dropped_runs_are_gone_and_others_are_not(url: str, tmp_path: Path) -> None:
     collect(url, *(run_folder(tmp_path, name) for name in "abc"))
 

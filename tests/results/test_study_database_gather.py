@@ -149,7 +149,6 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
         ("run.json", "[]", r"run\.json' cannot be read: it holds no mapping"),
         ("run.json", '{"id": "a"}', r"run\.json' has no key 'state'"),
         ("run/manifest.json", "{", r"manifest\.json' cannot be read"),
-        ("run/metrics.jsonl", "{}\nno\n{}\n", r"metrics\.jsonl', line 2"),
         ("run/results.db", "no database " * 99, r"results\.db' cannot be read"),
     ],
 )

@@ -1,5 +1,6 @@
 """Study databases with made-up rewards."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,15 +30,19 @@ def write_rewards(
     steps: tuple[str, ...] = ("train",),
     states: Mapping[tuple[str, int], str] | None = None,
     study: str = "s",
+    metric: str = "reward",
+    parameters: Mapping[str, Mapping[str, object]] | None = None,
 ) -> str:
     """Adds runs with a reward each to a study database; returns its URL."""
     runs, metrics = [], []
     for design, seed, value in rows:
         run, state = f"{study}-{design}-{seed}", (states or {}).get((design, seed), "finished")
-        runs.append({"run_id": run, "study": study, "design": design, "seed": seed, "state": state})
+        told = json.dumps((parameters or {}).get(design, {}))
+        names = {"run_id": run, "study": study, "design": design, "parameters": told}
+        runs.append(names | {"seed": seed, "state": state})
         known = enumerate(steps) if value is not None else ()
         metrics += [
-            {"run_id": run, "step": step, "name": "reward", "value": value + k} for k, step in known
+            {"run_id": run, "step": step, "name": metric, "value": value + k} for k, step in known
         ]
     url = f"sqlite:///{file}"
     add_rows(url, RUNS, runs)

@@ -167,7 +167,7 @@ def test_a_database_without_finished_runs(file: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
-def study_folder(folder: Path, database: str, runs: list[tuple[str, str, int]]) -> Path:
+def study_folder(folder: Path, database: str | None, runs: list[tuple[str, str, int]]) -> Path:
     asked = [{"id": run, "design": design, "seed": seed} for run, design, seed in runs]
     text = json.dumps({"name": "s", "database": database, "runs": asked})
     (folder / "study.json").write_text(text)
@@ -209,8 +209,10 @@ def test_two_runs_of_a_design_and_seed_are_told(file: Path) -> None:
 
 
 def test_a_moved_folder_is_found_and_other_databases_too(tmp_path: Path) -> None:
-    moved = study_folder(tmp_path, "sqlite:////elsewhere/study.db", [])
+    moved = study_folder(tmp_path, None, [])
     assert find_study(str(moved)).database == f"sqlite:///{tmp_path / 'study.db'}"
+    for url in ("sqlite:////elsewhere/study.db", "sqlite:///file:study.db?mode=ro&uri=true"):
+        assert find_study(str(study_folder(tmp_path, url, []))).database == url
     server = study_folder(tmp_path, "postgresql+psycopg://host/name", [])
     assert find_study(str(server)).database == "postgresql+psycopg://host/name"
     assert find_study("postgresql://host/name").asked is None
@@ -227,6 +229,31 @@ def test_places_that_are_no_study(tmp_path: Path) -> None:
         (tmp_path / "study.json").write_text(text)
         with pytest.raises(ResultsError, match="is damaged"):
             find_study(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("metric", "prices", "told"),
+    [
+        ("reward", (100.0, 200.0), True),
+        ("last.reward", (100.0, 200.0), True),
+        ("reward", (100.0, 100.0), False),
+        ("profit", (100.0, 200.0), False),
+        ("best_reward.profit", (100.0, 200.0), False),
+    ],
+)
+def test_rewards_that_are_scaled_differently_are_told_of(
+    file: Path, metric: str, prices: tuple[float, float], told: bool
+) -> None:
+    designs = ("low", "high")
+    parameters = {
+        design: {"learning_config.max_bid_price": price, "learning_config.gamma": k / 2}
+        for k, (design, price) in enumerate(zip(designs, prices, strict=True))
+    }
+    url = write_rewards(file, rewards(6, designs), metric=metric, parameters=parameters)
+    note = (
+        "rewards are scaled by max_bid_price, which differs between designs: compare profit instead"
+    )
+    assert compare(url, metric).notes == ((note,) if told else ())
 
 
 def test_the_table_holds_every_figure(file: Path, tmp_path: Path) -> None:

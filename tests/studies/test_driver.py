@@ -22,7 +22,7 @@ from toy_studies import (
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.study_database import StudyDatabase, tidy
-from assume_rl.studies import driver, storing
+from assume_rl.studies import driver
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.jobs import Job, Report
 from assume_rl.studies.records import write_json
@@ -133,6 +133,18 @@ def test_a_study_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
     assert run_study(study).complete
 
 
+def test_workers_have_stopped_when_an_observer_raises(tmp_path: Path) -> None:
+    class Impatient(Watcher):
+        def ended(self, report: Report) -> None:
+            raise KeyboardInterrupt
+
+    study = rules(tmp_path, seeds=20)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, workers=2, observer=Impatient())
+    assert "running" not in status(study).counts
+    assert status(study).counts["finished"] < 20
+
+
 def test_a_database_that_goes_away_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +224,7 @@ def test_a_server_is_written_by_workers_and_its_password_nowhere(
 def test_what_was_asked_for_last_is_written_down(serial: Study) -> None:
     content: dict[str, Any] = json.loads((serial.folder / "study.json").read_text())
     assert content["name"] == "toys"
-    assert content["database"] == storing.database_url(serial)
+    assert content["database"] is None
     assert content["runs"][0] == {"id": serial.runs[0].id, "design": "base", "seed": 1}
 
 

@@ -47,8 +47,8 @@ def test_a_run_is_running_as_long_as_its_lock_is_held(study: Study) -> None:
         learning = {"learning_config": {"training_episodes": 9}}
         content = {"kind": "train", "state": "running", "configuration": learning}
         (folder / "train" / "manifest.json").write_text(json.dumps(content))
-        lines = [{"evaluation": False}, {"evaluation": True}, {"evaluation": False}]
-        text = "\n".join(map(json.dumps, lines))
+        lines = [(1, False), (1, True), (2, False)]
+        text = "\n".join(json.dumps({"episode": k, "evaluation": e}) for k, e in lines)
         (folder / "train" / "metrics.jsonl").write_text(f'{text}\n{{"evaluation": fal')
         assert new(study).detail == "train, episode 2 of 9"
     assert (new(study).stage, new(study).detail) == ("interrupted", "train, episode 2 of 9")

@@ -141,7 +141,7 @@ def test_workers_stop_when_the_iterator_is_closed(tmp_path: Path) -> None:
     reports = Local(2).run(jobs(3), partial(quick_then_long, tmp_path))
     next(reports)
     (mark,) = until(lambda: list(tmp_path.iterdir()))
-    reports.close()  # type: ignore[attr-defined]
+    reports.close()
     assert mark.read_text() == "interrupted"
     assert not alive(int(mark.name))
 

@@ -105,7 +105,7 @@ def test_workers_stop_when_the_iterator_is_closed(cluster: Executor, tmp_path: P
     next(reports)
     while not (tmp_path / "at work").exists():
         time.sleep(0.05)
-    reports.close()  # type: ignore[attr-defined]
+    reports.close()
     assert (tmp_path / "interrupted").exists()
 
 

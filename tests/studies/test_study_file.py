@@ -184,6 +184,14 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "no seeds": ("seeds: 0", "study.yaml, seeds: must be at least 1, not 0"),
     "seed twice": ("seeds: [1, 1]", "study.yaml, seeds: a seed is written twice"),
     "seed": ("seeds: [1.5]", "study.yaml, seeds: a seed must be a whole number from 0 on, not 1.5"),
+    "large seed": (
+        f"seeds: [1, {2**63}]", f"study.yaml, seeds: a seed must be below 2**63, not {2**63}",
+    ),
+    "many seeds": (f"seeds: {2**63}", "study.yaml, seeds: must be below 2**63, not 9223372036854"),
+    "last seed": (
+        f"set: {{seed: {2**63 - 2}}}\nseeds: 3\nsteps: train",
+        f"study.yaml, seeds: the last one is {2**63}, but must be below 2**63",
+    ),
     "own seed": (
         "set: {seed: null}\nsteps: train",
         "study.yaml, seeds: the case 'tiny' has none of its own",
@@ -273,6 +281,43 @@ def test_a_mistake_is_one_sentence_with_file_and_key(tmp_path: Path, mistake: st
     assert sentence.replace("{}", str(SCENARIOS if mistake == "scenario" else tmp_path)) in message
     assert message.startswith("study.yaml")
     assert len(message.splitlines()) == 1
+
+
+ELSEWHERE = """
+    grid: {{{fuel}: [{{scale: 1}}, {{scale: 2}}]}}
+    random: {{count: 2, keys: {{learning_config.tau: {{uniform: [0, 1]}}}}}}
+    list: [{{name: calm}}, {{name: bold, set: {{learning_config: {{noise_sigma: 0.5}}}}}}]
+    steps: [train, {{train: {{name: again, set: {{learning_config.gamma: 0.5}}}}}}, run]
+    """.format(fuel="fuel_prices.co2")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("fuel_prices.co2", "{scale: 3}", "the study file varies it, in grid; change that, e.g."),
+        ("fuel_prices.co2.scale", "3", "the study file varies it, in grid; change that, e.g."),
+        ("learning_config.tau", "0.5", "the study file varies it, in random.keys; change that"),
+        ("learning_config.noise_sigma", "0.1", "the design 'bold' of the list sets it itself"),
+        ("learning_config", "{noise_sigma: 0.1}", "the design 'bold' of the list sets it itself"),
+        ("learning_config.gamma", "0.9", "the step 'again' sets it itself; change that there"),
+    ],
+)
+def test_set_of_what_some_runs_set_themselves_is_told(
+    tmp_path: Path, key: str, value: str, reason: str
+) -> None:
+    assert refused(tmp_path, ELSEWHERE, {key: value}).startswith(f"--set {key}: {reason}")
+
+
+def test_set_may_replace_what_sets_a_key_and_then_set_it(tmp_path: Path) -> None:
+    text = "list: [{name: bold, set: {learning_config.gamma: 0.5}}]\nsteps: train"
+    found = study(tmp_path, text, {"learning_config.gamma": "0.1", "list": "null"})
+    assert [run.steps[0].settings for run in found.runs] == [{"learning_config.gamma": 0.1}]
+
+
+def test_set_of_what_looks_alike_is_free(tmp_path: Path) -> None:
+    text = "list: [{name: a, set: {learning_config.gamma: 0.5}}]\nsteps: train"
+    (run,) = study(tmp_path, text, {"learning_config.gradient_steps": "3"}).runs
+    assert run.steps[0].settings["learning_config.gradient_steps"] == 3
 
 
 def test_set_does_not_hide_a_mistake_in_the_file(tmp_path: Path) -> None:

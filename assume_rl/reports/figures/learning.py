@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from assume_rl.evaluation.statistics import Band, curve_band
+from assume_rl.evaluation.statistics import curve_band
 from assume_rl.reports.figures.style import (
     DASHES,
     HEIGHT,
     HOVER,
     PALETTE,
     Trace,
+    band_between,
     figure,
     line_looks,
     marked,
@@ -57,9 +58,10 @@ def _design(design: str, table: pd.DataFrame, look: Trace) -> list[Trace]:
         hover = {"hovertemplate": "%{x}: %{y:.4g}" + HOVER, **marked(str(table.index[0]))}
         return [group | points | line | hover]
     band = curve_band(table.to_numpy(), seed=0, resamples=RESAMPLES)
+    edges = band_between(list(table.columns), band.low, band.high, look["color"])
     thin = [_alone(group, run_id, row, look) for run_id, row in table.iterrows()]
     return [
-        *_band(group, table, band, look),
+        *(group | edge for edge in edges),
         *(thin if len(table) <= ALONE else ()),
         group
         | points
@@ -76,13 +78,6 @@ def _design(design: str, table: pd.DataFrame, look: Trace) -> list[Trace]:
     ]
 
 
-def _band(group: Trace, table: pd.DataFrame, band: Band, look: Trace) -> list[Trace]:
-    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    common = group | edge | {"x": list(table.columns)}
-    fill = {"fill": "tonexty", "fillcolor": _faint(look["color"])}
-    return [common | {"y": band.high}, common | {"y": band.low} | fill]
-
-
 def _alone(group: Trace, run_id: object, row: pd.Series, look: Trace) -> Trace:
     return (
         group
@@ -90,8 +85,3 @@ def _alone(group: Trace, run_id: object, row: pd.Series, look: Trace) -> Trace:
         | {"line": look | {"width": 1}, "showlegend": False}
         | {"hovertemplate": "%{x}: %{y:.4g}" + HOVER, **marked(str(run_id))}
     )
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"

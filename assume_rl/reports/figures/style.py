@@ -5,6 +5,9 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assume_rl.errors import ConfigurationError
 from assume_rl.reports.types import Figure
 
@@ -105,3 +108,14 @@ def marked(run_id: str) -> Trace:
 
 
 HOVER = "<br>run_id %{meta.run_id}"
+
+
+def band_between(
+    x: Sequence[object], low: NDArray[np.float64], high: NDArray[np.float64], colour: str
+) -> list[Trace]:
+    """Two traces: the area from `low` to `high` in a faint form of a colour, `#rrggbb`."""
+    edge = {"type": "scatter", "mode": "lines", "line": {"width": 0}}
+    common = edge | {"hoverinfo": "skip", "showlegend": False, "x": list(x)}
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.18)"}
+    return [common | {"y": high}, common | {"y": low} | fill]

@@ -13,6 +13,7 @@ from assume_rl.reports.order_queries import orders
 from assume_rl.reports.power import MarketPower, market_power
 from assume_rl.reports.queries import learners
 from assume_rl.reports.rows import Recorded
+from assume_rl.reports.surplus import Surplus, surplus
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 
 COLUMNS = (
@@ -39,7 +40,10 @@ def bid_items(recorded: Recorded) -> Iterator[Item]:
     some = f" Only one delivery in {every} is read: there are many orders." if every > 1 else ""
     yield from _bids(recorded, found, some)
     for market, own in found.groupby("market_id", sort=True):
-        yield from _power(recorded, str(market), market_power(own), some)
+        power = market_power(own)
+        yield from _power(recorded, str(market), power, some)
+        if power is not None:
+            yield _surplus(recorded, str(market), surplus(own), some)
 
 
 def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
@@ -82,7 +86,7 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
     yield Chart(
         f"Residual supply index, {market}",
         residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
-        "What all others offer over what is bought, sorted; the operators with the lowest values. "
+        "What all others offer over what is asked for, sorted; the operators with the lowest values. "
         f"Below 1 an operator is pivotal: demand cannot be met without it.{_drawn(index)}{some}",
         (recorded.run_id,),
         f"residual-supply-{market}",
@@ -104,6 +108,17 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
         f"Herfindahl-Hirschman index of operators: {sold:,.0f} of sales, {offered:,.0f} of what "
         f"was offered (10,000: one operator). Available is what was offered.{some} "
         f"run_id {recorded.run_id}",
+    )
+
+
+def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid:
+    return Grid(
+        f"Welfare, {market}",
+        ("figure", "EUR"),
+        found.rows(),
+        "Buyers are worth their limit prices, plants cost their marginal cost; empty where a cost "
+        "is not known. Deadweight loss: what trade would have gained more had all plants offered "
+        f"the same power at its cost, without limits of the grid.{some} run_id {recorded.run_id}",
     )
 
 

@@ -1,11 +1,15 @@
 """Designs of a study compared, and how far runs are from the best response."""
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
 
 from assume_rl.errors import AssumeRlError
 from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_to_best
+from assume_rl.reports.figures.learning import DRAWN as LINES
+from assume_rl.reports.figures.profiles import performance_profiles
+from assume_rl.reports.markup import number
 from assume_rl.reports.sections.runs import axis_name
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
@@ -13,6 +17,8 @@ from assume_rl.studies.comparison import Comparison, compare
 
 COLUMNS = ("design", "runs", "IQM", "low", "high", "median", "lowest", "highest", "run ids")
 BEST = "share_of_best_response"
+SAME = 1e-9  # relative; sums may differ in their last digits
+PROFITS = ("profit", "total_profit")  # of learned bidders or, where there are none, of all plants
 
 
 def comparison_section(source: Source) -> Section:
@@ -24,7 +30,10 @@ def comparison_section(source: Source) -> Section:
     order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
     chosen = [(step, name) for step, name in pairs if not _of_policies(name)]
     chosen.sort(key=lambda pair: order.index(pair[0]), reverse=True)  # evaluations first
-    return Section(title, tuple(item for pair in chosen for item in _metric(source, *pair)))
+    names = {name for _, name in chosen}
+    profit = next((name for name in PROFITS if name in names), None)
+    items = [item for step, name in chosen for item in _metric(source, step, name, name == profit)]
+    return Section(title, tuple(items))
 
 
 def best_response_section(source: Source) -> Section:
@@ -58,12 +67,17 @@ def _of_policies(name: str) -> bool:
     return "." in name.split("[", maxsplit=1)[0]
 
 
-def _metric(source: Source, step: str, name: str) -> Iterator[Item]:
+def _metric(source: Source, step: str, name: str, profiled: bool) -> Iterator[Item]:
     title = f"{name}, step {step}"
     try:
         found = compare(source.database or "", name, step=step, asked=source.asked)
     except AssumeRlError as error:
         yield Omitted(title, str(error))
+        return
+    values = [value for one in found.designs for value in one.runs.values.values()]
+    if values and math.isclose(min(values), max(values), rel_tol=SAME):
+        what = "equal in all runs" if len(values) > 1 else "only one run has it"
+        yield Omitted(f"{axis_name(name)}, step {step}", f"{what}: {number(values[0])}")
         return
     count = len(found.designs)
     many = f" The first {DRAWN} of {count} designs are drawn." if count > DRAWN else ""
@@ -87,6 +101,28 @@ def _metric(source: Source, step: str, name: str) -> Iterator[Item]:
         for one in found.designs
     ]
     yield Grid("", COLUMNS, rows, " ".join(f"{n}." for n in found.notes))
+    if profiled:
+        yield _profile(found)
+
+
+def _profile(found: Comparison) -> Chart:
+    """Performance profiles of the designs that have values."""
+    known = [one for one in found.designs if one.runs.values]
+    drawn = known[:LINES]
+    few = [one.design for one in drawn if len(one.runs.values) == 1]
+    many = f" The first {LINES} of {len(known)} designs are drawn." if len(known) > LINES else ""
+    return Chart(
+        f"Performance profile of {found.metric}, step {found.step}",
+        performance_profiles(
+            {one.design: list(one.runs.values.values()) for one in drawn}, axis_name(found.metric)
+        ),
+        "Share of a design's finished runs whose value is above each threshold; the band is its "
+        "point-wise 95 % bootstrap interval"
+        + (", which one run alone does not have" if few else "")
+        + f". A line above another one everywhere is better throughout.{many}",
+        tuple(run_id for one in drawn for run_id in one.runs.run_ids.values()),
+        f"profile-{found.step}-{found.metric}",
+    )
 
 
 def _table(found: Comparison) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -31,7 +31,7 @@ class Serial:
 
     workers = 1
 
-    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+    def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
         """See `Executor.run`; there is nobody else who could be lost."""
         yield from map(work, jobs)
 
@@ -52,7 +52,7 @@ class Local:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+    def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
         """See `Executor.run`."""
         tasks = Tasks(jobs)
         pool: list[_Worker] = []

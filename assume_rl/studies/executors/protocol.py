@@ -1,7 +1,7 @@
 """What an executor is."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,12 +54,12 @@ class Executor(Protocol):
         """Jobs that are done at the same time."""
         ...
 
-    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+    def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
         """Do all jobs; reports come in the order in which they end.
 
         Jobs are taken from the iterable when there is somebody for them, so that their number does
         not matter. A job whose worker was lost is given to another one; a job that loses
         `ATTEMPTS` workers gives a report that says so. What `work` raises is raised here. When the
-        iterator is closed, or Ctrl-C is pressed, workers stop.
+        generator is closed, or Ctrl-C is pressed, workers stop.
         """
         ...

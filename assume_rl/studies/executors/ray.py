@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -60,7 +60,7 @@ class Cluster:
         """Processors of the cluster at this moment."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def run(self, jobs: Iterable[Job], work: Do) -> Iterator[Report]:
+    def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
         """See `Executor.run`."""
         ray, tasks = self._ray, Tasks(jobs)
         do = ray.remote(num_cpus=1, max_retries=0)(_do)  # `Tasks` knows how to try again

@@ -21,9 +21,9 @@ def serve(pipe: Connection, work: Do) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     for number in SIGNALS:
         signal.signal(number, _interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked while this process started
     torch.set_num_threads(1)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked while this process started
         pipe.send(UP)
         while True:
             job = pipe.recv()

@@ -1,0 +1,58 @@
+"""Who gains what in one market of one run, worked out from its orders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from assume_rl.evaluation.welfare import deadweight_loss, greatest_welfare, welfare
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """Sums over all deliveries, EUR; not a number where a cost that they need is not known."""
+
+    consumer: float  # what buyers would have paid at most, less what they paid
+    producer: float  # what sellers were paid, less the marginal cost of what they sold
+    paid: float  # by buyers
+    revenue: float  # of sellers
+    lost: float  # deadweight loss against bids at marginal cost
+
+    def rows(self) -> list[tuple[str, float | None]]:
+        """Name and EUR, to the cent; None where it is not known."""
+        named = {
+            "consumer surplus": self.consumer,
+            "producer surplus": self.producer,
+            "buyers pay": self.paid,
+            "plants are paid": self.revenue,
+            "deadweight loss": self.lost,
+        }
+        return [(n, None if np.isnan(v) else round(v, 2) + 0.0) for n, v in named.items()]
+
+
+def surplus(orders: pd.DataFrame) -> Surplus:
+    """From one market's orders with `marginal_cost`; each delivery is an auction of its own."""
+    length = (orders["end_time"] - orders["start_time"]).dt.total_seconds() / 3600
+    sells = orders["volume"] > 0
+    worth = _by_delivery(orders, orders["marginal_cost"].where(sells, orders["price"]))
+    sold = _by_delivery(orders, (orders["accepted_volume"] * length).fillna(0))
+    gains = welfare(worth, sold, _by_delivery(orders, orders["accepted_price"]))
+    greatest = greatest_welfare(worth, _by_delivery(orders, orders["volume"] * length))
+    return Surplus(
+        consumer=float(gains.consumer_surplus.sum()),
+        producer=float(gains.producer_surplus.sum()),
+        paid=float(gains.payments.sum()),
+        revenue=float(gains.revenue.sum()),
+        lost=float(deadweight_loss(gains, greatest).sum()),
+    )
+
+
+def _by_delivery(orders: pd.DataFrame, values: pd.Series) -> NDArray[np.float64]:
+    """`(delivery, order)`, 0 where a delivery has fewer orders than another one."""
+    keys = [orders["start_time"], orders["end_time"]]
+    row = orders.groupby(keys).ngroup().to_numpy()
+    column = orders.groupby(keys).cumcount().to_numpy()
+    found = np.zeros((row.max(initial=-1) + 1, column.max(initial=-1) + 1))
+    found[row, column] = values.to_numpy()
+    return found

@@ -1,0 +1,66 @@
+"""Who gains what, against markets that were worked out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made_run import DEMAND, PAYMENTS, PROFITS, write_run
+
+from assume_rl.reports.opening import open_source
+from assume_rl.reports.report import report_sections
+from assume_rl.reports.surplus import surplus
+from assume_rl.reports.types import Grid
+
+START = pd.Timestamp("2030-01-01")
+
+
+def withheld(minutes: int = 60) -> pd.DataFrame:
+    """A cheap plant asks for more than anybody pays, so that a dear one runs in its place."""
+    rows = [  # volume, price, accepted, paid, marginal cost
+        (50.0, 70.0, 0.0, 0.0, 10.0),
+        (50.0, 50.0, 50.0, 50.0, 50.0),
+        (-100.0, 60.0, -50.0, 50.0, np.nan),
+    ]
+    names = ["volume", "price", "accepted_volume", "accepted_price", "marginal_cost"]
+    end = START + pd.Timedelta(minutes=minutes)
+    return pd.DataFrame(rows, columns=names).assign(start_time=START, end_time=end)
+
+
+@pytest.mark.parametrize(("minutes", "hours"), [(60, 1.0), (15, 0.25)])
+def test_what_withholding_destroys(minutes: int, hours: float) -> None:
+    found = surplus(withheld(minutes))
+    assert (found.consumer, found.producer) == (500 * hours, 0)
+    assert found.paid == found.revenue == 2_500 * hours
+    # at cost 50 MW are sold at 10 and 50 MW at 50 EUR/MWh, all worth 60: 3,000 instead of 500
+    assert found.lost == 2_500 * hours
+
+
+def test_deliveries_with_unlike_orders_are_summed_up() -> None:
+    later = pd.Timedelta(hours=1)
+    second = withheld().iloc[1:].assign(start_time=START + later, end_time=START + 2 * later)
+    found = surplus(pd.concat([withheld(), second], ignore_index=True))
+    assert (found.consumer, found.lost) == (1_000, 2_500)
+
+
+def test_what_is_not_known_is_left_empty() -> None:
+    orders = withheld()
+    orders.loc[0, "marginal_cost"] = np.nan  # of the plant that sold nothing
+    rows = dict(surplus(orders).rows())
+    assert (rows["producer surplus"], rows["deadweight loss"]) == (0, None)
+    orders.loc[1, "marginal_cost"] = np.nan
+    rows = dict(surplus(orders).rows())
+    assert (rows["consumer surplus"], rows["producer surplus"]) == (500, None)
+
+
+def test_the_report_has_the_welfare_of_its_market(tmp_path: Path) -> None:
+    sections = report_sections(open_source(write_run(tmp_path / "run")))
+    items = [item for section in sections for item in section.items]
+    (grid,) = [i for i in items if isinstance(i, Grid) and i.title == "Welfare, EOM"]
+    assert dict(grid.rows) == {
+        "consumer surplus": 3_000 * sum(DEMAND) - PAYMENTS,
+        "producer surplus": sum(PROFITS.values()),
+        "buyers pay": PAYMENTS,
+        "plants are paid": PAYMENTS,
+        "deadweight loss": 0,  # the cheap plant always comes first
+    }
