@@ -104,7 +104,7 @@ CHAPTERS = (
             Picture(
                 "Designs compared",
                 "figures/compare-train-total-cost-eom.png",
-                "What buyers pay, five seeds per design: interquartile mean and its 95 % interval.",
+                "What plants are paid, five seeds each: interquartile mean and its 95 % interval.",
             ),
             Picture(
                 "Learning curves",

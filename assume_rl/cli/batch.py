@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
-from assume_rl.cli.batch_output import print_estimate, print_result, print_status, study_watching
+from assume_rl.cli.batch_output import print_estimate, print_result, print_status
+from assume_rl.cli.batch_progress import study_watching
 from assume_rl.cli.console import settings
 from assume_rl.cli.options import Quiet
 from assume_rl.studies.driver import run_study

@@ -135,6 +135,8 @@ def train(
         resume=resume,
         track=track or (),
     )
+    if resume and not (out or Path("runs") / loaded.simulation_id).exists():
+        console.print("there is nothing to resume: the training starts")
     with watching(console, quiet) as observer:
         if seeds is None:
             print_training(console, run_training(loaded, seed=seed, observer=observer, **settings))

@@ -43,6 +43,12 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
     if not (folder / MANIFEST).is_file():
         raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
     if not overwrite:
+        manifest = read_manifest(folder)
+        if manifest.get("kind") == "train" and manifest.get("state") != "finished":
+            raise ResultsError(
+                f"'{folder}' holds a training that is not finished; --resume goes on with it, "
+                "--overwrite starts afresh"
+            )
         raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")
     for path in needed:
         if path.resolve().is_relative_to(folder.resolve()):

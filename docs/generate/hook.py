@@ -16,6 +16,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=write()))
     for page, file in FILE_OF.items():
         files.append(File.generated(config, page, content=repository.content(file)))
+    for picture in sorted(repository.pictures(FILE_OF.values())):
+        file = str(repository.ROOT / picture)
+        files.append(File.generated(config, picture, abs_src_path=file))
     return files
 
 

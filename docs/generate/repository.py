@@ -2,10 +2,11 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
-_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"(^```.*?^```)", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -34,6 +35,16 @@ def content(file: str) -> str:
     return f"# {PurePosixPath(file).name}\n\n```python\n{text}```\n"
 
 
+def pictures(pages: Iterable[str]) -> set[str]:
+    """Files that pages of the repository outside of `docs/` show."""
+    return {
+        os.path.normpath(PurePosixPath(page).parent / address)
+        for page in pages
+        for mark, _, address in _LINK.findall(content(page))
+        if mark and "://" not in address
+    }
+
+
 def relink(markdown: str, file: str, pages: dict[str, str]) -> str:
     """`markdown` of a file of the repository, with links to pages of the site.
 
@@ -44,15 +55,16 @@ def relink(markdown: str, file: str, pages: dict[str, str]) -> str:
     here = _page_of(file, pages)
 
     def link(match: re.Match[str]) -> str:
-        text, address = match.groups()
+        mark, text, address = match.groups()
         path, _, anchor = address.partition("#")
         if "://" in address or not path:
             return match[0]
-        target = _page_of(os.path.normpath(PurePosixPath(file).parent / path), pages)
+        named = os.path.normpath(PurePosixPath(file).parent / path)
+        target = named.removeprefix("docs/") if mark else _page_of(named, pages)
         if target is None:
             return text
         place = os.path.relpath(target, PurePosixPath(here or "").parent)
-        return f"[{text}]({place}{'#' + anchor if anchor else ''})"
+        return f"{mark}[{text}]({place}{'#' + anchor if anchor else ''})"
 
     parts = _FENCE.split(markdown)
     parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]

@@ -97,3 +97,14 @@ def test_links_to_files_beside_docs_lead_to_their_pages(generate: dict[str, Modu
         generate["repository"].relink("[d](../../docs/d.md)", "scenarios/a/README.md", pages)
         == "[d](../d.md)"
     )
+
+
+def test_pictures_of_files_beside_docs_are_on_the_site(
+    site: Path, generate: dict[str, ModuleType]
+) -> None:
+    shown = generate["repository"].pictures(["examples/market_design/README.md"])
+    assert shown == {"examples/market_design/designs.png"}
+    for picture in shown:
+        assert (site / picture).read_bytes() == (ROOT / picture).read_bytes()
+    page = (site / "examples" / "market_design.html").read_text(encoding="utf-8")
+    assert 'src="market_design/designs.png"' in page

@@ -238,6 +238,12 @@ def test_another_training_is_not_resumed(
         train(case(**settings), seed=seed, engine="batch", out=out, resume=True)
 
 
+def test_an_interrupted_training_is_not_taken_for_any_other_run(tmp_path: Path) -> None:
+    out = interrupted(tmp_path / "out")
+    with pytest.raises(ResultsError, match="not finished; --resume goes on with it"):
+        train(case(), engine="batch", out=out)
+
+
 def test_other_data_are_not_resumed(tmp_path: Path) -> None:
     folder = shutil.copytree(SCENARIOS / "single_learner", tmp_path / "scenario")
     overrides = {**SHORT["single_learner"], **SETTINGS}

@@ -16,7 +16,8 @@ from toy_studies import RULES, SCENARIOS, SHORT, broken, cell, plain, study_of, 
 
 from assume_rl import cli
 from assume_rl.cli import batch
-from assume_rl.cli.batch_output import StudyBar, duration, print_result
+from assume_rl.cli.batch_output import duration, print_result
+from assume_rl.cli.batch_progress import StudyBar
 from assume_rl.errors import ResultsError
 from assume_rl.results.study_database import StudyDatabase
 from assume_rl.studies.driver import StudyResult
