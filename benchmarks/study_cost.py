@@ -2,18 +2,18 @@
 
 `python -m benchmarks.study_cost STUDY.yaml --peer PYTHON` runs them with `assume-rl batch` and, one
 process per core, in ASSUME. Where only some of the seeds are asked of the peer (`--peer-runs`), the
-rest is taken to cost the same.
+rest is taken to cost the same. Processor seconds hardly depend on what else the machine does.
 """
 
 import argparse
-import math
 import os
+import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +31,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("--peer", type=Path, help="python of an environment with ASSUME")
     parser.add_argument("--peer-runs", type=int, help="how many seeds ASSUME trains; default all")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes; two at least"
+    )
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     print(f"{machine()}; load {os.getloadavg()[0]:.1f}")
     study = first_design(read_study(given.study, {}))
-    ours = seconds_here(study, given.workers)
     runs = len(study.runs)
-    print(f"here: {runs} runs of '{study.runs[0].design}', {given.workers} workers: {ours:.0f} s")
+    ours = cost(lambda: here(study, given.workers))
+    print(f"here, {runs} runs of '{study.runs[0].design}', {given.workers} workers: {ours}")
     if given.peer:
         asked = min(given.peer_runs or runs, runs)
-        took = seconds_of_peer(given.peer, study.runs[:asked], given.workers)
-        whole = took * math.ceil(runs / given.workers) / math.ceil(asked / given.workers)
-        print(f"ASSUME: {asked} runs, {given.workers} processes: {took:.0f} s; all: {whole:.0f} s")
-        print(f"{whole / ours:.1f} times as fast here")
+        theirs = cost(lambda: in_peer(given.peer, study.runs[:asked], given.workers))
+        print(f"ASSUME, {asked} runs, {given.workers} processes: {theirs}")
+        print(f"a run costs {theirs.processor / asked / (ours.processor / runs):.1f} times as much")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds by the clock and of all processors."""
+
+    clock: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.clock:.0f} s, {self.processor:.0f} processor seconds"
+
+
+def cost(work: Callable[[], None]) -> Cost:
+    """What `work` takes in processes of its own."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(time.perf_counter() - start, used)
 
 
 def first_design(study: Study) -> Study:
@@ -53,27 +74,23 @@ def first_design(study: Study) -> Study:
     return replace(study, runs=tuple(run for run in study.runs if run.design == design))
 
 
-def seconds_here(study: Study, workers: int) -> float:
-    """Seconds until all runs are finished and in the study database."""
+def here(study: Study, workers: int) -> None:
+    """Do all runs, and put them into a study database."""
     with tempfile.TemporaryDirectory() as place:
-        start = time.perf_counter()
         result = run_study(replace(study, folder=Path(place), database=None), workers=workers)
         assert result.complete, result.failures
-        return time.perf_counter() - start
 
 
-def seconds_of_peer(python: Path, runs: Sequence[Run], workers: int) -> float:
-    """Seconds until ASSUME has trained these runs, so many at a time."""
+def in_peer(python: Path, runs: Sequence[Run], workers: int) -> None:
+    """Let ASSUME train these runs, so many at a time."""
 
     def train(run: Run) -> None:
         with tempfile.TemporaryDirectory() as place:
             folder = scenario_of(run, Path(place))
             ask_peer(python, "peer_training", folder, run.steps[0].case, Path(place) / "policies")
 
-    start = time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(train, runs))
-    return time.perf_counter() - start
 
 
 def scenario_of(run: Run, place: Path) -> Path:

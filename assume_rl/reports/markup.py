@@ -38,13 +38,17 @@ def facts(pairs: Mapping[str, object]) -> str:
 
 def table(grid: Grid) -> str:
     """A table that scrolls by itself; rows of runs can be linked to."""
-    head = "".join(f'<th scope="col">{escaped(column)}</th>' for column in grid.columns)
+    head = "".join(f'<th scope="col">{_lines(column)}</th>' for column in grid.columns)
     body = "".join(_row(grid.columns, row) for row in grid.rows)
     caption = f'<p class="caption">{escaped(grid.caption)}</p>' if grid.caption else ""
     return (
         f'<div class="table" tabindex="0"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{caption}"
     )
+
+
+def _lines(name: str) -> str:
+    return "<br>".join(map(escaped, name.split("\n")))
 
 
 def _row(columns: Sequence[str], row: Sequence[object]) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import Subquery
 
 from assume_rl.reports.rows import Recorded
 
+SAME_PRICE = 1e-6  # EUR/MWh; a mean of equal prices may differ in its last digits
 UNKNOWN = "unknown"  # technology of a unit that no table of units has
 
 
@@ -27,6 +28,21 @@ def prices(recorded: Recorded) -> pd.DataFrame:
             "price": found["price"].astype(float),
         }
     )
+
+
+def paid_as_bid(recorded: Recorded) -> dict[str, bool]:
+    """By market: whether accepted orders are paid their own prices.
+
+    A market with one price for all publishes that of the dearest accepted supply.
+    """
+    if "market_meta" not in recorded.present:
+        return {}
+    rows = recorded.rows("market_meta", "market_id", "price", "max_price").c
+    gap = sa.func.max(rows.max_price - rows.price).label("gap")
+    query = sa.select(rows.market_id, gap).group_by(rows.market_id).order_by(rows.market_id)
+    found = recorded.frame(query)
+    gaps = found["gap"].astype(float) > SAME_PRICE
+    return dict(zip(found["market_id"], map(bool, gaps), strict=True))
 
 
 def units(recorded: Recorded) -> pd.DataFrame:

@@ -10,9 +10,10 @@ from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.page import page
 from assume_rl.reports.png import write_pngs
-from assume_rl.reports.sections.hours import check_hours, parse_hours
+from assume_rl.reports.sections.hours import check_hours, parse_hours, shared_hours
 from assume_rl.reports.sections.learning import learning_section
 from assume_rl.reports.sections.market import market_section
+from assume_rl.reports.sections.mean_paid import mean_paid
 from assume_rl.reports.sections.prices import price_lines, price_section
 from assume_rl.reports.sections.runs import runs_section
 from assume_rl.reports.sections.study import best_response_section, comparison_section
@@ -62,14 +63,24 @@ def report_sections(source: Source, hours: Sequence[pd.Timestamp] = ()) -> list[
         starts = [line.rows["start"] for line in price_lines(source.recorded)]
         check_hours(hours, pd.concat(starts) if starts else pd.Series(dtype="datetime64[ns]"))
     compared = (comparison_section(source),) if source.is_study else ()
-    markets = [market_section(recorded, hours) for recorded in source.recorded]
+    drawn = shared_hours(source.recorded)
+    if hours:
+        drawn = [{m: dict.fromkeys(hours, "chosen hour") for m in by_market} for by_market in drawn]
+    markets = [market_section(r, own) for r, own in zip(source.recorded, drawn, strict=True)]
     return [
         runs_section(source),
         *compared,
         learning_section(source),
         best_response_section(source),
-        price_section(source.recorded, _shown(source)),
-        *(markets or [Section("Market", (Omitted("Market", "no result tables were found"),))]),
+        price_section(source, _shown(source) + mean_paid(source)),
+        *(
+            markets
+            or [
+                Section(
+                    "Market", (Omitted("Market", source.missing("no result tables were found")),)
+                )
+            ]
+        ),
     ]
 
 

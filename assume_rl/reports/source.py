@@ -35,6 +35,14 @@ class Source:
         """Whether there may be designs to compare."""
         return self.database is not None
 
+    def missing(self, reason: str) -> str:
+        """Why something is not there: `reason`, unless there are no results at all yet."""
+        if not any(run.state == "finished" for run in self.runs):
+            return "no run has finished yet"
+        if self.is_study and self.metrics.empty and self.curves.empty and not self.recorded:
+            return "no run that has finished is in the study database yet"
+        return reason
+
     def noting(self, *notes: str) -> "Source":
         """The same with more to be said first."""
         return replace(self, notes=(*notes, *self.notes))

@@ -13,10 +13,9 @@ from assume_rl.evaluation.welfare import deadweight_loss, greatest_welfare, welf
 class Surplus:
     """Sums over all deliveries, EUR; not a number where a cost that they need is not known."""
 
-    consumer: float  # what buyers would have paid at most, less what they paid
+    consumer: float  # what buyers would have paid at most, less what they pay
     producer: float  # what sellers were paid, less the marginal cost of what they sold
-    paid: float  # by buyers
-    revenue: float  # of sellers
+    paid: float  # by buyers to sellers
     lost: float  # deadweight loss against bids at marginal cost
 
     def rows(self) -> list[tuple[str, float | None]]:
@@ -24,15 +23,18 @@ class Surplus:
         named = {
             "consumer surplus": self.consumer,
             "producer surplus": self.producer,
-            "buyers pay": self.paid,
-            "plants are paid": self.revenue,
+            "what buyers pay": self.paid,
             "deadweight loss": self.lost,
         }
         return [(n, None if np.isnan(v) else round(v, 2) + 0.0) for n, v in named.items()]
 
 
 def surplus(orders: pd.DataFrame) -> Surplus:
-    """From one market's orders with `marginal_cost`; each delivery is an auction of its own."""
+    """From one market's orders with `marginal_cost`; each delivery is an auction of its own.
+
+    What buyers pay is what sellers are paid. The price at their own orders says otherwise under
+    `pay_as_bid`: it is that of the dearest sale.
+    """
     length = (orders["end_time"] - orders["start_time"]).dt.total_seconds() / 3600
     sells = orders["volume"] > 0
     worth = _by_delivery(orders, orders["marginal_cost"].where(sells, orders["price"]))
@@ -40,10 +42,9 @@ def surplus(orders: pd.DataFrame) -> Surplus:
     gains = welfare(worth, sold, _by_delivery(orders, orders["accepted_price"]))
     greatest = greatest_welfare(worth, _by_delivery(orders, orders["volume"] * length))
     return Surplus(
-        consumer=float(gains.consumer_surplus.sum()),
+        consumer=float((gains.consumer_surplus + gains.payments - gains.revenue).sum()),
         producer=float(gains.producer_surplus.sum()),
-        paid=float(gains.payments.sum()),
-        revenue=float(gains.revenue.sum()),
+        paid=float(gains.revenue.sum()),
         lost=float(deadweight_loss(gains, greatest).sum()),
     )
 

@@ -48,7 +48,7 @@ class Grid:
     """A table; cells are text or numbers."""
 
     title: str  # empty: it belongs to the chart above it
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # a name may have several lines
     rows: Sequence[Sequence[object]]
     caption: str = ""
 

@@ -11,6 +11,7 @@ from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.compile import Compiled
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.types import Step
 
@@ -49,7 +50,23 @@ class Checks:
         if step.kind == "evaluate" and not compiled.learners:
             raise ConfigurationError(f"study case '{scenario.case}' has no learning bidder")
         if not trained:
-            all_policies(compiled, source)
+            _check_policies(step, compiled, source)
+
+
+def _check_policies(step: Step, compiled: Compiled, source: Path | None) -> None:
+    """Raise `AssumeRlError` unless every learning bidder has a policy; a training may be missing.
+
+    The message is in words of a study file, which has no options like --policies.
+    """
+    bare = source is None and compiled.scenario.learning.trained_policies_load_path is None
+    missing = [unit for unit in compiled.learners if unit not in compiled.scenario.config.policies]
+    if bare and missing:
+        steps = "[train]" if step.kind == "run" else f"[train, {step.kind}]"
+        raise ConfigurationError(
+            f"{len(missing)} learning bidder(s) have no policy, e.g. '{missing[0]}'; add "
+            f"`steps: {steps}`, or `policies:` to the design"
+        )
+    all_policies(compiled, source)
 
 
 def kind_of(step: Step) -> str:

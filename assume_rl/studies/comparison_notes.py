@@ -6,12 +6,13 @@ from assume_rl.evaluation.significance import smallest_p
 from assume_rl.studies.contrasts import DesignScore
 
 SCALE = "learning_config.max_bid_price"  # rewards are divided by it, see core/rewards.py
+ENOUGH = 5  # runs of a design for an interval that says more than lowest to highest
 
 
 def notes_on(
     metric: str, scores: Sequence[DesignScore], baseline: str | None, level: float
 ) -> tuple[str, ...]:
-    """A sentence each: unlike scales, seeds that are missing, too few seeds, several comparisons.
+    """A sentence each: unlike scales, seeds that are missing, too few runs, several comparisons.
 
     :param metric: what is compared
     :param scores: with their contrasts; the baseline, if there is one, comes first
@@ -21,6 +22,7 @@ def notes_on(
     return (
         *_scaled(metric, scores),
         *(note for one in scores for note in _missing(one)),
+        *_few(scores),
         *(note for one in others for note in _unpaired(one, scores[0])),
         *_too_few(pairs, 1 - level),
         *_several(pairs, baseline),
@@ -45,6 +47,15 @@ def _missing(score: DesignScore) -> Iterator[str]:
         yield f"design '{score.design}' lacks {_seeds(seeds)}: {why}"
     if len(score.runs.values) == 1:
         yield f"design '{score.design}' has one run: there is no telling how sure its figures are"
+
+
+def _few(scores: Sequence[DesignScore]) -> Iterator[str]:
+    """Whether resampling has too little to draw from; a single run has no interval."""
+    few = [f"'{one.design}'" for one in scores if 1 < len(one.runs.values) < ENOUGH]
+    if few:
+        whose = f"the interval of {few[0]}" if len(few) == 1 else f"the intervals of {_shown(few)}"
+        what = "is" if len(few) == 1 else "are"
+        yield f"{whose}, with fewer than {ENOUGH} runs, {what} little more than lowest to highest"
 
 
 def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
@@ -80,5 +91,9 @@ def _several(pairs: Sequence[int], baseline: str | None) -> Iterator[str]:
 
 def _seeds(seeds: Sequence[int]) -> str:
     """Seeds in words, long rows of them shortened."""
-    shown = ", ".join(map(str, seeds[:10])) + (", ..." if len(seeds) > 10 else "")
+    shown = _shown([str(seed) for seed in seeds])
     return f"seed {shown}" if len(seeds) == 1 else f"{len(seeds)} seeds ({shown})"
+
+
+def _shown(items: Sequence[str]) -> str:
+    return ", ".join(items[:10]) + (", ..." if len(items) > 10 else "")

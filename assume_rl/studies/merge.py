@@ -13,12 +13,22 @@ from assume_rl.studies.elsewhere import check_free
 SETTINGS = ("set", "grid", "zip")
 """Sections whose mappings are settings of scenarios, whichever way they are nested."""
 
+VARIED = {
+    "list": "designs with a name each",
+    "grid": "keys with lists of values",
+    "zip": "keys with lists of values",
+    "random": "count and keys",
+    "random.keys": "keys with laws",
+}
+"""Sections that make designs, and what belongs there: one left empty would make none, silently."""
+
 
 def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Keys of the file at `path`, over those of the files that it includes.
 
     :param above: files that include this one.
-    :raises ConfigurationError: a file is missing, not YAML, or includes itself.
+    :raises ConfigurationError: a file is missing, not YAML, or includes itself; or a section that
+        makes designs is empty.
     """
     here = path.resolve()
     if here in above:
@@ -32,11 +42,24 @@ def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigurationError(str(error)) from None
     if not isinstance(content, Mapping):
         raise ConfigurationError(f"{path.name}: must map keys to values, as docs/batch.md explains")
+    _check_filled(content, path.name)
     own = normal({str(key): _plain(value) for key, value in content.items()}, path.name)
     merged: dict[str, Any] = {}
     for name in _names(own.pop("include", []), path.name):
         merged = merge(merged, read_content(path.parent / name, (*above, here)))
     return merge(merged, own)
+
+
+def _check_filled(content: Mapping[Any, Any], file: str) -> None:
+    """Raise `ConfigurationError` if a section that makes designs is there, but empty."""
+    draws = content.get("random")
+    inner = draws if isinstance(draws, Mapping) else {}
+    found = {**content, **{f"random.{key}": value for key, value in inner.items()}}
+    for section, wanted in VARIED.items():
+        if section in found and found[section] in (None, {}, []):
+            raise ConfigurationError(
+                f"{file}, {section}: is empty; give it {wanted} or leave it out"
+            )
 
 
 def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:

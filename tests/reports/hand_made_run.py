@@ -25,16 +25,20 @@ OFFERED = {CHEAP: 80.0, DEAR: 40.0}
 COSTS = {CHEAP: 10.0, DEAR: 50.0}
 PROFITS = {CHEAP: 11_200.0, DEAR: 1_600.0}  # EUR, see the prices and volumes above
 PAYMENTS = 17_500.0  # EUR
+MEAN_PAID = (10.0, 22.0, 3_500 / 110)  # EUR/MWh, if everybody is paid what it asks for
+PAYMENTS_AS_BID = 6_300.0  # EUR
 EPISODES = ((False, 1, 1.0), (False, 2, 2.0), (True, 1, 3.0), (False, 3, 2.5), (True, 2, 4.0))
 
 
-def write_run(folder: Path, *, simulation: str = SIMULATION, **manifest: object) -> Path:
+def write_run(
+    folder: Path, *, simulation: str = SIMULATION, as_bid: bool = False, **manifest: object
+) -> Path:
     """Write a finished training to `folder`; `manifest`: keys to change."""
     folder.mkdir(parents=True)
     url = f"sqlite:///{folder / 'results.db'}"
     with DatabaseSink(url, simulation) as sink:
         sink.start_run(seed=7, versions={"assume-rl": "9.9"}, configuration={})
-        for table, columns in tables().items():
+        for table, columns in tables(as_bid).items():
             sink.write(table, columns)
         sink.finish_run("f" * 64)
     write_manifest(folder, simulation=simulation, **manifest)
@@ -68,13 +72,17 @@ def write_manifest(folder: Path, **changes: object) -> None:
     (folder / "manifest.json").write_text(json.dumps(content | changes))
 
 
-def tables() -> dict[str, dict[str, object]]:
-    """Columns of every table that reports read."""
+def tables(as_bid: bool) -> dict[str, dict[str, object]]:
+    """Columns of every table that reports read.
+
+    Paid as bid, plants get what they ask for; the demand's own price is that of the dearest.
+    """
     return {
         "market_meta": _per_hour("product_start", "product_end")
-        | {"market_id": ["EOM"] * 3, "price": PRICES, "demand_volume": DEMAND},
-        "market_orders": _orders(),
-        "unit_dispatch": _dispatch(),
+        | {"market_id": ["EOM"] * 3, "price": MEAN_PAID if as_bid else PRICES}
+        | {"max_price": PRICES, "demand_volume": DEMAND},
+        "market_orders": _orders(as_bid),
+        "unit_dispatch": _dispatch(as_bid),
         "power_plant_meta": {
             "index": [CHEAP, DEAR],
             "technology": ["hydro", "gas"],
@@ -96,7 +104,13 @@ def _per_hour(start: str, end: str, repeat: int = 1) -> dict[str, object]:
     return {start: times, end: times + HOUR}
 
 
-def _orders() -> dict[str, object]:
+def _paid(as_bid: bool) -> np.ndarray:
+    """EUR/MWh, `(hour, unit)`; the cheap plant is never the dearest but alone."""
+    paid = np.repeat(PRICES, 3).reshape(3, 3)
+    return np.where([as_bid, False, False], BIDS[CHEAP][0], paid)
+
+
+def _orders(as_bid: bool) -> dict[str, object]:
     """Hour by hour: both plants, then the demand, which pays up to 3,000 EUR/MWh."""
     hours = range(3)
     return _per_hour("start_time", "end_time", 3) | {
@@ -105,18 +119,18 @@ def _orders() -> dict[str, object]:
         "bid_id": [f"{unit}_1" for unit in (CHEAP, DEAR, "load")] * 3,
         "price": [p for h in hours for p in (BIDS[CHEAP][h], BIDS[DEAR][h], 3_000.0)],
         "volume": [v for h in hours for v in (OFFERED[CHEAP], OFFERED[DEAR], -DEMAND[h])],
-        "accepted_price": np.repeat(PRICES, 3),
+        "accepted_price": _paid(as_bid).ravel(),
         "accepted_volume": [v for h in hours for v in (SOLD[CHEAP][h], SOLD[DEAR][h], -DEMAND[h])],
     }
 
 
-def _dispatch() -> dict[str, object]:
+def _dispatch(as_bid: bool) -> dict[str, object]:
     power = np.array([SOLD[CHEAP], SOLD[DEAR], np.negative(DEMAND)]).T  # (hour, unit)
     costs = np.array([COSTS[CHEAP], COSTS[DEAR], 0.0])
     return {
         "time": np.repeat(TIMES, 3),
         "unit": [CHEAP, DEAR, "load"] * 3,
         "power": power.ravel(),
-        "energy_cashflow": (power * np.array(PRICES)[:, None]).ravel(),
+        "energy_cashflow": (power * _paid(as_bid)).ravel(),
         "energy_generation_costs": (power * costs).ravel(),
     }

@@ -23,28 +23,36 @@ def reward(design: str, seed: int) -> float:
 
 
 def write_study(
-    folder: Path, cells: Sequence[Cell], *, stored: Sequence[Cell], failed: Sequence[Cell] = ()
+    folder: Path,
+    cells: Sequence[Cell],
+    *,
+    stored: Sequence[Cell],
+    failed: Sequence[Cell] = (),
+    as_bid: str = "",
 ) -> Path:
-    """Write a study that asks for `cells`, of which some are stored, and some of these failed."""
+    """Write a study that asks for `cells`, of which some are stored, and some of these failed.
+
+    :param as_bid: a design that pays everybody what they ask for.
+    """
     folder.mkdir()
     url = f"sqlite:///{folder / 'study.db'}"
     with StudyDatabase(url) as database:
         for cell in stored:
-            database.collect(gather(_write(folder, *cell, state="finished")))
+            database.collect(gather(_write(folder, *cell, state="finished", as_bid=as_bid)))
         for cell in failed:
-            database.collect(gather(_write(folder, *cell, state="failed")))
+            database.collect(gather(_write(folder, *cell, state="failed", as_bid=as_bid)))
     runs = [{"id": run_id(d, s), "design": d, "seed": s} for d, s in cells]
     content = {"name": folder.name, "database": url, "runs": runs}
     (folder / "study.json").write_text(json.dumps(content))
     return folder
 
 
-def _write(folder: Path, design: str, seed: int, state: str) -> Path:
+def _write(folder: Path, design: str, seed: int, state: str, as_bid: str) -> Path:
     run = folder / "runs" / run_id(design, seed)
     step = {"name": "train", "kind": "train", "scenario": "toy", "case": "case"}
     evaluation = {"reward": reward(design, seed), "share_of_best_response": 0.75}
     evaluation["profit"] = 1_000 * reward(design, seed)
-    write_run(run / "train", seed=seed, evaluation=evaluation)
+    write_run(run / "train", as_bid=design == as_bid, seed=seed, evaluation=evaluation)
     record = {
         "id": run_id(design, seed),
         "study": folder.name,

@@ -108,6 +108,8 @@ def test_the_gap_is_what_is_missing_to_the_best_response(charts: dict[str, Chart
 
 def test_evaluations_and_training_are_curves_of_their_own(charts: dict[str, Chart]) -> None:
     assert list(charts["reward-in evaluations"].figure.data[0].y) == [3.0, 4.0]
+    # so many episodes were trained before each
+    assert list(charts["reward-in evaluations"].figure.data[0].x) == [2, 3]
     assert list(charts["reward-while training"].figure.data[0].y) == [1.0, 2.0, 2.5]
 
 

@@ -23,7 +23,7 @@ def size(picture: Path) -> tuple[int, int]:
 
 def test_each_chart_is_a_picture(tmp_path: Path) -> None:
     browser()
-    section = price_section(open_source(write_run(tmp_path / "run")).recorded)
+    section = price_section(open_source(write_run(tmp_path / "run")))
     files = write_pngs([section], tmp_path / "png")
     assert [file.name for file in files] == ["price-duration.png", "prices.png"]
     assert {size(file) for file in files} == {(WIDTH * SCALE, 380 * SCALE)}

@@ -168,7 +168,18 @@ def test_a_study_without_results_says_so(tmp_path: Path) -> None:
     (folder / "study.db").unlink()
     html = report(folder).read_text(encoding="utf-8")
     assert "6 of 6 runs are not in the study database yet" in html
-    assert "Left out: Comparison of designs: no run has finished and been stored." in html
+    for title in ("Comparison of designs", "Gap to the exact best response", "Prices", "Market"):
+        assert f"Left out: {title}: no run has finished yet." in html
+
+
+def test_key_figures_are_headed_by_design_and_seed(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "s", CELLS, stored=CELLS[::-2])
+    grids = [i for i in report_sections(open_source(folder))[0].items if isinstance(i, Grid)]
+    heads = [f"{d}, {s}\n{run_id(d, s)}" for d, s in CELLS[1::2]]
+    assert list(grids[1].columns) == ["step", "figure", "unit", *heads]
+    rewards = next(row for row in grids[1].rows if row[1] == "reward")
+    assert list(rewards[3:]) == [reward(*cell) for cell in CELLS[1::2]]
+    assert f"uniform, 2<br>{run_id('uniform', 2)}</th>" in report(folder).read_text("utf-8")
 
 
 def test_an_empty_database_is_an_error(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hand_made_run import DEMAND, PAYMENTS, PROFITS, write_run
 
+from assume_rl.core.clearing import pay_as_bid
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.surplus import surplus
@@ -31,7 +33,7 @@ def withheld(minutes: int = 60) -> pd.DataFrame:
 def test_what_withholding_destroys(minutes: int, hours: float) -> None:
     found = surplus(withheld(minutes))
     assert (found.consumer, found.producer) == (500 * hours, 0)
-    assert found.paid == found.revenue == 2_500 * hours
+    assert found.paid == 2_500 * hours
     # at cost 50 MW are sold at 10 and 50 MW at 50 EUR/MWh, all worth 60: 3,000 instead of 500
     assert found.lost == 2_500 * hours
 
@@ -53,6 +55,21 @@ def test_what_is_not_known_is_left_empty() -> None:
     assert (rows["consumer surplus"], rows["producer surplus"]) == (500, None)
 
 
+def test_buyers_pay_what_plants_are_paid_under_pay_as_bid() -> None:
+    # GIVEN a cheap and a dear plant, cleared by the package's own rule
+    offers = torch.tensor([10.0, 50.0, 60.0]), torch.tensor([50.0, 50.0, -100.0])
+    cleared = pay_as_bid(*offers, torch.zeros(3))
+    orders = withheld().assign(
+        price=offers[0].numpy(),
+        accepted_volume=cleared.accepted.numpy(),
+        accepted_price=cleared.paid.numpy(),
+    )
+    # THEN the demand's own price is the dearest, but that is not what it pays for all
+    assert float(cleared.paid[2]) == 50
+    found = surplus(orders)
+    assert (found.paid, found.consumer, found.producer, found.lost) == (3_000, 3_000, 0, 0)
+
+
 def test_the_report_has_the_welfare_of_its_market(tmp_path: Path) -> None:
     sections = report_sections(open_source(write_run(tmp_path / "run")))
     items = [item for section in sections for item in section.items]
@@ -60,7 +77,6 @@ def test_the_report_has_the_welfare_of_its_market(tmp_path: Path) -> None:
     assert dict(grid.rows) == {
         "consumer surplus": 3_000 * sum(DEMAND) - PAYMENTS,
         "producer surplus": sum(PROFITS.values()),
-        "buyers pay": PAYMENTS,
-        "plants are paid": PAYMENTS,
+        "what buyers pay": PAYMENTS,
         "deadweight loss": 0,  # the cheap plant always comes first
     }

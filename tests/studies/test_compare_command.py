@@ -1,5 +1,6 @@
 """`assume-rl compare`: a thin skin over `compare`."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from made_up_rewards import rewards, write_rewards
 
 from assume_rl import cli
+from assume_rl.cli.compare_tables import number
 from assume_rl.studies.comparison import compare
 
 Command = Callable[..., tuple[int, str, str]]
@@ -71,6 +73,53 @@ def test_one_run_each_gives_dashes(command: Command, tmp_path: Path) -> None:
     assert row(out, "a") == ["a", "1", "1", "-", "1", "1", "1"]
     assert row(out, "b")[2] == "1,234"
     assert "no seed in common" in out
+
+
+@pytest.fixture
+def losses(tmp_path: Path) -> Path:
+    """A study folder with profits of seven digits, and names that are long."""
+    rows = [
+        (f"pay_as_bid_with_floor_{k}", s, -1_274_123.0 * k - s) for k in (1, 2) for s in range(4)
+    ]
+    write_rewards(tmp_path / "study.db", rows, metric="profit")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("terminal", "columns"), [(False, 40), (True, 130), (True, 80), (True, 50)]
+)
+def test_no_number_is_cut(
+    losses: Path, monkeypatch: pytest.MonkeyPatch, command: Command, terminal: bool, columns: int
+) -> None:
+    # WHEN two designs are compared in a terminal, or piped
+    monkeypatch.setenv("COLUMNS", str(columns))
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    options = ("--metric", "profit", "--baseline", "pay_as_bid_with_floor_1")
+    _, out, _ = command(losses, *options)
+    # THEN numbers are whole, and one below the other where there is no room
+    assert "…" not in out
+    assert "e+" not in out
+    assert out.count("-1,274,000 to -1,274,000") == 2  # of the baseline, of the difference
+    assert out.count("-2,548,000 to -2,548,000") == 1
+    assert out.startswith("profit (EUR) of step train")
+    tables = [line for line in out.splitlines() if line.startswith(("│", "┏", "└"))]
+    assert ("figure" in out) == (terminal and columns < 100)
+    if terminal and columns >= 80:
+        assert max(map(len, tables)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-1_274_321.5, "-1,274,000"), (999.96, "1,000"), (12.3456, "12.35"), (2.0, "2"),
+        (0.000012345, "0.00001234"), (-0.0, "0"), (1.5e20, "1.5e+20"), (math.inf, "inf"),
+        (math.nan, "-"),
+    ],
+)  # fmt: skip
+def test_numbers_have_four_digits_and_no_exponent(value: float, text: str) -> None:
+    assert number(value) == text
 
 
 def test_it_writes_a_csv_file(command: Command, study: Path) -> None:

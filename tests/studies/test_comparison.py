@@ -174,6 +174,17 @@ def study_folder(folder: Path, database: str | None, runs: list[tuple[str, str, 
     return folder
 
 
+@pytest.mark.parametrize(("seeds", "told"), [(1, False), (2, True), (4, True), (5, False)])
+def test_few_runs_are_told_of(file: Path, seeds: int, told: bool) -> None:
+    notes = compare(write_rewards(file, rewards(seeds)), "reward").notes
+    note = (
+        "the intervals of 'bid', 'cap', 'uniform', with fewer than 5 runs, are little more than "
+        "lowest to highest"
+    )
+    assert (note in notes) == told
+    assert any("little more" in one for one in notes) == told
+
+
 def test_a_folder_knows_which_runs_count(file: Path) -> None:
     # GIVEN a database with an older form of design `b`, and a run that is still to come
     url = write_rewards(file, [("b", 0, 5.0), ("a", 0, 1.0), ("a", 1, 2.0)])

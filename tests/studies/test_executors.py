@@ -1,9 +1,11 @@
 """Executors: every job once, few at a time, whatever happens to workers or to the parent."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -61,8 +63,8 @@ def fail(job: Job) -> Report:
 def wait_long(folder: Path, job: Job) -> Report:
     """Say which process this is and how it ends."""
     mark = folder / str(os.getpid())
-    mark.write_text("at work")
     try:
+        mark.write_text("at work")
         time.sleep(60)
     except KeyboardInterrupt:
         mark.write_text("interrupted")
@@ -163,6 +165,39 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert [mark.read_text() for mark in workers] == ["at work", "at work"]
 
 
+@pytest.mark.parametrize("working", [False, True])
+def test_ctrl_c_in_a_terminal_is_quiet_whenever_it_comes(tmp_path: Path, working: bool) -> None:
+    # GIVEN a parent that waits for workers, in a process group as a terminal makes them
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    work = f"wait_for_ctrl_c(Path({str(marks)!r}), working={working})"
+    path = script(tmp_path, work, guarded=True)
+    # WHEN all processes of the group are interrupted while workers start, or work
+    done = subprocess.run(
+        [sys.executable, path], check=False, capture_output=True, text=True, start_new_session=True
+    )
+    # THEN the parent alone hears of it, and workers at work write down where they are
+    assert (done.stdout, done.stderr, done.returncode) == ("stopped", "", 0)
+    assert {mark.read_text() for mark in marks.iterdir()} == ({"interrupted"} if working else set())
+
+
+def wait_for_ctrl_c(marks: Path, *, working: bool) -> None:
+    """Interrupt the own process group, once workers are started or at work."""
+
+    def interrupt() -> None:
+        until(lambda: len(multiprocessing.active_children()) == 2)
+        time.sleep(0.3)
+        if working:
+            until(lambda: len(list(marks.iterdir())) == 2)
+        os.killpg(0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        list(Local(2).run(jobs(2), partial(wait_long, marks)))
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped")
+
+
 def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     path = script(tmp_path, "list(Local(2).run(jobs(1), answer))", guarded=False)
     done = subprocess.run([sys.executable, path], check=False, capture_output=True, text=True)
@@ -187,7 +222,9 @@ def script(folder: Path, line: str, *, guarded: bool) -> Path:
     """A script of a user's own that executes a line."""
     path = folder / "script.py"
     guard = "if __name__ == '__main__': " if guarded else ""
-    names = ", ".join(("Local", "Path", "answer", "jobs", "partial", "wait_long"))
+    names = ", ".join(
+        ("Local", "Path", "answer", "jobs", "partial", "wait_for_ctrl_c", "wait_long")
+    )
     start = f"import sys; sys.path.insert(0, {str(HERE)!r})\nfrom test_executors import {names}\n"
     path.write_text(f"{start}{guard}{line}\n")
     return path

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Executor]:
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     with open_executor("ray", 2, None) as executor:
+        assert signal.getsignal(signal.SIGTERM) is on_sigterm
         # Workers cannot import tests.
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         yield executor

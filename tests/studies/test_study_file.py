@@ -148,6 +148,20 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "study.yaml, random.keys.learning_config.gama: unknown key; did you mean 'gamma'?",
     ),
     "no list": ("grid: {seed: 1}", "study.yaml, grid.seed: must be a list"),
+    "grid without keys": (
+        "grid: {}",
+        "study.yaml, grid: is empty; give it keys with lists of values or leave it out",
+    ),
+    "grid left blank": ("grid:", "study.yaml, grid: is empty; give it keys with lists"),
+    "zip without keys": ("zip: {}", "study.yaml, zip: is empty; give it keys with lists"),
+    "list left blank": ("list:", "study.yaml, list: is empty; give it designs with a name each"),
+    "list without designs": ("list: []", "study.yaml, list: is empty; give it designs"),
+    "random left blank": ("random:", "study.yaml, random: is empty; give it count and keys"),
+    "random without keys": (
+        "random: {count: 2, keys: {}}",
+        "study.yaml, random.keys: is empty; give it keys with laws or leave it out",
+    ),
+    "zip without values": ("zip: {seed: []}", "study.yaml, zip.seed: must not be empty"),
     "empty grid": ("grid: {seed: []}", "study.yaml, grid.seed: must not be empty"),
     "value twice": ("grid: {seed: [1, 1]}", "study.yaml, grid: seed has the value 1 twice"),
     "lengths": (
@@ -221,7 +235,14 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "study.yaml, steps.0.train.set.learning_config.tao: unknown key; did you mean 'tau'?",
     ),
     "no policies": (
-        "steps: [evaluate]", "study.yaml, steps.0.evaluate: 1 learning bidder(s) have no policy",
+        "steps: [evaluate]",
+        "study.yaml, steps.0.evaluate: 1 learning bidder(s) have no policy, e.g. 'learner'; add "
+        "`steps: [train, evaluate]`, or `policies:` to the design",
+    ),
+    "no steps": (
+        "seeds: 2",
+        "study.yaml, steps.0.run: 1 learning bidder(s) have no policy, e.g. 'learner'; add "
+        "`steps: [train]`, or `policies:` to the design",
     ),
     "later step": (
         "steps: [{evaluate: {policies: train}}, train]",
@@ -311,6 +332,12 @@ def test_set_of_what_some_runs_set_themselves_is_told(
 def test_set_may_replace_what_sets_a_key_and_then_set_it(tmp_path: Path) -> None:
     text = "list: [{name: bold, set: {learning_config.gamma: 0.5}}]\nsteps: train"
     found = study(tmp_path, text, {"learning_config.gamma": "0.1", "list": "null"})
+    assert [run.steps[0].settings for run in found.runs] == [{"learning_config.gamma": 0.1}]
+
+
+def test_set_may_empty_what_varies_a_key(tmp_path: Path) -> None:
+    text = "grid: {learning_config.gamma: [0.5, 0.6]}\nsteps: train"
+    found = study(tmp_path, text, {"learning_config.gamma": "0.1", "grid": "{}"})
     assert [run.steps[0].settings for run in found.runs] == [{"learning_config.gamma": 0.1}]
 
 

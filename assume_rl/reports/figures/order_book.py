@@ -18,13 +18,18 @@ from assume_rl.reports.types import Figure
 
 
 def order_book(
-    orders: pd.DataFrame, price: float, run_id: str, technologies: Sequence[str]
+    orders: pd.DataFrame,
+    price: float,
+    run_id: str,
+    technologies: Sequence[str],
+    price_name: str = "price",
 ) -> Figure:
     """Supply from the cheapest order up, one bar each; demand from the dearest down.
 
     :param orders: `unit_id`, `price` (EUR/MWh), `volume` (MW, sale > 0), `accepted_volume`,
         `technology`, `marginal_cost` (EUR/MWh; nan where it is not known).
     :param price: EUR/MWh, that of the market.
+    :param price_name: what the line at `price` is called.
     :param technologies: of the whole run, so that colours are those of its other figures.
     """
     supply = _cumulated(orders[orders["volume"] > 0], ascending=True)
@@ -40,11 +45,11 @@ def order_book(
         {
             "type": "scatter",
             "mode": "lines",
-            "name": f"price {price:.2f} EUR/MWh",
+            "name": f"{price_name} {price:.2f} EUR/MWh",
             "x": [0, end],
             "y": [price, price],
             "line": {"color": GREY, "dash": "dot", "width": 2},
-            "hovertemplate": "price %{y:.2f} EUR/MWh" + HOVER,
+            "hovertemplate": f"{price_name} %{{y:.2f}} EUR/MWh" + HOVER,
             **marked(run_id),
         },
     ]

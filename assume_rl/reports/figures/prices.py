@@ -20,7 +20,7 @@ class PriceLine:
 
 
 def prices_through_time(lines: Sequence[PriceLine]) -> Figure:
-    """Clearing prices from the start of each delivery on, a line per run and market."""
+    """Prices from the start of each delivery on, a line per run and market."""
     traces = []
     for line, trace in zip(lines, _traces(lines, "hv"), strict=True):
         price, start = line.rows["price"].to_numpy(), line.rows["start"]

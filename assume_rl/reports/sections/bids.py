@@ -86,8 +86,9 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
     yield Chart(
         f"Residual supply index, {market}",
         residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
-        "What all others offer over what is asked for, sorted; the operators with the lowest values. "
-        f"Below 1 an operator is pivotal: demand cannot be met without it.{_drawn(index)}{some}",
+        "What all others offer over what is asked for, sorted; the operators with the lowest "
+        f"values. Below 1 an operator is pivotal: demand cannot be met without it."
+        f"{_drawn(index)}{some}",
         (recorded.run_id,),
         f"residual-supply-{market}",
     )
@@ -96,8 +97,8 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
         yield Chart(
             f"Lerner index, {market}",
             lerner_through_time(found.start, lerner, recorded.run_id),
-            "Price less marginal cost as a share of the price, mean weighted by what units sold; "
-            f"prices of 0 or less are left out.{_drawn(lerner)}{some}",
+            "What units are paid less marginal cost, as a share of what they are paid; mean "
+            f"weighted by what they sold, without prices of 0 or less.{_drawn(lerner)}{some}",
             (recorded.run_id,),
             f"lerner-{market}",
         )
@@ -116,9 +117,10 @@ def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid
         f"Welfare, {market}",
         ("figure", "EUR"),
         found.rows(),
-        "Buyers are worth their limit prices, plants cost their marginal cost; empty where a cost "
-        "is not known. Deadweight loss: what trade would have gained more had all plants offered "
-        f"the same power at its cost, without limits of the grid.{some} run_id {recorded.run_id}",
+        "Buyers are worth their limit prices, plants cost their marginal cost; what buyers pay is "
+        "what plants are paid. Empty where a cost is not known. Deadweight loss: what trade "
+        "would have gained more had all plants offered the same power at its cost, "
+        f"without limits of the grid.{some} run_id {recorded.run_id}",
     )
 
 

@@ -6,6 +6,10 @@ from datetime import datetime
 import pandas as pd
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.reports.queries import prices
+from assume_rl.reports.rows import Recorded
+
+Hours = dict[pd.Timestamp, str]  # starts of deliveries, and what they are
 
 
 def parse_hours(texts: Sequence[str]) -> tuple[pd.Timestamp, ...]:
@@ -25,21 +29,41 @@ def check_hours(hours: Sequence[pd.Timestamp], starts: pd.Series) -> None:
             )
 
 
-def telling_hours(prices: pd.DataFrame) -> dict[pd.Timestamp, str]:
+def telling_hours(rows: pd.DataFrame) -> Hours:
     """Deliveries with the lowest, the median and the highest price, and what they are.
 
-    :param prices: `start`, `price` of one market.
+    :param rows: `start`, `price` of one market.
     """
-    ranked = prices.dropna(subset="price").sort_values(["price", "start"], kind="stable")
+    ranked = rows.dropna(subset="price").sort_values(["price", "start"], kind="stable")
     if ranked.empty:
         return {}
     starts = list(ranked["start"])
-    chosen: dict[pd.Timestamp, str] = {}
+    chosen: Hours = {}
     middle = (len(starts) - 1) // 2
     for what, place in (("lowest", 0), ("median", middle), ("highest", len(starts) - 1)):
         known = chosen.get(starts[place])
         chosen[starts[place]] = f"{known} and {what}" if known else what
     return {start: f"{what} price" for start, what in chosen.items()}
+
+
+def shared_hours(recorded: Sequence[Recorded]) -> list[dict[str, Hours]]:
+    """Telling deliveries by market, for each of `recorded`: the same ones, so that they compare.
+
+    They are those of the first that has the market; another calendar has its own.
+    """
+    first: dict[str, Hours] = {}
+    found = []
+    for r in recorded:
+        whose = f" of {r.label}" if len(recorded) > 1 else ""
+        by_market: dict[str, Hours] = {}
+        rows = prices(r) if r.has("market_meta") else pd.DataFrame({"market_id": []})
+        for market, own in rows.groupby("market_id", sort=True):
+            telling = {start: what + whose for start, what in telling_hours(own).items()}
+            known = first.setdefault(str(market), telling)
+            shared = own["start"].isin(list(known)).any()
+            by_market[str(market)] = known if shared else telling
+        found.append(by_market)
+    return found
 
 
 def _parse(text: str) -> pd.Timestamp:

@@ -19,18 +19,34 @@ def learning_section(source: Source) -> Section:
     """Charts of evaluations and of training, from `metrics.jsonl` or a study's `episodes`."""
     if source.curves.empty:
         reason = "no training was recorded (no lines in metrics.jsonl, no rows in episodes)"
-        return Section("Learning", (Omitted("Learning curves", reason),))
+        return Section("Learning", (Omitted("Learning curves", source.missing(reason)),))
+    counted = "number of the evaluation"
+    known = source.curves
+    # A study database does not say when evaluations came.
+    if not source.is_study and not known["evaluation"].all():
+        counted, known = "training episodes done", _by_training(known)
     designs = {run.run_id: run.design or source.title for run in source.runs}
-    curves = source.curves.assign(design=source.curves["run_id"].map(designs))
+    curves = known.assign(design=known["run_id"].map(designs))
     steps = list(dict.fromkeys(curves["step"]))
     items: list[Item] = []
     for step in steps:
         own = curves[curves["step"] == step]
         where = f", step {step}" if len(steps) > 1 else ""
         learned = own["evaluation"].astype(bool)
-        items += _charts(own[learned], "in evaluations", "evaluation", where)
-        items += _charts(own[~learned], "while training", "episode", where)
+        items += _charts(own[learned], "in evaluations", counted, where)
+        items += _charts(own[~learned], "while training", "number of the episode", where)
     return Section("Learning", tuple(items))
+
+
+def _by_training(curves: pd.DataFrame) -> pd.DataFrame:
+    """Evaluations by how many lines of training come before them; `curves`: as written.
+
+    Of evaluations between which nothing was trained, the last one counts.
+    """
+    learned = curves["evaluation"].astype(bool)
+    done = (~learned).groupby([curves["run_id"], curves["step"]]).cumsum()
+    placed = curves.assign(episode=curves["episode"].mask(learned, done))
+    return placed.drop_duplicates(["run_id", "step", "evaluation", "episode"], keep="last")
 
 
 def _charts(rows: pd.DataFrame, when: str, counted: str, where: str) -> Iterator[Item]:
@@ -51,7 +67,7 @@ def _charts(rows: pd.DataFrame, when: str, counted: str, where: str) -> Iterator
         more = rest if len(designs) > DRAWN else ""
         yield Chart(
             f"{column.capitalize()} {when}{where}",
-            learning_curves(curves, f"number of the {counted}", axis),
+            learning_curves(curves, counted, axis),
             f"{meaning}. {_bands(curves)}{_thinned(curves)}{more}",
             tuple(dict.fromkeys(curves["run_id"])),
             f"{column}-{when}{where}",

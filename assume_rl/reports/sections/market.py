@@ -1,6 +1,6 @@
 """The market of one run: orders, dispatch and profits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -8,30 +8,38 @@ from assume_rl.reports.figures.dispatch import dispatch_stack, power_by, storage
 from assume_rl.reports.figures.order_book import order_book
 from assume_rl.reports.figures.profits import BARS, profit_per_operator, profit_per_unit
 from assume_rl.reports.order_queries import book
-from assume_rl.reports.queries import dispatch, earnings, prices, technologies, two_way, units
+from assume_rl.reports.queries import (
+    dispatch,
+    earnings,
+    paid_as_bid,
+    prices,
+    technologies,
+    two_way,
+    units,
+)
 from assume_rl.reports.rows import Recorded
 from assume_rl.reports.sections.bids import bid_items
-from assume_rl.reports.sections.hours import telling_hours
+from assume_rl.reports.sections.hours import Hours
+from assume_rl.reports.sections.mean_paid import MEAN_PAID
 from assume_rl.reports.types import Chart, Item, Omitted, Section
 
 
-def market_section(recorded: Recorded, hours: Sequence[pd.Timestamp]) -> Section:
+def market_section(recorded: Recorded, hours: Mapping[str, Hours]) -> Section:
     """Everything about the market of one step of one run.
 
-    :param hours: starts of the deliveries whose orders are drawn; none: of telling prices.
+    :param hours: by market, the deliveries whose orders are drawn.
     """
     items = (*_books(recorded, hours), *_dispatch(recorded), *_profits(recorded))
     step = f", step {recorded.step}" if recorded.step else ""
     return Section(f"Market: {recorded.label}{step}", (*items, *bid_items(recorded)))
 
 
-def _books(recorded: Recorded, hours: Sequence[pd.Timestamp]) -> Iterator[Item]:
+def _books(recorded: Recorded, hours: Mapping[str, Hours]) -> Iterator[Item]:
     if not recorded.has("market_orders"):
         yield Omitted("Merit order and demand", "no orders were recorded (market_orders is empty)")
         return
     for market, own in prices(recorded).groupby("market_id", sort=True):
-        chosen = {hour: "chosen hour" for hour in hours} or telling_hours(own)
-        for start, what in chosen.items():
+        for start, what in hours[str(market)].items():
             rows = own[own["start"] == start]
             orders = book(recorded, str(market), start.to_pydatetime())
             if rows.empty or orders.empty:
@@ -49,13 +57,21 @@ def _book(
 ) -> Chart:
     start, what = delivery
     first = orders[orders["end_time"] == orders["end_time"].min()]  # products may overlap
+    as_bid = paid_as_bid(recorded).get(market, False)
+    mean = f" Dotted: {MEAN_PAID}." if as_bid else ""
     bids = first.loc[first["volume"] < 0, "price"]
     beyond = "" if bids.empty else f" Demand bids up to {bids.max():,.0f} EUR/MWh."
     return Chart(
         f"Merit order and demand, {market}, {start:%Y-%m-%d %H:%M} ({what})",
-        order_book(first, price, recorded.run_id, technologies(recorded)),
+        order_book(
+            first,
+            price,
+            recorded.run_id,
+            technologies(recorded),
+            "mean paid" if as_bid else "price",
+        ),
         "Supply orders by their price, as wide as their volume, diamonds at the marginal cost of "
-        f"their units; demand from the highest bid down.{beyond}",
+        f"their units; demand from the highest bid down.{beyond}{mean}",
         (recorded.run_id,),
         f"orders-{market}-{start:%Y%m%dT%H%M}",
     )
@@ -95,13 +111,13 @@ def _profits(recorded: Recorded) -> Iterator[Item]:
     earned = earnings(recorded).merge(known, on="unit")
     sellers = earned[~earned["demand"]]
     sellers = sellers.assign(profit=sellers["cashflow"] - sellers["cost"])
-    paid = -earned.loc[earned["demand"], "cashflow"].sum()
+    paid = sellers["cashflow"].sum()  # not the buyers' own, which is at the dearest bid each
     formula = "Revenue less generation costs, summed over the calendar."
     rest = f" The {len(sellers) - BARS + 1} smallest are summed up." if len(sellers) > BARS else ""
     yield Chart(
         "Profit per unit",
         profit_per_unit(sellers, recorded.run_id),
-        f"{formula} Buyers are left out; they pay {paid:,.0f} EUR.{rest}",
+        f"{formula} Buyers are left out; they pay what plants are paid, {paid:,.0f} EUR.{rest}",
         (recorded.run_id,),
         "profit-units",
     )

@@ -11,18 +11,19 @@ from assume_rl.reports.figures.prices import (
 from assume_rl.reports.figures.thin import LIMIT
 from assume_rl.reports.queries import prices
 from assume_rl.reports.rows import Recorded
+from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Omitted, Section
 
 
-def price_section(recorded: Sequence[Recorded], shown: str = "") -> Section:
+def price_section(source: Source, shown: str = "") -> Section:
     """Price duration curves and prices through time, from `market_meta`.
 
-    :param shown: which runs these are, where there are others.
+    :param shown: which runs these are, where there are others, and what their prices are.
     """
-    lines = price_lines(recorded)
+    lines = price_lines(source.recorded)
     if not lines:
         reason = "no auction was recorded (no rows in market_meta)"
-        return Section("Prices", (Omitted("Prices", reason),))
+        return Section("Prices", (Omitted("Prices", source.missing(reason)),))
     longest = max(len(line.rows) for line in lines)
     thinned = longest > points_each(lines)
     runs = tuple(dict.fromkeys(line.run_id for line in lines))
@@ -40,8 +41,7 @@ def price_section(recorded: Sequence[Recorded], shown: str = "") -> Section:
             Chart(
                 "Prices through time",
                 prices_through_time(lines),
-                f"Clearing price of each delivery.{shown}"
-                + (f" {_extremes(longest)}" if thinned else ""),
+                f"Price of each delivery.{shown}" + (f" {_extremes(longest)}" if thinned else ""),
                 runs,
                 "prices",
             ),

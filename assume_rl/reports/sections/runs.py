@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
+from assume_rl.reports.sections.mean_paid import mean_paid
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Grid, RunInfo, Section
 
@@ -23,7 +22,7 @@ def runs_section(source: Source) -> Section:
     items = [_runs(source)]
     few = source.metrics["run_id"].nunique() <= FIGURED
     if few and not source.metrics.empty:
-        items.append(_figures(source.metrics))
+        items.append(_figures(source))
     return Section("Runs", tuple(items))
 
 
@@ -72,16 +71,26 @@ def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _figures(metrics: pd.DataFrame) -> Grid:
-    """Key figures: a row each, a column per run."""
-    wide = metrics.pivot_table(
+def _figures(source: Source) -> Grid:
+    """Key figures: a row each, a column per run, in the order of the table of runs."""
+    wide = source.metrics.pivot_table(
         index=["step", "name"], columns="run_id", values="value", aggfunc="first", sort=False
     )
+    runs = [run for run in source.runs if run.run_id in wide.columns]
+    wide = wide[[run.run_id for run in runs]]
     rows = [
         (step, name, _unit(name), *values)
         for (step, name), values in zip(wide.index, wide.to_numpy().tolist(), strict=True)
     ]
     with_step = any(row[0] for row in rows)
-    columns = ("step", "figure", "unit", *(f"run {run_id}" for run_id in wide.columns))
+    columns = ("step", "figure", "unit", *map(_heading, runs))
     start = 0 if with_step else 1
-    return Grid("Key figures", columns[start:], [row[start:] for row in rows])
+    prices = any(name.startswith("avg_price[") for name in wide.index.get_level_values("name"))
+    note = mean_paid(source).strip() if prices else ""
+    return Grid("Key figures", columns[start:], [row[start:] for row in rows], note)
+
+
+def _heading(run: RunInfo) -> str:
+    """Design and seed of a run, its id below."""
+    seed = "" if run.seed is None else str(run.seed) if run.design else f"seed {run.seed}"
+    return "\n".join(line for line in (f"{run.design}, {seed}".strip(", "), run.run_id) if line)

@@ -10,6 +10,7 @@ from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_t
 from assume_rl.reports.figures.learning import DRAWN as LINES
 from assume_rl.reports.figures.profiles import performance_profiles
 from assume_rl.reports.markup import number
+from assume_rl.reports.sections.mean_paid import mean_paid
 from assume_rl.reports.sections.runs import axis_name
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
@@ -25,7 +26,7 @@ def comparison_section(source: Source) -> Section:
     """A chart and a table for each metric that a study has, step by step."""
     title = "Comparison of designs"
     if source.metrics.empty:
-        return Section(title, (Omitted(title, "no run has finished and been stored"),))
+        return Section(title, (Omitted(title, source.missing("no figures are stored")),))
     pairs = source.metrics[["step", "name"]].drop_duplicates().itertuples(index=False, name=None)
     order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
     chosen = [(step, name) for step, name in pairs if not _of_policies(name)]
@@ -42,7 +43,7 @@ def best_response_section(source: Source) -> Section:
     known = source.metrics[source.metrics["name"] == BEST]
     if known.empty:
         reason = "known only of one learning plant in one market, without ramps or start costs"
-        return Section(title, (Omitted(title, reason),))
+        return Section(title, (Omitted(title, source.missing(reason)),))
     names = {run.run_id: run.design or source.title for run in source.runs}
     steps = list(dict.fromkeys(known["step"]))
     shares = [
@@ -86,7 +87,7 @@ def _metric(source: Source, step: str, name: str, profiled: bool) -> Iterator[It
         designs_compared(_table(found), axis_name(name)),
         "Interquartile mean over the finished runs of each design, its 95 % bootstrap interval, "
         f"and each run.{many} Differences, with paired tests: assume-rl compare STUDY --metric "
-        f"'{name}' --step {step} --baseline DESIGN.",
+        f"'{name}' --step {step} --baseline DESIGN.{_price_note(source, name)}",
         tuple(run_id for one in found.designs for run_id in one.runs.run_ids.values()),
         f"compare-{step}-{name}",
     )
@@ -103,6 +104,12 @@ def _metric(source: Source, step: str, name: str, profiled: bool) -> Iterator[It
     yield Grid("", COLUMNS, rows, " ".join(f"{n}." for n in found.notes))
     if profiled:
         yield _profile(found)
+
+
+def _price_note(source: Source, name: str) -> str:
+    """What is said of a mean of prices, `avg_price[MARKET]`."""
+    figure, _, market = name.rstrip("]").partition("[")
+    return mean_paid(source, market) if figure == "avg_price" else ""
 
 
 def _profile(found: Comparison) -> Chart:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -76,36 +76,39 @@ def _give(pool: list[_Worker], work: Do, task: Task) -> None:
     """Send a task to an idle worker, a new one if there is none."""
     worker = next((w for w in pool if w.task is None), None)
     if worker is None:
-        worker = _start(work)
-        pool.append(worker)
+        worker = _start(pool, work)
     worker.task = task
     with suppress(OSError):  # it may have died, as hearing of it will tell
         worker.pipe.send(task.job)
 
 
-def _start(work: Do) -> _Worker:
+def _start(pool: list[_Worker], work: Do) -> _Worker:
+    """A new worker, in the pool before any signal can come between."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work), daemon=True)
+    worker = _Worker(process, ours)
     with _quiet_start():
         process.start()
-    theirs.close()
-    return _Worker(process, ours)
+        theirs.close()
+        pool.append(worker)
+    return worker
 
 
 @contextmanager
 def _quiet_start() -> Iterator[None]:
     """Processes that are started meanwhile have one OpenMP thread, and no signals till they ask."""
     before = os.environ.get("OMP_NUM_THREADS")
+    resource_tracker.ensure_running()  # else the first process starts it, which unblocks signals
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         del os.environ["OMP_NUM_THREADS"]
         if before is not None:
             os.environ["OMP_NUM_THREADS"] = before
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # may raise KeyboardInterrupt
 
 
 def _hear(worker: _Worker, pool: list[_Worker], tasks: Tasks) -> Iterator[Report]:
@@ -143,9 +146,11 @@ def _farewell(worker: _Worker) -> str:
 def _end(pool: list[_Worker]) -> None:
     """Idle workers leave when their pipe ends; busy ones write down where they are first."""
     for worker in pool:
-        worker.pipe.close()
-        if worker.task is not None:
+        if not (worker.up or worker.pipe.poll()):
+            worker.process.kill()  # it is still starting, and deaf meanwhile
+        elif worker.task is not None:
             worker.process.terminate()
+        worker.pipe.close()
     deadline = time.monotonic() + GRACE
     for worker in pool:
         worker.process.join(max(0.0, deadline - time.monotonic()))

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -39,7 +41,8 @@ def ray_executor(workers: int, address: str | None) -> Iterator[Executor]:
         if address is not None:
             _knock(address)
         place = own if address is None else {"address": address}
-        ray.init(**place, logging_level=logging.ERROR, log_to_driver=False)
+        with _signals_kept():
+            ray.init(**place, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigurationError(f"Ray at '{address or 'local'}': {reason}") from None
@@ -106,6 +109,15 @@ def _knock(address: str) -> None:
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.port is not None:
         socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """SIGTERM means what it meant before: Ray would end this process with a stack trace."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _do(work: Do, job: Job) -> Report:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -13,17 +14,27 @@ from assume_rl.studies.executors.protocol import Do
 
 UP = "up"  # what a worker says first
 INTERRUPTED = 130  # exit code
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # that mean: stop, all can go on later
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # that are held back while a worker starts
 
 
 def serve(pipe: Connection, work: Do) -> None:
-    """Do the jobs that come through a pipe, until it ends."""
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    for number in SIGNALS:
-        signal.signal(number, _interrupt)
-    torch.set_num_threads(1)
+    """Do the jobs that come through a pipe, until it ends.
+
+    Ctrl-C is for the parent, which then terminates its workers: a terminal tells all processes.
+    """
     try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _interrupt)
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        torch.set_num_threads(1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked while this process started
+        _serve(pipe, work)
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+
+
+def _serve(pipe: Connection, work: Do) -> None:
+    with suppress(EOFError, OSError):  # nobody is left to work for
         pipe.send(UP)
         while True:
             job = pipe.recv()
@@ -32,10 +43,6 @@ def serve(pipe: Connection, work: Do) -> None:
             except Exception as error:
                 answer = error
             pipe.send(answer)
-    except (EOFError, OSError):
-        return  # nobody is left to work for
-    except KeyboardInterrupt:
-        os._exit(INTERRUPTED)
 
 
 def _leave_with_parent() -> None:
@@ -47,7 +54,10 @@ def _leave_with_parent() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Stop once: a terminal tells all its processes, and then the parent does so too."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    """Stop once; ignoring what comes next would make Python complain of what has come already."""
+    signal.signal(signal.SIGTERM, _nothing)
     raise KeyboardInterrupt
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """The worker is stopping already."""

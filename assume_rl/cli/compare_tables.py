@@ -1,0 +1,141 @@
+"""Tables of `assume-rl compare`, in which no number is ever cut or wrapped."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from assume_rl.evaluation.statistics import Interval
+from assume_rl.reports.sections.runs import axis_name
+from assume_rl.studies.comparison import Comparison
+
+WIDE = 10_000  # columns, more than any table has
+NAME = 12  # columns that the name of a design has at least
+PLAIN = range(-5, 15)  # orders of magnitude that are written without exponent
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A row of figures per design."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]  # design, its figures
+
+
+def print_designs(console: Console, comparison: Comparison) -> None:
+    """What each design comes to."""
+    rows = [
+        (one.design, [
+            str(len(one.runs.values)), number(one.iqm.estimate), _range(one.iqm),
+            number(one.median), number(one.lowest), number(one.highest),
+        ])
+        for one in comparison.designs
+    ]  # fmt: skip
+    title = f"{axis_name(comparison.metric)} of step {comparison.step}, runs by design"
+    columns = ("runs", "IQM", _level(comparison), "median", "lowest", "highest")
+    _print(console, Figures(title, columns, rows))
+
+
+def print_contrasts(console: Console, comparison: Comparison) -> None:
+    """How each design differs from the baseline."""
+    rows: list[tuple[str, Sequence[str]]] = []
+    for one in comparison.designs[1:]:
+        if (contrast := one.contrast) is None:
+            rows.append((one.design, ["0"]))
+            continue
+        paired = contrast.paired
+        cells = [
+            str(paired.pairs), number(paired.mean.estimate), _range(paired.mean),
+            number(paired.effect_size), _p(paired.p_value), _p(contrast.p_adjusted),
+            _share(contrast.higher),
+        ]  # fmt: skip
+        rows.append((one.design, cells))
+    unit = axis_name(comparison.metric).removeprefix(comparison.metric)
+    title = f"difference from {comparison.baseline}, on equal seeds{unit}"
+    columns = ("seeds", "mean", _level(comparison), "effect", "p", "adjusted p", "P(higher)")
+    _print(console, Figures(title, columns, rows))
+
+
+def _print(console: Console, figures: Figures) -> None:
+    """Side by side where the console is wide enough, else one below the other."""
+    console.print(Text(figures.title), soft_wrap=True)
+    table, needed = _beside(figures), _needed(console, _beside(figures), figures)
+    if console.is_terminal and needed > console.width:
+        table = _below(figures)
+        needed = _needed(console, table, figures)
+    # Lines that are too long even so are wrapped by the terminal, which loses nothing.
+    console.width = max(console.width, needed) if console.is_terminal else WIDE
+    console.print(table)
+
+
+def _needed(console: Console, table: Table, figures: Figures) -> int:
+    """Columns of a console that `table` needs, names of designs wrapped."""
+    whole = Measurement.get(console, console.options.update(width=WIDE), table).maximum
+    longest = max((Text(name).cell_len for name, _ in figures.rows), default=0)
+    return whole - max(0, longest - NAME)
+
+
+def _beside(figures: Figures) -> Table:
+    table = _table()
+    for column in figures.columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, cells in figures.rows:
+        table.add_row(Text(name), *cells)
+    return table
+
+
+def _below(figures: Figures) -> Table:
+    table = _table()
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    for name, cells in figures.rows:
+        for k, (column, cell) in enumerate(zip(figures.columns, cells, strict=False)):
+            last = k == len(cells) - 1
+            table.add_row(Text(name if k == 0 else ""), column, cell, end_section=last)
+    return table
+
+
+def _table() -> Table:
+    table = Table()
+    table.add_column("design", min_width=NAME, overflow="fold")
+    return table
+
+
+def _level(comparison: Comparison) -> str:
+    return f"{100 * comparison.level:g} % interval"
+
+
+def number(value: float) -> str:
+    """Four digits, `-1,274,000` or `0.01234`; a dash for what is not known."""
+    if math.isnan(value):
+        return "-"
+    short = f"{value:.4g}"
+    rounded = float(short)
+    if rounded == 0 or math.isinf(rounded):
+        return short.removeprefix("-") if rounded == 0 else short
+    order = math.floor(math.log10(abs(rounded)))
+    if order not in PLAIN:
+        return short
+    text = f"{rounded:,.{max(0, 3 - order)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _range(interval: Interval) -> str:
+    if math.isnan(interval.low):
+        return "-"
+    return f"{number(interval.low)} to {number(interval.high)}"
+
+
+def _share(interval: Interval) -> str:
+    known = not math.isnan(interval.low)
+    ends = f" ({interval.low:.0%} to {interval.high:.0%})" if known else ""
+    return f"{interval.estimate:.0%}{ends}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.001 else "< 0.001"
