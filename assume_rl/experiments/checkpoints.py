@@ -83,10 +83,10 @@ class Checkpoints:
         """Delete checkpoints beyond the number to keep, and transitions that none needs."""
         for number in self.episodes()[self._kept :]:
             self._checkpoint(number).unlink()
-        ends = sorted((end for _, end in self._transitions()), reverse=True)
+        files = self._transitions()
         # Between two checkpoints lies one file; before the oldest one kept, a ring's worth.
-        oldest = min(ends[: self._kept], default=0) - replay.capacity
-        for first, last in self._transitions():
+        oldest = min((end for _, end in files[-self._kept :]), default=0) - replay.capacity
+        for first, last in files:
             if last <= oldest:
                 self._rows_path(first, last).unlink()
 

@@ -1,6 +1,7 @@
 """Where a training that was interrupted goes on, and whether it is still the same one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from assume_rl.experiments.marks import Mark, NotResumable
 from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
 from assume_rl.experiments.training import Engine, Standing
 from assume_rl.learning.replay import Replay
+from assume_rl.scenario.overrides import flatten
 
 # Of a manifest: what results do not depend on, since seed and device are told on their own.
 WITHOUT_EFFECT = {
@@ -57,7 +59,7 @@ def write_checkpoint(folder: Path, engine: Resumable, seed: int, mark: Mark) -> 
     checkpoints_of(folder).save(mark.standing.episodes, state, engine.replay(), seed)
 
 
-def find_checkpoint(folder: Path, episode: int) -> Found:
+def _read(folder: Path, episode: int) -> Found:
     """The checkpoint after `episode` training episodes; `PolicyError` if it is damaged."""
     state = checkpoints_of(folder).load(episode)
     mark = state["mark"]
@@ -81,15 +83,12 @@ def go_on(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) ->
     engine.load([own.engine for own in found], refill)
 
 
-def whole_checkpoints(folder: Path) -> list[int]:
-    """Episodes after which there is an undamaged checkpoint, the latest first."""
+def whole_checkpoints(folder: Path) -> list[Found]:
+    """The undamaged checkpoints, the latest first."""
     whole = []
     for episode in checkpoints_of(folder).episodes():
-        try:
-            find_checkpoint(folder, episode)
-        except PolicyError:
-            continue
-        whole.append(episode)
+        with suppress(PolicyError):
+            whole.append(_read(folder, episode))
     return whole
 
 
@@ -117,21 +116,13 @@ def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
         raise ResultsError(f"'{folder}' holds no training that could be resumed")
     if manifest.get("state") == "finished":
         raise ResultsError(f"the training in '{folder}' is finished; there is nothing to resume")
-    old, new = _flat(manifest), _flat(expected)
+    old, new = (
+        {leaf: found for key in told for leaf, found in flatten(key, told[key]).items()}
+        for told in (manifest, expected)
+    )
     for key in sorted(new.keys() - WITHOUT_EFFECT):
         if old.get(key) != new[key]:
             raise NotResumable(
                 f"the training in '{folder}' cannot be resumed: {key} was {old.get(key)} and is "
                 f"{new[key]} now; choose another --out, or add --overwrite to start afresh"
             )
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -10,7 +10,6 @@ from assume_rl.experiments.outputs import MANIFEST, check_policy_copy, read_mani
 from assume_rl.experiments.resuming import (
     Found,
     check_same,
-    find_checkpoint,
     together,
     whole_checkpoints,
 )
@@ -103,19 +102,18 @@ def groups(all_starts: Sequence[Start], task: Task) -> Iterator[list[int]]:
 
 
 def _checkpoints(task: Task, places: Sequence[Place]) -> list[Start]:
-    held = [_held(task, place) for place in places]
+    held = [{own.mark.standing.episodes: own for own in _held(task, p)} for p in places]
     side_by_side = task.engine == "batch"
-    chosen = together(held) if side_by_side else [own[0] if own else 0 for own in held]
-    found = []
-    for place, episode in zip(places, chosen, strict=True):
-        if episode:
-            found.append(Start(place, find_checkpoint(place.folder(task), episode)))
-        else:  # in the folder that it may have begun
-            found.append(Start(_afresh(place, task)))
-    return found
+    numbers = [list(own) for own in held]
+    chosen = together(numbers) if side_by_side else [own[0] if own else 0 for own in numbers]
+    # What has no checkpoint starts in the folder that it may have begun.
+    return [
+        Start(place, own[episode]) if episode else Start(_afresh(place, task))
+        for place, own, episode in zip(places, held, chosen, strict=True)
+    ]
 
 
-def _held(task: Task, place: Place) -> list[int]:
+def _held(task: Task, place: Place) -> list[Found]:
     """Checkpoints of a training that it can go on from, the latest first.
 
     Of one that has stopped early only the last: all of its episodes have been played.
@@ -133,7 +131,7 @@ def _held(task: Task, place: Place) -> list[int]:
     )
     check_same(folder, expected)
     whole = whole_checkpoints(folder)
-    over = bool(whole) and find_checkpoint(folder, whole[0]).mark.standing.over
+    over = bool(whole) and whole[0].mark.standing.over
     return whole[:1] if over else whole
 
 
