@@ -1,5 +1,7 @@
 """Options and fixtures of the whole suite."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs --run-gpu and a CUDA device"))
         if "slow" in item.keywords and not config.getoption("--run-slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --run-slow"))
+
+
+@pytest.fixture
+def assume_rl_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `assume-rl ARGUMENTS`: exit code, output, errors."""
+    from assume_rl import cli  # not before shapes are checked as modules are imported
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["assume-rl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

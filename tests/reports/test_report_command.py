@@ -1,31 +1,20 @@
 """`assume-rl report`."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hand_made_run import write_run
 
-from assume_rl import cli
-
 Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
+def command(assume_rl_command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Runs `assume-rl report ARGUMENTS` in an empty folder: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["assume-rl", "report", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return int(end.value.code or 0), *capsys.readouterr()
-
-    return call
+    return partial(assume_rl_command, "report")
 
 
 def test_it_says_where_the_report_is(command: Command, tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """`assume-rl export`: finds the database, writes files, says what is wrong in a sentence."""
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from study_folders import run_folder, write_json
 
-from assume_rl import cli
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase, tidy
 
@@ -15,20 +14,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
-    """Runs `assume-rl export ARGUMENTS`: exit code, output, errors."""
+def command(assume_rl_command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs `assume-rl export ARGUMENTS` in an empty folder: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["assume-rl", "export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return call
+    return partial(assume_rl_command, "export")
 
 
 @pytest.fixture

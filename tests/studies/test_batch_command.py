@@ -14,7 +14,6 @@ import yaml
 from rich.console import Console
 from toy_studies import RULES, SCENARIOS, SHORT, broken, cell, plain, study_of, tables
 
-from assume_rl import cli
 from assume_rl.cli import batch
 from assume_rl.cli.batch_output import duration, print_result
 from assume_rl.cli.batch_progress import StudyBar
@@ -42,7 +41,9 @@ LONG = {
 
 @pytest.fixture
 def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    assume_rl_command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Command:
     """Runs `assume-rl batch toys.yaml ARGUMENTS`: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
@@ -50,14 +51,7 @@ def command(
 
     def call(*arguments: object, **keys: object) -> tuple[int, str, str]:
         Path("toys.yaml").write_text(yaml.safe_dump(STUDY | keys))
-        monkeypatch.setattr(sys, "argv", ["assume-rl", "batch", "toys.yaml", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        output = capsys.readouterr()
-        return code, output.out, output.err
+        return assume_rl_command("batch", "toys.yaml", *arguments)
 
     return call
 

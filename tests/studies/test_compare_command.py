@@ -1,15 +1,14 @@
 """`assume-rl compare`: a thin skin over `compare`."""
 
 import math
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from made_up_rewards import rewards, write_rewards
 
-from assume_rl import cli
 from assume_rl.cli.compare_tables import number
 from assume_rl.studies.comparison import compare
 
@@ -17,18 +16,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(assume_rl_command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs `assume-rl compare ARGUMENTS`: exit code, output, errors."""
     monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["assume-rl", "compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        output = capsys.readouterr()
-        return int(end.value.code or 0), output.out, output.err
-
-    return call
+    return partial(assume_rl_command, "compare")
 
 
 @pytest.fixture
