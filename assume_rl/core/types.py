@@ -16,6 +16,9 @@ from torch import Tensor
 # Volumes smaller than this count as zero, so that rounding cannot flip the marginal bid.
 ZERO_VOLUME = 1e-9  # MW
 
+# Steps off of a unit that has not run yet.
+NEVER_RAN = float("inf")
+
 
 @dataclass(frozen=True)
 class ThermalParams:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assume_rl.core.types import ThermalParams
+from assume_rl.core.types import NEVER_RAN, ThermalParams
 from assume_rl.core.units import TECHNOLOGIES, demand, thermal
 from assume_rl.core.units.fleet import members, select, select_profiles
 from assume_rl.testing import toy_fleet, toy_thermal
@@ -170,6 +170,88 @@ def test_demand_consumes_what_it_bought() -> None:
     energy = past_of(0.0, -30.0, -40.0)
     done = demand.execute(_demand(), row(-100.0).expand(2, 1), energy, 50)  # type: ignore[arg-type]
     assert done[:, 0].tolist() == [-30.0, -40.0]
+
+
+# --- starts -------------------------------------------------------------------------------------
+
+
+def costly(hot: float = 2.0, warm: float = 4.0) -> ThermalParams:
+    """A plant whose hot, warm and cold starts cost 1, 10 and 100 EUR."""
+    return toy_thermal(
+        (100.0,),
+        hot_start_cost=1.0,
+        warm_start_cost=10.0,
+        cold_start_cost=100.0,
+        downtime_hot_start=hot,
+        downtime_warm_start=warm,
+    )
+
+
+@pytest.mark.parametrize(
+    ("downtime", "power", "cost", "after"),
+    [
+        (0.0, (50.0, 50.0), (0.0, 0.0), 0.0),  # it was running
+        (2.0, (50.0, 50.0), (1.0, 0.0), 0.0),
+        (3.0, (50.0, 0.0), (10.0, 0.0), 1.0),
+        (5.0, (0.0, 50.0), (0.0, 100.0), 0.0),
+        (0.0, (0.0, 0.0, 50.0), (0.0, 0.0, 1.0), 0.0),
+        (2.0, (0.0, 0.0, 50.0), (0.0, 0.0, 10.0), 0.0),
+        (0.0, (0.0, 50.0, 0.0, 0.0, 0.0, 50.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, 10.0, 0.0), 1.0),
+        (NEVER_RAN, (0.0, 50.0, 0.0, 50.0), (0.0, 100.0, 0.0, 1.0), 0.0),
+        (NEVER_RAN, (0.0, 0.0), (0.0, 0.0), NEVER_RAN),
+        (7.0, (0.0, 1e-12), (0.0, 0.0), 9.0),  # next to nothing is off
+    ],
+)
+def test_a_start_is_priced_by_how_long_the_plant_was_off(
+    downtime: float, power: tuple[float, ...], cost: tuple[float, ...], after: float
+) -> None:
+    got, left = thermal.start_cost(costly(), past_of(*power), row(downtime))
+    assert got[:, 0].tolist() == list(cost)
+    assert left.tolist() == [after]
+
+
+def test_without_downtimes_every_start_is_cold() -> None:
+    params = toy_thermal((300.0,), cold_start_cost=80.0 * 300.0, hot_start_cost=1.0)
+    cost, _ = thermal.start_cost(params, past_of(300.0, 0.0, 300.0, 0.0), row(NEVER_RAN))
+    assert cost[:, 0].tolist() == [24_000.0, 0.0, 24_000.0, 0.0]
+
+
+def test_limits_of_downtimes_may_be_rounded() -> None:
+    """A limit in hours, divided by the length of a step, may miss the whole number of steps."""
+    cost, _ = thermal.start_cost(costly(hot=28 - 4e-15), past_of(50.0), row(28.0))
+    assert cost.item() == 1.0
+
+
+@given(
+    running=st.lists(st.booleans(), min_size=1, max_size=12),
+    cut=st.integers(0, 12),
+    downtime=st.sampled_from([0.0, 1.0, 3.0, NEVER_RAN]),
+)
+def test_start_costs_do_not_depend_on_how_steps_are_cut(
+    running: list[bool], cut: int, downtime: float
+) -> None:
+    power = past_of(*(50.0 * on for on in running))
+    whole, after = thermal.start_cost(costly(), power, row(downtime))
+    found, state = [], row(downtime)
+    for part in (power[:cut], power[cut:]):
+        if len(part):
+            cost, state = thermal.start_cost(costly(), part, state)
+            found.append(cost)
+    assert torch.equal(torch.cat(found), whole)
+    assert torch.equal(state, after)
+
+
+def test_start_costs_of_copies_and_units_are_those_of_each_alone() -> None:
+    power = torch.tensor([[[0.0, 5.0], [5.0, 0.0]], [[5.0, 5.0], [0.0, 5.0]]]).double()
+    downtime = torch.tensor([[3.0, 0.0], [1.0, NEVER_RAN]]).double()
+    params = toy_thermal((9.0, 9.0), hot_start_cost=(1.0, 2.0), downtime_hot_start=(5.0, 1.0))
+    cost, after = thermal.start_cost(params, power, downtime)
+    for copy in range(2):
+        alone, left = thermal.start_cost(params, power[copy], downtime[copy])
+        assert torch.equal(cost[copy], alone)
+        assert torch.equal(after[copy], left)
+    assert cost.tolist() == [[[0.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]]]
+    assert after.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 # --- fleets -------------------------------------------------------------------------------------

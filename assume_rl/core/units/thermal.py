@@ -14,6 +14,9 @@ from torch import Tensor
 
 from assume_rl.core.types import ZERO_VOLUME, Step, ThermalParams
 
+# Steps. Downtimes are whole steps, their limits hours divided by the length of a step.
+ROUNDING = 1e-9
+
 
 def select(params: ThermalParams, units: Int[Tensor, " chosen"]) -> ThermalParams:
     """Parameters of some of the units."""
@@ -109,6 +112,33 @@ def execute(
         delivered.append(_within_limits(params, capacity[..., i, :], power))
         past = torch.cat([past[..., 1:, :], delivered[-1][..., None, :]], dim=-2)
     return torch.stack(delivered, dim=-2)
+
+
+def start_cost(
+    params: ThermalParams,
+    power: Float[Tensor, "... step unit"],
+    downtime: Float[Tensor, "... unit"],
+) -> tuple[Float[Tensor, "... step unit"], Float[Tensor, "... unit"]]:
+    """Return what the starts in each step cost, EUR, and the steps off after the last step.
+
+    A start is hot after at most `downtime_hot_start` steps off, warm after at most
+    `downtime_warm_start`, else cold. The downtime is passed along, so that no window limits it.
+
+    :param power: delivered, MW
+    :param downtime: steps off directly before the first step: 0 of a unit that ran in the step
+        before, `NEVER_RAN` of one that has not run in this episode; its first start is cold
+    """
+    steps = power.shape[-2]
+    on = power > ZERO_VOLUME
+    number = torch.arange(steps, device=power.device)[:, None]
+    last = torch.where(on, number, -1).cummax(-2).values  # step of the latest run, -1: none yet
+    after = torch.where(last < 0, downtime[..., None, :] + number + 1, number - last)
+    before = torch.cat([downtime[..., None, :], after[..., :-1, :]], dim=-2)
+    hot = before <= params.downtime_hot_start + ROUNDING
+    warm = before <= params.downtime_warm_start + ROUNDING
+    cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
+    cost = torch.where(hot, params.hot_start_cost, cost)
+    return torch.where(on & (before > 0), cost, 0.0), after[..., -1, :]
 
 
 def _hold(
