@@ -270,7 +270,8 @@ class UnitOperator(Role):  # type: ignore[misc]
             slots = slice(slot, slot + part.bids.price.shape[-1])
             slot = slots.stop
             if part.team.strategy.act_size > 0:
-                self._reward(part, auction, content.accepted[:, slots], content.paid[:, slots])
+                accepted, paid = content.accepted[:, slots], content.paid[:, slots]
+                self._reward(part, auction, accepted, paid, content.price)
 
     def _execute(self) -> None:
         """Execute the steps in (last, now]."""
@@ -283,7 +284,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         if self._log is not None:
             self._log.add(self._state, self._step, due)
 
-    def _reward(self, part: Part, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
+    def _reward(
+        self, part: Part, auction: Auction, accepted: Tensor, paid: Tensor, price: Tensor
+    ) -> None:
         team = part.team
         result = outcome(
             self._own.fleet,
@@ -294,6 +297,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             part.bids,
             accepted,
             paid,
+            price,
             self._offsets(auction),
             auction.length,
             self._calendar.step_hours,

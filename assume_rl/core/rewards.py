@@ -29,8 +29,8 @@ def plant_reward(outcome: Outcome, max_bid_price: float) -> Reward:
 
 
 def margin(outcome: Outcome) -> Float[Tensor, "... unit"]:
-    """Income less marginal cost of what was sold, EUR."""
-    return (outcome.price - outcome.marginal_cost) * outcome.sold * outcome.hours
+    """Return the revenue less the marginal cost of what was sold, EUR."""
+    return outcome.revenue - outcome.marginal_cost * outcome.sold * outcome.hours
 
 
 def start_cost(outcome: Outcome) -> Float[Tensor, "... unit"]:
@@ -45,7 +45,10 @@ def switched(outcome: Outcome) -> Bool[Tensor, "... unit"]:
 
 
 def missed_profit(outcome: Outcome) -> Float[Tensor, "... unit"]:
-    """What the unsold rest of the nameplate power would have earned at this price, EUR, >= 0."""
+    """Return what the unsold rest of the nameplate power misses, EUR, >= 0.
+
+    It is valued at the published price of the auction, whatever the unit itself was paid.
+    """
     params: ThermalParams = outcome.params
     unsold = params.max_power - outcome.sold
     return ((outcome.price - outcome.marginal_cost) * unsold * outcome.hours).clamp(min=0)

@@ -29,14 +29,25 @@ def by_unit(slots: Float[Tensor, "... slot"], units: int) -> Float[Tensor, "... 
     return slots.reshape(*slots.shape[:-1], units, -1)
 
 
-def first_price(
-    sold: Float[Tensor, "... unit slot"], paid: Float[Tensor, "... unit slot"]
-) -> Float[Tensor, "... unit"]:
-    """Price of each unit's first order, accepted ones first, EUR/MWh."""
-    if paid.shape[-1] == 1:
-        return paid[..., 0]
-    first = (sold.abs() > ZERO_VOLUME).to(torch.uint8).argmax(-1, keepdim=True)
-    return paid.gather(-1, first)[..., 0]
+def revenue(
+    paid: Float[Tensor, "*shape own"],
+    accepted: Float[Tensor, "*shape own"],
+    price: Float[Tensor, "*shape"],
+    hours: float,
+) -> Float[Tensor, "*shape"]:
+    """Return what the own orders of a unit bring together, EUR; of a buyer < 0.
+
+    Written as the published price for all of it and the difference to that price per order: under
+    a uniform price the difference is exactly 0, so that equal sales bring equal bits, however they
+    are split into orders.
+
+    :param paid: of each order, EUR/MWh
+    :param accepted: of each order, MW
+    :param price: published, EUR/MWh
+    :param hours: length of the product
+    """
+    difference = ((paid - price[..., None]) * accepted).sum(-1)
+    return (price * accepted.sum(-1) + difference) * hours
 
 
 def last_price(

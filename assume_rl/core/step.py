@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.core.settlement import by_unit, cashflow, first_price, generation_cost, last_price
+from assume_rl.core.settlement import by_unit, cashflow, generation_cost, last_price, revenue
 from assume_rl.core.types import (
     Bids,
     Block,
@@ -200,23 +200,33 @@ def outcome(
     bids: Bids,
     accepted: Float[Tensor, "... product slot"],
     paid: Float[Tensor, "... product slot"],
+    price: Float[Tensor, "... product"],
     offsets: tuple[int, ...],
     lengths: tuple[int, ...],
     step_hours: float,
 ) -> Outcome:
-    """What the auction's first product brought `members`; the state is that after `execute`.
+    """Return what the auction's first product brought `members`.
 
+    :param state: after `execute`
     :param bids: what their strategy made of their view, slots unit-major, as are `accepted`, `paid`
+    :param accepted: of each order, MW
+    :param paid: of each order, EUR/MWh
+    :param price: published, EUR/MWh
+    :param offsets: first delivery step of each product minus the current step
+    :param lengths: steps of each product
     """
     units = members.block.stop - members.block.start
     sold = by_unit(accepted[..., 0, :], units)
+    published = price[..., :1].expand(*sold.shape[:-1])
+    hours = lengths[0] * step_hours
     at = state.lookback + offsets[0]
     cost = window.at(profiles.marginal_cost, step, offsets[:1])[..., 0, :]
     return Outcome(
-        price=first_price(sold, by_unit(paid[..., 0, :], units)),
+        price=published,
+        revenue=revenue(by_unit(paid[..., 0, :], units), sold, published, hours),
         sold=sold.sum(-1),
         offered=by_unit(bids.volume[..., 0, :], units).sum(-1),
-        hours=lengths[0] * step_hours,
+        hours=hours,
         marginal_cost=window.of_units(cost, members.units),
         power=window.of_units(state.energy[..., at, :], members.units),
         previous_power=window.of_units(state.energy[..., at - 1, :], members.units),

@@ -150,7 +150,8 @@ class Clearing:
 class Outcome:
     """What one auction brought each bidding unit, after dispatch: the input of a reward."""
 
-    price: Float[Tensor, "... unit"]  # EUR/MWh of the unit's first order, accepted ones first
+    price: Float[Tensor, "... unit"]  # EUR/MWh, published by the auction
+    revenue: Float[Tensor, "... unit"]  # EUR of the unit's orders: price paid * accepted * hours
     sold: Float[Tensor, "... unit"]  # MW accepted
     offered: Float[Tensor, "... unit"]  # MW
     hours: float  # length of the first product

@@ -116,6 +116,7 @@ def _reward(
         orders.bids[position],
         cleared.clearing.accepted[..., part.slots],
         cleared.clearing.paid[..., part.slots],
+        cleared.clearing.price[..., 0],
         offsets_of(auction, state.step),
         auction.length,
         setting.step_hours,

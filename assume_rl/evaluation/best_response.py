@@ -2,7 +2,9 @@
 
 In a merit-order market a bidder's result changes only where its price passes somebody else's. In
 between, it is linear in the price, so the optimum lies next to such a break point, at the bidder's
-own cost or at a limit. Trying them all is exact, up to one rounding step of the price.
+own cost or at a limit. Under pay-as-bid the published price, to which a reward may compare the
+bidder's cost, is a mean that its own price moves: there, the price at which that mean is the
+bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,12 +16,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.clearing import Rule, pay_as_clear
+from assume_rl.core.settlement import revenue
 from assume_rl.core.types import Clearing
 
-Objective = Callable[[Tensor, Tensor], Tensor]
-"""What the bidder maximises: `(price (...), sold (...)) -> value (...)`, EUR/MWh and MW.
 
-Between its own kinks (see `marginal_cost` of `best_response`) it must be linear in the price.
+@dataclass(frozen=True)
+class Sale:
+    """A bidder's sale in each auction."""
+
+    price: Float[Tensor, "..."]  # EUR/MWh, published by the auction
+    revenue: Float[Tensor, "..."]  # EUR per hour, price paid * accepted over its orders
+    sold: Float[Tensor, "..."]  # MW
+
+
+Objective = Callable[[Sale], Tensor]
+"""What the bidder maximises: `sale (...) -> value (...)`.
+
+At constant volumes it must be linear in revenue and published price, with a kink at most where the
+published price is the bidder's marginal cost.
 """
 
 
@@ -29,8 +43,7 @@ class BestResponse:
 
     bid: Float[Tensor, "... own"]  # EUR/MWh of each own order
     value: Float[Tensor, "..."]  # of the objective
-    price: Float[Tensor, "..."]  # EUR/MWh that the bidder is paid
-    sold: Float[Tensor, "..."]  # MW
+    sale: Sale
 
 
 def best_response(
@@ -49,7 +62,8 @@ def best_response(
     """Maximise `objective` over the prices of the `own` orders, auction by auction.
 
     All own orders share one price, or, with `one_price=False`, have rising prices in the order of
-    `own`; that takes about the square of the time for two orders.
+    `own`; that takes about the square of the time for two orders, and is exact under a uniform
+    price only.
 
     :param price: EUR/MWh; what stands at `own` is replaced
     :param volume: MW, sell > 0, buy < 0, own volumes included
@@ -62,11 +76,20 @@ def best_response(
     """
     points = break_points(price, own, marginal_cost, min_price, max_price)
     best: BestResponse | None = None
-    for bid in _own_prices(points, len(own), one_price):
+
+    def attempt(bid: Tensor) -> Clearing:
+        nonlocal best
         cleared = rule(price.index_copy(-1, own, bid), volume, tie)
-        paid, sold = sale(cleared, own)
-        found = BestResponse(bid, objective(paid, sold), paid, sold)
+        got = sale(cleared, own)
+        found = BestResponse(bid, objective(got), got)
         best = found if best is None else better(best, found)
+        return cleared
+
+    for bid in _own_prices(points, len(own), one_price):
+        cleared = attempt(bid)
+        if one_price and not _is_uniform(cleared, own):
+            kink = _price_at_cost(cleared, sale(cleared, own), marginal_cost)
+            attempt(kink.clamp(min_price, max_price).unsqueeze(-1).expand_as(bid))
     assert best is not None  # the limits are always among the break points
     return best
 
@@ -88,25 +111,43 @@ def break_points(
     return points.clamp(min_price, max_price).sort(-1).values
 
 
-def sale(
-    cleared: Clearing, own: Int[Tensor, " own"]
-) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-    """What a bidder is paid for its first order (accepted ones first), EUR/MWh, and MW sold."""
+def sale(cleared: Clearing, own: Int[Tensor, " own"]) -> Sale:
+    """Return the sale of a bidder whose orders stand in the slots `own`."""
     accepted = cleared.accepted.index_select(-1, own)
-    first = (accepted > 0).int().argmax(-1, keepdim=True)
-    paid = cleared.paid.index_select(-1, own).gather(-1, first).squeeze(-1)
-    return paid, accepted.sum(-1)
+    paid = cleared.paid.index_select(-1, own)
+    price = cleared.price[..., 0]
+    return Sale(price, revenue(paid, accepted, price, 1.0), accepted.sum(-1))
 
 
 def better(one: BestResponse, other: BestResponse) -> BestResponse:
-    """The more valuable of two responses in each auction; `one` where they are equal."""
+    """Return the more valuable of two responses in each auction; `one` where they are equal."""
     wins = other.value > one.value
     return BestResponse(
         torch.where(wins.unsqueeze(-1), other.bid, one.bid),
         torch.where(wins, other.value, one.value),
-        torch.where(wins, other.price, one.price),
-        torch.where(wins, other.sold, one.sold),
+        Sale(
+            torch.where(wins, other.sale.price, one.sale.price),
+            torch.where(wins, other.sale.revenue, one.sale.revenue),
+            torch.where(wins, other.sale.sold, one.sale.sold),
+        ),
     )
+
+
+def _is_uniform(cleared: Clearing, own: Int[Tensor, " own"]) -> bool:
+    """Return whether every own order is paid the published price."""
+    return bool((cleared.paid.index_select(-1, own) == cleared.price).all())
+
+
+def _price_at_cost(
+    cleared: Clearing, got: Sale, marginal_cost: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """Return the own price at which the mean price of the same supply is the marginal cost.
+
+    EUR/MWh; the marginal cost itself where nothing is sold.
+    """
+    total = cleared.supply_volume[..., 0]
+    rivals = got.price * total - got.revenue
+    return torch.where(got.sold > 0, (marginal_cost * total - rivals) / got.sold, marginal_cost)
 
 
 def _own_prices(

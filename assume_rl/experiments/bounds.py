@@ -10,7 +10,7 @@ from assume_rl.core.clearing import RULES
 from assume_rl.core.rewards import plant_reward
 from assume_rl.core.types import Outcome, ThermalParams
 from assume_rl.core.units import TECHNOLOGIES
-from assume_rl.evaluation.best_response import best_response, sale
+from assume_rl.evaluation.best_response import Sale, best_response, sale
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled
 
@@ -61,19 +61,21 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
     cost = compiled.profiles.marginal_cost[steps, unit]
     hours = compiled.step_seconds / 3600
 
-    def earn(paid: Tensor, sold: Tensor) -> tuple[Tensor, Tensor]:
+    def earn(got: Sale) -> tuple[Tensor, Tensor]:
+        sold = got.sold.unsqueeze(-1)
         outcome = Outcome(
-            price=paid.unsqueeze(-1),
-            sold=sold.unsqueeze(-1),
-            offered=sold.unsqueeze(-1),
+            price=got.price.unsqueeze(-1),
+            revenue=got.revenue.unsqueeze(-1) * hours,
+            sold=sold,
+            offered=sold,
             hours=hours,
             marginal_cost=cost.unsqueeze(-1),
-            power=sold.unsqueeze(-1),
-            previous_power=sold.unsqueeze(-1),
+            power=sold,
+            previous_power=sold,
             params=plant,
         )
-        got = plant_reward(outcome, limit)
-        return got.reward.squeeze(-1), got.profit.squeeze(-1)
+        earned = plant_reward(outcome, limit)
+        return earned.reward.squeeze(-1), earned.profit.squeeze(-1)
 
     tie = torch.zeros_like(price)
     best = best_response(
@@ -81,7 +83,7 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
         volume,
         tie,
         own,
-        lambda paid, sold: earn(paid, sold)[0],
+        lambda got: earn(got)[0],
         marginal_cost=cost,
         min_price=-limit,
         max_price=limit,
@@ -89,10 +91,10 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
     )
     honest = price.index_copy(-1, own, cost.unsqueeze(-1).expand(-1, len(own)))
     cleared = RULES[market.rule](honest, volume, tie)
-    paid, sold = sale(cleared, own)
+    honest_sale = sale(cleared, own)
     return Bounds(
-        Earned(*earn(paid, sold), cleared.price[:, 0], cost),
-        Earned(*earn(best.price, best.sold), best.price, best.bid[:, 0]),
+        Earned(*earn(honest_sale), honest_sale.price, cost),
+        Earned(*earn(best.sale), best.sale.price, best.bid[:, 0]),
     )
 
 

@@ -128,10 +128,12 @@ def _outcome(
     """What follows when a random share of each order is accepted, at random prices."""
     accepted = bids.volume * (_draw(tuple(bids.volume.shape), "share") * 2 - 1).clamp(min=0)
     paid = _draw(tuple(bids.volume.shape), "paid") * 100
-    result = (accepted, paid, _OFFSETS, _LENGTHS, 1.0)
-    after = execute(fleet, profiles, dispatch(state, bids, *result), _steps(), 1)
+    price = _draw((_COPIES, _PRODUCTS), "price") * 100
+    times = (_OFFSETS, _LENGTHS, 1.0)
+    sold = dispatch(state, bids, accepted, paid, *times)
+    after = execute(fleet, profiles, sold, _steps(), 1)
     team = members(fleet, range(_UNITS))
-    return outcome(fleet, profiles, after, _steps(), team, bids, *result)
+    return outcome(fleet, profiles, after, _steps(), team, bids, accepted, paid, price, *times)
 
 
 def _per_unit(slots: Tensor, strategy: Strategy) -> Tensor:

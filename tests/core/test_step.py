@@ -169,10 +169,11 @@ def test_outcome_sums_the_orders_of_a_unit_and_reads_what_was_delivered() -> Non
     state = initial_state(fleet, 2, 1)
     state = replace(state, energy=torch.arange(4.0).double()[:, None] * row(1.0, 10.0))
     bids = book(row(20.0, 80.0)[None], (0, 0))
-    got = outcome(fleet, profiles, state, 9, members(fleet, (1,)), bids, row(0.0, 30.0)[None],
-                  row(40.0, 45.0)[None], (0,), (2,), 0.25)  # fmt: skip
+    got = outcome(fleet, profiles, state, 9, members(fleet, (1,)), bids, row(10.0, 30.0)[None],
+                  row(40.0, 45.0)[None], row(44.0), (0,), (2,), 0.25)  # fmt: skip
     values = (got.price, got.sold, got.offered, got.power, got.previous_power)
-    assert [v.tolist() for v in values] == [[45.0], [30.0], [100.0], [20.0], [10.0]]
+    assert [v.tolist() for v in values] == [[44.0], [40.0], [100.0], [20.0], [10.0]]
+    assert got.revenue.item() == pytest.approx((40 * 10 + 45 * 30) * 0.5)
     assert got.hours == 0.5
     assert got.marginal_cost.item() == profiles.marginal_cost[9, 1].item()
 
@@ -218,7 +219,8 @@ def test_many_markets_at_once_are_the_same_as_one_by_one(
         result = (bids.volume * share, bids.price, (1,), (1,), 1.0)
         sold = dispatch(state, bids_of_fleet(bids, team), *result)
         after = execute(fleet, profiles, advance(sold, 1), step + 1, 2)
-        result = (*result[:2], (0,), (1,), 1.0)
+        price = bids.price.mean(-1)
+        result = (*result[:2], price, (0,), (1,), 1.0)
         got = outcome(fleet, profiles, after, step + 1, team, bids, *result)
         return [view, bids, after, got, bidder.reward(got)]
 

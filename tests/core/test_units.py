@@ -217,8 +217,9 @@ def test_without_downtimes_every_start_is_cold() -> None:
 
 
 def test_limits_of_downtimes_may_be_rounded() -> None:
-    """A limit in hours, divided by the length of a step, may miss the whole number of steps."""
-    cost, _ = thermal.start_cost(costly(hot=28 - 4e-15), past_of(50.0), row(28.0))
+    """0.7 hours are 7 steps of 0.1 hours, but 6.999999999999999 in floating point."""
+    cost, _ = thermal.start_cost(costly(hot=0.7 / 0.1), past_of(50.0), row(7.0))
+    assert 0.7 / 0.1 < 7
     assert cost.item() == 1.0
 
 

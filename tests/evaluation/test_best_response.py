@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.clearing import pay_as_bid, pay_as_clear
-from assume_rl.evaluation.best_response import BestResponse, Objective, best_response, sale
+from assume_rl.evaluation.best_response import BestResponse, Objective, Sale, best_response, sale
 
 CAP = 100.0
 
@@ -16,7 +16,7 @@ def tensor(values: list[float]) -> Tensor:
 
 
 def profit_at(cost: float) -> Objective:
-    return lambda price, sold: (price - cost) * sold
+    return lambda got: got.revenue - cost * got.sold
 
 
 def duopoly(rival: float, demand: float, **options: object) -> BestResponse:
@@ -31,7 +31,7 @@ def test_undercuts_a_rival_when_not_pivotal() -> None:
     best = duopoly(rival=60, demand=40)
     assert best.bid.item() == pytest.approx(60)
     assert best.bid.item() < 60
-    assert (best.sold.item(), best.value.item()) == (40, pytest.approx(1600))
+    assert (best.sale.sold.item(), best.value.item()) == (40, pytest.approx(1600))
 
 
 # von der Fehr and Harbord: demand 70 makes both pivotal; below 52 the rival makes the cap the reply
@@ -53,19 +53,19 @@ def test_price_limited_demand_is_met_at_its_price() -> None:
         price, volume, tensor([0, 0.5]), torch.tensor([0]), profit_at(20),
         marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
-    assert (best.bid.item(), best.sold.item(), best.value.item()) == (40, 30, 600)
+    assert (best.bid.item(), best.sale.sold.item(), best.value.item()) == (40, 30, 600)
 
 
 def test_stands_back_behind_a_rival_where_selling_less_is_better() -> None:
     # GIVEN a tie that the bidder would win, and an objective that wants little sold, and cheaply
     price, volume = tensor([0, 40, 3000]), tensor([50, 50, -60])
     best = best_response(
-        price, volume, tensor([0, 0.5, 0.9]), torch.tensor([0]), lambda p, v: -p - 100 * v,
+        price, volume, tensor([0, 0.5, 0.9]), torch.tensor([0]), lambda s: -s.price - 100 * s.sold,
         marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
-    assert best.sold.item() == 10
-    assert best.price.item() == pytest.approx(40)
-    assert best.price.item() > 40
+    assert best.sale.sold.item() == 10
+    assert best.sale.price.item() == pytest.approx(40)
+    assert best.sale.price.item() > 40
 
 
 def random_hours(hours: int = 60, slots: int = 7) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,9 +76,10 @@ def random_hours(hours: int = 60, slots: int = 7) -> tuple[Tensor, Tensor, Tenso
     return price, volume, torch.rand(hours, slots, generator=g, dtype=torch.float64)
 
 
-def regretful(price: Tensor, sold: Tensor) -> Tensor:
+def regretful(got: Sale, nameplate: float = 60) -> Tensor:
     """Profit less a regret that makes a higher price bad where little is sold; kink at cost."""
-    return (price - 30) * sold - 0.4 * ((price - 30) * (60 - sold)).clamp(min=0)
+    missed = ((got.price - 30) * (nameplate - got.sold)).clamp(min=0)
+    return got.revenue - 30 * got.sold - 0.4 * missed
 
 
 @pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid])
@@ -94,12 +95,24 @@ def test_no_price_on_a_fine_grid_is_better(rule: object, one_price: bool) -> Non
     grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
     for bid in grid:
         tried = regretful(
-            *sale(rule(price.index_copy(-1, own, bid.expand(60, 2)), volume, tie), own)
+            sale(rule(price.index_copy(-1, own, bid.expand(60, 2)), volume, tie), own)
         )
         assert (tried <= best.value + 1e-9).all()
     # AND the reported bid really brings the reported value
     again = rule(price.index_copy(-1, own, best.bid), volume, tie)
-    torch.testing.assert_close(regretful(*sale(again, own)), best.value, rtol=0, atol=0)
+    torch.testing.assert_close(regretful(sale(again, own)), best.value, rtol=0, atol=0)
+
+
+def test_pay_as_bid_stops_where_the_mean_price_is_the_cost() -> None:
+    """Two MW of 1,000 among 20: above a mean of 30, what is missed outweighs what is earned."""
+    price, volume = tensor([0, 29, 99, 3000]), tensor([2, 18, 50, -20])
+    best = best_response(
+        price, volume, tensor([0.1, 0.2, 0.3, 0.9]), torch.tensor([0]),
+        lambda got: regretful(got, nameplate=1000), marginal_cost=tensor([30])[0],
+        min_price=0.0, max_price=CAP, rule=pay_as_bid,
+    )  # fmt: skip
+    assert best.bid.item() == pytest.approx(39)  # (18 * 29 + 2 * 39) / 20 = 30
+    assert best.value.item() == pytest.approx(18)
 
 
 @pytest.mark.reference
@@ -120,10 +133,10 @@ def test_single_learner_of_the_recorded_example(reference: Path) -> None:
     volume = volume.index_copy(-1, torch.tensor([len(plants)]), load)
     profit = profit_at(cost)
 
-    def reward(price: Tensor, sold: Tensor) -> Tensor:
-        lost = ((price - cost) * (size - sold)).clamp(min=0)
-        regret = torch.where(sold > 1, 0.1 * lost, 0.5 * lost)
-        return (profit(price, sold) - regret) / (CAP * size)
+    def reward(got: Sale) -> Tensor:
+        lost = ((got.price - cost) * (size - got.sold)).clamp(min=0)
+        regret = torch.where(got.sold > 1, 0.1 * lost, 0.5 * lost)
+        return (profit(got) - regret) / (CAP * size)
 
     def best(objective: Objective) -> BestResponse:
         tie = torch.full_like(price, 0.5)
@@ -137,8 +150,8 @@ def test_single_learner_of_the_recorded_example(reference: Path) -> None:
     assert len(demand) == 719
     found = best(reward)
     assert found.value.sum().item() == pytest.approx(77.09, abs=0.005)
-    assert profit(found.price, found.sold).sum().item() == pytest.approx(21_003_905, abs=1.5)
+    assert profit(found.sale).sum().item() == pytest.approx(21_003_905, abs=1.5)
     # AND bidding for profit alone would earn more, and be rewarded less
     greedy = best(profit)
     assert greedy.value.sum().item() == pytest.approx(21_245_904, abs=1.5)
-    assert reward(greedy.price, greedy.sold).sum().item() == pytest.approx(75.902, abs=0.0005)
+    assert reward(greedy.sale).sum().item() == pytest.approx(75.902, abs=0.0005)

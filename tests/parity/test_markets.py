@@ -1,18 +1,24 @@
 """Several markets, overlapping auctions and tight limits on both shells."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from policies import fresh_policies
+from torch import Tensor
 from toy_scenarios import market, toy_scenario
 
+from assume_rl.agents.world import World
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError
 from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
 DAY_AHEAD = market(
@@ -46,6 +52,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "delivery before clearing": {"EOM": LATE},
     "products of two lengths": {"EOM": BLOCKS},
     "tight price limits": {"EOM": market(maximum_bid_price=40, minimum_bid_price=8)},
+    "pay-as-bid": {"EOM": market(market_mechanism="pay_as_bid")},
 }
 
 
@@ -53,6 +60,42 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 def test_both_shells_give_the_same(tmp_path: Path, case: str) -> None:
     compiled = toy_scenario(tmp_path, CASES[case], bids={"EOM": LEARNS})
     assert_same_episode(compiled, fresh_policies(compiled))
+
+
+class Prices:
+    """A policy that always asks the same prices, over `max_bid_price`."""
+
+    dtype = torch.float64
+
+    def __init__(self, *prices: float) -> None:
+        self._prices = torch.tensor(prices, dtype=torch.float64)
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        return self._prices.expand(*obs.shape[:-1], -1)
+
+
+def test_profit_under_pay_as_bid_is_what_the_orders_earned(tmp_path: Path) -> None:
+    """20 MW at 40 and 80 MW at 80 EUR/MWh, at a cost of 30: 200 and 4,000 EUR in every hour."""
+    markets = {"EOM": market(market_mechanism="pay_as_bid")}
+    toy_scenario(tmp_path, markets, hours=4, bids={"EOM": LEARNS})
+    plants = pd.read_csv(tmp_path / "powerplant_units.csv")
+    plant = plants[plants["name"] == "coal"].assign(
+        max_power=100, min_power=20, hot_start_cost=0, additional_cost=6
+    )
+    plant.to_csv(tmp_path / "powerplant_units.csv", index=False)
+    load = pd.read_csv(tmp_path / "demand_df.csv").assign(load=100)
+    load.to_csv(tmp_path / "demand_df.csv", index=False)
+    compiled = compile_scenario(load_scenario(tmp_path))
+    assert compiled.profiles.marginal_cost[0, 0].item() == 30
+    limit = compiled.scenario.learning.max_bid_price
+    policies = {"coal": Prices(40 / limit, 80 / limit)}
+    message, batch = MemorySink(), MemorySink()
+    asyncio.run(World(compiled, seed=0, policies=policies).run_episode(0, sink=message))
+    play_recorded(compiled, seed=0, policies=policies, sink=batch)
+    for sink in (message, batch):
+        earned = sink.table("rl_params")
+        assert earned["profit"] == pytest.approx([4200.0] * 3)
+        assert earned["reward"] == pytest.approx([4200.0 / (limit * 100)] * 3)
 
 
 def test_operators_that_trade_in_other_markets_are_executed_at_other_times(tmp_path: Path) -> None:
