@@ -24,7 +24,7 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.portfolio import Portfolio
 from assume_rl.agents.routine import routine_of
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
-from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
+from assume_rl.core.step import advance, ahead, dispatch, execute, initial_state, look, outcome
 from assume_rl.core.types import Auction, Bids
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.dispatch_log import DispatchLog
@@ -116,6 +116,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         )
         self._step = 0
         self._executed = -1  # last executed step
+        self._sold = -1  # last step that an auction with a result delivers
         self._pending: dict[tuple[str, int], Pending] = {}
         self._answered: dict[str, int] = {}  # the latest auction of each market that was bid in
         self._noise = Noise()
@@ -264,7 +265,8 @@ class UnitOperator(Role):  # type: ignore[misc]
             auction.length,
             self._calendar.step_hours,
         )
-        self._execute()
+        self._sold = max(self._sold, auction.last)
+        self._execute(self._step)
         slot = 0
         for part in pending.parts:
             slots = slice(slot, slot + part.bids.price.shape[-1])
@@ -273,16 +275,17 @@ class UnitOperator(Role):  # type: ignore[misc]
                 accepted, paid = content.accepted[:, slots], content.paid[:, slots]
                 self._reward(part, auction, accepted, paid, content.price)
 
-    def _execute(self) -> None:
-        """Execute the steps in (last, now]."""
-        due = self._step - self._executed
+    def _execute(self, until: int) -> None:
+        """Execute the steps in (last, until] and count from `until` on."""
+        due = until - self._executed
         if due <= 0:
             return
         own = self._own
-        self._state = execute(own.fleet, own.profiles, self._state, self._step, due)
-        self._executed = self._step
+        state = ahead(self._state, until - self._step)
+        self._state = execute(own.fleet, own.profiles, state, until, due)
+        self._executed = self._step = until
         if self._log is not None:
-            self._log.add(self._state, self._step, due)
+            self._log.add(self._state, until, due)
 
     def _reward(
         self, part: Part, auction: Auction, accepted: Tensor, paid: Tensor, price: Tensor
@@ -350,6 +353,9 @@ class UnitOperator(Role):  # type: ignore[misc]
                 post(self.context, Rows(table, columns), self._recorder)
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
+        """Execute what is sold for later than the last clearing, and send the last rows."""
+        last = len(self._own.profiles.capacity) - 1  # of the calendar
+        self._execute(min(self._sold, last))
         self._flush()
 
 

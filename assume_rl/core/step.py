@@ -8,8 +8,12 @@
 4. only then all bids for the markets that open now: `look`, then the strategy's `bids`.
 
 So bids for the next hour see the executed dispatch of this one. Between ticks, `advance` moves the
-state's window on. An `offset` is a delivery step minus the current step, a static integer.
+state's window on. At the end of an episode the steps that are sold but not executed yet, up to its
+last step, are executed too: `execute` on a state that is `ahead` of the last clearing. An `offset`
+is a delivery step minus the current step, a static integer.
 """
+
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -34,6 +38,7 @@ from assume_rl.core.units import TECHNOLOGIES
 
 __all__ = [
     "advance",
+    "ahead",
     "dispatch",
     "execute",
     "generation_cost",
@@ -81,6 +86,15 @@ def advance(state: UnitState, steps: int) -> UnitState:
         cashflow=None if cash is None else pad(cash, (0, 0, -gone, gone)),
         lookback=state.lookback,
     )
+
+
+def ahead(state: UnitState, steps: int) -> UnitState:
+    """Return the state as of `steps` steps later, with the same window.
+
+    What is sold for these steps can then be executed, however few steps the window keeps behind
+    the current one.
+    """
+    return replace(state, lookback=state.lookback + steps)
 
 
 def look(

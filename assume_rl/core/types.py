@@ -187,6 +187,11 @@ class Auction:
     first: tuple[int, ...]  # first delivery step of each product
     length: tuple[int, ...]  # steps of each product
 
+    @property
+    def last(self) -> int:
+        """Return the last step that it delivers."""
+        return max(f + n for f, n in zip(self.first, self.length, strict=True)) - 1
+
 
 @dataclass(frozen=True)
 class Tick:

@@ -22,6 +22,7 @@ class Cohort:
 
     fleet: Fleet
     profiles: Profiles
+    markets: tuple[str, ...]  # that their operators trade in
     teams: Mapping[str, tuple[Team, ...]]  # by market
     routine: bool  # orders need no memory and are worked out beforehand
 
@@ -93,7 +94,8 @@ def _cohort(
         for market in trades[0].markets
     }
     profiles = select_profiles(compiled.profiles, units)
-    return Cohort(fleet, profiles, {m: t for m, t in teams.items() if t}, routine)
+    bidding = {market: own for market, own in teams.items() if own}
+    return Cohort(fleet, profiles, trades[0].markets, bidding, routine)
 
 
 def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[Strategy, list[int]]]:

@@ -6,11 +6,28 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from assume_rl.core.step import ahead, execute
 from assume_rl.core.types import Auction
 from assume_rl.envs.bidding import offsets_of, with_views
 from assume_rl.envs.cohorts import auctions_of
 from assume_rl.envs.setting import Setting
-from assume_rl.envs.state import State, moved_to
+from assume_rl.envs.state import Executed, Happened, State, moved_to
+
+
+def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:
+    """Note in `happened` how cohorts deliver what is sold for later than their last clearing.
+
+    :param state: after the last tick; it stays as it is, since what the learners see next must not
+        depend on deliveries that are still to come.
+    """
+    for index, (own, units) in enumerate(zip(setting.cohorts, state.units, strict=True)):
+        until = setting.sold[index]
+        due, later = until - state.executed[index], until - state.step
+        if units is not None and due > 0:
+            last = state.now + later
+            sold = ahead(units, later)
+            done = execute(own.fleet, own.profiles, sold, last, due, elapsed=until)
+            happened.executed.append(Executed(index, done, until, due))
 
 
 def at_end(setting: Setting, state: State) -> State:

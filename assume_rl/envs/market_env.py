@@ -24,7 +24,7 @@ from assume_rl.core.types import Auction, Step, Tick, UnitState
 from assume_rl.envs.bidding import offsets_of, open_auction, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
-from assume_rl.envs.ends import at_end, ends_calendar
+from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
 from assume_rl.envs.markets import exploration_noise, tie_breaks
 from assume_rl.envs.memory import check_memory
 from assume_rl.envs.seating import agent_specs
@@ -212,6 +212,7 @@ class MarketEnv:
             if state.tick in self.setting.decisions:
                 return self._look(state)
             state = self._open(state, ())
+        deliver_rest(self.setting, state, happened)
         return at_end(self.setting, state)
 
     def _look(self, state: State) -> State:

@@ -21,6 +21,7 @@ class Setting:
     plan: tuple[Tick, ...]
     window: Window | None  # None: the whole calendar
     cohorts: tuple[Cohort, ...]
+    sold: tuple[int, ...]  # last step that an episode delivers, per cohort; -1: none
     markets: Mapping[str, Market]
     learners: tuple[Part, ...]  # teams that learn; all in one market
     learners_market: str  # empty: nobody learns
@@ -63,11 +64,18 @@ def build_setting(
         plan=plan,
         window=None if window is None else windows_of(compiled, window),
         cohorts=cohorts,
+        sold=tuple(_sold(cohort, plan, window or compiled.steps) for cohort in cohorts),
         markets=markets,
         learners=found.get(name, ()),
         learners_market=name,
         decisions=_decisions(plan, name),
     )
+
+
+def _sold(cohort: Cohort, plan: tuple[Tick, ...], steps: int) -> int:
+    """Return the last step below `steps` that a market of the cohort's operators delivers."""
+    ends = [a.last for market in cohort.markets for a in auctions_of(plan, market)]
+    return min(max(ends, default=-1), steps - 1)
 
 
 def _decisions(plan: tuple[Tick, ...], market: str) -> frozenset[int]:

@@ -1,6 +1,6 @@
 """Small scenario folders: any markets, any strategies, plants with every kind of limit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,14 @@ def toy_scenario(
     *,
     hours: int = 48,
     bids: Mapping[str, Mapping[str, str]] | None = None,
+    plants: Sequence[tuple[Any, ...]] = PLANTS,
+    load: float | None = None,
 ) -> Compiled:
     """A compiled scenario of `hours` + 1 steps.
 
     :param bids: strategies that are not naive, by market and unit; an empty one: it does not bid
+    :param plants: values of `COLUMNS`
+    :param load: MW in every hour; None: a curve
     """
     bids = bids or {}
     index = pd.date_range("2019-01-01", periods=hours + 1, freq="h")
@@ -74,7 +78,7 @@ def toy_scenario(
     }
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"base": config}, sort_keys=False))
-    plants = pd.DataFrame(PLANTS, columns=COLUMNS)
+    fleet = pd.DataFrame(list(plants), columns=COLUMNS)
     demand = pd.DataFrame(
         {
             "name": ["load"],
@@ -87,15 +91,15 @@ def toy_scenario(
     )
     for name in markets:
         own = bids.get(name, {})
-        plants[f"bidding_{name}"] = [own.get(unit, NAIVE) for unit in plants["name"]]
+        fleet[f"bidding_{name}"] = [own.get(unit, NAIVE) for unit in fleet["name"]]
         demand[f"bidding_{name}"] = own.get("load", "demand_energy_naive")
-    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    fleet.to_csv(folder / "powerplant_units.csv", index=False)
     demand.to_csv(folder / "demand_units.csv", index=False)
     prices = "fuel,uranium,hard coal,natural gas,co2\nprice,3,12,25,20\n"
     (folder / "fuel_prices_df.csv").write_text(prices)
     hour = np.arange(hours + 1)
-    load = 170 + 110 * np.sin(hour / 3.7) + 30 * np.sin(hour * 1.3)
-    pd.DataFrame({"datetime": index, "load": load}).to_csv(folder / "demand_df.csv", index=False)
+    curve = 170 + 110 * np.sin(hour / 3.7) + 30 * np.sin(hour * 1.3) if load is None else load
+    pd.DataFrame({"datetime": index, "load": curve}).to_csv(folder / "demand_df.csv", index=False)
     wind = 0.5 + 0.5 * np.sin(hour / 5.1)
     table = pd.DataFrame({"datetime": index, "wind": wind})
     table.to_csv(folder / "availability_df.csv", index=False)
