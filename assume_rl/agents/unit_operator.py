@@ -100,7 +100,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
         self._log = (
-            DispatchLog(portfolio.fleet, portfolio.profiles) if recorder is not None else None
+            DispatchLog(portfolio.fleet, portfolio.profiles, calendar.step_hours)
+            if recorder is not None
+            else None
         )
         self._policy_log = PolicyLog(key) if recorder is not None else None
         self._no_action = {
@@ -113,6 +115,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             portfolio.lookback,
             portfolio.horizon,
             keep_prices=portfolio.remembers_prices,
+            keep_money=recorder is not None,
         )
         self._step = 0
         self._executed = -1  # last executed step

@@ -24,6 +24,19 @@ def generation_cost(
     return (marginal_cost * power).abs()
 
 
+def running_cost(
+    marginal_cost: Float[Tensor, "*shape"], power: Float[Tensor, "*shape"], hours: float
+) -> Float[Tensor, "*shape"]:
+    """EUR that it costs to deliver `power` for `hours`; 0 for units that take power.
+
+    What a demand is willing to pay is its worth, not a cost.
+
+    :param marginal_cost: EUR/MWh
+    :param power: MW, delivered > 0
+    """
+    return marginal_cost * power.clamp(min=0) * hours
+
+
 def by_unit(slots: Float[Tensor, "... slot"], units: int) -> Float[Tensor, "... unit own"]:
     """Unit-major slots, those of each unit side by side."""
     return slots.reshape(*slots.shape[:-1], units, -1)

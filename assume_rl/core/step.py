@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.core.settlement import by_unit, cashflow, generation_cost, last_price, revenue
+from assume_rl.core.settlement import by_unit, cashflow, last_price, revenue
 from assume_rl.core.types import (
     Bids,
     Block,
@@ -41,7 +41,6 @@ __all__ = [
     "ahead",
     "dispatch",
     "execute",
-    "generation_cost",
     "initial_state",
     "look",
     "outcome",
@@ -55,7 +54,7 @@ def initial_state(
     batch: tuple[int, ...] = (),
     *,
     keep_prices: bool = True,
-    keep_cashflow: bool = True,
+    keep_money: bool = True,
 ) -> UnitState:
     """Nothing sold, nothing delivered.
 
@@ -64,14 +63,15 @@ def initial_state(
     :param horizon: steps of the future that can be sold, the current one not counted
     :param batch: leading axes, one entry per copy of the market
     :param keep_prices: whether any strategy has a foresight, that is, looks at accepted prices
-    :param keep_cashflow: whether anybody asks for money; rewards do not
+    :param keep_money: whether `cashflow` and `revenue` are recorded; rewards need neither
     """
     shape = (*batch, lookback + 1 + horizon, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
     return UnitState(
         energy=zero,
         accepted_price=zero if keep_prices else None,
-        cashflow=zero if keep_cashflow else None,
+        cashflow=zero if keep_money else None,
+        revenue=zero if keep_money else None,
         lookback=lookback,
     )
 
@@ -79,11 +79,12 @@ def initial_state(
 def advance(state: UnitState, steps: int) -> UnitState:
     """Let `steps` steps pass: the oldest are forgotten, unsold ones come into reach."""
     gone = min(steps, state.energy.shape[-2])
-    prices, cash = state.accepted_price, state.cashflow
+    prices, cash, earned = state.accepted_price, state.cashflow, state.revenue
     return UnitState(
         energy=pad(state.energy, (0, 0, -gone, gone)),
         accepted_price=None if prices is None else pad(prices, (0, 0, -gone, gone)),
         cashflow=None if cash is None else pad(cash, (0, 0, -gone, gone)),
+        revenue=None if earned is None else pad(earned, (0, 0, -gone, gone)),
         lookback=state.lookback,
     )
 
@@ -153,12 +154,14 @@ def dispatch(
 ) -> UnitState:
     """Note what an auction sold (MW), at which price (EUR/MWh), and the money it brings.
 
-    Every step of a product gets the money of the whole product, as the established tables have it.
+    In `cashflow` every step of a product gets the money of the whole product, as the established
+    tables have it; in `revenue` each step gets its own.
 
     :param bids: one bidder's book; `bids.unit` indexes the state's units
     :param offsets: first delivery step of each product minus the current step
     """
-    energy, prices, cash = state.energy, state.accepted_price, state.cashflow
+    energy, prices = state.energy, state.accepted_price
+    cash, earned = state.cashflow, state.revenue
     for run in window.runs(offsets, lengths):
         start = state.lookback + run.start
         sold, price = window.products(accepted, run), window.products(paid, run)
@@ -166,6 +169,9 @@ def dispatch(
         if cash is not None:
             money = cashflow(price, sold, run.length * step_hours)
             cash = _add(cash, start, window.spread(money, run.length), bids.unit)
+        if earned is not None:
+            money = cashflow(price, sold, step_hours)
+            earned = _add(earned, start, window.spread(money, run.length), bids.unit)
         if prices is not None:
             is_order = torch.logical_or(
                 window.products(bids.price, run), window.products(bids.volume, run)
@@ -174,7 +180,7 @@ def dispatch(
             last, placed = window.spread(last, run.length), window.spread(placed, run.length)
             old = window.rows(prices, start, last.shape[-2])
             prices = window.put(prices, start, torch.where(placed, last, old))
-    return UnitState(energy, prices, cash, state.lookback)
+    return UnitState(energy, prices, cash, earned, state.lookback)
 
 
 def execute(
@@ -202,7 +208,7 @@ def execute(
     ]
     done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
     executed = window.put(state.energy, stop - steps, done)
-    return UnitState(executed, state.accepted_price, state.cashflow, state.lookback)
+    return replace(state, energy=executed)
 
 
 def outcome(

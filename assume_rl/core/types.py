@@ -104,7 +104,10 @@ class UnitState:
     energy: Float[Tensor, "... window unit"]  # MW: sold, and once executed, delivered
     # EUR/MWh of the unit's last order; None: nobody looks at it, so it is not kept
     accepted_price: Float[Tensor, "... window unit"] | None
-    cashflow: Float[Tensor, "... window unit"] | None  # EUR; None: nobody asks for it
+    # EUR as the established tables have it: every step has the money of its whole product
+    cashflow: Float[Tensor, "... window unit"] | None  # None: not recorded, so it is not kept
+    # EUR of the step itself, so that it can be summed up; likewise None where it is not recorded
+    revenue: Float[Tensor, "... window unit"] | None
     lookback: int
 
 

@@ -48,7 +48,7 @@ class MarketEnv:
     :param policies: fixed policies by unit id; every other learning bidder is to be given actions.
     :param evaluation: draw as evaluation episodes do.
     :param window: steps of an episode, a random part of the calendar; None: all of it.
-    :param record: keep the cash flows that the table of the dispatch has; rewards need none.
+    :param record: keep the money that the table of the dispatch has; rewards need none.
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
         the device has no memory for so many copies.
     """
@@ -201,7 +201,7 @@ class MarketEnv:
             compiled.horizon,
             (self.copies,),
             keep_prices=cohort.remembers_prices,
-            keep_cashflow=self.record,
+            keep_money=self.record,
         )
 
     def _go_on(self, state: State, happened: Happened) -> State:

@@ -85,7 +85,7 @@ class Recording:
         for i, cohort in enumerate(setting.cohorts):
             fleet, profiles = to_device((cohort.fleet, cohort.profiles), "cpu")
             if not cohort.routine:
-                self._dispatch[i] = DispatchLog(fleet, profiles)
+                self._dispatch[i] = DispatchLog(fleet, profiles, setting.step_hours)
                 continue
             (market,) = cohort.teams
             shares = setting.markets[market].shares

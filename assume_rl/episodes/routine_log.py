@@ -9,7 +9,7 @@ from torch import Tensor
 
 from assume_rl.core.step import dispatch, execute, initial_state
 from assume_rl.core.types import Bids, Fleet, Profiles
-from assume_rl.episodes.dispatch_log import dispatch_columns
+from assume_rl.episodes.dispatch_log import dispatch_columns, money
 
 
 class RoutineLog:
@@ -48,7 +48,7 @@ class RoutineLog:
         delivered = torch.tensor(list(results))
         accepted = torch.stack([accepted for accepted, _ in results.values()])
         paid = torch.stack([paid for _, paid in results.values()])
-        power, cashflow = self._deliver(delivered, accepted, paid)
+        power, cashflow, revenue = self._deliver(delivered, accepted, paid)
         steps = torch.arange(self._reported + 1, int(delivered.max()) + 1)
         place = delivered - self._reported - 1
         self._reported = int(delivered.max())
@@ -56,17 +56,21 @@ class RoutineLog:
         yield dispatch_columns(
             self._fleet,
             self._profiles,
+            self._step_hours,
             steps,
             nothing.index_copy(0, place, power),
             nothing.index_copy(0, place, cashflow),
+            nothing.index_copy(0, place, revenue),
         )
 
-    def _deliver(self, steps: Tensor, accepted: Tensor, paid: Tensor) -> tuple[Tensor, Tensor]:
-        """(auction, unit): power and cash flow of the only step of each auction."""
+    def _deliver(
+        self, steps: Tensor, accepted: Tensor, paid: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return power, cash flow and revenue (auction, unit) of the only step of each auction."""
         state = initial_state(self._fleet, 0, 0, (len(steps),), keep_prices=False)
         # Only whose order it is matters for the dispatch of units that keep no prices.
         orders = Bids(paid, accepted, self._unit)
         state = dispatch(state, orders, accepted, paid, (0,), (1,), self._step_hours)
         state = execute(self._fleet, self._profiles, state, steps, 1)
-        assert state.cashflow is not None
-        return state.energy[:, 0], state.cashflow[:, 0]
+        cashflow, revenue = money(state)
+        return state.energy[:, 0], cashflow[:, 0], revenue[:, 0]

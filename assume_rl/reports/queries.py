@@ -96,12 +96,12 @@ def two_way(recorded: Recorded) -> pd.DataFrame:
 
 
 def earnings(recorded: Recorded) -> pd.DataFrame:
-    """`unit`, `cashflow` and `cost` (EUR), summed over the calendar."""
-    rows = recorded.rows("unit_dispatch", "unit", "energy_cashflow", "energy_generation_costs").c
+    """Return `unit`, `revenue` and `cost` (EUR), summed over the calendar."""
+    rows = recorded.rows("unit_dispatch", "unit", "revenue", "cost").c
     query = sa.select(
         rows.unit,
-        sa.func.sum(rows.energy_cashflow).label("cashflow"),
-        sa.func.sum(rows.energy_generation_costs).label("cost"),
+        sa.func.sum(rows.revenue).label("revenue"),
+        sa.func.sum(rows.cost).label("cost"),
     )
     return recorded.frame(query.group_by(rows.unit).order_by(rows.unit))
 

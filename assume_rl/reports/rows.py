@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Engine, Subquery, Table
 
-from assume_rl.results.database import readable_errors
+from assume_rl.results.database import check_columns, readable_errors
 from assume_rl.results.study_engine import reading
 
 
@@ -30,9 +30,16 @@ class Recorded:
 
     @cached_property
     def present(self) -> frozenset[str]:
-        """Tables that the database has; one of an older version may lack some."""
+        """Return the tables that the database has.
+
+        :raises ResultsError: one of them lacks columns, since it is of an earlier version.
+        """
         with readable_errors(self.engine.url), reading(self.engine) as connection:
-            return frozenset(sa.inspect(connection).get_table_names())
+            found = sa.inspect(connection).get_multi_columns()
+        names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
+        expected = next(iter(self.tables.values())).metadata
+        check_columns(f"database {self.engine.url.render_as_string()}", names, expected)
+        return frozenset(names)
 
     def rows(self, table: str, *columns: str) -> Subquery:
         """This step's rows of a table, for queries."""

@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import repeat
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy import Column, Connection, Engine, Table
+from sqlalchemy import Column, Connection, Engine, MetaData, Table
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from assume_rl.errors import ResultsError
@@ -56,6 +56,22 @@ def check_there(engine: Engine) -> None:
     file = engine.url.database or ""
     if engine.dialect.name == "sqlite" and not (file.startswith("file:") or Path(file).is_file()):
         raise ResultsError(f"there is no database '{file}'")
+
+
+def check_columns(where: str, found: Mapping[str, Collection[str]], expected: MetaData) -> None:
+    """Raise `ResultsError` if a table lacks columns, as it does in results of an earlier version.
+
+    :param where: the database, as a message names it
+    :param found: columns that it has, by table
+    :param expected: the tables that it may have; those that are missing are no error
+    """
+    for name, table in expected.tables.items():
+        missing = [c.name for c in table.columns if c.name not in found.get(name, table.columns)]
+        if missing:
+            raise ResultsError(
+                f"{where} was written by an earlier version: its table '{name}' has no "
+                f"{', '.join(missing)}; run again into a new database"
+            )
 
 
 def check_database(url: str) -> None:

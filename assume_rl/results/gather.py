@@ -12,14 +12,14 @@ from typing import Any
 from assume_rl.errors import ResultsError
 from assume_rl.results.files import DATABASE, MANIFEST, METRICS
 from assume_rl.results.metrics import read_episodes
-from assume_rl.results.step_rows import Row, open_results, present
+from assume_rl.results.step_rows import Row, open_results, step_columns
 
 RECORD = "run.json"
 CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
 
 # Plants' profits; what the demand pays would cancel them out.
 TOTAL_PROFIT = """
-SELECT SUM(energy_cashflow) - SUM(energy_generation_costs) FROM unit_dispatch
+SELECT SUM(revenue) - SUM(cost) FROM unit_dispatch
 WHERE unit NOT IN (SELECT "index" FROM demand_meta)
 """
 
@@ -128,13 +128,13 @@ def step_figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str
 
 def _key_figures(database: Path) -> dict[str, float | None]:
     """`avg_price[EOM]` and so on from `kpis`, and `total_profit` of the plants in EUR."""
+    tables = step_columns(database)
     with open_results(database) as connection:
-        tables = present(connection)
         figures: dict[str, float | None] = {}
         if "kpis" in tables:
             found = connection.execute("SELECT variable, ident, value FROM kpis")
             figures |= {f"{variable}[{ident}]": value for variable, ident, value in found}
-        if {"unit_dispatch", "demand_meta"} <= set(tables):
+        if {"unit_dispatch", "demand_meta"} <= tables.keys():
             (figures["total_profit"],) = connection.execute(TOTAL_PROFIT).fetchone()
     return figures
 

@@ -17,6 +17,7 @@ from sqlalchemy import Table
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import (
+    check_columns,
     create_engine,
     insert,
     insert_sqlite,
@@ -156,8 +157,10 @@ class DatabaseSink:
             kept = () if clear_learning else LEARNING_TABLES
             inspector = sa.inspect(self._connection)
             known = {}
-            for name, table in METADATA.tables.items():
+            for name in METADATA.tables:
                 known[name] = {column["name"] for column in inspector.get_columns(name)}
+            check_columns(f"database {self._engine.url.render_as_string()}", known, METADATA)
+            for name, table in METADATA.tables.items():
                 old = table.delete().where(table.c.simulation == self.simulation)
                 if name not in kept:
                     self._connection.execute(old)
@@ -166,7 +169,7 @@ class DatabaseSink:
         return known
 
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
-        """Columns that depend on the run, or that an older version did not have."""
+        """Add the columns that depend on the run."""
         if not names.keys() - self._known[table.name]:
             return
         # Another simulation that is written to the same database may have added them meanwhile.

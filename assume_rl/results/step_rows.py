@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.database import check_columns
 from assume_rl.results.study_tables import COLLECTED, study_column, study_name
+from assume_rl.results.tables import METADATA
 
 Row = tuple[Any, ...]
 
@@ -37,13 +39,12 @@ def open_results(database: Path) -> Iterator[sqlite3.Connection]:
 def step_columns(database: Path) -> dict[str, list[str]]:
     """Columns, as study tables call them, of every table that a step has written.
 
-    :raises ResultsError: the database cannot be read, or has a column that no table knows.
+    :raises ResultsError: the database cannot be read, or its columns are those of another version.
     """
     with open_results(database) as connection:
-        found = {
-            table: [study_name(name) for name in _columns(connection, table)]
-            for table in present(connection)
-        }
+        stored = {table: _columns(connection, table) for table in present(connection)}
+    check_columns(f"'{database}'", stored, METADATA)
+    found = {table: [study_name(name) for name in names] for table, names in stored.items()}
     for table, names in found.items():
         for name in names:
             _check_column(database, table, name)

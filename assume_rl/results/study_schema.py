@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.database import check_columns
 from assume_rl.results.study_engine import reading, writing
 from assume_rl.results.study_tables import STUDY, study_column
 
@@ -15,8 +16,10 @@ Names = Mapping[str, Collection[str]]  # columns by table
 def ensure_schema(engine: Engine, needed: Names) -> None:
     """Create the tables and columns that are missing; several processes may do so at once.
 
+    Only columns that depend on the run are added to a table that is there.
+
     :param needed: columns that depend on the run, such as `rl_params.actions_0`, by table.
-    :raises ResultsError: the database holds results of single runs.
+    :raises ResultsError: the database holds results of single runs or of an earlier version.
     """
     with reading(engine) as connection:
         if not _missing(columns_of(connection), needed):
@@ -35,13 +38,14 @@ def ensure_schema(engine: Engine, needed: Names) -> None:
 def columns_of(connection: Connection) -> dict[str, list[str]]:
     """Columns by table of those study tables that the database has.
 
-    :raises ResultsError: it holds results of single runs.
+    :raises ResultsError: it holds results of single runs, or those of an earlier version.
     """
     found = sa.inspect(connection).get_multi_columns()
     names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
     if "simulation" in names.get("runs", ()):
         where = connection.engine.url.render_as_string()
         raise ResultsError(f"database {where} holds results of single runs, not of studies")
+    check_columns(f"database {connection.engine.url.render_as_string()}", names, STUDY)
     return {table: names[table] for table in STUDY.tables if table in names}
 
 

@@ -87,10 +87,12 @@ _table(
 _table(
     "unit_dispatch",
     _date("time"),
-    _number("energy_cashflow", "EUR"),
-    _number("energy_generation_costs", "EUR"),
+    _number("cost", "EUR of the delivered power; 0 for units that take power"),
+    _number("energy_cashflow", "EUR of the whole product, in each of its steps"),
+    _number("energy_generation_costs", "EUR per step if steps are hours"),
     _number("heat", "MW"),
     _number("power", "MW delivered"),
+    _number("revenue", "EUR of what was sold (> 0) or bought (< 0) for this step"),
     _number("total_costs", "EUR"),
     _text("unit"),
 )

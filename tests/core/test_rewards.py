@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.rewards import plant_reward
-from assume_rl.core.settlement import cashflow, generation_cost, revenue
+from assume_rl.core.settlement import cashflow, generation_cost, revenue, running_cost
 from assume_rl.core.types import Outcome
 from assume_rl.testing import toy_thermal
 
@@ -85,3 +85,8 @@ def test_revenue_of_a_uniform_price_does_not_depend_on_the_split() -> None:
     split = revenue(row(price, price, price)[None], row(*parts)[None], row(price), 1.0)
     whole = revenue(row(price)[None], row(*parts).sum()[None, None], row(price), 1.0)
     assert torch.equal(split, whole)
+
+
+def test_running_cost_is_signed_has_the_length_of_a_step_and_is_none_of_a_demand() -> None:
+    cost = running_cost(row(30.0, -5.0, 3000.0), row(10.0, 10.0, -10.0), 0.25)
+    assert cost.tolist() == [75.0, -12.5, 0.0]

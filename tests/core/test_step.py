@@ -111,11 +111,11 @@ def test_dispatch_adds_volumes_and_money_of_all_slots_of_a_unit() -> None:
     after = settled(state, bids, row(20.0, 30.0, 0.0)[None], row(40.0, 40.0, 40.0)[None])
     after = settled(after, bids, row(0.0, 5.0, 1.0)[None], row(10.0, 10.0, 10.0)[None])
     assert after.energy[2].tolist() == [55.0, 1.0]
-    assert after.cashflow[2].tolist() == [2050.0, 10.0]
+    assert after.cashflow[2].tolist() == after.revenue[2].tolist() == [2050.0, 10.0]
     assert after.energy.sum() == 56.0
 
 
-def test_every_step_of_a_long_product_gets_the_volume_and_the_whole_money() -> None:
+def test_steps_of_a_long_product_get_its_whole_cash_flow_and_their_own_revenue() -> None:
     fleet, _ = toy_fleet()
     bids = book(torch.ones(2, 1).double(), (1,))
     after = settled(
@@ -124,6 +124,7 @@ def test_every_step_of_a_long_product_gets_the_volume_and_the_whole_money() -> N
     )  # fmt: skip
     assert after.energy[:, 1].tolist() == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0, 0.0]
     assert after.cashflow[:, 1].tolist() == [0.0, 0.0, 25.0, 25.0, 60.0, 60.0, 0.0]
+    assert after.revenue[:, 1].tolist() == [0.0, 0.0, 12.5, 12.5, 30.0, 30.0, 0.0]
     assert after.accepted_price is not None
     assert after.accepted_price[:, 1].tolist() == [0.0, 0.0, 5.0, 5.0, 6.0, 6.0, 0.0]
 
@@ -235,7 +236,13 @@ def test_many_markets_at_once_are_the_same_as_one_by_one(
 
 def one(state: UnitState, i: int) -> UnitState:
     assert state.accepted_price is not None
-    return UnitState(state.energy[i], state.accepted_price[i], state.cashflow[i], state.lookback)
+    return UnitState(
+        state.energy[i],
+        state.accepted_price[i],
+        state.cashflow[i],
+        state.revenue[i],
+        state.lookback,
+    )
 
 
 def bids_of_fleet(bids: Bids, team: Members) -> Bids:

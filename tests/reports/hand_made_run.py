@@ -131,6 +131,6 @@ def _dispatch(as_bid: bool) -> dict[str, object]:
         "time": np.repeat(TIMES, 3),
         "unit": [CHEAP, DEAR, "load"] * 3,
         "power": power.ravel(),
-        "energy_cashflow": (power * _paid(as_bid)).ravel(),
-        "energy_generation_costs": (power * costs).ravel(),
+        "revenue": (power * _paid(as_bid)).ravel(),
+        "cost": (power * costs).ravel(),
     }

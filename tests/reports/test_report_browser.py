@@ -68,7 +68,7 @@ def test_prices_are_those_of_the_database(seen: Seen, trained: Path) -> None:
 def test_profits_are_those_of_the_database(seen: Seen, trained: Path) -> None:
     rows = query(
         trained,
-        "SELECT unit, SUM(energy_cashflow) - SUM(energy_generation_costs) FROM unit_dispatch "
+        "SELECT unit, SUM(revenue) - SUM(cost) FROM unit_dispatch "
         'WHERE unit IN (SELECT "index" FROM power_plant_meta) GROUP BY unit',
     )
     bars = traces(seen, "Profit per unit")

@@ -50,7 +50,8 @@ def write_step(
     content = {"state": "finished", "final_hash": "f" * 64, "configuration_hash": "c" * 64}
     write_json(folder / step / "manifest.json", content | manifest)
     coal = np.full(rows, "coal", dtype=object)
-    figures = {"energy_cashflow": 10.0, "energy_generation_costs": 4.0, "power": mark}
+    figures = {"revenue": 10.0, "cost": 4.0, "power": mark}
+    figures |= {"energy_cashflow": 40.0, "energy_generation_costs": 1.0}  # as of products of 4 h
     money = {name: np.full(rows, value) for name, value in figures.items()}
     times = HOUR + np.arange(rows) * np.timedelta64(1, "h")
     learning = {"datetime": [HOUR], "unit": ["coal"], "evaluation_mode": [np.True_]}
@@ -58,7 +59,7 @@ def write_step(
     url = f"sqlite:///{folder / step / 'results.db'}"
     with DatabaseSink(url, "toy_base", clear_learning=True) as sink:
         sink.write("unit_dispatch", {"time": times, "unit": coal, **money})
-        sink.write("unit_dispatch", {"time": [HOUR], "unit": ["town"], "energy_cashflow": [-99.0]})
+        sink.write("unit_dispatch", {"time": [HOUR], "unit": ["town"], "revenue": [-99.0]})
         sink.write("demand_meta", {"index": ["town"], "max_power": [-50.0]})
         sink.write("kpis", {"variable": ["avg_price"], "ident": ["EOM"], "value": [mark]})
         sink.write("rl_params", learning)

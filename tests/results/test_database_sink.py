@@ -1,6 +1,7 @@
 """Result rows on their way to a database and back."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -205,7 +206,7 @@ def test_csv_files_hold_every_digit(path: Path, tmp_path: Path) -> None:
     assert [file.name for file in written] == ["unit_dispatch.csv"]
     header, row = written[0].read_text().splitlines()
     assert header == ",".join(c.name for c in METADATA.tables["unit_dispatch"].columns)
-    assert row == "2019-01-01 01:00:00.000000,,,,0.3333333333333333,,N,a"
+    assert row == "2019-01-01 01:00:00.000000,,,,,0.3333333333333333,,,N,a"
 
 
 def test_csv_files_need_a_folder_that_can_be_written(path: Path) -> None:
@@ -221,3 +222,12 @@ def test_memory_gives_back_all_batches() -> None:
     sink.write("unit_dispatch", dispatch([2.0, 3.0]))
     assert sink.table("unit_dispatch")["power"].tolist() == [1.0, 2.0, 3.0]
     assert sink.table("market_meta") == {}
+
+
+def test_a_database_of_an_earlier_version_is_refused(path: Path) -> None:
+    open_sink(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("alter table unit_dispatch drop column revenue")
+    message = r"earlier version: its table 'unit_dispatch' has no revenue; run again"
+    with pytest.raises(ResultsError, match=message):
+        open_sink(path)

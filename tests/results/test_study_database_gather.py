@@ -11,11 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from study_folders import run_folder, write_json, write_record, write_step
 
 from assume_rl.errors import ResultsError
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
+from assume_rl.results.database import create_engine
 from assume_rl.results.gather import Gathered, gather
 from assume_rl.results.study_database import StudyDatabase, read, tidy
 from assume_rl.scenario.read import load_scenario
@@ -69,7 +71,7 @@ def test_metrics_are_those_of_the_tables(real: Path) -> None:
         rows = pd.read_sql("select * from unit_dispatch where unit <> 'demand'", connection)
 
     assert found["avg_price[EOM]"] == pytest.approx(prices["price"].mean())
-    profit = (rows["energy_cashflow"] - rows["energy_generation_costs"]).sum()
+    profit = (rows["revenue"] - rows["cost"]).sum()
     assert found["total_profit"] == pytest.approx(profit)
 
 
@@ -178,6 +180,27 @@ def test_a_database_of_a_later_version_is_told(tmp_path: Path, url: str) -> None
         connection.execute("alter table unit_dispatch add column colour text")
     with StudyDatabase(url) as database, pytest.raises(ResultsError, match="no column 'colour'"):
         database.collect(gather(folder))
+
+
+def test_a_database_of_an_earlier_version_is_refused(tmp_path: Path, url: str) -> None:
+    # GIVEN a step and a study that were written before there were columns of money to sum up
+    folder = run_folder(tmp_path)
+    with StudyDatabase(url) as database:
+        database.collect(gather(folder))
+    for place in (f"sqlite:///{folder / 'run' / 'results.db'}", url):
+        engine = create_engine(place)
+        with engine.begin() as connection:
+            for name in ("cost", "revenue"):
+                connection.execute(sa.text(f"alter table unit_dispatch drop column {name}"))
+        engine.dispose()
+    # THEN neither gives a profit of nothing
+    message = "earlier version: its table 'unit_dispatch' has no cost, revenue"
+    with pytest.raises(ResultsError, match=rf"results\.db' was written by an {message}"):
+        gather(folder)
+    with pytest.raises(ResultsError, match=message), StudyDatabase(url, patience=0):
+        pass
+    with pytest.raises(ResultsError, match=message):
+        read(url, "unit_dispatch")
 
 
 def test_a_step_that_left_no_tables_is_no_obstacle(tmp_path: Path, url: str) -> None:
