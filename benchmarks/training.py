@@ -53,7 +53,8 @@ def measure(scenario: Scenario, seed: int, engine: EngineName = "batch") -> Trai
         start = time.perf_counter()
         result = train(scenario, seed=seed, engine=engine, out=Path(folder) / "out")
         seconds = time.perf_counter() - start
-    reached = {share: time_to(share, result.episodes, result.last.best_reward) for share in SHARES}
+    best = None if result.last.share is None else result.last.best_reward
+    reached = {share: time_to(share, result.episodes, best) for share in SHARES}
     return Training(
         seconds, work.transitions, work.gradient_steps, result.last, result.best, reached
     )

@@ -27,7 +27,8 @@ def main(out: Path) -> None:
     print("average price:", *(f"{value:.2f}" for name, _, value in result.kpis if "avg" in name))
 
     found = evaluate(scenario, policies=policies, out=out / "evaluation", overwrite=True)
-    print(f"share of the exact best response: {found.evaluation.share:.1%}")
+    share = found.evaluation.share  # None where the best reward is too near to zero for one
+    print("share of the exact best response:", "-" if share is None else f"{share:.1%}")
 
 
 if __name__ == "__main__":

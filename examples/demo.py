@@ -22,6 +22,7 @@ from sqlalchemy import create_engine
 
 from assume_rl import TrainResult, load_scenario, train
 from assume_rl.cli.output import LineObserver, ProgressObserver
+from assume_rl.evaluation.gap import share_of_best
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
@@ -138,11 +139,13 @@ def report(console: Console, shown: Shown) -> None:
         "best response": float(shown.bounds.best.price.mean()),
     }
     best = shown.rewards["best response"]
+    scale = float(shown.bounds.best.reward.abs().sum())
     for name, reward in shown.rewards.items():
+        share = share_of_best(reward, best, scale)
         table.add_row(
             name,
             f"{reward:.2f}",
-            f"{reward / best:.1%}",
+            "-" if share is None else f"{share:.1%}",
             f"{shown.profits[name]:,.0f}",
             f"{prices[name]:.2f}",
         )
@@ -192,7 +195,8 @@ def draw_curve(axes: Axes, shown: Shown) -> None:
     axes.plot(shown.evaluated.episode, shown.evaluated.reward, "o-", color=BLUE, label="evaluation")
     axes.set(title="Learning curve", xlabel="training episodes", ylabel="reward of an episode")
     axes.set_xlim(first - 0.5, last + 0.5)
-    axes.set_ylim(min(0.0, *shown.training.reward), 1.12 * shown.rewards["best response"])
+    top = max(0.0, *shown.rewards.values())
+    axes.set_ylim(min(0.0, *shown.training.reward, *shown.rewards.values()), 1.12 * top or 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right", frameon=False)
 
@@ -235,7 +239,8 @@ def draw_prices(axes: Axes, shown: Shown) -> None:
     )
     axes.xaxis.set_major_formatter(DateFormatter("%a %d %b"))
     axes.set(title="Clearing price", ylabel="EUR/MWh", xlim=(shown.hours[0], shown.hours[-1]))
-    axes.set_ylim(0, 1.22 * float(max(best.max(), shown.learned_price.max())))
+    drawn = np.concatenate([best, before, shown.learned_price])
+    axes.set_ylim(min(0.0, drawn.min()), 1.22 * max(drawn.max(), 1.0))
     axes.legend(loc="upper center", ncols=3, frameon=False)
 
 

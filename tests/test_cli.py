@@ -1,6 +1,8 @@
 """The command line: one sentence for what the user can mend, and a thin skin over Python."""
 
+import io
 import json
+import math
 import pickle
 import shutil
 import sys
@@ -9,9 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from assume_rl import cli
+from assume_rl.cli.output import print_evaluation
+from assume_rl.evaluation.gap import NO_SHARE
+from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
+from assume_rl.experiments.scores import UnitScore
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SCENARIO = str(SCENARIOS / "single_learner")
@@ -206,6 +213,20 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     code, _, err = command("run", *CASE, "--policies", folder, "--overwrite")
     assert code == 2  # the policies lie in the folder that would be emptied
     assert last.is_dir()
+
+
+def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path) -> None:
+    """A plant that never sells is rewarded -0.647 of at best -0.2: not 323.5 % of anything."""
+    idle = UnitScore("learner", reward=-0.647, profit=0.0, regret=64.7, mean_bid=math.nan)
+    evaluation = Evaluation((idle,), (), -0.2, 12.0, 44.7, -0.2, 0.0)
+    console = Console(width=300, file=io.StringIO())
+    print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///results.db", evaluation, ()))
+    assert isinstance(console.file, io.StringIO)
+    out = console.file.getvalue()
+    assert "gap: reward 0.447, profit 45 EUR" in out
+    assert f"reached - ({NO_SHARE})" in out
+    assert "323.5" not in out
+    assert "nan" not in out
 
 
 def test_training_a_case_that_is_not_meant_for_it_warns(command: Command) -> None:

@@ -1,5 +1,6 @@
 """What the command line prints: tables and progress."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -9,12 +10,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import make_url
 
+from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
 from assume_rl.scenario.describe import Summary
+
+NONE = "-"  # a figure that has no value here
 
 
 class ProgressObserver:
@@ -141,7 +145,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{unit.reward:.3f}",
             f"{unit.profit:,.0f}",
             f"{unit.regret:,.0f}",
-            f"{unit.mean_bid:.2f}",
+            NONE if math.isnan(unit.mean_bid) else f"{unit.mean_bid:.2f}",
         )
     console.print(table)
     for price in evaluation.prices:
@@ -149,7 +153,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{price.market}: price {price.mean:.2f} EUR/MWh on average, "
             f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
         )
-    _print_share(console, evaluation)
+    _print_gap(console, evaluation)
     _print_place(console, result.folder, result.database)
 
 
@@ -157,15 +161,15 @@ def print_training(console: Console, result: TrainResult) -> None:
     """Print how good the last and the best policies are."""
     table = Table("policies", "reward", "profit EUR", "regret EUR", "of exact best response")
     for name, evaluation in (("last", result.last), ("best_reward", result.best)):
-        share = "" if evaluation.share is None else f"{evaluation.share:.1%}"
         table.add_row(
             name,
             f"{evaluation.reward:.3f}",
             f"{evaluation.profit:,.0f}",
             f"{evaluation.regret:,.0f}",
-            share,
+            _share(evaluation),
         )
     console.print(table)
+    _print_gap(console, result.last)
     for folder in result.policies:
         console.print(f"policies: {folder}", markup=False, highlight=False, soft_wrap=True)
     _print_place(console, result.folder, result.database)
@@ -175,12 +179,11 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
     """Print how good the policies of each seed are."""
     table = Table("seed", "last reward", "best reward", "last, of best response", "folder")
     for result in results:
-        share = "" if result.last.share is None else f"{result.last.share:.1%}"
         table.add_row(
             str(result.seed),
             f"{result.last.reward:.3f}",
             f"{result.best.reward:.3f}",
-            share,
+            _share(result.last),
             str(result.folder),
         )
     console.print(table)
@@ -189,16 +192,29 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
         f"last policies, {len(rewards)} seeds: median reward {median(rewards):.3f}, "
         f"{min(rewards):.3f} to {max(rewards):.3f}"
     )
+    if any(_share(result.last) == NONE for result in results):
+        console.print(f"{NONE}: {NO_SHARE}")
 
 
-def _print_share(console: Console, evaluation: Evaluation) -> None:
-    if evaluation.share is not None:
-        console.print(
-            f"exact best response: reward {evaluation.best_reward:.3f}, profit "
-            f"{evaluation.best_profit:,.0f} EUR; reached {evaluation.share:.1%}; marginal-cost "
-            f"bidding: reward {evaluation.truthful_reward:.3f}, profit "
-            f"{evaluation.truthful_profit:,.0f} EUR"
-        )
+def _print_gap(console: Console, evaluation: Evaluation) -> None:
+    """Print the exact best response, where it is known, and how far the bidder stays behind it."""
+    if evaluation.best_reward is None:
+        return
+    why = "" if evaluation.share is not None else f" ({NO_SHARE})"
+    console.print(
+        f"exact best response: reward {evaluation.best_reward:.3f}, profit "
+        f"{evaluation.best_profit:,.0f} EUR; gap: reward {evaluation.reward_gap:.3f}, profit "
+        f"{evaluation.profit_gap:,.0f} EUR; reached {_share(evaluation)}{why}; marginal-cost "
+        f"bidding: reward {evaluation.truthful_reward:.3f}, profit "
+        f"{evaluation.truthful_profit:,.0f} EUR"
+    )
+
+
+def _share(evaluation: Evaluation) -> str:
+    """Return the share of the best response as text; empty where the best response is unknown."""
+    if evaluation.best_reward is None:
+        return ""
+    return NONE if evaluation.share is None else f"{evaluation.share:.1%}"
 
 
 def _print_place(console: Console, folder: Path, database: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
 from assume_rl.experiments.bounds import single_plant_bounds
 from assume_rl.experiments.case import (
     Experiment,
@@ -35,6 +36,7 @@ class Evaluation:
     units: tuple[UnitScore, ...]
     prices: tuple[PriceStatistics, ...]
     best_reward: float | None  # exact best response of a single learner, where it is known
+    best_scale: float | None  # sum of its absolute rewards by auction
     best_profit: float | None  # EUR, of the bids with the best reward
     truthful_reward: float | None  # the same learner bidding its marginal cost
     truthful_profit: float | None  # EUR
@@ -55,9 +57,21 @@ class Evaluation:
         return sum(u.regret for u in self.units)
 
     @property
+    def reward_gap(self) -> float | None:
+        """Reward of the exact best response less the reward that was reached."""
+        return None if self.best_reward is None else self.best_reward - self.reward
+
+    @property
+    def profit_gap(self) -> float | None:
+        """Profit of the exact best response less the profit that was reached, EUR."""
+        return None if self.best_profit is None else self.best_profit - self.profit
+
+    @property
     def share(self) -> float | None:
-        """Share of the exact best-response reward that was reached."""
-        return self.reward / self.best_reward if self.best_reward else None
+        """Share of the exact best response's reward, where `share_of_best` gives it a meaning."""
+        if self.best_reward is None or self.best_scale is None:
+            return None
+        return share_of_best(self.reward, self.best_reward, self.best_scale)
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,7 @@ def score(
         unit_scores(experiment.memory),
         price_statistics(experiment.memory),
         best_reward=float(bounds.best.reward.sum()) if bounds else None,
+        best_scale=float(bounds.best.reward.abs().sum()) if bounds else None,
         best_profit=float(bounds.best.profit.sum()) if bounds else None,
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
@@ -134,6 +149,8 @@ def score(
         "reward": evaluation.reward,
         "profit": evaluation.profit,
         "regret": evaluation.regret,
-        "share_of_best_response": evaluation.share,
+        REWARD_GAP: evaluation.reward_gap,
+        PROFIT_GAP: evaluation.profit_gap,
+        SHARE: evaluation.share,
     }
     return evaluation

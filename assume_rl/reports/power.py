@@ -68,7 +68,8 @@ class MarketPower:
             found.append((operator, float(share), *self._margins(own), low, *shares))
         found.sort(key=lambda row: -float(str(row[1])))
         every = np.ones(len(self.owner), dtype=bool)
-        return [*found, ("all", 100.0, *self._margins(every), "", "", "")]
+        whole = 100.0 if total else np.nan
+        return [*found, ("all", whole, *self._margins(every), "", "", "")]
 
     def _margins(self, units: NDArray[np.bool_]) -> tuple[float, float]:
         """Lerner index and mark-up of some units, weighted by what they sold."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from assume_rl.errors import ConfigurationError, ResultsError, nearest
+from assume_rl.evaluation.gap import NO_SHARE, SHARE, is_undefined
 from assume_rl.results.study_reading import read
 from assume_rl.studies.place import Asked
 
@@ -47,13 +48,28 @@ def metric_values(
     states: dict[str, str] = dict(zip(runs["run_id"], runs["state"], strict=True))
     metrics = read(database, "metrics")
     metrics = metrics[metrics["run_id"].isin([run.id for run in wanted])]
+    gaps = _without_share(metrics) if metric == SHARE else frozenset()
+    if gaps and SHARE not in set(metrics["name"]):
+        raise ResultsError(f"no run has a metric '{SHARE}': {NO_SHARE}")
     step, found = _of_step(metrics, metric, step)
+    unshared = frozenset(run for run, name in gaps if name == step)
     figures = zip(found["run_id"], found["value"], strict=True)
     values = {run: float(value) for run, value in figures if states.get(run) == "finished"}
     every = {run.seed for run in wanted} if asked is None else set()
     designs = dict.fromkeys(run.design for run in wanted)
     told = _parameters(runs)
-    return step, tuple(_design(name, wanted, every, states, values, told) for name in designs)
+    return step, tuple(
+        _design(name, wanted, every, states, values, unshared, told) for name in designs
+    )
+
+
+def _without_share(metrics: pd.DataFrame) -> frozenset[tuple[str, str]]:
+    """Return the (run id, step) that know their gap to the best response, but have no share."""
+    return frozenset(
+        (str(run), str(step))
+        for (run, step), own in metrics.groupby(["run_id", "step"])
+        if is_undefined(dict(zip(own["name"], own["value"], strict=True)))
+    )
 
 
 def _of_study(runs: pd.DataFrame, study: str | None) -> pd.DataFrame:
@@ -114,12 +130,24 @@ def _design(
     every: set[int],
     states: Mapping[str, str],
     values: Mapping[str, float],
+    unshared: frozenset[str],
     told: Mapping[str, Mapping[str, object]],
 ) -> DesignValues:
-    """Values of one design; `every`: the seeds that it should have beside those of `wanted`."""
+    """Return the values of one design.
+
+    :param wanted: the runs that count, of all designs
+    :param every: seeds that the design should have beside those of `wanted`
+    :param states: by run id
+    :param values: by run id
+    :param unshared: ids of the runs whose share of the best response has no meaning
+    :param told: what tells each run's design from the others, by run id
+    """
     own = {run.seed: run.id for run in wanted if run.design == design}
     ids = {seed: run for seed, run in own.items() if math.isfinite(values.get(run, math.nan))}
-    missing = {seed: _why(own.get(seed), states) for seed in sorted((every | set(own)) - set(ids))}
+    missing = {
+        seed: _why(own.get(seed), states, unshared)
+        for seed in sorted((every | set(own)) - set(ids))
+    }
     parameters = next((told[run] for run in ids.values()), {})
     by_seed = {seed: values[run] for seed, run in ids.items()}
     return DesignValues(design, by_seed, ids, missing, parameters)
@@ -131,9 +159,11 @@ def _parameters(runs: pd.DataFrame) -> dict[str, Mapping[str, object]]:
     return {run: json.loads(text) if text else {} for run, text in pairs}
 
 
-def _why(run: str | None, states: Mapping[str, str]) -> str:
-    """Why a run gives no value."""
+def _why(run: str | None, states: Mapping[str, str], unshared: frozenset[str]) -> str:
+    """Return why a run gives no value."""
     if run is None:
         return "not run"
     state = states.get(run, "not in the database")
-    return "no value" if state == "finished" else state
+    if state != "finished":
+        return state
+    return f"no value: {NO_SHARE}" if run in unshared else "no value"

@@ -27,6 +27,11 @@ PROFITS = {CHEAP: 11_200.0, DEAR: 1_600.0}  # EUR, see the prices and volumes ab
 PAYMENTS = 17_500.0  # EUR
 MEAN_PAID = (10.0, 22.0, 3_500 / 110)  # EUR/MWh, if everybody is paid what it asks for
 PAYMENTS_AS_BID = 6_300.0  # EUR
+GAP = {
+    "reward_gap_to_best_response": 1.0,
+    "profit_gap_to_best_response": 500.0,
+    "share_of_best_response": 0.75,
+}
 EPISODES = ((False, 1, 1.0), (False, 2, 2.0), (True, 1, 3.0), (False, 3, 2.5), (True, 2, 4.0))
 
 
@@ -66,7 +71,7 @@ def write_manifest(folder: Path, **changes: object) -> None:
         "started": "2030-01-02T00:00:00+00:00",
         "state": "finished",
         "seconds": 1.5,
-        "evaluation": {"reward": 4.0, "share_of_best_response": 0.75, "profit": None},
+        "evaluation": {"reward": 4.0, "profit": None, **GAP},
         "final_hash": "f" * 64,
     }
     (folder / "manifest.json").write_text(json.dumps(content | changes))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hand_made_run import write_run
+from hand_made_run import GAP, write_run
 
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase
@@ -50,7 +50,7 @@ def write_study(
 def _write(folder: Path, design: str, seed: int, state: str, as_bid: str) -> Path:
     run = folder / "runs" / run_id(design, seed)
     step = {"name": "train", "kind": "train", "scenario": "toy", "case": "case"}
-    evaluation = {"reward": reward(design, seed), "share_of_best_response": 0.75}
+    evaluation = {"reward": reward(design, seed), **GAP}
     evaluation["profit"] = 1_000 * reward(design, seed)
     write_run(run / "train", as_bid=design == as_bid, seed=seed, evaluation=evaluation)
     record = {

@@ -1,5 +1,7 @@
 """Figures hold the numbers that they are given."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hand_made_run import (
     CHEAP,
     DEAR,
     DEMAND,
+    GAP,
     PAYMENTS,
     PRICES,
     PROFITS,
@@ -23,7 +26,8 @@ from assume_rl.reports.figures.profits import BARS, REST, largest
 from assume_rl.reports.figures.style import PALETTE, colours, line_looks, names_axis, patterns, text
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
-from assume_rl.reports.types import Chart, Figure
+from assume_rl.reports.sections.study import best_response_section
+from assume_rl.reports.types import Chart, Figure, Grid
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +108,16 @@ def test_bids_stand_over_costs(charts: dict[str, Chart]) -> None:
 def test_the_gap_is_what_is_missing_to_the_best_response(charts: dict[str, Chart]) -> None:
     (dots,) = charts["best-response-gap"].figure.data
     assert list(dots.x) == [25.0]
+
+
+def test_a_share_without_meaning_is_a_dash_and_the_gap_stays(tmp_path: Path) -> None:
+    """A best reward of -0.2 of which -0.647 was reached would be 323.5 %."""
+    figures = {**GAP, "reward": -0.647, "share_of_best_response": None}
+    source = open_source(write_run(tmp_path / "run", evaluation=figures))
+    (grid,) = best_response_section(source).items
+    assert isinstance(grid, Grid)
+    assert grid.rows[0][2:5] == (1.0, 500.0, "-")
+    assert "not above 1 %" in grid.caption
 
 
 def test_evaluations_and_training_are_curves_of_their_own(charts: dict[str, Chart]) -> None:

@@ -1,5 +1,7 @@
 """Market power of a market that was worked out by hand."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,11 @@ def power(tmp_path: Path) -> MarketPower:
     found = market_power(orders(open_source(write_run(tmp_path / "run")).recorded[0])[0])
     assert found is not None
     return found
+
+
+def test_without_sales_nobody_has_a_share(power: MarketPower) -> None:
+    nothing = replace(power, sold=0 * power.sold)
+    assert all(math.isnan(row[1]) for row in nothing.rows())  # type: ignore[arg-type]
 
 
 def test_lerner_index_is_weighted_by_sales(power: MarketPower) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hand_made_run import PROFITS, SIMULATION, write_manifest, write_run
+from hand_made_run import GAP, PROFITS, SIMULATION, write_manifest, write_run
 
 from assume_rl.errors import ResultsError
 from assume_rl.reports.opening import open_source
@@ -24,7 +24,7 @@ def test_an_output_folder_is_one_run(tmp_path: Path) -> None:
     figures = dict(source.metrics[["name", "value"]].itertuples(index=False))
     assert figures == {
         "reward": 4.0,
-        "share_of_best_response": 0.75,
+        **GAP,
         "avg_price[EOM]": 56.6,
         "total_profit": sum(PROFITS.values()),
     }

@@ -10,7 +10,8 @@ from made_up_rewards import Row, add_rows, rewards, write_rewards
 from scipy import stats
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.results.study_tables import RUNS
+from assume_rl.evaluation.gap import NO_SHARE, REWARD_GAP, SHARE
+from assume_rl.results.study_tables import METRICS, RUNS
 from assume_rl.studies.comparison import Comparison, compare
 from assume_rl.studies.comparison_table import comparison_table
 from assume_rl.studies.place import Asked, find_study
@@ -67,6 +68,27 @@ def test_pairs_do_not_depend_on_the_order_of_rows(file: Path, tmp_path: Path) ->
     again = compare(write_rewards(tmp_path / "other.db", shuffled), "reward", baseline="uniform")
     assert again == first
     assert first.designs[1].contrast.seeds == tuple(range(0, 80, 8))
+
+
+def with_gaps(url: str, runs: tuple[str, ...]) -> str:
+    """Add the gap to the best response of some runs of the step `train`."""
+    gap = {"step": "train", "name": REWARD_GAP, "value": 0.447}
+    add_rows(url, METRICS, [{"run_id": run, **gap} for run in runs])
+    return url
+
+
+def test_a_share_without_meaning_is_no_value_and_says_why(file: Path) -> None:
+    rows = [(d, s, None if (d, s) == ("bid", 7) else v) for d, s, v in rewards()]
+    url = with_gaps(write_rewards(file, rows, metric=SHARE), ("s-bid-7", "s-bid-8"))
+    found = compare(url, SHARE)
+    assert by_design(found)["bid"].runs.missing == {7: f"no value: {NO_SHARE}"}
+    assert f"design 'bid' lacks seed 7: no value: {NO_SHARE}" in found.notes
+
+
+def test_shares_of_which_none_has_a_meaning_are_an_error_that_says_why(file: Path) -> None:
+    url = with_gaps(write_rewards(file, rewards()), ("s-bid-7",))
+    with pytest.raises(ResultsError, match=f"no run has a metric '{SHARE}': {NO_SHARE}"):
+        compare(url, SHARE)
 
 
 def test_missing_seeds_are_named_and_left_out(file: Path) -> None:

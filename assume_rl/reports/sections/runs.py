@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from assume_rl.evaluation.gap import PROFIT_GAP
 from assume_rl.reports.sections.mean_paid import mean_paid
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Grid, RunInfo, Section
@@ -10,6 +11,7 @@ FIGURED = 8  # runs whose key figures stand side by side
 UNITS = {
     "profit": "EUR",
     "regret": "EUR",
+    PROFIT_GAP: "EUR",
     "avg_price": "EUR/MWh",
     "total_cost": "EUR",
     "total_volume": "MWh",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from assume_rl.errors import AssumeRlError
+from assume_rl.evaluation.gap import NO_SHARE, PROFIT_GAP, REWARD_GAP, SHARE
 from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_to_best
 from assume_rl.reports.figures.learning import DRAWN as LINES
 from assume_rl.reports.figures.profiles import performance_profiles
@@ -17,7 +18,7 @@ from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
 from assume_rl.studies.comparison import Comparison, compare
 
 COLUMNS = ("design", "runs", "IQM", "low", "high", "median", "lowest", "highest", "run ids")
-BEST = "share_of_best_response"
+GAP_COLUMNS = ("design", "step", "gap in reward", "gap in EUR", "share of best reward", "run ids")
 SAME = 1e-9  # relative; sums may differ in their last digits
 PROFITS = ("profit", "total_profit")  # of learned bidders or, where there are none, of all plants
 
@@ -38,29 +39,51 @@ def comparison_section(source: Source) -> Section:
 
 
 def best_response_section(source: Source) -> Section:
-    """How far runs are from what a single learner could have earned at best, where it is known."""
+    """Show how far runs stay behind what a single learner could have earned, where it is known."""
     title = "Gap to the exact best response"
-    known = source.metrics[source.metrics["name"] == BEST]
+    known = _gaps(source)
     if known.empty:
         reason = "known only of one learning plant in one market, without ramps or start costs"
         return Section(title, (Omitted(title, source.missing(reason)),))
     names = {run.run_id: run.design or source.title for run in source.runs}
-    steps = list(dict.fromkeys(known["step"]))
+    several = known["step"].nunique() > 1
+    shared = known[known[SHARE].notna()]
     shares = [
-        (names[run_id] + (f", step {step}" if len(steps) > 1 else ""), run_id, value)
-        for run_id, step, value in known[["run_id", "step", "value"]].itertuples(index=False)
+        (names[run] + (f", step {step}" if several else ""), run, share)
+        for run, step, share in shared[["run_id", "step", SHARE]].itertuples(index=False)
     ]
-    order = list(names)
-    shares.sort(key=lambda row: order.index(row[1]))
-    chart = Chart(
-        title,
-        gaps_to_best(shares),
-        f"1 less {BEST}: the share that the run missed of the reward of the exact best response to "
-        "everybody else's orders, auction by auction.",
-        tuple(dict.fromkeys(known["run_id"])),
-        "best-response-gap",
+    items: list[Item] = []
+    if shares:
+        chart = Chart(
+            title,
+            gaps_to_best(shares),
+            f"1 less {SHARE}: the share that the run missed of the reward of the exact best "
+            "response to everybody else's orders, auction by auction.",
+            tuple(dict.fromkeys(shared["run_id"])),
+            "best-response-gap",
+        )
+        items.append(chart)
+    rows = [
+        (names[run], step, reward, profit, "-" if math.isnan(share) else f"{share:.1%}", run)
+        for run, step, reward, profit, share in known[
+            ["run_id", "step", REWARD_GAP, PROFIT_GAP, SHARE]
+        ].itertuples(index=False)
+    ]
+    why = f" No share (-) where {NO_SHARE}." if len(shares) < len(rows) else ""
+    caption = f"Exact best response less what the run reached.{why}"
+    return Section(title, (*items, Grid("" if shares else title, GAP_COLUMNS, rows, caption)))
+
+
+def _gaps(source: Source) -> pd.DataFrame:
+    """Return a row per run and step that has a gap or a share, in the order of the runs."""
+    figures = [REWARD_GAP, PROFIT_GAP, SHARE]
+    found = source.metrics[source.metrics["name"].isin(figures)]
+    wide = found.pivot_table(
+        index=["run_id", "step"], columns="name", values="value", aggfunc="first", sort=False
     )
-    return Section(title, (chart,))
+    table = wide.reindex(columns=figures).reset_index()
+    order = [run.run_id for run in source.runs]
+    return table.sort_values("run_id", key=lambda ids: ids.map(order.index), kind="stable")
 
 
 def _of_policies(name: str) -> bool:
