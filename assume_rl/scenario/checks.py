@@ -13,8 +13,8 @@ from assume_rl.scenario.plan import market_problems
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
 from assume_rl.scenario.strategies import Strategies, find_strategy
+from assume_rl.scenario.tables.rows import BIDDING, Plant, Unit
 from assume_rl.scenario.types import Scenario
-from assume_rl.scenario.units import BIDDING, Plant, Unit
 
 PLANNED_RULES = (
     "complex_clearing",

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from assume_rl.core.types import Block, DemandParams, Fleet, Profiles, ThermalParams
 from assume_rl.scenario.forecasts import market_forecasts
+from assume_rl.scenario.tables.rows import Demand, Plant, Unit
 from assume_rl.scenario.types import Scenario
-from assume_rl.scenario.units import Demand, Plant, Unit
 
 
 def units_of(scenario: Scenario) -> tuple[Unit, ...]:

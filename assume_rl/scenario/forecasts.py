@@ -13,8 +13,8 @@ from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
 from assume_rl.core.types import Forecasts, Profiles
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell
+from assume_rl.scenario.tables.rows import FORECAST, Unit
 from assume_rl.scenario.types import Scenario
-from assume_rl.scenario.units import FORECAST, Unit
 
 METRICS = ("price", "residual_load")
 UNREAD_METRICS = ("congestion_signal", "renewable_utilisation")

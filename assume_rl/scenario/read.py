@@ -19,8 +19,8 @@ from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.series import read_all_series
 from assume_rl.scenario.table_overrides import with_overrides
+from assume_rl.scenario.tables.rows import Demand, Plant, read_units
 from assume_rl.scenario.types import Scenario, Series
-from assume_rl.scenario.units import Demand, Plant, read_units
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {

@@ -9,9 +9,9 @@ from assume_rl.errors import nearest
 from assume_rl.scenario.files import optional_file
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.tables.rows import Demand, Plant, Unit
 from assume_rl.scenario.timeseries import read_series
 from assume_rl.scenario.types import Series
-from assume_rl.scenario.units import Demand, Plant, Unit
 
 
 def read_all_series(

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, explain
+from assume_rl.scenario.tables.rows import BIDDING, FORECAST, Demand, Unit
 from assume_rl.scenario.types import Scenario
-from assume_rl.scenario.units import BIDDING, FORECAST, Demand, Unit
 
 SCALE = "scale"
 LABELLED = {BIDDING: "bidding", FORECAST: "forecast"}  # prefix of columns: field of a unit

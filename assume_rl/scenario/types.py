@@ -12,7 +12,7 @@ from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.core.types import Fleet, Profiles, Tick
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import StudyCase
-from assume_rl.scenario.units import Demand, Plant
+from assume_rl.scenario.tables.rows import Demand, Plant
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import Market, Product, StrategyParams, StudyCase
-from assume_rl.scenario.units import Demand, Plant
+from assume_rl.scenario.tables.rows import Demand, Plant
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
 MODELS = (StudyCase, Market, Product, StrategyParams, LearningConfig, Plant, Demand)

@@ -1,0 +1,1 @@
+"""Unit tables: one file per unit kind."""
