@@ -12,7 +12,7 @@ TEN = Path(__file__).parents[1] / "scenarios" / "ten_learners"
 def learners(count: int, case: str = "base") -> Scenario:
     """The ten learners' scenario with `count` of them; demand and the other plants grow alike."""
     scenario = load_scenario(TEN, case)
-    plants = scenario.plants
+    plants = scenario.of("power_plant")
     learning = [p for p in plants if p.bidding["EOM"].endswith("_learning")]
     fixed = [p for p in plants if p not in learning]
     copies = [
@@ -22,4 +22,4 @@ def learners(count: int, case: str = "base") -> Scenario:
     share = count / len(learning)
     grown = [p.model_copy(update={"max_power": p.max_power * share}) for p in fixed]
     series = replace(scenario.series, demand=scenario.series.demand * share)
-    return replace(scenario, plants=(*grown, *copies), series=series)
+    return replace(scenario.with_units("power_plant", [*grown, *copies]), series=series)

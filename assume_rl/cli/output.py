@@ -104,7 +104,9 @@ def print_summary(console: Console, summary: Summary) -> None:
         f"{summary.name}, case {summary.case}: {summary.start} to {summary.end}, "
         f"{summary.steps} steps of {summary.step}"
     )
-    units = ", ".join(f"{count} {technology}" for technology, count in summary.units.items())
+    units = ", ".join(
+        f"{count} {label}{'' if count == 1 else 's'}" for label, count in summary.units.items()
+    )
     learners = ", ".join(summary.learners) or "none"
     console.print(f"units: {units}; operators: {len(summary.operators)}", highlight=False)
     console.print(f"learning bidders: {learners}", highlight=False)

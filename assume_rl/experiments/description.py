@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.types import Scenario
 
 
@@ -28,8 +29,18 @@ def description(
 
 def data_digest(scenario: Scenario) -> str:
     """Hash of a study case's units and time series: what its configuration does not tell."""
-    digest = hashlib.sha256(repr((scenario.plants, scenario.demands)).encode())
+    digest = hashlib.sha256(repr(_units(scenario)).encode())
     series = scenario.series
     for frame in (series.demand, series.availability, series.fuel_prices, series.forecasts):
         digest.update(repr(list(frame.columns)).encode() + frame.to_numpy(float).tobytes())
     return digest.hexdigest()
+
+
+def _units(scenario: Scenario) -> tuple[object, ...]:
+    """Units of all kinds: those that every scenario has, and the others by name where it has any.
+
+    A kind that a scenario does not have leaves its hash as it is.
+    """
+    always = (scenario.of(name) for name, table in UNIT_TABLES.items() if table.required)
+    others = ((n, scenario.of(n)) for n, table in UNIT_TABLES.items() if not table.required)
+    return (*always, *((name, units) for name, units in others if units))

@@ -3,11 +3,15 @@
 Rows are filtered, joined and summed up in SQL, so that a long run stays small in memory.
 """
 
+from typing import Any
+
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Subquery
 
 from assume_rl.reports.rows import Recorded
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import UnitTable
 
 SAME_PRICE = 1e-6  # EUR/MWh; a mean of equal prices may differ in its last digits
 UNKNOWN = "unknown"  # technology of a unit that no table of units has
@@ -48,10 +52,10 @@ def paid_as_bid(recorded: Recorded) -> dict[str, bool]:
 def units(recorded: Recorded) -> pd.DataFrame:
     """`unit`, `technology`, `operator` and `demand` (whether it buys), a row per known unit."""
     parts = []
-    for table, demand in (("power_plant_meta", False), ("demand_meta", True)):
-        rows = recorded.rows(table, "index", "technology", "unit_operator").c
+    for table in _kinds(recorded):
+        rows = recorded.rows(table.meta_table, "index", "technology", "unit_operator").c
         found = recorded.frame(sa.select(rows["index"], rows.technology, rows.unit_operator))
-        parts.append(found.assign(demand=demand))
+        parts.append(found.assign(demand=not table.sells))
     names = {"index": "unit", "unit_operator": "operator"}
     return pd.concat(parts, ignore_index=True).rename(columns=names)
 
@@ -106,11 +110,16 @@ def earnings(recorded: Recorded) -> pd.DataFrame:
     return recorded.frame(query.group_by(rows.unit).order_by(rows.unit))
 
 
+def _kinds(recorded: Recorded) -> list[UnitTable[Any]]:
+    """Unit kinds that the database knows; one of an older version may lack some."""
+    return [kind for kind in UNIT_TABLES.values() if kind.meta_table in recorded.present]
+
+
 def _technologies(recorded: Recorded) -> Subquery:
     """Technology by unit."""
     parts = []
-    for table in ("power_plant_meta", "demand_meta"):
-        rows = recorded.rows(table, "index", "technology").c
+    for table in _kinds(recorded):
+        rows = recorded.rows(table.meta_table, "index", "technology").c
         parts.append(sa.select(rows["index"].label("unit"), rows.technology))
     return sa.union_all(*parts).subquery()
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_columns
-from assume_rl.results.study_tables import COLLECTED, study_column, study_name
+from assume_rl.results.study_tables import collected, study_column, study_name
 from assume_rl.results.tables import METADATA
 
 Row = tuple[Any, ...]
@@ -69,7 +69,7 @@ def step_rows(run_id: str, step: str, database: Path) -> Generator[Rows]:
 def present(connection: sqlite3.Connection) -> list[str]:
     """Those of the collected tables that a step's database has."""
     found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    return [name for name in COLLECTED if name in found]
+    return [name for name in collected() if name in found]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:

@@ -91,18 +91,22 @@ def study_column(table: str, name: str) -> Column[object]:
     return tables.column_of(tables.table_of(table), name)
 
 
-def _side_by_side(source: Table) -> None:
-    """A result table as studies have it."""
+def side_by_side(source: Table) -> None:
+    """Add a result table as studies have it: with `run_id` and `step` in front."""
     own = [Column(study_name(c.name), c.type, comment=c.comment) for c in source.columns]
-    Table(source.name, STUDY, _run(), _step(), *own)
+    _indexed(Table(source.name, STUDY, _run(), _step(), *own))
 
 
-# Tables whose rows are copied from the databases of the steps.
-COLLECTED = tuple(name for name in tables.METADATA.tables if name not in NOT_COLLECTED)
+def _indexed(table: Table) -> None:
+    Index(f"{table.name}_run_id", table.columns["run_id"])
 
-for name in COLLECTED:
-    _side_by_side(tables.table_of(name))
 
-for table in STUDY.tables.values():
-    if table is not RUNS:
-        Index(f"{table.name}_run_id", table.columns["run_id"])
+def collected() -> list[str]:
+    """Return the tables whose rows are copied from the databases of the steps."""
+    return [name for name in tables.METADATA.tables if name not in NOT_COLLECTED]
+
+
+for _own in (METRICS, EPISODES):
+    _indexed(_own)
+for _name in collected():
+    side_by_side(tables.table_of(_name))

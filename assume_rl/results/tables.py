@@ -1,8 +1,8 @@
 """Result tables: their columns, types and units of measure, in one place.
 
 Names and columns are those that users of the field know. Every table has `simulation`, so that
-runs can share a database. Power is MW (supply > 0, demand < 0), prices EUR/MWh, money EUR; a
-column's `comment` says what its name does not.
+runs can share a database. `unit_tables` adds those that describe units. Power is MW (supply > 0,
+demand < 0), prices EUR/MWh, money EUR; a column's `comment` says what its name does not.
 """
 
 import re
@@ -95,31 +95,6 @@ _table(
     _number("revenue", "EUR of what was sold (> 0) or bought (< 0) for this step"),
     _number("total_costs", "EUR"),
     _text("unit"),
-)
-_table(
-    "power_plant_meta",
-    _text("index", "unit id"),
-    _text("technology"),
-    _text("unit_operator"),
-    _text("node"),
-    _number("max_power", "MW"),
-    _number("min_power", "MW"),
-    _number("emission_factor", "t CO2 per MWh thermal"),
-    _number("efficiency"),
-    _text("fuel_type"),
-    _number("max_heat_extraction", "MW"),
-    _number("hot_start_cost", "EUR per start"),
-    _number("warm_start_cost", "EUR per start"),
-    _number("cold_start_cost", "EUR per start"),
-)
-_table(
-    "demand_meta",
-    _text("index", "unit id"),
-    _number("max_power", "MW, negative"),
-    _number("min_power", "MW, negative"),
-    _text("technology"),
-    _text("unit_operator"),
-    _text("node"),
 )
 _table(
     "marginal_costs",

@@ -1,8 +1,8 @@
 """What can only be judged once everything is read: names that must fit each other."""
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.core.clearing import RULES
@@ -13,7 +13,8 @@ from assume_rl.scenario.plan import market_problems
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
 from assume_rl.scenario.strategies import Strategies, find_strategy
-from assume_rl.scenario.tables.rows import BIDDING, Plant, Unit
+from assume_rl.scenario.tables.base import Unit, UnitTable
+from assume_rl.scenario.tables.read import BIDDING
 from assume_rl.scenario.types import Scenario
 
 PLANNED_RULES = (
@@ -78,29 +79,34 @@ def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_ids(scenario: Scenario, problems: Problems) -> None:
-    counts = Counter(unit.id for unit in (*scenario.plants, *scenario.demands))
-    for name in (name for name, count in counts.items() if count > 1):
-        file = scenario.config.demand_units or ""
-        problems.error(cell(file, name), "is also the name of a power plant")
+    """Names are unique over all tables; within a table that is checked when it is read."""
+    labels: dict[str, list[str]] = {}
+    for table, unit in scenario.each():
+        labels.setdefault(unit.id, []).append(table.label)
+        if len(found := labels[unit.id]) > 1:
+            file = scenario.config.file(table.file) or ""
+            kinds = f"{', '.join(found[:-1])} and {found[-1]}"
+            problems.error(cell(file, unit.id), f"the name belongs to several units: {kinds}")
 
 
-def _units(scenario: Scenario) -> Iterable[tuple[str, str, Unit]]:
-    """(file, technology block, unit) of every unit."""
-    config = scenario.config
-    yield from ((config.powerplant_units or "", "thermal", unit) for unit in scenario.plants)
-    yield from ((config.demand_units or "", "demand", unit) for unit in scenario.demands)
+def _units(scenario: Scenario) -> Iterable[tuple[str, UnitTable[Any], Unit]]:
+    """(file, kind, unit) of every unit."""
+    for table, unit in scenario.each():
+        yield scenario.config.file(table.file) or "", table, unit
 
 
 def _check_strategies(scenario: Scenario, problems: Problems) -> Strategies:
     """Strategies by name, as far as they exist; cells that name none that fits are noted."""
     found: dict[str, Strategy] = {}
-    for file, block, unit in _units(scenario):
+    for file, table, unit in _units(scenario):
         if not unit.bidding:
             problems.warn(cell(file, unit.id), "takes part in no market")
+        for column, concern in unit.concerns().items():
+            problems.warn(cell(file, unit.id, column), concern)
         for market, name in unit.bidding.items():
             where = cell(file, unit.id, f"{BIDDING}{market}")
             try:
-                strategy = find_strategy(name, block, scenario)
+                strategy = find_strategy(name, table.technology, scenario)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
                 # Nothing is asked of a strategy for a market that does not exist.
@@ -117,10 +123,9 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
     if prices.columns.empty:
         return
     users: dict[str, list[str]] = {}
-    for plant in scenario.plants:
-        users.setdefault(plant.fuel_type, []).append(plant.id)
-        if plant.emission_factor > 0:
-            users.setdefault("co2", []).append(plant.id)
+    for table, unit in scenario.each():
+        for fuel in table.fuels(unit):
+            users.setdefault(fuel, []).append(unit.id)
     for fuel in (fuel for fuel in users if fuel not in prices):
         hint = nearest(fuel, map(str, prices.columns))
         problems.warn(
@@ -144,7 +149,10 @@ def _check_policies(scenario: Scenario, strategies: Strategies, problems: Proble
 def _check_sides(scenario: Scenario, problems: Problems) -> None:
     """A market needs somebody who sells and somebody who buys."""
     where = f"{CONFIG_FILE}, {scenario.case}.markets_config"
-    sides = {"sells": scenario.plants, "buys": scenario.demands}
+    sides = {
+        "sells": [unit for table, unit in scenario.each() if table.sells],
+        "buys": [unit for table, unit in scenario.each() if table.buys],
+    }
     for side, units in sides.items():
         if not any(m in unit.bidding for unit in units for m in scenario.config.markets_config):
             problems.error(
@@ -157,10 +165,10 @@ def _check_sides(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_learning(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
-    learners = [(file, u) for file, _, u in _units(scenario) if _learns(u, strategies)]
-    for file, unit in learners:
-        if isinstance(unit, Plant) and unit.max_power == 0:
-            problems.error(cell(file, unit.id, "max_power"), "is 0, but a learner must have power")
+    learners = [(f, t, u) for f, t, u in _units(scenario) if _learns(u, strategies)]
+    for file, table, unit in learners:
+        if getattr(unit, table.power) == 0:
+            problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
         markets = [m for m, name in unit.bidding.items() if _is_learned(name, strategies)]
         if len(markets) > 1:
             what = f"learns in the markets {some(markets)}, but a unit can learn in one market only"

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable
 from itertools import pairwise
-from math import ceil
 from typing import Any, TypeVar, cast
 
 import torch
@@ -11,9 +10,10 @@ from torch import Tensor
 
 from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.core.types import Auction, Fleet, Tick
-from assume_rl.scenario.fleet import build_fleet, build_profiles, units_of
+from assume_rl.scenario.fleet import build_fleet, build_profiles
 from assume_rl.scenario.plan import auction_plan, steps_of
 from assume_rl.scenario.strategies import create_strategy
+from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.types import Compiled, MarketSpec, OperatorSpec, Participant, Scenario
 
 __all__ = [
@@ -31,7 +31,7 @@ T = TypeVar("T")
 def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> Compiled:
     """Tensors (on `device`), operators, markets and auction plan of `scenario`."""
     fleet = build_fleet(scenario)
-    names = dict.fromkeys(n for unit in units_of(scenario) for n in _strategy_names(scenario, unit))
+    names = dict.fromkeys(n for unit in scenario.units for n in _strategy_names(scenario, unit))
     strategies = {name: create_strategy(name, scenario) for name in names}
     plan = auction_plan(scenario.config)
     return Compiled(
@@ -57,7 +57,7 @@ def _strategy_names(scenario: Scenario, unit: Any) -> list[str]:
 def _learners(scenario: Scenario, strategies: dict[str, Strategy]) -> tuple[str, ...]:
     return tuple(
         unit.id
-        for unit in units_of(scenario)
+        for unit in scenario.units
         if any(strategies[name].act_size > 0 for name in _strategy_names(scenario, unit))
     )
 
@@ -82,7 +82,7 @@ def _operators(
 ) -> tuple[OperatorSpec, ...]:
     """Unit operators in order of first appearance, each with its units in fleet order."""
     owned: dict[str, list[int]] = {}
-    for index, unit in enumerate(units_of(scenario)):
+    for index, unit in enumerate(scenario.units):
         owned.setdefault(unit.unit_operator, []).append(index)
     return tuple(
         OperatorSpec(name, tuple(units), _participants(scenario, fleet, units, strategies))
@@ -94,7 +94,7 @@ def _participants(
     scenario: Scenario, fleet: Fleet, units: list[int], strategies: dict[str, Strategy]
 ) -> dict[str, tuple[Participant, ...]]:
     """By market, an operator's units grouped by technology and strategy."""
-    rows = units_of(scenario)
+    rows = scenario.units
     grouped: dict[str, dict[tuple[int, str], list[int]]] = {}
     for market in scenario.config.markets_config:
         for index in (i for i in units if market in rows[i].bidding):
@@ -109,16 +109,11 @@ def _participants(
 
 
 def _lookback(scenario: Scenario, strategies: Iterable[Strategy], plan: tuple[Tick, ...]) -> int:
-    """Steps of the past that are looked back on: by a strategy, or by the next execution.
-
-    Minimum times only count where somebody asks how long a unit has been running.
-    """
+    """Steps of the past that are looked back on: by a strategy, or by the next execution."""
     used = list(strategies)
-    timed = any(s.needs_operating_time for s in used) or any(
-        plant.ramp_up or plant.ramp_down for plant in scenario.plants
-    )
-    times = [t for p in scenario.plants for t in (p.min_operating_time, p.min_down_time)]
-    executed = max([1, *_clearing_gaps(plan)]) + (ceil(max([1.0, *times])) if timed else 0)
+    timed = any(s.needs_operating_time for s in used)
+    memory = [table.memory(scenario.of(name), timed) for name, table in UNIT_TABLES.items()]
+    executed = max([1, *_clearing_gaps(plan)]) + max(memory)
     return max([executed, *(strategy.foresight for strategy in used)]) + 1
 
 

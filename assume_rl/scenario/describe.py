@@ -1,5 +1,6 @@
 """What was understood of a scenario, as plain data for people: `assume-rl validate`."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,7 +31,7 @@ class Summary:
     end: datetime
     step: timedelta
     steps: int
-    units: dict[str, int]  # by technology
+    units: dict[str, int]  # by kind, as messages call it
     operators: tuple[str, ...]
     learners: tuple[str, ...]
     markets: tuple[MarketSummary, ...]
@@ -47,7 +48,7 @@ def describe(compiled: Compiled) -> Summary:
         end=scenario.index[-1].to_pydatetime(),
         step=scenario.step,
         steps=compiled.steps,
-        units={block.technology: block.stop - block.start for block in compiled.fleet.blocks},
+        units=dict(Counter(table.label for table, _ in scenario.each())),
         operators=tuple(operator.name for operator in compiled.operators),
         learners=compiled.learners,
         markets=tuple(_market(compiled, market.name) for market in compiled.markets),
@@ -65,8 +66,8 @@ def _market(compiled: Compiled, name: str) -> MarketSummary:
         mechanism=scenario.config.markets_config[name].market_mechanism,
         auctions=len(auctions),
         products=len(auctions[0].first),
-        sellers=sum(name in unit.bidding for unit in scenario.plants),
-        buyers=sum(name in unit.bidding for unit in scenario.demands),
+        sellers=sum(table.sells and name in unit.bidding for table, unit in scenario.each()),
+        buyers=sum(table.buys and name in unit.bidding for table, unit in scenario.each()),
         first_delivery=scenario.start + start * scenario.step,
         last_delivery=scenario.start + end * scenario.step,
     )

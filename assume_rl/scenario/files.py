@@ -9,13 +9,12 @@ from assume_rl.scenario.schema import StudyCase
 
 def required_file(folder: Path, config: StudyCase, key: str) -> Path:
     """Path of a required file; the usual name where the study case switches it off."""
-    file: str | None = getattr(config, key)
-    return folder / (file or str(StudyCase.model_fields[key].default))
+    return folder / (config.file(key) or f"{key}.csv")
 
 
 def optional_file(folder: Path, config: StudyCase, key: str, problems: Problems) -> Path | None:
     """Path of an optional file that exists; one that the study case names must exist."""
-    file: str | None = getattr(config, key)
+    file = config.file(key)
     if file is None:
         return None
     path = folder / file

@@ -13,7 +13,8 @@ from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
 from assume_rl.core.types import Forecasts, Profiles
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell
-from assume_rl.scenario.tables.rows import FORECAST, Unit
+from assume_rl.scenario.tables.base import Unit
+from assume_rl.scenario.tables.read import FORECAST
 from assume_rl.scenario.types import Scenario
 
 METRICS = ("price", "residual_load")
@@ -42,13 +43,10 @@ def _choices(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     config = scenario.config
     for key, algorithm in config.forecast_algorithms.items():
         yield f"config.yaml, {scenario.case}.forecast_algorithms.{key}", key, algorithm
-    for file, units in (
-        (config.powerplant_units, scenario.plants),
-        (config.demand_units, scenario.demands),
-    ):
-        for unit in units:
-            for key, algorithm in unit.forecast.items():
-                yield cell(file or "", unit.id, f"{FORECAST}{key}"), key, algorithm
+    for table, unit in scenario.each():
+        for key, algorithm in unit.forecast.items():
+            file = config.file(table.file) or ""
+            yield cell(file, unit.id, f"{FORECAST}{key}"), key, algorithm
 
 
 def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> None:
@@ -69,8 +67,7 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
 
 def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> Forecasts:
     """Forecasts of every unit for one market: a row for each choice of algorithms in use."""
-    units = (*scenario.plants, *scenario.demands)
-    chosen = [tuple(_algorithm(scenario, unit, metric) for metric in METRICS) for unit in units]
+    chosen = [tuple(_algorithm(scenario, u, metric) for metric in METRICS) for u in scenario.units]
     rows = list(dict.fromkeys(chosen))
     price = {a: _price(scenario, market, profiles, a) for a in {row[0] for row in rows}}
     load = {a: _residual_load(scenario, market, profiles, a) for a in {row[1] for row in rows}}
@@ -96,10 +93,12 @@ def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) 
     given = _given(scenario, f"price_{market}")
     if given is not None:
         return given
-    demand, plants, _ = _market(scenario, market, profiles)
+    demand, buyers = _demand(scenario, market, profiles)
     if algorithm == "price_keep_given":
         return torch.full_like(demand, GIVEN_PRICES.get(market, 0.0))
-    scarcity = max((d.price for d in scenario.demands if market in d.bidding), default=0.0)
+    plants = _members(scenario, market, "supply")
+    worth = profiles.marginal_cost[:, buyers]
+    scarcity = float(worth.max()) if buyers else 0.0
     cost, available = profiles.marginal_cost[:, plants], profiles.capacity[:, plants]
     return merit_order_price(cost, available, demand, scarcity)
 
@@ -109,9 +108,12 @@ def _residual_load(scenario: Scenario, market: str, profiles: Profiles, algorith
     given = _given(scenario, f"residual_load_{market}")
     if given is not None:
         return given
-    demand, _, renewable = _market(scenario, market, profiles)
+    demand, _ = _demand(scenario, market, profiles)
     if algorithm == "residual_load_keep_given":
         return torch.zeros_like(demand)
+    units = scenario.units
+    supply = _members(scenario, market, "supply")
+    renewable = [i for i in supply if RENEWABLE.search(units[i].technology)]
     return residual_load(demand, profiles.capacity[:, renewable])
 
 
@@ -120,12 +122,13 @@ def _given(scenario: Scenario, column: str) -> Tensor | None:
     return torch.tensor(table[column].to_numpy()) if column in table else None
 
 
-def _market(
-    scenario: Scenario, market: str, profiles: Profiles
-) -> tuple[Tensor, list[int], list[int]]:
-    """Demand (step), MW, and the indices of the plants and renewable plants of a market."""
-    plants = [i for i, p in enumerate(scenario.plants) if market in p.bidding]
-    renewable = [i for i in plants if RENEWABLE.search(scenario.plants[i].technology)]
-    first = len(scenario.plants)
-    buyers = [first + i for i, d in enumerate(scenario.demands) if market in d.bidding]
-    return -profiles.capacity[:, buyers].sum(-1), plants, renewable
+def _demand(scenario: Scenario, market: str, profiles: Profiles) -> tuple[Tensor, list[int]]:
+    """Demand (step), MW, positive, and the indices of the units that have it."""
+    buyers = _members(scenario, market, "demand")
+    return -profiles.capacity[:, buyers].sum(-1), buyers
+
+
+def _members(scenario: Scenario, market: str, role: str) -> list[int]:
+    """Indices into the fleet of a market's units whose kind has this role in forecasts."""
+    each = enumerate(scenario.each())
+    return [i for i, (table, unit) in each if table.forecast == role and market in unit.bidding]

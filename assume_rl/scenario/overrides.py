@@ -19,7 +19,7 @@ from typing import Any
 from assume_rl.errors import nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.schema import Market, StrategyParams, StudyCase
+from assume_rl.scenario.schema import Market, StrategyParams, StudyCase, known_keys
 from assume_rl.scenario.yaml_file import read_value
 
 TABLES = ("units", "fuel_prices", "demand", "availability")
@@ -83,7 +83,7 @@ def override_setting(
 ) -> dict[str, Any]:
     """`settings` with the value at dotted `key` replaced; validation judges the last part."""
     head, *rest = key.split(".")
-    if head not in settings and head not in StudyCase.model_fields:
+    if head not in settings and head not in known_keys():
         name = f" '{head}'" if rest else ""
         problems.error(f"override {key}", f"unknown key{name}; {_suggestion(head, settings)}")
         return settings
@@ -120,7 +120,7 @@ def _suggestion(head: str, settings: Mapping[str, Any]) -> str:
     """The nearest key, with its section where that was left out."""
     places = _places(settings)
     close = difflib.get_close_matches(head, places, n=1)
-    return f"did you mean '{places[close[0]]}'?" if close else nearest(head, StudyCase.model_fields)
+    return f"did you mean '{places[close[0]]}'?" if close else nearest(head, known_keys())
 
 
 def _places(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -132,6 +132,6 @@ def _places(settings: Mapping[str, Any]) -> dict[str, str]:
         "markets_config.": names,
         "bidding_strategy_params.": StrategyParams.model_fields,
         "learning_config.": LearningConfig.model_fields,
-        "": [*StudyCase.model_fields, *TABLES],
+        "": [*known_keys(), *TABLES],
     }
     return {str(key): f"{section}{key}" for section, keys in sections.items() for key in keys}

@@ -19,8 +19,10 @@ from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.series import read_all_series
 from assume_rl.scenario.table_overrides import with_overrides
-from assume_rl.scenario.tables.rows import Demand, Plant, read_units
-from assume_rl.scenario.types import Scenario, Series
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.read import read_units
+from assume_rl.scenario.types import Scenario
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
@@ -55,8 +57,7 @@ def load_scenario(
 class Tables:
     """What the files of a study case hold, apart from its settings."""
 
-    plants: tuple[Plant, ...]
-    demands: tuple[Demand, ...]
+    units: Mapping[str, tuple[Unit, ...]]  # by kind
     series: Series
     problems: Problems  # of reading them
 
@@ -111,8 +112,7 @@ class Reader:
             name=folder.resolve().name,
             case=name,
             config=config,
-            plants=tables.plants,
-            demands=tables.demands,
+            units_by_kind=tables.units,
             index=index,
             series=tables.series,
             warnings=(),
@@ -136,15 +136,29 @@ def _read_tables(
     folder: Path, config: StudyCase, index: pd.DatetimeIndex, problems: Problems
 ) -> Tables:
     _refuse_unsupported_files(folder, config, problems)
-    markets = config.markets_config
-    plants = read_units(required_file(folder, config, "powerplant_units"), Plant, markets, problems)
-    demands = read_units(required_file(folder, config, "demand_units"), Demand, markets, problems)
-    series = read_all_series(folder, config, plants, demands, index, problems)
-    return Tables(plants, demands, series, problems)
+    units = {
+        name: _units_of(folder, config, table, problems) for name, table in UNIT_TABLES.items()
+    }
+    series = read_all_series(folder, config, units, index, problems)
+    return Tables(units, series, problems)
+
+
+def _units_of(
+    folder: Path, config: StudyCase, table: UnitTable[Any], problems: Problems
+) -> tuple[Unit, ...]:
+    """Units of a kind; none where its file may be missing and is."""
+    if table.required:
+        path = required_file(folder, config, table.file)
+    elif (found := optional_file(folder, config, table.file, problems)) is None:
+        return ()
+    else:
+        path = found
+    return read_units(path, table.row, config.markets_config, problems)
 
 
 def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problems) -> None:
-    for key, what in UNSUPPORTED_FILES.items():
+    supported = {table.file for table in UNIT_TABLES.values()}
+    for key, what in ((k, w) for k, w in UNSUPPORTED_FILES.items() if k not in supported):
         path = optional_file(folder, config, key, problems)
         if path is not None:
             hint = f"`{key}: null` in {CONFIG_FILE} leaves the file out"

@@ -9,16 +9,19 @@ from typing import Annotated, Any, Self
 
 import pandas as pd
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.scenario.section import Section
+from assume_rl.scenario.tables import UNIT_TABLES
 
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
 """Names that folders use; so far only `energy` is traded."""
@@ -65,18 +68,6 @@ _TEXT = WithJsonSchema({"type": "string"})  # as which it is written
 Seconds = Annotated[int, BeforeValidator(_seconds), _TEXT]
 PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds), _TEXT]
 Instant = Annotated[datetime, BeforeValidator(_instant), _TEXT]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, no unknown keys, no infinities."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        coerce_numbers_to_str=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Product(Section):
@@ -129,7 +120,7 @@ class Market(Section):
     """Not read: orders here have no extra fields."""
     supports_get_unmatched: bool = False
     """Not read."""
-    param_dict: dict[str, Any] = {}
+    param_dict: dict[str, Any] = Field({})
     """Parameters of the mechanism; the supported ones have none."""
 
     @model_validator(mode="after")
@@ -172,8 +163,21 @@ class StrategyParams(Section):
 File = str | None
 
 
+def _with_registered_files(schema: dict[str, Any]) -> None:
+    """Add the file keys of unit kinds that are no fields of `StudyCase` to its JSON schema."""
+    schema["additionalProperties"] = False
+    for table in UNIT_TABLES.values():
+        file = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": f"{table.file}.csv"}
+        schema["properties"].setdefault(table.file, file)
+
+
 class StudyCase(Section):
     """One study case; a file key names another file of the folder, null switches it off."""
+
+    # The file keys of registered unit kinds are valid too, also of those that are no fields here.
+    model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered_files)
+
+    __pydantic_extra__: dict[str, File]
 
     start_date: Instant
     """First step of the calendar."""
@@ -195,9 +199,9 @@ class StudyCase(Section):
     """Not read: results are written in batches of rows."""
     bidding_strategy_params: StrategyParams = StrategyParams()
     """Arguments of bidding strategies."""
-    policies: dict[str, str] = {}
+    policies: dict[str, str] = Field({})
     """Policy file or folder by unit: these units act on it and do not learn."""
-    forecast_algorithms: dict[str, str] = {}
+    forecast_algorithms: dict[str, str] = Field({})
     """Forecast algorithm by key; a column `forecast_<key>` of a unit table wins."""
     use_forecasts_df: bool = True
     """Whether columns of forecasts_df replace computed forecasts."""
@@ -239,3 +243,26 @@ class StudyCase(Section):
                 f"start_date {self.start_date:%Y-%m-%d %H:%M}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _only_registered_files(self) -> Self:
+        files = {table.file for table in UNIT_TABLES.values()}
+        unknown = {k: v for k, v in self.__pydantic_extra__.items() if k not in files}
+        if unknown:
+            errors = [
+                InitErrorDetails(type="extra_forbidden", loc=(key,), input=value)
+                for key, value in unknown.items()
+            ]
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
+        return self
+
+    def file(self, key: str) -> File:
+        """Return the name of a file by its key; None: it is switched off."""
+        known: dict[str, File] = {**self.__pydantic_extra__, **vars(self)}
+        return known.get(key, f"{key}.csv")
+
+
+def known_keys() -> list[str]:
+    """Return the keys that a study case may have."""
+    files = (table.file for table in UNIT_TABLES.values())
+    return list(dict.fromkeys([*StudyCase.model_fields, *files]))

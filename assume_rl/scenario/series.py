@@ -1,6 +1,6 @@
 """All time series of a folder, by their meaning: demand, availability, fuel prices, forecasts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,20 +9,26 @@ from assume_rl.errors import nearest
 from assume_rl.scenario.files import optional_file
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import StudyCase
-from assume_rl.scenario.tables.rows import Demand, Plant, Unit
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import Series, Unit
 from assume_rl.scenario.timeseries import read_series
-from assume_rl.scenario.types import Series
 
 
 def read_all_series(
     folder: Path,
     config: StudyCase,
-    plants: Sequence[Plant],
-    demands: Sequence[Demand],
+    units: Mapping[str, Sequence[Unit]],
     index: pd.DatetimeIndex,
     problems: Problems,
 ) -> Series:
-    """Every series on the calendar `index`; what is absent has no columns."""
+    """Read every series on the calendar `index`; what is absent has no columns.
+
+    :param folder: of the scenario
+    :param config: names the files
+    :param units: by kind
+    :param index: the steps of the calendar
+    :param problems: what is wrong is noted here
+    """
 
     def read(key: str, *, constant: bool = False) -> pd.DataFrame | None:
         path = optional_file(folder, config, key, problems)
@@ -34,14 +40,15 @@ def read_all_series(
     nothing = pd.DataFrame(index=index)
     shares = read("availability_df")
     if shares is not None:
-        _note_stray(config.availability_df, shares, [*plants, *demands], problems)
-        shares = _availability(config.availability_df or "", shares, plants, problems)
+        everyone = [unit for own in units.values() for unit in own]
+        _note_stray(config.availability_df, shares, everyone, problems)
+        shares = _availability(config.availability_df or "", shares, units, problems)
     prices = read("fuel_prices_df", constant=True)
     if prices is None:
         problems.warn(config.fuel_prices_df or "fuel_prices_df", "no such file: all prices are 0")
     forecasts = read("forecasts_df") if config.use_forecasts_df else None
     return Series(
-        demand=_demand(config.demand_df, read("demand_df"), demands, index, problems),
+        demand=_demand(config.demand_df, read("demand_df"), units["demand"], index, problems),
         availability=nothing if shares is None else shares,
         fuel_prices=nothing if prices is None else prices,
         forecasts=nothing if forecasts is None else forecasts,
@@ -51,7 +58,7 @@ def read_all_series(
 def _demand(
     file: str | None,
     table: pd.DataFrame | None,
-    demands: Sequence[Demand],
+    demands: Sequence[Unit],
     index: pd.DatetimeIndex,
     problems: Problems,
 ) -> pd.DataFrame:
@@ -78,10 +85,15 @@ def _note_absent(file: str, table: pd.DataFrame, ids: list[str], problems: Probl
 
 
 def _availability(
-    file: str, table: pd.DataFrame, plants: Sequence[Plant], problems: Problems
+    file: str, table: pd.DataFrame, units: Mapping[str, Sequence[Unit]], problems: Problems
 ) -> pd.DataFrame:
     """Shares in [0, 1]; as in ASSUME a plant's column with a value above 1 is read as MW."""
-    power = {unit.id: unit.max_power for unit in plants}
+    power: dict[str, float] = {
+        unit.id: getattr(unit, kind.power)
+        for name, kind in UNIT_TABLES.items()
+        if kind.availability == "share or MW"
+        for unit in units[name]
+    }
     shares = table.copy()
     for name in map(str, table.columns[(table < 0).any()]):
         row = f"{table.index[table[name] < 0][0]:%Y-%m-%d %H:%M}"

@@ -3,21 +3,20 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, explain
-from assume_rl.scenario.tables.rows import BIDDING, FORECAST, Demand, Unit
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import Row, Unit, UnitTable
+from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
 
 SCALE = "scale"
 LABELLED = {BIDDING: "bidding", FORECAST: "forecast"}  # prefix of columns: field of a unit
-POWERS = ("max_power", "min_power")
-
-Row = TypeVar("Row", bound=Unit)
 
 
 def with_overrides(scenario: Scenario, given: Mapping[str, Any], problems: Problems) -> Scenario:
@@ -39,7 +38,7 @@ def with_overrides(scenario: Scenario, given: Mapping[str, Any], problems: Probl
 
 
 def _with_units(scenario: Scenario, given: Mapping[str, Any], problems: Problems) -> Scenario:
-    units = {unit.id: unit for unit in (*scenario.plants, *scenario.demands)}
+    units = {unit.id: unit for unit in scenario.units}
     cells: dict[str, dict[str, Any]] = {}
     for key, value in given.items():
         name = _longest(key, units)
@@ -50,15 +49,13 @@ def _with_units(scenario: Scenario, given: Mapping[str, Any], problems: Problems
             cells.setdefault(name, {})[key[len(name) + 1 :]] = value
     markets = scenario.config.markets_config
 
-    def changed(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        return tuple(
-            _changed(row, cells[row.id], markets, problems) if row.id in cells else row
-            for row in rows
-        )
+    def changed(table: UnitTable[Any], unit: Unit) -> Unit:
+        own = cells.get(unit.id)
+        return unit if own is None else _changed(unit, own, table.power, markets, problems)
 
-    return dataclasses.replace(
-        scenario, plants=changed(scenario.plants), demands=changed(scenario.demands)
-    )
+    for name, table in UNIT_TABLES.items():
+        scenario = scenario.with_units(name, (changed(table, u) for u in scenario.of(name)))
+    return scenario
 
 
 def _longest(key: str, names: Iterable[str]) -> str | None:
@@ -67,23 +64,29 @@ def _longest(key: str, names: Iterable[str]) -> str | None:
 
 
 def _changed(
-    unit: Row, cells: Mapping[str, Any], markets: Iterable[str], problems: Problems
+    unit: Row, cells: Mapping[str, Any], such_as: str, markets: Iterable[str], problems: Problems
 ) -> Row:
-    """`unit` as if its table had these cells; None is an absent column."""
+    """Return `unit` as if its table had these cells; None is an absent column.
+
+    :param unit: as it was read
+    :param cells: values by column
+    :param such_as: a column that such a unit has
+    :param markets: names of the markets
+    :param problems: what is wrong is noted here
+    """
     row = unit.model_dump()
-    if isinstance(unit, Demand):  # whose sign does not matter
-        row |= {name: abs(row[name]) for name in POWERS}
+    row |= {name: abs(row[name]) for name in unit.unsigned}
     for column, value in cells.items():
         where = f"override units.{unit.id}.{column}"
         if isinstance(value, list | Mapping):
             problems.error(where, f"must be a single value, not {value!r}")
         elif not column:
-            problems.error(where.removesuffix("."), f"name a column, such as {POWERS[0]}")
+            problems.error(where.removesuffix("."), f"name a column, such as {such_as}")
         elif not _is_column(type(unit), column, markets):
             hint = nearest(column, _columns(type(unit), markets))
             problems.error(where, f"unknown column; {hint}")
         else:
-            _set_cell(row, column, value, absolute=isinstance(unit, Demand))
+            _set_cell(row, column, value, absolute=column in unit.unsigned)
     try:
         return type(unit).model_validate(row)
     except ValidationError as error:
@@ -110,15 +113,13 @@ def _set_cell(row: dict[str, Any], column: str, value: Any, *, absolute: bool) -
             place, name = row[field], column.removeprefix(prefix)
     if value is None:
         place.pop(name, None)
-    elif absolute and name in POWERS:
+    elif absolute:
         place[name] = str(value).removeprefix("-")
     else:
         place[name] = str(value)
 
 
 # --- series ------------------------------------------------------------------------------------
-
-KINDS = {"fuel_prices": "fuel", "demand": "demand unit", "availability": "power plant"}
 
 
 def _with_series(
@@ -131,7 +132,7 @@ def _with_series(
         name = _longest(key, known)
         rest = "" if name is None else key[len(name) + 1 :]
         if name is None:
-            problems.error(where, f"there is no such {KINDS[table]}; {nearest(key, known)}")
+            problems.error(where, f"there is no such {_kind(table)}; {nearest(key, known)}")
         elif rest not in ("", SCALE):
             problems.error(where, f"unknown key '{rest}'; {nearest(rest, [SCALE])}")
         elif (wrong := _fault(table, value, scale=rest == SCALE)) is not None:
@@ -149,11 +150,20 @@ def _with_series(
 def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
     """Names that a table has, or could have, a column of."""
     if table == "demand":
-        return [unit.id for unit in scenario.demands]
+        return [unit.id for unit in scenario.of("demand")]
     if table == "availability":
-        return [unit.id for unit in scenario.plants]
-    used = {plant.fuel_type for plant in scenario.plants} | {"co2"}
+        return [unit.id for kind, unit in scenario.each() if kind.availability]
+    used = {fuel for kind, unit in scenario.each() for fuel in kind.fuels(unit)} | {"co2"}
     return sorted(used | set(map(str, frame.columns)))
+
+
+def _kind(table: str) -> str:
+    """What a column of a table belongs to."""
+    if table == "fuel_prices":
+        return "fuel"
+    if table == "demand":
+        return UNIT_TABLES["demand"].label
+    return " or ".join(kind.label for kind in UNIT_TABLES.values() if kind.availability)
 
 
 def _fault(table: str, value: Any, *, scale: bool) -> str | None:

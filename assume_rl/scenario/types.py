@@ -1,7 +1,7 @@
 """What a scenario folder becomes: validated plain data first, tensors after."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,8 @@ from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.core.types import Fleet, Profiles, Tick
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import StudyCase
-from assume_rl.scenario.tables.rows import Demand, Plant
-
-
-@dataclass(frozen=True)
-class Series:
-    """Time series on the calendar, one row per step; columns are what their file has them for."""
-
-    demand: pd.DataFrame  # column per demand unit, MW, <= 0
-    availability: pd.DataFrame  # column per unit that has one, [0, 1]; absent: 1
-    fuel_prices: pd.DataFrame  # column per fuel and `co2`, EUR/MWh thermal and EUR/t
-    forecasts: pd.DataFrame  # `price_<MARKET>` EUR/MWh, `residual_load_<MARKET>` MW
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 
 
 @dataclass(frozen=True)
@@ -33,13 +24,31 @@ class Scenario:
     name: str
     case: str
     config: StudyCase
-    plants: tuple[Plant, ...]
-    demands: tuple[Demand, ...]
+    units_by_kind: Mapping[str, tuple[Unit, ...]]  # by key of UNIT_TABLES, as in their files
     index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
     series: Series
     warnings: tuple[str, ...]
     # What was changed in the tables, by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """All units, in the order of the fleet: kind by kind, as in their files."""
+        return tuple(unit for _, unit in self.each())
+
+    def of(self, kind: str) -> tuple[Unit, ...]:
+        """Return the units of a kind, a key of `UNIT_TABLES`."""
+        return self.units_by_kind.get(kind, ())
+
+    def each(self) -> Iterator[tuple[UnitTable[Any], Unit]]:
+        """Yield every unit with its kind, in the order of the fleet."""
+        for name, table in UNIT_TABLES.items():
+            for unit in self.of(name):
+                yield table, unit
+
+    def with_units(self, kind: str, units: Iterable[Unit]) -> "Scenario":
+        """Return the scenario with other units of a kind."""
+        return replace(self, units_by_kind={**self.units_by_kind, kind: tuple(units)})
 
     @property
     def simulation_id(self) -> str:

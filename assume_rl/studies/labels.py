@@ -115,7 +115,7 @@ def _value(key: str, settings: Any, scenario: Scenario) -> Any:
 
 
 def _of_unit(key: str, scenario: Scenario) -> Any:
-    for unit in (*scenario.plants, *scenario.demands):
+    for unit in scenario.units:
         column = key.removeprefix(f"{unit.id}.")
         if column != key:
             prefix, _, rest = column.partition("_")

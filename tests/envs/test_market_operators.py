@@ -1,7 +1,6 @@
 """A step reads no scalar, copies nothing between devices, and its operators do not grow."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +37,10 @@ def scenario(name: str, case: str, learners: int | None = None) -> Compiled:
     """A case; of its learning units only the first `learners` are kept."""
     loaded = load_scenario(SCENARIOS / name, case)
     if learners is not None:
-        learning = [p for p in loaded.plants if "learning" in p.bidding["EOM"]]
+        learning = [p for p in loaded.of("power_plant") if "learning" in p.bidding["EOM"]]
         gone = {p.id for p in learning[learners:]}
-        loaded = replace(loaded, plants=tuple(p for p in loaded.plants if p.id not in gone))
+        kept = [p for p in loaded.of("power_plant") if p.id not in gone]
+        loaded = loaded.with_units("power_plant", kept)
     return compile_scenario(loaded)
 
 

@@ -54,7 +54,7 @@ def test_an_unknown_tracker_is_refused_before_anything_is_written(tmp_path: Path
 
 
 def test_changes_of_tables_are_in_the_manifest(tmp_path: Path) -> None:
-    unit = load_scenario(SCENARIOS / "single_learner", "tiny").plants[0].id
+    unit = load_scenario(SCENARIOS / "single_learner", "tiny").of("power_plant")[0].id
     changed = {f"units.{unit}.max_power": 111}
     train(tiny("single_learner", **changed), out=tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())

@@ -60,7 +60,7 @@ def test_the_tables_of_a_training_are_filled(ten: Trained) -> None:
 
 def test_marginal_costs_are_told_where_they_change(ten: Trained) -> None:
     costs, compiled = table(ten.folder, "marginal_costs"), compiled_case(ten.scenario)
-    plants = [plant.id for plant in compiled.scenario.plants]
+    plants = [plant.id for plant in compiled.scenario.of("power_plant")]
     assert set(costs["unit"]) == set(plants)
     for unit, own in costs.groupby("unit"):
         told = own.set_index("time")["marginal_cost"]

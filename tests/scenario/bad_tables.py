@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     "duplicate unit": (PLANTS, "gas,gas", "coal,gas", [f"{PLANTS}: the row 'coal' exists more"]),
     "same name in two tables": (
         PLANTS, "gas,gas", "town,gas",
-        [f"{DEMANDS}, row 'town': is also the name of a power plant"],
+        [f"{DEMANDS}, row 'town': the name belongs to several units: power plant and demand unit"],
     ),
     "duplicate column": (PLANTS, "min_power", "max_power", ["the column 'max_power' exists more"]),
     "unnamed unit": (PLANTS, "gas,gas", ",gas", [f"{PLANTS}: row 2 has no name"]),

@@ -149,7 +149,7 @@ def test_minimum_times_count_only_with_ramps(folder: Any) -> None:
 
 def test_description(folder: Any) -> None:
     summary = describe(compiled(folder))
-    assert summary.units == {"thermal": 3, "demand": 1}
+    assert summary.units == {"power plant": 3, "demand unit": 1}
     assert summary.operators == ("North", "South", "Grid")
     assert summary.learners == ("gas",)
     (market,) = summary.markets

@@ -17,21 +17,21 @@ def test_names_calendar_and_defaults(folder: Any) -> None:
     assert scenario.simulation_id == f"{folder.path.name}_base"
     assert len(scenario.index) == 25
     assert scenario.config.markets_config["EOM"].maximum_bid_price == 3000.0
-    assert scenario.plants[0].min_operating_time == 1.0
-    assert scenario.demands[0].price == 3000.0
+    assert scenario.of("power_plant")[0].min_operating_time == 1.0
+    assert scenario.of("demand")[0].price == 3000.0
 
 
 def test_empty_cell_is_zero_and_absent_column_the_default(folder: Any) -> None:
     folder.change(DEMANDS, "unit_operator", "price,unit_operator")
     folder.change(DEMANDS, ",0,Grid", ",0,,Grid")
     scenario = load_scenario(folder.path)
-    assert scenario.demands[0].price == 0.0
+    assert scenario.of("demand")[0].price == 0.0
     assert "empty cells of 'town' count as 0, not as the default 3000" in scenario.warnings[0]
 
 
 def test_empty_strategy_keeps_a_unit_out(folder: Any) -> None:
     folder.change(PLANTS, "coal,powerplant_energy_naive", "coal,n.a.")
-    assert load_scenario(folder.path).plants[0].bidding == {}
+    assert load_scenario(folder.path).of("power_plant")[0].bidding == {}
 
 
 def test_ramp_of_zero_is_no_limit(folder: Any) -> None:
@@ -39,7 +39,7 @@ def test_ramp_of_zero_is_no_limit(folder: Any) -> None:
     folder.change(PLANTS, ",20,0.4", ",20,30,0.4")
     folder.change(PLANTS, ",0,0.5", ",0,0,0.5")
     folder.change(PLANTS, ",50,0,1", ",50,0,,1")
-    assert [p.ramp_up for p in load_scenario(folder.path).plants] == [30.0, None, None]
+    assert [p.ramp_up for p in load_scenario(folder.path).of("power_plant")] == [30.0, None, None]
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
@@ -47,7 +47,7 @@ def test_demand_is_negative_whatever_its_sign(folder: Any, sign: str) -> None:
     folder.change(DEMANDS, ",200,0,", f",{sign}200,0,")
     folder.change("demand_df.csv", ",100.0", f",{sign}100.0")
     scenario = load_scenario(folder.path)
-    assert (scenario.demands[0].max_power, scenario.demands[0].min_power) == (-200, 0)
+    assert (scenario.of("demand")[0].max_power, scenario.of("demand")[0].min_power) == (-200, 0)
     assert scenario.series.demand["town"].iloc[0] == -100
 
 

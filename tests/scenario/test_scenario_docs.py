@@ -9,10 +9,11 @@ from pydantic.fields import FieldInfo
 
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import Market, Product, StrategyParams, StudyCase
-from assume_rl.scenario.tables.rows import Demand, Plant
+from assume_rl.scenario.tables import UNIT_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
-MODELS = (StudyCase, Market, Product, StrategyParams, LearningConfig, Plant, Demand)
+MODELS = (StudyCase, Market, Product, StrategyParams, LearningConfig)
+MODELS += tuple(table.row for table in UNIT_TABLES.values())
 
 
 def default(field: FieldInfo) -> str:

@@ -18,7 +18,7 @@ DEMAND = "demand_df.csv"
 
 def same(a: Scenario, b: Scenario) -> None:
     """Both are the same to the core: units, capacities, costs and forecasts."""
-    assert (a.plants, a.demands) == (b.plants, b.demands)
+    assert a.units == b.units
     mine, other = compile_scenario(a).profiles, compile_scenario(b).profiles
     torch.testing.assert_close(mine.capacity, other.capacity, rtol=0, atol=0)
     torch.testing.assert_close(mine.marginal_cost, other.marginal_cost, rtol=0, atol=0)
@@ -104,7 +104,7 @@ def test_forecasts_follow_unless_the_folder_has_them(folder: Any) -> None:
 def test_the_longest_unit_is_meant_and_names_may_have_dots_and_spaces(folder: Any) -> None:
     folder.change(PLANTS, "gas,gas turbine", "coal.2 b,gas turbine")
     changed = load_scenario(folder.path, overrides={"units.coal.2 b.max_power": 7})
-    assert [plant.max_power for plant in changed.plants] == [100, 7, 50]
+    assert [plant.max_power for plant in changed.of("power_plant")] == [100, 7, 50]
 
 
 def test_a_unit_with_a_dot_can_have_a_policy(folder: Any) -> None:

@@ -31,16 +31,16 @@ def marginal_cost(scenario: Scenario) -> pd.DataFrame:
             plant.id: (prices[plant.fuel_type] + prices["co2"] * plant.emission_factor)
             / plant.efficiency
             + plant.additional_cost
-            for plant in scenario.plants
+            for plant in scenario.of("power_plant")
         }
     )
 
 
 def available_power(scenario: Scenario) -> pd.DataFrame:
     """MW, a row per step and a column per plant."""
-    ids = [plant.id for plant in scenario.plants]
+    ids = [plant.id for plant in scenario.of("power_plant")]
     shares = scenario.series.availability.reindex(columns=ids, fill_value=1.0)
-    return shares * [plant.max_power for plant in scenario.plants]
+    return shares * [plant.max_power for plant in scenario.of("power_plant")]
 
 
 def load_of(scenario: Scenario) -> pd.Series:
@@ -113,7 +113,9 @@ def test_the_single_learner_is_pivotal_and_gains_by_bidding_strategically() -> N
 def test_ten_learners_belong_to_several_operators() -> None:
     scenario = load_scenario(SCENARIOS / "ten_learners")
 
-    learners = [p for p in scenario.plants if p.bidding["EOM"] == "powerplant_energy_learning"]
+    learners = [
+        p for p in scenario.of("power_plant") if p.bidding["EOM"] == "powerplant_energy_learning"
+    ]
 
     assert len(learners) == 10
     assert len({plant.unit_operator for plant in learners}) >= 3
@@ -122,9 +124,9 @@ def test_ten_learners_belong_to_several_operators() -> None:
 def test_the_national_scenario_is_of_national_size() -> None:
     scenario = load_scenario(SCENARIOS / "national")
 
-    units = (*scenario.plants, *scenario.demands)
+    units = scenario.units
 
-    assert len(scenario.plants) >= 150
+    assert len(scenario.of("power_plant")) >= 150
     assert len({unit.unit_operator for unit in units}) >= 60
     assert len(scenario.index) == 8760 + 1
 
@@ -137,7 +139,7 @@ def test_every_technology_sets_the_national_price_at_times() -> None:
 
     marginal = (supply < load_of(scenario).to_numpy()[:, None]).sum(axis=1)
 
-    technology = np.array([plant.technology for plant in scenario.plants])
+    technology = np.array([plant.technology for plant in scenario.of("power_plant")])
     setting = technology[np.take_along_axis(order, marginal[:, None], axis=1)]
     assert set(setting.ravel()) == set(technology)
 

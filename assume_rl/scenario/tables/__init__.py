@@ -1,1 +1,39 @@
-"""Unit tables: one file per unit kind."""
+"""The unit kinds: one file and one line here for each; nothing else enumerates them."""
+
+from typing import Any
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.results.unit_tables import declare_units, withdraw_units
+from assume_rl.scenario.tables.base import UnitTable
+from assume_rl.scenario.tables.demands import DEMANDS
+from assume_rl.scenario.tables.powerplants import POWER_PLANTS
+
+UNIT_TABLES: dict[str, UnitTable[Any]] = {}
+"""Unit kinds by name, in the order of a fleet, which is that of ASSUME."""
+
+
+def register(table: UnitTable[Any]) -> None:
+    """Add a unit kind, after those that are there: its file is read, its units are written.
+
+    :raises ConfigurationError: another kind has its name or its file
+    """
+    for other in UNIT_TABLES.values():
+        if table.name == other.name or table.file == other.file:
+            raise ConfigurationError(
+                f"the unit kind '{table.name}' with the file key '{table.file}' clashes with "
+                f"'{other.name}' with the file key '{other.file}'"
+            )
+    columns = {c.name: (c.text, c.comment) for c in table.meta_columns}
+    declare_units(table.meta_table, columns)
+    UNIT_TABLES[table.name] = table
+
+
+def unregister(name: str) -> None:
+    """Remove a unit kind that was added; one that is not there is ignored."""
+    table = UNIT_TABLES.pop(name, None)
+    if table is not None:
+        withdraw_units(table.meta_table)
+
+
+for _table in (POWER_PLANTS, DEMANDS):
+    register(_table)

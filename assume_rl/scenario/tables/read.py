@@ -1,115 +1,19 @@
-"""Unit tables: power plants and demands, one validated row per unit."""
+"""Reads the table of a unit kind: one validated row per unit."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any
 
 import pandas as pd
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from assume_rl.errors import nearest
 from assume_rl.scenario.csv_file import EMPTY, read_text_table
 from assume_rl.scenario.problems import Problems, cell, explain, some
-from assume_rl.scenario.schema import Section
+from assume_rl.scenario.tables.base import Row, Unit
 
 BIDDING = "bidding_"
 FORECAST = "forecast_"
-
-
-class Unit(Section):
-    """Columns that every unit has; a field's default is that of an absent column."""
-
-    unread: ClassVar[frozenset[str]] = frozenset()
-    """Columns of the format that nothing here reads."""
-
-    id: str
-    """Name, from the first column."""
-    technology: str
-    """A label; the residual load looks for wind, solar and bio in it."""
-    unit_operator: str
-    """Who owns the unit and bids for it."""
-    node: str = "node0"
-    """Where it is connected."""
-    bidding: dict[str, str] = Field({})
-    """Strategy by market, from the columns `bidding_<MARKET>`."""
-    forecast: dict[str, str] = Field({})
-    """Algorithm by key, from the columns `forecast_<key>`."""
-
-
-class Plant(Unit):
-    """A power plant, thermal or renewable."""
-
-    unread: ClassVar[frozenset[str]] = frozenset({"partial_load_eff", "max_heat_extraction"})
-
-    max_power: float = Field(ge=0)
-    """MW."""
-    min_power: float = Field(0.0, ge=0)
-    """MW."""
-    efficiency: float = Field(1.0, gt=0, le=1)
-    """Electric energy per thermal energy."""
-    fuel_type: str = "others"
-    """Column of the fuel prices."""
-    emission_factor: float = Field(0.0, ge=0)
-    """t CO2 per MWh thermal."""
-    additional_cost: float = 0.0
-    """EUR/MWh electric."""
-    ramp_up: float | None = Field(None, ge=0)
-    """MW per step; None and 0: no limit."""
-    ramp_down: float | None = Field(None, ge=0)
-    """MW per step; None and 0: no limit."""
-    hot_start_cost: float = Field(0.0, ge=0)
-    """EUR per MW of max_power and start."""
-    warm_start_cost: float = Field(0.0, ge=0)
-    """EUR per MW of max_power and start."""
-    cold_start_cost: float = Field(0.0, ge=0)
-    """EUR per MW of max_power and start."""
-    min_operating_time: float = Field(1.0, ge=0)
-    """Steps."""
-    min_down_time: float = Field(1.0, ge=0)
-    """Steps."""
-    downtime_hot_start: float = Field(0.0, ge=0)
-    """Hours off up to which a start is hot."""
-    downtime_warm_start: float = Field(0.0, ge=0)
-    """Hours off up to which a start is warm."""
-
-    @field_validator("ramp_up", "ramp_down")
-    @classmethod
-    def _zero_is_no_limit(cls, ramp: float | None) -> float | None:
-        return ramp or None
-
-    @model_validator(mode="after")
-    def _ordered_power(self) -> Self:
-        if self.min_power > self.max_power:
-            raise ValueError(f"min_power {self.min_power:g} is above max_power {self.max_power:g}")
-        return self
-
-
-class Demand(Unit):
-    """Inelastic demand; its series comes from demand_df."""
-
-    unread: ClassVar[frozenset[str]] = frozenset({"elasticity", "elasticity_model", "num_bids"})
-
-    max_power: float
-    """MW, <= 0 once read."""
-    min_power: float
-    """MW, <= 0 once read."""
-    price: float = 3000.0
-    """Willingness to pay, EUR/MWh."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _negative_power(cls, row: Any) -> Any:
-        """Demand is negative whichever sign the table gives it."""
-        try:
-            low, high = float(row["min_power"]), float(row["max_power"])
-        except (KeyError, ValueError):
-            return row  # reported by field
-        if low * high < 0:
-            raise ValueError(f"min_power {low:g} and max_power {high:g} have opposite signs")
-        return {**row, "min_power": -abs(low), "max_power": -abs(high)}
-
-
-Row = TypeVar("Row", bound=Unit)
 
 
 def read_units(

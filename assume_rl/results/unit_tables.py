@@ -1,0 +1,28 @@
+"""Result tables that describe units: one per unit kind, declared by whoever knows the kinds."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Column, Float, Table, Text
+
+from assume_rl.results.study_tables import STUDY, side_by_side
+from assume_rl.results.tables import METADATA
+
+
+def declare_units(name: str, columns: Mapping[str, tuple[bool, str]]) -> None:
+    """Add a table to those of runs and of studies; `index` is the unit's id.
+
+    :param name: e.g. `storage_meta`
+    :param columns: by name, whether it holds text instead of numbers, and a comment
+    """
+    own = [
+        Column(n, Text if text else Float, comment=c or None) for n, (text, c) in columns.items()
+    ]
+    index = Column("index", Text, comment="unit id")
+    table = Table(name, METADATA, index, *own, Column("simulation", Text, nullable=False))
+    side_by_side(table)
+
+
+def withdraw_units(name: str) -> None:
+    """Remove a table that was declared."""
+    for metadata in (METADATA, STUDY):
+        metadata.remove(metadata.tables[name])

@@ -1,0 +1,137 @@
+"""What a unit kind is to a scenario: the row of its table, and what the rest asks of its units."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from assume_rl.scenario.section import Section
+
+Values = np.ndarray[tuple[int], np.dtype[np.float64]]
+"""A number per step of the calendar."""
+
+
+class Unit(Section):
+    """Columns that every unit has; a field's default is that of an absent column."""
+
+    unread: ClassVar[frozenset[str]] = frozenset()
+    """Columns of the format that nothing here reads."""
+    unsigned: ClassVar[tuple[str, ...]] = ()
+    """Columns whose sign in the table does not matter."""
+
+    id: str
+    """Name, from the first column."""
+    technology: str
+    """A label; the residual load looks for wind, solar and bio in it."""
+    unit_operator: str
+    """Who owns the unit and bids for it."""
+    node: str = "node0"
+    """Where it is connected."""
+    bidding: dict[str, str] = Field({})
+    """Strategy by market, from the columns `bidding_<MARKET>`."""
+    forecast: dict[str, str] = Field({})
+    """Algorithm by key, from the columns `forecast_<key>`."""
+
+    def concerns(self) -> dict[str, str]:
+        """Return warnings by column: valid values that hardly anyone means."""
+        return {}
+
+
+Row = TypeVar("Row", bound=Unit)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Time series on the calendar, one row per step; columns are what their file has them for."""
+
+    demand: pd.DataFrame  # column per demand unit, MW, <= 0
+    availability: pd.DataFrame  # column per unit that has one, [0, 1]; absent: 1
+    fuel_prices: pd.DataFrame  # column per fuel and `co2`, EUR/MWh thermal and EUR/t
+    forecasts: pd.DataFrame  # `price_<MARKET>` EUR/MWh, `residual_load_<MARKET>` MW
+
+    def constant(self, value: float) -> Values:
+        """Return `value` at every step."""
+        return np.full(len(self.demand), value)
+
+    def available(self, unit: Unit, power: float) -> Values:
+        """Return the available part of `power` (MW) of a unit at every step, MW."""
+        full = self.constant(power)
+        shares = self.availability
+        return shares[unit.id].to_numpy() * full if unit.id in shares else full
+
+    def fuel_price(self, fuel: str) -> Values:
+        """Return the price of a fuel at every step, EUR/MWh thermal or EUR/t; 0 without one."""
+        prices = self.fuel_prices
+        return prices[fuel].to_numpy() if fuel in prices else self.constant(0.0)
+
+
+@dataclass(frozen=True)
+class MetaColumn(Generic[Row]):
+    """A column of the result table that describes the units of a kind."""
+
+    name: str
+    comment: str = ""  # unit of measure
+    text: bool = False  # else it is a number
+    value: Callable[[Row], object] | None = None  # of a unit; None: its field of this name
+
+    def of(self, unit: Row) -> object:
+        """Return the value for a unit."""
+        return getattr(unit, self.name) if self.value is None else self.value(unit)
+
+
+def _none(_: Any) -> Iterable[str]:
+    return ()
+
+
+def _nothing(_: Any, __: bool) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class UnitTable(Generic[Row]):
+    """A unit kind, as scenarios, their descriptions and their results know it.
+
+    What its units can do is in `core.units`. A further kind is one such object and its line in
+    `tables.UNIT_TABLES`, or a call of `tables.register`.
+    """
+
+    name: str  # key of UNIT_TABLES; `<name>_meta` is its result table
+    label: str  # in messages and summaries, e.g. "power plant"
+    file: str  # key of a study case that names its file; `<file>.csv` by default
+    row: type[Row]
+    technology: str  # key of core.units.TECHNOLOGIES
+    to_params: Callable[[Sequence[Row], float], object]  # of units and the seconds of a step
+    capacity: Callable[[Row, Series], Values]  # MW, for `Profiles.capacity`
+    marginal_cost: Callable[[Row, Series], Values]  # EUR/MWh, for `Profiles.marginal_cost`
+    sells: bool
+    buys: bool
+    meta: tuple[MetaColumn[Row], ...]  # beside technology, operator and node
+    required: bool = False  # whether every scenario has a file of them
+    forecast: Literal["supply", "demand"] | None = None  # role in the naive forecasts
+    power: str = "max_power"  # field with the nameplate power, MW
+    availability: Literal["share", "share or MW"] | None = None  # what availability_df holds
+    fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
+    # Steps of the past that executing the units needs, beside the previous one.
+    # The flag: a strategy asks how long they have been running.
+    memory: Callable[[Sequence[Row], bool], int] = _nothing
+
+    @property
+    def meta_table(self) -> str:
+        """Name of the result table that describes the units."""
+        return f"{self.name}_meta"
+
+    @property
+    def meta_columns(self) -> tuple[MetaColumn[Row], ...]:
+        """Columns of the result table, without the unit's name."""
+        common = ("technology", "unit_operator", "node")
+        return (*(MetaColumn[Row](name, text=True) for name in common), *self.meta)
+
+
+def column(values: Iterable[float]) -> Tensor:
+    """Return one number per unit as a row of parameters, float64."""
+    return torch.tensor(list(values), dtype=torch.float64)
