@@ -21,12 +21,11 @@ from assume_rl.agents.messages import (
     Rows,
 )
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
-from assume_rl.core.clearing import RULES, limit_bids
+from assume_rl.core.clearing import MarketSpec, Slots, limit_bids
 from assume_rl.core.types import Auction, Bids, Clearing, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import of_episode, tie_keys, ties
 from assume_rl.episodes.order_log import ClearedAuction, OrderLog
-from assume_rl.scenario.compile import MarketSpec
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,7 @@ class Layout:
     sizes: tuple[int, ...]  # slots of each bidder
     units: tuple[str, ...]  # unit id of each slot
     tie: Tensor  # (auction, product, slot)
+    setup: Any  # of the market's rule, for these slots
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def __init__(
         self,
-        spec: MarketSpec,
+        spec: MarketSpec[Any],
         plan: tuple[Tick, ...],
         start: int,
         key: EpisodeKey,
@@ -184,7 +184,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         layout = self._layout(books, len(auction.first))
         spec = self._spec
         bids = limit_bids(joined, spec.min_price, spec.max_price, spec.max_volume)
-        clearing = RULES[spec.rule](bids.price, bids.volume, layout.tie[auction.number])
+        clearing = spec.rule.clear(bids, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, clearing)
         self._record(layout, ClearedAuction(auction, bids.price, bids.volume, clearing))
 
@@ -196,7 +196,10 @@ class MarketOperator(Role):  # type: ignore[misc]
                 self._bidders[name][0].unit_ids[unit] for name, own in key for unit in own
             )
             sizes = tuple(len(own) for _, own in key)
-            self._layouts[key] = Layout(tuple(books), sizes, units, self._ties(units, products))
+            slots = Slots(torch.zeros(len(units), dtype=torch.int64))
+            setup = self._spec.rule.setup(self._spec, slots)
+            tie = self._ties(units, products)
+            self._layouts[key] = Layout(tuple(books), sizes, units, tie, setup)
         return self._layouts[key]
 
     def _ties(self, units: tuple[str, ...], products: int) -> Tensor:

@@ -138,15 +138,17 @@ class Bids:
 
 @dataclass(frozen=True)
 class Clearing:
-    """What a clearing rule decides. Leading axes: anything, products included."""
+    """What a clearing rule decides; a rule without zones has one."""
 
-    accepted: Float[Tensor, "... slot"]  # MW, sign of the order
-    paid: Float[Tensor, "... slot"]  # EUR/MWh, also stated for rejected orders
-    price: Float[Tensor, "... zone"]  # published price, 0 if nothing trades
-    supply_volume: Float[Tensor, "... zone"]  # MW
-    demand_volume: Float[Tensor, "... zone"]  # MW, positive
-    min_price: Float[Tensor, "... zone"]  # that accepted supply is paid
-    max_price: Float[Tensor, "... zone"]
+    accepted: Float[Tensor, "... product slot"]  # MW, sign of the order
+    paid: Float[Tensor, "... product slot"]  # EUR/MWh, also stated for rejected orders
+    price: Float[Tensor, "... product zone"]  # published price, 0 if nothing trades
+    supply_volume: Float[Tensor, "... product zone"]  # MW
+    demand_volume: Float[Tensor, "... product zone"]  # MW, positive
+    min_price: Float[Tensor, "... product zone"]  # that accepted supply is paid
+    max_price: Float[Tensor, "... product zone"]
+    zone: Int[Tensor, " slot"]  # in which each slot lies
+    flows: Float[Tensor, "... product line"] | None = None  # MW; None: the rule has no grid
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from assume_rl.core.clearing import limit_bids
+from assume_rl.core.clearing import MarketSpec, Slots, limit_bids
 from assume_rl.core.step import initial_state, look
 from assume_rl.core.types import Auction, Bids
 from assume_rl.envs.cohorts import Cohort, auctions_of
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
 from assume_rl.episodes.teams import Team
-from assume_rl.scenario.compile import Compiled, MarketSpec
+from assume_rl.scenario.compile import Compiled
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ class Share:
 class Market:
     """A market and its order book: the parts side by side, those of a cohort together."""
 
-    spec: MarketSpec
+    spec: MarketSpec[Any]
     parts: tuple[Part, ...]
     shares: tuple[Share, ...]
     unit_ids: tuple[str, ...]  # of each slot
+    unit: Int[Tensor, " slot"]  # index into the fleet
+    setup: Any  # of its rule
 
 
 def build_markets(compiled: Compiled, cohorts: Sequence[Cohort]) -> dict[str, Market]:
@@ -101,7 +104,7 @@ def _draw_ties(
     return torch.cat(drawn, dim=-1)
 
 
-def _market(compiled: Compiled, spec: MarketSpec, cohorts: Sequence[Cohort]) -> Market:
+def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]) -> Market:
     auctions = auctions_of(compiled.plan, spec.name)
     parts: list[Part] = []
     stop = 0
@@ -111,7 +114,10 @@ def _market(compiled: Compiled, spec: MarketSpec, cohorts: Sequence[Cohort]) -> 
             standing = _standing(compiled, spec, cohort, team, auctions[0])
             parts.append(Part(index, team, slice(start, stop), standing))
     units = [unit for p in parts for unit in p.team.unit_ids for _ in range(p.team.strategy.slots)]
-    return Market(spec, tuple(parts), tuple(_shares(parts)), tuple(units))
+    places = {unit: i for i, unit in enumerate(compiled.fleet.ids)}
+    unit = torch.tensor([places[unit] for unit in units], device=compiled.fleet.node.device)
+    setup = spec.rule.setup(spec, Slots(torch.zeros_like(unit)))
+    return Market(spec, tuple(parts), tuple(_shares(parts)), tuple(units), unit, setup)
 
 
 def _shares(parts: Sequence[Part]) -> Iterator[Share]:
@@ -123,7 +129,7 @@ def _shares(parts: Sequence[Part]) -> Iterator[Share]:
 
 
 def _standing(
-    compiled: Compiled, spec: MarketSpec, cohort: Cohort, team: Team, auction: Auction
+    compiled: Compiled, spec: MarketSpec[Any], cohort: Cohort, team: Team, auction: Auction
 ) -> Bids | None:
     """Orders of a team without memory, within the limits of the market, for all of the calendar."""
     if not cohort.routine:

@@ -141,9 +141,12 @@ class Recording:
 
 
 def copy_of(value: Any, copy: int) -> Any:
-    """What one copy has of every tensor in a value, on the CPU."""
+    """What one copy has of every tensor in a value, on the CPU.
+
+    Numbers have an axis of copies; indices (integers) are the same for all copies.
+    """
     if isinstance(value, Tensor):
-        return value[copy].cpu()
+        return (value[copy] if value.is_floating_point() else value).cpu()
     if isinstance(value, Auction) or not hasattr(value, "__dataclass_fields__"):
         return value
     return replace(value, **{f.name: copy_of(getattr(value, f.name), copy) for f in fields(value)})

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from assume_rl.core.clearing import RULES, limit_bids
+from assume_rl.core.clearing import limit_bids
 from assume_rl.core.step import dispatch, execute, outcome
 from assume_rl.core.types import Auction, Bids, UnitState
 from assume_rl.envs.bidding import offsets_of
@@ -45,7 +45,8 @@ def _clear(market: Market, auction: Auction, orders: Orders, tie: Tensor) -> Cle
     ]
     price = torch.cat([bids.price for bids in limited], dim=-1)
     volume = torch.cat([bids.volume for bids in limited], dim=-1)
-    return ClearedAuction(auction, price, volume, RULES[spec.rule](price, volume, tie))
+    book = Bids(price=price, volume=volume, unit=market.unit)
+    return ClearedAuction(auction, price, volume, spec.rule.clear(book, tie, market.setup))
 
 
 def _take_stock(

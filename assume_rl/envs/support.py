@@ -1,7 +1,9 @@
 """What the batch shell cannot run."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from assume_rl.core.clearing import MarketSpec
 from assume_rl.scenario.compile import Compiled
 
 
@@ -18,7 +20,14 @@ def unsupported(compiled: Compiled) -> str | None:
         if any(part.strategy.act_size > 0 for part in participants)
     }
     markets = [spec.name for spec in compiled.markets if spec.name in learning]
-    return several_markets(markets) if len(markets) > 1 else None
+    if len(markets) > 1:
+        return several_markets(markets)
+    alone = (spec for spec in compiled.markets if not spec.rule.batched)
+    return next((_one_at_a_time(spec) for spec in alone), None)
+
+
+def _one_at_a_time(spec: MarketSpec[Any]) -> str:
+    return f"the mechanism '{spec.rule.name}' of {spec.name} clears one auction at a time"
 
 
 def several_markets(names: Sequence[str]) -> str:

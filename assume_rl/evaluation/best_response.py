@@ -10,14 +10,15 @@ bidder's cost is tried too. Trying them all is exact, up to one rounding step of
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.clearing import Rule, pay_as_clear
+from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.settlement import revenue
-from assume_rl.core.types import Clearing
+from assume_rl.core.types import Bids, Clearing
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ def best_response(
     own: Int[Tensor, " own"],
     objective: Objective,
     *,
+    market: MarketSpec[Any],
     marginal_cost: Float[Tensor, "..."],
     min_price: float,
     max_price: float,
-    rule: Rule = pay_as_clear,
     one_price: bool = True,
 ) -> BestResponse:
     """Maximise `objective` over the prices of the `own` orders, auction by auction.
+
+    Every auction has one product.
 
     All own orders share one price, or, with `one_price=False`, have rising prices in the order of
     `own`; that takes about the square of the time for two orders, and is exact under a uniform
@@ -70,16 +73,18 @@ def best_response(
     :param tie: in [0, 1), see `assume_rl.core.clearing`
     :param own: slots of the bidder's supply orders
     :param objective: see `Objective`
+    :param market: whose rule clears the auctions
     :param marginal_cost: EUR/MWh, where the objective may have a kink
     :param min_price: lowest price that the bidder may ask, EUR/MWh
     :param max_price: highest price that the bidder may ask, EUR/MWh
     """
     points = break_points(price, own, marginal_cost, min_price, max_price)
+    clear = clearing_of(market, volume, tie)
     best: BestResponse | None = None
 
     def attempt(bid: Tensor) -> Clearing:
         nonlocal best
-        cleared = rule(price.index_copy(-1, own, bid), volume, tie)
+        cleared = clear(price.index_copy(-1, own, bid))
         got = sale(cleared, own)
         found = BestResponse(bid, objective(got), got)
         best = found if best is None else better(best, found)
@@ -92,6 +97,27 @@ def best_response(
             attempt(kink.clamp(min_price, max_price).unsqueeze(-1).expand_as(bid))
     assert best is not None  # the limits are always among the break points
     return best
+
+
+def clearing_of(
+    market: MarketSpec[Any], volume: Float[Tensor, "... slot"], tie: Float[Tensor, "... slot"]
+) -> Callable[[Tensor], Clearing]:
+    """Return what clears auctions of one product, as a function of their prices (... slot).
+
+    Its result has an axis of products, of length 1.
+
+    :param market: whose rule clears the auctions
+    :param volume: MW, sell > 0, buy < 0
+    :param tie: in [0, 1), see `assume_rl.core.clearing`
+    """
+    slots = torch.zeros(volume.shape[-1], dtype=torch.int64, device=volume.device)
+    setup = market.rule.setup(market, Slots(node=slots))
+
+    def clear(price: Tensor) -> Clearing:
+        orders = Bids(price=price.unsqueeze(-2), volume=volume.unsqueeze(-2), unit=slots)
+        return market.rule.clear(orders, tie.unsqueeze(-2), setup)
+
+    return clear
 
 
 def break_points(
@@ -112,10 +138,10 @@ def break_points(
 
 
 def sale(cleared: Clearing, own: Int[Tensor, " own"]) -> Sale:
-    """Return the sale of a bidder whose orders stand in the slots `own`."""
-    accepted = cleared.accepted.index_select(-1, own)
-    paid = cleared.paid.index_select(-1, own)
-    price = cleared.price[..., 0]
+    """Return the sale of a bidder whose orders stand in the slots `own`; of the first product."""
+    accepted = cleared.accepted[..., 0, :].index_select(-1, own)
+    paid = cleared.paid[..., 0, :].index_select(-1, own)
+    price = cleared.price[..., 0, 0]
     return Sale(price, revenue(paid, accepted, price, 1.0), accepted.sum(-1))
 
 
@@ -145,7 +171,7 @@ def _price_at_cost(
 
     EUR/MWh; the marginal cost itself where nothing is sold.
     """
-    total = cleared.supply_volume[..., 0]
+    total = cleared.supply_volume[..., 0, 0]
     rivals = got.price * total - got.revenue
     return torch.where(got.sold > 0, (marginal_cost * total - rivals) / got.sold, marginal_cost)
 

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.clearing import RULES
 from assume_rl.core.rewards import plant_reward
 from assume_rl.core.types import Outcome, ThermalParams
 from assume_rl.core.units import TECHNOLOGIES
-from assume_rl.evaluation.best_response import Sale, best_response, sale
+from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled
 
@@ -84,14 +83,13 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
         tie,
         own,
         lambda got: earn(got)[0],
+        market=market,
         marginal_cost=cost,
         min_price=-limit,
         max_price=limit,
-        rule=RULES[market.rule],
     )
     honest = price.index_copy(-1, own, cost.unsqueeze(-1).expand(-1, len(own)))
-    cleared = RULES[market.rule](honest, volume, tie)
-    honest_sale = sale(cleared, own)
+    honest_sale = sale(clearing_of(market, volume, tie)(honest), own)
     return Bounds(
         Earned(*earn(honest_sale), honest_sale.price, cost),
         Earned(*earn(best.sale), best.sale.price, best.bid[:, 0]),

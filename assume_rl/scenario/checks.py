@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.core.clearing import RULES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.config import CONFIG_FILE
 from assume_rl.scenario.forecasts import check_forecasts
+from assume_rl.scenario.mechanisms import check_mechanism
 from assume_rl.scenario.plan import market_problems
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
@@ -16,15 +16,6 @@ from assume_rl.scenario.strategies import Strategies, find_strategy
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.read import BIDDING
 from assume_rl.scenario.types import Scenario
-
-PLANNED_RULES = (
-    "complex_clearing",
-    "nodal_clearing",
-    "redispatch",
-    "pay_as_bid_contract",
-    "pay_as_clear_complex_dmas",
-)
-"""Mechanisms of the format that later versions will have."""
 
 
 def check_scenario(scenario: Scenario, problems: Problems) -> None:
@@ -49,12 +40,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
 
 def _check_market(where: str, market: Market, config: StudyCase, problems: Problems) -> None:
     """Mechanism, product type, ticks and timing of one market."""
-    rule = market.market_mechanism
-    if rule in PLANNED_RULES:
-        problems.error(f"{where}.market_mechanism", f"not supported yet: '{rule}'")
-    elif rule not in RULES:
-        hint = nearest(rule, RULES)
-        problems.error(f"{where}.market_mechanism", f"unknown mechanism '{rule}'; {hint}")
+    check_mechanism(where, market, problems)
     kind = market.product_type
     if kind not in PRODUCT_TYPES:
         hint = nearest(kind, PRODUCT_TYPES)

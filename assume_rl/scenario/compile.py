@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.types import Auction, Fleet, Tick
 from assume_rl.scenario.fleet import build_fleet, build_profiles
+from assume_rl.scenario.mechanisms import params_of
 from assume_rl.scenario.plan import auction_plan, steps_of
 from assume_rl.scenario.strategies import create_strategy
 from assume_rl.scenario.tables import UNIT_TABLES
-from assume_rl.scenario.types import Compiled, MarketSpec, OperatorSpec, Participant, Scenario
+from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
 
 __all__ = [
     "Compiled",
-    "MarketSpec",
     "OperatorSpec",
     "Participant",
     "compile_scenario",
@@ -62,12 +63,13 @@ def _learners(scenario: Scenario, strategies: dict[str, Strategy]) -> tuple[str,
     )
 
 
-def _markets(scenario: Scenario) -> tuple[MarketSpec, ...]:
+def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
     return tuple(
         MarketSpec(
             name=name,
             operator=market.operator,
-            rule=market.market_mechanism,
+            rule=RULES[market.market_mechanism],
+            params=params_of(RULES[market.market_mechanism], market.param_dict),
             min_price=market.minimum_bid_price,
             max_price=market.maximum_bid_price,
             max_volume=market.maximum_bid_volume,

@@ -74,7 +74,10 @@ def _nearest_folder(path: Path) -> str:
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
-    """`settings` without keys that public folders carry although nothing reads them."""
+    """`settings` without keys that public folders carry although nothing reads them.
+
+    The parameters of a mechanism are its own, whatever their names.
+    """
     if isinstance(settings, list):
         return [_drop_unread(v, f"{where}.{i}", problems) for i, v in enumerate(settings)]
     if not isinstance(settings, dict):
@@ -82,7 +85,10 @@ def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
     for key in UNREAD_KEYS & settings.keys():
         problems.warn(f"{where}.{key}", "nothing reads this key")
     kept = {k: v for k, v in settings.items() if k not in UNREAD_KEYS}
-    return {k: _drop_unread(v, f"{where}.{k}", problems) for k, v in kept.items()}
+    return {
+        k: v if k == "param_dict" else _drop_unread(v, f"{where}.{k}", problems)
+        for k, v in kept.items()
+    }
 
 
 def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
@@ -167,7 +173,7 @@ def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
     for key in sorted(params.model_fields_set - {"foresight", "act_dim", "unique_obs_dim"}):
         yield f"bidding_strategy_params.{key}", "no supported strategy reads this key"
     for name, market in config.markets_config.items():
-        fields = {"max_gradient", "additional_fields", "supports_get_unmatched", "param_dict"}
+        fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
         for key in sorted(fields & market.model_fields_set):
             if getattr(market, key):
                 yield f"markets_config.{name}.{key}", "no supported market reads this key"

@@ -30,6 +30,7 @@ OPTIONAL_SECTIONS = (
     "learning_config",
     "bidding_strategy_params",
     "forecast_algorithms",
+    "param_dict",
     "policies",
 )
 

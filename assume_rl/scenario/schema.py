@@ -121,7 +121,7 @@ class Market(Section):
     supports_get_unmatched: bool = False
     """Not read."""
     param_dict: dict[str, Any] = Field({})
-    """Parameters of the mechanism; the supported ones have none."""
+    """Parameters of the mechanism; `pay_as_clear` and `pay_as_bid` have none."""
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> Self:

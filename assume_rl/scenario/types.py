@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.types import Fleet, Profiles, Tick
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import StudyCase
@@ -89,19 +90,6 @@ class OperatorSpec:
 
 
 @dataclass(frozen=True)
-class MarketSpec:
-    """A market, apart from its auctions."""
-
-    name: str
-    operator: str
-    rule: str  # key of core.clearing.RULES
-    min_price: float  # EUR/MWh
-    max_price: float  # EUR/MWh
-    max_volume: float  # MW
-    product_type: str
-
-
-@dataclass(frozen=True)
 class Compiled:
     """A scenario as the functional core takes it."""
 
@@ -109,7 +97,7 @@ class Compiled:
     fleet: Fleet
     profiles: Profiles
     operators: tuple[OperatorSpec, ...]  # in order of first appearance
-    markets: tuple[MarketSpec, ...]  # in order of the configuration
+    markets: tuple[MarketSpec[Any], ...]  # in order of the configuration
     plan: tuple[Tick, ...]
     steps: int  # of the calendar, which includes the end date
     step_seconds: int

@@ -9,9 +9,16 @@
 A broken contract raises an `AssertionError` that says what was expected and why.
 """
 
-from assume_rl.testing.clearing import check_clearing
+from assume_rl.testing.clearing import check_clearing, toy_market
 from assume_rl.testing.episodes import assert_same_episode
 from assume_rl.testing.strategy import check_strategy
 from assume_rl.testing.toys import toy_fleet, toy_thermal
 
-__all__ = ["assert_same_episode", "check_clearing", "check_strategy", "toy_fleet", "toy_thermal"]
+__all__ = [
+    "assert_same_episode",
+    "check_clearing",
+    "check_strategy",
+    "toy_fleet",
+    "toy_market",
+    "toy_thermal",
+]

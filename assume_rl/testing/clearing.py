@@ -1,73 +1,127 @@
 """The contract of a clearing rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.core.clearing import Rule
-from assume_rl.core.types import Clearing
+from assume_rl.core.clearing import MarketSpec, Rule, Slots
+from assume_rl.core.types import Bids, Clearing
 
-_BOOKS, _SLOTS = 64, 12
+_AUCTIONS, _PRODUCTS, _SLOTS = 32, 2, 12
 _TOLERANCE = 1e-7  # MW and EUR/MWh
+_PER_SLOT = ("accepted", "paid")
+_PER_ZONE = ("price", "supply_volume", "demand_volume", "min_price", "max_price")
+
+Clear = Callable[[Bids, Tensor], Clearing]
+
+
+def toy_market(rule: Rule[Any, Any], **params: Any) -> MarketSpec[Any]:
+    """A market that is cleared by `rule`.
+
+    :param params: of the rule, as in `param_dict`
+    """
+    return MarketSpec(
+        name="EOM",
+        operator="exchange",
+        rule=rule,
+        params=rule.Params.model_validate(params),
+        min_price=-500.0,
+        max_price=3000.0,
+        max_volume=1e6,
+        product_type="energy",
+    )
+
+
+def check_clearing(rule: Rule[Any, Any], **params: Any) -> None:
+    """Check that a clearing rule keeps its contract, on random books with ties and empty slots.
+
+    :param params: of the rule, as in `param_dict`
+    :raises AssertionError: with the clause that is broken and the first book that shows it
+    """
+    orders, tie = _random_books()
+    setup = rule.setup(toy_market(rule, **params), Slots(node=torch.zeros_like(orders.unit)))
+
+    def clear(orders: Bids, tie: Tensor) -> Clearing:
+        return rule.clear(orders, tie, setup)
+
+    given = (orders.price, orders.volume, orders.unit, tie)
+    before = tuple(x.clone() for x in given)
+    cleared = clear(orders, tie) if rule.batched else _one_by_one(clear, orders, tie)
+    assert all(map(torch.equal, given, before)), (
+        "the rule wrote into its arguments; the same tensors are shared by other copies of a market"
+    )
+    _check_shapes(orders, cleared)
+    books = (orders.price, orders.volume, tie)
+    _check_volumes(books, cleared)
+    _check_prices(books, cleared)
+    _check_slot_order(rule, orders, tie, cleared, params)
+    if rule.batched:
+        _check_batching(clear, orders, tie, cleared)
+    if not rule.couples_products:
+        _check_products(clear, orders, tie, cleared)
+
 
 Books = tuple[Tensor, Tensor, Tensor]
 
 
-def check_clearing(rule: Rule) -> None:
-    """Check that a clearing rule keeps its contract, on random books with ties and empty slots.
-
-    :raises AssertionError: with the clause that is broken and the first book that shows it
-    """
-    books = _random_books()
-    before = tuple(x.clone() for x in books)
-    cleared = rule(*books)
-    assert all(map(torch.equal, books, before)), (
-        "the rule wrote into its arguments; the same tensors are shared by other copies of a market"
-    )
-    _check_shapes(books, cleared)
-    _check_volumes(books, cleared)
-    _check_prices(books, cleared)
-    _check_slot_order(rule, books, cleared)
-    _check_batching(rule, books, cleared)
-
-
-def _random_books() -> Books:
+def _random_books() -> tuple[Bids, Tensor]:
     """Books with repeated prices, empty slots, one-sided books and one without any order."""
 
     def draw(name: str) -> Tensor:
-        return keyed.array((_BOOKS, _SLOTS), 0, "check_clearing", name)
+        return keyed.array((_AUCTIONS, _PRODUCTS, _SLOTS), 0, "check_clearing", name)
 
     price = (draw("price") * 12).floor() * 5 - 10
     volume = ((draw("volume") - 0.5) * 200).round(decimals=1)
     volume = torch.where(draw("empty") < 0.2, 0.0, volume)
     one_sided = torch.stack((volume[0].abs(), -volume[1].abs(), torch.zeros_like(volume[2])))
-    return price, torch.cat((one_sided, volume[3:])), draw("tie")
+    volume = torch.cat((one_sided, volume[3:]))
+    return Bids(price=price, volume=volume, unit=torch.arange(_SLOTS)), draw("tie")
+
+
+def _auction(orders: Bids, tie: Tensor, index: int) -> tuple[Bids, Tensor]:
+    return replace(orders, price=orders.price[index], volume=orders.volume[index]), tie[index]
+
+
+def _one_by_one(clear: Clear, orders: Bids, tie: Tensor) -> Clearing:
+    """All auctions, cleared one after the other."""
+    each = [clear(*_auction(orders, tie, i)) for i in range(_AUCTIONS)]
+    stacked = {n: torch.stack([getattr(c, n) for c in each]) for n in (*_PER_SLOT, *_PER_ZONE)}
+    return replace(each[0], flows=None, **stacked)
 
 
 def _require(holds: Tensor, books: Books, message: str) -> None:
-    """Every book holds, or the first that does not is shown; `holds` is `(book, ...)`."""
-    broken = (~holds).reshape(_BOOKS, -1).any(-1).nonzero().flatten()
-    if len(broken):
-        orders = [x[broken[0]].tolist() for x in books]
+    """Every book holds, or the first that does not is shown; `holds` is `(auction product ...)`."""
+    broken = (~holds).flatten(2).any(-1) if holds.dim() > 2 else ~holds
+    if broken.any():
+        auction, product = broken.nonzero()[0].tolist()
         names = ("price", "volume", "tie")
+        orders = [x[auction, product].tolist() for x in books]
         shown = "\n".join(f"  {n}: {x}" for n, x in zip(names, orders, strict=True))
         raise AssertionError(f"{message}; book:\n{shown}")
 
 
-def _check_shapes(books: Books, cleared: Clearing) -> None:
-    slots, zones = books[0].shape, (_BOOKS, cleared.price.shape[-1])
-    for name, value in vars(cleared).items():
-        expected = slots if name in ("accepted", "paid") else zones
+def _check_shapes(orders: Bids, cleared: Clearing) -> None:
+    slots, zones = orders.price.shape, (_AUCTIONS, _PRODUCTS, cleared.price.shape[-1])
+    for name in (*_PER_SLOT, *_PER_ZONE):
+        value, expected = getattr(cleared, name), slots if name in _PER_SLOT else zones
         assert value.shape == expected, (
             f"`{name}` has shape {tuple(value.shape)}, expected {tuple(expected)}: leading axes "
-            "first, then one entry per slot (accepted, paid) or zone"
+            "and product first, then one entry per slot (accepted, paid) or zone"
         )
         assert value.dtype == torch.float64, (
             f"`{name}` is {value.dtype}; economics is float64, or rounding moves the price"
         )
         assert value.isfinite().all(), f"`{name}` holds NaN or infinity; where nothing trades use 0"
+    zone = cleared.zone
+    assert zone.shape == (_SLOTS,), (
+        f"`zone` has shape {tuple(zone.shape)}, one entry per slot is due"
+    )
+    assert ((zone >= 0) & (zone < zones[-1])).all(), f"`zone` points to none of {zones[-1]} zones"
 
 
 def _check_volumes(books: Books, cleared: Clearing) -> None:
@@ -93,28 +147,53 @@ def _check_prices(books: Books, cleared: Clearing) -> None:
     _require(~idle | (cleared.price == 0), books, "nothing trades, but `price` is not 0")
 
 
-def _check_slot_order(rule: Rule, books: Books, cleared: Clearing) -> None:
-    order = keyed.array((_SLOTS,), 0, "check_clearing", "order").argsort()
-    shuffled = rule(*(x[:, order] for x in books))
-    message = "the order of the slots decides; equal prices are for `tie` to order"
-    same = (shuffled.accepted - cleared.accepted[:, order]).abs() < _TOLERANCE
-    _require(same, books, message)
-    _require((shuffled.price - cleared.price).abs() < _TOLERANCE, books, message)
-
-
-def _check_batching(rule: Rule, books: Books, cleared: Clearing) -> None:
-    _compare(rule(*(x[None] for x in books)), cleared, lambda x: x[0])
-    for i in range(_BOOKS):
-        _compare(rule(*(x[i] for x in books)), cleared, lambda x: x, i)
-
-
-def _compare(
-    other: Clearing, cleared: Clearing, unpack: Callable[[Tensor], Tensor], book: int | None = None
+def _check_slot_order(
+    rule: Rule[Any, Any], orders: Bids, tie: Tensor, cleared: Clearing, params: dict[str, Any]
 ) -> None:
-    for name, value in vars(cleared).items():
-        expected = value if book is None else value[book]
-        gap = (unpack(getattr(other, name)) - expected).abs().max()
-        assert gap < _TOLERANCE, (
-            f"`{name}` of a book depends on the books it is cleared with; leading axes are free, "
-            "each book is an auction of its own"
-        )
+    """The same orders in other slots, of a market that is set up for these slots."""
+    order = keyed.array((_SLOTS,), 0, "check_clearing", "order").argsort()
+    setup = rule.setup(toy_market(rule, **params), Slots(node=torch.zeros_like(order)))
+    price, volume, unit = orders.price[..., order], orders.volume[..., order], orders.unit[order]
+    moved, moved_tie = replace(orders, price=price, volume=volume, unit=unit), tie[..., order]
+
+    def clear(orders: Bids, tie: Tensor) -> Clearing:
+        return rule.clear(orders, tie, setup)
+
+    message = "the order of the slots decides; equal prices are for `tie` to order"
+    found = clear(moved, moved_tie) if rule.batched else _one_by_one(clear, moved, moved_tie)
+    books = (orders.price, orders.volume, tie)
+    same = (found.accepted - cleared.accepted[..., order]).abs() < _TOLERANCE
+    _require(same, books, message)
+    _require((found.price - cleared.price).abs() < _TOLERANCE, books, message)
+
+
+def _check_batching(clear: Clear, orders: Bids, tie: Tensor, cleared: Clearing) -> None:
+    message = (
+        "`{}` of a book depends on the books it is cleared with; leading axes are free, "
+        "each book is an auction of its own"
+    )
+    lifted = replace(orders, price=orders.price[None], volume=orders.volume[None])
+    _compare(clear(lifted, tie[None]), _part(cleared, None), message)
+    for i in range(_AUCTIONS):
+        _compare(clear(*_auction(orders, tie, i)), _part(cleared, i), message)
+
+
+def _check_products(clear: Clear, orders: Bids, tie: Tensor, cleared: Clearing) -> None:
+    message = "`{}` of a product depends on the other products, but the rule does not couple them"
+    for i, j in product(range(_AUCTIONS), range(_PRODUCTS)):
+        at = slice(j, j + 1)
+        own, own_tie = _auction(orders, tie, i)
+        found = clear(replace(own, price=own.price[at], volume=own.volume[at]), own_tie[at])
+        _compare(found, _part(_part(cleared, i), at), message)
+
+
+def _part(cleared: Clearing, index: int | slice | None) -> Clearing:
+    """Some auctions of a batch, or some products of an auction."""
+    parts = {name: getattr(cleared, name)[index] for name in (*_PER_SLOT, *_PER_ZONE)}
+    return replace(cleared, flows=None, **parts)
+
+
+def _compare(found: Clearing, expected: Clearing, message: str) -> None:
+    for name in (*_PER_SLOT, *_PER_ZONE):
+        gap = (getattr(found, name) - getattr(expected, name)).abs().max()
+        assert gap < _TOLERANCE, message.format(name)

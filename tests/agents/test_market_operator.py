@@ -1,6 +1,7 @@
 """One market and scripted bidders: who is asked, what counts, what everybody is told."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ from assume_rl.agents.messages import (
     Rows,
 )
 from assume_rl.agents.transport import Failures, post, settle
+from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.types import Auction, Bids, Tick
 from assume_rl.episodes.calendar import EpisodeKey
-from assume_rl.scenario.types import MarketSpec
+from assume_rl.testing import toy_market
 
 HOUR = 3600
 AUCTIONS = tuple(Auction("EOM", n, n * HOUR, (n + 1) * HOUR, (n + 1,), (1,)) for n in range(3))
@@ -41,17 +43,8 @@ PLAN = tuple(
 )
 
 
-def spec(**changes: Any) -> MarketSpec:
-    known: dict[str, Any] = {
-        "name": "EOM",
-        "operator": "op",
-        "rule": "pay_as_clear",
-        "min_price": -500.0,
-        "max_price": 3000.0,
-        "max_volume": 1e5,
-        "product_type": "energy",
-    }
-    return MarketSpec(**(known | changes))
+def spec(rule: str = "pay_as_clear", **changes: Any) -> MarketSpec[Any]:
+    return replace(toy_market(RULES[rule]), max_volume=1e5, **changes)
 
 
 def book(bidder: str, number: int, *orders: tuple[float, float]) -> OrderBook:

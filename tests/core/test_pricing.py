@@ -1,9 +1,13 @@
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import pytest
 import torch
 
-from assume_rl.core.clearing import RULES, limit_bids, pay_as_bid, pay_as_clear
+from assume_rl.core.clearing import RULES, MarketSpec, Need, NoParams, Slots, limit_bids, pay_as_bid
+from assume_rl.core.clearing.merit_order import Match, MeritOrder, Prices, uniform
 from assume_rl.core.types import Bids, Clearing
-from assume_rl.testing import check_clearing
+from assume_rl.testing import check_clearing, toy_market
 
 # (supply, demand, price, accepted supply, accepted demand): docs/scenario-format.md, pay_as_clear
 Orders = list[tuple[float, float]]
@@ -18,8 +22,11 @@ BOOKS = [
 
 def clear(rule: str, supply: Orders, demand: Orders) -> Clearing:
     book = [(p, v) for v, p in supply] + [(p, -v) for v, p in demand]
-    price, volume = torch.tensor(book, dtype=torch.float64).T
-    return RULES[rule](price, volume, torch.linspace(0, 0.9, len(book), dtype=torch.float64))
+    price, volume = torch.tensor(book, dtype=torch.float64).T[:, None]
+    unit = torch.arange(len(book))
+    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=torch.zeros_like(unit)))
+    tie = torch.linspace(0, 0.9, len(book), dtype=torch.float64)[None]
+    return RULES[rule].clear(Bids(price=price, volume=volume, unit=unit), tie, setup)
 
 
 @pytest.mark.parametrize("book", BOOKS)
@@ -28,9 +35,10 @@ def test_pay_as_clear_of_the_known_books(
 ) -> None:
     supply, demand, price, sold, bought = book
     c = clear("pay_as_clear", supply, demand)
-    assert c.accepted.tolist() == [*sold, *(-v for v in bought)]
-    assert c.price.tolist() == [price]
-    assert c.paid.tolist() == [price] * len(c.paid)
+    assert c.accepted.tolist() == [[*sold, *(-v for v in bought)]]
+    assert c.price.tolist() == [[price]]
+    assert c.paid.tolist() == [[price] * len(c.zone)]
+    assert set(c.zone.tolist()) == {0}
     assert c.supply_volume.item() == c.demand_volume.item() == sum(sold)
 
 
@@ -43,7 +51,7 @@ def test_price_range_is_what_accepted_supply_is_paid(rule: str, lowest: float) -
 def test_nothing_trades_at_price_zero() -> None:
     nothing = clear("pay_as_bid", [(10, 50)], [(5, 40)])
     assert (nothing.min_price.item(), nothing.max_price.item(), nothing.price.item()) == (0, 0, 0)
-    assert nothing.paid.tolist() == [0, 0]
+    assert nothing.paid.tolist() == [[0, 0]]
 
 
 def test_negative_prices_clear() -> None:
@@ -55,22 +63,22 @@ def test_pay_as_bid_pays_own_price_and_charges_the_last_match() -> None:
     # GIVEN 60 MW wanted at 90, then 60 MW at 80; supply 50@10, 50@20, 50@30
     c = clear("pay_as_bid", [(50, 10), (50, 20), (50, 30)], [(60, 90), (60, 80)])
     # THEN the first demand ends inside 20, the second inside 30
-    assert c.accepted.tolist() == [50, 50, 20, -60, -60]
-    assert c.paid.tolist() == [10, 20, 30, 20, 30]
+    assert c.accepted.tolist() == [[50, 50, 20, -60, -60]]
+    assert c.paid.tolist() == [[10, 20, 30, 20, 30]]
     assert c.price.item() == pytest.approx((500 + 1000 + 600) / 120)
 
 
 def test_pay_as_bid_demand_that_ends_with_an_order_pays_that_order() -> None:
     # GIVEN eight times 0.1 MW, which add up to a little less than 0.8 in floating point
     c = clear("pay_as_bid", [*((0.1, p) for p in range(8)), (5, 30)], [(0.8, 90), (1, 80)])
-    assert c.paid.tolist()[-2:] == [7, 30]
+    assert c.paid[0].tolist()[-2:] == [7, 30]
 
 
 def test_pay_as_bid_tells_rejected_orders_the_average() -> None:
     # GIVEN a supply order too dear and a demand order that is reached but finds no match
     c = clear("pay_as_bid", [(50, 10), (50, 20), (50, 70)], [(100, 90), (10, 60)])
-    assert c.accepted.tolist() == [50, 50, 0, -100, 0]
-    assert c.paid.tolist() == [10, 20, 15, 20, 15]
+    assert c.accepted.tolist() == [[50, 50, 0, -100, 0]]
+    assert c.paid.tolist() == [[10, 20, 15, 20, 15]]
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
@@ -79,20 +87,67 @@ def test_every_rule_keeps_the_contract(rule: str) -> None:
 
 
 def test_contract_catches_a_rule_that_pays_too_little() -> None:
-    def half_price(price: torch.Tensor, volume: torch.Tensor, tie: torch.Tensor) -> Clearing:
-        c = pay_as_clear(price, volume, tie)
-        return Clearing(**{**vars(c), "paid": c.paid / 2})
+    def half_price(matched: Match) -> Prices:
+        return replace(uniform(matched), paid=uniform(matched).paid / 2)
 
     with pytest.raises(AssertionError, match="earns less than it asked"):
-        check_clearing(half_price)
+        check_clearing(MeritOrder("half_price", half_price))
 
 
-def test_contract_catches_slot_order() -> None:
-    def first_come(price: torch.Tensor, volume: torch.Tensor, tie: torch.Tensor) -> Clearing:
-        return pay_as_bid(price, volume, torch.linspace(0, 0.9, tie.shape[-1]).expand_as(tie))
+@dataclass(frozen=True)
+class Broken:
+    """Pay-as-bid with a fault, which `clear` of the cases below has."""
 
+    fault: Callable[[Bids, torch.Tensor], tuple[Bids, torch.Tensor]]
+    name: str = "broken"
+    Params: type[NoParams] = NoParams
+    couples_products: bool = False
+    needs: frozenset[Need] = frozenset()
+    batched: bool = True
+
+    def setup(self, spec: MarketSpec[NoParams], slots: Slots) -> torch.Tensor:
+        return pay_as_bid.setup(spec, slots)
+
+    def clear(self, orders: Bids, tie: torch.Tensor, setup: torch.Tensor) -> Clearing:
+        return pay_as_bid.clear(*self.fault(orders, tie), setup)
+
+
+def first_come(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+    first = torch.linspace(0, 0.9, tie.shape[-1], dtype=torch.float64)
+    return orders, first.expand_as(tie)
+
+
+def one_ladder(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+    """Orders of a product go only where the products before left none in their slot."""
+    earlier = (orders.volume != 0).cumsum(-2) - (orders.volume != 0).int()
+    return replace(orders, volume=torch.where(earlier > 0, 0.0, orders.volume)), tie
+
+
+def cheapest_year(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+    """Supply dearer than the mean of all books goes nowhere."""
+    dear = (orders.volume > 0) & (orders.price > orders.price.mean())
+    return replace(orders, volume=torch.where(dear, 0.0, orders.volume)), tie
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (first_come, "order of the slots"),
+        (one_ladder, "does not couple them"),
+        (cheapest_year, "books it is cleared with"),
+    ],
+)
+def test_contract_catches_a_broken_rule(
+    fault: Callable[[Bids, torch.Tensor], tuple[Bids, torch.Tensor]], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_clearing(Broken(fault))
+
+
+def test_a_rule_for_single_auctions_is_checked_one_by_one() -> None:
+    check_clearing(replace(Broken(lambda orders, tie: (orders, tie)), batched=False))
     with pytest.raises(AssertionError, match="order of the slots"):
-        check_clearing(first_come)
+        check_clearing(replace(Broken(first_come), batched=False))
 
 
 def test_limits_cut_prices_and_both_signs_of_volume() -> None:

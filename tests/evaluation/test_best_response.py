@@ -5,10 +5,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from assume_rl.core.clearing import pay_as_bid, pay_as_clear
-from assume_rl.evaluation.best_response import BestResponse, Objective, Sale, best_response, sale
+from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
+from assume_rl.evaluation.best_response import (
+    BestResponse,
+    Objective,
+    Sale,
+    best_response,
+    clearing_of,
+    sale,
+)
+from assume_rl.testing import toy_market
 
 CAP = 100.0
+UNIFORM, AS_BID = toy_market(pay_as_clear), toy_market(pay_as_bid)
 
 
 def tensor(values: list[float]) -> Tensor:
@@ -22,7 +31,8 @@ def profit_at(cost: float) -> Objective:
 def duopoly(rival: float, demand: float, **options: object) -> BestResponse:
     """Two plants of 50 MW at cost 20, slot 0 is our own; demand pays any price."""
     price, volume = tensor([0, rival, 3000]), tensor([50, 50, -demand])
-    settings = {"marginal_cost": tensor([20])[0], "min_price": 0.0, "max_price": CAP} | options
+    known = {"marginal_cost": tensor([20])[0], "min_price": 0.0, "max_price": CAP}
+    settings = {"market": UNIFORM, **known, **options}
     tie = torch.tensor([0.5, 0.1, 0.9], dtype=torch.float64)
     return best_response(price, volume, tie, torch.tensor([0]), profit_at(20), **settings)
 
@@ -43,7 +53,7 @@ def test_pivotal_duopoly(rival: float, profit: float) -> None:
 
 
 def test_pay_as_bid_pivotal_duopoly() -> None:
-    best = duopoly(rival=57, demand=70, rule=pay_as_bid)
+    best = duopoly(rival=57, demand=70, market=AS_BID)
     assert best.value.item() == pytest.approx(1850)
 
 
@@ -51,7 +61,7 @@ def test_price_limited_demand_is_met_at_its_price() -> None:
     price, volume = tensor([0, 40]), tensor([50, -30])
     best = best_response(
         price, volume, tensor([0, 0.5]), torch.tensor([0]), profit_at(20),
-        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+        market=UNIFORM, marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
     assert (best.bid.item(), best.sale.sold.item(), best.value.item()) == (40, 30, 600)
 
@@ -61,7 +71,7 @@ def test_stands_back_behind_a_rival_where_selling_less_is_better() -> None:
     price, volume = tensor([0, 40, 3000]), tensor([50, 50, -60])
     best = best_response(
         price, volume, tensor([0, 0.5, 0.9]), torch.tensor([0]), lambda s: -s.price - 100 * s.sold,
-        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+        market=UNIFORM, marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
     assert best.sale.sold.item() == 10
     assert best.sale.price.item() == pytest.approx(40)
@@ -82,24 +92,23 @@ def regretful(got: Sale, nameplate: float = 60) -> Tensor:
     return got.revenue - 30 * got.sold - 0.4 * missed
 
 
-@pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid])
+@pytest.mark.parametrize("market", [UNIFORM, AS_BID])
 @pytest.mark.parametrize("one_price", [True, False])
-def test_no_price_on_a_fine_grid_is_better(rule: object, one_price: bool) -> None:
+def test_no_price_on_a_fine_grid_is_better(market: MarketSpec, one_price: bool) -> None:
     price, volume, tie = random_hours()
     own = torch.tensor([0, 1])
     best = best_response(
         price, volume, tie, own, regretful, marginal_cost=torch.full((60,), 30.0).double(),
-        min_price=0.0, max_price=CAP, rule=rule, one_price=one_price,
+        min_price=0.0, max_price=CAP, market=market, one_price=one_price,
     )  # fmt: skip
+    clear = clearing_of(market, volume, tie)
     steps = torch.linspace(0, CAP, 101 if one_price else 26, dtype=torch.float64)
     grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
     for bid in grid:
-        tried = regretful(
-            sale(rule(price.index_copy(-1, own, bid.expand(60, 2)), volume, tie), own)
-        )
+        tried = regretful(sale(clear(price.index_copy(-1, own, bid.expand(60, 2))), own))
         assert (tried <= best.value + 1e-9).all()
     # AND the reported bid really brings the reported value
-    again = rule(price.index_copy(-1, own, best.bid), volume, tie)
+    again = clear(price.index_copy(-1, own, best.bid))
     torch.testing.assert_close(regretful(sale(again, own)), best.value, rtol=0, atol=0)
 
 
@@ -109,7 +118,7 @@ def test_pay_as_bid_stops_where_the_mean_price_is_the_cost() -> None:
     best = best_response(
         price, volume, tensor([0.1, 0.2, 0.3, 0.9]), torch.tensor([0]),
         lambda got: regretful(got, nameplate=1000), marginal_cost=tensor([30])[0],
-        min_price=0.0, max_price=CAP, rule=pay_as_bid,
+        min_price=0.0, max_price=CAP, market=AS_BID,
     )  # fmt: skip
     assert best.bid.item() == pytest.approx(39)  # (18 * 29 + 2 * 39) / 20 = 30
     assert best.value.item() == pytest.approx(18)
@@ -143,7 +152,7 @@ def test_single_learner_of_the_recorded_example(reference: Path) -> None:
         return best_response(
             price, volume, tie, torch.tensor([learner]), objective,
             marginal_cost=torch.full(price.shape[:-1], cost, dtype=torch.float64),
-            min_price=-CAP, max_price=CAP,
+            market=UNIFORM, min_price=-CAP, max_price=CAP,
         )  # fmt: skip
 
     # THEN the reward-maximising bids bring the known reward and profit

@@ -9,6 +9,7 @@ from trained_runs import Trained, bids, table, tiny
 
 from assume_rl.agents.transport import AgentFailure
 from assume_rl.core.clearing import RULES
+from assume_rl.core.clearing.merit_order import Match, MeritOrder, Prices, uniform
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.observer import EpisodeReport, Silent
@@ -133,15 +134,15 @@ def test_a_training_goes_on_from_policies_with_and_without_critics(
 def test_a_run_that_dies_leaves_what_it_had_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule, calls = RULES["pay_as_clear"], []
+    calls: list[int] = []
 
-    def dies(*arguments: object) -> object:
+    def dies(matched: Match) -> Prices:
         calls.append(1)
         if len(calls) > 15:
             raise ZeroDivisionError("out of fuel")
-        return rule(*arguments)  # type: ignore[arg-type]
+        return uniform(matched)
 
-    monkeypatch.setitem(RULES, "pay_as_clear", dies)  # type: ignore[arg-type]
+    monkeypatch.setitem(RULES, "pay_as_clear", MeritOrder("pay_as_clear", dies))
     vector = Path(__file__).parents[1] / "fixtures" / "vectors" / "v01_basic" / "inputs"
     scenario = load_scenario(vector, overrides={"save_frequency_hours": 4})
     with pytest.raises(AgentFailure, match="out of fuel"):

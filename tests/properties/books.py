@@ -1,15 +1,26 @@
 """Random order books. Prices and volumes are multiples of 1/4, so that sums are exact."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assume_rl.core.clearing import RULES
-from assume_rl.core.types import Clearing
+from assume_rl.core.clearing import RULES, Slots
+from assume_rl.core.types import Bids
+from assume_rl.testing import toy_market
 
 quarters = st.integers(-80, 80).map(lambda n: n / 4)
+RESULTS = (
+    "accepted",
+    "paid",
+    "price",
+    "supply_volume",
+    "demand_volume",
+    "min_price",
+    "max_price",
+)
 prices = st.one_of(quarters, st.sampled_from([-500.0, 3000.0]))
 
 
@@ -24,14 +35,23 @@ class Book:
         price, volume, tie = (torch.tensor(c, dtype=torch.float64) for c in columns)
         return price, volume, tie
 
-    def clear(self, rule: str) -> Clearing:
-        return RULES[rule](*self.tensors())
+    def clear(self, rule: str) -> SimpleNamespace:
+        return clear(rule, *self.tensors())
 
     def plus(self, price: float, volume: float, tie: float = 0.999) -> "Book":
         return Book([*self.price, price], [*self.volume, volume], [*self.tie, tie])
 
     def shuffled(self, order: list[int]) -> "Book":
         return Book(*([column[i] for i in order] for column in vars(self).values()))
+
+
+def clear(rule: str, price: Tensor, volume: Tensor, tie: Tensor) -> SimpleNamespace:
+    """Clear auctions (... slot) of one product; the results are without the axis of products."""
+    unit = torch.arange(price.shape[-1])
+    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=torch.zeros_like(unit)))
+    orders = Bids(price=price.unsqueeze(-2), volume=volume.unsqueeze(-2), unit=unit)
+    cleared = RULES[rule].clear(orders, tie.unsqueeze(-2), setup)
+    return SimpleNamespace(**{name: getattr(cleared, name).squeeze(-2) for name in RESULTS})
 
 
 @st.composite

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from books import Book, books, prices, quarters
+from books import Book, books, clear, prices, quarters
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_clearing import loop_clearing
@@ -82,7 +82,7 @@ def test_more_supply_never_raises_the_price(
 @given(batch=st.lists(books(slots=6), min_size=1, max_size=5))
 def test_batch_equals_stacked_singles(rule: str, batch: list[Book]) -> None:
     columns = zip(*(book.tensors() for book in batch), strict=True)
-    together = RULES[rule](*(torch.stack(column) for column in columns))
+    together = clear(rule, *(torch.stack(column) for column in columns))
     for i, book in enumerate(batch):
         for name, value in vars(book.clear(rule)).items():
             assert torch.equal(getattr(together, name)[i], value), name

@@ -20,9 +20,10 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
         CONFIG, "count: 1", "count: 1\n        only_hours: [8, 20]",
         "products.0.only_hours: nothing reads this key", False,
     ),
-    "unread parameters": (
-        CONFIG, "operator: exchange", "operator: x\n      param_dict: {a: 1}",
-        "markets_config.EOM.param_dict: no supported market reads this key", False,
+    "parameter of another mechanism": (
+        CONFIG, "operator: exchange", "operator: x\n      param_dict: {network_path: .}",
+        "markets_config.EOM.param_dict.network_path: the mechanism 'pay_as_clear' does not read",
+        False,
     ),
     "unread strategy parameter": (
         CONFIG, "seed: 7", "bidding_strategy_params: {eom_foresight: 6h}",

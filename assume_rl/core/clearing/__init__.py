@@ -1,20 +1,25 @@
 """Clearing: from orders to accepted volumes and prices.
 
-A rule takes `price`, `volume` and `tie`, all `(... slot)`, and returns a `Clearing` with one zone.
-A new rule is one function and one line in `RULES`; `assume_rl.testing.check_clearing` says whether
-it keeps the contract.
+A rule is a frozen object (`rule.Rule`) and one entry of `RULES`;
+`assume_rl.testing.check_clearing` checks whether it keeps the contract.
 """
 
-from collections.abc import Callable
-
-from torch import Tensor
+from typing import Any
 
 from assume_rl.core.clearing.limits import limit_bids
-from assume_rl.core.clearing.pricing import pay_as_bid, pay_as_clear
-from assume_rl.core.types import Clearing
+from assume_rl.core.clearing.merit_order import pay_as_bid, pay_as_clear
+from assume_rl.core.clearing.rule import MarketSpec, Need, NoParams, Rule, Slots
 
-Rule = Callable[[Tensor, Tensor, Tensor], Clearing]
+RULES: dict[str, Rule[Any, Any]] = {rule.name: rule for rule in (pay_as_bid, pay_as_clear)}
 
-RULES: dict[str, Rule] = {"pay_as_bid": pay_as_bid, "pay_as_clear": pay_as_clear}
-
-__all__ = ["RULES", "Rule", "limit_bids", "pay_as_bid", "pay_as_clear"]
+__all__ = [
+    "RULES",
+    "MarketSpec",
+    "Need",
+    "NoParams",
+    "Rule",
+    "Slots",
+    "limit_bids",
+    "pay_as_bid",
+    "pay_as_clear",
+]

@@ -1,0 +1,91 @@
+"""What a clearing rule is, and what it is given of its market."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from assume_rl.core.types import Bids, Clearing
+
+Need = Literal["node", "blocks"]
+"""What a rule may read of an order besides price and volume: its node, its block terms."""
+
+
+class NoParams(BaseModel):
+    """The parameters of a rule that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What is known of the slots of a market's order book before any order arrives."""
+
+    node: Int[Tensor, " slot"]  # index of the node at which the slot's unit is connected
+
+
+P = TypeVar("P", bound=BaseModel)
+S = TypeVar("S")
+
+
+@runtime_checkable
+class Rule(Protocol[P, S]):
+    """Decides who trades how much at which price: a frozen object without state.
+
+    `P` are its parameters, `S` is what it prepares once per market. A rule is added by one file and
+    one entry of `core.clearing.RULES`; `assume_rl.testing.check_clearing` checks the contract.
+    """
+
+    @property
+    def name(self) -> str:
+        """Key in the registry, as written in `market_mechanism`."""
+        ...
+
+    @property
+    def Params(self) -> type[P]:
+        """What a market's `param_dict` may hold; validated with the scenario."""
+        ...
+
+    @property
+    def couples_products(self) -> bool:
+        """Whether the products of an auction depend on each other."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What it reads of orders besides price and volume."""
+        ...
+
+    @property
+    def batched(self) -> bool:
+        """Whether `clear` takes leading axes; without them the batch shell cannot use it."""
+        ...
+
+    def setup(self, spec: "MarketSpec[P]", slots: Slots) -> S:
+        """Prepare what all auctions of a market share, for an order book with these slots."""
+        ...
+
+    def clear(self, orders: Bids, tie: Float[Tensor, "... product slot"], setup: S) -> Clearing:
+        """Clear an auction (with leading axes: many auctions at once).
+
+        :param orders: within the limits of the market; volume 0 marks an empty slot
+        :param tie: in [0, 1), orders equal prices
+        :param setup: what `setup` returned for a book with these slots
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MarketSpec(Generic[P]):
+    """A market, apart from its auctions."""
+
+    name: str
+    operator: str
+    rule: Rule[P, Any]
+    params: P  # of the rule
+    min_price: float  # EUR/MWh
+    max_price: float  # EUR/MWh
+    max_volume: float  # MW
+    product_type: str

@@ -1,0 +1,79 @@
+"""Market mechanisms by name, with their parameters: what a market's `param_dict` may hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from assume_rl.core.clearing import RULES, Need, Rule
+from assume_rl.errors import nearest
+from assume_rl.scenario.problems import Problems, explain
+from assume_rl.scenario.schema import Market
+
+PLANNED_RULES = (
+    "complex_clearing",
+    "nodal_clearing",
+    "redispatch",
+    "pay_as_bid_contract",
+    "pay_as_clear_complex_dmas",
+)
+"""Mechanisms of the format that later versions will have."""
+
+FOREIGN_PARAMS = frozenset(
+    {
+        "log_flows",
+        "network_path",
+        "pricing_mechanism",
+        "solver",
+        "solver_name",
+        "zones_identifier",
+    }
+)
+"""Keys of `param_dict` for some mechanisms of the format; harmless where another does not read."""
+
+NEEDS: dict[Need, str] = {
+    "node": "the node of each order, which orders do not carry yet",
+    "blocks": "block orders, which no bidder makes",
+}
+"""What orders cannot give a rule, and why."""
+
+
+def check_mechanism(where: str, market: Market, problems: Problems) -> None:
+    """Note what keeps the mechanism of the market at `where` from clearing it."""
+    name, place = market.market_mechanism, f"{where}.market_mechanism"
+    if name not in RULES:
+        known = f"not supported yet: '{name}'" if name in PLANNED_RULES else None
+        problems.error(place, known or f"unknown mechanism '{name}'; {nearest(name, RULES)}")
+        return
+    rule = RULES[name]
+    for need in sorted(rule.needs & NEEDS.keys()):
+        problems.error(place, f"'{name}' needs {NEEDS[need]}")
+    _check_params(f"{where}.param_dict", rule, market.param_dict, problems)
+
+
+def params_of(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+    """The parameters of `rule` in a checked `param_dict`."""
+    params: BaseModel = rule.Params.model_validate(_own(rule, given))
+    return params
+
+
+def _own(rule: Rule[Any, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` without the keys of other mechanisms."""
+    fields = rule.Params.model_fields
+    return {k: v for k, v in given.items() if k in fields or k not in FOREIGN_PARAMS}
+
+
+def _check_params(
+    where: str, rule: Rule[Any, Any], given: Mapping[str, Any], problems: Problems
+) -> None:
+    fields, own = rule.Params.model_fields, _own(rule, given)
+    for key in sorted(given.keys() - own.keys()):
+        problems.warn(f"{where}.{key}", f"the mechanism '{rule.name}' does not read this key")
+    for key in sorted(own.keys() - fields.keys()):
+        hint = nearest(key, fields) if fields else f"'{rule.name}' has no parameters"
+        problems.error(f"{where}.{key}", f"unknown key; {hint}")
+    try:
+        rule.Params.model_validate({key: own[key] for key in own if key in fields})
+    except ValidationError as error:
+        for _, location, sentence in explain(error, rule.Params):
+            problems.error(".".join((where, *map(str, location))), sentence)

@@ -1,0 +1,150 @@
+"""A rule that exists in a test only, registered by one entry, is validated, run and trained on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+from pydantic import BaseModel, Field
+from torch import Tensor
+from trained_runs import table, tiny
+
+from assume_rl.core.clearing import RULES, MarketSpec, Need, Slots, pay_as_clear
+from assume_rl.core.types import Bids, Clearing
+from assume_rl.envs.support import unsupported
+from assume_rl.errors import ConfigurationError, ScenarioError
+from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.run import run
+from assume_rl.experiments.train import train
+from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.describe import describe
+from assume_rl.scenario.types import Scenario
+from assume_rl.testing import assert_same_episode, check_clearing
+
+MARKET = "markets_config.EOM"
+CAP_45 = {f"{MARKET}.param_dict.cap": 45}
+NAIVE = {"units.learner.bidding_EOM": "powerplant_energy_naive"}
+
+
+class Cap(BaseModel):
+    cap: float = Field(60.0, gt=0)
+
+
+@dataclass(frozen=True)
+class Capped:
+    """Uniform price; supply that asks for more than the cap does not take part."""
+
+    name: str = "pay_as_clear_capped"
+    Params: type[Cap] = Cap
+    couples_products: bool = False
+    needs: frozenset[Need] = frozenset()
+    batched: bool = True
+
+    def setup(self, spec: MarketSpec[Cap], slots: Slots) -> tuple[float, Tensor]:
+        return spec.params.cap, pay_as_clear.setup(spec, slots)
+
+    def clear(self, orders: Bids, tie: Tensor, setup: tuple[float, Tensor]) -> Clearing:
+        cap, zone = setup
+        dear = (orders.volume > 0) & (orders.price > cap)
+        asked = replace(orders, volume=torch.where(dear, 0.0, orders.volume))
+        return pay_as_clear.clear(asked, tie, zone)
+
+
+def capped(**settings: Any) -> Scenario:
+    mechanism = {f"{MARKET}.market_mechanism": "pay_as_clear_capped"}
+    return tiny("single_learner", **mechanism, **settings)
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    with patch.dict(RULES, {"pay_as_clear_capped": Capped()}):
+        yield
+
+
+def test_the_rule_keeps_the_contract() -> None:
+    check_clearing(Capped(), cap=20)
+
+
+def test_its_parameters_have_defaults_and_are_validated() -> None:
+    assert compile_scenario(capped()).markets[0].params == Cap(cap=60)
+    chosen = capped(**CAP_45)
+    assert compile_scenario(chosen).markets[0].params == Cap(cap=45)
+    assert chosen.warnings == capped().warnings
+    with pytest.raises(ScenarioError, match=r"param_dict\.cap: should be greater than 0, not -1"):
+        capped(**{f"{MARKET}.param_dict": {"cap": -1}})
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
+    message = r"EOM\.param_dict\.capp: unknown key; did you mean 'cap'\?"
+    with pytest.raises(ScenarioError, match=message):
+        capped(**{f"{MARKET}.param_dict.capp": 45})
+    message = r"EOM\.param_dict\.cap: unknown key; 'pay_as_clear' has no parameters"
+    with pytest.raises(ScenarioError, match=message):
+        tiny("single_learner", **{f"{MARKET}.param_dict": {"cap": 45}})
+
+
+def test_a_parameter_may_have_the_name_of_a_key_that_nothing_reads_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hours(BaseModel):
+        only_hours: tuple[int, int] = (0, 24)
+
+    monkeypatch.setitem(RULES, "pay_as_clear_capped", replace(Capped(), Params=Hours))
+    chosen = capped(**{f"{MARKET}.param_dict": {"only_hours": [8, 20]}})
+    assert compile_scenario(chosen).markets[0].params == Hours(only_hours=(8, 20))
+
+
+@pytest.mark.parametrize(
+    ("need", "what"), [("node", "the node of each order"), ("blocks", "block orders, which no bid")]
+)
+def test_what_orders_do_not_give_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, need: Need, what: str
+) -> None:
+    greedy = replace(Capped(), needs=frozenset({need}))
+    monkeypatch.setitem(RULES, "pay_as_clear_capped", greedy)
+    with pytest.raises(ScenarioError, match=f"EOM.market_mechanism: .* needs {what}"):
+        capped()
+
+
+def test_validation_describes_it() -> None:
+    assert describe(compile_scenario(capped())).markets[0].mechanism == "pay_as_clear_capped"
+
+
+def test_both_shells_give_the_same() -> None:
+    compiled = compile_scenario(capped(**CAP_45, **NAIVE))
+    assert_same_episode(compiled)
+
+
+@pytest.mark.parametrize("engine", ["agents", "batch"])
+def test_its_parameters_change_prices_and_both_hashes(tmp_path: Path, engine: EngineName) -> None:
+    found = []
+    for cap in (45, 60):
+        scenario = capped(**{f"{MARKET}.param_dict.cap": cap}, **NAIVE)
+        run(scenario, out=tmp_path / str(cap), engine=engine)
+        assert table(tmp_path / str(cap), "market_meta")["price"].max() <= cap
+        found.append(table(tmp_path / str(cap), "runs").iloc[0])
+    for column in ("configuration_hash", "final_hash"):
+        assert found[0][column] != found[1][column]
+
+
+@pytest.mark.parametrize("engine", ["agents", "batch"])
+def test_learners_are_trained_with_it(tmp_path: Path, engine: EngineName) -> None:
+    result = train(capped(**CAP_45), out=tmp_path / "out", engine=engine)
+    assert len(result.episodes) > 2
+    assert table(tmp_path / "out", "market_meta")["price"].max() <= 45
+
+
+def test_a_rule_for_single_auctions_is_left_to_the_message_shell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(RULES, "pay_as_clear_capped", replace(Capped(), batched=False))
+    scenario = capped(**CAP_45)
+    reason = "the mechanism 'pay_as_clear_capped' of EOM clears one auction at a time"
+    assert unsupported(compile_scenario(scenario)) == reason
+    with pytest.raises(ConfigurationError, match="clears one auction at a time"):
+        train(scenario, out=tmp_path / "batch", engine="batch")
+    train(scenario, out=tmp_path / "agents")
+    assert table(tmp_path / "agents", "market_meta")["price"].max() <= 45
