@@ -53,8 +53,9 @@ class Layout:
 class Entry:
     """What a market does at one instant, and when among the other markets.
 
-    Markets clear in the order of the configuration, and all clear before any opens: each waits for
-    the clearings `before` its own, and for those `after` it (its own counted) before it opens.
+    All markets clear before any opens: each waits for the clearings `before` its own, and for those
+    `after` it (its own counted) before it opens. They clear in the order of the configuration; only
+    the order of rows depends on it.
     """
 
     tick: Tick

@@ -48,8 +48,17 @@ class Part:
 class Pending:
     """Orders whose result is still to come."""
 
+    auction: Auction
     bids: Bids
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Orders and their result."""
+
+    orders: Pending
+    result: AuctionResult
 
 
 @dataclass
@@ -121,6 +130,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._executed = -1  # last executed step
         self._sold = -1  # last step that an auction with a result delivers
         self._pending: dict[tuple[str, int], Pending] = {}
+        self._results: list[Settled] = []  # of one instant, not settled yet
         self._answered: dict[str, int] = {}  # the latest auction of each market that was bid in
         self._noise = Noise()
         self._actors: dict[tuple[str, ...], ActorStack] = {}
@@ -171,8 +181,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         if repeated or auction.market not in self._own.teams:
             return
         self._answered[auction.market] = auction.number
+        self._take_stock()  # a result that is missing by now does not come
         if self._routine is not None:
-            self._pending[place] = Pending(self._routine.bids(auction), ())
+            self._pending[place] = Pending(auction, self._routine.bids(auction), ())
         else:
             self._pending[place] = self._consider(auction)
         book = OrderBook(auction.market, auction.number, self._own.name, self._pending[place].bids)
@@ -182,7 +193,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         """Orders that depend on what happened so far."""
         self._move_to(auction.opens)
         parts = tuple(self._orders(team, auction) for team in self._own.teams[auction.market])
-        return Pending(_join(parts), parts)
+        return Pending(auction, _join(parts), parts)
 
     def _orders(self, team: Team, auction: Auction) -> Part:
         view = look(
@@ -243,7 +254,11 @@ class UnitOperator(Role):  # type: ignore[misc]
     # --- results -------------------------------------------------------------------------------
 
     def _settle(self, content: AuctionResult, meta: dict[str, Any]) -> None:
-        """Set the dispatch, execute up to now, book the money, work out the rewards."""
+        """Settle once the results of all auctions that close at this instant are there.
+
+        An auction that refused the operator's book sends none; the next opening, result of another
+        instant or end of the episode settles the others.
+        """
         auction = content.auction
         pending = self._pending.pop((auction.market, auction.number), None)
         if pending is None:
@@ -251,32 +266,53 @@ class UnitOperator(Role):  # type: ignore[misc]
         if self._routine is not None:
             self._routine.settle(auction, content.accepted, content.paid)
         else:
-            self._take_stock(pending, content)
+            if self._results and self._results[0].result.auction.closes != auction.closes:
+                self._take_stock()
+            self._results.append(Settled(pending, content))
+            if any(other.auction.closes == auction.closes for other in self._pending.values()):
+                return
+            self._take_stock()
         if self._flush_every is not None and auction.closes >= self._next_flush:
             self._next_flush = auction.closes + self._flush_every
             self._flush()
 
-    def _take_stock(self, pending: Pending, content: AuctionResult) -> None:
-        auction = content.auction
-        self._move_to(auction.closes)
+    def _take_stock(self) -> None:
+        """Book what the auctions of an instant sold, execute up to it once, then reward each."""
+        results, self._results = self._results, []
+        if not results:
+            return
+        self._move_to(results[0].result.auction.closes)
+        # Of two prices for the same step the last one is kept: in the order of the names, so that
+        # it does not depend on the order of the markets in the configuration.
+        for one in sorted(results, key=lambda one: one.result.auction.market):
+            self._book(one.orders.bids, one.result)
+        self._execute(self._step)
+        for one in results:
+            self._reward_all(one.orders.parts, one.result)
+
+    def _book(self, bids: Bids, result: AuctionResult) -> None:
+        """Note what an auction sold, and the money it brings."""
+        auction = result.auction
         self._state = dispatch(
             self._state,
-            pending.bids,
-            content.accepted,
-            content.paid,
+            bids,
+            result.accepted,
+            result.paid,
             self._offsets(auction),
             auction.length,
             self._calendar.step_hours,
         )
         self._sold = max(self._sold, auction.last)
-        self._execute(self._step)
+
+    def _reward_all(self, parts: tuple[Part, ...], result: AuctionResult) -> None:
+        """Reward each team that acts on a policy."""
         slot = 0
-        for part in pending.parts:
+        for part in parts:
             slots = slice(slot, slot + part.bids.price.shape[-1])
             slot = slots.stop
             if part.team.strategy.act_size > 0:
-                accepted, paid = content.accepted[:, slots], content.paid[:, slots]
-                self._reward(part, auction, accepted, paid, content.price)
+                accepted, paid = result.accepted[:, slots], result.paid[:, slots]
+                self._reward(part, result.auction, accepted, paid, result.price)
 
     def _execute(self, until: int) -> None:
         """Execute the steps in (last, until] and count from `until` on."""
@@ -357,6 +393,7 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
         """Execute what is sold for later than the last clearing, and send the last rows."""
+        self._take_stock()
         last = len(self._own.profiles.capacity) - 1  # of the calendar
         self._execute(min(self._sold, last))
         self._flush()

@@ -1,13 +1,15 @@
 """The only order of events. Both shells call these functions, in this order, at every `Tick`:
 
 1. a learner update, if one is due;
-2. the clearings of this instant, markets in the order of the configuration;
-3. per cleared market: `dispatch` (set what was sold), `execute` (the steps in (last, now]),
-   settle (part of `dispatch`: money depends on what was sold, not on what was delivered), and the
-   reward of `outcome`;
-4. only then all bids for the markets that open now: `look`, then the strategy's `bids`.
+2. all clearings of this instant;
+3. `dispatch` of every cleared market: what was sold, and the money, which depends on what was sold
+   and not on what is delivered;
+4. `execute` once: the steps in (last, now];
+5. per cleared market the reward of `outcome`;
+6. only then all bids for the markets that open now: `look`, then the strategy's `bids`.
 
-So bids for the next hour see the executed dispatch of this one. Between ticks, `advance` moves the
+The order of the markets in the configuration is that of the rows and changes nothing else. Bids for
+the next hour see the executed dispatch of this one. Between ticks, `advance` moves the
 state's window on. At the end of an episode the steps that are sold but not executed yet, up to its
 last step, are executed too: `execute` on a state that is `ahead` of the last clearing. An `offset`
 is a delivery step minus the current step, a static integer.

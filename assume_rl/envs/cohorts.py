@@ -1,6 +1,6 @@
 """The fleet as the batch shell steps it: units that remember and are executed alike.
 
-An operator executes its units whenever a market that it trades in clears. Hence units of operators
+An operator executes its units whenever markets that it trades in clear. Hence units of operators
 with the same markets share a state, whoever owns them, and other operators' have states of their
 own. Units whose bids need no memory have none at all (`episodes.routines`).
 """

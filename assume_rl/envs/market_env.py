@@ -29,7 +29,7 @@ from assume_rl.envs.markets import exploration_noise, tie_breaks
 from assume_rl.envs.memory import check_memory
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.setting import build_setting
-from assume_rl.envs.settling import close_auction
+from assume_rl.envs.settling import close_auctions
 from assume_rl.envs.state import Actions, Happened, Observations, State, moved_to
 from assume_rl.envs.windows import starts
 from assume_rl.episodes.calendar import EpisodeKey
@@ -223,12 +223,13 @@ class MarketEnv:
         return with_views(self.setting, state, offsets, state.now)
 
     def _close(self, state: State, tick: Tick, happened: Happened) -> State:
-        """All clearings of a tick, in the order of the markets."""
-        for auction in tick.closing:
-            if auction.market in self.setting.markets:
-                tie = self._ties[auction.market].of_auction(state.episodes, auction.number)
-                state = close_auction(self.setting, state, auction, tie, happened)
-        return state
+        """Let all auctions that close at a tick be cleared and settled."""
+        closing = [
+            (auction, self._ties[auction.market].of_auction(state.episodes, auction.number))
+            for auction in tick.closing
+            if auction.market in self.setting.markets
+        ]
+        return close_auctions(self.setting, state, closing, happened) if closing else state
 
     def _open(self, state: State, actions: Actions) -> State:
         """All bids of a tick; then it is over."""

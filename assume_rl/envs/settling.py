@@ -1,7 +1,8 @@
-"""Closing an auction: clear, set the dispatch, execute up to now, book the money, reward."""
+"""Closing the auctions of an instant: clear all, book all, execute up to now once, reward each."""
 
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,23 +16,38 @@ from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Cleared, Earned, Executed, Happened, Orders, State
 from assume_rl.episodes.order_log import ClearedAuction
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Closed:
+    """An auction that has just been cleared, with the orders it had."""
+
+    market: Market
+    orders: Orders
+    cleared: ClearedAuction
 
 
-def close_auction(
-    setting: Setting, state: State, auction: Auction, tie: Tensor, happened: Happened
+def close_auctions(
+    setting: Setting, state: State, closing: Sequence[tuple[Auction, Tensor]], happened: Happened
 ) -> State:
-    """Clear an auction and let every cohort that traded in it take stock."""
-    market = setting.markets[auction.market]
-    books = dict(state.books)
-    orders = books.pop((auction.market, auction.number))
-    cleared = _clear(market, auction, orders, tie)
-    happened.cleared.append(Cleared(auction.market, state.step, cleared))
-    state = replace(state, books=books)
-    for share in market.shares:
-        units = state.units[share.cohort]
-        if units is not None:
-            state = _take_stock(setting, state, units, market, share, cleared, orders, happened)
+    """Clear all auctions of an instant, book what they sold, execute once, reward.
+
+    :param closing: auctions of this instant with their tie-breaks (copy product slot)
+    :param happened: takes what was cleared, executed and earned
+    """
+    closed = [
+        Closed(market, orders, _clear(market, auction, orders, tie))
+        for auction, tie in closing
+        for market in [setting.markets[auction.market]]
+        for orders in [state.books[auction.market, auction.number]]
+    ]
+    for one in closed:
+        happened.cleared.append(Cleared(one.market.spec.name, state.step, one.cleared))
+    gone = {(auction.market, auction.number) for auction, _ in closing}
+    books = {place: orders for place, orders in state.books.items() if place not in gone}
+    state = replace(state, books=books, units=_booked(setting, state, closed))
+    state = _execute(setting, state, {market for market, _ in gone}, happened)
+    for one in closed:
+        _reward_all(setting, state, one, happened)
     return state
 
 
@@ -49,52 +65,56 @@ def _clear(market: Market, auction: Auction, orders: Orders, tie: Tensor) -> Cle
     return ClearedAuction(auction, price, volume, spec.rule.clear(book, tie, market.setup))
 
 
-def _take_stock(
-    setting: Setting,
-    state: State,
-    units: UnitState,
-    market: Market,
-    share: Share,
-    cleared: ClearedAuction,
-    orders: Orders,
-    happened: Happened,
+def _booked(
+    setting: Setting, state: State, closed: Sequence[Closed]
+) -> tuple[UnitState | None, ...]:
+    """Return the cohorts' units with what all auctions of an instant sold.
+
+    In the order of the names: of two prices for the same step the last one is kept, which must not
+    depend on the order of the markets in the configuration.
+    """
+    units = list(state.units)
+    for one in sorted(closed, key=lambda one: one.market.spec.name):
+        auction, clearing = one.cleared.auction, one.cleared.clearing
+        for share in one.market.shares:
+            own = units[share.cohort]
+            if own is not None:
+                units[share.cohort] = dispatch(
+                    own,
+                    _join(share, one.orders),
+                    clearing.accepted[..., share.slots],
+                    clearing.paid[..., share.slots],
+                    offsets_of(auction, state.step),
+                    auction.length,
+                    setting.step_hours,
+                )
+    return tuple(units)
+
+
+def _execute(
+    setting: Setting, state: State, markets: AbstractSet[str], happened: Happened
 ) -> State:
-    auction, clearing = cleared.auction, cleared.clearing
-    units = dispatch(
-        units,
-        _join(share, orders),
-        clearing.accepted[..., share.slots],
-        clearing.paid[..., share.slots],
-        offsets_of(auction, state.step),
-        auction.length,
-        setting.step_hours,
-    )
-    state = _execute(setting, state, share.cohort, units, happened)
-    for position in share.parts:
-        part = market.parts[position]
+    """Execute the steps in (last, now] of all cohorts whose operators trade in `markets`."""
+    units, executed = list(state.units), list(state.executed)
+    for index, cohort in enumerate(setting.cohorts):
+        own, due = units[index], state.step - executed[index]
+        if own is None or due <= 0 or markets.isdisjoint(cohort.markets):
+            continue
+        own = execute(cohort.fleet, cohort.profiles, own, state.now, due, elapsed=state.step)
+        happened.executed.append(Executed(index, own, state.step, due))
+        units[index], executed[index] = own, state.step
+    return replace(state, units=tuple(units), executed=tuple(executed))
+
+
+def _reward_all(setting: Setting, state: State, closed: Closed, happened: Happened) -> None:
+    """Note in `happened` what an auction brought each team that acts on a policy."""
+    for position, part in enumerate(closed.market.parts):
         if part.team.strategy.act_size > 0:
-            earned = _reward(setting, state, position, part, cleared, orders)
+            earned = _reward(setting, state, position, part, closed.cleared, closed.orders)
             if part.team.learns:
                 happened.learners.append(replace(earned, team=setting.team(part)))
             else:
                 happened.fixed.append(earned)
-    return state
-
-
-def _execute(
-    setting: Setting, state: State, cohort: int, units: UnitState, happened: Happened
-) -> State:
-    """Execute the steps in (last, now]."""
-    due = state.step - state.executed[cohort]
-    if due > 0:
-        own = setting.cohorts[cohort]
-        units = execute(own.fleet, own.profiles, units, state.now, due, elapsed=state.step)
-        happened.executed.append(Executed(cohort, units, state.step, due))
-    return replace(
-        state,
-        units=_put(state.units, cohort, units),
-        executed=_put(state.executed, cohort, max(state.step, state.executed[cohort])),
-    )
 
 
 def _reward(
@@ -136,7 +156,3 @@ def _join(share: Share, orders: Orders) -> Bids:
         torch.cat([bids.volume for bids in books], dim=-1),
         share.unit,
     )
-
-
-def _put(values: tuple[T, ...], position: int, value: T) -> tuple[T, ...]:
-    return (*values[:position], value, *values[position + 1 :])

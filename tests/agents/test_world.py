@@ -12,7 +12,8 @@ import torch
 from mango import ExternalClock, Role, activate, agent_composed_of
 
 from assume_rl.agents.learning_role import Learning
-from assume_rl.agents.messages import AuctionResult, MarketOpened, PolicyUpdate
+from assume_rl.agents.market_operator import MarketOperator
+from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, PolicyUpdate
 from assume_rl.agents.transport import tcp_container
 from assume_rl.agents.unit_operator import UnitOperator
 from assume_rl.agents.world import World
@@ -146,6 +147,23 @@ def test_energy_sold_a_day_ahead_is_not_offered_again(tmp_path: Path) -> None:
     assert (offered["EOM"][~both] == 100).all()
     power = pd.DataFrame(memory.table("unit_dispatch")).set_index(["unit", "time"])["power"]
     assert power["cheap"].max() <= 100
+
+
+def test_a_refused_book_does_not_hold_up_what_other_markets_sold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two markets that clear at the same instants, one takes no books of `O1`."""
+    take = MarketOperator._take
+
+    def choosy(self: MarketOperator, content: OrderBook, meta: dict[str, Any]) -> None:
+        if (content.market, content.bidder) != ("EOM2", "O1"):
+            take(self, content, meta)
+
+    monkeypatch.setattr(MarketOperator, "_take", choosy)
+    memory = play(two_markets(tmp_path, HOURLY | {"name": "EOM"}, HOURLY | {"name": "EOM2"}))
+    rows = pd.DataFrame(memory.table("unit_dispatch"))
+    power = rows[rows["unit"] == "cheap"].sort_values("time")["power"]
+    assert power.tolist() == [0.0] + [60.0] * 23
 
 
 # --- repeated messages ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from policies import fresh_policies
 from toy_scenarios import market, toy_scenario
 
 from assume_rl.agents.world import World
@@ -103,6 +104,14 @@ def test_both_shells_deliver_the_same_rest(
     tmp_path: Path, markets: dict[str, dict[str, Any]]
 ) -> None:
     assert_same_episode(toy_scenario(tmp_path, markets, hours=72))
+
+
+def test_units_of_one_operator_are_delivered_alike_whatever_they_bid_in(tmp_path: Path) -> None:
+    """`coal` sells day-ahead and looks back, `gas` hourly; their operator delivers both."""
+    bids = {"EOM": {"coal": ""}, "DAM": {"gas": "", "coal": "powerplant_energy_learning"}}
+    markets = {"EOM": HOURLY, "DAM": day_ahead(20, 24)}
+    compiled = toy_scenario(tmp_path, markets, hours=72, bids=bids)
+    assert_same_episode(compiled, fresh_policies(compiled))
 
 
 def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
