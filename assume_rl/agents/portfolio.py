@@ -25,6 +25,11 @@ class Portfolio:
         """Whether any strategy looks at past prices."""
         return any(t.strategy.foresight > 0 for teams in self.teams.values() for t in teams)
 
+    @property
+    def remembers_downtime(self) -> bool:
+        """Whether any reward charges starts by their downtime."""
+        return any(t.strategy.needs_downtime for teams in self.teams.values() for t in teams)
+
 
 def build_portfolios(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[Portfolio, ...]:
     """One portfolio per unit operator; units named in `policies` act on a fixed policy."""

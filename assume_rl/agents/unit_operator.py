@@ -125,6 +125,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             portfolio.horizon,
             keep_prices=portfolio.remembers_prices,
             keep_money=recorder is not None,
+            keep_downtime=portfolio.remembers_downtime,
         )
         self._step = 0
         self._executed = -1  # last executed step

@@ -14,15 +14,23 @@ REGRET_RUNNING = 0.1
 REGRET_IDLE = 0.5
 
 
-def plant_reward(outcome: Outcome, max_bid_price: float) -> Reward:
+def plant_reward(outcome: Outcome, max_bid_price: float, *, start_costs: bool = False) -> Reward:
     """Profit less a share of what the rest of the nameplate power would have earned.
 
     reward = (profit - regret) / (max_bid_price * max_power), so that it is of order one.
 
     :param max_bid_price: EUR/MWh
+    :param start_costs: whether each start is charged by its downtime, see `Outcome.start_cost`, in
+        place of half a hot start per switch
     """
     params: ThermalParams = outcome.params
-    profit = margin(outcome) - start_cost(outcome)
+    if not start_costs:
+        starts = half_hot_start(outcome)
+    elif outcome.start_cost is not None:
+        starts = outcome.start_cost
+    else:
+        raise ValueError("a strategy that is charged for starts needs a state with downtimes")
+    profit = margin(outcome) - starts
     regret = regret_share(outcome) * missed_profit(outcome)
     scaled = (profit - regret) / (max_bid_price * params.max_power)
     return Reward(reward=scaled, profit=profit, regret=regret)
@@ -33,8 +41,8 @@ def margin(outcome: Outcome) -> Float[Tensor, "... unit"]:
     return outcome.revenue - outcome.marginal_cost * outcome.sold * outcome.hours
 
 
-def start_cost(outcome: Outcome) -> Float[Tensor, "... unit"]:
-    """Half the cost of a hot start whenever a plant was switched, on or off, EUR."""
+def half_hot_start(outcome: Outcome) -> Float[Tensor, "... unit"]:
+    """Return half the cost of a hot start whenever a plant was switched, on or off, EUR."""
     params: ThermalParams = outcome.params
     return torch.where(switched(outcome), params.hot_start_cost / 2, 0.0)
 

@@ -26,6 +26,8 @@ from assume_rl.core import window
 from assume_rl.core.bidding.protocol import Strategy
 from assume_rl.core.settlement import by_unit, cashflow, last_price, revenue
 from assume_rl.core.types import (
+    NEVER_RAN,
+    ZERO_VOLUME,
     Bids,
     Block,
     Fleet,
@@ -33,10 +35,11 @@ from assume_rl.core.types import (
     Outcome,
     Profiles,
     Step,
+    ThermalParams,
     UnitState,
     View,
 )
-from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.core.units import TECHNOLOGIES, thermal
 
 __all__ = [
     "advance",
@@ -57,6 +60,7 @@ def initial_state(
     *,
     keep_prices: bool = True,
     keep_money: bool = True,
+    keep_downtime: bool = False,
 ) -> UnitState:
     """Nothing sold, nothing delivered.
 
@@ -66,6 +70,7 @@ def initial_state(
     :param batch: leading axes, one entry per copy of the market
     :param keep_prices: whether any strategy has a foresight, that is, looks at accepted prices
     :param keep_money: whether `cashflow` and `revenue` are recorded; rewards need neither
+    :param keep_downtime: whether any strategy is charged for starts by their downtime
     """
     shape = (*batch, lookback + 1 + horizon, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
@@ -75,6 +80,7 @@ def initial_state(
         cashflow=zero if keep_money else None,
         revenue=zero if keep_money else None,
         lookback=lookback,
+        downtime=torch.full_like(zero, NEVER_RAN) if keep_downtime else None,
     )
 
 
@@ -88,6 +94,7 @@ def advance(state: UnitState, steps: int) -> UnitState:
         cashflow=None if cash is None else pad(cash, (0, 0, -gone, gone)),
         revenue=None if earned is None else pad(earned, (0, 0, -gone, gone)),
         lookback=state.lookback,
+        downtime=None if state.downtime is None else pad(state.downtime, (0, 0, -gone, gone)),
     )
 
 
@@ -182,7 +189,7 @@ def dispatch(
             last, placed = window.spread(last, run.length), window.spread(placed, run.length)
             old = window.rows(prices, start, last.shape[-2])
             prices = window.put(prices, start, torch.where(placed, last, old))
-    return UnitState(energy, prices, cash, earned, state.lookback)
+    return replace(state, energy=energy, accepted_price=prices, cashflow=cash, revenue=earned)
 
 
 def execute(
@@ -210,7 +217,12 @@ def execute(
     ]
     done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
     executed = window.put(state.energy, stop - steps, done)
-    return replace(state, energy=executed)
+    downtime = state.downtime
+    if downtime is not None:
+        before = window.rows(downtime, stop - steps - 1, 1)[..., 0, :]
+        off = _downtime(before, done)
+        downtime = window.put(downtime, stop - steps, off)
+    return replace(state, energy=executed, downtime=downtime)
 
 
 def outcome(
@@ -253,7 +265,41 @@ def outcome(
         power=window.of_units(state.energy[..., at, :], members.units),
         previous_power=window.of_units(state.energy[..., at - 1, :], members.units),
         params=members.block.params,
+        start_cost=_start_cost(state, members, at, lengths[0]),
     )
+
+
+def _downtime(
+    before: Float[Tensor, "... unit"], power: Float[Tensor, "... step unit"]
+) -> Float[Tensor, "... step unit"]:
+    """Return the steps off up to and with each step; `before`: up to the step before the first."""
+    found = []
+    for now in power.unbind(-2):
+        before = torch.where(now.abs() > ZERO_VOLUME, 0.0, before + 1)
+        found.append(before)
+    return torch.stack(found, dim=-2)
+
+
+def _start_cost(
+    state: UnitState, members: Members, at: int, steps: int
+) -> Float[Tensor, "... unit"] | None:
+    """Return what the starts of `members` in a product cost by their downtime, EUR.
+
+    Steps that are not executed yet count as planned. None where no downtime is kept, or of units
+    that are no plants.
+
+    :param at: position of the product's first step in the window
+    :param steps: of the product
+    """
+    params = members.block.params
+    if state.downtime is None or not isinstance(params, ThermalParams):
+        return None
+    first = min(at, state.lookback + 1)  # downtimes are known up to the current step
+    known = window.rows(state.downtime, first - 1, 1)[..., 0, :]
+    before = window.of_units(known, members.units)
+    power = window.rows(state.energy, first, at + steps - first)
+    cost, _ = thermal.start_cost(params, window.of_units(power, members.units), before)
+    return cost[..., at - first :, :].sum(-2)
 
 
 def _look_around(

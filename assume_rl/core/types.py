@@ -109,6 +109,9 @@ class UnitState:
     # EUR of the step itself, so that it can be summed up; likewise None where it is not recorded
     revenue: Float[Tensor, "... window unit"] | None
     lookback: int
+    # Steps off up to and with each executed step, 0: it runs, `NEVER_RAN`: not in this episode yet.
+    # None: no reward charges starts by their downtime, so it is not kept
+    downtime: Float[Tensor, "... window unit"] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ class Outcome:
     power: Float[Tensor, "... unit"]  # MW delivered (planned, if not yet executed) in that step
     previous_power: Float[Tensor, "... unit"]  # MW in the step before
     params: Any
+    # EUR of the starts in the product, by their downtime; None: the state keeps no downtime
+    start_cost: Float[Tensor, "... unit"] | None = None
 
 
 @dataclass(frozen=True)

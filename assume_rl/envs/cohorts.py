@@ -31,6 +31,11 @@ class Cohort:
         """Whether any strategy looks at past prices."""
         return any(t.strategy.foresight > 0 for teams in self.teams.values() for t in teams)
 
+    @property
+    def remembers_downtime(self) -> bool:
+        """Whether any reward charges starts by their downtime."""
+        return any(t.strategy.needs_downtime for teams in self.teams.values() for t in teams)
+
 
 @dataclass(frozen=True)
 class Trade:

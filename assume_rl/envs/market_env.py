@@ -202,6 +202,7 @@ class MarketEnv:
             (self.copies,),
             keep_prices=cohort.remembers_prices,
             keep_money=self.record,
+            keep_downtime=cohort.remembers_downtime,
         )
 
     def _go_on(self, state: State, happened: Happened) -> State:

@@ -32,7 +32,7 @@ def copy_bytes(setting: Setting) -> int:
     compiled = setting.compiled
     window = compiled.lookback + 1 + compiled.horizon
     states = sum(
-        (3 if cohort.remembers_prices else 2) * window * len(cohort.fleet.ids)
+        (2 + cohort.remembers_prices + cohort.remembers_downtime) * window * len(cohort.fleet.ids)
         for cohort in setting.cohorts
         if not cohort.routine
     )

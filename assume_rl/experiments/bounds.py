@@ -47,7 +47,10 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
         return None
     row = torch.tensor([unit - block.start])
     plant: ThermalParams = TECHNOLOGIES[block.technology].select(block.params, row)
-    if plant.ramped or float(plant.hot_start_cost) > 0:
+    starts = [plant.hot_start_cost]
+    if compiled.scenario.config.bidding_strategy_params.start_costs:
+        starts += [plant.warm_start_cost, plant.cold_start_cost]
+    if plant.ramped or any(float(cost) > 0 for cost in starts):
         return None
     return _bounds(compiled, memory, unit, plant)
 

@@ -142,6 +142,8 @@ class StrategyParams(Section):
     """Length of an action."""
     unique_obs_dim: int | None = Field(None, ge=0)
     """Observation entries private to a unit."""
+    start_costs: bool = False
+    """Whether rewards charge each start by its downtime; false: half a hot start per switch."""
     eom_foresight: str | None = None
     """Not read: of strategies that are not supported yet."""
     crm_foresight: str | None = None

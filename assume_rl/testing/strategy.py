@@ -104,7 +104,9 @@ def _toy(technology: str) -> tuple[Fleet, Profiles]:
 
 def _random_state(fleet: Fleet, strategy: Strategy) -> UnitState:
     lookback = max(strategy.foresight, 4) + 1
-    state = initial_state(fleet, lookback, _PRODUCTS + 1, (_COPIES,))
+    state = initial_state(
+        fleet, lookback, _PRODUCTS + 1, (_COPIES,), keep_downtime=strategy.needs_downtime
+    )
     shape = state.energy.shape
     sign = 1.0 if fleet.blocks[0].technology == "thermal" else -1.0
     ran = _draw((*shape[:-2], lookback + 1, shape[-1]), "energy").sub(0.3).clamp(min=0) * 20 * sign

@@ -55,6 +55,7 @@ def test_every_alias_names_a_strategy_or_a_planned_one() -> None:
         (TWO_BID, {"foresight": 0}, "foresight must be a positive"),
         (TWO_BID, {"foresight": True}, "foresight must be a positive"),
         (TWO_BID, {"foresight": 2.5}, "foresight must be a positive"),
+        (TWO_BID, {"start_costs": 1}, "start_costs must be true or false, got 1"),
         (TWO_BID, {"act_dim": 3}, "act_dim is 3, but powerplant_energy_learning has 2"),
         (SINGLE_BID, {"unique_obs_dim": 3}, "unique_obs_dim is 3"),
     ],

@@ -65,6 +65,16 @@ def test_profit_is_revenue_and_regret_is_at_the_published_price() -> None:
     assert got.regret.item() == pytest.approx(0.1 * (72 - 30) * 10)
 
 
+def test_starts_are_charged_by_downtime_where_that_is_asked_for() -> None:
+    """In place of half a hot start, which a switch would cost."""
+    switched_on = outcome(previous_power=row(0.0), start_cost=row(24_000.0))
+    got = plant_reward(switched_on, 100.0, start_costs=True)
+    assert got.profit.item() == pytest.approx(20 * 60 - 24_000)
+    assert plant_reward(switched_on, 100.0).profit.item() == pytest.approx(20 * 60 - 250)
+    with pytest.raises(ValueError, match="a state with downtimes"):
+        plant_reward(outcome(), 100.0, start_costs=True)
+
+
 def test_missed_profit_counts_nameplate_power_whatever_was_offered() -> None:
     assert plant_reward(outcome(offered=row(60.0)), 100.0).regret.item() == pytest.approx(80.0)
 

@@ -179,6 +179,49 @@ def test_outcome_sums_the_orders_of_a_unit_and_reads_what_was_delivered() -> Non
     assert got.marginal_cost.item() == profiles.marginal_cost[9, 1].item()
 
 
+def test_starts_are_charged_by_how_long_the_unit_was_off_beyond_the_window() -> None:
+    """A window of two past steps; the plant runs in step 2, and from step 9 on."""
+    fleet, profiles = toy_fleet(
+        plants=((300.0, 0.0, 30.0),), hot_start_cost=1.0, warm_start_cost=10.0,
+        cold_start_cost=100.0, downtime_hot_start=2.0, downtime_warm_start=6.0,
+    )  # fmt: skip
+    state, team, charged = initial_state(fleet, 2, 2, keep_downtime=True), members(fleet, (0,)), {}
+    for step in range(12):
+        state = advance(state, 1) if step else state
+        bids = book(row(300.0 if step in (2, 9, 10, 11) else 0.0)[None], (0,))
+        result = (bids.volume, bids.price)
+        state = dispatch(state, bids, *result, (0,), (1,), 1.0)
+        state = execute(fleet, profiles, state, step, 1)
+        got = outcome(fleet, profiles, state, step, team, bids, *result, row(1.0), (0,), (1,), 1.0)
+        assert got.start_cost is not None
+        charged[step] = got.start_cost.item()
+    assert {step: cost for step, cost in charged.items() if cost} == {2: 100.0, 9: 10.0}
+
+
+def test_starts_of_a_product_that_is_not_executed_yet_are_those_of_the_plan() -> None:
+    """Off since step 0; sold for steps 2 and 4, of a product of four steps from step 1 on."""
+    fleet, profiles = toy_fleet(
+        plants=((300.0, 0.0, 30.0),), hot_start_cost=1.0, cold_start_cost=100.0,
+        downtime_hot_start=1.0,
+    )  # fmt: skip
+    state = execute(fleet, profiles, initial_state(fleet, 2, 5, keep_downtime=True), 0, 1)
+    energy = state.energy.index_fill(0, torch.tensor([4, 6]), 300.0)
+    bids = book(row(300.0)[None], (0,))
+    times = ((1,), (4,), 1.0)
+    got = outcome(fleet, profiles, replace(state, energy=energy), 0, members(fleet, (0,)), bids,
+                  bids.volume, bids.price, row(1.0), *times)  # fmt: skip
+    assert got.start_cost is not None
+    assert got.start_cost.tolist() == [101.0]
+
+
+def test_without_downtimes_there_is_no_cost_of_starts() -> None:
+    fleet, profiles = toy_fleet(plants=((300.0, 0.0, 30.0),))
+    bids = book(row(300.0)[None], (0,))
+    got = outcome(fleet, profiles, initial_state(fleet, 2, 1), 1, members(fleet, (0,)), bids,
+                  bids.volume, bids.price, row(1.0), (0,), (1,), 1.0)  # fmt: skip
+    assert got.start_cost is None
+
+
 # --- leading axes -------------------------------------------------------------------------------
 
 

@@ -62,6 +62,42 @@ def test_both_shells_give_the_same(tmp_path: Path, case: str) -> None:
     assert_same_episode(compiled, fresh_policies(compiled))
 
 
+CHARGED = {"bidding_strategy_params.start_costs": True}
+
+
+@pytest.mark.parametrize("case", ["day-ahead, then hourly", "products of two lengths"])
+def test_both_shells_charge_the_same_starts(tmp_path: Path, case: str) -> None:
+    toy_scenario(tmp_path, CASES[case], bids={"EOM": LEARNS})
+    plants = pd.read_csv(tmp_path / "powerplant_units.csv")
+    costs = {"warm_start_cost": 40, "cold_start_cost": 80}
+    limits = {"downtime_hot_start": 2, "downtime_warm_start": 9}
+    plants.assign(**costs, **limits).to_csv(tmp_path / "powerplant_units.csv", index=False)
+    compiled = compile_scenario(load_scenario(tmp_path, overrides=CHARGED))
+    assert_same_episode(compiled, fresh_policies(compiled))
+
+
+def test_a_start_costs_what_its_downtime_makes_of_it(tmp_path: Path) -> None:
+    """300 MW at 80 EUR/MW when cold, both downtimes 0: 24,000 EUR in the hours of a start."""
+    toy_scenario(tmp_path, {"EOM": market()}, hours=8, bids={"EOM": LEARNS})
+    plants = pd.read_csv(tmp_path / "powerplant_units.csv")
+    plant = plants[plants["name"] == "coal"].assign(
+        max_power=300, min_power=0, cold_start_cost=80, additional_cost=6
+    )
+    plant.to_csv(tmp_path / "powerplant_units.csv", index=False)
+    load = pd.read_csv(tmp_path / "demand_df.csv")
+    load["load"] = [0, 0, 100, 100, 0, 0, 0, 100, 0]
+    load.to_csv(tmp_path / "demand_df.csv", index=False)
+    compiled = compile_scenario(load_scenario(tmp_path, overrides=CHARGED))
+    limit = compiled.scenario.learning.max_bid_price
+    policies = {"coal": Prices(30 / limit, 30 / limit)}  # at marginal cost: no margin
+    message, batch = MemorySink(), MemorySink()
+    asyncio.run(World(compiled, seed=0, policies=policies).run_episode(0, sink=message))
+    play_recorded(compiled, seed=0, policies=policies, sink=batch)
+    for sink in (message, batch):
+        charged = [0, -24_000, 0, 0, 0, 0, -24_000]
+        assert sink.table("rl_params")["profit"] == pytest.approx(charged)
+
+
 class Prices:
     """A policy that always asks the same prices, over `max_bid_price`."""
 

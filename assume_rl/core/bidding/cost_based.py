@@ -29,6 +29,7 @@ class Naive:
     foresight: int = 0
     slots: int = 1
     needs_operating_time: bool = False
+    needs_downtime: bool = False
 
     def observe(self, view: View) -> Float[Tensor, "... unit obs"]:
         """Nothing."""

@@ -40,6 +40,7 @@ class PlantLearning:
     :param act_size: number of prices, and of orders.
     :param foresight: steps of forecast and price history it observes.
     :param max_bid_price: EUR/MWh.
+    :param needs_downtime: whether rewards charge each start by its downtime.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PlantLearning:
     max_bid_price: float
     technologies: frozenset[str] = frozenset({"thermal"})
     needs_operating_time: bool = False
+    needs_downtime: bool = False
 
     @property
     def slots(self) -> int:
@@ -94,7 +96,7 @@ class PlantLearning:
 
     def reward(self, outcome: Outcome) -> Reward:
         """See `rewards.plant_reward`."""
-        return plant_reward(outcome, self.max_bid_price)
+        return plant_reward(outcome, self.max_bid_price, start_costs=self.needs_downtime)
 
 
 def two_bids(max_bid_price: float, params: Mapping[str, Any]) -> PlantLearning:
@@ -129,7 +131,12 @@ def _create(
             raise ConfigurationError(
                 f"bidding_strategy_params.{key} is {params[key]!r}, but {name} has {value}"
             )
-    return PlantLearning(name, orders, act_size, steps, max_bid_price)
+    charged = params.get("start_costs", False)
+    if not isinstance(charged, bool):
+        raise ConfigurationError(
+            f"bidding_strategy_params.start_costs must be true or false, got {charged!r}"
+        )
+    return PlantLearning(name, orders, act_size, steps, max_bid_price, needs_downtime=charged)
 
 
 @lru_cache(maxsize=64)

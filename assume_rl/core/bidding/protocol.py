@@ -88,6 +88,11 @@ class Strategy(Protocol):
         """Whether `view.operating_time` is read for units without ramp limits too."""
         ...
 
+    @property
+    def needs_downtime(self) -> bool:
+        """Whether `reward` reads `outcome.start_cost`."""
+        ...
+
     def observe(self, view: View) -> Float[Tensor, "... unit obs"]:
         """Observation, float64."""
         ...
