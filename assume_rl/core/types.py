@@ -39,6 +39,34 @@ class ThermalParams:
 
 
 @dataclass(frozen=True)
+class StorageParams:
+    """Storages. Charging power and its ramps are negative or zero, discharging ones positive."""
+
+    capacity: Float[Tensor, " unit"]  # MWh
+    max_power_charge: Float[Tensor, " unit"]  # MW, <= 0
+    min_power_charge: Float[Tensor, " unit"]  # MW, <= 0
+    max_power_discharge: Float[Tensor, " unit"]  # MW, >= 0
+    min_power_discharge: Float[Tensor, " unit"]  # MW, >= 0
+    min_soc: Float[Tensor, " unit"]  # share of the capacity
+    max_soc: Float[Tensor, " unit"]
+    initial_soc: Float[Tensor, " unit"]
+    efficiency_charge: Float[Tensor, " unit"]
+    efficiency_discharge: Float[Tensor, " unit"]
+    additional_cost_charge: Float[Tensor, " unit"]  # EUR/MWh
+    additional_cost_discharge: Float[Tensor, " unit"]  # EUR/MWh
+    ramp_up_charge: Float[Tensor, " unit"]  # MW per step, <= 0; -inf: no limit
+    ramp_down_charge: Float[Tensor, " unit"]  # MW per step, <= 0; -inf: no limit
+    ramp_up_discharge: Float[Tensor, " unit"]  # MW per step, >= 0; inf: no limit
+    ramp_down_discharge: Float[Tensor, " unit"]  # MW per step, >= 0; inf: no limit
+    hot_start_cost: Float[Tensor, " unit"]  # EUR per start
+    warm_start_cost: Float[Tensor, " unit"]
+    cold_start_cost: Float[Tensor, " unit"]
+    downtime_hot_start: Float[Tensor, " unit"]  # steps
+    downtime_warm_start: Float[Tensor, " unit"]  # steps
+    step_hours: float
+
+
+@dataclass(frozen=True)
 class DemandParams:
     """Inelastic demand."""
 

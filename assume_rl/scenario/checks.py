@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.config import CONFIG_FILE
 from assume_rl.scenario.forecasts import check_forecasts
@@ -30,6 +31,8 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
     strategies = _check_strategies(scenario, problems)
+    if not problems.errors:  # else a strategy of the same units may be what is not supported
+        _check_technologies(scenario, problems)
     _check_fuels(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
@@ -101,6 +104,16 @@ def _check_strategies(scenario: Scenario, problems: Problems) -> Strategies:
             else:
                 found[name] = strategy
     return found
+
+
+def _check_technologies(scenario: Scenario, problems: Problems) -> None:
+    """Note unit kinds whose units can be read but not simulated."""
+    for table, unit in scenario.each():
+        if table.technology not in TECHNOLOGIES:
+            file = scenario.config.file(table.file) or ""
+            problems.error(
+                cell(file, unit.id), f"not supported yet: units of the kind '{table.name}'"
+            )
 
 
 def _check_fuels(scenario: Scenario, problems: Problems) -> None:

@@ -217,7 +217,7 @@ class StudyCase(Section):
     demand_units: File = "demand_units.csv"
     """Demand units; must exist."""
     storage_units: File = "storage_units.csv"
-    """Not supported yet."""
+    """Storages; optional."""
     exchange_units: File = "exchange_units.csv"
     """Not supported yet."""
     unit_operators: File = "unit_operators.csv"

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ class Turbine(Unit):
 
     rotor: float = Field(ge=0)
     """MW."""
+
+    def concerns(self) -> dict[str, str]:
+        return {"rotor": "is meant in MW"} if self.rotor > 1000 else {}
 
 
 def _params(turbines: Sequence[Turbine], _: float) -> ThermalParams:
@@ -105,6 +109,13 @@ def test_its_faults_are_named(windy: Any, old: str, new: str, sentence: str) -> 
     with pytest.raises(ScenarioError) as raised:
         load_scenario(windy.path)
     assert sentence in str(raised.value)
+
+
+def test_its_concerns_are_warnings(windy: Any) -> None:
+    expected = f"{TURBINES}, row 'big', column 'rotor': is meant in MW"
+    assert expected not in load_scenario(windy.path).warnings
+    windy.change(TURBINES, ",30,", ",30000,")
+    assert expected in load_scenario(windy.path).warnings
 
 
 def test_its_file_key_names_another_file_or_switches_it_off(windy: Any) -> None:
@@ -196,6 +207,17 @@ def test_studies_collect_its_table(windy: Any) -> None:
     assert {"run_id", "step", "rotor"} <= set(STUDY.tables["turbine_meta"].columns.keys())
     unregister("turbine")
     assert "turbine_meta" not in {*collected(), *METADATA.tables, *STUDY.tables, *UNIT_TABLES}
+
+
+def test_units_that_the_core_does_not_know_are_refused(windy: Any) -> None:
+    unregister("turbine")
+    register(replace(TURBINE, technology="flying"))
+    windy.change(TURBINES, "powerplant_energy_naive", "")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(windy.path)
+    assert f"{TURBINES}, row 'big': not supported yet: units of the kind 'turbine'" in str(
+        raised.value
+    )
 
 
 def test_two_kinds_cannot_share_a_name_or_a_file() -> None:

@@ -7,6 +7,7 @@ from assume_rl.results.unit_tables import declare_units, withdraw_units
 from assume_rl.scenario.tables.base import UnitTable
 from assume_rl.scenario.tables.demands import DEMANDS
 from assume_rl.scenario.tables.powerplants import POWER_PLANTS
+from assume_rl.scenario.tables.storages import STORAGES
 
 UNIT_TABLES: dict[str, UnitTable[Any]] = {}
 """Unit kinds by name, in the order of a fleet, which is that of ASSUME."""
@@ -35,5 +36,5 @@ def unregister(name: str) -> None:
         withdraw_units(table.meta_table)
 
 
-for _table in (POWER_PLANTS, DEMANDS):
+for _table in (POWER_PLANTS, STORAGES, DEMANDS):
     register(_table)

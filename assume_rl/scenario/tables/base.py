@@ -1,4 +1,4 @@
-"""What a unit kind is to a scenario: the row of its table, and what the rest asks of its units."""
+"""The parts of a unit kind on the scenario side: the row of its table, and `UnitTable`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
