@@ -129,7 +129,12 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def print_kpis(console: Console, result: RunResult) -> None:
     """Print a run's key figures and where the rest is."""
-    units = {"avg_price": "EUR/MWh", "total_cost": "EUR", "total_volume": "MWh"}
+    units = {
+        "avg_price": "EUR/MWh",
+        "total_cost": "EUR",
+        "total_volume": "MWh",
+        "pay_as_bid_surplus": "EUR",
+    }
     table = Table("market", "figure", "value", "unit")
     for variable, market, value in result.kpis:
         table.add_row(market, variable, f"{value:,.4g}", units.get(variable, ""))

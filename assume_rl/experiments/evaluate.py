@@ -13,6 +13,7 @@ from assume_rl.experiments.case import (
     open_experiment,
 )
 from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.run import play
@@ -124,7 +125,7 @@ def evaluate(
         simulation=name,
     ) as experiment:
         evaluation = score(experiment, actors, observer or Silent())
-        write_kpis(experiment.database)
+        write_kpis(experiment.database, pay_as_bid_markets(compiled))
     return EvaluationResult(
         experiment.folder, experiment.url, evaluation, compiled.scenario.warnings
     )

@@ -1,4 +1,4 @@
-"""Tables that describe the units of a scenario."""
+"""What results say of a scenario: tables of its units, and which markets pay as bid."""
 
 import numpy as np
 
@@ -15,6 +15,11 @@ def write_meta(sink: DatabaseSink, compiled: Compiled) -> None:
         columns |= {c.name: [c.of(unit) for unit in units] for c in table.meta_columns}
         sink.write(table.meta_table, columns)
     sink.write("marginal_costs", _marginal_costs(compiled))
+
+
+def pay_as_bid_markets(compiled: Compiled) -> tuple[str, ...]:
+    """Return the names of the markets in which accepted supply is paid its own price."""
+    return tuple(market.name for market in compiled.markets if market.rule.name == "pay_as_bid")
 
 
 def _marginal_costs(compiled: Compiled) -> Columns:

@@ -13,6 +13,7 @@ from assume_rl.experiments.case import (
 )
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.loop import complete
+from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
 from assume_rl.learning.networks import ActorStack
@@ -58,7 +59,7 @@ def run(
         compiled, "run", places, seed=seed, engine=shell, reads=policies
     ) as experiment:
         play(experiment, actors, observer or Silent())
-        kpis = tuple(write_kpis(experiment.database))
+        kpis = tuple(write_kpis(experiment.database, pay_as_bid_markets(compiled)))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
     return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings)
 

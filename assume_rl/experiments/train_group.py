@@ -11,6 +11,7 @@ from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, open_experiment
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.marks import Mark
+from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
@@ -144,7 +145,7 @@ def _finish(
         # What is recorded for good is the run on the last policies, as users expect it.
         run = experiment if name == "last" else experiment.unrecorded(KEPT)
         scores[name] = score(run, actors, Silent())
-    write_kpis(experiment.database)
+    write_kpis(experiment.database, pay_as_bid_markets(task.compiled))
     experiment.results["scores"] = {
         name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
         for name, s in scores.items()

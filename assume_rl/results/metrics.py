@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,20 +16,27 @@ from assume_rl.results.tables import table_of
 Kpis = list[tuple[str, str, float]]
 
 
-def write_kpis(sink: DatabaseSink) -> Kpis:
-    """Compute the key figures of the sink's simulation and write them to `kpis`."""
-    kpis = compute_kpis(sink)
+def write_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
+    """Compute the key figures of the sink's simulation and write them to `kpis`.
+
+    :param pay_as_bid: see `compute_kpis`
+    """
+    kpis = compute_kpis(sink, pay_as_bid)
     if kpis:
         variable, ident, value = zip(*kpis, strict=True)
         sink.write("kpis", {"variable": variable, "ident": ident, "value": value})
     return kpis
 
 
-def compute_kpis(sink: DatabaseSink) -> Kpis:
-    """(variable, market, value) of a run without learning.
+def compute_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
+    """Return (variable, market, value) of a run without learning.
 
     `avg_price` EUR/MWh, `total_cost` EUR and `total_volume` MWh from `market_meta`;
-    `capacity_factor` from what was sold in `market_dispatch` by the units in `power_plant_meta`.
+    `capacity_factor` from what was sold in `market_dispatch` by the units in `power_plant_meta`;
+    `pay_as_bid_surplus` EUR from `market_orders`: what demand pays above what supply is paid.
+
+    :param pay_as_bid: markets with that rule, which alone have a `pay_as_bid_surplus`: under a
+        uniform price demand pays what supply is paid
     """
     meta, sold = table_of("market_meta").c, table_of("market_dispatch").c
     plant = table_of("power_plant_meta").c
@@ -50,12 +57,25 @@ def compute_kpis(sink: DatabaseSink) -> Kpis:
         .where(sold.simulation == sink.simulation)
         .group_by(sold.market_id)
     )
+    queries["pay_as_bid_surplus"] = _paid_above_revenue(sink.simulation, pay_as_bid)
     return [
         (name, market, value)
         for name, query in queries.items()
         for market, value in sink.read(query)
         if value is not None
     ]
+
+
+def _paid_above_revenue(simulation: str, markets: Collection[str]) -> sa.Select[Any]:
+    """Return the query for what demand pays less what supply is paid, EUR, by market."""
+    order = table_of("market_orders").c
+    seconds = sa.extract("epoch", order.end_time) - sa.extract("epoch", order.start_time)
+    money = order.accepted_price * order.accepted_volume * seconds
+    return (
+        sa.select(order.market_id, -sa.func.sum(money) / 3600)
+        .where(order.simulation == simulation, order.market_id.in_(sorted(markets)))
+        .group_by(order.market_id)
+    )
 
 
 class JsonLines:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
@@ -45,6 +46,18 @@ def test_a_training_and_an_evaluation_share_a_server(postgres_url: str, tmp_path
                 pd.testing.assert_frame_equal(*both, rtol=1e-12)
             else:
                 assert lines(own) == lines(other), file
+
+
+def test_what_demand_pays_above_revenue_is_in_euro(url: str) -> None:
+    """A quarter of an hour of 100 MW, half of it paid 10 EUR/MWh, and an order that was refused."""
+    start = np.datetime64("2030-01-01T23:45")
+    orders = {"accepted_volume": [50.0, 50.0, -100.0, 0.0], "accepted_price": [10.0, 60, 60, 35]}
+    times = {"start_time": [start] * 4, "end_time": [start + np.timedelta64(15, "m")] * 4}
+    with DatabaseSink(url, "run") as sink:
+        for market in ("EOM", "uniform"):
+            sink.write("market_orders", {"market_id": [market] * 4, **times, **orders})
+        assert compute_kpis(sink, ["EOM"]) == [("pay_as_bid_surplus", "EOM", 625.0)]
+        assert compute_kpis(sink) == []
 
 
 def test_a_plant_without_capacity_has_no_capacity_factor(url: str) -> None:

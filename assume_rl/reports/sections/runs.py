@@ -16,6 +16,7 @@ UNITS = {
     "total_cost": "EUR",
     "total_volume": "MWh",
     "total_profit": "EUR",
+    "pay_as_bid_surplus": "EUR",
 }
 
 
