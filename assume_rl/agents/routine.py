@@ -59,8 +59,8 @@ class Routine:
         """Keep a result; a repeated one changes nothing."""
         self._log.add(auction.first[0], accepted, paid)
 
-    def drain(self) -> Iterator[dict[str, Any]]:
-        """Rows of `unit_dispatch` since the last time, up to the last result."""
+    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what `RoutineLog.drain` does."""
         yield from self._log.drain()
 
 

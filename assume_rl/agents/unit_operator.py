@@ -387,10 +387,11 @@ class UnitOperator(Role):  # type: ignore[misc]
     def _flush(self) -> None:
         if self._recorder is None:
             return
-        logs = (("unit_dispatch", self._routine or self._log), ("rl_params", self._policy_log))
-        for table, log in logs:
-            for columns in log.drain() if log is not None else ():
-                post(self.context, Rows(table, columns), self._recorder)
+        log = self._routine or self._log
+        for table, columns in log.drain() if log is not None else ():
+            post(self.context, Rows(table, columns), self._recorder)
+        for columns in self._policy_log.drain() if self._policy_log is not None else ():
+            post(self.context, Rows("rl_params", columns), self._recorder)
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
         """Execute what is sold for later than the last clearing, and send the last rows."""

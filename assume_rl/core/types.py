@@ -10,7 +10,7 @@ Economics is float64. Time is counted in steps of the calendar, half-open; only 
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 # Volumes smaller than this count as zero, so that rounding cannot flip the marginal bid.
@@ -180,6 +180,20 @@ class Clearing:
     max_price: Float[Tensor, "... product zone"]
     zone: Int[Tensor, " slot"]  # in which each slot lies
     flows: Float[Tensor, "... product line"] | None = None  # MW; None: the rule has no grid
+
+
+# Kinds of starts, by how long a unit was off.
+START_KINDS = ("hot", "warm", "cold")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Which units start in which steps, and what that costs."""
+
+    started: Bool[Tensor, "... step unit"]
+    kind: Int[Tensor, "... step unit"]  # index into `START_KINDS`; of a start only
+    downtime: Float[Tensor, "... step unit"]  # steps off before the step; `NEVER_RAN`
+    cost: Float[Tensor, "... step unit"]  # EUR, 0 where a unit does not start
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,9 @@ class Recording:
         for orders in self._orders.values():
             yield from orders.drain()
         for dispatched in self._dispatch.values():
-            yield from (("unit_dispatch", columns) for columns in dispatched.drain())
+            yield from dispatched.drain()
         for routine in self._routines.values():
-            yield from (("unit_dispatch", columns) for columns in routine.drain())
+            yield from routine.drain()
         yield from (("rl_params", columns) for columns in self._policies.drain())
 
     def _own(self, value: T) -> T:

@@ -1,4 +1,4 @@
-"""Executed steps, kept as tensors until they are turned into rows of `unit_dispatch`."""
+"""Executed steps, kept as tensors until they are turned into rows of result tables."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assume_rl.core.settlement import generation_cost, running_cost
 from assume_rl.core.types import Fleet, Profiles, UnitState
+from assume_rl.episodes.start_log import StartLog
 
 
 class DispatchLog:
@@ -18,14 +19,15 @@ class DispatchLog:
         self._fleet = fleet
         self._profiles = profiles
         self._step_hours = step_hours
+        self._starts = StartLog(fleet, step_hours)
         self._entries: list[tuple[int, int, UnitState]] = []
 
     def add(self, state: UnitState, step: int, steps: int) -> None:
         """Keep the last `steps` steps up to and including `step`."""
         self._entries.append((step, steps, state))
 
-    def drain(self) -> Iterator[dict[str, Any]]:
-        """All buffered rows as one batch of columns; forgets them."""
+    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the buffered rows of `unit_dispatch` and `start_costs`; forget them."""
         entries, self._entries = self._entries, []
         if not entries:
             return
@@ -33,9 +35,12 @@ class DispatchLog:
         cashflow = _recent([(money(state)[0], state.lookback, n) for _, n, state in entries])
         revenue = _recent([(money(state)[1], state.lookback, n) for _, n, state in entries])
         steps = torch.cat([torch.arange(step - n + 1, step + 1) for step, n, _ in entries])
-        yield dispatch_columns(
+        columns = dispatch_columns(
             self._fleet, self._profiles, self._step_hours, steps, power, cashflow, revenue
         )
+        yield "unit_dispatch", columns
+        for rows in self._starts.rows(steps, power):
+            yield "start_costs", rows
 
 
 def dispatch_columns(

@@ -10,6 +10,7 @@ from torch import Tensor
 from assume_rl.core.step import dispatch, execute, initial_state
 from assume_rl.core.types import Bids, Fleet, Profiles
 from assume_rl.episodes.dispatch_log import dispatch_columns, money
+from assume_rl.episodes.start_log import StartLog
 
 
 class RoutineLog:
@@ -31,6 +32,7 @@ class RoutineLog:
         self._profiles = profiles
         self._unit = unit
         self._step_hours = step_hours
+        self._starts = StartLog(fleet, step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}
         self._reported = begin - 1  # last step in the tables
 
@@ -40,8 +42,8 @@ class RoutineLog:
         """Keep the result for the delivery at `step`; a repeated one changes nothing."""
         self._results.setdefault(step, (accepted, paid))
 
-    def drain(self) -> Iterator[dict[str, Any]]:
-        """Rows of `unit_dispatch` since the last time, up to the last result."""
+    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the rows of `unit_dispatch` and `start_costs` that are new since the last time."""
         results, self._results = self._results, {}
         if not results:
             return
@@ -53,15 +55,15 @@ class RoutineLog:
         place = delivered - self._reported - 1
         self._reported = int(delivered.max())
         nothing = power.new_zeros((len(steps), power.shape[-1]))
-        yield dispatch_columns(
-            self._fleet,
-            self._profiles,
-            self._step_hours,
-            steps,
-            nothing.index_copy(0, place, power),
-            nothing.index_copy(0, place, cashflow),
-            nothing.index_copy(0, place, revenue),
+        power, cashflow, revenue = (
+            nothing.index_copy(0, place, found) for found in (power, cashflow, revenue)
         )
+        columns = dispatch_columns(
+            self._fleet, self._profiles, self._step_hours, steps, power, cashflow, revenue
+        )
+        yield "unit_dispatch", columns
+        for rows in self._starts.rows(steps, power):
+            yield "start_costs", rows
 
     def _deliver(
         self, steps: Tensor, accepted: Tensor, paid: Tensor

@@ -26,21 +26,34 @@ class Welfare:
     producer_surplus: FloatArray  # what sellers were paid, less their cost
     payments: FloatArray  # of buyers
     revenue: FloatArray  # of sellers; the rest of the payments stays with the market
+    start_costs: FloatArray  # of sellers, in none of the surpluses
+
+    @property
+    def trade(self) -> FloatArray:
+        """Return the worth to buyers less the marginal cost of sellers."""
+        return self.consumer_surplus + self.producer_surplus + self.payments - self.revenue
 
     @property
     def total(self) -> FloatArray:
-        """Worth to buyers less cost of sellers."""
-        return self.consumer_surplus + self.producer_surplus + self.payments - self.revenue
+        """Return the worth to buyers less all costs of sellers, starts included."""
+        return self.trade - self.start_costs
 
 
 def welfare(
-    worth: ArrayLike, accepted: ArrayLike, paid: ArrayLike, *, hours: float = 1.0
+    worth: ArrayLike,
+    accepted: ArrayLike,
+    paid: ArrayLike,
+    *,
+    hours: float = 1.0,
+    start_costs: ArrayLike = 0.0,
 ) -> Welfare:
     """Surpluses of cleared orders; a demand that pays any price gains up to its price limit.
 
     :param worth: EUR/MWh, a buyer's limit price (its bid) or a seller's true marginal cost
     :param accepted: MW, sales > 0
     :param paid: EUR/MWh that each accepted order pays or is paid; ignored elsewhere
+    :param hours: length of a step
+    :param start_costs: EUR, `(hour,)`, of all starts of sellers
     """
     value, volume = _floats(worth), _floats(accepted) * hours
     money = np.where(volume == 0, 0, _floats(paid)) * volume
@@ -51,6 +64,7 @@ def welfare(
         producer_surplus=np.where(buys, 0, gain).sum(-1),
         payments=-np.where(buys, money, 0).sum(-1),
         revenue=np.where(buys, 0, money).sum(-1),
+        start_costs=np.broadcast_to(_floats(start_costs), volume.shape[:-1]),
     )
 
 
@@ -77,8 +91,11 @@ def greatest_welfare(worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0)
 
 
 def deadweight_loss(actual: Welfare, greatest: ArrayLike) -> FloatArray:
-    """Gains of trade that were missed, EUR, `(hour,)`; below 0 if `greatest` lacks an order."""
-    return _floats(greatest) - actual.total
+    """Return the gains of trade that were missed, EUR, `(hour,)`; < 0: `greatest` lacks an order.
+
+    Start costs are in neither, since `greatest_welfare` knows no starts.
+    """
+    return _floats(greatest) - actual.trade
 
 
 def _floats(values: ArrayLike) -> FloatArray:

@@ -37,6 +37,17 @@ def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
     return with_costs(recorded, found), every
 
 
+def during(rows: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose `time` lies in a delivery of the orders.
+
+    :param rows: with `time`, in its order
+    :param orders: with `start_time` and `end_time`
+    """
+    deliveries = orders.groupby("start_time", as_index=False)["end_time"].max()
+    found = pd.merge_asof(rows, deliveries, left_on="time", right_on="start_time")
+    return found.loc[(found["time"] < found["end_time"]).to_numpy(), list(rows)]
+
+
 def with_costs(recorded: Recorded, found: pd.DataFrame) -> pd.DataFrame:
     """Orders with `technology`, `operator` and `marginal_cost` (EUR/MWh) at their start."""
     named = found.merge(units(recorded), left_on="unit_id", right_on="unit", how="left")

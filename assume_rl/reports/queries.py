@@ -100,14 +100,23 @@ def two_way(recorded: Recorded) -> pd.DataFrame:
 
 
 def earnings(recorded: Recorded) -> pd.DataFrame:
-    """Return `unit`, `revenue` and `cost` (EUR), summed over the calendar."""
+    """Return `unit`, `revenue`, `cost` and `start_cost` (EUR), summed over the calendar."""
     rows = recorded.rows("unit_dispatch", "unit", "revenue", "cost").c
     query = sa.select(
         rows.unit,
         sa.func.sum(rows.revenue).label("revenue"),
         sa.func.sum(rows.cost).label("cost"),
     )
-    return recorded.frame(query.group_by(rows.unit).order_by(rows.unit))
+    earned = recorded.frame(query.group_by(rows.unit).order_by(rows.unit))
+    starts = start_costs(recorded).groupby("unit")["start_cost"].sum()
+    return earned.assign(start_cost=earned["unit"].map(starts).fillna(0.0))
+
+
+def start_costs(recorded: Recorded) -> pd.DataFrame:
+    """Return `time`, `unit` and `start_cost` (EUR), a row per start."""
+    rows = recorded.rows("start_costs", "time", "unit", "start_cost").c
+    query = sa.select(rows.time, rows.unit, rows.start_cost).order_by(rows.time, rows.unit)
+    return dated(recorded.frame(query), "time").astype({"start_cost": float})
 
 
 def _kinds(recorded: Recorded) -> list[UnitTable[Any]]:

@@ -1,5 +1,6 @@
-"""Who gains what in one market of one run, worked out from its orders."""
+"""Who gains what in the markets of one run, computed from orders and starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,24 @@ class Surplus:
             "what buyers pay": self.paid,
             "deadweight loss": self.lost,
         }
-        return [(n, None if np.isnan(v) else round(v, 2) + 0.0) for n, v in named.items()]
+        return _rounded(named)
+
+
+def welfare_rows(
+    gains: Mapping[str, Surplus], start_costs: float
+) -> list[tuple[str, float | None]]:
+    """Return name and EUR, to the cent, of the welfare of a run: gains of trade less start costs.
+
+    :param gains: by market
+    :param start_costs: EUR; a unit that trades in several markets starts once for all of them
+    """
+    traded = {f"gains of trade, {name}": own.consumer + own.producer for name, own in gains.items()}
+    total = {"welfare": sum(traded.values()) - start_costs}
+    return _rounded(traded | {"start costs": start_costs} | total)
+
+
+def _rounded(named: Mapping[str, float]) -> list[tuple[str, float | None]]:
+    return [(n, None if np.isnan(v) else round(v, 2) + 0.0) for n, v in named.items()]
 
 
 def surplus(orders: pd.DataFrame) -> Surplus:

@@ -17,9 +17,10 @@ from assume_rl.results.step_rows import Row, open_results, step_columns
 RECORD = "run.json"
 CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
 
-# Plants' profits; what the demand pays would cancel them out.
+# Plants' profits; what the demand pays would cancel them out. Only plants have starts.
 TOTAL_PROFIT = """
-SELECT SUM(revenue) - SUM(cost) FROM unit_dispatch
+SELECT SUM(revenue) - SUM(cost) - (SELECT COALESCE(SUM(start_cost), 0) FROM start_costs)
+FROM unit_dispatch
 WHERE unit NOT IN (SELECT "index" FROM demand_meta)
 """
 
@@ -134,7 +135,7 @@ def _key_figures(database: Path) -> dict[str, float | None]:
         if "kpis" in tables:
             found = connection.execute("SELECT variable, ident, value FROM kpis")
             figures |= {f"{variable}[{ident}]": value for variable, ident, value in found}
-        if {"unit_dispatch", "demand_meta"} <= tables.keys():
+        if {"unit_dispatch", "demand_meta", "start_costs"} <= tables.keys():
             (figures["total_profit"],) = connection.execute(TOTAL_PROFIT).fetchone()
     return figures
 

@@ -97,6 +97,14 @@ _table(
     _text("unit"),
 )
 _table(
+    "start_costs",
+    _date("time"),
+    _text("unit"),
+    _number("downtime", "h off before the start; empty for the first one of a run"),
+    _text("kind", "hot, warm or cold"),
+    _number("start_cost", "EUR"),
+)
+_table(
     "marginal_costs",
     _date("time", "UTC, from when on; until the unit's next row"),
     _text("unit"),

@@ -24,6 +24,7 @@ KEYS = {
     "market_orders": ["market_id", "start_time", "end_time", "bid_id"],
     "market_dispatch": ["market_id", "datetime", "unit_id"],
     "unit_dispatch": ["time", "unit"],
+    "start_costs": ["time", "unit"],
     "rl_params": ["datetime", "unit"],
 }
 

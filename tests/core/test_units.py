@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assume_rl.core.types import NEVER_RAN, ThermalParams
+from assume_rl.core.types import NEVER_RAN, START_KINDS, ThermalParams
 from assume_rl.core.units import TECHNOLOGIES, demand, thermal
 from assume_rl.core.units.fleet import members, select, select_profiles
 from assume_rl.testing import toy_fleet, toy_thermal
@@ -208,6 +208,23 @@ def test_a_start_is_priced_by_how_long_the_plant_was_off(
     got, left = thermal.start_cost(costly(), past_of(*power), row(downtime))
     assert got[:, 0].tolist() == list(cost)
     assert left.tolist() == [after]
+
+
+def test_starts_tell_their_kind_and_the_steps_off_before() -> None:
+    power = past_of(50.0, 0.0, 50.0, 0.0, 0.0, 0.0, 50.0, 50.0)
+    found, after = thermal.starts(costly(), power, row(NEVER_RAN))
+    started = found.started[:, 0]
+    assert started.nonzero()[:, 0].tolist() == [0, 2, 6]
+    assert [START_KINDS[k] for k in found.kind[started, 0]] == ["cold", "hot", "warm"]
+    assert found.downtime[started, 0].tolist() == [NEVER_RAN, 1.0, 3.0]
+    assert after.tolist() == [0.0]
+
+
+def test_a_demand_never_starts() -> None:
+    found, after = demand.starts(_demand(), past_of(0.0, -50.0), row(NEVER_RAN))
+    assert not found.started.any()
+    assert not found.cost.any()
+    assert after.tolist() == [NEVER_RAN]
 
 
 def test_without_downtimes_every_start_is_cold() -> None:

@@ -126,6 +126,12 @@ def test_welfare_of_pay_as_bid_and_of_shorter_steps() -> None:
     assert greatest_welfare(WORTH, VOLUME, hours=0.25).tolist() == [0.25 * 5800]
 
 
+def test_starts_cost_welfare_and_are_no_loss_of_trade() -> None:
+    found = welfare(WORTH, [[-60, 0, 50, 10]], [[60, GONE, 60, 60]], start_costs=[700])
+    assert (found.trade.tolist(), found.total.tolist()) == ([5200], [4500])
+    assert deadweight_loss(found, greatest_welfare(WORTH, VOLUME)).tolist() == [40 * 15]
+
+
 def test_nothing_is_lost_where_all_bid_their_cost() -> None:
     found = welfare(WORTH, [[-60, -40, 50, 50]], [[30, 30, 30, 30]])
     assert deadweight_loss(found, greatest_welfare(WORTH, VOLUME)).tolist() == [0]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from toy_scenarios import market
 
 from assume_rl.agents.world import World
 from assume_rl.envs.record import play_recorded
-from assume_rl.experiments.meta import write_meta
+from assume_rl.experiments.meta import pay_as_bid_markets, write_meta
 from assume_rl.reports.surplus import surplus
 from assume_rl.results.gather import step_figures
+from assume_rl.results.metrics import write_kpis
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -28,11 +30,19 @@ LOW, HIGH = 80.0, 150.0  # MW
 SHELLS = ("message", "batch")
 
 
-def compiled(folder: Path, step: str, product: dict[str, Any], **settings: Any) -> Compiled:
+def compiled(
+    folder: Path,
+    step: str,
+    product: dict[str, Any],
+    limits: Mapping[str, Sequence[float]] | None = None,
+    **settings: Any,
+) -> Compiled:
     """A market with demand from 04:00 to 20:00, when every product can be sold; low, high, ...
 
     :param step: length of the calendar's steps
     :param product: the market's only product; it opens as often as it delivers
+    :param limits: further columns of the plants
+    :param settings: of the market
     """
     folder.mkdir()
     every = product["duration"] if product.get("count", 1) == 1 else "4h"
@@ -59,7 +69,7 @@ def compiled(folder: Path, step: str, product: dict[str, Any], **settings: Any) 
             "bidding_EOM": "powerplant_energy_naive",
         }
     )
-    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    plants.assign(**(limits or {})).to_csv(folder / "powerplant_units.csv", index=False)
     demand = {"name": "load", "technology": "demand", "unit_operator": "city", "price": 3000}
     demand |= {"max_power": 200, "min_power": 0, "bidding_EOM": "demand_energy_naive"}
     pd.DataFrame([demand]).to_csv(folder / "demand_units.csv", index=False)
@@ -76,9 +86,10 @@ def played(scenario: Compiled, shell: str, folder: Path) -> Path:
     with DatabaseSink(f"sqlite:///{file}", "toy") as sink:
         write_meta(sink, scenario)
         if shell == "batch":
-            play_recorded(scenario, seed=1, policies={}, sink=sink)
+            play_recorded(scenario, seed=1, policies={}, sink=sink, flush_hours=6)
         else:
-            asyncio.run(World(scenario, seed=1).run_episode(0, sink=sink))
+            asyncio.run(World(scenario, seed=1).run_episode(0, sink=sink, flush_hours=6))
+        write_kpis(sink, pay_as_bid_markets(scenario))
     return file
 
 
@@ -128,3 +139,64 @@ def test_the_same_market_brings_the_same_money(tmp_path: Path, cut: str, shell: 
     step, product = CUTS[cut]
     scenario = compiled(tmp_path / "toy", step, product)
     assert totals(played(scenario, shell, tmp_path)) == pytest.approx(BY_HAND, rel=1e-12, abs=1e-9)
+
+
+# Ramps that never bind, so that the operator's trade depends on its past and is logged otherwise.
+RAMPS = {"ramp_up": (1000, 1000), "ramp_down": (1000, 1000)}
+COLD = {"max_power": (100, 300), "cold_start_cost": (0, 80)}
+# The peaker is off from 12:00 to 16:00.
+HOT = {"hot_start_cost": (0, 1), "downtime_hot_start": (0, 4), "downtime_warm_start": (0, 9)}
+WARM = {"warm_start_cost": (0, 7), "downtime_hot_start": (0, 3.9), "downtime_warm_start": (0, 4)}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("ramps", [{}, RAMPS], ids=["no ramps", "ramps"])
+@pytest.mark.parametrize("step", ["1h", "15min"])
+@pytest.mark.parametrize(
+    ("limits", "kind", "second"),
+    [({}, "cold", 24_000), (HOT, "hot", 300), (WARM, "warm", 2_100)],
+    ids=["cold", "hot", "warm"],
+)
+def test_a_start_costs_by_the_real_downtime(
+    tmp_path: Path,
+    limits: dict[str, Sequence[float]],
+    kind: str,
+    second: float,
+    step: str,
+    ramps: dict[str, Sequence[float]],
+    shell: str,
+) -> None:
+    scenario = compiled(tmp_path / "toy", step, {"duration": step}, {**COLD, **limits, **ramps})
+    file = played(scenario, shell, tmp_path)
+    with closing(sqlite3.connect(file)) as connection:
+        query = "select time, unit, downtime, kind, start_cost from start_costs order by time"
+        starts = connection.execute(query).fetchall()
+    day = "2019-01-01 {}:00:00.000000"
+    assert starts == [
+        (day.format("04"), "base", None, "cold", 0),
+        (day.format("08"), "peaker", None, "cold", 24_000),
+        (day.format("16"), "peaker", 4, kind, second),
+    ]
+    profit = step_figures({"state": "finished"}, file)["total_profit"]
+    assert profit == pytest.approx(BY_HAND["total profit"] - 24_000 - second)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("cut", CUTS)
+def test_money_balances_up_to_the_surplus_of_pay_as_bid(
+    tmp_path: Path, cut: str, shell: str
+) -> None:
+    step, product = CUTS[cut]
+    rules = {"uniform": "pay_as_clear", "as bid": "pay_as_bid"}
+    balances, surpluses = {}, {}
+    for name, rule in rules.items():
+        folder = tmp_path / name
+        scenario = compiled(folder, step, product, market_mechanism=rule)
+        file = played(scenario, shell, folder)
+        with closing(sqlite3.connect(file)) as connection:
+            balances[name] = connection.execute("select sum(revenue) from unit_dispatch").fetchone()
+        surpluses[name] = step_figures({"state": "finished"}, file).get("pay_as_bid_surplus[EOM]")
+    # In eight hours of high demand 100 of 150 MW are paid 10 and cost the demand 60 EUR/MWh.
+    assert surpluses == {"uniform": None, "as bid": pytest.approx(8 * 100 * 50)}
+    assert balances["uniform"] == pytest.approx((0,), abs=1e-9)
+    assert balances["as bid"] == pytest.approx((-8 * 100 * 50,))

@@ -5,6 +5,7 @@ Three hours, two plants, one demand of 60, 100 and 110 MW. `CHEAP` offers 80 MW 
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +37,27 @@ EPISODES = ((False, 1, 1.0), (False, 2, 2.0), (True, 1, 3.0), (False, 3, 2.5), (
 
 
 def write_run(
-    folder: Path, *, simulation: str = SIMULATION, as_bid: bool = False, **manifest: object
+    folder: Path,
+    *,
+    simulation: str = SIMULATION,
+    as_bid: bool = False,
+    starts: Mapping[str, Sequence[float]] | None = None,
+    **manifest: object,
 ) -> Path:
-    """Write a finished training to `folder`; `manifest`: keys to change."""
+    """Write a finished training to `folder`.
+
+    :param starts: EUR of each start, by unit
+    :param manifest: keys to change
+    """
     folder.mkdir(parents=True)
     url = f"sqlite:///{folder / 'results.db'}"
     with DatabaseSink(url, simulation) as sink:
         sink.start_run(seed=7, versions={"assume-rl": "9.9"}, configuration={})
         for table, columns in tables(as_bid).items():
             sink.write(table, columns)
+        for unit, costs in (starts or {}).items():
+            rows = {"time": TIMES[: len(costs)], "unit": [unit] * len(costs), "start_cost": costs}
+            sink.write("start_costs", rows)
         sink.finish_run("f" * 64)
     write_manifest(folder, simulation=simulation, **manifest)
     names = ("evaluation", "episode", "reward")

@@ -50,6 +50,14 @@ def test_dispatch_is_summed_by_technology(recorded: Recorded) -> None:
     assert found[queries.UNKNOWN].iloc[0] == 3.0
 
 
+def test_earnings_are_summed_by_unit(recorded: Recorded) -> None:
+    add(recorded, "start_costs", time=TIMES[:2], unit=[DEAR] * 2, start_cost=[300.0, 50.0])
+    add(recorded, "start_costs", "another", time=TIMES[:1], unit=[CHEAP], start_cost=[7.0])
+    found = queries.earnings(recorded).set_index("unit")
+    assert found.loc[DEAR].to_dict() == {"revenue": 4_100, "cost": 2_500, "start_cost": 350}
+    assert found["start_cost"].drop(DEAR).tolist() == [0, 0]
+
+
 def test_units_that_only_deliver_or_only_take_are_no_storages(recorded: Recorded) -> None:
     assert queries.two_way(recorded).empty
     add(recorded, "unit_dispatch", time=TIMES, unit=["battery"] * 3, power=[4.0, -5.0, 0.0])

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hand_made_run import DEMAND, PAYMENTS, PROFITS, write_run
+from hand_made_run import DEAR, DEMAND, PAYMENTS, PROFITS, write_run
 
 from assume_rl.core.clearing import pay_as_bid
 from assume_rl.reports.opening import open_source
+from assume_rl.reports.order_queries import during
 from assume_rl.reports.report import report_sections
-from assume_rl.reports.surplus import surplus
+from assume_rl.reports.surplus import surplus, welfare_rows
 from assume_rl.reports.types import Grid
 
 START = pd.Timestamp("2030-01-01")
@@ -70,10 +71,39 @@ def test_buyers_pay_what_plants_are_paid_under_pay_as_bid() -> None:
     assert (found.paid, found.consumer, found.producer, found.lost) == (3_000, 3_000, 0, 0)
 
 
+def grids(folder: Path) -> dict[str, Grid]:
+    sections = report_sections(open_source(folder))
+    found = [item for section in sections for item in section.items]
+    return {item.title: item for item in found if isinstance(item, Grid)}
+
+
+def test_welfare_is_what_all_markets_gain_less_the_starts() -> None:
+    found = dict(welfare_rows({"A": surplus(withheld()), "B": surplus(withheld(15))}, 200.0))
+    traded = {"gains of trade, A": 500, "gains of trade, B": 125}
+    assert found == traded | {"start costs": 200, "welfare": 425}
+
+
+def test_the_report_has_the_welfare_of_its_run(tmp_path: Path) -> None:
+    traded = 3_000 * sum(DEMAND) - PAYMENTS + sum(PROFITS.values())
+    rows = dict(grids(write_run(tmp_path / "run", starts={DEAR: [300.0, 50.0]}))["Welfare"].rows)
+    assert rows == {
+        "gains of trade, EOM": traded,
+        "start costs": 350,
+        "welfare": traded - 350,
+    }
+
+
+def test_of_some_deliveries_only_their_own_starts_count() -> None:
+    times = START + pd.to_timedelta([0, 59, 60, 120, 200], unit="min")
+    starts = pd.DataFrame({"time": times, "unit": "u", "start_cost": [1.0, 2.0, 4.0, 8.0, 16.0]})
+    later = pd.Timedelta(hours=2)
+    second = withheld().assign(start_time=START + later, end_time=START + later * 1.5)
+    found = during(starts, pd.concat([withheld(), second]))
+    assert found["start_cost"].tolist() == [1, 2, 8]
+
+
 def test_the_report_has_the_welfare_of_its_market(tmp_path: Path) -> None:
-    sections = report_sections(open_source(write_run(tmp_path / "run")))
-    items = [item for section in sections for item in section.items]
-    (grid,) = [i for i in items if isinstance(i, Grid) and i.title == "Welfare, EOM"]
+    grid = grids(write_run(tmp_path / "run"))["Surplus, EOM"]
     assert dict(grid.rows) == {
         "consumer surplus": 3_000 * sum(DEMAND) - PAYMENTS,
         "producer surplus": sum(PROFITS.values()),

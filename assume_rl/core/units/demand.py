@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import DemandParams, Step
+from assume_rl.core.types import DemandParams, Starts, Step
 
 
 def select(params: DemandParams, units: Int[Tensor, " chosen"]) -> DemandParams:
@@ -42,3 +42,14 @@ def execute(
 ) -> Float[Tensor, "... step unit"]:
     """What was bought is consumed."""
     return energy[..., energy.shape[-2] - capacity.shape[-2] :, :]
+
+
+def starts(
+    params: DemandParams,
+    power: Float[Tensor, "... step unit"],
+    downtime: Float[Tensor, "... unit"],
+) -> tuple[Starts, Float[Tensor, "... unit"]]:
+    """Return no starts: a demand has none."""
+    none = torch.zeros_like(power)
+    never = torch.zeros_like(power, dtype=torch.bool)
+    return Starts(never, never.long(), none, none), downtime

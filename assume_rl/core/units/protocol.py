@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import Step
+from assume_rl.core.types import Starts, Step
 
 Power = Float[Tensor, "... product unit"]
 
@@ -49,5 +49,18 @@ class Technology(Protocol):
         :param capacity: of the steps to execute
         :param energy: sold MW; ends with the steps to execute, starts as far back as is known
         :param step: the last one, counted from the beginning of the episode
+        """
+        ...
+
+    def starts(
+        self,
+        params: Any,
+        power: Float[Tensor, "... step unit"],
+        downtime: Float[Tensor, "... unit"],
+    ) -> tuple[Starts, Float[Tensor, "... unit"]]:
+        """Return the starts in each step, and the steps off after the last step.
+
+        :param power: delivered, MW
+        :param downtime: steps off directly before the first step; `NEVER_RAN`: it has not run yet
         """
         ...

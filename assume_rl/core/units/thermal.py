@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import ZERO_VOLUME, Step, ThermalParams
+from assume_rl.core.types import ZERO_VOLUME, Starts, Step, ThermalParams
 
 # Steps. Downtimes are whole steps, their limits hours divided by the length of a step.
 ROUNDING = 1e-9
@@ -119,7 +119,17 @@ def start_cost(
     power: Float[Tensor, "... step unit"],
     downtime: Float[Tensor, "... unit"],
 ) -> tuple[Float[Tensor, "... step unit"], Float[Tensor, "... unit"]]:
-    """Return what the starts in each step cost, EUR, and the steps off after the last step.
+    """Return what the starts in each step cost, EUR, and the steps off after the last; `starts`."""
+    found, after = starts(params, power, downtime)
+    return found.cost, after
+
+
+def starts(
+    params: ThermalParams,
+    power: Float[Tensor, "... step unit"],
+    downtime: Float[Tensor, "... unit"],
+) -> tuple[Starts, Float[Tensor, "... unit"]]:
+    """Return the starts in each step, and the steps off after the last step.
 
     A start is hot after at most `downtime_hot_start` steps off, warm after at most
     `downtime_warm_start`, else cold. The downtime is passed along, so that no window limits it.
@@ -138,7 +148,10 @@ def start_cost(
     warm = before <= params.downtime_warm_start + ROUNDING
     cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
     cost = torch.where(hot, params.hot_start_cost, cost)
-    return torch.where(on & (before > 0), cost, 0.0), after[..., -1, :]
+    started = on & (before > 0)
+    kind = torch.where(hot, 0, torch.where(warm, 1, 2))
+    found = Starts(started, kind, before, torch.where(started, cost, 0.0))
+    return found, after[..., -1, :]
 
 
 def _hold(

@@ -21,7 +21,8 @@ REST = "all others"
 def profit_per_unit(earned: pd.DataFrame, run_id: str) -> Figure:
     """A bar per unit, the highest profit on top, coloured by operator.
 
-    :param earned: `unit`, `operator`, `revenue`, `cost`, `profit` (EUR), a row per unit.
+    :param earned: `unit`, `operator`, `revenue`, `cost`, `start_cost`, `profit` (EUR), a row per
+        unit.
     """
     ranked = largest(earned)
     operators = list(dict.fromkeys(ranked["operator"]))
@@ -35,10 +36,10 @@ def profit_per_unit(earned: pd.DataFrame, run_id: str) -> Figure:
             "x": own["profit"],
             "y": own["unit"].map(text),
             "marker": {"color": colour[operator], "pattern": {"shape": pattern[operator]}},
-            "customdata": own[["revenue", "cost"]],
+            "customdata": own[["revenue", "cost", "start_cost"]],
             "hovertemplate": (
                 "%{y}: %{x:,.0f} EUR<br>revenue %{customdata[0]:,.0f} EUR, "
-                "costs %{customdata[1]:,.0f} EUR" + HOVER
+                "costs %{customdata[1]:,.0f} EUR, starts %{customdata[2]:,.0f} EUR" + HOVER
             ),
             **marked(run_id),
         }
@@ -50,7 +51,7 @@ def profit_per_unit(earned: pd.DataFrame, run_id: str) -> Figure:
 
 def profit_per_operator(earned: pd.DataFrame, run_id: str) -> Figure:
     """A bar per operator, the sum over its units; columns as in `profit_per_unit`."""
-    sums = earned.groupby("operator", as_index=False)[["revenue", "cost", "profit"]].sum()
+    sums = earned.groupby("operator", as_index=False)[["profit"]].sum()
     ranked = largest(sums.rename(columns={"operator": "unit"}))
     trace = {
         "type": "bar",

@@ -1,6 +1,6 @@
 """What one run's bidders ask for beyond their costs, and what that says of market power."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from assume_rl.reports.figures.bids import BOXES, bid_against_cost, markups, straying
 from assume_rl.reports.figures.market_power import POINTS, lerner_through_time, residual_supply
 from assume_rl.reports.figures.thin import DOTS, LIMIT
-from assume_rl.reports.order_queries import orders
+from assume_rl.reports.order_queries import during, orders
 from assume_rl.reports.power import MarketPower, market_power
-from assume_rl.reports.queries import learners
+from assume_rl.reports.queries import learners, start_costs
 from assume_rl.reports.rows import Recorded
-from assume_rl.reports.surplus import Surplus, surplus
+from assume_rl.reports.surplus import Surplus, surplus, welfare_rows
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 
 COLUMNS = (
@@ -39,11 +39,16 @@ def bid_items(recorded: Recorded) -> Iterator[Item]:
     found, every = orders(recorded)
     some = f" Only one delivery in {every} is read: there are many orders." if every > 1 else ""
     yield from _bids(recorded, found, some)
+    gains: dict[str, Surplus] = {}
     for market, own in found.groupby("market_id", sort=True):
         power = market_power(own)
         yield from _power(recorded, str(market), power, some)
         if power is not None:
-            yield _surplus(recorded, str(market), surplus(own), some)
+            gains[str(market)] = surplus(own)
+            yield _surplus(recorded, str(market), gains[str(market)], some)
+    if gains:
+        starts = during(start_costs(recorded), found) if every > 1 else start_costs(recorded)
+        yield _welfare(recorded, gains, float(starts["start_cost"].sum()), some)
 
 
 def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
@@ -114,13 +119,25 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
 
 def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid:
     return Grid(
-        f"Welfare, {market}",
+        f"Surplus, {market}",
         ("figure", "EUR"),
         found.rows(),
         "Buyers are worth their limit prices, plants cost their marginal cost; what buyers pay is "
         "what plants are paid. Empty where a cost is not known. Deadweight loss: what trade "
         "would have gained more had all plants offered the same power at its cost, "
         f"without limits of the grid.{some} run_id {recorded.run_id}",
+    )
+
+
+def _welfare(
+    recorded: Recorded, gains: Mapping[str, Surplus], start_costs: float, some: str
+) -> Grid:
+    return Grid(
+        "Welfare",
+        ("figure", "EUR"),
+        welfare_rows(gains, start_costs),
+        "Gains of trade are consumer and producer surplus; what units cost when they start belongs "
+        f"to no market alone. Empty where a cost is not known.{some} run_id {recorded.run_id}",
     )
 
 

@@ -110,9 +110,10 @@ def _profits(recorded: Recorded) -> Iterator[Item]:
         return
     earned = earnings(recorded).merge(known, on="unit")
     sellers = earned[~earned["demand"]]
-    sellers = sellers.assign(profit=sellers["revenue"] - sellers["cost"])
+    costs = sellers["cost"] + sellers["start_cost"]
+    sellers = sellers.assign(profit=sellers["revenue"] - costs)
     paid = sellers["revenue"].sum()  # not the buyers' own, which is at the dearest bid each
-    formula = "Revenue less generation costs, summed over the calendar."
+    formula = "Revenue less generation and start costs, summed over the calendar."
     rest = f" The {len(sellers) - BARS + 1} smallest are summed up." if len(sellers) > BARS else ""
     yield Chart(
         "Profit per unit",

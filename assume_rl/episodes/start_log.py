@@ -1,0 +1,57 @@
+"""Starts of units, as rows of `start_costs`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.types import NEVER_RAN, START_KINDS, Fleet
+from assume_rl.core.units import TECHNOLOGIES
+
+KINDS = np.array(START_KINDS, dtype=object)
+
+
+class StartLog:
+    """Finds starts in delivered power and remembers how long each unit has been off.
+
+    It is shown every step of an episode once and in order, so that no window limits a downtime.
+    """
+
+    def __init__(self, fleet: Fleet, step_hours: float) -> None:
+        self._fleet = fleet
+        self._step_hours = step_hours
+        self._downtime = torch.full((len(fleet.ids),), NEVER_RAN, dtype=torch.float64)
+
+    def rows(
+        self, steps: Int[Tensor, " step"], power: Float[Tensor, "step unit"]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the columns of `start_costs`, a row per start, if there is any.
+
+        :param steps: steps of the calendar, those that follow the ones shown before
+        :param power: delivered, MW
+        """
+        downtime, parts = [], []
+        for block in self._fleet.blocks:
+            own = slice(block.start, block.stop)
+            technology = TECHNOLOGIES[block.technology]
+            found, after = technology.starts(block.params, power[:, own], self._downtime[own])
+            parts.append(found)
+            downtime.append(after)
+        self._downtime = torch.cat(downtime)
+        step, unit = torch.cat([found.started for found in parts], dim=-1).nonzero(as_tuple=True)
+        if not len(step):
+            return
+        kind, off, cost = (
+            torch.cat([getattr(found, name) for found in parts], dim=-1)[step, unit].numpy()
+            for name in ("kind", "downtime", "cost")
+        )
+        yield {
+            "step": steps[step].numpy(),
+            "unit": np.array(self._fleet.ids, dtype=object)[unit.numpy()],
+            "downtime": np.where(np.isfinite(off), off * self._step_hours, np.nan),
+            "kind": KINDS[kind],
+            "start_cost": cost,
+        }
