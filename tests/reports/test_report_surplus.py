@@ -8,12 +8,14 @@ import pytest
 import torch
 from hand_made_run import DEAR, DEMAND, PAYMENTS, PROFITS, write_run
 
-from assume_rl.core.clearing import pay_as_bid
+from assume_rl.core.clearing import Slots, pay_as_bid
+from assume_rl.core.types import Bids
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.order_queries import during
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.surplus import surplus, welfare_rows
 from assume_rl.reports.types import Grid
+from assume_rl.testing import toy_market
 
 START = pd.Timestamp("2030-01-01")
 
@@ -58,15 +60,17 @@ def test_what_is_not_known_is_left_empty() -> None:
 
 def test_buyers_pay_what_plants_are_paid_under_pay_as_bid() -> None:
     # GIVEN a cheap and a dear plant, cleared by the package's own rule
-    offers = torch.tensor([10.0, 50.0, 60.0]), torch.tensor([50.0, 50.0, -100.0])
-    cleared = pay_as_bid(*offers, torch.zeros(3))
+    price, volume = torch.tensor([[10.0, 50.0, 60.0], [50.0, 50.0, -100.0]]).double()[:, None]
+    setup = pay_as_bid.setup(toy_market(pay_as_bid), Slots(node=torch.zeros(3).long()))
+    offers = Bids(price=price, volume=volume, unit=torch.arange(3))
+    cleared = pay_as_bid.clear(offers, torch.zeros(1, 3).double(), setup)
     orders = withheld().assign(
-        price=offers[0].numpy(),
-        accepted_volume=cleared.accepted.numpy(),
-        accepted_price=cleared.paid.numpy(),
+        price=price[0].numpy(),
+        accepted_volume=cleared.accepted[0].numpy(),
+        accepted_price=cleared.paid[0].numpy(),
     )
     # THEN the demand's own price is the dearest, but that is not what it pays for all
-    assert float(cleared.paid[2]) == 50
+    assert float(cleared.paid[0, 2]) == 50
     found = surplus(orders)
     assert (found.paid, found.consumer, found.producer, found.lost) == (3_000, 3_000, 0, 0)
 
