@@ -130,7 +130,7 @@ def test_a_mistake_is_one_sentence_and_leaves_no_folder(
 
 def test_csv_has_every_table_with_all_digits(tmp_path: Path) -> None:
     run(VECTOR, out=tmp_path / "out", csv=tmp_path / "tables")
-    expected = {"market_meta", "market_orders", "market_dispatch", "unit_dispatch"}
+    expected = {"market_meta", "market_orders", "market_dispatch", "unit_dispatch", "start_costs"}
     expected |= {"power_plant_meta", "demand_meta", "marginal_costs", "kpis", "runs"}
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == expected
     for name in expected - {"runs"}:
