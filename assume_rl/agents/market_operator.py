@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +20,9 @@ from assume_rl.agents.messages import (
     Rows,
 )
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
-from assume_rl.core.clearing import MarketSpec, Slots, limit_bids
-from assume_rl.core.types import Auction, Bids, Clearing, Tick
+from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.orders import Orders, beside, fault_of, is_finite, limited
+from assume_rl.core.types import Auction, Clearing, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import of_episode, tie_keys, ties
 from assume_rl.episodes.order_log import ClearedAuction, OrderLog
@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 class Book:
     """What a bidder sent for one auction."""
 
-    bids: Bids
+    orders: Orders
     units: tuple[int, ...]  # of each slot, index into the bidder's units
+    nodes: tuple[int, ...]  # likewise its node, as far as the rule reads it
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Layout:
     bidders: tuple[str, ...]
     sizes: tuple[int, ...]  # slots of each bidder
     units: tuple[str, ...]  # unit id of each slot
+    unit: Tensor  # (slot) index into the distinct ids among these
+    node: Tensor  # (slot) index into the scenario's nodes
     tie: Tensor  # (auction, product, slot)
     setup: Any  # of the market's rule, for these slots
 
@@ -94,7 +97,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._bidders: dict[str, tuple[RegisterBidder, AgentAddress]] = {}
         self._books: dict[int, dict[str, Book]] = defaultdict(dict)
         self._open: dict[int, Auction] = {}
-        self._layouts: dict[tuple[tuple[str, tuple[int, ...]], ...], Layout] = {}
+        self._layouts: dict[tuple[Any, ...], Layout] = {}
         self._auctions = sum(len(entry.tick.opening) for entry in self._agenda)
         self._log = OrderLog(spec.name) if recorder is not None else None
         self._next_flush = flush_every or 0
@@ -155,11 +158,13 @@ class MarketOperator(Role):  # type: ignore[misc]
             self._refuse(content.bidder, "its sender has not registered under this name")
             return
         products = len(self._open[content.number].first)
-        fault = _fault(content.bids, products, len(known.unit_ids))
+        orders = content.orders
+        fault = fault_of(orders, products, len(known.unit_ids))
         if fault is not None:
             self._refuse(content.bidder, fault)
             return
-        book = Book(content.bids, tuple(content.bids.unit.tolist()))
+        nodes = tuple(orders.node.tolist()) if "node" in self._spec.rule.needs else ()
+        book = Book(orders, tuple(orders.unit.tolist()), nodes)
         self._books[content.number][content.bidder] = book
 
     def _refuse(self, bidder: str, reason: str) -> None:
@@ -167,7 +172,7 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def _finite(self, books: dict[str, Book]) -> dict[str, Book]:
         """The books that hold finite numbers only; the others are refused."""
-        fine = {name: book for name, book in books.items() if _is_finite(book.bids)}
+        fine = {name: book for name, book in books.items() if is_finite(book.orders)}
         for name in books.keys() - fine.keys():
             self._refuse(name, "a price or volume is not a finite number")
         return fine
@@ -176,31 +181,47 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._open.pop(auction.number)
         received = self._books.pop(auction.number, {})
         books = {name: received[name] for name in self._bidders if name in received}
-        joined = _join(books) if books else None
-        if joined is not None and not _is_finite(joined):
-            books = self._finite(books)
-            joined = _join(books) if books else None
-        if joined is None:
+        products = len(auction.first)
+        joined, layout = self._joined(books, products)
+        if joined is not None and not is_finite(joined):
+            joined, layout = self._joined(self._finite(books), products)
+        if joined is None or layout is None:
             return
-        layout = self._layout(books, len(auction.first))
         spec = self._spec
-        bids = limit_bids(joined, spec.min_price, spec.max_price, spec.max_volume)
-        clearing = spec.rule.clear(bids, layout.tie[auction.number], layout.setup)
+        orders = limited(joined, spec.min_price, spec.max_price, spec.max_volume)
+        clearing = spec.rule.clear(orders, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, clearing)
-        self._record(layout, ClearedAuction(auction, bids.price, bids.volume, clearing))
+        self._record(layout, ClearedAuction(auction, orders.price, orders.volume, clearing))
+
+    def _joined(
+        self, books: dict[str, Book], products: int
+    ) -> tuple[Orders, Layout] | tuple[None, None]:
+        """All bidders' orders side by side; None if there are none."""
+        if not books:
+            return None, None
+        layout = self._layout(books, products)
+        parts = [book.orders for book in books.values()]
+        return beside(parts, layout.unit, layout.node), layout
 
     def _layout(self, books: dict[str, Book], products: int) -> Layout:
         """Whose orders stand where in the joined book; looked up, as it hardly ever changes."""
-        key = tuple((name, book.units) for name, book in books.items())
+        key = tuple((name, book.units, book.nodes) for name, book in books.items())
         if key not in self._layouts:
             units = tuple(
-                self._bidders[name][0].unit_ids[unit] for name, own in key for unit in own
+                self._bidders[name][0].unit_ids[unit] for name, own, _ in key for unit in own
             )
-            sizes = tuple(len(own) for _, own in key)
-            slots = Slots(torch.zeros(len(units), dtype=torch.int64))
-            setup = self._spec.rule.setup(self._spec, slots)
-            tie = self._ties(units, products)
-            self._layouts[key] = Layout(tuple(books), sizes, units, tie, setup)
+            sizes = tuple(len(own) for _, own, _ in key)
+            places = {unit: i for i, unit in enumerate(dict.fromkeys(units))}
+            node = torch.cat([book.orders.node for book in books.values()])
+            self._layouts[key] = Layout(
+                bidders=tuple(books),
+                sizes=sizes,
+                units=units,
+                unit=torch.tensor([places[unit] for unit in units]),
+                node=node,
+                tie=self._ties(units, products),
+                setup=self._spec.rule.setup(self._spec, Slots(node=node)),
+            )
         return self._layouts[key]
 
     def _ties(self, units: tuple[str, ...], products: int) -> Tensor:
@@ -240,32 +261,6 @@ class MarketOperator(Role):  # type: ignore[misc]
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
         self._flush()
-
-
-def _fault(bids: Bids, products: int, units: int) -> str | None:
-    """Why these orders cannot stand beside others, if they cannot."""
-    shape = tuple(bids.price.shape)
-    if len(shape) != 2 or tuple(bids.volume.shape) != shape or tuple(bids.unit.shape) != shape[1:]:
-        return "price, volume and unit differ in shape"
-    if shape[0] != products or shape[1] == 0:
-        return f"{shape[0]} products with {shape[1]} orders each, the auction has {products}"
-    if not all(isinstance(unit, int) and 0 <= unit < units for unit in bids.unit.tolist()):
-        return f"an order is for none of the {units} registered units"
-    return None
-
-
-def _is_finite(bids: Bids) -> bool:
-    """Whether all prices and volumes are; a sum is the cheapest look at them."""
-    if math.isfinite(float(bids.price.sum() + bids.volume.sum())):
-        return True
-    return bool(torch.isfinite(bids.price).all() and torch.isfinite(bids.volume).all())
-
-
-def _join(books: dict[str, Book]) -> Bids:
-    """All bidders' orders side by side; `unit` is of no use here."""
-    price = torch.cat([book.bids.price for book in books.values()], dim=-1)
-    volume = torch.cat([book.bids.volume for book in books.values()], dim=-1)
-    return Bids(price, volume, torch.empty(price.shape[-1], dtype=torch.int64))
 
 
 def _entry(tick: Tick, market: str) -> Entry | None:

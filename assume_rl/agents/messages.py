@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from assume_rl.core.bidding.protocol import Layout
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import ActorStack
 
@@ -43,7 +44,7 @@ class RegisterBidder:
 
     market: str
     bidder: str
-    unit_ids: tuple[str, ...]  # the units its `Bids.unit` indices point to
+    unit_ids: tuple[str, ...]  # the units its `Orders.unit` indices point to
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class MarketOpened:
 
 @dataclass(frozen=True)
 class OrderBook:
-    """A bidder's orders for one auction; `bids.unit` indexes the bidder's registered units."""
+    """A bidder's orders for one auction; `orders.unit` indexes the bidder's registered units."""
 
     market: str
     number: int  # of the auction
     bidder: str
-    bids: Bids
+    orders: Orders
 
 
 @dataclass(frozen=True)

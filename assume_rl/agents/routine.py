@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from assume_rl.agents.portfolio import Portfolio
+from assume_rl.core.orders import Orders, auction_of, join
 from assume_rl.core.step import initial_state, look
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.types import Auction
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.episodes.calendar import Calendar
 from assume_rl.episodes.routine_log import RoutineLog
@@ -34,26 +35,24 @@ class Routine:
         self._own = portfolio
         opened = torch.tensor([a.opens // calendar.step_seconds for a in auctions])
         first = auctions[0].first[0]
-        parts = [self._orders(team, market, opened, first) for team in portfolio.teams[market]]
-        self._price = torch.cat([part.price for part in parts], dim=-1)
-        self._volume = torch.cat([part.volume for part in parts], dim=-1)
-        self._unit = torch.cat([part.unit for part in parts])
-        self._log = RoutineLog(portfolio.fleet, portfolio.profiles, self._unit, calendar.step_hours)
+        teams, fleet = portfolio.teams[market], portfolio.fleet
+        parts = [self._made(team, market, opened, first) for team in teams]
+        self._orders = join(parts, [team.units for team in teams], fleet.node)
+        self._log = RoutineLog(fleet, portfolio.profiles, self._orders.unit, calendar.step_hours)
 
-    def _orders(self, team: Team, market: str, opened: Tensor, first: int) -> Bids:
+    def _made(self, team: Team, market: str, opened: Tensor, first: int) -> Orders:
         offset = first - int(opened[0])
         own = self._own
         state = initial_state(own.fleet, 1, offset, (len(opened),), keep_prices=False)
         view = look(
             own.fleet, own.profiles, state, opened, (offset,), market, team.members, team.strategy
         )
-        nothing = view.marginal_cost.new_empty((*view.previous_power.shape, 0))
-        bids = team.strategy.bids(view, nothing)
-        return Bids(bids.price, bids.volume, team.units[bids.unit])
+        nothing = view.marginal_cost.new_zeros((*view.previous_power.shape, 0))
+        return team.strategy.bids(view, nothing)
 
-    def bids(self, auction: Auction) -> Bids:
+    def orders(self, auction: Auction) -> Orders:
         """The orders for one auction."""
-        return Bids(self._price[auction.number], self._volume[auction.number], self._unit)
+        return auction_of(self._orders, auction.number)
 
     def settle(self, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
         """Keep a result; a repeated one changes nothing."""

@@ -1,6 +1,6 @@
 """Owns units: bids for them, runs what was sold, learns what it earned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,8 +24,9 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.portfolio import Portfolio
 from assume_rl.agents.routine import routine_of
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
+from assume_rl.core.orders import Orders, beside
 from assume_rl.core.step import advance, ahead, dispatch, execute, initial_state, look, outcome
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.types import Auction, Fleet
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.dispatch_log import DispatchLog
 from assume_rl.episodes.draws import noise, noise_keys, of_episode
@@ -40,7 +41,7 @@ class Part:
     """One team's share of an order book."""
 
     team: Team
-    bids: Bids
+    orders: Orders
     action: Tensor  # (unit, act); act is 0 for a rule
 
 
@@ -49,7 +50,7 @@ class Pending:
     """Orders whose result is still to come."""
 
     auction: Auction
-    bids: Bids
+    orders: Orders
     parts: tuple[Part, ...]
 
 
@@ -57,7 +58,7 @@ class Pending:
 class Settled:
     """Orders and their result."""
 
-    orders: Pending
+    pending: Pending
     result: AuctionResult
 
 
@@ -114,8 +115,9 @@ class UnitOperator(Role):  # type: ignore[misc]
             else None
         )
         self._policy_log = PolicyLog(key) if recorder is not None else None
+        self._slots = {m: _slots(teams, portfolio.fleet) for m, teams in portfolio.teams.items()}
         self._no_action = {
-            team.unit_ids: torch.empty((len(team.unit_ids), 0), dtype=torch.float64)
+            team.unit_ids: torch.zeros((len(team.unit_ids), 0), dtype=torch.float64)
             for teams in portfolio.teams.values()
             for team in teams
         }
@@ -184,17 +186,19 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._answered[auction.market] = auction.number
         self._take_stock()  # a result that is missing by now does not come
         if self._routine is not None:
-            self._pending[place] = Pending(auction, self._routine.bids(auction), ())
+            self._pending[place] = Pending(auction, self._routine.orders(auction), ())
         else:
             self._pending[place] = self._consider(auction)
-        book = OrderBook(auction.market, auction.number, self._own.name, self._pending[place].bids)
+        orders = self._pending[place].orders
+        book = OrderBook(auction.market, auction.number, self._own.name, orders)
         post(self.context, book, sender_addr(meta))
 
     def _consider(self, auction: Auction) -> Pending:
         """Orders that depend on what happened so far."""
         self._move_to(auction.opens)
         parts = tuple(self._orders(team, auction) for team in self._own.teams[auction.market])
-        return Pending(auction, _join(parts), parts)
+        made = [part.orders for part in parts]
+        return Pending(auction, beside(made, *self._slots[auction.market]), parts)
 
     def _orders(self, team: Team, auction: Auction) -> Part:
         view = look(
@@ -286,17 +290,17 @@ class UnitOperator(Role):  # type: ignore[misc]
         # Of two prices for the same step the last one is kept: in the order of the names, so that
         # it does not depend on the order of the markets in the configuration.
         for one in sorted(results, key=lambda one: one.result.auction.market):
-            self._book(one.orders.bids, one.result)
+            self._book(one.pending.orders, one.result)
         self._execute(self._step)
         for one in results:
-            self._reward_all(one.orders.parts, one.result)
+            self._reward_all(one.pending.parts, one.result)
 
-    def _book(self, bids: Bids, result: AuctionResult) -> None:
+    def _book(self, orders: Orders, result: AuctionResult) -> None:
         """Note what an auction sold, and the money it brings."""
         auction = result.auction
         self._state = dispatch(
             self._state,
-            bids,
+            orders,
             result.accepted,
             result.paid,
             self._offsets(auction),
@@ -309,7 +313,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         """Reward each team that acts on a policy."""
         slot = 0
         for part in parts:
-            slots = slice(slot, slot + part.bids.price.shape[-1])
+            slots = slice(slot, slot + part.orders.price.shape[-1])
             slot = slots.stop
             if part.team.strategy.act_size > 0:
                 accepted, paid = result.accepted[:, slots], result.paid[:, slots]
@@ -337,7 +341,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             self._state,
             self._step,
             team.members,
-            part.bids,
+            part.orders,
             accepted,
             paid,
             price,
@@ -401,16 +405,10 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._flush()
 
 
-def _join(parts: tuple[Part, ...]) -> Bids:
-    """One book of all teams' orders; `unit` indexes the operator's units."""
-    unit = [part.team.units[part.bids.unit] for part in parts]
-    if len(parts) == 1:
-        return Bids(parts[0].bids.price, parts[0].bids.volume, unit[0])
-    return Bids(
-        torch.cat([part.bids.price for part in parts], dim=-1),
-        torch.cat([part.bids.volume for part in parts], dim=-1),
-        torch.cat(unit),
-    )
+def _slots(teams: Sequence[Team], fleet: Fleet) -> tuple[Tensor, Tensor]:
+    """Unit and node of every slot that these teams have in a market's order book."""
+    unit = torch.cat([team.units.repeat_interleave(team.strategy.slots) for team in teams])
+    return unit, fleet.node[unit]
 
 
 def _pick(stacks: tuple[ActorStack, ...], unit_ids: tuple[str, ...]) -> ActorStack:

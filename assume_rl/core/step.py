@@ -24,11 +24,11 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.orders import Orders
 from assume_rl.core.settlement import by_unit, cashflow, last_price, revenue
 from assume_rl.core.types import (
     NEVER_RAN,
     ZERO_VOLUME,
-    Bids,
     Block,
     Fleet,
     Members,
@@ -154,7 +154,7 @@ def look(
 
 def dispatch(
     state: UnitState,
-    bids: Bids,
+    orders: Orders,
     accepted: Float[Tensor, "... product slot"],
     paid: Float[Tensor, "... product slot"],
     offsets: tuple[int, ...],
@@ -166,7 +166,7 @@ def dispatch(
     In `cashflow` every step of a product gets the money of the whole product, as the established
     tables have it; in `revenue` each step gets its own.
 
-    :param bids: one bidder's book; `bids.unit` indexes the state's units
+    :param orders: one bidder's book; `orders.unit` indexes the state's units
     :param offsets: first delivery step of each product minus the current step
     """
     energy, prices = state.energy, state.accepted_price
@@ -174,18 +174,18 @@ def dispatch(
     for run in window.runs(offsets, lengths):
         start = state.lookback + run.start
         sold, price = window.products(accepted, run), window.products(paid, run)
-        energy = _add(energy, start, window.spread(sold, run.length), bids.unit)
+        energy = _add(energy, start, window.spread(sold, run.length), orders.unit)
         if cash is not None:
             money = cashflow(price, sold, run.length * step_hours)
-            cash = _add(cash, start, window.spread(money, run.length), bids.unit)
+            cash = _add(cash, start, window.spread(money, run.length), orders.unit)
         if earned is not None:
             money = cashflow(price, sold, step_hours)
-            earned = _add(earned, start, window.spread(money, run.length), bids.unit)
+            earned = _add(earned, start, window.spread(money, run.length), orders.unit)
         if prices is not None:
             is_order = torch.logical_or(
-                window.products(bids.price, run), window.products(bids.volume, run)
+                window.products(orders.price, run), window.products(orders.volume, run)
             )
-            last, placed = last_price(is_order, bids.unit, sold, price, prices.shape[-1])
+            last, placed = last_price(is_order, orders.unit, sold, price, prices.shape[-1])
             last, placed = window.spread(last, run.length), window.spread(placed, run.length)
             old = window.rows(prices, start, last.shape[-2])
             prices = window.put(prices, start, torch.where(placed, last, old))
@@ -231,7 +231,7 @@ def outcome(
     state: UnitState,
     step: Step,
     members: Members,
-    bids: Bids,
+    orders: Orders,
     accepted: Float[Tensor, "... product slot"],
     paid: Float[Tensor, "... product slot"],
     price: Float[Tensor, "... product"],
@@ -242,7 +242,7 @@ def outcome(
     """Return what the auction's first product brought `members`.
 
     :param state: after `execute`
-    :param bids: what their strategy made of their view, slots unit-major, as are `accepted`, `paid`
+    :param orders: of their strategy, slots unit-major, as are `accepted` and `paid`
     :param accepted: of each order, MW
     :param paid: of each order, EUR/MWh
     :param price: published, EUR/MWh
@@ -259,7 +259,7 @@ def outcome(
         price=published,
         revenue=revenue(by_unit(paid[..., 0, :], units), sold, published, hours),
         sold=sold.sum(-1),
-        offered=by_unit(bids.volume[..., 0, :], units).sum(-1),
+        offered=by_unit(orders.volume[..., 0, :], units).sum(-1),
         hours=hours,
         marginal_cost=window.of_units(cost, members.units),
         power=window.of_units(state.energy[..., at, :], members.units),

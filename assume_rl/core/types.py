@@ -159,15 +159,6 @@ class View:
 
 
 @dataclass(frozen=True)
-class Bids:
-    """Orders: sell > 0, buy < 0, volume 0 = empty slot. Every product has the same slots."""
-
-    price: Float[Tensor, "... product slot"]
-    volume: Float[Tensor, "... product slot"]
-    unit: Int[Tensor, " slot"]  # index into the bidder's units
-
-
-@dataclass(frozen=True)
 class Clearing:
     """What a clearing rule decides; a rule without zones has one."""
 

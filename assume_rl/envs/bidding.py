@@ -5,11 +5,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from assume_rl.core.orders import Orders, auction_of, repeated
 from assume_rl.core.step import look
-from assume_rl.core.types import Auction, Bids, Step, View
+from assume_rl.core.types import Auction, Step, View
 from assume_rl.envs.markets import Part
 from assume_rl.envs.setting import Setting
-from assume_rl.envs.state import Actions, Orders, State
+from assume_rl.envs.state import Actions, Book, State
 
 
 def offsets_of(auction: Auction, step: int) -> tuple[int, ...]:
@@ -55,8 +56,8 @@ def open_auction(setting: Setting, state: State, auction: Auction, actions: Acti
         return state
     decided = _decided(setting, state, actions) if auction.market == setting.learners_market else {}
     made = [_orders(setting, state, part, auction, decided.get(id(part))) for part in market.parts]
-    orders = Orders(tuple(bids for bids, _ in made), tuple(action for _, action in made))
-    return replace(state, books={**state.books, (auction.market, auction.number): orders})
+    book = Book(tuple(orders for orders, _ in made), tuple(action for _, action in made))
+    return replace(state, books={**state.books, (auction.market, auction.number): book})
 
 
 def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tuple[View, Tensor]]:
@@ -71,26 +72,24 @@ def _orders(
     part: Part,
     auction: Auction,
     decided: tuple[View, Tensor] | None,
-) -> tuple[Bids, Tensor]:
+) -> tuple[Orders, Tensor]:
     """A team's orders, and what it did."""
     team, now, copies = part.team, state.now, len(state.episodes)
     if part.standing is not None:
-        return _standing(part.standing, now, copies), torch.empty(0)
+        return _standing(part.standing, now, copies), torch.zeros(0)
     if decided is not None:
         view, action = decided
     else:
         offsets = offsets_of(auction, state.step)
         view = view_of(setting, state, part, auction.market, offsets, now)
         if team.policy is None:
-            action = view.max_power.new_empty((copies, len(team.unit_ids), 0))
+            action = view.max_power.new_zeros((copies, len(team.unit_ids), 0))
         else:
             action = team.policy(team.strategy.observe(view).to(team.policy.dtype))
     return team.strategy.bids(view, action), action
 
 
-def _standing(orders: Bids, now: Step, copies: int) -> Bids:
+def _standing(orders: Orders, now: Step, copies: int) -> Orders:
     """The orders of calendar step `now`; shared by all copies that are at the same one."""
-    if isinstance(now, int):
-        shape = (copies, *orders.price.shape[-2:])
-        return Bids(orders.price[now].expand(shape), orders.volume[now].expand(shape), orders.unit)
-    return Bids(orders.price[now], orders.volume[now], orders.unit)
+    own = auction_of(orders, now)
+    return repeated(own, copies) if isinstance(now, int) else own

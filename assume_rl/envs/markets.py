@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from assume_rl.core.clearing import MarketSpec, Slots, limit_bids
+from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.orders import Orders, limited
 from assume_rl.core.step import initial_state, look
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.types import Auction
 from assume_rl.envs.cohorts import Cohort, auctions_of
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
@@ -27,7 +28,9 @@ class Part:
     cohort: int
     team: Team
     slots: slice
-    standing: Bids | None  # (step product slot): orders by the calendar step at which they are made
+    standing: (
+        Orders | None
+    )  # (step product slot): orders by the calendar step at which they are made
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Share:
     parts: tuple[int, ...]  # positions of its parts
     slots: slice
     unit: Int[Tensor, " slot"]  # of each of its slots, index into the cohort's units
+    node: Int[Tensor, " slot"]  # likewise, index into the scenario's nodes
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Market:
     shares: tuple[Share, ...]
     unit_ids: tuple[str, ...]  # of each slot
     unit: Int[Tensor, " slot"]  # index into the fleet
+    node: Int[Tensor, " slot"]  # index into the scenario's nodes
     setup: Any  # of its rule
 
 
@@ -116,21 +121,30 @@ def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
     units = [unit for p in parts for unit in p.team.unit_ids for _ in range(p.team.strategy.slots)]
     places = {unit: i for i, unit in enumerate(compiled.fleet.ids)}
     unit = torch.tensor([places[unit] for unit in units], device=compiled.fleet.node.device)
-    setup = spec.rule.setup(spec, Slots(torch.zeros_like(unit)))
-    return Market(spec, tuple(parts), tuple(_shares(parts)), tuple(units), unit, setup)
+    node = compiled.fleet.node[unit]
+    return Market(
+        spec=spec,
+        parts=tuple(parts),
+        shares=tuple(_shares(parts, cohorts)),
+        unit_ids=tuple(units),
+        unit=unit,
+        node=node,
+        setup=spec.rule.setup(spec, Slots(node=node)),
+    )
 
 
-def _shares(parts: Sequence[Part]) -> Iterator[Share]:
+def _shares(parts: Sequence[Part], cohorts: Sequence[Cohort]) -> Iterator[Share]:
     for cohort, own in groupby(enumerate(parts), lambda numbered: numbered[1].cohort):
         positions, members = zip(*own, strict=True)
         slots = slice(members[0].slots.start, members[-1].slots.stop)
         units = [p.team.units.repeat_interleave(p.team.strategy.slots) for p in members]
-        yield Share(cohort, positions, slots, torch.cat(units))
+        unit = torch.cat(units)
+        yield Share(cohort, positions, slots, unit, cohorts[cohort].fleet.node[unit])
 
 
 def _standing(
     compiled: Compiled, spec: MarketSpec[Any], cohort: Cohort, team: Team, auction: Auction
-) -> Bids | None:
+) -> Orders | None:
     """Orders of a team without memory, within the limits of the market, for all of the calendar."""
     if not cohort.routine:
         return None
@@ -147,6 +161,6 @@ def _standing(
         team.members,
         team.strategy,
     )
-    nothing = view.marginal_cost.new_empty((*view.previous_power.shape, 0))
-    bids = team.strategy.bids(view, nothing)
-    return limit_bids(bids, spec.min_price, spec.max_price, spec.max_volume)
+    nothing = view.marginal_cost.new_zeros((*view.previous_power.shape, 0))
+    orders = team.strategy.bids(view, nothing)
+    return limited(orders, spec.min_price, spec.max_price, spec.max_volume)

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from assume_rl.core.clearing import limit_bids
+from assume_rl.core.orders import Orders, beside, limited
 from assume_rl.core.step import dispatch, execute, outcome
-from assume_rl.core.types import Auction, Bids, UnitState
+from assume_rl.core.types import Auction, UnitState
 from assume_rl.envs.bidding import offsets_of
 from assume_rl.envs.markets import Market, Part, Share
 from assume_rl.envs.setting import Setting
-from assume_rl.envs.state import Cleared, Earned, Executed, Happened, Orders, State
+from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, State
 from assume_rl.episodes.order_log import ClearedAuction
 
 
@@ -22,7 +21,7 @@ class Closed:
     """An auction that has just been cleared, with the orders it had."""
 
     market: Market
-    orders: Orders
+    book: Book
     cleared: ClearedAuction
 
 
@@ -35,15 +34,15 @@ def close_auctions(
     :param happened: takes what was cleared, executed and earned
     """
     closed = [
-        Closed(market, orders, _clear(market, auction, orders, tie))
+        Closed(market, book, _clear(market, auction, book, tie))
         for auction, tie in closing
         for market in [setting.markets[auction.market]]
-        for orders in [state.books[auction.market, auction.number]]
+        for book in [state.books[auction.market, auction.number]]
     ]
     for one in closed:
         happened.cleared.append(Cleared(one.market.spec.name, state.step, one.cleared))
     gone = {(auction.market, auction.number) for auction, _ in closing}
-    books = {place: orders for place, orders in state.books.items() if place not in gone}
+    books = {place: book for place, book in state.books.items() if place not in gone}
     state = replace(state, books=books, units=_booked(setting, state, closed))
     state = _execute(setting, state, {market for market, _ in gone}, happened)
     for one in closed:
@@ -51,18 +50,17 @@ def close_auctions(
     return state
 
 
-def _clear(market: Market, auction: Auction, orders: Orders, tie: Tensor) -> ClearedAuction:
+def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> ClearedAuction:
     spec = market.spec
-    limited = [
-        bids
+    within = [
+        orders
         if part.standing is not None
-        else limit_bids(bids, spec.min_price, spec.max_price, spec.max_volume)
-        for part, bids in zip(market.parts, orders.bids, strict=True)
+        else limited(orders, spec.min_price, spec.max_price, spec.max_volume)
+        for part, orders in zip(market.parts, book.orders, strict=True)
     ]
-    price = torch.cat([bids.price for bids in limited], dim=-1)
-    volume = torch.cat([bids.volume for bids in limited], dim=-1)
-    book = Bids(price=price, volume=volume, unit=market.unit)
-    return ClearedAuction(auction, price, volume, spec.rule.clear(book, tie, market.setup))
+    joined = beside(within, market.unit, market.node)
+    clearing = spec.rule.clear(joined, tie, market.setup)
+    return ClearedAuction(auction, joined.price, joined.volume, clearing)
 
 
 def _booked(
@@ -81,7 +79,7 @@ def _booked(
             if own is not None:
                 units[share.cohort] = dispatch(
                     own,
-                    _join(share, one.orders),
+                    _join(share, one.book),
                     clearing.accepted[..., share.slots],
                     clearing.paid[..., share.slots],
                     offsets_of(auction, state.step),
@@ -110,7 +108,7 @@ def _reward_all(setting: Setting, state: State, closed: Closed, happened: Happen
     """Note in `happened` what an auction brought each team that acts on a policy."""
     for position, part in enumerate(closed.market.parts):
         if part.team.strategy.act_size > 0:
-            earned = _reward(setting, state, position, part, closed.cleared, closed.orders)
+            earned = _reward(setting, state, position, part, closed.cleared, closed.book)
             if part.team.learns:
                 happened.learners.append(replace(earned, team=setting.team(part)))
             else:
@@ -123,7 +121,7 @@ def _reward(
     position: int,
     part: Part,
     cleared: ClearedAuction,
-    orders: Orders,
+    book: Book,
 ) -> Earned:
     cohort, auction = setting.cohorts[part.cohort], cleared.auction
     units = state.units[part.cohort]
@@ -134,7 +132,7 @@ def _reward(
         units,
         state.now,
         part.team.members,
-        orders.bids[position],
+        book.orders[position],
         cleared.clearing.accepted[..., part.slots],
         cleared.clearing.paid[..., part.slots],
         cleared.clearing.price[..., 0],
@@ -143,16 +141,9 @@ def _reward(
         setting.step_hours,
     )
     got = part.team.strategy.reward(result)
-    return Earned(position, auction, orders.actions[position], got)
+    return Earned(position, auction, book.actions[position], got)
 
 
-def _join(share: Share, orders: Orders) -> Bids:
-    """One book of a cohort's teams; `unit` indexes the cohort's units."""
-    books = [orders.bids[position] for position in share.parts]
-    if len(books) == 1:
-        return Bids(books[0].price, books[0].volume, share.unit)
-    return Bids(
-        torch.cat([bids.price for bids in books], dim=-1),
-        torch.cat([bids.volume for bids in books], dim=-1),
-        share.unit,
-    )
+def _join(share: Share, book: Book) -> Orders:
+    """The orders of a cohort's teams side by side; `unit` indexes the cohort's units."""
+    return beside([book.orders[position] for position in share.parts], share.unit, share.node)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.orders import Orders
 from assume_rl.core.step import advance
-from assume_rl.core.types import Auction, Bids, Reward, Step, UnitState, View
+from assume_rl.core.types import Auction, Reward, Step, UnitState, View
 from assume_rl.episodes.order_log import ClearedAuction
 
 Observations = tuple[Float[Tensor, "copy agent obs"], ...]  # one per learner team
@@ -15,10 +16,10 @@ Actions = tuple[Float[Tensor, "copy agent act"], ...]
 
 
 @dataclass(frozen=True)
-class Orders:
+class Book:
     """An order book that is open: per part of the market its orders and what its team did."""
 
-    bids: tuple[Bids, ...]  # (copy product slot), as the bidders sent them
+    orders: tuple[Orders, ...]  # (copy product slot), as the bidders sent them
     actions: tuple[Tensor, ...]  # (copy agent act), act 0 for rules
 
 
@@ -36,7 +37,7 @@ class State:
     episodes: Int[Tensor, " copy"]
     units: tuple[UnitState | None, ...]  # per cohort; None: its bids need no memory
     executed: tuple[int, ...]  # last executed step, per cohort
-    books: Mapping[tuple[str, int], Orders]  # open auctions by market and number
+    books: Mapping[tuple[str, int], Book]  # open auctions by market and number
     views: tuple[View, ...]  # per learner team
     observations: Observations
 

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.orders import Orders
 from assume_rl.core.step import dispatch, execute, initial_state
-from assume_rl.core.types import Bids, Fleet, Profiles
+from assume_rl.core.types import Fleet, Profiles
 from assume_rl.episodes.dispatch_log import dispatch_columns, money
 from assume_rl.episodes.start_log import StartLog
 
@@ -30,7 +31,7 @@ class RoutineLog:
     ) -> None:
         self._fleet = fleet
         self._profiles = profiles
-        self._unit = unit
+        self._unit, self._node = unit, fleet.node[unit]
         self._step_hours = step_hours
         self._starts = StartLog(fleet, step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}
@@ -71,7 +72,7 @@ class RoutineLog:
         """Return power, cash flow and revenue (auction, unit) of the only step of each auction."""
         state = initial_state(self._fleet, 0, 0, (len(steps),), keep_prices=False)
         # Only whose order it is matters for the dispatch of units that keep no prices.
-        orders = Bids(paid, accepted, self._unit)
+        orders = Orders(price=paid, volume=accepted, unit=self._unit, node=self._node)
         state = dispatch(state, orders, accepted, paid, (0,), (1,), self._step_hours)
         state = execute(self._fleet, self._profiles, state, steps, 1)
         cashflow, revenue = money(state)

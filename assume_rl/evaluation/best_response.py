@@ -17,8 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.orders import unit_major
 from assume_rl.core.settlement import revenue
-from assume_rl.core.types import Bids, Clearing
+from assume_rl.core.types import Clearing
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,11 @@ def clearing_of(
     :param volume: MW, sell > 0, buy < 0
     :param tie: in [0, 1), see `assume_rl.core.clearing`
     """
-    slots = torch.zeros(volume.shape[-1], dtype=torch.int64, device=volume.device)
-    setup = market.rule.setup(market, Slots(node=slots))
+    node = torch.zeros(volume.shape[-1], dtype=torch.int64, device=volume.device)
+    setup = market.rule.setup(market, Slots(node=node))
 
     def clear(price: Tensor) -> Clearing:
-        orders = Bids(price=price.unsqueeze(-2), volume=volume.unsqueeze(-2), unit=slots)
+        orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
         return market.rule.clear(orders, tie.unsqueeze(-2), setup)
 
     return clear

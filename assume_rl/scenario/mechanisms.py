@@ -32,10 +32,9 @@ FOREIGN_PARAMS = frozenset(
 """Keys of `param_dict` for some mechanisms of the format; harmless where another does not read."""
 
 NEEDS: dict[Need, str] = {
-    "node": "the node of each order, which orders do not carry yet",
     "blocks": "block orders, which no bidder makes",
 }
-"""What orders cannot give a rule, and why."""
+"""What orders do not give a rule (they carry their node), and why."""
 
 
 def check_mechanism(where: str, market: Market, problems: Problems) -> None:

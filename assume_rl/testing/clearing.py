@@ -10,14 +10,15 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.core.clearing import MarketSpec, Rule, Slots
-from assume_rl.core.types import Bids, Clearing
+from assume_rl.core.orders import Orders, auction_of, products_of, repeated, select, unit_major
+from assume_rl.core.types import Clearing
 
 _AUCTIONS, _PRODUCTS, _SLOTS = 32, 2, 12
 _TOLERANCE = 1e-7  # MW and EUR/MWh
 _PER_SLOT = ("accepted", "paid")
 _PER_ZONE = ("price", "supply_volume", "demand_volume", "min_price", "max_price")
 
-Clear = Callable[[Bids, Tensor], Clearing]
+Clear = Callable[[Orders, Tensor], Clearing]
 
 
 def toy_market(rule: Rule[Any, Any], **params: Any) -> MarketSpec[Any]:
@@ -44,9 +45,9 @@ def check_clearing(rule: Rule[Any, Any], **params: Any) -> None:
     :raises AssertionError: with the clause that is broken and the first book that shows it
     """
     orders, tie = _random_books()
-    setup = rule.setup(toy_market(rule, **params), Slots(node=torch.zeros_like(orders.unit)))
+    setup = rule.setup(toy_market(rule, **params), Slots(node=orders.node))
 
-    def clear(orders: Bids, tie: Tensor) -> Clearing:
+    def clear(orders: Orders, tie: Tensor) -> Clearing:
         return rule.clear(orders, tie, setup)
 
     given = (orders.price, orders.volume, orders.unit, tie)
@@ -69,7 +70,7 @@ def check_clearing(rule: Rule[Any, Any], **params: Any) -> None:
 Books = tuple[Tensor, Tensor, Tensor]
 
 
-def _random_books() -> tuple[Bids, Tensor]:
+def _random_books() -> tuple[Orders, Tensor]:
     """Books with repeated prices, empty slots, one-sided books and one without any order."""
 
     def draw(name: str) -> Tensor:
@@ -80,14 +81,14 @@ def _random_books() -> tuple[Bids, Tensor]:
     volume = torch.where(draw("empty") < 0.2, 0.0, volume)
     one_sided = torch.stack((volume[0].abs(), -volume[1].abs(), torch.zeros_like(volume[2])))
     volume = torch.cat((one_sided, volume[3:]))
-    return Bids(price=price, volume=volume, unit=torch.arange(_SLOTS)), draw("tie")
+    return unit_major(price, volume, _SLOTS), draw("tie")
 
 
-def _auction(orders: Bids, tie: Tensor, index: int) -> tuple[Bids, Tensor]:
-    return replace(orders, price=orders.price[index], volume=orders.volume[index]), tie[index]
+def _auction(orders: Orders, tie: Tensor, index: int) -> tuple[Orders, Tensor]:
+    return auction_of(orders, index), tie[index]
 
 
-def _one_by_one(clear: Clear, orders: Bids, tie: Tensor) -> Clearing:
+def _one_by_one(clear: Clear, orders: Orders, tie: Tensor) -> Clearing:
     """All auctions, cleared one after the other."""
     each = [clear(*_auction(orders, tie, i)) for i in range(_AUCTIONS)]
     stacked = {n: torch.stack([getattr(c, n) for c in each]) for n in (*_PER_SLOT, *_PER_ZONE)}
@@ -105,7 +106,7 @@ def _require(holds: Tensor, books: Books, message: str) -> None:
         raise AssertionError(f"{message}; book:\n{shown}")
 
 
-def _check_shapes(orders: Bids, cleared: Clearing) -> None:
+def _check_shapes(orders: Orders, cleared: Clearing) -> None:
     slots, zones = orders.price.shape, (_AUCTIONS, _PRODUCTS, cleared.price.shape[-1])
     for name in (*_PER_SLOT, *_PER_ZONE):
         value, expected = getattr(cleared, name), slots if name in _PER_SLOT else zones
@@ -148,15 +149,14 @@ def _check_prices(books: Books, cleared: Clearing) -> None:
 
 
 def _check_slot_order(
-    rule: Rule[Any, Any], orders: Bids, tie: Tensor, cleared: Clearing, params: dict[str, Any]
+    rule: Rule[Any, Any], orders: Orders, tie: Tensor, cleared: Clearing, params: dict[str, Any]
 ) -> None:
     """The same orders in other slots, of a market that is set up for these slots."""
     order = keyed.array((_SLOTS,), 0, "check_clearing", "order").argsort()
-    setup = rule.setup(toy_market(rule, **params), Slots(node=torch.zeros_like(order)))
-    price, volume, unit = orders.price[..., order], orders.volume[..., order], orders.unit[order]
-    moved, moved_tie = replace(orders, price=price, volume=volume, unit=unit), tie[..., order]
+    moved, moved_tie = select(orders, order), tie[..., order]
+    setup = rule.setup(toy_market(rule, **params), Slots(node=moved.node))
 
-    def clear(orders: Bids, tie: Tensor) -> Clearing:
+    def clear(orders: Orders, tie: Tensor) -> Clearing:
         return rule.clear(orders, tie, setup)
 
     message = "the order of the slots decides; equal prices are for `tie` to order"
@@ -167,23 +167,22 @@ def _check_slot_order(
     _require((found.price - cleared.price).abs() < _TOLERANCE, books, message)
 
 
-def _check_batching(clear: Clear, orders: Bids, tie: Tensor, cleared: Clearing) -> None:
+def _check_batching(clear: Clear, orders: Orders, tie: Tensor, cleared: Clearing) -> None:
     message = (
         "`{}` of a book depends on the books it is cleared with; leading axes are free, "
         "each book is an auction of its own"
     )
-    lifted = replace(orders, price=orders.price[None], volume=orders.volume[None])
-    _compare(clear(lifted, tie[None]), _part(cleared, None), message)
+    _compare(clear(repeated(orders, 1), tie[None]), _part(cleared, None), message)
     for i in range(_AUCTIONS):
         _compare(clear(*_auction(orders, tie, i)), _part(cleared, i), message)
 
 
-def _check_products(clear: Clear, orders: Bids, tie: Tensor, cleared: Clearing) -> None:
+def _check_products(clear: Clear, orders: Orders, tie: Tensor, cleared: Clearing) -> None:
     message = "`{}` of a product depends on the other products, but the rule does not couple them"
     for i, j in product(range(_AUCTIONS), range(_PRODUCTS)):
         at = slice(j, j + 1)
         own, own_tie = _auction(orders, tie, i)
-        found = clear(replace(own, price=own.price[at], volume=own.volume[at]), own_tie[at])
+        found = clear(products_of(own, at), own_tie[at])
         _compare(found, _part(_part(cleared, i), at), message)
 
 

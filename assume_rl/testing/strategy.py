@@ -9,8 +9,9 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.orders import Orders
 from assume_rl.core.step import dispatch, execute, initial_state, look, outcome
-from assume_rl.core.types import ZERO_VOLUME, Bids, Fleet, Outcome, Profiles, UnitState, View
+from assume_rl.core.types import ZERO_VOLUME, Fleet, Outcome, Profiles, UnitState, View
 from assume_rl.core.units.fleet import members
 from assume_rl.testing.toys import toy_fleet
 
@@ -59,30 +60,30 @@ def _check_observation(strategy: Strategy, view: View) -> None:
 
 
 def _check_bids(strategy: Strategy, view: View, action: Tensor) -> None:
-    bids = _pure(lambda: strategy.bids(view, action), (view, action), "bids")
+    orders = _pure(lambda: strategy.bids(view, action), (view, action), "bids")
     slots = _UNITS * strategy.slots
     expected = torch.arange(_UNITS).repeat_interleave(strategy.slots)
-    assert torch.equal(bids.unit.cpu(), expected), (
-        f"`bids.unit` is {bids.unit.tolist()}, expected {expected.tolist()}: `slots` consecutive "
-        "slots per unit; leave the volume of a slot 0 if it is not needed"
+    assert torch.equal(orders.unit.cpu(), expected), (
+        f"`orders.unit` is {orders.unit.tolist()}, expected {expected.tolist()}: `slots` "
+        "consecutive slots per unit; leave the volume of a slot 0 if it is not needed"
     )
-    _check_tensor(bids.price, (_COPIES, _PRODUCTS, slots), "bids().price")
-    _check_tensor(bids.volume, (_COPIES, _PRODUCTS, slots), "bids().volume")
-    offered = _per_unit(bids.volume, strategy)
+    _check_tensor(orders.price, (_COPIES, _PRODUCTS, slots), "bids().price")
+    _check_tensor(orders.volume, (_COPIES, _PRODUCTS, slots), "bids().volume")
+    offered = _per_unit(orders.volume, strategy)
     lowest, highest = view.max_power.clamp(max=0), view.max_power.clamp(min=0)
     assert ((offered >= lowest - ZERO_VOLUME) & (offered <= highest + ZERO_VOLUME)).all(), (
         "a unit's volumes of a product add up to more than `view.max_power`, or have its sign wrong"
     )
     for i in range(_COPIES):
         single = strategy.bids(_copy(view, i), action[i])
-        _same(single.price, bids.price[i], "bids().price")
-        _same(single.volume, bids.volume[i], "bids().volume")
+        _same(single.price, orders.price[i], "bids().price")
+        _same(single.volume, orders.volume[i], "bids().volume")
 
 
 def _check_reward(
-    strategy: Strategy, fleet: Fleet, profiles: Profiles, state: UnitState, bids: Bids
+    strategy: Strategy, fleet: Fleet, profiles: Profiles, state: UnitState, orders: Orders
 ) -> None:
-    result = _outcome(strategy, fleet, profiles, state, bids)
+    result = _outcome(strategy, fleet, profiles, state, orders)
     reward = _pure(lambda: strategy.reward(result), result, "reward")
     for name, value in vars(reward).items():
         _check_tensor(value, (_COPIES, _UNITS), f"reward().{name}")
@@ -125,17 +126,17 @@ def _look(strategy: Strategy, fleet: Fleet, profiles: Profiles, state: UnitState
 
 
 def _outcome(
-    strategy: Strategy, fleet: Fleet, profiles: Profiles, state: UnitState, bids: Bids
+    strategy: Strategy, fleet: Fleet, profiles: Profiles, state: UnitState, orders: Orders
 ) -> Outcome:
     """What follows when a random share of each order is accepted, at random prices."""
-    accepted = bids.volume * (_draw(tuple(bids.volume.shape), "share") * 2 - 1).clamp(min=0)
-    paid = _draw(tuple(bids.volume.shape), "paid") * 100
+    accepted = orders.volume * (_draw(tuple(orders.volume.shape), "share") * 2 - 1).clamp(min=0)
+    paid = _draw(tuple(orders.volume.shape), "paid") * 100
     price = _draw((_COPIES, _PRODUCTS), "price") * 100
     times = (_OFFSETS, _LENGTHS, 1.0)
-    sold = dispatch(state, bids, accepted, paid, *times)
+    sold = dispatch(state, orders, accepted, paid, *times)
     after = execute(fleet, profiles, sold, _steps(), 1)
     team = members(fleet, range(_UNITS))
-    return outcome(fleet, profiles, after, _steps(), team, bids, accepted, paid, price, *times)
+    return outcome(fleet, profiles, after, _steps(), team, orders, accepted, paid, price, *times)
 
 
 def _per_unit(slots: Tensor, strategy: Strategy) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 from assume_rl.agents import messages as m
 from assume_rl.agents.codec import make_codec, message_types
 from assume_rl.core.bidding.protocol import Feature, Layout
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.orders import BlockTerms, unit_major
+from assume_rl.core.types import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import initial_actors
 from assume_rl.learning.types import AgentSpec
@@ -20,7 +21,9 @@ from assume_rl.learning.types import AgentSpec
 AUCTION = Auction("EOM", 3, 0, 3600, (24, 25), (1, 1))
 LAYOUT = Layout((Feature("price", 2, "min-max"), Feature("cost", 1, "none", unique=True)))
 ODD = torch.tensor([[0.1, -0.0, float("nan")], [float("inf"), 1e-310, 1 / 3]], dtype=torch.float64)
-BIDS = Bids(ODD, ODD.flip(0), torch.tensor([0, 1, 1]))
+LEADS = torch.tensor([-1, 0, -1])
+ORDERS = unit_major(ODD, ODD.flip(0), 3)
+BLOCKS = unit_major(ODD, ODD, 1, BlockTerms(torch.tensor([0.0, 0.5, 1 / 3]), LEADS, LEADS))
 ACTORS = (initial_actors([AgentSpec("a", 3, 2, 1), AgentSpec("b", 3, 2, 1)], seed=1),)
 
 EXAMPLES = [
@@ -28,7 +31,8 @@ EXAMPLES = [
     m.EpisodeEnd(2, False),
     m.RegisterBidder("EOM", "op", ("a", "b")),
     m.MarketOpened(AUCTION),
-    m.OrderBook("EOM", 3, "op", BIDS),
+    m.OrderBook("EOM", 3, "op", ORDERS),
+    m.OrderBook("EOM", 3, "op", BLOCKS),
     m.AuctionResult(AUCTION, ODD, ODD.T, ODD[0]),
     m.RegisterUnit("a", LAYOUT, 2),
     m.Observed("a", 1.5e9, ODD[1].float()),

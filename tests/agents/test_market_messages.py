@@ -1,6 +1,7 @@
 """The economics travels in messages: whoever sends orders takes part, and only in time."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mango import AgentAddress, Role, sender_addr
 from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, RegisterBidder
 from assume_rl.agents.transport import AgentFailure, post
 from assume_rl.agents.world import World
-from assume_rl.core.types import Bids
+from assume_rl.core.orders import unit_major
 from assume_rl.scenario.compile import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
@@ -54,12 +55,9 @@ class Outsider(Role):  # type: ignore[misc]
 
     async def send(self, opened: MarketOpened, market: AgentAddress) -> None:
         shape = (len(opened.auction.first), 1)
-        bids = Bids(
-            torch.full(shape, 0.5, dtype=torch.float64),
-            torch.full(shape, 150.0, dtype=torch.float64),
-            torch.tensor([0]),
-        )
-        book = OrderBook("EOM", opened.auction.number, "outsider", bids)
+        price = torch.full(shape, 0.5, dtype=torch.float64)
+        orders = unit_major(price, torch.full(shape, 150.0, dtype=torch.float64), 1)
+        book = OrderBook("EOM", opened.auction.number, "outsider", orders)
         for _ in range(self.repeat):
             await self.context.send_message(book, market)
 
@@ -139,7 +137,7 @@ def test_an_agent_that_fails_stops_the_run_with_its_reason(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no such market")
 
-    monkeypatch.setattr("assume_rl.agents.market_operator.limit_bids", broken)
+    monkeypatch.setattr("assume_rl.agents.market_operator.limited", broken)
     with pytest.raises(AgentFailure, match="no such market"):
         prices(scenario)
 
@@ -152,12 +150,10 @@ class Crook(Outsider):
         self.bidder, self.price, self.products, self.unit = bidder, price, products, unit
 
     async def send(self, opened: MarketOpened, market: AgentAddress) -> None:
-        bids = Bids(
-            torch.full((self.products, 1), self.price, dtype=torch.float64),
-            torch.full((self.products, 1), 150.0, dtype=torch.float64),
-            torch.tensor([self.unit]),
-        )
-        book = OrderBook("EOM", opened.auction.number, self.bidder, bids)
+        price = torch.full((self.products, 1), self.price, dtype=torch.float64)
+        made = unit_major(price, torch.full_like(price, 150.0), 1)
+        orders = replace(made, unit=torch.tensor([self.unit]))
+        book = OrderBook("EOM", opened.auction.number, self.bidder, orders)
         await self.context.send_message(book, market)
 
 

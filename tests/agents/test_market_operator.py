@@ -26,7 +26,8 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.transport import Failures, post, settle
 from assume_rl.core.clearing import RULES, MarketSpec
-from assume_rl.core.types import Auction, Bids, Tick
+from assume_rl.core.orders import unit_major
+from assume_rl.core.types import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.testing import toy_market
 
@@ -53,7 +54,7 @@ def book(bidder: str, number: int, *orders: tuple[float, float]) -> OrderBook:
         "EOM",
         number,
         bidder,
-        Bids(price[None], volume[None], torch.zeros(len(orders), dtype=torch.int64)),
+        unit_major(price[None], volume[None], 1),
     )
 
 
@@ -198,7 +199,8 @@ def test_a_book_for_other_units_of_the_same_number_is_told_apart() -> None:
     selling = seller(1.0, 1.0)
     selling.registered = False
     selling.on_ready = lambda: selling.tell(RegisterBidder("EOM", "seller", ("one", "two")))
-    selling.script[1][0].bids.unit[0] = 1
+    sent = selling.script[1][0]
+    selling.script[1] = [replace(sent, orders=replace(sent.orders, unit=torch.tensor([1])))]
     trade(spec(), seller=selling, buyer=buyer())
     told = [u for r in selling.rows if r.table == "market_orders" for u in r.columns["unit_id"]]
     assert {"one", "two"} <= set(told)

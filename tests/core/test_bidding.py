@@ -7,8 +7,9 @@ import torch
 
 from assume_rl.core.bidding import ALIASES, PLANNED, STRATEGIES, create
 from assume_rl.core.bidding.cost_based import Naive
+from assume_rl.core.orders import Orders
 from assume_rl.core.step import initial_state, look
-from assume_rl.core.types import Bids, View
+from assume_rl.core.types import View
 from assume_rl.core.units.fleet import members
 from assume_rl.errors import ConfigurationError
 from assume_rl.testing import check_strategy, toy_fleet
@@ -78,10 +79,10 @@ def test_overridden_foresight_sets_the_size_of_the_observation() -> None:
 def test_naive_plant_offers_what_it_has_at_marginal_cost() -> None:
     bidder = strategy("powerplant_energy_naive")
     view = view_of(bidder, plants=((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)))
-    bids = bidder.bids(view, no_action(view))
-    assert bids.volume.tolist() == [[100.0, 50.0]]
-    assert bids.price.tolist() == [[30.0, 60.0]]
-    assert bids.unit.tolist() == [0, 1]
+    orders = bidder.bids(view, no_action(view))
+    assert orders.volume.tolist() == [[100.0, 50.0]]
+    assert orders.price.tolist() == [[30.0, 60.0]]
+    assert orders.unit.tolist() == [0, 1]
 
 
 def test_naive_demand_buys_what_it_needs() -> None:
@@ -94,13 +95,13 @@ def test_naive_plant_climbs_by_its_ramp_from_product_to_product() -> None:
     bidder = strategy("powerplant_energy_naive")
     plants = ((100.0, 20.0, 30.0), (100.0, 20.0, 30.0))
     view = view_of(bidder, (1, 2, 3, 4, 5), plants=plants, ramp_up=(25.0, torch.inf))
-    bids = bidder.bids(view, no_action(view))
-    assert bids.volume[:, 0].tolist() == [25.0, 50.0, 75.0, 100.0, 100.0]
-    assert bids.volume[:, 1].tolist() == [100.0] * 5
+    orders = bidder.bids(view, no_action(view))
+    assert orders.volume[:, 0].tolist() == [25.0, 50.0, 75.0, 100.0, 100.0]
+    assert orders.volume[:, 1].tolist() == [100.0] * 5
 
 
 def test_naive_plant_rests_until_its_minimum_down_time_is_over() -> None:
-    """Off for one step when it bids: the first two of the three steps down are still to come."""
+    """Off for one step when it orders: the first two of the three steps down are still to come."""
     bidder = strategy("powerplant_energy_naive")
     plants = ((100.0, 20.0, 30.0),)
     view = view_of(bidder, (1, 2, 3, 4), plants=plants, ramp_up=60.0, min_down_time=3.0)
@@ -110,17 +111,17 @@ def test_naive_plant_rests_until_its_minimum_down_time_is_over() -> None:
 def test_two_bids_split_at_minimum_power_and_sort_their_prices() -> None:
     bidder = strategy(TWO_BID)
     view = view_of(bidder, (1, 2), plants=((100.0, 20.0, 30.0),))
-    bids: Bids = bidder.bids(view, torch.tensor([[0.5, -0.25]]))
-    assert bids.price.tolist() == [[-25.0, 50.0], [0.0, 0.0]]
-    assert bids.volume.tolist() == [[20.0, 80.0], [0.0, 0.0]]
+    orders: Orders = bidder.bids(view, torch.tensor([[0.5, -0.25]]))
+    assert orders.price.tolist() == [[-25.0, 50.0], [0.0, 0.0]]
+    assert orders.volume.tolist() == [[20.0, 80.0], [0.0, 0.0]]
 
 
 def test_single_bid_offers_everything_at_one_price() -> None:
     bidder = strategy(SINGLE_BID)
     view = view_of(bidder, plants=((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)))
-    bids = bidder.bids(view, torch.tensor([[0.5], [1.0]]))
-    assert bids.price.tolist() == [[50.0, 100.0]]
-    assert bids.volume.tolist() == [[100.0, 50.0]]
+    orders = bidder.bids(view, torch.tensor([[0.5], [1.0]]))
+    assert orders.price.tolist() == [[50.0, 100.0]]
+    assert orders.volume.tolist() == [[100.0, 50.0]]
 
 
 def test_price_is_the_product_in_the_dtype_of_the_policy() -> None:
@@ -152,30 +153,30 @@ def test_observation_follows_the_layout() -> None:
 
 
 class Overbidding(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Bids:
+    def bids(self, view: View, action: torch.Tensor) -> Orders:
         return replace(super().bids(view, action), volume=view.max_power * 2)
 
 
 class Writing(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Bids:
+    def bids(self, view: View, action: torch.Tensor) -> Orders:
         view.max_power.mul_(0.5)
         return super().bids(view, action)
 
 
 class Random(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Bids:
-        bids = super().bids(view, action)
-        return replace(bids, price=bids.price + torch.rand(()))
+    def bids(self, view: View, action: torch.Tensor) -> Orders:
+        orders = super().bids(view, action)
+        return replace(orders, price=orders.price + torch.rand(()))
 
 
 class Mixing(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Bids:
-        bids = super().bids(view, action)
-        return replace(bids, price=bids.price + bids.price.mean())
+    def bids(self, view: View, action: torch.Tensor) -> Orders:
+        orders = super().bids(view, action)
+        return replace(orders, price=orders.price + orders.price.mean())
 
 
 class SinglePrecision(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Bids:
+    def bids(self, view: View, action: torch.Tensor) -> Orders:
         return replace(super().bids(view, action), price=view.marginal_cost.float())
 
 

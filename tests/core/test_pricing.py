@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from assume_rl.core.clearing import RULES, MarketSpec, Need, NoParams, Slots, limit_bids, pay_as_bid
+from assume_rl.core.clearing import RULES, MarketSpec, Need, NoParams, Slots, pay_as_bid
 from assume_rl.core.clearing.merit_order import Match, MeritOrder, Prices, uniform
-from assume_rl.core.types import Bids, Clearing
+from assume_rl.core.orders import Orders, unit_major
+from assume_rl.core.types import Clearing
 from assume_rl.testing import check_clearing, toy_market
 
 # (supply, demand, price, accepted supply, accepted demand): docs/scenario-format.md, pay_as_clear
-Orders = list[tuple[float, float]]
+Side = list[tuple[float, float]]
 BOOKS = [
     ([(100, 10), (100, 20), (100, 30)], [(150, 3000)], 20, [100, 50, 0], [150]),
     ([(100, 10), (100, 20)], [(250, 3000)], 20, [100, 100], [200]),
@@ -20,18 +21,18 @@ BOOKS = [
 ]
 
 
-def clear(rule: str, supply: Orders, demand: Orders) -> Clearing:
+def clear(rule: str, supply: Side, demand: Side) -> Clearing:
     book = [(p, v) for v, p in supply] + [(p, -v) for v, p in demand]
     price, volume = torch.tensor(book, dtype=torch.float64).T[:, None]
-    unit = torch.arange(len(book))
-    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=torch.zeros_like(unit)))
+    orders = unit_major(price, volume, len(book))
+    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=orders.node))
     tie = torch.linspace(0, 0.9, len(book), dtype=torch.float64)[None]
-    return RULES[rule].clear(Bids(price=price, volume=volume, unit=unit), tie, setup)
+    return RULES[rule].clear(orders, tie, setup)
 
 
 @pytest.mark.parametrize("book", BOOKS)
 def test_pay_as_clear_of_the_known_books(
-    book: tuple[Orders, Orders, float, list[float], list[float]],
+    book: tuple[Side, Side, float, list[float], list[float]],
 ) -> None:
     supply, demand, price, sold, bought = book
     c = clear("pay_as_clear", supply, demand)
@@ -98,7 +99,7 @@ def test_contract_catches_a_rule_that_pays_too_little() -> None:
 class Broken:
     """Pay-as-bid with a fault, which `clear` of the cases below has."""
 
-    fault: Callable[[Bids, torch.Tensor], tuple[Bids, torch.Tensor]]
+    fault: Callable[[Orders, torch.Tensor], tuple[Orders, torch.Tensor]]
     name: str = "broken"
     Params: type[NoParams] = NoParams
     couples_products: bool = False
@@ -108,22 +109,22 @@ class Broken:
     def setup(self, spec: MarketSpec[NoParams], slots: Slots) -> torch.Tensor:
         return pay_as_bid.setup(spec, slots)
 
-    def clear(self, orders: Bids, tie: torch.Tensor, setup: torch.Tensor) -> Clearing:
+    def clear(self, orders: Orders, tie: torch.Tensor, setup: torch.Tensor) -> Clearing:
         return pay_as_bid.clear(*self.fault(orders, tie), setup)
 
 
-def first_come(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+def first_come(orders: Orders, tie: torch.Tensor) -> tuple[Orders, torch.Tensor]:
     first = torch.linspace(0, 0.9, tie.shape[-1], dtype=torch.float64)
     return orders, first.expand_as(tie)
 
 
-def one_ladder(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+def one_ladder(orders: Orders, tie: torch.Tensor) -> tuple[Orders, torch.Tensor]:
     """Orders of a product go only where the products before left none in their slot."""
     earlier = (orders.volume != 0).cumsum(-2) - (orders.volume != 0).int()
     return replace(orders, volume=torch.where(earlier > 0, 0.0, orders.volume)), tie
 
 
-def cheapest_year(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
+def cheapest_year(orders: Orders, tie: torch.Tensor) -> tuple[Orders, torch.Tensor]:
     """Supply dearer than the mean of all books goes nowhere."""
     dear = (orders.volume > 0) & (orders.price > orders.price.mean())
     return replace(orders, volume=torch.where(dear, 0.0, orders.volume)), tie
@@ -138,7 +139,7 @@ def cheapest_year(orders: Bids, tie: torch.Tensor) -> tuple[Bids, torch.Tensor]:
     ],
 )
 def test_contract_catches_a_broken_rule(
-    fault: Callable[[Bids, torch.Tensor], tuple[Bids, torch.Tensor]], message: str
+    fault: Callable[[Orders, torch.Tensor], tuple[Orders, torch.Tensor]], message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
         check_clearing(Broken(fault))
@@ -148,15 +149,3 @@ def test_a_rule_for_single_auctions_is_checked_one_by_one() -> None:
     check_clearing(replace(Broken(lambda orders, tie: (orders, tie)), batched=False))
     with pytest.raises(AssertionError, match="order of the slots"):
         check_clearing(replace(Broken(first_come), batched=False))
-
-
-def test_limits_cut_prices_and_both_signs_of_volume() -> None:
-    bids = Bids(
-        price=torch.tensor([[5000.0, -900.0, 20.0]]),
-        volume=torch.tensor([[10.0, -700.0, 600.0]]),
-        unit=torch.tensor([0, 1, 2]),
-    )
-    cut = limit_bids(bids, -500.0, 3000.0, 500.0)
-    assert cut.price.tolist() == [[3000, -500, 20]]
-    assert cut.volume.tolist() == [[10, -500, 500]]
-    assert cut.unit is bids.unit

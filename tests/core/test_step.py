@@ -8,8 +8,9 @@ from torch import Tensor
 from assume_rl import keyed
 from assume_rl.core import window
 from assume_rl.core.bidding import create
+from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.step import advance, dispatch, execute, initial_state, look, outcome
-from assume_rl.core.types import Bids, Members, UnitState, View
+from assume_rl.core.types import Members, UnitState, View
 from assume_rl.core.units.fleet import members, select, select_profiles
 from assume_rl.testing import toy_fleet
 
@@ -21,8 +22,9 @@ def row(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def book(volume: Tensor, unit: tuple[int, ...], price: Tensor | None = None) -> Bids:
-    return Bids(torch.ones_like(volume) if price is None else price, volume, torch.tensor(unit))
+def book(volume: Tensor, unit: tuple[int, ...], price: Tensor | None = None) -> Orders:
+    price = torch.ones_like(volume) if price is None else price
+    return replace(unit_major(price, volume, len(unit)), unit=torch.tensor(unit))
 
 
 def draw(shape: tuple[int, ...], purpose: str) -> Tensor:
@@ -99,17 +101,19 @@ def test_view_shows_the_step_before_the_first_product() -> None:
 # --- dispatch and execute -----------------------------------------------------------------------
 
 
-def settled(state: UnitState, bids: Bids, accepted: Tensor, paid: Tensor, **when: Any) -> UnitState:
+def settled(
+    state: UnitState, orders: Orders, accepted: Tensor, paid: Tensor, **when: Any
+) -> UnitState:
     offsets, lengths = when.get("offsets", (0,)), when.get("lengths", (1,))
-    return dispatch(state, bids, accepted, paid, offsets, lengths, when.get("hours", 1.0))
+    return dispatch(state, orders, accepted, paid, offsets, lengths, when.get("hours", 1.0))
 
 
 def test_dispatch_adds_volumes_and_money_of_all_slots_of_a_unit() -> None:
     fleet, _ = toy_fleet()
     state = initial_state(fleet, 2, 2)
-    bids = book(row(20.0, 80.0, 50.0)[None], (0, 0, 1))
-    after = settled(state, bids, row(20.0, 30.0, 0.0)[None], row(40.0, 40.0, 40.0)[None])
-    after = settled(after, bids, row(0.0, 5.0, 1.0)[None], row(10.0, 10.0, 10.0)[None])
+    orders = book(row(20.0, 80.0, 50.0)[None], (0, 0, 1))
+    after = settled(state, orders, row(20.0, 30.0, 0.0)[None], row(40.0, 40.0, 40.0)[None])
+    after = settled(after, orders, row(0.0, 5.0, 1.0)[None], row(10.0, 10.0, 10.0)[None])
     assert after.energy[2].tolist() == [55.0, 1.0]
     assert after.cashflow[2].tolist() == after.revenue[2].tolist() == [2050.0, 10.0]
     assert after.energy.sum() == 56.0
@@ -117,9 +121,9 @@ def test_dispatch_adds_volumes_and_money_of_all_slots_of_a_unit() -> None:
 
 def test_steps_of_a_long_product_get_its_whole_cash_flow_and_their_own_revenue() -> None:
     fleet, _ = toy_fleet()
-    bids = book(torch.ones(2, 1).double(), (1,))
+    orders = book(torch.ones(2, 1).double(), (1,))
     after = settled(
-        initial_state(fleet, 1, 5), bids, row(10.0, 20.0)[:, None], row(5.0, 6.0)[:, None],
+        initial_state(fleet, 1, 5), orders, row(10.0, 20.0)[:, None], row(5.0, 6.0)[:, None],
         offsets=(1, 3), lengths=(2, 2), hours=0.25,
     )  # fmt: skip
     assert after.energy[:, 1].tolist() == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0, 0.0]
@@ -142,16 +146,16 @@ def test_the_last_order_decides_which_price_is_remembered(
     accepted: tuple[float, float], expected: float
 ) -> None:
     fleet, _ = toy_fleet()
-    bids = book(row(20.0, 80.0)[None], (0, 0))
-    after = settled(initial_state(fleet, 1, 1), bids, row(*accepted)[None], row(3.0, 7.0)[None])
+    orders = book(row(20.0, 80.0)[None], (0, 0))
+    after = settled(initial_state(fleet, 1, 1), orders, row(*accepted)[None], row(3.0, 7.0)[None])
     assert after.accepted_price is not None
     assert after.accepted_price[1].tolist() == [expected, 0.0]
 
 
 def test_an_empty_slot_leaves_no_price_but_an_order_of_nothing_does() -> None:
     fleet, _ = toy_fleet()
-    bids = book(row(0.0, 0.0)[None], (0, 1), price=row(0.0, 12.0)[None])
-    after = settled(initial_state(fleet, 1, 1), bids, row(0.0, 0.0)[None], row(40.0, 40.0)[None])
+    orders = book(row(0.0, 0.0)[None], (0, 1), price=row(0.0, 12.0)[None])
+    after = settled(initial_state(fleet, 1, 1), orders, row(0.0, 0.0)[None], row(40.0, 40.0)[None])
     assert after.accepted_price is not None
     assert after.accepted_price[1].tolist() == [0.0, 40.0]
 
@@ -169,8 +173,8 @@ def test_outcome_sums_the_orders_of_a_unit_and_reads_what_was_delivered() -> Non
     fleet, profiles = toy_fleet(varied=True)
     state = initial_state(fleet, 2, 1)
     state = replace(state, energy=torch.arange(4.0).double()[:, None] * row(1.0, 10.0))
-    bids = book(row(20.0, 80.0)[None], (0, 0))
-    got = outcome(fleet, profiles, state, 9, members(fleet, (1,)), bids, row(10.0, 30.0)[None],
+    orders = book(row(20.0, 80.0)[None], (0, 0))
+    got = outcome(fleet, profiles, state, 9, members(fleet, (1,)), orders, row(10.0, 30.0)[None],
                   row(40.0, 45.0)[None], row(44.0), (0,), (2,), 0.25)  # fmt: skip
     values = (got.price, got.sold, got.offered, got.power, got.previous_power)
     assert [v.tolist() for v in values] == [[44.0], [40.0], [100.0], [20.0], [10.0]]
@@ -259,14 +263,14 @@ def test_many_markets_at_once_are_the_same_as_one_by_one(
 
     def play(state: UnitState, step: Any, action: Tensor, share: Tensor) -> list[Any]:
         view = look(fleet, profiles, state, step, (1,), "EOM", team, bidder)
-        bids = bidder.bids(view, action)
-        result = (bids.volume * share, bids.price, (1,), (1,), 1.0)
-        sold = dispatch(state, bids_of_fleet(bids, team), *result)
+        orders = bidder.bids(view, action)
+        result = (orders.volume * share, orders.price, (1,), (1,), 1.0)
+        sold = dispatch(state, orders_of_fleet(orders, team), *result)
         after = execute(fleet, profiles, advance(sold, 1), step + 1, 2)
-        price = bids.price.mean(-1)
+        price = orders.price.mean(-1)
         result = (*result[:2], price, (0,), (1,), 1.0)
-        got = outcome(fleet, profiles, after, step + 1, team, bids, *result)
-        return [view, bids, after, got, bidder.reward(got)]
+        got = outcome(fleet, profiles, after, step + 1, team, orders, *result)
+        return [view, orders, after, got, bidder.reward(got)]
 
     singles = [
         play(one(state, i), int(steps[i]), action[i], share[i]) for i in range(copies)
@@ -288,8 +292,8 @@ def one(state: UnitState, i: int) -> UnitState:
     )
 
 
-def bids_of_fleet(bids: Bids, team: Members) -> Bids:
-    return bids if team.units is None else replace(bids, unit=team.units[bids.unit])
+def orders_of_fleet(orders: Orders, team: Members) -> Orders:
+    return orders if team.units is None else replace(orders, unit=team.units[orders.unit])
 
 
 def test_a_part_of_the_fleet_sees_what_the_whole_sees() -> None:

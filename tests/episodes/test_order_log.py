@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from assume_rl.core.clearing import Slots, pay_as_clear
-from assume_rl.core.types import Auction, Bids
+from assume_rl.core.orders import unit_major
+from assume_rl.core.types import Auction
 from assume_rl.episodes.order_log import ClearedAuction, Columns, OrderLog
 from assume_rl.testing import toy_market
 
@@ -14,8 +15,8 @@ UNITS = ("plant", "plant", "load")
 def cleared(number: int, volume: list[list[float]], first: tuple[int, ...]) -> ClearedAuction:
     price = torch.tensor([[1.0, 5.0, 100.0]], dtype=torch.float64).expand(len(first), 3)
     volumes = torch.tensor(volume, dtype=torch.float64)
-    setup = pay_as_clear.setup(toy_market(pay_as_clear), Slots(node=torch.zeros(3).long()))
-    orders = Bids(price=price, volume=volumes, unit=torch.tensor([0, 0, 1]))
+    orders = unit_major(price, volumes, 3)
+    setup = pay_as_clear.setup(toy_market(pay_as_clear), Slots(node=orders.node))
     clearing = pay_as_clear.clear(orders, torch.zeros_like(volumes), setup)
     auction = Auction("EOM", number, 0, 3600, first, (2,) * len(first))
     return ClearedAuction(auction, price, volumes, clearing)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,8 @@ from torch import Tensor
 from trained_runs import SCENARIOS, tiny
 
 from assume_rl.agents.world import World
-from assume_rl.core.types import Bids, View
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import View
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario
@@ -76,10 +78,10 @@ def test_the_truthful_bound_is_what_bidding_marginal_cost_brings(
     )
     bids = type(strategy).bids
 
-    def truthful(self: object, view: View, action: Tensor) -> Bids:
+    def truthful(self: object, view: View, action: Tensor) -> Orders:
         found = bids(self, view, action)
         cost = view.marginal_cost.repeat_interleave(2, dim=-1)
-        return Bids(cost, found.volume, found.unit)
+        return replace(found, price=cost)
 
     bounds = bounds_of(compiled, play(compiled, 0.5))
     monkeypatch.setattr(type(strategy), "bids", truthful)

@@ -13,7 +13,8 @@ from torch import Tensor
 from trained_runs import table, tiny
 
 from assume_rl.core.clearing import RULES, MarketSpec, Need, Slots, pay_as_clear
-from assume_rl.core.types import Bids, Clearing
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import Clearing
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.engines import EngineName
@@ -46,7 +47,7 @@ class Capped:
     def setup(self, spec: MarketSpec[Cap], slots: Slots) -> tuple[float, Tensor]:
         return spec.params.cap, pay_as_clear.setup(spec, slots)
 
-    def clear(self, orders: Bids, tie: Tensor, setup: tuple[float, Tensor]) -> Clearing:
+    def clear(self, orders: Orders, tie: Tensor, setup: tuple[float, Tensor]) -> Clearing:
         cap, zone = setup
         dear = (orders.volume > 0) & (orders.price > cap)
         asked = replace(orders, volume=torch.where(dear, 0.0, orders.volume))
@@ -97,16 +98,42 @@ def test_a_parameter_may_have_the_name_of_a_key_that_nothing_reads_elsewhere(
     assert compile_scenario(chosen).markets[0].params == Hours(only_hours=(8, 20))
 
 
-@pytest.mark.parametrize(
-    ("need", "what"), [("node", "the node of each order"), ("blocks", "block orders, which no bid")]
-)
-def test_what_orders_do_not_give_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, need: Need, what: str
-) -> None:
-    greedy = replace(Capped(), needs=frozenset({need}))
+def test_what_orders_do_not_give_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    greedy = replace(Capped(), needs=frozenset({"node", "blocks"}))
     monkeypatch.setitem(RULES, "pay_as_clear_capped", greedy)
-    with pytest.raises(ScenarioError, match=f"EOM.market_mechanism: .* needs {what}"):
+    with pytest.raises(ScenarioError) as raised:
         capped()
+    (said,) = raised.value.problems
+    assert said.endswith("'pay_as_clear_capped' needs block orders, which no bidder makes")
+
+
+@pytest.mark.parametrize("engine", ["agents", "batch"])
+def test_a_rule_is_set_up_with_the_nodes_of_the_units(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: EngineName
+) -> None:
+    """Supply at the second node does not take part."""
+
+    class Islands(Capped):
+        def setup(self, spec: MarketSpec[Cap], slots: Slots) -> Any:
+            return slots.node, pay_as_clear.setup(spec, slots)
+
+        def clear(self, orders: Orders, tie: Tensor, setup: Any) -> Clearing:
+            node, zone = setup
+            assert torch.equal(orders.node, node)
+            asked = replace(orders, volume=torch.where(node == 0, orders.volume, 0.0))
+            return pay_as_clear.clear(asked, tie, zone)
+
+    local = replace(Islands(), needs=frozenset({"node"}))
+    monkeypatch.setitem(RULES, "pay_as_clear_capped", local)
+    island = ("coal_new", "nuclear")
+    run(
+        capped(**NAIVE, **{f"units.{unit}.node": "island" for unit in island}),
+        out=tmp_path / "out",
+        engine=engine,
+    )
+    sold = table(tmp_path / "out", "market_orders").groupby("unit_id")["accepted_volume"].sum()
+    assert (sold[list(island)] == 0).all()
+    assert sold["lignite_new"] > 0
 
 
 def test_validation_describes_it() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from assume_rl.core.clearing import RULES, Slots
-from assume_rl.core.types import Bids
+from assume_rl.core.orders import unit_major
 from assume_rl.testing import toy_market
 
 quarters = st.integers(-80, 80).map(lambda n: n / 4)
@@ -47,9 +47,8 @@ class Book:
 
 def clear(rule: str, price: Tensor, volume: Tensor, tie: Tensor) -> SimpleNamespace:
     """Clear auctions (... slot) of one product; the results are without the axis of products."""
-    unit = torch.arange(price.shape[-1])
-    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=torch.zeros_like(unit)))
-    orders = Bids(price=price.unsqueeze(-2), volume=volume.unsqueeze(-2), unit=unit)
+    orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
+    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=orders.node))
     cleared = RULES[rule].clear(orders, tie.unsqueeze(-2), setup)
     return SimpleNamespace(**{name: getattr(cleared, name).squeeze(-2) for name in RESULTS})
 

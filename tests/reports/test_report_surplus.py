@@ -9,7 +9,7 @@ import torch
 from hand_made_run import DEAR, DEMAND, PAYMENTS, PROFITS, write_run
 
 from assume_rl.core.clearing import Slots, pay_as_bid
-from assume_rl.core.types import Bids
+from assume_rl.core.orders import unit_major
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.order_queries import during
 from assume_rl.reports.report import report_sections
@@ -61,8 +61,8 @@ def test_what_is_not_known_is_left_empty() -> None:
 def test_buyers_pay_what_plants_are_paid_under_pay_as_bid() -> None:
     # GIVEN a cheap and a dear plant, cleared by the package's own rule
     price, volume = torch.tensor([[10.0, 50.0, 60.0], [50.0, 50.0, -100.0]]).double()[:, None]
-    setup = pay_as_bid.setup(toy_market(pay_as_bid), Slots(node=torch.zeros(3).long()))
-    offers = Bids(price=price, volume=volume, unit=torch.arange(3))
+    offers = unit_major(price, volume, 3)
+    setup = pay_as_bid.setup(toy_market(pay_as_bid), Slots(node=offers.node))
     cleared = pay_as_bid.clear(offers, torch.zeros(1, 3).double(), setup)
     orders = withheld().assign(
         price=price[0].numpy(),

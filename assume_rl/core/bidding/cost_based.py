@@ -1,15 +1,15 @@
 """Bids at marginal cost: the naive strategy of plants and inelastic demand."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.rewards import margin
-from assume_rl.core.types import ZERO_VOLUME, Bids, Outcome, Reward, ThermalParams, View
+from assume_rl.core.types import ZERO_VOLUME, Outcome, Reward, ThermalParams, View
 from assume_rl.core.units import thermal
 
 NOTHING = Layout(())
@@ -33,7 +33,7 @@ class Naive:
 
     def observe(self, view: View) -> Float[Tensor, "... unit obs"]:
         """Nothing."""
-        return view.previous_power.new_empty((*view.previous_power.shape, 0))
+        return view.previous_power.new_zeros((*view.previous_power.shape, 0))
 
     def explore_around(
         self, observation: Float[Tensor, "... unit obs"]
@@ -41,13 +41,9 @@ class Naive:
         """Nothing: there is no action."""
         return observation
 
-    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Bids:
+    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Orders:
         """One order per unit and product."""
-        return Bids(
-            price=view.marginal_cost,
-            volume=reachable(view),
-            unit=unit_slots(view.max_power.shape[-1], 1, view.max_power.device),
-        )
+        return unit_major(view.marginal_cost, reachable(view), view.max_power.shape[-1])
 
     def reward(self, outcome: Outcome) -> Reward:
         """The margin, EUR; nothing is regretted."""
@@ -67,9 +63,3 @@ def reachable(view: View) -> Float[Tensor, "... product unit"]:
         previous = volumes[-1] + sold
         run = torch.where(previous > ZERO_VOLUME, run.clamp(min=0) + 1, run.clamp(max=0) - 1)
     return torch.stack(volumes, dim=-2)
-
-
-@lru_cache(maxsize=256)
-def unit_slots(units: int, slots: int, device: torch.device) -> Int[Tensor, " slot"]:
-    """The unit of each slot, if every unit has `slots` of them, unit-major."""
-    return torch.arange(units, device=device).repeat_interleave(slots)

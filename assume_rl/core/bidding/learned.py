@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.bidding.cost_based import unit_slots
 from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.rewards import plant_reward
-from assume_rl.core.types import Bids, Outcome, Reward, View
+from assume_rl.core.types import Outcome, Reward, View
 from assume_rl.errors import ConfigurationError
 
 Slots = tuple[Float[Tensor, "... unit slot"], Float[Tensor, "... unit slot"]]
@@ -81,17 +81,15 @@ class PlantLearning:
         cost = observation[..., self.layout.where("marginal_cost")]
         return cost.expand(*cost.shape[:-1], self.act_size)
 
-    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Bids:
+    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Orders:
         """Orders for the first product; the slots of the others stay empty.
 
         Prices are worked out in the dtype of the policy, like those of the established framework.
         """
         price, volume = self.orders(view, (action * self.max_bid_price).to(torch.float64))
         later = view.max_power.shape[-2] - 1
-        return Bids(
-            price=_first_product(price, later),
-            volume=_first_product(volume, later),
-            unit=unit_slots(price.shape[-2], self.slots, price.device),
+        return unit_major(
+            _first_product(price, later), _first_product(volume, later), price.shape[-2]
         )
 
     def reward(self, outcome: Outcome) -> Reward:

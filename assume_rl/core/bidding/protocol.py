@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.types import Bids, Outcome, Reward, View
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import Outcome, Reward, View
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Strategy(Protocol):
         """Centre of the random actions of the initial experience."""
         ...
 
-    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Bids:
+    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Orders:
         """Orders; slots are unit-major: `slots` consecutive slots per unit."""
         ...
 

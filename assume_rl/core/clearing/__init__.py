@@ -6,7 +6,6 @@ A rule is a frozen object (`rule.Rule`) and one entry of `RULES`;
 
 from typing import Any
 
-from assume_rl.core.clearing.limits import limit_bids
 from assume_rl.core.clearing.merit_order import pay_as_bid, pay_as_clear
 from assume_rl.core.clearing.rule import MarketSpec, Need, NoParams, Rule, Slots
 
@@ -19,7 +18,6 @@ __all__ = [
     "NoParams",
     "Rule",
     "Slots",
-    "limit_bids",
     "pay_as_bid",
     "pay_as_clear",
 ]

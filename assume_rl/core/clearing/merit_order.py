@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import threshold
 
 from assume_rl.core.clearing.rule import MarketSpec, Need, NoParams, Slots
-from assume_rl.core.types import ZERO_VOLUME, Bids, Clearing
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import ZERO_VOLUME, Clearing
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class MeritOrder:
 
     def clear(
         self,
-        orders: Bids,
+        orders: Orders,
         tie: Float[Tensor, "*batch product slot"],
         setup: Int[Tensor, " slot"],
     ) -> Clearing:

@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from assume_rl.core.types import Bids, Clearing
+from assume_rl.core.orders import Orders
+from assume_rl.core.types import Clearing
 
 Need = Literal["node", "blocks"]
 """What a rule may read of an order besides price and volume: its node, its block terms."""
@@ -67,7 +68,7 @@ class Rule(Protocol[P, S]):
         """Prepare what all auctions of a market share, for an order book with these slots."""
         ...
 
-    def clear(self, orders: Bids, tie: Float[Tensor, "... product slot"], setup: S) -> Clearing:
+    def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: S) -> Clearing:
         """Clear an auction (with leading axes: many auctions at once).
 
         :param orders: within the limits of the market; volume 0 marks an empty slot

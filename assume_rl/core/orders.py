@@ -1,0 +1,227 @@
+"""Orders of an auction: the only place where they are built, joined, selected and judged.
+
+A bidder makes orders of its own units (`unit_major`). Whoever knows the fleet puts those of several
+bidders side by side (`join`, `beside`) and says which unit and node each slot belongs to.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BlockTerms:
+    """Conditions that bind the orders of a slot over all products of an auction.
+
+    They are carried, not read: no rule clears block orders yet.
+    """
+
+    min_acceptance: Float[Tensor, " slot"]  # least share that may trade, in [0, 1]; 0: any
+    parent: Int[Tensor, " slot"]  # slot whose share bounds that of this one; -1: none
+    group: Int[Tensor, " slot"]  # first slot of its exclusive group; -1: none
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Orders: sell > 0, buy < 0, volume 0 = empty slot. Every product has the same slots."""
+
+    price: Float[Tensor, "... product slot"]  # EUR/MWh
+    volume: Float[Tensor, "... product slot"]  # MW
+    unit: Int[Tensor, " slot"]  # index into the bidder's units
+    node: Int[Tensor, " slot"]  # index into the scenario's nodes; 0 until orders are joined
+    terms: BlockTerms | None = None  # None: every order stands alone
+
+
+def unit_major(
+    price: Float[Tensor, "... product slot"],
+    volume: Float[Tensor, "... product slot"],
+    units: int,
+    terms: BlockTerms | None = None,
+) -> Orders:
+    """Return the orders of a bidder whose units have equally many slots, side by side.
+
+    :param price: EUR/MWh
+    :param volume: MW, sell > 0, buy < 0
+    :param units: how many units
+    :param terms: of the slots, for block orders
+    """
+    unit, node = _places(units, price.shape[-1] // units, price.device)
+    return Orders(price=price, volume=volume, unit=unit, node=node, terms=terms)
+
+
+def beside(
+    parts: Sequence[Orders], unit: Int[Tensor, " slot"], node: Int[Tensor, " slot"]
+) -> Orders:
+    """Return the orders of several parts side by side.
+
+    :param unit: of every slot of the result, index into the joined set of units
+    :param node: likewise, index into the scenario's nodes
+    """
+    if len(parts) == 1:
+        return replace(parts[0], unit=unit, node=node)
+    return Orders(
+        price=torch.cat([part.price for part in parts], dim=-1),
+        volume=torch.cat([part.volume for part in parts], dim=-1),
+        unit=unit,
+        node=node,
+        terms=_join_terms(parts),
+    )
+
+
+def join(
+    parts: Sequence[Orders],
+    units: Sequence[Int[Tensor, " own"]],
+    node: Int[Tensor, " unit"],
+) -> Orders:
+    """Return the orders of several parts side by side.
+
+    :param units: of each part, the index of its units in the joined set
+    :param node: of every unit of the joined set, index into the scenario's nodes
+    """
+    places = [own[part.unit] for part, own in zip(parts, units, strict=True)]
+    unit = places[0] if len(places) == 1 else torch.cat(places)
+    return beside(parts, unit, node[unit])
+
+
+def select(orders: Orders, slots: Int[Tensor, " chosen"]) -> Orders:
+    """Return the orders of some slots, in that order; terms cannot lead to slots left out."""
+    return Orders(
+        price=orders.price[..., slots],
+        volume=orders.volume[..., slots],
+        unit=orders.unit[slots],
+        node=orders.node[slots],
+        terms=None if orders.terms is None else _select_terms(orders.terms, slots),
+    )
+
+
+def split(orders: Orders, sizes: Sequence[int]) -> tuple[Orders, ...]:
+    """Return the orders of each part that `beside` or `join` put together.
+
+    :param sizes: slots of each part
+    """
+    slots = torch.arange(orders.unit.shape[0], device=orders.unit.device)
+    return tuple(select(orders, own) for own in torch.split_with_sizes(slots, list(sizes)))
+
+
+def auction_of(orders: Orders, number: int | Int[Tensor, "..."]) -> Orders:
+    """Return those of one auction (or of an auction per copy), of orders (auction product slot)."""
+    return replace(orders, price=orders.price[number], volume=orders.volume[number])
+
+
+def products_of(orders: Orders, products: slice) -> Orders:
+    """Return the orders for some products."""
+    price, volume = orders.price[..., products, :], orders.volume[..., products, :]
+    return replace(orders, price=price, volume=volume)
+
+
+def repeated(orders: Orders, copies: int) -> Orders:
+    """Return orders (product slot) as those of so many copies of a market, without copying."""
+    shape = (copies, *orders.price.shape)
+    return replace(orders, price=orders.price.expand(shape), volume=orders.volume.expand(shape))
+
+
+def limited(orders: Orders, min_price: float, max_price: float, max_volume: float) -> Orders:
+    """Return orders cut to the limits of a market: corrected, never refused.
+
+    NaN stays NaN: refuse it where orders enter.
+
+    :param min_price: EUR/MWh
+    :param max_price: EUR/MWh
+    :param max_volume: MW, of either sign
+    """
+    return replace(
+        orders,
+        price=orders.price.clamp(min_price, max_price),
+        volume=orders.volume.clamp(-max_volume, max_volume),
+    )
+
+
+def fault_of(orders: Orders, products: int, units: int) -> str | None:
+    """Return why orders cannot stand beside others, None if they can.
+
+    :param products: of the auction
+    :param units: registered by the bidder; `orders.unit` indexes these
+    """
+    shape, slots = tuple(orders.price.shape), tuple(orders.unit.shape)
+    if len(shape) != 2 or tuple(orders.volume.shape) != shape or slots != shape[1:]:
+        return "price, volume and unit differ in shape"
+    if tuple(orders.node.shape) != slots or not _fit(orders.terms, slots):
+        return "node or terms differ in shape from unit"
+    if shape[0] != products or shape[1] == 0:
+        return f"{shape[0]} products with {shape[1]} orders each, the auction has {products}"
+    if not all(isinstance(unit, int) and 0 <= unit < units for unit in orders.unit.tolist()):
+        return f"an order is for none of the {units} registered units"
+    return None
+
+
+def is_finite(orders: Orders) -> bool:
+    """Return whether all prices and volumes are finite; a sum is the cheapest look at them."""
+    if math.isfinite(float(orders.price.sum() + orders.volume.sum())):
+        return True
+    return bool(torch.isfinite(orders.price).all() and torch.isfinite(orders.volume).all())
+
+
+@lru_cache(maxsize=256)
+def _places(
+    units: int, slots: int, device: torch.device
+) -> tuple[Int[Tensor, " slot"], Int[Tensor, " slot"]]:
+    """Unit and node of the slots of a bidder; shared by all its orders, so never written."""
+    unit = torch.arange(units, device=device).repeat_interleave(slots)
+    return unit, torch.zeros_like(unit)
+
+
+def _fit(terms: BlockTerms | None, slots: tuple[int, ...]) -> bool:
+    """Whether terms have an entry per slot and lead to slots of the same orders."""
+    if terms is None:
+        return True
+    leads = (terms.parent, terms.group)
+    return tuple(terms.min_acceptance.shape) == slots and all(
+        tuple(lead.shape) == slots and bool(((lead >= -1) & (lead < slots[0])).all())
+        for lead in leads
+    )
+
+
+def _join_terms(parts: Sequence[Orders]) -> BlockTerms | None:
+    if all(part.terms is None for part in parts):
+        return None
+    terms, start = [], 0
+    for part in parts:
+        own = part.terms or _no_terms(part)
+        terms.append(
+            BlockTerms(own.min_acceptance, _shifted(own.parent, start), _shifted(own.group, start))
+        )
+        start += part.unit.shape[0]
+    return BlockTerms(
+        min_acceptance=torch.cat([own.min_acceptance for own in terms]),
+        parent=torch.cat([own.parent for own in terms]),
+        group=torch.cat([own.group for own in terms]),
+    )
+
+
+def _no_terms(orders: Orders) -> BlockTerms:
+    none = torch.full_like(orders.unit, -1)
+    return BlockTerms(torch.zeros_like(orders.unit, dtype=torch.float64), none, none)
+
+
+def _shifted(lead: Int[Tensor, " slot"], start: int) -> Int[Tensor, " slot"]:
+    return torch.where(lead < 0, lead, lead + start)
+
+
+def _select_terms(terms: BlockTerms, slots: Int[Tensor, " chosen"]) -> BlockTerms:
+    """Terms of some slots; a group whose first slot is left out is led by its first one chosen."""
+    size = terms.parent.shape[0]
+    place = torch.full((size + 1,), -1, dtype=torch.int64, device=slots.device)  # last: none
+    here = torch.arange(slots.shape[0], device=slots.device)
+    place = place.index_copy(0, slots, here)
+    group = terms.group[slots]
+    same = (group.unsqueeze(-1) == group.unsqueeze(-2)).to(torch.uint8)
+    return BlockTerms(
+        min_acceptance=terms.min_acceptance[slots],
+        parent=place[terms.parent[slots]],
+        group=torch.where(group < 0, group, same.argmax(-1)),
+    )
