@@ -29,7 +29,7 @@ from assume_rl.agents.messages import (
     RegisterUnit,
     Rewarded,
 )
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.learning.exploration import explore
 
 START, HOURS = datetime(2030, 1, 1, tzinfo=UTC), 24

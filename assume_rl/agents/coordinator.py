@@ -7,8 +7,8 @@ from typing import Any
 from mango import AgentAddress, Role
 
 from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDone, UpdateDue
+from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import Failures
-from assume_rl.agents.unit_operator import UnitOperator
 from assume_rl.episodes.calendar import EpisodeKey
 
 PATIENCE = 600.0  # seconds of real time that an answer from another container may take

@@ -16,7 +16,7 @@ from assume_rl.agents.messages import (
     Rewarded,
     UpdateDue,
 )
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Feature, Layout
 
 SINGLE = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
 MESSAGES = (*SINGLE, ObsActRew)

@@ -31,7 +31,7 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.policy_desk import PolicyDesk
 from assume_rl.agents.transport import Failures, post
-from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.bidding.base import Layout
 from assume_rl.episodes.learning_files import load_obj
 from assume_rl.episodes.learning_plan import Plan, Scores, Selection, pick_device
 from assume_rl.episodes.trainer import Trainer

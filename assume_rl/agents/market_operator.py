@@ -21,8 +21,9 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders, beside, fault_of, is_finite, limited
-from assume_rl.core.types import Auction, Clearing, Tick
+from assume_rl.core.time import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import of_episode, tie_keys, ties
 from assume_rl.episodes.order_log import ClearedAuction, OrderLog

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.bidding.base import Layout
 from assume_rl.core.orders import Orders
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import ActorStack
 

@@ -21,14 +21,15 @@ from assume_rl.agents.codec import make_codec
 from assume_rl.agents.coordinator import Coordinator
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.market_operator import MarketOperator
-from assume_rl.agents.portfolio import build_portfolios
 from assume_rl.agents.recorder import Recorder
+from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import Failures, settle, tcp_container
-from assume_rl.agents.unit_operator import UnitOperator
+from assume_rl.core.trade import Policy, Portfolio
+from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows import Sink
-from assume_rl.episodes.teams import Policy
-from assume_rl.scenario.compile import Compiled
+from assume_rl.episodes.teams import build_teams
+from assume_rl.scenario.compile import Compiled, OperatorSpec
 
 OnTime = Callable[[float], None]
 
@@ -146,8 +147,9 @@ class World:
         flush: int | None,
     ) -> list[UnitOperator]:
         bidders = []
-        for portfolio in self._portfolios:
+        for name, portfolio in self._portfolios.items():
             bidder = UnitOperator(
+                name,
                 portfolio,
                 self._calendar,
                 markets,
@@ -157,7 +159,7 @@ class World:
                 recorder=recorder,
                 flush_every=flush,
             )
-            cast.join(portfolio.name, bidder)
+            cast.join(name, bidder)
             bidders.append(bidder)
         return bidders
 
@@ -196,3 +198,38 @@ class Cast:
         agent = self.container.register(agent_composed_of(*roles), suggested_aid=name)
         address: AgentAddress = agent.addr
         return address
+
+
+def build_portfolios(compiled: Compiled, policies: Mapping[str, Policy]) -> dict[str, Portfolio]:
+    """Return the portfolio of each unit operator; agents in `policies` act on a fixed policy."""
+    return {
+        operator.name: _portfolio(compiled, operator, policies) for operator in compiled.operators
+    }
+
+
+def _portfolio(
+    compiled: Compiled, operator: OperatorSpec, policies: Mapping[str, Policy]
+) -> Portfolio:
+    fleet = select(compiled.fleet, operator.units)
+    teams = {
+        market: tuple(
+            team
+            for participant in participants
+            for team in build_teams(
+                fleet,
+                participant.bidder,
+                [operator.units.index(unit) for unit in participant.units],
+                compiled.agents[market],
+                policies,
+            )
+        )
+        for market, participants in operator.participants.items()
+    }
+    return Portfolio(
+        fleet=fleet,
+        profiles=select_profiles(compiled.profiles, operator.units),
+        teams=teams,
+        step_hours=compiled.step_seconds / 3600,
+        lookback=compiled.lookback,
+        horizon=compiled.horizon,
+    )

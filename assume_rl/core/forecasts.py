@@ -3,11 +3,25 @@
 Formulas: docs/scenario-format.md, "Forecasts".
 """
 
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import ZERO_VOLUME
+from assume_rl.core.time import Step
+from assume_rl.core.units.base import ZERO_VOLUME
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """One energy market's forecasts over the whole calendar, one row per distinct series."""
+
+    price: Float[Tensor, "series step"]  # EUR/MWh
+    residual_load: Float[Tensor, "series step"]  # MW
+    scaled_price: Float[Tensor, "series step"]  # min-max over the calendar, [0, 1]
+    scaled_residual_load: Float[Tensor, "series step"]
+    series: Int[Tensor, " unit"]  # which row a unit reads
 
 
 def merit_order_price(
@@ -43,3 +57,61 @@ def min_max(x: Float[Tensor, "*series step"]) -> Float[Tensor, "*series step"]:
     """Each series scaled to [0, 1] by its own range; a constant one becomes 0.5."""
     low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
     return torch.where(high > low, (x - low) / (high - low), 0.5)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Forecasts as some units see them when they bid in a market."""
+
+    forecasts: Forecasts | None  # None: the market has none
+    series: Int[Tensor, " unit"]  # the row of the forecasts that each unit reads
+    first: Step  # calendar step of the first product
+    starts: tuple[int, ...]  # first step of each product minus that of the first one
+
+    def residual_load(self, steps: int) -> Float[Tensor, "... unit window"]:
+        """Return scaled residual load from the first product on, circular over the calendar."""
+        return _circular(self._known.scaled_residual_load, self.series, self.first, steps)
+
+    def price(self, steps: int) -> Float[Tensor, "... unit window"]:
+        """Return scaled prices from the first product on, circular over the calendar."""
+        return _circular(self._known.scaled_price, self.series, self.first, steps)
+
+    def price_at_products(self) -> Float[Tensor, "... product unit"]:
+        """Return the price forecast of the first step of each product, EUR/MWh."""
+        return self._prices(0)[0].squeeze(-1)
+
+    def mean_price_around(self, steps: int) -> Float[Tensor, "... product unit"]:
+        """Return mean prices from `steps` before to `steps` after each product's start, EUR/MWh.
+
+        Steps before the calendar starts or after its end do not count.
+        """
+        prices, known = self._prices(steps)
+        return (prices * known).sum(-1) / known.sum(-1)
+
+    @property
+    def _known(self) -> Forecasts:
+        if self.forecasts is None:
+            raise ValueError("a bidder asks for forecasts of a market that has none")
+        return self.forecasts
+
+    def _prices(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Prices (... product unit window), and which of them lie in the calendar."""
+        table = self._known.price
+        around = torch.arange(-steps, steps + 1, device=table.device)
+        at = torch.tensor(self.starts, device=table.device)[:, None] + around
+        first = self.first if isinstance(self.first, int) else self.first[..., None, None]
+        index = at + first
+        known = (index >= 0) & (index < table.shape[-1])
+        prices = table[self.series[:, None], index.clamp(0, table.shape[-1] - 1).unsqueeze(-2)]
+        return prices, known.unsqueeze(-2)
+
+
+def _circular(
+    table: Float[Tensor, "series row"], series: Int[Tensor, " unit"], start: Step, size: int
+) -> Float[Tensor, "... unit window"]:
+    """Entries of each unit's series from `start` on; after the end comes the beginning."""
+    ahead = torch.arange(size, device=table.device)
+    index = (ahead + (start if isinstance(start, int) else start[..., None])) % table.shape[-1]
+    if len(table) == 1:
+        return table[0][index].unsqueeze(-2).expand(*index.shape[:-1], len(series), size)
+    return table[series[:, None], index.unsqueeze(-2)]

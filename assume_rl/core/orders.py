@@ -7,7 +7,6 @@ bidders side by side (`join`, `beside`) and says which unit and node each slot b
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -50,8 +49,8 @@ def unit_major(
     :param units: how many units
     :param terms: of the slots, for block orders
     """
-    unit, node = _places(units, price.shape[-1] // units, price.device)
-    return Orders(price=price, volume=volume, unit=unit, node=node, terms=terms)
+    unit = torch.arange(units, device=price.device).repeat_interleave(price.shape[-1] // units)
+    return Orders(price=price, volume=volume, unit=unit, node=torch.zeros_like(unit), terms=terms)
 
 
 def beside(
@@ -75,7 +74,7 @@ def beside(
 
 def join(
     parts: Sequence[Orders],
-    units: Sequence[Int[Tensor, " own"]],
+    units: Sequence[Tensor],  # (own,) each: parts differ in length
     node: Int[Tensor, " unit"],
 ) -> Orders:
     """Return the orders of several parts side by side.
@@ -164,15 +163,6 @@ def is_finite(orders: Orders) -> bool:
     if math.isfinite(float(orders.price.sum() + orders.volume.sum())):
         return True
     return bool(torch.isfinite(orders.price).all() and torch.isfinite(orders.volume).all())
-
-
-@lru_cache(maxsize=256)
-def _places(
-    units: int, slots: int, device: torch.device
-) -> tuple[Int[Tensor, " slot"], Int[Tensor, " slot"]]:
-    """Unit and node of the slots of a bidder; shared by all its orders, so never written."""
-    unit = torch.arange(units, device=device).repeat_interleave(slots)
-    return unit, torch.zeros_like(unit)
 
 
 def _fit(terms: BlockTerms | None, slots: tuple[int, ...]) -> bool:

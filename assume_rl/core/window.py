@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from assume_rl.core.types import Step
+from assume_rl.core.time import Step
 
 
 @dataclass(frozen=True)

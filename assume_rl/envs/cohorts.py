@@ -8,11 +8,12 @@ own. Units whose bids need no memory have none at all (`episodes.routines`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.core.types import Auction, Fleet, Profiles, Tick
-from assume_rl.core.units.fleet import members, select, select_profiles
+from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.time import Auction, Tick
+from assume_rl.core.trade import Policy, Portfolio
+from assume_rl.core.units.fleet import Fleet, members, select, select_profiles
 from assume_rl.episodes.routines import memoryless, one_step_each
-from assume_rl.episodes.teams import Policy, Team, build_teams
+from assume_rl.episodes.teams import build_teams
 from assume_rl.scenario.compile import Compiled
 
 
@@ -20,21 +21,9 @@ from assume_rl.scenario.compile import Compiled
 class Cohort:
     """Units that are executed together, whose memory reaches equally far."""
 
-    fleet: Fleet
-    profiles: Profiles
+    portfolio: Portfolio
     markets: tuple[str, ...]  # that their operators trade in
-    teams: Mapping[str, tuple[Team, ...]]  # by market
-    routine: bool  # orders need no memory and are worked out beforehand
-
-    @property
-    def remembers_prices(self) -> bool:
-        """Whether any strategy looks at past prices."""
-        return any(t.strategy.foresight > 0 for teams in self.teams.values() for t in teams)
-
-    @property
-    def remembers_downtime(self) -> bool:
-        """Whether any reward charges starts by their downtime."""
-        return any(t.strategy.needs_downtime for teams in self.teams.values() for t in teams)
+    routine: bool  # orders need no memory and are made beforehand
 
 
 @dataclass(frozen=True)
@@ -43,11 +32,14 @@ class Trade:
 
     unit: int  # index into the scenario's fleet
     markets: tuple[str, ...]  # that its operator trades in
-    strategies: Mapping[str, Strategy]  # by market that it bids in itself
+    bidders: Mapping[str, AnyBidder]  # by market that it bids in itself
 
 
 def build_cohorts(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[Cohort, ...]:
-    """The units of all operators that trade anywhere; those in `policies` act on a fixed one."""
+    """Return the units of all operators that trade anywhere.
+
+    :param policies: fixed policies by agent; every other learned bidder learns
+    """
     even = {
         market.name
         for market in compiled.markets
@@ -56,7 +48,7 @@ def build_cohorts(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[C
     kinds: dict[tuple[tuple[str, ...], bool, bool], list[Trade]] = {}
     for trade in sorted(_trades(compiled), key=lambda trade: trade.unit):
         routine = trade.markets[0] in even and _memoryless(compiled.fleet, trade)
-        looks_back = any(s.foresight > 0 for s in trade.strategies.values())
+        looks_back = any(bidder.foresight > 0 for bidder in trade.bidders.values())
         kinds.setdefault((trade.markets, routine, looks_back), []).append(trade)
     return tuple(
         _cohort(compiled, trades, policies, routine) for (_, routine, _), trades in kinds.items()
@@ -64,19 +56,19 @@ def build_cohorts(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[C
 
 
 def auctions_of(plan: Sequence[Tick], market: str) -> tuple[Auction, ...]:
-    """All auctions of a market, in order."""
+    """Return all auctions of a market, in order."""
     return tuple(a for tick in plan for a in tick.opening if a.market == market)
 
 
 def _trades(compiled: Compiled) -> list[Trade]:
     return [
-        Trade(unit, tuple(operator.participants), strategies)
+        Trade(unit, tuple(operator.participants), bidders)
         for operator in compiled.operators
         if operator.participants
         for unit in operator.units
-        for strategies in [
+        for bidders in [
             {
-                market: part.strategy
+                market: part.bidder
                 for market, parts in operator.participants.items()
                 for part in parts
                 if unit in part.units
@@ -93,30 +85,36 @@ def _cohort(
     teams = {
         market: tuple(
             team
-            for strategy, members_ in _alike(fleet, trades, market)
-            for team in build_teams(fleet, strategy, members_, policies)
+            for bidder, alike in _alike(fleet, trades, market)
+            for team in build_teams(fleet, bidder, alike, compiled.agents[market], policies)
         )
         for market in trades[0].markets
     }
-    profiles = select_profiles(compiled.profiles, units)
-    bidding = {market: own for market, own in teams.items() if own}
-    return Cohort(fleet, profiles, trades[0].markets, bidding, routine)
+    portfolio = Portfolio(
+        fleet=fleet,
+        profiles=select_profiles(compiled.profiles, units),
+        teams={market: own for market, own in teams.items() if own},
+        step_hours=compiled.step_seconds / 3600,
+        lookback=compiled.lookback,
+        horizon=compiled.horizon,
+    )
+    return Cohort(portfolio, trades[0].markets, routine)
 
 
-def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[Strategy, list[int]]]:
-    """Units of one technology with one strategy; indices into the cohort's fleet."""
+def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[AnyBidder, list[int]]]:
+    """Return units of one technology with one bidder; indices into the cohort's fleet."""
     found: dict[tuple[int, str], list[int]] = {}
-    strategies = {s.name: s for trade in trades for s in trade.strategies.values()}
+    bidders = {t.bidders[market].name: t.bidders[market] for t in trades if market in t.bidders}
     for index, trade in enumerate(trades):
-        if market in trade.strategies:
+        if market in trade.bidders:
             block = next(b for b, block in enumerate(fleet.blocks) if index < block.stop)
-            found.setdefault((block, trade.strategies[market].name), []).append(index)
-    return [(strategies[name], units) for (_, name), units in found.items()]
+            found.setdefault((block, trade.bidders[market].name), []).append(index)
+    return [(bidders[name], units) for (_, name), units in found.items()]
 
 
 def _memoryless(fleet: Fleet, trade: Trade) -> bool:
-    """Whether a unit follows a rule in its operator's only market and never looks back."""
-    if len(trade.markets) != 1 or not trade.strategies:
+    """Return whether a unit follows a rule in its operator's only market and never looks back."""
+    if len(trade.markets) != 1 or not trade.bidders:
         return False
-    (strategy,) = trade.strategies.values()
-    return memoryless(strategy, members(fleet, [trade.unit]).block)
+    (bidder,) = trade.bidders.values()
+    return memoryless(bidder, members(fleet, [trade.unit]).block)

@@ -6,17 +6,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from assume_rl.core.types import Reward
+from assume_rl.core.bidding.base import LearnedBidder
+from assume_rl.core.money import Reward
+from assume_rl.core.trade import Policy, Team
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.learning_plan import pick_device
-from assume_rl.episodes.teams import Policy, Team
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile import compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -116,17 +118,23 @@ class Decisions:
 
     def _earned(self, happened: Happened, team: int) -> Reward:
         """The sum over a team's auctions."""
-        nothing = self._zeros(len(self.teams[team].unit_ids))
+        nothing = self._zeros(len(self.teams[team].ids))
         rewards = (earned.reward for earned in happened.learners if earned.team == team)
         return sum(rewards, Reward(nothing, nothing, nothing))
 
     def _price(self, happened: Happened) -> Tensor:
-        market = self._env.setting.learners_market
-        books = [cleared.book for cleared in happened.cleared if cleared.market == market]
+        markets = self._env.setting.learners_markets
+        books = [cleared.book for cleared in happened.cleared if cleared.market in markets]
         return books[-1].clearing.price[:, 0, 0] if books else self._zeros()
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros((self._num_envs, *shape), dtype=torch.float64, device=self._device)
+
+
+def learned(team: Team) -> LearnedBidder[Any]:
+    """Return the bidder of a team that learns."""
+    assert team.learned is not None
+    return team.learned
 
 
 def missing_library(library: str, extra: str) -> ImportError:

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from assume_rl.core.step import ahead, execute
-from assume_rl.core.types import Auction
-from assume_rl.envs.bidding import offsets_of, with_views
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import finish
+from assume_rl.envs.bidding import with_views
 from assume_rl.envs.cohorts import auctions_of
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Executed, Happened, State, moved_to
@@ -20,42 +20,45 @@ def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:
     :param state: after the last tick; it stays as it is, since what the learners see next must not
         depend on deliveries that are still to come.
     """
-    for index, (own, units) in enumerate(zip(setting.cohorts, state.units, strict=True)):
-        until = setting.sold[index]
-        due, later = until - state.executed[index], until - state.step
-        if units is not None and due > 0:
-            last = state.now + later
-            sold = ahead(units, later)
-            done = execute(own.fleet, own.profiles, sold, last, due, elapsed=until)
-            happened.executed.append(Executed(index, done, until, due))
+    for index, (cohort, own) in enumerate(zip(setting.cohorts, state.positions, strict=True)):
+        if own is not None:
+            _, executed = finish(cohort.portfolio, own, setting.sold[index])
+            if executed is not None:
+                happened.executed.append(Executed(index, executed))
 
 
 def at_end(setting: Setting, state: State) -> State:
-    """The state with what the learners would see when their market opens next.
+    """Return the state with what the learners would see when their markets open next.
 
     That is the real next observation of a window that is followed by another auction, and zeros
     where nothing follows.
     """
     if setting.window is None or not setting.learners:
         return _nothing_follows(setting, state)
-    last = setting.auctions(setting.learners_market)[-1]
     step_seconds = setting.compiled.step_seconds
-    offsets = offsets_of(last, last.opens // step_seconds)
-    state = moved_to(state, max(state.step, _next_opening(setting, last) // step_seconds))
+    last = [setting.auctions(market)[-1] for market in setting.learners_markets]
+    opens = _next_opening(setting, last[0]) // step_seconds
+    state = moved_to(setting, state, max(state.step, opens))
+    following = tuple(_shifted(auction, state.step, step_seconds) for auction in last)
     ended = ends_calendar(setting, state)
     # Where nothing follows there may be no series to look at, either.
-    reach = setting.compiled.steps - 1 - max(offsets)
-    now = torch.as_tensor(state.now).clamp(max=reach)
-    seen = with_views(setting, state, offsets, now)
+    reach = setting.compiled.steps - 1 - max(max(a.first) - state.step for a in following)
+    seen = with_views(setting, state, following, torch.as_tensor(state.now).clamp(max=reach))
     kept = tuple(obs * ~ended[:, None, None] for obs in seen.observations)
     return replace(seen, views=(), observations=kept)
 
 
+def _shifted(auction: Auction, step: int, step_seconds: int) -> Auction:
+    """Return an auction like this one that opens at a step since the episodes began."""
+    passed = step - auction.opens // step_seconds
+    return replace(auction, first=tuple(first + passed for first in auction.first))
+
+
 def ends_calendar(setting: Setting, state: State) -> Bool[Tensor, " copy"]:
-    """Whether the calendar has no auction of the learners after each copy's episode."""
+    """Return whether the calendar has no auction of the learners after each copy's episode."""
     if setting.window is None or not setting.learners:
         return torch.ones_like(state.episodes, dtype=torch.bool)
-    market = setting.learners_market
+    market = setting.learners_markets[0]
     last = auctions_of(setting.compiled.plan, market)[-1]
     follows = _next_opening(setting, setting.auctions(market)[-1])
     start = torch.as_tensor(state.start, device=state.episodes.device)
@@ -72,7 +75,7 @@ def _nothing_follows(setting: Setting, state: State) -> State:
     copies = len(state.episodes)
     zeros = tuple(
         torch.zeros(
-            (copies, len(part.team.unit_ids), part.team.strategy.layout.size),
+            (copies, len(part.team.ids), part.bidder.layout.size),
             dtype=torch.float64,
             device=state.episodes.device,
         )

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.envs.decisions import Decisions, missing_library
-from assume_rl.episodes.teams import Policy
+from assume_rl.core.trade import Policy
+from assume_rl.envs.decisions import Decisions, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
@@ -53,17 +53,17 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
         self._decisions = Decisions(
             scenario, num_envs=num_envs, seed=seed, window=window, policies=policies
         )
-        units = [unit for team in self._decisions.teams for unit in team.unit_ids]
+        units = [unit for team in self._decisions.teams for unit in team.agents]
         if len(units) != 1:
             raise ConfigurationError(
                 f"a vector environment has one learner, but {len(units)} learn here: give the "
                 "others policies, or use assume_rl.envs.pettingzoo or assume_rl.envs.torchrl"
             )
-        strategy = self._decisions.teams[0].strategy
+        bidder = learned(self._decisions.teams[0])
         self.num_envs = num_envs
-        self.layout = strategy.layout
+        self.layout = bidder.layout
         self.single_observation_space = Box(-np.inf, np.inf, (self.layout.size,), np.float32)
-        self.single_action_space = Box(-1.0, 1.0, (strategy.act_size,), np.float32)
+        self.single_action_space = Box(-1.0, 1.0, (bidder.action.size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._over = False

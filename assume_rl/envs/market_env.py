@@ -1,7 +1,7 @@
 """Many copies of a scenario's markets, stepped as one tensor.
 
 The environment holds what never changes; where the copies stand is a `State` that goes in and comes
-out. At every tick of the auction plan the order of events is that of `core.step`. With the same
+out. At every tick of the auction plan the order of events is that of `core.trade`. With the same
 policies each copy gives what the agents shell gives for the same seed and episode.
 
 ::
@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from assume_rl.core.step import initial_state
-from assume_rl.core.types import Auction, Step, Tick, UnitState
-from assume_rl.envs.bidding import offsets_of, open_auction, with_views
+from assume_rl.core.time import Auction, Step, Tick
+from assume_rl.core.trade import Policy, Position, Team, begin
+from assume_rl.envs.bidding import open_auction, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
 from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
@@ -34,7 +34,6 @@ from assume_rl.envs.state import Actions, Happened, Observations, State, moved_t
 from assume_rl.envs.windows import starts
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.learning_plan import pick_device
-from assume_rl.episodes.teams import Policy, Team
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile import Compiled, to_device
@@ -48,7 +47,7 @@ class MarketEnv:
     :param policies: fixed policies by unit id; every other learning bidder is to be given actions.
     :param evaluation: draw as evaluation episodes do.
     :param window: steps of an episode, a random part of the calendar; None: all of it.
-    :param record: keep the money that the table of the dispatch has; rewards need none.
+    :param record: keep the cash flows that the table of the dispatch has; rewards need none.
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
         the device has no memory for so many copies.
     """
@@ -81,11 +80,8 @@ class MarketEnv:
             for name, market in self.setting.markets.items()
         }
         self._noise: tuple[Ahead, ...] = tuple(
-            exploration_noise(
-                part.team, market, self.seeds, num_envs, phase, self.setting.auctions(market)
-            )
+            exploration_noise(part, self.seeds, num_envs, phase, self.setting.auctions(part.market))
             for part in self.setting.learners
-            for market in [self.setting.learners_market]
         )
 
     @property
@@ -95,7 +91,7 @@ class MarketEnv:
 
     @property
     def teams(self) -> tuple[Team, ...]:
-        """The learners, those that bid alike together; all of them bid in one market."""
+        """Return the learners, those that bid alike together, market by market."""
         return tuple(part.team for part in self.setting.learners)
 
     @property
@@ -122,10 +118,9 @@ class MarketEnv:
             start=start,
             now=start,
             episodes=episodes,
-            units=tuple(
-                None if cohort.routine else self._fresh(cohort) for cohort in setting.cohorts
+            positions=tuple(
+                None if cohort.routine else self._fresh(cohort, start) for cohort in setting.cohorts
             ),
-            executed=(-1,) * len(setting.cohorts),
             books={},
             views=(),
             observations=(),
@@ -145,19 +140,23 @@ class MarketEnv:
 
     def noise(self, state: State) -> Actions:
         """Standard normal draws (copy, agent, act) for the exploration of this decision."""
-        number = self.opening(state).number
-        return tuple(draws.of_auction(state.episodes, number) for draws in self._noise)
+        number = {auction.market: auction.number for auction in self.openings(state)}
+        parts = zip(self.setting.learners, self._noise, strict=True)
+        return tuple(draws.of_auction(state.episodes, number[part.market]) for part, draws in parts)
 
-    def opening(self, state: State) -> Auction:
-        """The learners' auction that waits for actions; its times count from the episode's start.
+    def openings(self, state: State) -> tuple[Auction, ...]:
+        """Return the learners' auctions that wait for actions, one per market of theirs.
 
-        :raises ValueError: there is none, since the episode is over or nobody learns
+        Times count from the start of the episode.
+
+        :raises ValueError: there is none, since the episode is over or no team learns
         """
         tick = () if self.done(state) else self.setting.plan[state.tick].opening
-        for auction in tick:
-            if auction.market == self.setting.learners_market:
-                return auction
-        raise ValueError("no auction waits for actions")
+        markets = self.setting.learners_markets
+        found = tuple(auction for auction in tick if auction.market in markets)
+        if not found:
+            raise ValueError("no auction waits for actions")
+        return found
 
     def step(self, state: State, actions: Sequence[Tensor]) -> tuple[State, Happened]:
         """Bid, and go to the next decision or to the end.
@@ -181,7 +180,9 @@ class MarketEnv:
     def _check_actions(self, state: State, actions: Sequence[Tensor]) -> None:
         if self.done(state):
             raise ConfigurationError("the episodes are over: reset or restart them first")
-        expected = [(self.copies, len(t.unit_ids), t.strategy.act_size) for t in self.teams]
+        expected = [
+            (self.copies, len(p.team.ids), p.bidder.action.size) for p in self.setting.learners
+        ]
         given = [tuple(action.shape) for action in actions]
         if given != expected:
             raise ConfigurationError(f"actions must have the shapes {expected}, got {given}")
@@ -192,24 +193,15 @@ class MarketEnv:
         window = self.setting.window
         return 0 if window is None else starts(window, self.seeds, episodes)
 
-    def _fresh(self, cohort: Cohort) -> UnitState:
-        """The state of a cohort at the start of an episode."""
-        compiled = self.setting.compiled
-        return initial_state(
-            cohort.fleet,
-            compiled.lookback,
-            compiled.horizon,
-            (self.copies,),
-            keep_prices=cohort.remembers_prices,
-            keep_money=self.record,
-            keep_downtime=cohort.remembers_downtime,
-        )
+    def _fresh(self, cohort: Cohort, start: Step) -> Position:
+        """Return where a cohort stands at the start of an episode."""
+        return begin(cohort.portfolio, (self.copies,), start=start, keep_money=self.record)
 
     def _go_on(self, state: State, happened: Happened) -> State:
         """Go from tick to tick to the next decision or to the end."""
         while not self.done(state):
             tick = self.setting.plan[state.tick]
-            state = self._close(moved_to(state, tick.step), tick, happened)
+            state = self._close(moved_to(self.setting, state, tick.step), tick, happened)
             if state.tick in self.setting.decisions:
                 return self._look(state)
             state = self._open(state, ())
@@ -220,8 +212,7 @@ class MarketEnv:
         """The state with what the learners see now."""
         if not self.teams:
             return state
-        offsets = offsets_of(self.opening(state), state.step)
-        return with_views(self.setting, state, offsets, state.now)
+        return with_views(self.setting, state, self.openings(state))
 
     def _close(self, state: State, tick: Tick, happened: Happened) -> State:
         """Let all auctions that close at a tick be cleared and settled."""

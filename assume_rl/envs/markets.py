@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.orders import Orders, limited
-from assume_rl.core.step import initial_state, look
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Team
 from assume_rl.envs.cohorts import Cohort, auctions_of
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
-from assume_rl.episodes.teams import Team
+from assume_rl.episodes.routines import standing_orders
 from assume_rl.scenario.compile import Compiled
 
 
@@ -25,12 +26,21 @@ from assume_rl.scenario.compile import Compiled
 class Part:
     """One team's share of a market's order book."""
 
+    market: str
     cohort: int
     team: Team
     slots: slice
-    standing: (
-        Orders | None
-    )  # (step product slot): orders by the calendar step at which they are made
+    standing: Orders | None  # (step product slot): orders by the calendar step they are made at
+
+    @property
+    def bidder(self) -> LearnedBidder[Any]:
+        """Return the bidder of a team that acts on a policy.
+
+        :raises ValueError: it follows a rule
+        """
+        if self.team.learned is None:
+            raise ValueError(f"{self.team.bidder.name} follows a rule")
+        return self.team.learned
 
 
 @dataclass(frozen=True)
@@ -66,11 +76,14 @@ def build_markets(compiled: Compiled, cohorts: Sequence[Cohort]) -> dict[str, Ma
 def tie_breaks(
     market: Market, seeds: Sequence[int], num_envs: int, phase: str, auctions: Sequence[Auction]
 ) -> Ahead:
-    """Draws (copy, product, slot) that order equal prices, for every auction of an episode."""
-    units = [unit for part in market.parts for unit in part.team.unit_ids]
-    device = market.parts[0].team.units.device
+    """Return draws (copy, product, slot) that order equal prices, for all auctions of an episode.
+
+    :param phase: see `EpisodeKey`
+    """
+    units = [unit for part in market.parts for unit in part.team.ids]
+    device = market.unit.device
     keys = stacked_keys(lambda seed: tie_keys(seed, phase, market.spec.name, units, device), seeds)
-    sizes = [(len(part.team.unit_ids), part.team.strategy.slots) for part in market.parts]
+    sizes = [(len(part.team.ids), part.team.bidder.slots) for part in market.parts]
     products = len(auctions[0].first)
     size = products * len(market.unit_ids)
     draw = partial(_draw_ties, sizes=sizes, products=products)
@@ -78,23 +91,22 @@ def tie_breaks(
 
 
 def exploration_noise(
-    team: Team,
-    market: str,
-    seeds: Sequence[int],
-    num_envs: int,
-    phase: str,
-    auctions: Sequence[Auction],
+    part: Part, seeds: Sequence[int], num_envs: int, phase: str, auctions: Sequence[Auction]
 ) -> Ahead:
-    """Standard normal draws (copy, agent, act) of a team, for every auction of an episode."""
-    act = team.strategy.act_size
+    """Return standard normal draws (copy, agent, act) of a team, for all auctions of an episode.
+
+    :param phase: see `EpisodeKey`
+    """
+    act, team = part.bidder.action.size, part.team
+    device = team.members.units.index.device
     keys = stacked_keys(
-        lambda seed: noise_keys(seed, phase, market, team.unit_ids, team.units.device), seeds
+        lambda seed: noise_keys(seed, phase, part.market, team.agents, device), seeds
     )
 
     def draw(own: Tensor, first: int, count: int) -> Tensor:
         return noise(own, first, count, act).permute(2, 0, 1, 3)
 
-    return Ahead(keys, num_envs, draw, auctions=len(auctions), size=len(team.unit_ids) * act)
+    return Ahead(keys, num_envs, draw, auctions=len(auctions), size=len(team.agents) * act)
 
 
 def _draw_ties(
@@ -114,11 +126,11 @@ def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
     parts: list[Part] = []
     stop = 0
     for index, cohort in enumerate(cohorts):
-        for team in cohort.teams.get(spec.name, ()):
-            start, stop = stop, stop + len(team.unit_ids) * team.strategy.slots
+        for team in cohort.portfolio.teams.get(spec.name, ()):
+            start, stop = stop, stop + len(team.ids) * team.bidder.slots
             standing = _standing(compiled, spec, cohort, team, auctions[0])
-            parts.append(Part(index, team, slice(start, stop), standing))
-    units = [unit for p in parts for unit in p.team.unit_ids for _ in range(p.team.strategy.slots)]
+            parts.append(Part(spec.name, index, team, slice(start, stop), standing))
+    units = [unit for p in parts for unit in p.team.ids for _ in range(p.team.bidder.slots)]
     places = {unit: i for i, unit in enumerate(compiled.fleet.ids)}
     unit = torch.tensor([places[unit] for unit in units], device=compiled.fleet.node.device)
     node = compiled.fleet.node[unit]
@@ -137,30 +149,19 @@ def _shares(parts: Sequence[Part], cohorts: Sequence[Cohort]) -> Iterator[Share]
     for cohort, own in groupby(enumerate(parts), lambda numbered: numbered[1].cohort):
         positions, members = zip(*own, strict=True)
         slots = slice(members[0].slots.start, members[-1].slots.stop)
-        units = [p.team.units.repeat_interleave(p.team.strategy.slots) for p in members]
+        units = [p.team.members.units.index.repeat_interleave(p.team.bidder.slots) for p in members]
         unit = torch.cat(units)
-        yield Share(cohort, positions, slots, unit, cohorts[cohort].fleet.node[unit])
+        node = cohorts[cohort].portfolio.fleet.node[unit]
+        yield Share(cohort, positions, slots, unit, node)
 
 
 def _standing(
     compiled: Compiled, spec: MarketSpec[Any], cohort: Cohort, team: Team, auction: Auction
 ) -> Orders | None:
-    """Orders of a team without memory, within the limits of the market, for all of the calendar."""
+    """Return orders of a team without memory, within the market's limits, for all the calendar."""
     if not cohort.routine:
         return None
     offset = auction.first[0] - auction.opens // compiled.step_seconds
-    opened = torch.arange(compiled.steps - offset, device=team.units.device)
-    state = initial_state(cohort.fleet, 1, offset, (len(opened),), keep_prices=False)
-    view = look(
-        cohort.fleet,
-        cohort.profiles,
-        state,
-        opened,
-        (offset,),
-        spec.name,
-        team.members,
-        team.strategy,
-    )
-    nothing = view.marginal_cost.new_zeros((*view.previous_power.shape, 0))
-    orders = team.strategy.bids(view, nothing)
+    opened = torch.arange(compiled.steps - offset, device=team.members.units.index.device)
+    orders = standing_orders(cohort.portfolio, team, auction, opened)
     return limited(orders, spec.min_price, spec.max_price, spec.max_volume)

@@ -29,14 +29,14 @@ def env_bytes(setting: Setting, copies: int) -> int:
 
 def copy_bytes(setting: Setting) -> int:
     """Bytes of one copy: states, order books and observations."""
-    compiled = setting.compiled
-    window = compiled.lookback + 1 + compiled.horizon
+    owns = [cohort.portfolio for cohort in setting.cohorts if not cohort.routine]
     states = sum(
-        (2 + cohort.remembers_prices + cohort.remembers_downtime) * window * len(cohort.fleet.ids)
-        for cohort in setting.cohorts
-        if not cohort.routine
+        (2 + own.keeps_prices + own.keeps_downtime)
+        * (own.lookback + 1 + own.horizon)
+        * len(own.fleet.ids)
+        for own in owns
     )
-    seen = sum(len(p.team.unit_ids) * p.team.strategy.layout.size for p in setting.learners)
+    seen = sum(len(p.team.ids) * p.bidder.layout.size for p in setting.learners)
     books = sum(_book(setting))
     return _NUMBER * (_STATES * states + _BOOKS * books + _LOOKS * seen)
 
@@ -51,7 +51,7 @@ def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int
     edges = [0, *(bisect_left(opened, time) for time in updates), len(opened)]
     longest = max(later - earlier for earlier, later in pairwise(edges))
     sizes = (
-        len(p.team.unit_ids) * (p.team.strategy.layout.size + p.team.strategy.act_size + 1)
+        len(p.team.ids) * (p.bidder.layout.size + p.bidder.action.size + 1)
         for p in setting.learners
     )
     # The latest two of a stretch are handed over with the next one.

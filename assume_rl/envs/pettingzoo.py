@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.envs.decisions import Decisions, Turn, missing_library
-from assume_rl.episodes.teams import Policy
+from assume_rl.core.trade import Policy
+from assume_rl.envs.decisions import Decisions, Turn, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
@@ -54,17 +54,17 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
-        strategies = {u: team.strategy for team in decisions.teams for u in team.unit_ids}
-        self.layouts = {unit: strategy.layout for unit, strategy in strategies.items()}
-        self.possible_agents = list(strategies)
+        bidders = {u: learned(team) for team in decisions.teams for u in team.agents}
+        self.layouts = {unit: bidder.layout for unit, bidder in bidders.items()}
+        self.possible_agents = list(bidders)
         self.agents: list[str] = []
         self.observation_spaces = {
-            unit: Box(-np.inf, np.inf, (strategy.layout.size,), np.float32)
-            for unit, strategy in strategies.items()
+            unit: Box(-np.inf, np.inf, (bidder.layout.size,), np.float32)
+            for unit, bidder in bidders.items()
         }
         self.action_spaces = {
-            unit: Box(-1.0, 1.0, (strategy.act_size,), np.float32)
-            for unit, strategy in strategies.items()
+            unit: Box(-1.0, 1.0, (bidder.action.size,), np.float32)
+            for unit, bidder in bidders.items()
         }
 
     def observation_space(self, agent: str) -> Box:
@@ -88,7 +88,7 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
         self, actions: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
         """Bid, and see what happens until the next decision."""
-        turn = self._decisions.step([_joined(actions, t.unit_ids) for t in self._decisions.teams])
+        turn = self._decisions.step([_joined(actions, t.agents) for t in self._decisions.teams])
         terminated, truncated = bool(turn.terminated), bool(turn.truncated)
         if terminated or truncated:
             self.agents = []

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Policy
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened, State
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
@@ -17,7 +18,6 @@ from assume_rl.episodes.order_log import OrderLog
 from assume_rl.episodes.policy_log import PolicyLog
 from assume_rl.episodes.routine_log import RoutineLog
 from assume_rl.episodes.rows import DATED, Sink
-from assume_rl.episodes.teams import Policy
 from assume_rl.scenario.compile import Compiled, to_device
 
 T = TypeVar("T")
@@ -83,16 +83,14 @@ class Recording:
         self._dispatch: dict[int, DispatchLog] = {}
         self._routines: dict[int, RoutineLog] = {}
         for i, cohort in enumerate(setting.cohorts):
-            fleet, profiles = to_device((cohort.fleet, cohort.profiles), "cpu")
+            portfolio = to_device(cohort.portfolio, "cpu")
             if not cohort.routine:
-                self._dispatch[i] = DispatchLog(fleet, profiles, setting.step_hours)
+                self._dispatch[i] = DispatchLog(portfolio, self._start)
                 continue
-            (market,) = cohort.teams
+            (market,) = portfolio.teams
             shares = setting.markets[market].shares
             unit = next(share.unit for share in shares if share.cohort == i).cpu()
-            self._routines[i] = RoutineLog(
-                fleet, profiles, unit, setting.step_hours, begin=self._start
-            )
+            self._routines[i] = RoutineLog(portfolio, unit, self._start)
 
     def add(self, happened: Happened) -> None:
         """Keep what happened in a step."""
@@ -106,13 +104,12 @@ class Recording:
                     paid = book.clearing.paid[..., share.slots]
                     self._routines[share.cohort].add(book.auction.first[0], accepted, paid)
         for executed in happened.executed:
-            log = self._dispatch[executed.cohort]
-            log.add(self._own(executed.state), executed.step + self._start, executed.steps)
+            self._dispatch[executed.cohort].add(self._own(executed.steps))
         for earned in happened.fixed:
             team = self._markets[earned.auction.market].parts[earned.team].team
             first = self._in_calendar(earned.auction).first[0]
             action = earned.action[self._copy].cpu()
-            self._policies.add(team.unit_ids, first, action, self._own(earned.reward))
+            self._policies.add(team.agents, first, action, self._own(earned.reward))
 
     def flush(self) -> None:
         """Write everything kept so far."""
@@ -130,7 +127,7 @@ class Recording:
             yield from dispatched.drain()
         for routine in self._routines.values():
             yield from routine.drain()
-        yield from (("rl_params", columns) for columns in self._policies.drain())
+        yield from self._policies.drain()
 
     def _own(self, value: T) -> T:
         """What concerns this copy, on the CPU."""
@@ -141,12 +138,16 @@ class Recording:
 
 
 def copy_of(value: Any, copy: int) -> Any:
-    """What one copy has of every tensor in a value, on the CPU.
+    """Return what one copy has of every tensor in a value, on the CPU.
 
     Numbers have an axis of copies; indices (integers) are the same for all copies.
     """
     if isinstance(value, Tensor):
         return (value[copy] if value.is_floating_point() else value).cpu()
+    if isinstance(value, dict):
+        return {key: copy_of(item, copy) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(copy_of(item, copy) for item in value)
     if isinstance(value, Auction) or not hasattr(value, "__dataclass_fields__"):
         return value
     return replace(value, **{f.name: copy_of(getattr(value, f.name), copy) for f in fields(value)})

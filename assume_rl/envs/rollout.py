@@ -6,17 +6,17 @@ stays on the device.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import Reward
+from assume_rl.core.money import Reward
+from assume_rl.core.trade import Team
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement
-from assume_rl.envs.state import Actions, Earned, Happened, Observations, State
-from assume_rl.episodes.teams import Team
+from assume_rl.envs.state import Actions, Happened, Observations, State
 from assume_rl.learning.exploration import OFF, Exploration, explore
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import Joint, Transitions
@@ -41,12 +41,12 @@ class CopyScores:
 
 @dataclass
 class Delivery:
-    """What the learners saw, did and earned for one auction; one tensor per group."""
+    """What the learners saw, did and earned at one decision; one tensor per group."""
 
-    opened: int  # seconds since the episodes began
     obs: tuple[Tensor, ...]  # (copy agent obs)
     action: tuple[Tensor, ...]  # (copy agent act)
-    rewarded: int | None = None  # seconds
+    earned: dict[int, Tensor] = field(default_factory=dict)  # per team (copy agent)
+    rewarded: int | None = None  # seconds since the episodes began, once all teams are
     reward: tuple[Tensor, ...] = ()  # (copy agent)
 
 
@@ -75,7 +75,7 @@ class Rollout:
         self._listener = listener
         self._learner = learner
         self._dtype = learner.groups[0].actor.dtype
-        teams = [team.unit_ids for team in env.teams]
+        teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
         self._to_groups = rearrangement(teams, groups, env.device)
         self._to_teams = rearrangement(groups, teams, env.device)
@@ -87,14 +87,14 @@ class Rollout:
             for ids in teams
         )
         self._deliveries: dict[int, Delivery] = {}
-        self._sums: tuple[Reward, ...] = ()
+        self._sums: dict[int, Reward] = {}
 
     def play(self, episodes: Int[Tensor, " copy"], updates: Sequence[int]) -> Iterator[Stretch]:
         """Play one episode per copy.
 
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
         """
-        self._deliveries, self._sums = {}, ()
+        self._deliveries, self._sums = {}, {}
         env, due = self.env, list(updates)
         state = env.reset(episodes)
         while not env.done(state):
@@ -108,9 +108,10 @@ class Rollout:
 
     def scores(self) -> CopyScores:
         """What the episodes brought so far."""
-        agents = sum(total.reward.shape[-1] for total in self._sums)
+        sums = [self._sums[team] for team in sorted(self._sums)]
+        agents = sum(total.reward.shape[-1] for total in sums)
         reward, profit, regret = (
-            sum((getattr(total, name).sum(-1) for total in self._sums), self._nothing())
+            sum((getattr(total, name).sum(-1) for total in sums), self._nothing())
             for name in ("reward", "profit", "regret")
         )
         return CopyScores(reward / max(agents, 1), profit, regret)
@@ -120,14 +121,13 @@ class Rollout:
 
     def _advance(self, state: State, now: int) -> State:
         """Act once, and note what it brought."""
-        opening = self.env.opening(state)
         observed = self.env.observe(state)
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
         actions = self._act(state, observed, obs)
         if self._store:
             acted = tuple(pick(actions) for pick in self._to_groups)
-            self._deliveries[opening.number] = Delivery(now, obs, acted)
+            self._deliveries[now] = Delivery(obs, acted)
         state, happened = self.env.step(state, actions)
         self._note(happened)
         if self._listener is not None:
@@ -157,7 +157,8 @@ class Rollout:
         self, team: Team, mean: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
     ) -> Tensor:
         law = self.exploration
-        centre = team.strategy.explore_around(observed).to(mean.dtype)
+        assert team.learned is not None
+        centre = team.learned.explore_around(observed).to(mean.dtype)
         action, _ = explore(mean, centre, z.to(mean.dtype), law)
         if law.mode != "initial" or experienced is None:
             return action
@@ -165,18 +166,18 @@ class Rollout:
         return torch.where(experienced, noisy, action)
 
     def _note(self, happened: Happened) -> None:
-        by_auction: dict[int, list[Earned]] = {}
+        """Add what learners earned to the sums and to the decisions it comes from."""
         for earned in happened.learners:
-            by_auction.setdefault(earned.auction.number, []).append(earned)
-        for number, parts in by_auction.items():
-            rewards = [earned.reward for earned in sorted(parts, key=lambda earned: earned.team)]
-            self._sums = _added(self._sums, rewards)
-            if not self._store:
-                continue
-            delivery = self._deliveries[number]
-            delivery.rewarded = parts[0].auction.closes
-            own = [reward.reward.to(self._dtype) for reward in rewards]
-            delivery.reward = tuple(pick(own) for pick in self._to_groups)
+            total = self._sums.get(earned.team)
+            self._sums[earned.team] = earned.reward if total is None else total + earned.reward
+            if self._store:
+                # A decision is known by the instant at which its auctions opened.
+                delivery = self._deliveries[earned.auction.opens]
+                delivery.earned[earned.team] = earned.reward.reward.to(self._dtype)
+                if len(delivery.earned) == len(self.env.teams):
+                    delivery.rewarded = earned.auction.closes
+                    own = [delivery.earned[team] for team in sorted(delivery.earned)]
+                    delivery.reward = tuple(pick(own) for pick in self._to_groups)
 
     # --- transitions ---------------------------------------------------------------------------
 
@@ -225,9 +226,3 @@ class Rollout:
 def _complete(delivery: Delivery, before: int | None) -> bool:
     rewarded = delivery.rewarded
     return rewarded is not None and (before is None or rewarded < before)
-
-
-def _added(sums: tuple[Reward, ...], new: Sequence[Reward]) -> tuple[Reward, ...]:
-    if not sums:
-        return tuple(new)
-    return tuple(a + b for a, b in zip(sums, new, strict=True))

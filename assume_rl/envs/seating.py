@@ -6,23 +6,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.setting import Setting
 from assume_rl.episodes.teams import agent_spec
 from assume_rl.learning.types import AgentSpec
 
 
 def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
-    """The learners as a `Learner` takes them, in the order in which operators register them."""
-    strategies = {unit: p.team.strategy for p in setting.learners for unit in p.team.unit_ids}
-    ids = setting.compiled.fleet.ids
-    units = (
-        ids[unit]
-        for operator in setting.compiled.operators
-        for participant in operator.participants.get(setting.learners_market, ())
+    """Return the learners as a `Learner` takes them, in the order operators register them in."""
+    bidders = {agent: part.bidder for part in setting.learners for agent in part.team.agents}
+    compiled = setting.compiled
+    agents = (
+        compiled.agent(market, unit)
+        for operator in compiled.operators
+        for market, participants in operator.participants.items()
+        for participant in participants
+        if isinstance(participant.bidder, LearnedBidder)
         for unit in participant.units
-        if ids[unit] in strategies
     )
-    return tuple(agent_spec(u, strategies[u].layout, strategies[u].act_size) for u in units)
+    return tuple(
+        agent_spec(agent, bidders[agent].layout, bidders[agent].action.size)
+        for agent in agents
+        if agent in bidders
+    )
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,16 @@
 """What does not change while copies of a market are played."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assume_rl.core.types import Auction, Tick
+from assume_rl.core.time import Auction, Tick
+from assume_rl.core.trade import Policy
 from assume_rl.envs.cohorts import Cohort, auctions_of, build_cohorts
 from assume_rl.envs.markets import Market, Part, build_markets
-from assume_rl.envs.support import several_markets
 from assume_rl.envs.windows import Window, window_plan, windows_of
-from assume_rl.episodes.teams import Policy
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.plan import out_of_step
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Setting:
     cohorts: tuple[Cohort, ...]
     sold: tuple[int, ...]  # last step that an episode delivers, per cohort; -1: none
     markets: Mapping[str, Market]
-    learners: tuple[Part, ...]  # teams that learn; all in one market
-    learners_market: str  # empty: nobody learns
+    learners: tuple[Part, ...]  # teams that learn, market by market
     decisions: frozenset[int]  # positions of the plan at which copies wait for actions
 
     @property
@@ -36,6 +35,11 @@ class Setting:
         """Position of a learning part among the learner teams."""
         return next(i for i, own in enumerate(self.learners) if own is part)
 
+    @property
+    def learners_markets(self) -> tuple[str, ...]:
+        """Return the markets in which teams learn; they open at the same instants."""
+        return tuple(dict.fromkeys(part.market for part in self.learners))
+
     def auctions(self, market: str) -> tuple[Auction, ...]:
         """A market's auctions in an episode."""
         return auctions_of(self.plan, market)
@@ -46,19 +50,18 @@ def build_setting(
 ) -> Setting:
     """Lay out a scenario; learners without a policy in `policies` are those to be trained.
 
-    :raises ConfigurationError: learners in several markets, or a window that cannot be played.
+    :raises ConfigurationError: learners in markets that open at different
+        instants, or a window that cannot be played.
     """
     cohorts = build_cohorts(compiled, policies)
     markets = build_markets(compiled, cohorts)
     plan = compiled.plan if window is None else window_plan(compiled, window)
-    found = {
-        name: own
-        for name, market in markets.items()
-        if (own := tuple(part for part in market.parts if part.team.learns))
-    }
-    if len(found) > 1:
-        raise ConfigurationError(f"{several_markets(list(found))}; the batch engine supports one")
-    name = next(iter(found), "")
+    learners = tuple(
+        part for market in markets.values() for part in market.parts if part.team.learns
+    )
+    problem = out_of_step(plan, tuple(dict.fromkeys(part.market for part in learners)))
+    if problem is not None:
+        raise ConfigurationError(problem)
     return Setting(
         compiled=compiled,
         plan=plan,
@@ -66,9 +69,8 @@ def build_setting(
         cohorts=cohorts,
         sold=tuple(_sold(cohort, plan, window or compiled.steps) for cohort in cohorts),
         markets=markets,
-        learners=found.get(name, ()),
-        learners_market=name,
-        decisions=_decisions(plan, name),
+        learners=learners,
+        decisions=_decisions(plan, learners),
     )
 
 
@@ -78,10 +80,11 @@ def _sold(cohort: Cohort, plan: tuple[Tick, ...], steps: int) -> int:
     return min(max(ends, default=-1), steps - 1)
 
 
-def _decisions(plan: tuple[Tick, ...], market: str) -> frozenset[int]:
-    """Ticks at which the learners' market opens; every tick where nobody learns."""
+def _decisions(plan: tuple[Tick, ...], learners: Sequence[Part]) -> frozenset[int]:
+    """Return the ticks at which learners' markets open; all ticks where no team learns."""
+    markets = {part.market for part in learners}
     return frozenset(
         i
         for i, tick in enumerate(plan)
-        if not market or any(auction.market == market for auction in tick.opening)
+        if not markets or any(auction.market in markets for auction in tick.opening)
     )

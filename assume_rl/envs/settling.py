@@ -1,16 +1,16 @@
-"""Closing the auctions of an instant: clear all, book all, execute up to now once, reward each."""
+"""Closing the auctions of an instant: clear all, then settle every cohort that trades in them."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
-from assume_rl.core.orders import Orders, beside, limited
-from assume_rl.core.step import dispatch, execute, outcome
-from assume_rl.core.types import Auction, UnitState
-from assume_rl.envs.bidding import offsets_of
-from assume_rl.envs.markets import Market, Part, Share
+from assume_rl.core.money import Outcome
+from assume_rl.core.orders import beside, limited
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Result, settle
+from assume_rl.envs.markets import Market, Share
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, State
 from assume_rl.episodes.order_log import ClearedAuction
@@ -28,7 +28,7 @@ class Closed:
 def close_auctions(
     setting: Setting, state: State, closing: Sequence[tuple[Auction, Tensor]], happened: Happened
 ) -> State:
-    """Clear all auctions of an instant, book what they sold, execute once, reward.
+    """Clear all auctions of an instant and settle them.
 
     :param closing: auctions of this instant with their tie-breaks (copy product slot)
     :param happened: takes what was cleared, executed and earned
@@ -43,11 +43,31 @@ def close_auctions(
         happened.cleared.append(Cleared(one.market.spec.name, state.step, one.cleared))
     gone = {(auction.market, auction.number) for auction, _ in closing}
     books = {place: book for place, book in state.books.items() if place not in gone}
-    state = replace(state, books=books, units=_booked(setting, state, closed))
-    state = _execute(setting, state, {market for market, _ in gone}, happened)
-    for one in closed:
-        _reward_all(setting, state, one, happened)
-    return state
+    state = replace(state, books=books)
+    earned: list[tuple[int, int, Earned]] = []
+    positions = list(state.positions)
+    for index, cohort in enumerate(setting.cohorts):
+        position = positions[index]
+        if position is None or {market for market, _ in gone}.isdisjoint(cohort.markets):
+            continue
+        shares = [
+            (place, share)
+            for place, one in enumerate(closed)
+            for share in one.market.shares
+            if share.cohort == index
+        ]
+        results = [_result(closed[place], share) for place, share in shares]
+        position, executed, outcomes = settle(cohort.portfolio, position, results)
+        positions[index] = position
+        if executed is not None:
+            happened.executed.append(Executed(index, executed))
+        for (place, share), brought in zip(shares, outcomes, strict=True):
+            asked = zip(_asked(closed[place], share), brought, strict=True)
+            earned += [(place, p, _earned(setting, closed[place], p, got)) for p, got in asked]
+    for place, p, got in sorted(earned, key=lambda entry: entry[:2]):
+        learns = closed[place].market.parts[p].team.learns
+        (happened.learners if learns else happened.fixed).append(got)
+    return replace(state, positions=tuple(positions))
 
 
 def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> ClearedAuction:
@@ -59,91 +79,40 @@ def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> Cleared
         for part, orders in zip(market.parts, book.orders, strict=True)
     ]
     joined = beside(within, market.unit, market.node)
-    clearing = spec.rule.clear(joined, tie, market.setup)
-    return ClearedAuction(auction, joined.price, joined.volume, clearing)
-
-
-def _booked(
-    setting: Setting, state: State, closed: Sequence[Closed]
-) -> tuple[UnitState | None, ...]:
-    """Return the cohorts' units with what all auctions of an instant sold.
-
-    In the order of the names: of two prices for the same step the last one is kept, which must not
-    depend on the order of the markets in the configuration.
-    """
-    units = list(state.units)
-    for one in sorted(closed, key=lambda one: one.market.spec.name):
-        auction, clearing = one.cleared.auction, one.cleared.clearing
-        for share in one.market.shares:
-            own = units[share.cohort]
-            if own is not None:
-                units[share.cohort] = dispatch(
-                    own,
-                    _join(share, one.book),
-                    clearing.accepted[..., share.slots],
-                    clearing.paid[..., share.slots],
-                    offsets_of(auction, state.step),
-                    auction.length,
-                    setting.step_hours,
-                )
-    return tuple(units)
-
-
-def _execute(
-    setting: Setting, state: State, markets: AbstractSet[str], happened: Happened
-) -> State:
-    """Execute the steps in (last, now] of all cohorts whose operators trade in `markets`."""
-    units, executed = list(state.units), list(state.executed)
-    for index, cohort in enumerate(setting.cohorts):
-        own, due = units[index], state.step - executed[index]
-        if own is None or due <= 0 or markets.isdisjoint(cohort.markets):
-            continue
-        own = execute(cohort.fleet, cohort.profiles, own, state.now, due, elapsed=state.step)
-        happened.executed.append(Executed(index, own, state.step, due))
-        units[index], executed[index] = own, state.step
-    return replace(state, units=tuple(units), executed=tuple(executed))
-
-
-def _reward_all(setting: Setting, state: State, closed: Closed, happened: Happened) -> None:
-    """Note in `happened` what an auction brought each team that acts on a policy."""
-    for position, part in enumerate(closed.market.parts):
-        if part.team.strategy.act_size > 0:
-            earned = _reward(setting, state, position, part, closed.cleared, closed.book)
-            if part.team.learns:
-                happened.learners.append(replace(earned, team=setting.team(part)))
-            else:
-                happened.fixed.append(earned)
-
-
-def _reward(
-    setting: Setting,
-    state: State,
-    position: int,
-    part: Part,
-    cleared: ClearedAuction,
-    book: Book,
-) -> Earned:
-    cohort, auction = setting.cohorts[part.cohort], cleared.auction
-    units = state.units[part.cohort]
-    assert units is not None
-    result = outcome(
-        cohort.fleet,
-        cohort.profiles,
-        units,
-        state.now,
-        part.team.members,
-        book.orders[position],
-        cleared.clearing.accepted[..., part.slots],
-        cleared.clearing.paid[..., part.slots],
-        cleared.clearing.price[..., 0],
-        offsets_of(auction, state.step),
-        auction.length,
-        setting.step_hours,
+    return ClearedAuction(
+        auction, joined.price, joined.volume, spec.rule.clear(joined, tie, market.setup)
     )
-    got = part.team.strategy.reward(result)
-    return Earned(position, auction, book.actions[position], got)
 
 
-def _join(share: Share, book: Book) -> Orders:
-    """The orders of a cohort's teams side by side; `unit` indexes the cohort's units."""
-    return beside([book.orders[position] for position in share.parts], share.unit, share.node)
+def _result(closed: Closed, share: Share) -> Result:
+    """Return what an auction decided on the orders of a cohort."""
+    clearing = closed.cleared.clearing
+    asked = _asked(closed, share)
+    start = share.slots.start
+    return Result(
+        auction=closed.cleared.auction,
+        orders=beside(
+            [closed.book.orders[position] for position in share.parts], share.unit, share.node
+        ),
+        accepted=clearing.accepted[..., share.slots],
+        paid=clearing.paid[..., share.slots],
+        price=clearing.price[..., 0],
+        asked=tuple(closed.market.parts[position].team for position in asked),
+        slots=tuple(
+            slice(own.start - start, own.stop - start)
+            for own in (closed.market.parts[position].slots for position in asked)
+        ),
+    )
+
+
+def _asked(closed: Closed, share: Share) -> list[int]:
+    """Return the positions of a cohort's parts that act on a policy."""
+    return [position for position in share.parts if closed.book.actions[position] is not None]
+
+
+def _earned(setting: Setting, closed: Closed, position: int, outcome: Outcome[Any]) -> Earned:
+    """Return what an auction brought a team, and what the team had done."""
+    part, action = closed.market.parts[position], closed.book.actions[position]
+    assert action is not None
+    team = setting.team(part) if part.team.learns else position
+    return Earned(team, closed.cleared.auction, action, part.bidder.reward(outcome))

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field, replace
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core import trade
+from assume_rl.core.bidding.base import AnyView
+from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders
-from assume_rl.core.step import advance
-from assume_rl.core.types import Auction, Reward, Step, UnitState, View
+from assume_rl.core.time import Auction, Step
+from assume_rl.core.trade import Position
+from assume_rl.envs.setting import Setting
 from assume_rl.episodes.order_log import ClearedAuction
 
 Observations = tuple[Float[Tensor, "copy agent obs"], ...]  # one per learner team
@@ -20,7 +24,7 @@ class Book:
     """An order book that is open: per part of the market its orders and what its team did."""
 
     orders: tuple[Orders, ...]  # (copy product slot), as the bidders sent them
-    actions: tuple[Tensor, ...]  # (copy agent act), act 0 for rules
+    actions: tuple[Tensor | None, ...]  # (copy agent act); None for rules
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,9 @@ class State:
     start: Step  # calendar step at which each copy's episode begins
     now: Step  # calendar step at which each copy is
     episodes: Int[Tensor, " copy"]
-    units: tuple[UnitState | None, ...]  # per cohort; None: its bids need no memory
-    executed: tuple[int, ...]  # last executed step, per cohort
+    positions: tuple[Position | None, ...]  # per cohort; None: its bids need no memory
     books: Mapping[tuple[str, int], Book]  # open auctions by market and number
-    views: tuple[View, ...]  # per learner team
+    views: tuple[AnyView, ...]  # per learner team
     observations: Observations
 
 
@@ -53,12 +56,10 @@ class Cleared:
 
 @dataclass(frozen=True)
 class Executed:
-    """Steps that a cohort delivered: the last `steps` of its state, up to and with `step`."""
+    """Steps that a cohort delivered."""
 
     cohort: int
-    state: UnitState
-    step: int
-    steps: int
+    steps: trade.Executed
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,13 @@ class Happened:
     fixed: list[Earned] = field(default_factory=list)
 
 
-def moved_to(state: State, step: int) -> State:
+def moved_to(setting: Setting, state: State, step: int) -> State:
     """Let the units' windows follow the clock to a step since the episodes began."""
-    passed = step - state.step
-    if passed == 0:
+    if step == state.step:
         return state
-    units = tuple(own and advance(own, passed) for own in state.units)
-    return replace(state, step=step, now=state.start + step, units=units)
+    cohorts = zip(setting.cohorts, state.positions, strict=True)
+    positions = tuple(
+        position and trade.moved_to(cohort.portfolio, position, step)
+        for cohort, position in cohorts
+    )
+    return replace(state, step=step, now=state.start + step, positions=positions)

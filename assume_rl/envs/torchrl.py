@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Strategy
-from assume_rl.envs.decisions import Decisions, Turn, missing_library
-from assume_rl.episodes.teams import Policy, Team
+from assume_rl.core.bidding.base import LearnedBidder
+from assume_rl.core.trade import Policy, Team
+from assume_rl.envs.decisions import Decisions, Turn, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
@@ -30,15 +30,15 @@ FLAGS = ("done", "terminated", "truncated")
 
 @dataclass(frozen=True)
 class Group:
-    """Agents with one strategy, hence of equal shape: one nested tensordict."""
+    """Agents with one bidder, hence of equal shape: one nested tensordict."""
 
-    strategy: Strategy
+    bidder: LearnedBidder[Any]
     teams: Mapping[int, Team]  # by position in the environment
 
     @property
     def units(self) -> list[str]:
         """Unit ids, in the order of the agent axis."""
-        return [unit for team in self.teams.values() for unit in team.unit_ids]
+        return [unit for team in self.teams.values() for unit in team.agents]
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
         """One (copy, agent, ...) tensor per team of the environment to one of this group."""
@@ -46,15 +46,15 @@ class Group:
 
     def split(self, joined: Tensor) -> dict[int, Tensor]:
         """The reverse of `join`, by team."""
-        sizes = [len(team.unit_ids) for team in self.teams.values()]
+        sizes = [len(team.agents) for team in self.teams.values()]
         return dict(zip(self.teams, torch.split(joined, sizes, dim=1), strict=True))
 
     def specs(self, num_envs: int) -> dict[str, Composite]:
         """Specs by kind."""
         shape = (num_envs, len(self.units))
         info = {name: Unbounded((*shape, 1)) for name in INFOS}
-        observation = Unbounded((*shape, self.strategy.layout.size))
-        action = Bounded(-1.0, 1.0, (*shape, self.strategy.act_size))
+        observation = Unbounded((*shape, self.bidder.layout.size))
+        action = Bounded(-1.0, 1.0, (*shape, self.bidder.action.size))
         return {
             "observation": Composite(
                 observation=observation, info=Composite(info, shape=shape), shape=shape
@@ -93,7 +93,7 @@ class TorchRLMarket(EnvBase):  # type: ignore[misc]
         self._decisions = decisions
         self._groups = _groups(decisions.teams)
         self.group_map = {name: group.units for name, group in self._groups.items()}
-        self.layouts = {name: group.strategy.layout for name, group in self._groups.items()}
+        self.layouts = {name: group.bidder.layout for name, group in self._groups.items()}
         specs = {name: group.specs(num_envs) for name, group in self._groups.items()}
         for kind in ("observation", "action", "reward"):
             by_group = {name: by_kind[kind] for name, by_kind in specs.items()}
@@ -148,10 +148,10 @@ class TorchRLMarket(EnvBase):  # type: ignore[misc]
 
 def _groups(teams: Sequence[Team]) -> dict[str, Group]:
     """Teams with one strategy together; "agents", as TorchRL calls them, if that is everybody."""
-    names = dict.fromkeys(team.strategy.name for team in teams)
+    names = dict.fromkeys(team.bidder.name for team in teams)
     found = {
-        name: {i: team for i, team in enumerate(teams) if team.strategy.name == name}
+        name: {i: team for i, team in enumerate(teams) if team.bidder.name == name}
         for name in names
     }
-    groups = {name: Group(own[min(own)].strategy, own) for name, own in found.items()}
+    groups = {name: Group(learned(own[min(own)]), own) for name, own in found.items()}
     return groups if len(groups) > 1 else {"agents": next(iter(groups.values()))}

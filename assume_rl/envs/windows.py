@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.core.types import Tick
+from assume_rl.core.time import Tick
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile import Compiled
 from assume_rl.scenario.plan import auction_plan, market_problems

@@ -1,75 +1,96 @@
 """Executed steps, kept as tensors until they are turned into rows of result tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.settlement import generation_cost, running_cost
-from assume_rl.core.types import Fleet, Profiles, UnitState
+from assume_rl.core.money import generation_cost
+from assume_rl.core.trade import Executed, Portfolio, UnitState, columns_of
 from assume_rl.episodes.start_log import StartLog
+
+Columns = dict[str, Any]
 
 
 class DispatchLog:
-    """Buffers what units delivered, earned and spent per step."""
+    """Buffers what units delivered, earned and spent per step.
 
-    def __init__(self, fleet: Fleet, profiles: Profiles, step_hours: float) -> None:
-        self._fleet = fleet
-        self._profiles = profiles
-        self._step_hours = step_hours
-        self._starts = StartLog(fleet, step_hours)
-        self._entries: list[tuple[int, int, UnitState]] = []
+    :param begin: calendar step at which the episode begins.
+    """
 
-    def add(self, state: UnitState, step: int, steps: int) -> None:
-        """Keep the last `steps` steps up to and including `step`."""
-        self._entries.append((step, steps, state))
+    def __init__(self, portfolio: Portfolio, begin: int = 0) -> None:
+        self._own = portfolio
+        self._begin = begin
+        self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
+        self._entries: list[Executed] = []
 
-    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the buffered rows of `unit_dispatch` and `start_costs`; forget them."""
+    def add(self, executed: Executed) -> None:
+        """Keep steps that were executed."""
+        self._entries.append(executed)
+
+    def drain(self) -> Iterator[tuple[str, Columns]]:
+        """Return all buffered rows as one batch of columns per table; forget them."""
         entries, self._entries = self._entries, []
         if not entries:
             return
-        power = _recent([(state.energy, state.lookback, n) for _, n, state in entries])
-        cashflow = _recent([(money(state)[0], state.lookback, n) for _, n, state in entries])
-        revenue = _recent([(money(state)[1], state.lookback, n) for _, n, state in entries])
-        steps = torch.cat([torch.arange(step - n + 1, step + 1) for step, n, _ in entries])
-        columns = dispatch_columns(
-            self._fleet, self._profiles, self._step_hours, steps, power, cashflow, revenue
-        )
-        yield "unit_dispatch", columns
-        for rows in self._starts.rows(steps, power):
-            yield "start_costs", rows
+        steps = [torch.arange(e.step - e.steps + 1, e.step + 1) for e in entries]
+        cashflow, revenue = zip(*(money(e.state) for e in entries), strict=True)
+        tables = {
+            "power": [e.state.energy for e in entries],
+            "cashflow": cashflow,
+            "revenue": revenue,
+        }
+        rows = {
+            name: torch.cat([_recent(t, e) for t, e in zip(windows, entries, strict=True)])
+            for name, windows in tables.items()
+        }
+        more = [columns_of(self._own, e.state) for e in entries]
+        extra = {
+            name: torch.cat([_recent(m[name], e) for m, e in zip(more, entries, strict=True)])
+            for name in more[0]
+        }
+        calendar = torch.cat(steps) + self._begin
+        yield "unit_dispatch", dispatch_columns(self._own, calendar, **rows, extra=extra)
+        for columns in self._starts.rows(calendar, rows["power"]):
+            yield "start_costs", columns
 
 
 def dispatch_columns(
-    fleet: Fleet,
-    profiles: Profiles,
-    step_hours: float,
+    portfolio: Portfolio,
     steps: Tensor,
+    *,
     power: Tensor,
     cashflow: Tensor,
     revenue: Tensor,
-) -> dict[str, Any]:
+    extra: Mapping[str, Tensor],
+) -> Columns:
     """Return the columns of `unit_dispatch`, a row per step and unit.
 
-    :param step_hours: length of a step, h
     :param steps: (step), steps of the calendar
     :param power: (step, unit), MW delivered
     :param cashflow: (step, unit), EUR, see `UnitState`
     :param revenue: (step, unit), EUR, see `UnitState`
+    :param extra: (step, unit), further columns; NaN where a unit has none
     """
-    marginal_cost = profiles.marginal_cost[steps]
-    names = np.array(fleet.ids, dtype=object)
+    series = portfolio.profiles.marginal_cost[steps]
+    cost, running = [], []
+    for block in portfolio.fleet.blocks:
+        own = slice(block.start, block.stop)
+        technology, given, done = block.technology, series[:, own], power[:, own]
+        cost.append(technology.marginal_cost(block.params, given, done))
+        running.append(technology.running_cost(block.params, given, done))
+    names = np.array(portfolio.fleet.ids, dtype=object)
     return {
         "step": np.repeat(steps.numpy(), len(names)),
         "unit": np.tile(names, len(steps)),
         "power": power.numpy().ravel(),
         "revenue": revenue.numpy().ravel(),
-        "cost": running_cost(marginal_cost, power, step_hours).numpy().ravel(),
+        "cost": (torch.cat(running, -1) * portfolio.step_hours).numpy().ravel(),
         "energy_cashflow": cashflow.numpy().ravel(),
-        "energy_generation_costs": generation_cost(marginal_cost, power).numpy().ravel(),
+        "energy_generation_costs": generation_cost(torch.cat(cost, -1), power).numpy().ravel(),
+        **{name: values.numpy().ravel() for name, values in extra.items()},
     }
 
 
@@ -83,6 +104,7 @@ def money(state: UnitState) -> tuple[Tensor, Tensor]:
     return state.cashflow, state.revenue
 
 
-def _recent(windows: list[tuple[Tensor, int, int]]) -> Tensor:
-    """(step, unit): the last n steps up to now of each window."""
-    return torch.cat([window[now - n + 1 : now + 1] for window, now, n in windows])
+def _recent(window: Tensor, executed: Executed) -> Tensor:
+    """Return the executed steps of a window, (step, unit)."""
+    now = executed.state.lookback
+    return window[now - executed.steps + 1 : now + 1]

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, exploration_at
 from assume_rl.learning.schedules import progress
 

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.core.types import ZERO_VOLUME, Auction, Clearing
+from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.time import Auction
+from assume_rl.core.units.base import ZERO_VOLUME
 
 Columns = dict[str, Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.types import Reward
+from assume_rl.core.money import Reward
 from assume_rl.episodes.calendar import EpisodeKey
 
 
@@ -23,7 +23,7 @@ class PolicyLog:
         """Keep what these units did for the delivery at `step`, and what it brought."""
         self._rows[unit_ids].append((step, action, got))
 
-    def drain(self) -> Iterator[dict[str, Any]]:
+    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Rows per set of units, step by step; forgets them."""
         rows, self._rows = self._rows, defaultdict(list)
         for unit_ids, entries in rows.items():
@@ -40,4 +40,4 @@ class PolicyLog:
             for i in range(action.shape[1]):
                 columns[f"actions_{i}"] = action[:, i]
                 columns[f"exploration_noise_{i}"] = np.zeros(len(action))
-            yield columns
+            yield "rl_params", columns

@@ -1,50 +1,48 @@
-"""Results of bidders whose bids need no memory, until they are worked out many at a time."""
+"""Results of bidders whose bids need no memory, until they are settled many at a time."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
-from assume_rl.core.step import dispatch, execute, initial_state
-from assume_rl.core.types import Fleet, Profiles
-from assume_rl.episodes.dispatch_log import dispatch_columns, money
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Portfolio, Position, Result, begin, settle
+from assume_rl.episodes.dispatch_log import Columns, dispatch_columns, money
 from assume_rl.episodes.start_log import StartLog
+
+# The only step of a single-step auction, as if it were the first one of an episode.
+STEP = Auction(market="", number=0, opens=0, closes=0, first=(0,), length=(1,))
 
 
 class RoutineLog:
     """Buffers what single-step auctions brought units without memory (`episodes.routines`).
 
     :param unit: unit of each order, index into the fleet.
-    :param begin: step at which the episode begins.
+    :param start: calendar step at which the episode begins.
     """
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        profiles: Profiles,
-        unit: Int[Tensor, " slot"],
-        step_hours: float,
-        begin: int = 0,
-    ) -> None:
-        self._fleet = fleet
-        self._profiles = profiles
-        self._unit, self._node = unit, fleet.node[unit]
-        self._step_hours = step_hours
-        self._starts = StartLog(fleet, step_hours)
+    def __init__(self, portfolio: Portfolio, unit: Int[Tensor, " slot"], start: int = 0) -> None:
+        self._own = replace(portfolio, lookback=0, horizon=0)
+        self._unit, self._node = unit, portfolio.fleet.node[unit]
+        self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}
-        self._reported = begin - 1  # last step in the tables
+        self._reported = start - 1  # last step in the tables
 
     def add(
         self, step: int, accepted: Float[Tensor, "1 slot"], paid: Float[Tensor, "1 slot"]
     ) -> None:
-        """Keep the result for the delivery at `step`; a repeated one changes nothing."""
+        """Keep the result for the delivery at `step`; a repeated one changes nothing.
+
+        :param accepted: MW
+        :param paid: EUR/MWh
+        """
         self._results.setdefault(step, (accepted, paid))
 
-    def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the rows of `unit_dispatch` and `start_costs` that are new since the last time."""
+    def drain(self) -> Iterator[tuple[str, Columns]]:
+        """Return rows since the last time, up to the last result, table by table."""
         results, self._results = self._results, {}
         if not results:
             return
@@ -60,7 +58,7 @@ class RoutineLog:
             nothing.index_copy(0, place, found) for found in (power, cashflow, revenue)
         )
         columns = dispatch_columns(
-            self._fleet, self._profiles, self._step_hours, steps, power, cashflow, revenue
+            self._own, steps, power=power, cashflow=cashflow, revenue=revenue, extra={}
         )
         yield "unit_dispatch", columns
         for rows in self._starts.rows(steps, power):
@@ -70,10 +68,18 @@ class RoutineLog:
         self, steps: Tensor, accepted: Tensor, paid: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return power, cash flow and revenue (auction, unit) of the only step of each auction."""
-        state = initial_state(self._fleet, 0, 0, (len(steps),), keep_prices=False)
-        # Only whose order it is matters for the dispatch of units that keep no prices.
-        orders = Orders(price=paid, volume=accepted, unit=self._unit, node=self._node)
-        state = dispatch(state, orders, accepted, paid, (0,), (1,), self._step_hours)
-        state = execute(self._fleet, self._profiles, state, steps, 1)
-        cashflow, revenue = money(state)
-        return state.energy[:, 0], cashflow[:, 0], revenue[:, 0]
+        fresh = begin(self._own, (len(steps),))
+        position = Position(fresh.state, steps, 0, fresh.executed)
+        result = Result(
+            auction=STEP,
+            # Only whose order it is matters to units that keep no prices.
+            orders=Orders(price=paid, volume=accepted, unit=self._unit, node=self._node),
+            accepted=accepted,
+            paid=paid,
+            price=paid[..., 0],
+            asked=(),
+            slots=(),
+        )
+        position, _, _ = settle(self._own, position, [result])
+        cashflow, revenue = money(position.state)
+        return position.state.energy[:, 0], cashflow[:, 0], revenue[:, 0]

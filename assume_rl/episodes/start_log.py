@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import NEVER_RAN, START_KINDS, Fleet
-from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.core.units.base import NEVER_RAN, START_KINDS
+from assume_rl.core.units.fleet import Fleet
 
 KINDS = np.array(START_KINDS, dtype=object)
 
@@ -36,8 +36,7 @@ class StartLog:
         downtime, parts = [], []
         for block in self._fleet.blocks:
             own = slice(block.start, block.stop)
-            technology = TECHNOLOGIES[block.technology]
-            found, after = technology.starts(block.params, power[:, own], self._downtime[own])
+            found, after = block.technology.starts(block.params, power[:, own], self._downtime[own])
             parts.append(found)
             downtime.append(after)
         self._downtime = torch.cat(downtime)

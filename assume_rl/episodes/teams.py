@@ -2,72 +2,50 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Layout, Strategy
-from assume_rl.core.types import Fleet, Members
-from assume_rl.core.units.fleet import members
+from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
+from assume_rl.core.trade import Policy, Team
+from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.types import AgentSpec
 
 
-class Policy(Protocol):
-    """Maps observations to actions; an `ActorStack` is one."""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What observations must be cast to."""
-        ...
-
-    def __call__(self, obs: Tensor) -> Tensor:
-        """(..., unit, obs) -> (..., unit, act)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Team:
-    """Units with one strategy in one market; all of them learn, or none does."""
-
-    strategy: Strategy
-    unit_ids: tuple[str, ...]
-    members: Members
-    units: Tensor  # (unit,) the operator's indices
-    learns: bool  # its policy comes from a Learning role
-    policy: Policy | None = None  # a fixed policy
-
-
 def build_teams(
-    fleet: Fleet, strategy: Strategy, units: Sequence[int], policies: Mapping[str, Policy]
+    fleet: Fleet,
+    bidder: AnyBidder,
+    units: Sequence[int],
+    agents: Mapping[str, str],
+    policies: Mapping[str, Policy],
 ) -> Iterator[Team]:
     """Split units of one technology into those that learn (or follow rules) and fixed policies.
 
     :param units: indices into `fleet`, ascending.
-    :param policies: fixed policies by unit id; of units that are not asked for, too.
+    :param agents: names of the learners that units are in this market, by unit id.
+    :param policies: fixed policies by name of the learner; of others, too.
     """
-    learned = strategy.act_size > 0
-    fixed = [u for u in units if learned and fleet.ids[u] in policies]
-    free = [u for u in units if u not in fixed]
+    learned = isinstance(bidder, LearnedBidder)
+    names = {unit: agents.get(fleet.ids[unit], fleet.ids[unit]) for unit in units}
+    fixed = [unit for unit in units if learned and names[unit] in policies]
+    free = [unit for unit in units if unit not in fixed]
     for chosen in (free, fixed):
         if chosen:
-            ids = tuple(fleet.ids[u] for u in chosen)
-            policy = side_by_side(tuple(policies[i] for i in ids)) if chosen is fixed else None
-            yield Team(
-                strategy,
-                ids,
-                members(fleet, chosen),
-                torch.tensor(chosen, device=fleet.owner.device),
-                learned and chosen is free,
-                policy,
-            )
+            own = tuple(names[unit] for unit in chosen)
+            policy = side_by_side(tuple(policies[i] for i in own)) if chosen is fixed else None
+            learns = learned and chosen is free
+            yield Team(bidder, members(fleet, chosen), own, learns, policy)
 
 
-def agent_spec(unit_id: str, layout: Layout, act_size: int) -> AgentSpec:
-    """What a learner, or a policy's manifest, must know of a unit."""
+def agent_spec(agent: str, layout: Layout, act_size: int) -> AgentSpec:
+    """Return what a learner, or a policy's manifest, must know of an agent.
+
+    :param agent: its name
+    :param act_size: length of its action
+    """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-    return AgentSpec(unit_id, layout.size, act_size, layout.unique_size, features)
+    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features)
 
 
 @dataclass(frozen=True)
@@ -89,7 +67,7 @@ class Separate:
 
 
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:
-    """One policy for several units: stacked where they are actors of equal shape."""
+    """Return one policy for several units: stacked where they are actors of equal shape."""
     actors = [p for p in policies if isinstance(p, ActorStack)]
     shapes = {tuple(w.shape[1:] for w in actor.weights.values()) for actor in actors}
     if len(actors) < len(policies) or len(shapes) > 1:

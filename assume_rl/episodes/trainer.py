@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.bidding.base import Layout
 from assume_rl.episodes.learning_files import (
     save_actors,
     save_critics,

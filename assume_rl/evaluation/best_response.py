@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.money import revenue
 from assume_rl.core.orders import unit_major
-from assume_rl.core.settlement import revenue
-from assume_rl.core.types import Clearing
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from assume_rl.episodes.learning_plan import Scores
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.outputs import POLICIES
-from assume_rl.experiments.policies import learning_strategies
+from assume_rl.experiments.policies import learned_bidders
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.replay import Replay
@@ -73,10 +73,10 @@ class AgentsEngine:
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
         """See `Engine.load`."""
         (state,) = states
-        strategies = learning_strategies(self._experiment.compiled)
+        bidders = learned_bidders(self._experiment.compiled)
         for unit in state["learner"]["agents"]:  # in the order in which they registered
-            strategy = strategies[unit]
-            self._learning.register(unit, strategy.layout, strategy.act_size)
+            bidder = bidders[unit]
+            self._learning.register(unit, bidder.layout, bidder.action.size)
         self._learning.learner.load_state_of(0, state["learner"])
         self._learning.load_schedule_state(state["schedule"])
         refill(self._learning.learner.replay)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from assume_rl.agents.learning_rows import rl_grad_params
+from assume_rl.durations import duration_seconds
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
 from assume_rl.envs.record import copy_of
@@ -25,7 +26,6 @@ from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
-from assume_rl.learning.config import duration_seconds
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
 from assume_rl.learning.replay import Replay
@@ -97,9 +97,8 @@ class BatchEngine:
         for _ in rollout.play(torch.full((self.seeds,), number), ()):
             advance(1.0)
         for seed, run in self._training():
-            for columns in logs[seed].drain():
-                rows = DATED["rl_params"](columns, self._calendar)
-                run.training_sink.write("rl_params", rows)
+            for table, columns in logs[seed].drain():
+                run.training_sink.write(table, DATED[table](columns, self._calendar))
         (scores,) = _scores(rollout, self.seeds)
         return scores
 
@@ -131,7 +130,7 @@ class BatchEngine:
             team = self._evaluation.teams[earned.team]
             for seed, log in enumerate(logs):
                 own = copy_of(earned, seed)
-                log.add(team.unit_ids, own.auction.first[0], own.action, own.reward)
+                log.add(team.agents, own.auction.first[0], own.action, own.reward)
 
     # --- policies ------------------------------------------------------------------------------
 

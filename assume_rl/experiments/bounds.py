@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.rewards import plant_reward
-from assume_rl.core.types import Outcome, ThermalParams
-from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.core.money import Outcome, plant_reward
+from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled
@@ -43,12 +42,13 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
     unit = compiled.fleet.ids.index(compiled.learners[0])
     block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
     products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
-    if block.technology != "thermal" or products > 1:
+    if products > 1:
         return None
-    row = torch.tensor([unit - block.start])
-    plant: ThermalParams = TECHNOLOGIES[block.technology].select(block.params, row)
+    plant = block.technology.select(block.params, torch.tensor([unit - block.start]))
+    if not isinstance(plant, ThermalParams):
+        return None
     starts = [plant.hot_start_cost]
-    if compiled.scenario.config.bidding_strategy_params.start_costs:
+    if compiled.scenario.config.bidding_strategy_params.get("start_costs"):
         starts += [plant.warm_start_cost, plant.cold_start_cost]
     if plant.ramped or any(float(cost) > 0 for cost in starts):
         return None
@@ -102,7 +102,7 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
 def _orders(compiled: Compiled, unit: int) -> int:
     """How many orders a unit of the only market has in an auction."""
     return next(
-        participant.strategy.slots
+        participant.bidder.slots
         for operator in compiled.operators
         for participants in operator.participants.values()
         for participant in participants

@@ -1,8 +1,9 @@
 """The policies that bidders of a study case act on or start from."""
 
 from pathlib import Path
+from typing import Any
 
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
@@ -14,23 +15,23 @@ from assume_rl.scenario.compile import Compiled
 from assume_rl.scenario.types import Scenario
 
 
-def learning_strategies(compiled: Compiled) -> dict[str, Strategy]:
-    """How each learning bidder bids."""
+def learned_bidders(compiled: Compiled) -> dict[str, LearnedBidder[Any]]:
+    """Return how each learning agent bids, in the order in which agents register."""
     return {
-        compiled.fleet.ids[unit]: participant.strategy
+        compiled.agent(market, unit): participant.bidder
         for operator in compiled.operators
-        for participants in operator.participants.values()
+        for market, participants in operator.participants.items()
         for participant in participants
-        if participant.strategy.act_size > 0
+        if isinstance(participant.bidder, LearnedBidder)
         for unit in participant.units
     }
 
 
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
-    """What a policy of each learning bidder must look like."""
+    """Return what a policy of each learning agent must look like."""
     return {
-        unit: agent_spec(unit, strategy.layout, strategy.act_size)
-        for unit, strategy in learning_strategies(compiled).items()
+        agent: agent_spec(agent, bidder.layout, bidder.action.size)
+        for agent, bidder in learned_bidders(compiled).items()
     }
 
 

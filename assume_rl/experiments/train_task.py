@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from assume_rl.durations import duration_seconds
 from assume_rl.episodes.learning_plan import pick_device, update_interval
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
@@ -10,7 +11,7 @@ from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import named_policies, policy_folder
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.checkpoint import load_policies
-from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.networks import ActorStack
 from assume_rl.scenario.compile import Compiled
 from assume_rl.scenario.config import CONFIG_FILE

@@ -1,6 +1,5 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -13,41 +12,12 @@ from pydantic import (
     model_validator,
 )
 
+from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.critics import CRITICS
 
 ScheduleName = Literal["constant", "linear"]
-
-_UNIT_SECONDS = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
-    **dict.fromkeys(("h", "H", "hour", "hours"), 3600),
-    **dict.fromkeys(("d", "D", "day", "days"), 86400),
-    **dict.fromkeys(("w", "W", "week", "weeks"), 604800),
-}
-
-
-def duration_seconds(text: str) -> int:
-    """Seconds of a duration such as "15min", "1h", "1.5h" or "4 weeks".
-
-    Raises `ConfigurationError` (a `ValueError`) unless `text` is a number and a unit that make a
-    whole number of seconds.
-
-    >>> duration_seconds("15min")
-    900
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
-    if match is None:
-        raise ConfigurationError(f"'{text}' is not a duration such as '1h', '15min' or '7d'")
-    number, unit = match.groups()
-    if unit not in _UNIT_SECONDS:
-        hint = nearest(unit, _UNIT_SECONDS)
-        raise ConfigurationError(f"unknown unit '{unit}' in the duration '{text}', {hint}")
-    seconds = float(number) * _UNIT_SECONDS[unit]
-    if seconds != int(seconds):
-        raise ConfigurationError(f"the duration '{text}' is not a whole number of seconds")
-    return int(seconds)
 
 
 class LearningConfig(BaseModel):

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding import parameters
+from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.config import CONFIG_FILE
@@ -12,8 +13,8 @@ from assume_rl.scenario.forecasts import check_forecasts
 from assume_rl.scenario.mechanisms import check_mechanism
 from assume_rl.scenario.plan import market_problems
 from assume_rl.scenario.problems import Problems, cell, some
-from assume_rl.scenario.schema import PRODUCT_TYPES, Market, StudyCase
-from assume_rl.scenario.strategies import Strategies, find_strategy
+from assume_rl.scenario.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market, StudyCase
+from assume_rl.scenario.strategies import Bidders, find_bidder
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.read import BIDDING
 from assume_rl.scenario.types import Scenario
@@ -30,15 +31,16 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_simulation_id(scenario, problems)
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
-    strategies = _check_strategies(scenario, problems)
+    bidders = _check_bidders(scenario, problems)
+    _check_params(scenario, bidders, problems)
     if not problems.errors:  # else a strategy of the same units may be what is not supported
         _check_technologies(scenario, problems)
     _check_fuels(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
-        _check_policies(scenario, strategies, problems)
+        _check_policies(scenario, bidders, problems)
         _check_sides(scenario, problems)
-        _check_learning(scenario, strategies, problems)
+        _check_learning(scenario, bidders, problems)
 
 
 def _check_market(where: str, market: Market, config: StudyCase, problems: Problems) -> None:
@@ -84,9 +86,9 @@ def _units(scenario: Scenario) -> Iterable[tuple[str, UnitTable[Any], Unit]]:
         yield scenario.config.file(table.file) or "", table, unit
 
 
-def _check_strategies(scenario: Scenario, problems: Problems) -> Strategies:
-    """Strategies by name, as far as they exist; cells that name none that fits are noted."""
-    found: dict[str, Strategy] = {}
+def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
+    """Return bidders by market and name, as far as they exist; note cells that name none."""
+    found: dict[tuple[str, str], AnyBidder] = {}
     for file, table, unit in _units(scenario):
         if not unit.bidding:
             problems.warn(cell(file, unit.id), "takes part in no market")
@@ -95,15 +97,28 @@ def _check_strategies(scenario: Scenario, problems: Problems) -> Strategies:
         for market, name in unit.bidding.items():
             where = cell(file, unit.id, f"{BIDDING}{market}")
             try:
-                strategy = find_strategy(name, table.technology, scenario)
+                bidder = find_bidder(name, table.technology, market, scenario)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
                 # Nothing is asked of a strategy for a market that does not exist.
                 if not (planned and market not in scenario.config.markets_config):
                     problems.error(where, str(error))
             else:
-                found[name] = strategy
+                found[market, name] = bidder
     return found
+
+
+def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note parameters of bidders that no bidder has, or none in use."""
+    known, used = parameters(), {bidder.name for bidder in bidders.values()}
+    for key in scenario.config.bidding_strategy_params:
+        where = f"{CONFIG_FILE}, {scenario.case}.bidding_strategy_params.{key}"
+        if key in UNREAD_PARAMS:
+            problems.warn(where, "no supported strategy reads this key")
+        elif key not in known:
+            problems.error(where, f"unknown key; {nearest(key, known)}")
+        elif used.isdisjoint(known[key]):
+            problems.warn(where, f"no strategy in use reads this key, only {some(known[key])}")
 
 
 def _check_technologies(scenario: Scenario, problems: Problems) -> None:
@@ -132,14 +147,14 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
         )
 
 
-def _check_policies(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
+def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
     """Units with a policy must exist and be able to use it; the policy must exist."""
     units = {unit.id: unit for _, _, unit in _units(scenario)}
     for name, path in scenario.config.policies.items():
         where = f"{CONFIG_FILE}, {scenario.case}.policies.{name}"
         if name not in units:
             problems.error(where, f"there is no such unit; {nearest(name, units)}")
-        elif not _learns(units[name], strategies):
+        elif not _learns(units[name], bidders):
             problems.error(where, "the unit has no learning strategy, so it cannot use a policy")
         if not Path(path).exists():
             problems.error(where, f"there is no file or folder {path}")
@@ -163,15 +178,11 @@ def _check_sides(scenario: Scenario, problems: Problems) -> None:
                 problems.warn(f"{where}.{name}", f"no unit {side} here")
 
 
-def _check_learning(scenario: Scenario, strategies: Strategies, problems: Problems) -> None:
-    learners = [(f, t, u) for f, t, u in _units(scenario) if _learns(u, strategies)]
+def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    learners = [(f, t, u) for f, t, u in _units(scenario) if _learns(u, bidders)]
     for file, table, unit in learners:
         if getattr(unit, table.power) == 0:
             problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
-        markets = [m for m, name in unit.bidding.items() if _is_learned(name, strategies)]
-        if len(markets) > 1:
-            what = f"learns in the markets {some(markets)}, but a unit can learn in one market only"
-            problems.error(cell(file, unit.id), what)
     if scenario.learning.learning_mode and not learners:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
         problems.warn(where, "learning_mode is on, but no unit has a learning strategy")
@@ -180,9 +191,9 @@ def _check_learning(scenario: Scenario, strategies: Strategies, problems: Proble
         problems.warn(where, "units learn, but learning_config is absent: its defaults hold")
 
 
-def _learns(unit: Unit, strategies: Strategies) -> bool:
-    return any(_is_learned(name, strategies) for name in unit.bidding.values())
+def _learns(unit: Unit, bidders: Bidders) -> bool:
+    return any(_is_learned(market, name, bidders) for market, name in unit.bidding.items())
 
 
-def _is_learned(name: str, strategies: Strategies) -> bool:
-    return name in strategies and strategies[name].act_size > 0
+def _is_learned(market: str, name: str, bidders: Bidders) -> bool:
+    return isinstance(bidders.get((market, name)), LearnedBidder)

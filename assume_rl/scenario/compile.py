@@ -8,14 +8,14 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.clearing import RULES, MarketSpec
-from assume_rl.core.types import Auction, Fleet, Tick
+from assume_rl.core.time import Auction, Tick
+from assume_rl.core.units.fleet import Fleet
 from assume_rl.scenario.fleet import build_fleet, build_profiles
 from assume_rl.scenario.mechanisms import params_of
 from assume_rl.scenario.plan import auction_plan, steps_of
-from assume_rl.scenario.strategies import create_strategy
-from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.strategies import Bidders, create_bidder
 from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
 
 __all__ = [
@@ -30,37 +30,47 @@ T = TypeVar("T")
 
 
 def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> Compiled:
-    """Tensors (on `device`), operators, markets and auction plan of `scenario`."""
+    """Return tensors (on `device`), operators, markets and auction plan of `scenario`."""
     fleet = build_fleet(scenario)
-    names = dict.fromkeys(n for unit in scenario.units for n in _strategy_names(scenario, unit))
-    strategies = {name: create_strategy(name, scenario) for name in names}
     plan = auction_plan(scenario.config)
+    bidders = {
+        (market, name): create_bidder(name, market, scenario)
+        for unit in scenario.units
+        for market, name in unit.bidding.items()
+        if market in scenario.config.markets_config
+    }
     return Compiled(
         scenario=scenario,
         fleet=to_device(fleet, device),
         profiles=to_device(build_profiles(scenario), device),
-        operators=_operators(scenario, fleet, strategies),
+        operators=_operators(scenario, fleet, bidders),
         markets=_markets(scenario),
         plan=plan,
         steps=steps_of(scenario.config),
         step_seconds=scenario.config.time_step,
-        lookback=_lookback(scenario, strategies.values(), plan),
+        lookback=_lookback(fleet, bidders.values(), plan),
         horizon=_horizon(plan, scenario.config.time_step),
-        learners=_learners(scenario, strategies),
+        agents=_agents(scenario, bidders),
     )
 
 
-def _strategy_names(scenario: Scenario, unit: Any) -> list[str]:
-    """Names of the strategies that a unit uses in the markets that exist."""
-    return [n for market, n in unit.bidding.items() if market in scenario.config.markets_config]
+def _agents(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str]]:
+    """Return the names of learning units as agents, by market and unit.
 
-
-def _learners(scenario: Scenario, strategies: dict[str, Strategy]) -> tuple[str, ...]:
-    return tuple(
-        unit.id
-        for unit in scenario.units
-        if any(strategies[name].act_size > 0 for name in _strategy_names(scenario, unit))
-    )
+    A unit that learns in one market has its own name there, from the second market on both have
+    the market's, so that draws and policy files of a unit do not depend on what others learn.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for unit in scenario.units:
+        learns = [
+            market
+            for market in scenario.config.markets_config
+            if isinstance(bidders.get((market, unit.bidding.get(market, ""))), LearnedBidder)
+        ]
+        for market in learns:
+            name = unit.id if len(learns) == 1 else f"{unit.id}@{market}"
+            found.setdefault(market, {})[unit.id] = name
+    return {market: found.get(market, {}) for market in scenario.config.markets_config}
 
 
 def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
@@ -79,44 +89,44 @@ def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
     )
 
 
-def _operators(
-    scenario: Scenario, fleet: Fleet, strategies: dict[str, Strategy]
-) -> tuple[OperatorSpec, ...]:
-    """Unit operators in order of first appearance, each with its units in fleet order."""
+def _operators(scenario: Scenario, fleet: Fleet, bidders: Bidders) -> tuple[OperatorSpec, ...]:
+    """Return unit operators in order of first appearance, each with its units in fleet order."""
     owned: dict[str, list[int]] = {}
     for index, unit in enumerate(scenario.units):
         owned.setdefault(unit.unit_operator, []).append(index)
     return tuple(
-        OperatorSpec(name, tuple(units), _participants(scenario, fleet, units, strategies))
+        OperatorSpec(name, tuple(units), _participants(scenario, fleet, units, bidders))
         for name, units in owned.items()
     )
 
 
 def _participants(
-    scenario: Scenario, fleet: Fleet, units: list[int], strategies: dict[str, Strategy]
+    scenario: Scenario, fleet: Fleet, units: list[int], bidders: Bidders
 ) -> dict[str, tuple[Participant, ...]]:
-    """By market, an operator's units grouped by technology and strategy."""
+    """Return by market an operator's units, those of one technology with one bidder together."""
     rows = scenario.units
     grouped: dict[str, dict[tuple[int, str], list[int]]] = {}
     for market in scenario.config.markets_config:
         for index in (i for i in units if market in rows[i].bidding):
             block = next(b for b, block in enumerate(fleet.blocks) if index < block.stop)
-            name = strategies[rows[index].bidding[market]].name
+            name = bidders[market, rows[index].bidding[market]].name
             grouped.setdefault(market, {}).setdefault((block, name), []).append(index)
-    by_name = {strategy.name: strategy for strategy in strategies.values()}
+    by_name = {(market, bidder.name): bidder for (market, _), bidder in bidders.items()}
     return {
-        market: tuple(Participant(by_name[name], tuple(ids)) for (_, name), ids in groups.items())
+        market: tuple(
+            Participant(by_name[market, name], tuple(ids)) for (_, name), ids in groups.items()
+        )
         for market, groups in grouped.items()
     }
 
 
-def _lookback(scenario: Scenario, strategies: Iterable[Strategy], plan: tuple[Tick, ...]) -> int:
-    """Steps of the past that are looked back on: by a strategy, or by the next execution."""
-    used = list(strategies)
-    timed = any(s.needs_operating_time for s in used)
-    memory = [table.memory(scenario.of(name), timed) for name, table in UNIT_TABLES.items()]
-    executed = max([1, *_clearing_gaps(plan)]) + max(memory)
-    return max([executed, *(strategy.foresight for strategy in used)]) + 1
+def _lookback(fleet: Fleet, bidders: Iterable[AnyBidder], plan: tuple[Tick, ...]) -> int:
+    """Return the steps of the past that a bidder, or the next execution, looks back on."""
+    used = list(bidders)
+    timed = any("operating_time" in bidder.needs for bidder in used)
+    needed = [block.technology.lookback(block.params, timed) for block in fleet.blocks]
+    executed = max([1, *_clearing_gaps(plan)]) + max(needed, default=0)
+    return max([executed, *(bidder.foresight for bidder in used)]) + 1
 
 
 def _clearing_gaps(plan: tuple[Tick, ...]) -> list[int]:

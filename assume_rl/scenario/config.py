@@ -169,11 +169,6 @@ def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
     yield from ((key, "nothing reads this key") for key in sorted(unread))
     if config.save_forecasts:
         yield "save_forecasts", "not supported yet: forecasts are not saved"
-    params = config.bidding_strategy_params
-    for key in sorted(
-        params.model_fields_set - {"foresight", "act_dim", "unique_obs_dim", "start_costs"}
-    ):
-        yield f"bidding_strategy_params.{key}", "no supported strategy reads this key"
     for name, market in config.markets_config.items():
         fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
         for key in sorted(fields & market.model_fields_set):

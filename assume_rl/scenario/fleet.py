@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.types import Block, Fleet, Profiles
+from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.core.units.base import AnyBlock, Block
+from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.scenario.forecasts import market_forecasts
 from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import Basis
 from assume_rl.scenario.types import Scenario
 
 
@@ -23,13 +26,14 @@ def build_fleet(scenario: Scenario) -> Fleet:
     )
 
 
-def _blocks(scenario: Scenario) -> Iterator[Block]:
+def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
     start = 0
+    basis = Basis(scenario.step.total_seconds() / 3600, scenario.learning.max_bid_price)
     for name, table in UNIT_TABLES.items():
         units = scenario.of(name)
         if units:
-            params = table.to_params(units, scenario.step.total_seconds())
-            yield Block(table.technology, start, start + len(units), params)
+            params = table.to_params(units, basis)
+            yield Block(TECHNOLOGIES[table.technology], start, start + len(units), params)
             start += len(units)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
-from assume_rl.core.types import Forecasts, Profiles
+from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
+from assume_rl.core.units.fleet import Profiles
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit

@@ -16,10 +16,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from assume_rl.core.bidding import parameters
 from assume_rl.errors import nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.schema import Market, StrategyParams, StudyCase, known_keys
+from assume_rl.scenario.schema import Market, StudyCase, known_keys
 from assume_rl.scenario.yaml_file import read_value
 
 TABLES = ("units", "fuel_prices", "demand", "availability")
@@ -131,7 +132,7 @@ def _places(settings: Mapping[str, Any]) -> dict[str, str]:
     sections = {
         **{f"markets_config.{name}.": Market.model_fields for name in names[:1]},
         "markets_config.": names,
-        "bidding_strategy_params.": StrategyParams.model_fields,
+        "bidding_strategy_params.": parameters(),
         "learning_config.": LearningConfig.model_fields,
         "": [*known_keys(), *TABLES],
     }

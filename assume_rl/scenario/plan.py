@@ -6,10 +6,10 @@ market's end U. An auction that would close after U does not take place and ends
 an hourly market that sells the next hour first delivers one hour after the start.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from assume_rl.core.types import Auction, Tick
+from assume_rl.core.time import Auction, Tick
 from assume_rl.scenario.schema import Market, StudyCase
 
 
@@ -39,6 +39,24 @@ def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
             opening=tuple(opening.get(time, ())),
         )
         for time in sorted(closing.keys() | opening.keys())
+    )
+
+
+def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
+    """Return a sentence if learners of several markets cannot be trained together; else None.
+
+    What agents saw and did is joined auction by auction, so that their markets must open at the
+    same instants and deliver the same steps first.
+    """
+    times = {
+        market: [(a.opens, a.first[0]) for tick in plan for a in tick.opening if a.market == market]
+        for market in markets
+    }
+    if len({tuple(own) for own in times.values()}) <= 1:
+        return None
+    return (
+        f"learning bidders take part in {len(markets)} markets ({', '.join(markets)}) that do not "
+        "open and deliver at the same times; give those of all but one a fixed policy"
     )
 
 

@@ -12,14 +12,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import InitErrorDetails
 
+from assume_rl.core.bidding import BIDDERS
+from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.section import Section
 from assume_rl.scenario.tables import UNIT_TABLES
 
@@ -133,33 +136,33 @@ class Market(Section):
         return self
 
 
-class StrategyParams(Section):
-    """Arguments of bidding strategies; None leaves a strategy its own default."""
+UNREAD_PARAMS = frozenset(
+    {
+        "crm_foresight",
+        "scale_firm_power_capacity",
+        "markup",
+        "steps",
+        "nbins",
+        "min_markup",
+        "max_markup",
+    }
+)
+"""Parameters of strategies of the format that are not supported yet."""
 
-    foresight: int | None = Field(None, gt=0)
-    """Steps of forecast and price history in an observation."""
-    act_dim: int | None = Field(None, gt=0)
-    """Length of an action."""
-    unique_obs_dim: int | None = Field(None, ge=0)
-    """Observation entries private to a unit."""
-    start_costs: bool = False
-    """Whether rewards charge each start by its downtime; false: half a hot start per switch."""
-    eom_foresight: str | None = None
-    """Not read: of strategies that are not supported yet."""
-    crm_foresight: str | None = None
-    """Not read: of strategies that are not supported yet."""
-    scale_firm_power_capacity: float | None = None
-    """Not read: of strategies that are not supported yet."""
-    markup: float | None = None
-    """Not read: of strategies that are not supported yet."""
-    steps: int | None = None
-    """Not read: of strategies that are not supported yet."""
-    nbins: int | None = None
-    """Not read: of strategies that are not supported yet."""
-    min_markup: float | None = None
-    """Not read: of strategies that are not supported yet."""
-    max_markup: float | None = None
-    """Not read: of strategies that are not supported yet."""
+
+def _params_schema() -> dict[str, Any]:
+    """Return the JSON schema of the parameters of all bidders."""
+    own = [
+        entry.Params.model_json_schema()["properties"]
+        for entry in BIDDERS.values()
+        if entry.Params.model_fields
+    ]
+    known = {key: value for properties in own for key, value in properties.items()}
+    unread: dict[str, Any] = {key: {} for key in sorted(UNREAD_PARAMS)}
+    return {"type": "object", "properties": {**known, **unread}, "additionalProperties": False}
+
+
+StrategyParams = Annotated[dict[str, Any], WithJsonSchema(_params_schema())]
 
 
 File = str | None
@@ -199,7 +202,7 @@ class StudyCase(Section):
     """Simulated hours between two writes of results; null or 0: once, at the end."""
     outputs_buffer_size_mb: float = Field(300, gt=0)
     """Not read: results are written in batches of rows."""
-    bidding_strategy_params: StrategyParams = StrategyParams()
+    bidding_strategy_params: StrategyParams = Field({})
     """Arguments of bidding strategies."""
     policies: dict[str, str] = Field({})
     """Policy file or folder by unit: these units act on it and do not learn."""
@@ -246,17 +249,30 @@ class StudyCase(Section):
             )
         return self
 
-    @model_validator(mode="after")
-    def _only_registered_files(self) -> Self:
-        files = {table.file for table in UNIT_TABLES.values()}
-        unknown = {k: v for k, v in self.__pydantic_extra__.items() if k not in files}
-        if unknown:
-            errors = [
-                InitErrorDetails(type="extra_forbidden", loc=(key,), input=value)
-                for key, value in unknown.items()
+    @model_validator(mode="wrap")
+    @classmethod
+    def _only_registered_files(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse unknown keys together with everything else that is refused."""
+        if not isinstance(given, dict):
+            return handler(given)
+        valid = {*cls.model_fields, *(table.file for table in UNIT_TABLES.values())}
+        unknown = {key: value for key, value in given.items() if key not in valid}
+        errors = [
+            InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
+            for key, value in unknown.items()
+        ]
+        try:
+            case = handler({key: value for key, value in given.items() if key in valid})
+        except ValidationError as error:
+            errors += [
+                InitErrorDetails(
+                    type=e["type"], loc=e["loc"], input=e["input"], ctx=e.get("ctx", {})
+                )
+                for e in error.errors()
             ]
-            raise ValidationError.from_exception_data(type(self).__name__, errors)
-        return self
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return case
 
     def file(self, key: str) -> File:
         """Return the name of a file by its key; None: it is switched off."""

@@ -1,35 +1,46 @@
-"""Bidding strategies by the name that a unit table gives them."""
+"""Bidders by the name that a unit table gives them."""
 
 from collections.abc import Mapping
 
-from assume_rl.core.bidding import ALIASES, PLANNED, STRATEGIES, create
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding import BIDDERS, create
+from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.types import Scenario
 
-Strategies = Mapping[str, Strategy]
+Bidders = Mapping[tuple[str, str], AnyBidder]
+"""Bidders by market and name, as a unit table writes it."""
 
 
-def find_strategy(name: str, block: str, scenario: Scenario) -> Strategy:
-    """Strategy called `name` (or by an old name of it) for units of the technology `block`.
+def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> AnyBidder:
+    """Return the bidder called `name` (or by an old name of it) for units of a technology.
 
-    Raises `ConfigurationError`: unknown, not supported yet, or not for this technology.
+    :param technology: key of core.units.TECHNOLOGIES
+    :param market: in which it bids
+    :raises ConfigurationError: unknown, not supported yet, or not for this technology
     """
-    current = ALIASES.get(name, name)
-    if current in PLANNED:
-        raise ConfigurationError(f"not supported yet: the strategy '{name}'")
-    if current not in STRATEGIES:
-        hint = nearest(name, STRATEGIES)
-        raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
-    strategy = create_strategy(name, scenario)
-    if block not in strategy.technologies:
-        fitting = [s for s in STRATEGIES if block in create_strategy(s, scenario).technologies]
+    bidder = create_bidder(name, market, scenario)
+    if technology not in bidder.technologies:
+        fitting = [
+            other
+            for other in BIDDERS
+            if technology in create_bidder(other, market, scenario).technologies
+        ]
         hint = nearest(name, fitting)
         raise ConfigurationError(f"the strategy '{name}' is not for this kind of unit; {hint}")
-    return strategy
+    return bidder
 
 
-def create_strategy(name: str, scenario: Scenario) -> Strategy:
-    """The strategy with the scenario's parameters."""
-    params = scenario.config.bidding_strategy_params.model_dump(exclude_none=True)
-    return create(name, max_bid_price=scenario.learning.max_bid_price, params=params)
+def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
+    """Return the bidder called `name`, with the scenario's parameters.
+
+    :param market: in which it bids; one that does not exist counts as one with a single product
+    :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour
+    """
+    config = scenario.config
+    products = config.markets_config[market].products if market in config.markets_config else ()
+    context = Context(
+        max_bid_price=scenario.learning.max_bid_price,
+        products=sum(product.count for product in products) or 1,
+        step_hours=config.time_step / 3600,
+    )
+    return create(name, context, config.bidding_strategy_params)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from assume_rl.core.bidding.protocol import Strategy
+from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.clearing import MarketSpec
-from assume_rl.core.types import Fleet, Profiles, Tick
+from assume_rl.core.time import Tick
+from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -74,9 +75,9 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Participant:
-    """An operator's units that share a strategy in one market; all in one block of the fleet."""
+    """An operator's units that share a bidder in one market; all in one block of the fleet."""
 
-    strategy: Strategy
+    bidder: AnyBidder
     units: tuple[int, ...]  # indices into the fleet
 
 
@@ -103,4 +104,16 @@ class Compiled:
     step_seconds: int
     lookback: int  # steps of the past that units remember
     horizon: int  # steps of the future that can be sold
-    learners: tuple[str, ...]  # unit ids with a learning strategy, in fleet order
+    agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """Return the names of all agents: market by market, units in fleet order."""
+        return tuple(dict.fromkeys(a for own in self.agents.values() for a in own.values()))
+
+    def agent(self, market: str, unit: int) -> str:
+        """Return the name that a learning unit has as an agent of a market.
+
+        :param unit: index into the fleet
+        """
+        return self.agents[market][self.fleet.ids[unit]]

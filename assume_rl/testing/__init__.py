@@ -2,23 +2,25 @@
 
 ::
 
-    from assume_rl.testing import check_clearing, check_strategy
+    from assume_rl.testing import check_bidder, check_clearing
+    check_bidder(MyBidder())
     check_clearing(my_rule)
-    check_strategy(MyStrategy())
 
 A broken contract raises an `AssertionError` that says what was expected and why.
 """
 
+from assume_rl.testing.bidder import check_bidder
 from assume_rl.testing.clearing import check_clearing, toy_market
 from assume_rl.testing.episodes import assert_same_episode
-from assume_rl.testing.strategy import check_strategy
-from assume_rl.testing.toys import toy_fleet, toy_thermal
+from assume_rl.testing.toys import TOYS, toy_fleet, toy_storages, toy_thermal
 
 __all__ = [
+    "TOYS",
     "assert_same_episode",
+    "check_bidder",
     "check_clearing",
-    "check_strategy",
     "toy_fleet",
     "toy_market",
+    "toy_storages",
     "toy_thermal",
 ]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.core.clearing import MarketSpec, Rule, Slots
+from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders, auction_of, products_of, repeated, select, unit_major
-from assume_rl.core.types import Clearing
 
 _AUCTIONS, _PRODUCTS, _SLOTS = 32, 2, 12
 _TOLERANCE = 1e-7  # MW and EUR/MWh

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.world import World
+from assume_rl.core.trade import Policy
 from assume_rl.envs.record import play_recorded
-from assume_rl.episodes.teams import Policy
 from assume_rl.scenario.compile import Compiled
 
 Array = NDArray[np.float64]

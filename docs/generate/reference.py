@@ -15,10 +15,11 @@ from typer.cli import get_docs_for_click
 
 import assume_rl
 from assume_rl.cli import app
+from assume_rl.core.bidding import BIDDERS
 from assume_rl.learning.config import LearningConfig
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
-from assume_rl.scenario.schema import Market, Product, StrategyParams, StudyCase
+from assume_rl.scenario.schema import Market, Product, StudyCase
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 
@@ -26,7 +27,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "config.yaml: a study case": StudyCase,
     "markets_config: a market": Market,
     "products: what an auction sells": Product,
-    "bidding_strategy_params": StrategyParams,
+    **{
+        f"bidding_strategy_params of {name}": entry.Params
+        for name, entry in BIDDERS.items()
+        if entry.Params.model_fields
+    },
     "learning_config": LearningConfig,
     "A study file": StudyFile,
     "scenarios of a study file": ScenarioFolder,

@@ -22,7 +22,7 @@ from assume_rl.agents.messages import (
     UpdateDone,
     UpdateDue,
 )
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Feature, Layout
 
 START = datetime(2019, 1, 1)
 END = datetime(2019, 1, 2)

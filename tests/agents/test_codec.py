@@ -11,9 +11,9 @@ from torch import Tensor
 
 from assume_rl.agents import messages as m
 from assume_rl.agents.codec import make_codec, message_types
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.core.orders import BlockTerms, unit_major
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import initial_actors
 from assume_rl.learning.types import AgentSpec

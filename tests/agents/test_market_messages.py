@@ -124,7 +124,7 @@ def test_memoryless_operators_give_the_same_numbers_as_remembering_ones(
     scenario: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routine = everything(scenario)
-    monkeypatch.setattr("assume_rl.agents.unit_operator.routine_of", lambda *_: None)
+    monkeypatch.setattr("assume_rl.agents.trading.unit_operator.routine_of", lambda *_: None)
     remembering = everything(scenario)
     assert routine.keys() == remembering.keys()
     for table, rows in routine.items():

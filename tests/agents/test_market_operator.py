@@ -27,7 +27,7 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.transport import Failures, post, settle
 from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.orders import unit_major
-from assume_rl.core.types import Auction, Tick
+from assume_rl.core.time import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.testing import toy_market
 
@@ -199,8 +199,7 @@ def test_a_book_for_other_units_of_the_same_number_is_told_apart() -> None:
     selling = seller(1.0, 1.0)
     selling.registered = False
     selling.on_ready = lambda: selling.tell(RegisterBidder("EOM", "seller", ("one", "two")))
-    sent = selling.script[1][0]
-    selling.script[1] = [replace(sent, orders=replace(sent.orders, unit=torch.tensor([1])))]
+    selling.script[1][0].orders.unit[0] = 1
     trade(spec(), seller=selling, buyer=buyer())
     told = [u for r in selling.rows if r.table == "market_orders" for u in r.columns["unit_id"]]
     assert {"one", "two"} <= set(told)

@@ -14,8 +14,8 @@ from mango import ExternalClock, Role, activate, agent_composed_of
 from assume_rl.agents.learning_role import Learning
 from assume_rl.agents.market_operator import MarketOperator
 from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, PolicyUpdate
+from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import tcp_container
-from assume_rl.agents.unit_operator import UnitOperator
 from assume_rl.agents.world import World
 from assume_rl.episodes.calendar import Calendar
 from assume_rl.results.sinks import MemorySink
@@ -105,20 +105,20 @@ def test_all_clearings_of_an_instant_precede_its_openings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str
 ) -> None:
     heard: list[tuple[int, str]] = []
-    bid, settled = UnitOperator._bid, UnitOperator._settle
+    bid, settled = UnitOperator._bid, UnitOperator._take
 
     def note_bid(self: UnitOperator, content: MarketOpened, meta: dict[str, Any]) -> None:
-        if self._own.name == "O1":
+        if self._name == "O1":
             heard.append((content.auction.opens, "opened"))
         bid(self, content, meta)
 
     def note_result(self: UnitOperator, content: AuctionResult, meta: dict[str, Any]) -> None:
-        if self._own.name == "O1":
+        if self._name == "O1":
             heard.append((content.auction.closes, "result"))
         settled(self, content, meta)
 
     monkeypatch.setattr(UnitOperator, "_bid", note_bid)
-    monkeypatch.setattr(UnitOperator, "_settle", note_result)
+    monkeypatch.setattr(UnitOperator, "_take", note_result)
     first = HOURLY | {"name": "EOM"}
     second = HOURLY | {"name": "EOM2", "operator": operator}
     play(two_markets(tmp_path, first, second))
@@ -169,7 +169,7 @@ def test_a_refused_book_does_not_hold_up_what_other_markets_sold(
 # --- repeated messages ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["_bid", "_settle", "_adopt"])
+@pytest.mark.parametrize("kind", ["_bid", "_take", "_adopt"])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_repeated_message_changes_nothing(
     kind: str, late: bool, monkeypatch: pytest.MonkeyPatch

@@ -4,48 +4,57 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from assume_rl.core.bidding import ALIASES, PLANNED, STRATEGIES, create
+from assume_rl.core.bidding import ALIASES, BIDDERS, PLANNED, create, parameters
+from assume_rl.core.bidding.base import AnyView, Box, Context, View
 from assume_rl.core.bidding.cost_based import Naive
+from assume_rl.core.forecasts import Forecasts, Outlook
+from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders
-from assume_rl.core.step import initial_state, look
-from assume_rl.core.types import View
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Portfolio, Team, begin, look
 from assume_rl.core.units.fleet import members
+from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import ConfigurationError
-from assume_rl.testing import check_strategy, toy_fleet
+from assume_rl.testing import check_bidder, toy_fleet, toy_thermal
 
 TWO_BID, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 
 
-def strategy(name: str, **params: Any) -> Any:
-    return create(name, max_bid_price=100.0, params=params)
+def bidder_of(name: str, products: int = 1, **params: Any) -> Any:
+    return create(name, Context(max_bid_price=100.0, products=products, step_hours=1.0), params)
 
 
-def view_of(bidder: Any, offsets: tuple[int, ...] = (1,), **fleet: Any) -> View:
-    units, profiles = toy_fleet(**fleet)
-    state = initial_state(units, 30, 30)
-    team = members(units, range(len(units.ids)))
-    return look(units, profiles, state, 0, offsets, "EOM", team, bidder)
+def view_of(bidder: Any, first: tuple[int, ...] = (1,), **given: Any) -> AnyView:
+    """Return what is seen of products of one step before anything is sold."""
+    fleet, profiles = toy_fleet(**given)
+    team = Team(bidder, members(fleet, range(len(fleet.ids))), fleet.ids)
+    portfolio = Portfolio(fleet, profiles, {"EOM": (team,)}, 1.0, 30, 30)
+    auction = Auction("EOM", 0, 0, 1, first, (1,) * len(first))
+    return look(portfolio, begin(portfolio), auction, team)
 
 
-def no_action(view: View) -> torch.Tensor:
-    return view.previous_power.new_empty((*view.previous_power.shape, 0))
+def row(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
-def test_every_registered_strategy_keeps_its_contract(name: str) -> None:
-    check_strategy(strategy(name))
+@pytest.mark.parametrize("name", sorted(BIDDERS))
+def test_a_bidder_knows_its_registered_name(name: str) -> None:
+    assert bidder_of(name).name == name
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
-def test_a_strategy_knows_its_registered_name(name: str) -> None:
-    assert strategy(name).name == name
+def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
+    assert set(ALIASES.values()) <= BIDDERS.keys() | PLANNED
+    assert not BIDDERS.keys() & PLANNED
+    assert bidder_of("pp_learning") == bidder_of(TWO_BID)
 
 
-def test_every_alias_names_a_strategy_or_a_planned_one() -> None:
-    assert set(ALIASES.values()) <= STRATEGIES.keys() | PLANNED
-    assert not STRATEGIES.keys() & PLANNED
-    assert strategy("pp_learning") == strategy(TWO_BID)
+def test_each_parameter_names_the_bidders_that_take_it() -> None:
+    found = parameters()
+    assert found["start_costs"] == (TWO_BID, SINGLE_BID)
+    assert found["eom_foresight"] == ("storage_energy_heuristic_flexable",)
+    assert set(found["foresight"]) == {TWO_BID, SINGLE_BID, "storage_energy_learning"}
 
 
 @pytest.mark.parametrize(
@@ -53,143 +62,249 @@ def test_every_alias_names_a_strategy_or_a_planned_one() -> None:
     [
         ("powerplant_energy_naiv", {}, "did you mean 'powerplant_energy_naive'"),
         ("flexable_eom", {}, "not supported yet"),
-        (TWO_BID, {"foresight": 0}, "foresight must be a positive"),
-        (TWO_BID, {"foresight": True}, "foresight must be a positive"),
-        (TWO_BID, {"foresight": 2.5}, "foresight must be a positive"),
-        (TWO_BID, {"start_costs": 1}, "start_costs must be true or false, got 1"),
+        (TWO_BID, {"foresight": 0}, "foresight: .* greater than 0"),
+        (TWO_BID, {"foresight": True}, "foresight: .* valid integer"),
+        (TWO_BID, {"foresight": 2.5}, "foresight: .* valid integer"),
+        (TWO_BID, {"start_costs": 1}, "start_costs: .* valid boolean"),
         (TWO_BID, {"act_dim": 3}, "act_dim is 3, but powerplant_energy_learning has 2"),
         (SINGLE_BID, {"unique_obs_dim": 3}, "unique_obs_dim is 3"),
+        (TWO_BID, {"learned_products": "last"}, "learned_products: .*'all' or 'first'"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(
     name: str, params: Mapping[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        strategy(name, **params)
+        bidder_of(name, **params)
+
+
+def test_parameters_of_other_bidders_are_ignored() -> None:
+    assert bidder_of("powerplant_energy_naive", foresight=3, eom_foresight="2h") == Naive(
+        "powerplant_energy_naive"
+    )
 
 
 def test_overridden_foresight_sets_the_size_of_the_observation() -> None:
-    assert strategy(TWO_BID).layout.size == 38
-    assert strategy(SINGLE_BID).layout.size == 74
-    changed = strategy(TWO_BID, foresight=24, act_dim=2, unique_obs_dim=2)
+    assert bidder_of(TWO_BID).layout.size == 38
+    assert bidder_of(SINGLE_BID).layout.size == 74
+    changed = bidder_of(TWO_BID, foresight=24, act_dim=2, unique_obs_dim=2)
     assert changed.layout.size == 74
     assert changed.layout.where("marginal_cost") == slice(73, 74)
 
 
+# --- naive --------------------------------------------------------------------------------------
+
+
 def test_naive_plant_offers_what_it_has_at_marginal_cost() -> None:
-    bidder = strategy("powerplant_energy_naive")
+    bidder = bidder_of("powerplant_energy_naive")
     view = view_of(bidder, plants=((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)))
-    orders = bidder.bids(view, no_action(view))
+    orders = bidder.orders(view)
     assert orders.volume.tolist() == [[100.0, 50.0]]
     assert orders.price.tolist() == [[30.0, 60.0]]
     assert orders.unit.tolist() == [0, 1]
 
 
 def test_naive_demand_buys_what_it_needs() -> None:
-    bidder = strategy("demand_energy_naive")
+    bidder = bidder_of("demand_energy_naive")
     view = view_of(bidder, plants=(), demands=((70.0, 3000.0),))
-    assert bidder.bids(view, no_action(view)).volume.tolist() == [[-70.0]]
+    assert bidder.orders(view).volume.tolist() == [[-70.0]]
+    assert bidder.orders(view).price.tolist() == [[3000.0]]
 
 
 def test_naive_plant_climbs_by_its_ramp_from_product_to_product() -> None:
-    bidder = strategy("powerplant_energy_naive")
+    bidder = bidder_of("powerplant_energy_naive")
     plants = ((100.0, 20.0, 30.0), (100.0, 20.0, 30.0))
     view = view_of(bidder, (1, 2, 3, 4, 5), plants=plants, ramp_up=(25.0, torch.inf))
-    orders = bidder.bids(view, no_action(view))
+    orders = bidder.orders(view)
     assert orders.volume[:, 0].tolist() == [25.0, 50.0, 75.0, 100.0, 100.0]
     assert orders.volume[:, 1].tolist() == [100.0] * 5
 
 
 def test_naive_plant_rests_until_its_minimum_down_time_is_over() -> None:
-    """Off for one step when it orders: the first two of the three steps down are still to come."""
-    bidder = strategy("powerplant_energy_naive")
+    """Off for one step when it bids: the first two of the three steps down are still to come."""
+    bidder = bidder_of("powerplant_energy_naive")
     plants = ((100.0, 20.0, 30.0),)
     view = view_of(bidder, (1, 2, 3, 4), plants=plants, ramp_up=60.0, min_down_time=3.0)
-    assert bidder.bids(view, no_action(view)).volume[:, 0].tolist() == [0.0, 0.0, 60.0, 100.0]
+    assert bidder.orders(view).volume[:, 0].tolist() == [0.0, 0.0, 60.0, 100.0]
+
+
+# --- learned ------------------------------------------------------------------------------------
 
 
 def test_two_bids_split_at_minimum_power_and_sort_their_prices() -> None:
-    bidder = strategy(TWO_BID)
+    """`learned_products: first`: the slots of the second product stay empty."""
+    bidder = bidder_of(TWO_BID, 2, learned_products="first")
     view = view_of(bidder, (1, 2), plants=((100.0, 20.0, 30.0),))
-    orders: Orders = bidder.bids(view, torch.tensor([[0.5, -0.25]]))
+    orders = bidder.orders(view, torch.tensor([[0.5, -0.25]]))
+    assert bidder.action == Box(2)
     assert orders.price.tolist() == [[-25.0, 50.0], [0.0, 0.0]]
     assert orders.volume.tolist() == [[20.0, 80.0], [0.0, 0.0]]
 
 
+def test_every_product_has_its_own_prices() -> None:
+    """The action holds the prices product by product."""
+    bidder = bidder_of(TWO_BID, 2)
+    view = view_of(bidder, (1, 2), plants=((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)))
+    action = torch.tensor([[0.5, -0.25, 0.125, 0.75], [1.0, 0.0, -1.0, -0.5]])
+    orders = bidder.orders(view, action)
+    assert bidder.action == Box(4)
+    assert bidder.slots == 2
+    assert orders.price.tolist() == [[-25.0, 50.0, 0.0, 100.0], [12.5, 75.0, -100.0, -50.0]]
+    assert orders.volume.tolist() == [[20.0, 80.0, 0.0, 50.0]] * 2
+    assert orders.unit.tolist() == [0, 0, 1, 1]
+
+
 def test_single_bid_offers_everything_at_one_price() -> None:
-    bidder = strategy(SINGLE_BID)
+    bidder = bidder_of(SINGLE_BID)
     view = view_of(bidder, plants=((100.0, 20.0, 30.0), (50.0, 0.0, 60.0)))
-    orders = bidder.bids(view, torch.tensor([[0.5], [1.0]]))
+    orders = bidder.orders(view, torch.tensor([[0.5], [1.0]]))
     assert orders.price.tolist() == [[50.0, 100.0]]
     assert orders.volume.tolist() == [[100.0, 50.0]]
 
 
+def test_single_bid_has_one_price_per_product() -> None:
+    plants = ((100.0, 20.0, 30.0), (50.0, 0.0, 60.0))
+    everything = bidder_of(SINGLE_BID, 3)
+    view = view_of(everything, (1, 2, 3), plants=plants)
+    action = torch.tensor([[0.5, 0.25, -0.5], [1.0, 0.0, 0.75]])
+    orders = everything.orders(view, action)
+    assert orders.price.tolist() == [[50.0, 100.0], [25.0, 0.0], [-50.0, 75.0]]
+    assert orders.volume.tolist() == [[100.0, 50.0]] * 3
+    first = bidder_of(SINGLE_BID, 3, learned_products="first")
+    orders = first.orders(view, action[:, :1])
+    assert orders.price.tolist() == [[50.0, 100.0], [0.0, 0.0], [0.0, 0.0]]
+    assert orders.volume.tolist() == [[100.0, 50.0], [0.0, 0.0], [0.0, 0.0]]
+
+
+def test_sizes_are_checked_per_product() -> None:
+    assert bidder_of(TWO_BID, 24, act_dim=2).action == Box(48)
+    with pytest.raises(ConfigurationError, match="act_dim is 48"):
+        bidder_of(TWO_BID, 24, act_dim=48)
+
+
+def test_reward_is_the_sum_over_products() -> None:
+    """Half-sold at a profit in the first product; switched off in the second one."""
+    bidder = bidder_of(TWO_BID, 2)
+
+    def column(*values: float) -> Tensor:
+        return row(*values)[:, None]
+
+    def result(rows: slice) -> Outcome[ThermalParams]:
+        return Outcome(
+            price=column(50.0, 40.0)[rows],
+            revenue=column(50.0 * 60, 0.0)[rows],
+            sold=column(60.0, 0.0)[rows],
+            offered=column(100.0, 100.0)[rows],
+            hours=1.0,
+            marginal_cost=column(30.0, 30.0)[rows],
+            power=column(60.0, 0.0)[rows],
+            previous_power=column(60.0, 60.0)[rows],
+            params=toy_thermal((100.0,), 20.0, hot_start_cost=500.0),
+        )
+
+    both = bidder.reward(result(slice(0, 2)))
+    profit, regret = 20.0 * 60 - 250, 0.1 * 20 * 40 + 0.5 * 10 * 100
+    assert both.profit.tolist() == [pytest.approx(profit)]
+    assert both.regret.tolist() == [pytest.approx(regret)]
+    assert both.reward.tolist() == [pytest.approx((profit - regret) / (100 * 100))]
+    parts = bidder.reward(result(slice(0, 1))) + bidder.reward(result(slice(1, 2)))
+    assert both.reward.item() == pytest.approx(parts.reward.item(), abs=1e-15)
+
+
 def test_price_is_the_product_in_the_dtype_of_the_policy() -> None:
-    bidder = strategy(SINGLE_BID)
+    bidder = bidder_of(SINGLE_BID)
     view = view_of(bidder, plants=((100.0, 20.0, 30.0),))
     action = torch.tensor([[1 / 3]], dtype=torch.float32)
-    price = bidder.bids(view, action).price
+    price = bidder.orders(view, action).price
     assert price.dtype == torch.float64
     assert price.item() == (action * 100.0).double().item()
     assert price.item() != (action.double() * 100.0).item()
 
 
-def test_observation_follows_the_layout() -> None:
-    bidder = strategy(TWO_BID, foresight=2)
-    view = view_of(bidder, plants=((100.0, 20.0, 30.0),))
-    view = replace(
+def seen(bidder: Any, first: tuple[int, ...] = (1,)) -> AnyView:
+    """Return a view of a plant with given forecasts, prices and power."""
+    view = view_of(bidder, first, plants=((100.0, 20.0, 30.0),))
+    forecasts = Forecasts(
+        price=row(0.0, 0.0)[None],
+        residual_load=row(0.0, 0.0)[None],
+        scaled_price=row(0.3, 0.4)[None],
+        scaled_residual_load=row(0.1, 0.2)[None],
+        series=torch.tensor([0]),
+    )
+    return replace(
         view,
-        residual_load=torch.tensor([[0.1, 0.2]]).double(),
-        price_forecast=torch.tensor([[0.3, 0.4]]).double(),
-        price_history=torch.tensor([[50.0, 60.0]]).double(),
-        previous_power=torch.tensor([70.0]).double(),
+        outlook=Outlook(forecasts, forecasts.series, 0, tuple(f - first[0] for f in first)),
+        price_history=row(50.0, 60.0)[None],
+        previous_power=row(70.0),
     )
-    observation = bidder.observe(view)
-    expected = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.3]]).double()
-    assert torch.allclose(observation, expected, atol=1e-7)
-    assert torch.allclose(
-        bidder.explore_around(observation), torch.tensor([[0.3, 0.3]]).double(), atol=1e-7
-    )
+
+
+EXPECTED = row(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.3)[None]
+
+
+def test_observation_follows_the_layout() -> None:
+    bidder = bidder_of(TWO_BID, foresight=2)
+    observation = bidder.observe(seen(bidder))
+    assert torch.allclose(observation, EXPECTED, atol=1e-7)
+    assert torch.allclose(bidder.explore_around(observation), row(0.3, 0.3)[None], atol=1e-7)
+
+
+def test_observation_of_many_products_is_that_of_the_first() -> None:
+    """Only random actions of the initial experience are more: each around the marginal cost."""
+    bidder = bidder_of(TWO_BID, 2, foresight=2)
+    observation = bidder.observe(seen(bidder, (1, 2)))
+    assert torch.allclose(observation, EXPECTED, atol=1e-7)
+    assert torch.allclose(bidder.explore_around(observation), row(*[0.3] * 4)[None], atol=1e-7)
+
+
+# --- the check itself ---------------------------------------------------------------------------
 
 
 class Overbidding(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Orders:
-        return replace(super().bids(view, action), volume=view.max_power * 2)
+    def orders(self, view: View[Any]) -> Orders:
+        return replace(super().orders(view), volume=view.limits.sell.most * 2)
+
+
+class Overbuying(Naive):
+    def orders(self, view: View[Any]) -> Orders:
+        orders = super().orders(view)
+        return replace(orders, volume=orders.volume.clamp(max=0) * 2)
 
 
 class Writing(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Orders:
-        view.max_power.mul_(0.5)
-        return super().bids(view, action)
+    def orders(self, view: View[Any]) -> Orders:
+        view.limits.buy.most.mul_(0.5)
+        return super().orders(view)
 
 
 class Random(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Orders:
-        orders = super().bids(view, action)
+    def orders(self, view: View[Any]) -> Orders:
+        orders = super().orders(view)
         return replace(orders, price=orders.price + torch.rand(()))
 
 
 class Mixing(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Orders:
-        orders = super().bids(view, action)
+    def orders(self, view: View[Any]) -> Orders:
+        orders = super().orders(view)
         return replace(orders, price=orders.price + orders.price.mean())
 
 
 class SinglePrecision(Naive):
-    def bids(self, view: View, action: torch.Tensor) -> Orders:
-        return replace(super().bids(view, action), price=view.marginal_cost.float())
+    def orders(self, view: View[Any]) -> Orders:
+        return replace(super().orders(view), price=view.marginal_cost.float())
 
 
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (Overbidding, "more than `view.max_power`"),
+        (Overbidding, "more than `view.limits.sell.most`"),
+        (Overbuying, "more than `view.limits.buy.most`"),
         (Writing, "wrote into its arguments"),
         (Random, "another answer"),
         (SinglePrecision, "economics is float64"),
         (Mixing, "differs from the same market in a batch"),
     ],
 )
-def test_check_strategy_says_which_clause_is_broken(broken: type[Naive], message: str) -> None:
+def test_check_bidder_says_which_clause_is_broken(broken: type[Naive], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_strategy(broken("broken"))
+        check_bidder(broken("broken"))

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.clearing.merit_order import match
-from assume_rl.core.types import ZERO_VOLUME
+from assume_rl.core.units.base import ZERO_VOLUME
 
 
 def tensor(values: list[float]) -> Tensor:

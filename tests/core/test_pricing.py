@@ -6,8 +6,8 @@ import torch
 
 from assume_rl.core.clearing import RULES, MarketSpec, Need, NoParams, Slots, pay_as_bid
 from assume_rl.core.clearing.merit_order import Match, MeritOrder, Prices, uniform
+from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.types import Clearing
 from assume_rl.testing import check_clearing, toy_market
 
 # (supply, demand, price, accepted supply, accepted demand): docs/scenario-format.md, pay_as_clear

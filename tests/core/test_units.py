@@ -4,12 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assume_rl.core.types import NEVER_RAN, START_KINDS, ThermalParams
-from assume_rl.core.units import TECHNOLOGIES, demand, thermal
+from assume_rl.core.units import TECHNOLOGIES, thermal
+from assume_rl.core.units.base import NEVER_RAN, NO_STATE, START_KINDS
+from assume_rl.core.units.demand import DemandParams
 from assume_rl.core.units.fleet import members, select, select_profiles
+from assume_rl.core.units.thermal import Thermal, ThermalParams
 from assume_rl.testing import toy_fleet, toy_thermal
 
 INF = torch.inf
+THERMAL, DEMAND = Thermal(), TECHNOLOGIES["demand"]
 
 
 def row(*values: float) -> Tensor:
@@ -21,7 +24,7 @@ def past_of(*power: float) -> Tensor:
     return row(*power)[:, None]
 
 
-# --- band ---------------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -38,18 +41,43 @@ def past_of(*power: float) -> Tensor:
 def test_plant_offers_between_minimum_and_available_power(
     capacity: float, sold: float, expected: tuple[float, float]
 ) -> None:
-    least, most = thermal.band(toy_thermal((100.0,), 20.0), row(capacity)[None], row(sold)[None])
-    assert (least.item(), most.item()) == expected
+    params, energy = toy_thermal((100.0,), 20.0), {"energy": row(sold)[None]}
+    limits = THERMAL.limits(params, NO_STATE, row(capacity)[None], energy, 0)
+    assert (limits.sell.least.item(), limits.sell.most.item()) == expected
+    assert (limits.buy.least.item(), limits.buy.most.item()) == (0.0, 0.0)
+    assert THERMAL.sides == {"sells"}
+
+
+@pytest.mark.parametrize(
+    ("sold", "expected"),
+    [
+        ({"capacity_pos": 30.0}, (20.0, 70.0)),
+        ({"capacity_neg": 30.0}, (50.0, 100.0)),
+        ({"energy": 40.0, "capacity_pos": 10.0, "capacity_neg": 30.0}, (10.0, 50.0)),
+        ({"capacity_pos": 85.0}, (0.0, 0.0)),  # 15 MW left, less than minimum power
+        ({"capacity_neg": 85.0}, (0.0, 0.0)),  # it would have to run at 105 MW
+    ],
+)
+def test_sold_reserve_takes_from_the_most_or_adds_to_the_least(
+    sold: dict[str, float], expected: tuple[float, float]
+) -> None:
+    volumes = {kind: row(volume)[None] for kind, volume in {"energy": 0.0, **sold}.items()}
+    params = toy_thermal((100.0,), 20.0)
+    limits = THERMAL.limits(params, NO_STATE, row(100.0)[None], volumes, 0)
+    assert (limits.sell.least.item(), limits.sell.most.item()) == expected
 
 
 def test_demand_offers_exactly_what_it_has_not_bought() -> None:
-    params = TECHNOLOGIES["demand"].select(_demand(), torch.tensor([0]))
-    least, most = demand.band(params, row(-100.0)[None], row(-30.0)[None])
-    assert least.item() == most.item() == -70.0
+    params = DEMAND.select(_demand(), torch.tensor([0]))
+    limits = DEMAND.limits(params, NO_STATE, row(-100.0)[None], {"energy": row(-30.0)[None]}, 0)
+    assert limits.buy.least.item() == limits.buy.most.item() == -70.0
+    assert limits.sell.least.item() == limits.sell.most.item() == 0.0
+    assert DEMAND.sides == {"buys"}
 
 
-def _demand() -> object:
-    return toy_fleet(plants=(), demands=((100.0, 3000.0),))[0].blocks[0].params
+def _demand() -> DemandParams:
+    params: DemandParams = toy_fleet(plants=(), demands=((100.0, 3000.0),))[0].blocks[0].params
+    return params
 
 
 # --- operating time -----------------------------------------------------------------------------
@@ -148,27 +176,27 @@ def test_a_running_plant_delivers_between_minimum_and_available_power(
 ) -> None:
     params = toy_thermal((100.0,), 20.0, ramp_up=ramp_up)
     energy = past_of(0.0, 0.0, 0.0, sold)
-    done = thermal.execute(params, row(capacity)[None], energy, 50)
+    done, _ = THERMAL.execute(params, NO_STATE, row(capacity)[None], energy, 3, 50)
     assert done.item() == delivered
 
 
 def test_execution_ramps_from_what_was_delivered_not_from_what_was_sold() -> None:
     params = toy_thermal((100.0,), 0.0, ramp_up=30.0)
     energy = past_of(0.0, 0.0, 100.0, 100.0, 100.0)
-    done = thermal.execute(params, row(100.0).expand(3, 1), energy, 50)
+    done, _ = THERMAL.execute(params, NO_STATE, row(100.0).expand(3, 1), energy, 2, 50)
     assert done[:, 0].tolist() == [30.0, 60.0, 90.0]
 
 
 def test_execution_keeps_a_plant_on_for_its_minimum_operating_time() -> None:
     params = toy_thermal((100.0,), 20.0, ramp_down=100.0, min_operating_time=3.0)
     energy = past_of(0.0, 0.0, 0.0, 50.0, 0.0, 0.0, 0.0)
-    done = thermal.execute(params, row(100.0).expand(4, 1), energy, 50)
+    done, _ = THERMAL.execute(params, NO_STATE, row(100.0).expand(4, 1), energy, 3, 50)
     assert done[:, 0].tolist() == [50.0, 20.0, 20.0, 0.0]
 
 
 def test_demand_consumes_what_it_bought() -> None:
     energy = past_of(0.0, -30.0, -40.0)
-    done = demand.execute(_demand(), row(-100.0).expand(2, 1), energy, 50)  # type: ignore[arg-type]
+    done, _ = DEMAND.execute(_demand(), NO_STATE, row(-100.0).expand(2, 1), energy, 1, 50)
     assert done[:, 0].tolist() == [-30.0, -40.0]
 
 
@@ -205,14 +233,14 @@ def costly(hot: float = 2.0, warm: float = 4.0) -> ThermalParams:
 def test_a_start_is_priced_by_how_long_the_plant_was_off(
     downtime: float, power: tuple[float, ...], cost: tuple[float, ...], after: float
 ) -> None:
-    got, left = thermal.start_cost(costly(), past_of(*power), row(downtime))
-    assert got[:, 0].tolist() == list(cost)
+    found, left = THERMAL.starts(costly(), past_of(*power), row(downtime))
+    assert found.cost[:, 0].tolist() == list(cost)
     assert left.tolist() == [after]
 
 
 def test_starts_tell_their_kind_and_the_steps_off_before() -> None:
     power = past_of(50.0, 0.0, 50.0, 0.0, 0.0, 0.0, 50.0, 50.0)
-    found, after = thermal.starts(costly(), power, row(NEVER_RAN))
+    found, after = THERMAL.starts(costly(), power, row(NEVER_RAN))
     started = found.started[:, 0]
     assert started.nonzero()[:, 0].tolist() == [0, 2, 6]
     assert [START_KINDS[k] for k in found.kind[started, 0]] == ["cold", "hot", "warm"]
@@ -221,7 +249,7 @@ def test_starts_tell_their_kind_and_the_steps_off_before() -> None:
 
 
 def test_a_demand_never_starts() -> None:
-    found, after = demand.starts(_demand(), past_of(0.0, -50.0), row(NEVER_RAN))
+    found, after = DEMAND.starts(_demand(), past_of(0.0, -50.0), row(NEVER_RAN))
     assert not found.started.any()
     assert not found.cost.any()
     assert after.tolist() == [NEVER_RAN]
@@ -229,15 +257,15 @@ def test_a_demand_never_starts() -> None:
 
 def test_without_downtimes_every_start_is_cold() -> None:
     params = toy_thermal((300.0,), cold_start_cost=80.0 * 300.0, hot_start_cost=1.0)
-    cost, _ = thermal.start_cost(params, past_of(300.0, 0.0, 300.0, 0.0), row(NEVER_RAN))
-    assert cost[:, 0].tolist() == [24_000.0, 0.0, 24_000.0, 0.0]
+    found, _ = THERMAL.starts(params, past_of(300.0, 0.0, 300.0, 0.0), row(NEVER_RAN))
+    assert found.cost[:, 0].tolist() == [24_000.0, 0.0, 24_000.0, 0.0]
 
 
 def test_limits_of_downtimes_may_be_rounded() -> None:
     """0.7 hours are 7 steps of 0.1 hours, but 6.999999999999999 in floating point."""
-    cost, _ = thermal.start_cost(costly(hot=0.7 / 0.1), past_of(50.0), row(7.0))
+    found, _ = THERMAL.starts(costly(hot=0.7 / 0.1), past_of(50.0), row(7.0))
     assert 0.7 / 0.1 < 7
-    assert cost.item() == 1.0
+    assert found.cost.item() == 1.0
 
 
 @given(
@@ -249,13 +277,13 @@ def test_start_costs_do_not_depend_on_how_steps_are_cut(
     running: list[bool], cut: int, downtime: float
 ) -> None:
     power = past_of(*(50.0 * on for on in running))
-    whole, after = thermal.start_cost(costly(), power, row(downtime))
+    whole, after = THERMAL.starts(costly(), power, row(downtime))
     found, state = [], row(downtime)
     for part in (power[:cut], power[cut:]):
         if len(part):
-            cost, state = thermal.start_cost(costly(), part, state)
-            found.append(cost)
-    assert torch.equal(torch.cat(found), whole)
+            starts, state = THERMAL.starts(costly(), part, state)
+            found.append(starts.cost)
+    assert torch.equal(torch.cat(found), whole.cost)
     assert torch.equal(state, after)
 
 
@@ -263,12 +291,12 @@ def test_start_costs_of_copies_and_units_are_those_of_each_alone() -> None:
     power = torch.tensor([[[0.0, 5.0], [5.0, 0.0]], [[5.0, 5.0], [0.0, 5.0]]]).double()
     downtime = torch.tensor([[3.0, 0.0], [1.0, NEVER_RAN]]).double()
     params = toy_thermal((9.0, 9.0), hot_start_cost=(1.0, 2.0), downtime_hot_start=(5.0, 1.0))
-    cost, after = thermal.start_cost(params, power, downtime)
+    found, after = THERMAL.starts(params, power, downtime)
     for copy in range(2):
-        alone, left = thermal.start_cost(params, power[copy], downtime[copy])
-        assert torch.equal(cost[copy], alone)
+        alone, left = THERMAL.starts(params, power[copy], downtime[copy])
+        assert torch.equal(found.cost[copy], alone.cost)
         assert torch.equal(after[copy], left)
-    assert cost.tolist() == [[[0.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]]]
+    assert found.cost.tolist() == [[[0.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]]]
     assert after.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
@@ -280,7 +308,7 @@ def test_selecting_units_keeps_blocks_parameters_and_series_together() -> None:
     fleet, profiles = toy_fleet(plants=plants, demands=((70.0, 3000.0), (5.0, 10.0)), varied=True)
     part, series = select(fleet, (1, 2, 4)), select_profiles(profiles, (1, 2, 4))
     assert part.ids == ("plant_1", "plant_2", "demand_1")
-    assert [(b.technology, b.start, b.stop) for b in part.blocks] == [
+    assert [(b.technology.name, b.start, b.stop) for b in part.blocks] == [
         ("thermal", 0, 2),
         ("demand", 2, 3),
     ]
@@ -297,10 +325,14 @@ def test_a_selection_without_ramp_limits_is_not_ramped() -> None:
 
 def test_members_are_all_units_or_an_index() -> None:
     fleet, _ = toy_fleet(demands=((70.0, 3000.0),))
-    assert members(select(fleet, (0, 1)), (0, 1)).units is None
+    everyone = members(select(fleet, (0, 1)), (0, 1))
+    assert everyone.units.whole
+    assert everyone.rows.whole
     some = members(fleet, (2,))
-    assert some.units is not None
-    assert some.units.tolist() == [2]
+    assert not some.units.whole
+    assert some.units.index.tolist() == [2]
+    assert some.units.ids == ("demand_0",)
+    assert (some.place, some.rows.index.tolist(), some.rows.whole) == (1, [0], True)
     assert some.block.params.price.tolist() == [3000.0]
     with pytest.raises(ValueError, match="one technology"):
         members(fleet, (1, 2))

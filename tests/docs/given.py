@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from assume_rl import Learning, PolicyUpdate, train
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.scenario.read import load_scenario
 

@@ -13,7 +13,7 @@ from code_blocks import PAGES, ROOT, Block, blocks, commands
 from given import GIVEN
 from shell import run_command
 
-from assume_rl.core.bidding import STRATEGIES
+from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.schema import StudyCase
@@ -38,7 +38,7 @@ WITH_CODE = [page for page in PAGES if blocks(page)]
 @pytest.fixture(autouse=True)
 def registries():
     """Pages may register things; the next page does not know them."""
-    with patch.dict(RULES), patch.dict(STRATEGIES), patch.dict(TRACKERS):
+    with patch.dict(RULES), patch.dict(BIDDERS), patch.dict(TRACKERS):
         yield
 
 

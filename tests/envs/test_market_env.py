@@ -11,6 +11,7 @@ from torch import Tensor
 
 from assume_rl.agents.world import World
 from assume_rl.envs import market_env
+from assume_rl.envs.decisions import learned
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.record import Recording
 from assume_rl.envs.support import unsupported
@@ -30,7 +31,7 @@ def scenario(name: str = "ten_learners", case: str = "tiny", **overrides: Any) -
 def bid(env: MarketEnv, state: State) -> list[Tensor]:
     """Actions that depend on what is seen."""
     return [
-        0.5 * obs[..., : team.strategy.act_size] - obs[..., -1:]
+        0.5 * obs[..., : learned(team).action.size] - obs[..., -1:]
         for obs, team in zip(env.observe(state), env.teams, strict=True)
     ]
 
@@ -252,7 +253,7 @@ def test_every_own_scenario_is_supported() -> None:
 def test_what_happened_names_auctions_prices_and_rewards() -> None:
     env = MarketEnv(scenario(), num_envs=4, seeds=(1,))
     state = env.reset(torch.arange(4))
-    assert env.opening(state).number == 0
+    assert [auction.number for auction in env.openings(state)] == [0]
     state, happened = env.step(state, bid(env, state))
     assert isinstance(happened, Happened)
     (cleared,), (earned,) = happened.cleared, happened.learners

@@ -5,7 +5,7 @@ import torch
 
 from assume_rl.core.clearing import Slots, pay_as_clear
 from assume_rl.core.orders import unit_major
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
 from assume_rl.episodes.order_log import ClearedAuction, Columns, OrderLog
 from assume_rl.testing import toy_market
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from trained_runs import SCENARIOS, tiny
 
 from assume_rl.agents.world import World
+from assume_rl.core.bidding.base import View
 from assume_rl.core.orders import Orders
-from assume_rl.core.types import View
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile import Compiled, compile_scenario

@@ -13,8 +13,8 @@ from torch import Tensor
 from trained_runs import table, tiny
 
 from assume_rl.core.clearing import RULES, MarketSpec, Need, Slots, pay_as_clear
+from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders
-from assume_rl.core.types import Clearing
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.engines import EngineName

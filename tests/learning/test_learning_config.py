@@ -6,8 +6,9 @@ import torch
 from toys import CPU, fleet, random_joint
 
 import assume_rl
+from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.config import LearningConfig, duration_seconds
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import exploration_at
 from assume_rl.learning.learner import Learner
 

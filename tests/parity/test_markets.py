@@ -1,6 +1,7 @@
 """Several markets, overlapping auctions and tight limits on both shells."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +142,22 @@ def test_operators_that_trade_in_other_markets_are_executed_at_other_times(tmp_p
     assert_same_episode(compiled)
 
 
-def test_learners_in_two_markets_are_not_supported(tmp_path: Path) -> None:
+def test_learners_in_markets_that_are_out_of_step_are_not_supported(tmp_path: Path) -> None:
     learning = "powerplant_energy_learning"
     bids = {"EOM": {"coal": learning}, "DAM": {"gas": learning}}
     compiled = toy_scenario(tmp_path, {"EOM": market(), "DAM": HALF_SOLD}, bids=bids)
-    assert unsupported(compiled) == "learning bidders take part in 2 markets (EOM, DAM)"
-    with pytest.raises(ConfigurationError, match=r"take part in 2 markets \(EOM, DAM\)"):
+    message = r"take part in 2 markets \(EOM, DAM\) that do not open and deliver at the same times"
+    assert re.search(message, unsupported(compiled) or "")
+    with pytest.raises(ConfigurationError, match=message):
         MarketEnv(compiled, num_envs=1, seeds=(1,))
+
+
+def test_units_that_learn_in_two_markets_give_the_same_on_both_shells(tmp_path: Path) -> None:
+    learning = "powerplant_energy_learning"
+    bids = {"EOM": {"coal": learning, "gas": learning}, "POOL": {"coal": learning}}
+    compiled = toy_scenario(tmp_path, {"EOM": market(), "POOL": market()}, bids=bids)
+    assert compiled.learners == ("coal@EOM", "gas", "coal@POOL")
+    assert_same_episode(compiled, fresh_policies(compiled))
 
 
 def test_rows_are_the_same_however_often_they_are_flushed(tmp_path: Path) -> None:

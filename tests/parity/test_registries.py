@@ -4,28 +4,33 @@ from pathlib import Path
 
 import pytest
 from policies import fresh_policies
-from toy_scenarios import PLANTS, market, toy_scenario
+from toy_scenarios import PLANTS, STORAGE, market, toy_scenario
 
-from assume_rl.core.bidding import STRATEGIES, create
+from assume_rl.core.bidding import BIDDERS, create
+from assume_rl.core.bidding.base import Context
 from assume_rl.core.clearing import RULES
 from assume_rl.testing import assert_same_episode
 
 TWO_HOURS = [{"duration": "1h", "count": 2, "first_delivery": "1h"}]
 
 
-def users(strategy: str) -> list[str]:
-    """Units of the toy scenario that may use a strategy."""
-    technologies = create(strategy, max_bid_price=100.0, params={}).technologies
-    plants = [plant[0] for plant in PLANTS if "thermal" in technologies]
-    return plants + ["load"] * ("demand" in technologies)
+CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
+UNITS = {"thermal": [plant[0] for plant in PLANTS], "demand": ["load"], "storage": [STORAGE]}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_gives_the_same_on_both_shells(tmp_path: Path, strategy: str) -> None:
-    units = users(strategy)
-    assert units, f"no toy unit for the technologies of '{strategy}'; add one to toy_scenarios"
-    own = dict.fromkeys(units, strategy)
-    compiled = toy_scenario(tmp_path, {"EOM": market()}, bids={"EOM": own})
+@pytest.mark.parametrize("products", [1, 2])
+@pytest.mark.parametrize("name", BIDDERS)
+def test_every_bidder_gives_the_same_on_both_shells(
+    tmp_path: Path, name: str, products: int
+) -> None:
+    technologies = create(name, CONTEXT, {}).technologies
+    units = [unit for technology in sorted(technologies) for unit in UNITS[technology]]
+    own = dict.fromkeys(units, name)
+    hours = [{"duration": "1h", "count": products, "first_delivery": "1h"}]
+    settings = market(opening_frequency=f"{products}h", products=hours)
+    compiled = toy_scenario(
+        tmp_path, {"EOM": settings}, bids={"EOM": own}, storage="storage" in technologies
+    )
     assert_same_episode(compiled, fresh_policies(compiled))
 
 

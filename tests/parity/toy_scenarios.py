@@ -45,6 +45,29 @@ PLANTS = [
     ("gas", "O2", "gas", "natural gas", 90, 30, 0.4, 40, np.nan, 2, 3, 20),
 ]
 NAIVE = "powerplant_energy_naive"
+STORAGE = "pump"
+STORAGES = {
+    "name": [STORAGE, "battery"],
+    "unit_operator": ["OS", "O1"],
+    "technology": ["PSPP", "battery"],
+    "capacity": [150, 60],
+    "max_power_charge": [40, 25],
+    "max_power_discharge": [50, 25],
+    "min_power_charge": [5, 0],
+    "min_power_discharge": [8, 0],
+    "min_soc": [0.1, 0.0],
+    "max_soc": [0.9, 1.0],
+    "initial_soc": [0.5, 0.2],
+    "efficiency_charge": [0.8, 0.95],
+    "efficiency_discharge": [0.9, 0.95],
+    "additional_cost_charge": [0.3, 0.1],
+    "additional_cost_discharge": [0.4, 0.2],
+    "ramp_up_discharge": [20, 1e9],
+    "ramp_down_discharge": [30, 1e9],
+    "ramp_up_charge": [-20, -1e9],
+    "ramp_down_charge": [-30, -1e9],
+    "cold_start_cost": [2, 0],
+}
 
 
 def market(**settings: Any) -> dict[str, Any]:
@@ -60,12 +83,16 @@ def toy_scenario(
     bids: Mapping[str, Mapping[str, str]] | None = None,
     plants: Sequence[tuple[Any, ...]] = PLANTS,
     load: float | None = None,
+    storage: bool = False,
+    params: Mapping[str, Any] | None = None,
 ) -> Compiled:
     """A compiled scenario of `hours` + 1 steps.
 
     :param bids: strategies that are not naive, by market and unit; an empty one: it does not bid
     :param plants: values of `COLUMNS`
     :param load: MW in every hour; None: a curve
+    :param storage: whether there are storages; they follow the rule unless `bids` says otherwise
+    :param params: `bidding_strategy_params`
     """
     bids = bids or {}
     index = pd.date_range("2019-01-01", periods=hours + 1, freq="h")
@@ -75,6 +102,7 @@ def toy_scenario(
         "time_step": "1h",
         "seed": 1,
         "markets_config": {name: dict(settings) for name, settings in markets.items()},
+        "bidding_strategy_params": dict(params or {}),
     }
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"base": config}, sort_keys=False))
@@ -93,6 +121,13 @@ def toy_scenario(
         own = bids.get(name, {})
         fleet[f"bidding_{name}"] = [own.get(unit, NAIVE) for unit in fleet["name"]]
         demand[f"bidding_{name}"] = own.get("load", "demand_energy_naive")
+    if storage:
+        stores = pd.DataFrame(STORAGES)
+        for name in markets:
+            own = bids.get(name, {})
+            rule = "storage_energy_heuristic_flexable"
+            stores[f"bidding_{name}"] = [own.get(unit, rule) for unit in stores["name"]]
+        stores.to_csv(folder / "storage_units.csv", index=False)
     fleet.to_csv(folder / "powerplant_units.csv", index=False)
     demand.to_csv(folder / "demand_units.csv", index=False)
     prices = "fuel,uranium,hard coal,natural gas,co2\nprice,3,12,25,20\n"

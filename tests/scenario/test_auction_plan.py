@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assume_rl.core.types import Auction
+from assume_rl.core.time import Auction
 from assume_rl.scenario.plan import auction_plan, steps_of
 from assume_rl.scenario.schema import StudyCase
 

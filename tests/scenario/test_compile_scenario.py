@@ -26,7 +26,7 @@ def close(found: torch.Tensor, wanted: Any) -> None:
 def test_fleet_is_plants_then_demands(folder: Any) -> None:
     fleet = compiled(folder).fleet
     assert fleet.ids == ("coal", "gas", "sun", "town")
-    assert [(b.technology, b.start, b.stop) for b in fleet.blocks] == [
+    assert [(b.technology.name, b.start, b.stop) for b in fleet.blocks] == [
         ("thermal", 0, 3),
         ("demand", 3, 4),
     ]
@@ -98,7 +98,7 @@ def test_renewables_are_recognised_as_in_the_format(
     assert load == (75 if found else 100)
 
 
-def test_operators_group_units_by_strategy(folder: Any) -> None:
+def test_operators_group_units_by_bidder(folder: Any) -> None:
     found = compiled(folder)
     assert [(o.name, o.units) for o in found.operators] == [
         ("North", (0,)),
@@ -106,7 +106,7 @@ def test_operators_group_units_by_strategy(folder: Any) -> None:
         ("Grid", (3,)),
     ]
     south = found.operators[1].participants["EOM"]
-    assert [(p.strategy.name, p.units) for p in south] == [
+    assert [(p.bidder.name, p.units) for p in south] == [
         ("powerplant_energy_learning", (1,)),
         ("powerplant_energy_naive", (2,)),
     ]
@@ -123,8 +123,8 @@ def test_unit_of_no_market_is_in_the_fleet_but_does_not_bid(folder: Any) -> None
 def test_strategy_parameters_reach_the_strategies(folder: Any) -> None:
     overrides = {"bidding_strategy_params.foresight": 6, "learning_config.max_bid_price": 80}
     found = compiled(folder, overrides=overrides)
-    strategy = found.operators[1].participants["EOM"][0].strategy
-    assert strategy.foresight == 6
+    bidder = found.operators[1].participants["EOM"][0].bidder
+    assert bidder.foresight == 6
     assert found.lookback == 7
 
 

@@ -76,7 +76,7 @@ def test_overrides_are_typed_and_may_open_a_section(folder: Any) -> None:
         },
     )
     assert scenario.learning.gamma == 0.1
-    assert scenario.config.bidding_strategy_params.foresight == 6
+    assert scenario.config.bidding_strategy_params["foresight"] == 6
     assert scenario.config.markets_config["EOM"].products[0].count == 2
     assert len(scenario.index) == 13
 

@@ -27,7 +27,11 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
     ),
     "unread strategy parameter": (
         CONFIG, "seed: 7", "bidding_strategy_params: {eom_foresight: 6h}",
-        "eom_foresight: no supported strategy reads", False,
+        "eom_foresight: no strategy in use reads", False,
+    ),
+    "parameter of a strategy that is not supported": (
+        CONFIG, "seed: 7", "bidding_strategy_params: {crm_foresight: 4h}",
+        "crm_foresight: no supported strategy reads", False,
     ),
     "unknown column": (
         PLANTS, "efficiency", "eficiency", "column 'eficiency': unknown column, nothing reads it; "

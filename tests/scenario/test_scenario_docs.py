@@ -7,12 +7,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from assume_rl.core.bidding import BIDDERS
 from assume_rl.learning.config import LearningConfig
-from assume_rl.scenario.schema import Market, Product, StrategyParams, StudyCase
+from assume_rl.scenario.schema import Market, Product, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
-MODELS = (StudyCase, Market, Product, StrategyParams, LearningConfig)
+MODELS = (StudyCase, Market, Product, LearningConfig)
+MODELS += tuple(dict.fromkeys(entry.Params for entry in BIDDERS.values()))
 MODELS += tuple(table.row for table in UNIT_TABLES.values())
 
 

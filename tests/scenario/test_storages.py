@@ -9,7 +9,7 @@ import pytest
 from assume_rl.errors import ScenarioError
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.tables.base import Series
+from assume_rl.scenario.tables.base import Basis, Series
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.storages import STORAGES, Storage
 
@@ -114,7 +114,9 @@ def test_parameters(tmp_path: Path) -> None:
         "hot_start_cost": 2,
         "downtime_hot_start": 3,
     }
-    params: Any = STORAGES.to_params([read(tmp_path, **more)], 900)
+    params: Any = STORAGES.to_params(
+        [read(tmp_path, **more)], Basis(step_hours=0.25, max_bid_price=80.0)
+    )
     found = {k: v if isinstance(v, float) else v.tolist() for k, v in vars(params).items()}
     assert found == {
         "capacity": [60], "max_power_charge": [-25], "min_power_charge": [0],
@@ -125,7 +127,8 @@ def test_parameters(tmp_path: Path) -> None:
         "ramp_up_charge": [-4], "ramp_down_charge": [-INF],
         "ramp_up_discharge": [5], "ramp_down_discharge": [INF],
         "hot_start_cost": [40], "warm_start_cost": [0], "cold_start_cost": [0],
-        "downtime_hot_start": [12], "downtime_warm_start": [192], "step_hours": 0.25,
+        "downtime_hot_start": [12], "downtime_warm_start": [192],
+        "step_hours": 0.25, "cost_limit": 80.0,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from assume_rl.core.types import ThermalParams
+from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.run import run
@@ -150,7 +150,7 @@ def test_it_is_compiled_and_forecasts_see_it(windy: Any) -> None:
     windy.write("availability_df.csv", text.replace("sun", "big"))
     compiled = compile_scenario(load_scenario(windy.path))
     block = compiled.fleet.blocks[-1]
-    assert (block.technology, block.start, block.stop) == ("thermal", 4, 6)
+    assert (block.technology.name, block.start, block.stop) == ("thermal", 4, 6)
     assert block.params.max_power.tolist() == [30, 10]
     assert compiled.profiles.capacity[0, 4:].tolist() == [15, 10]
     assert compiled.profiles.marginal_cost[0, 4:].tolist() == [1.5, 1.5]

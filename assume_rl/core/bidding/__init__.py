@@ -1,27 +1,51 @@
-"""Bidding strategies: one file per family, one registry line each."""
+"""Bidders: one file per family, one registry line each."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from assume_rl.core.bidding import learned
-from assume_rl.core.bidding.cost_based import Naive
-from assume_rl.core.bidding.protocol import Feature, Layout, Strategy
+from pydantic import ValidationError
+
+from assume_rl.core.bidding import learned, storage
+from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
+from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
 
-# Takes max_bid_price (EUR/MWh) and the study case's bidding_strategy_params.
-Factory = Callable[[float, Mapping[str, Any]], Strategy]
+P = TypeVar("P", bound=Params)
 
 
-def _naive(name: str, max_bid_price: float, params: Mapping[str, Any]) -> Strategy:
-    return Naive(name)
+@dataclass(frozen=True)
+class Entry(Generic[P]):
+    """How a bidder is made, and which parameters it takes."""
+
+    make: Callable[[Context, P], AnyBidder]
+    Params: type[P]
+
+    def create(self, context: Context, given: Mapping[str, Any]) -> AnyBidder:
+        """Return the bidder.
+
+        :param given: `bidding_strategy_params` of a study case; keys of other bidders are ignored
+        :raises ConfigurationError: a parameter is not one that it can honour
+        """
+        own = {key: value for key, value in given.items() if key in self.Params.model_fields}
+        try:
+            return self.make(context, self.Params.model_validate(own))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise ConfigurationError(
+                f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
+            ) from None
 
 
-STRATEGIES: dict[str, Factory] = {
-    "demand_energy_naive": partial(_naive, "demand_energy_naive"),
-    "powerplant_energy_learning": learned.two_bids,
-    "powerplant_energy_learning_single_bid": learned.single_bid,
-    "powerplant_energy_naive": partial(_naive, "powerplant_energy_naive"),
+BIDDERS: dict[str, Entry[Any]] = {
+    "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
+    "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
+    "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
+    "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
+    "storage_energy_heuristic_flexable": Entry(storage.flexible, storage.FlexibleParams),
+    "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
 }
 
 # Deprecated names of the established format.
@@ -70,8 +94,6 @@ PLANNED: frozenset[str] = frozenset(
         "renewable_energy_learning_single_bid",
         "storage_capacity_heuristic_balancing_neg",
         "storage_capacity_heuristic_balancing_pos",
-        "storage_energy_heuristic_flexable",
-        "storage_energy_learning",
         "storage_energy_optimization_dmas",
         "units_operator_direct",
         "units_operator_energy_heuristic_cournot",
@@ -79,21 +101,28 @@ PLANNED: frozenset[str] = frozenset(
 )
 
 
-def create(name: str, *, max_bid_price: float, params: Mapping[str, Any]) -> Strategy:
-    """The strategy called `name`, which may be an alias.
+def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
+    """Return the bidder called `name`, which may be an alias.
 
-    :param max_bid_price: EUR/MWh, what learned prices are scaled by
-    :param params: `bidding_strategy_params` of the study case; keys of other strategies are ignored
+    :param context: what the study case and the market give it
+    :param given: `bidding_strategy_params` of the study case; keys of other bidders are ignored
     :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour
     """
     key = ALIASES.get(name, name)
-    if key in STRATEGIES:
-        return STRATEGIES[key](max_bid_price, params)
+    if key in BIDDERS:
+        return BIDDERS[key].create(context, given)
     if key in PLANNED:
-        raise ConfigurationError(f"bidding strategy '{name}' is not supported yet")
-    raise ConfigurationError(
-        f"unknown bidding strategy '{name}'; {nearest(name, [*STRATEGIES, *ALIASES])}"
-    )
+        raise ConfigurationError(f"not supported yet: the strategy '{name}'")
+    raise ConfigurationError(f"unknown strategy '{name}'; {nearest(name, [*BIDDERS, *ALIASES])}")
 
 
-__all__ = ["ALIASES", "PLANNED", "STRATEGIES", "Feature", "Layout", "Strategy", "create"]
+def parameters() -> dict[str, tuple[str, ...]]:
+    """Return which bidders take each parameter, by parameter."""
+    found: dict[str, list[str]] = {}
+    for name, entry in BIDDERS.items():
+        for key in entry.Params.model_fields:
+            found.setdefault(key, []).append(name)
+    return {key: tuple(names) for key, names in found.items()}
+
+
+__all__ = ["ALIASES", "BIDDERS", "PLANNED", "Entry", "create", "parameters"]

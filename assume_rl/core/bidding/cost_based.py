@@ -1,4 +1,4 @@
-"""Bids at marginal cost: the naive strategy of plants and inelastic demand."""
+"""Bids at marginal cost: the naive bidder of plants and inelastic demand."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Layout
+from assume_rl.core.bidding.base import Context, Need, NoParams, View
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.rewards import margin
-from assume_rl.core.types import ZERO_VOLUME, Outcome, Reward, ThermalParams, View
 from assume_rl.core.units import thermal
-
-NOTHING = Layout(())
+from assume_rl.core.units.base import ENERGY, ZERO_VOLUME
+from assume_rl.core.units.demand import DemandView
+from assume_rl.core.units.thermal import ThermalView
 
 
 @dataclass(frozen=True)
@@ -24,42 +23,37 @@ class Naive:
 
     name: str
     technologies: frozenset[str] = frozenset({"thermal", "demand"})
-    layout: Layout = NOTHING
-    act_size: int = 0
+    product_types: frozenset[str] = frozenset({ENERGY})
+    needs: frozenset[Need] = frozenset()
     foresight: int = 0
     slots: int = 1
-    needs_operating_time: bool = False
-    needs_downtime: bool = False
 
-    def observe(self, view: View) -> Float[Tensor, "... unit obs"]:
-        """Nothing."""
-        return view.previous_power.new_zeros((*view.previous_power.shape, 0))
-
-    def explore_around(
-        self, observation: Float[Tensor, "... unit obs"]
-    ) -> Float[Tensor, "... unit act"]:
-        """Nothing: there is no action."""
-        return observation
-
-    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Orders:
-        """One order per unit and product."""
-        return unit_major(view.marginal_cost, reachable(view), view.max_power.shape[-1])
-
-    def reward(self, outcome: Outcome) -> Reward:
-        """The margin, EUR; nothing is regretted."""
-        profit = margin(outcome)
-        return Reward(reward=profit, profit=profit, regret=torch.zeros_like(profit))
+    def orders(self, view: View[ThermalView | DemandView]) -> Orders:
+        """Return one order per unit and product."""
+        own = view.own
+        volume = reachable(view, own) if isinstance(own, ThermalView) else view.limits.buy.most
+        return unit_major(view.marginal_cost, volume, volume.shape[-1])
 
 
-def reachable(view: View) -> Float[Tensor, "... product unit"]:
-    """Most power that can be offered in each product if all earlier offers are accepted, MW."""
-    params = view.params
-    if not isinstance(params, ThermalParams) or not params.ramped:
-        return view.max_power
-    previous, run = view.previous_power, view.operating_time
+def reachable(
+    view: View[ThermalView | DemandView], own: ThermalView
+) -> Float[Tensor, "... product unit"]:
+    """Return the most power that can be offered in each product if all earlier offers are accepted.
+
+    MW. Without ramp limits earlier products do not matter.
+    """
+    params, most = own.params, view.limits.sell.most
+    if not params.ramped:
+        return most
+    previous, run = view.previous_power, own.operating_time()
     volumes = []
-    for most, sold in zip(view.max_power.unbind(-2), view.sold.unbind(-2), strict=True):
-        volumes.append(thermal.ramp(params, run, previous, most, sold))
+    for wanted, sold in zip(most.unbind(-2), view.sold.unbind(-2), strict=True):
+        volumes.append(thermal.ramp(params, run, previous, wanted, sold))
         previous = volumes[-1] + sold
         run = torch.where(previous > ZERO_VOLUME, run.clamp(min=0) + 1, run.clamp(max=0) - 1)
     return torch.stack(volumes, dim=-2)
+
+
+def naive(name: str, context: Context, params: NoParams) -> Naive:
+    """Return the naive bidder under one of its names."""
+    return Naive(name)

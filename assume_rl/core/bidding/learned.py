@@ -1,161 +1,235 @@
-"""Bids of plants whose prices are actions of a learned policy.
+"""Bids of plants whose prices are decisions of a policy, and what all learned bidders share.
 
-Semantics: docs/scenario-format.md, "Learning". Only the first product of an auction is served.
+Semantics: docs/scenario-format.md, "Learning".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
-from assume_rl.core.bidding.protocol import Feature, Layout
+from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, Params, View
+from assume_rl.core.money import Outcome, Reward, plant_reward
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.rewards import plant_reward
-from assume_rl.core.types import Outcome, Reward, View
+from assume_rl.core.units.base import ENERGY, Range
+from assume_rl.core.units.thermal import ThermalParams, ThermalView
 from assume_rl.errors import ConfigurationError
 
-Slots = tuple[Float[Tensor, "... unit slot"], Float[Tensor, "... unit slot"]]
+Slots = tuple[Float[Tensor, "... unit product slot"], Float[Tensor, "... unit product slot"]]
 
 
-def inflexible_and_flexible(view: View, price: Float[Tensor, "... unit slot"]) -> Slots:
-    """Minimum power at the lower of two prices, the rest at the higher; prices and volumes."""
-    least, most = view.min_power[..., 0, :], view.max_power[..., 0, :]
-    return price.sort(dim=-1).values, torch.stack([least, most - least], dim=-1)
+class LearnedParams(Params):
+    """Parameters of a learned bidder."""
+
+    foresight: int | None = Field(None, gt=0)
+    """Steps of forecast and price history in an observation; by default the bidder's own."""
+    act_dim: int | None = Field(None, gt=0)
+    """Numbers that a policy decides per product; it must be what the bidder has."""
+    unique_obs_dim: int | None = Field(None, ge=0)
+    """Observation entries private to a unit; it must be what the bidder has."""
+    learned_products: Literal["all", "first"] = "all"
+    """Which products of an auction the policy decides for; `first` as in ASSUME."""
+
+    def checked(self, name: str, act_size: int, unique_size: int) -> None:
+        """Refuse sizes that the bidder does not have.
+
+        :raises ConfigurationError: with the parameter
+        """
+        fixed = {"act_dim": act_size, "unique_obs_dim": unique_size}
+        for key, value in fixed.items():
+            if getattr(self, key) not in (None, value):
+                raise ConfigurationError(f"{key} is {getattr(self, key)!r}, but {name} has {value}")
+
+    def products_of(self, context: Context) -> int:
+        """Return the number of products that a policy decides for."""
+        return context.products if self.learned_products == "all" else 1
 
 
-def all_at_once(view: View, price: Float[Tensor, "... unit slot"]) -> Slots:
-    """All available power at one price; prices and volumes."""
-    return price, view.max_power[..., 0, :, None]
+class PlantParams(LearnedParams):
+    """Parameters of a learned plant."""
+
+    start_costs: bool = False
+    """Whether rewards charge starts by their real downtime; else half a hot start per switch."""
 
 
 @dataclass(frozen=True)
 class PlantLearning:
     """A plant that learns at which prices to offer; action 1 is `max_bid_price`, -1 its negative.
 
-    :param orders: what it offers at the prices it chose, one order per price.
-    :param act_size: number of prices, and of orders.
+    :param divide: what it offers at the prices it chose, one order per price.
+    :param prices: number of prices, and of orders, per product.
+    :param products: products of an auction that it decides for, from the first one on.
     :param foresight: steps of forecast and price history it observes.
     :param max_bid_price: EUR/MWh.
-    :param needs_downtime: whether rewards charge each start by its downtime.
+    :param start_costs: whether the reward charges each start by its downtime.
     """
 
     name: str
-    orders: Callable[[View, Float[Tensor, "... unit slot"]], Slots]
-    act_size: int
+    divide: Callable[[Range, Float[Tensor, "... unit product slot"]], Slots]
+    prices: int
+    products: int
     foresight: int
     max_bid_price: float
+    start_costs: bool = False
     technologies: frozenset[str] = frozenset({"thermal"})
-    needs_operating_time: bool = False
-    needs_downtime: bool = False
+    product_types: frozenset[str] = frozenset({ENERGY})
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return the downtime where the reward charges starts by it."""
+        return frozenset({"downtime"}) if self.start_costs else frozenset()
 
     @property
     def slots(self) -> int:
-        """One order per price."""
-        return self.act_size
+        """Return one order per price."""
+        return self.prices
 
     @property
-    def layout(self) -> Layout:
-        """Forecasts, own price history, then what only the unit itself knows."""
-        return _layout(self.foresight)
+    def action(self) -> Box:
+        """Return the prices of all products, product by product."""
+        return Box(self.products * self.prices)
 
-    def observe(self, view: View) -> Float[Tensor, "... unit obs"]:
-        """Observation in the order of the layout, float64."""
+    @cached_property
+    def layout(self) -> Layout:
+        """Return forecasts, own price history, then what only the unit itself knows."""
+        return Layout(
+            (
+                *market_features(self.foresight),
+                Feature("previous_power", 1, "divided by max_power", unique=True),
+                Feature("marginal_cost", 1, "divided by max_bid_price", unique=True),
+            )
+        )
+
+    def observe(self, view: View[ThermalView]) -> Float[Tensor, "... unit obs"]:
+        """Return the observation in the order of the layout, float64."""
         own = torch.stack(
             [
-                view.previous_power / view.params.max_power,
+                view.previous_power / view.own.params.max_power,
                 view.marginal_cost[..., 0, :] / self.max_bid_price,
             ],
             dim=-1,
         )
-        history = view.price_history / self.max_bid_price
-        return torch.cat([view.residual_load, view.price_forecast, history, own], dim=-1)
+        return torch.cat([*observe_market(view, self.foresight, self.max_bid_price), own], dim=-1)
 
     def explore_around(
         self, observation: Float[Tensor, "... unit obs"]
     ) -> Float[Tensor, "... unit act"]:
-        """The own marginal cost, for every price."""
+        """Return the own marginal cost, for every price."""
         cost = observation[..., self.layout.where("marginal_cost")]
-        return cost.expand(*cost.shape[:-1], self.act_size)
+        return cost.expand(*cost.shape[:-1], self.action.size)
 
-    def bids(self, view: View, action: Float[Tensor, "... unit act"]) -> Orders:
-        """Orders for the first product; the slots of the others stay empty.
+    def orders(self, view: View[ThermalView], action: Float[Tensor, "... unit act"]) -> Orders:
+        """Return orders for the products that it decides for; the slots of the others stay empty.
 
-        Prices are worked out in the dtype of the policy, like those of the established framework.
+        Prices are computed in the dtype of the policy, like those of the established framework.
         """
-        price, volume = self.orders(view, (action * self.max_bid_price).to(torch.float64))
-        later = view.max_power.shape[-2] - 1
-        return unit_major(
-            _first_product(price, later), _first_product(volume, later), price.shape[-2]
+        chosen = (action * self.max_bid_price).to(torch.float64)
+        price, volume = self.divide(
+            view.limits.sell, chosen.view(*chosen.shape[:-1], self.products, self.prices)
         )
+        return by_product(price, volume, view)
 
-    def reward(self, outcome: Outcome) -> Reward:
-        """See `rewards.plant_reward`."""
-        return plant_reward(outcome, self.max_bid_price, start_costs=self.needs_downtime)
+    def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
+        """Return what `money.plant_reward` does."""
+        earned = plant_reward(outcome, self.max_bid_price, start_costs=self.start_costs)
+        return earned.over_products()
 
 
-def two_bids(max_bid_price: float, params: Mapping[str, Any]) -> PlantLearning:
-    """Two prices: one for minimum power, one for the rest."""
-    return _create(
-        "powerplant_energy_learning", inflexible_and_flexible, 2, 12, max_bid_price, params
+def inflexible_and_flexible(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:
+    """Return minimum power at the lower of two prices, the rest at the higher one."""
+    products = price.shape[-2]
+    least, most = _decided(sell.least, products), _decided(sell.most, products)
+    return price.sort(dim=-1).values, torch.stack([least, most - least], dim=-1)
+
+
+def all_at_once(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:
+    """Return all available power at one price."""
+    return price, _decided(sell.most, price.shape[-2]).unsqueeze(-1)
+
+
+def _decided(
+    limit: Float[Tensor, "... product unit"], products: int
+) -> Float[Tensor, "... unit decided"]:
+    return limit[..., :products, :].transpose(-1, -2)
+
+
+def by_product(
+    price: Float[Tensor, "... unit decided slot"],
+    volume: Float[Tensor, "... unit decided slot"],
+    view: View[Any],
+) -> Orders:
+    """Return orders of some products, the first ones of an auction, and empty slots in the others.
+
+    :param price: EUR/MWh
+    :param volume: MW
+    """
+    units, decided, slots = price.shape[-3:]
+    later = view.sold.shape[-2] - decided
+    tables = []
+    for values in (price, volume):
+        # One product needs no reordering: (unit, 1, slot) and (1, unit, slot) lie alike.
+        ordered = values.transpose(-3, -2) if decided > 1 else values
+        rows = ordered.reshape(*values.shape[:-3], decided, units * slots)
+        tables.append(torch.nn.functional.pad(rows, (0, 0, 0, later)) if later else rows)
+    return unit_major(tables[0], tables[1], units)
+
+
+def market_features(foresight: int) -> tuple[Feature, ...]:
+    """Return the features of an observation that come from the market."""
+    over_calendar = "min-max over the calendar"
+    return (
+        Feature("residual_load", foresight, over_calendar),
+        Feature("price_forecast", foresight, over_calendar),
+        Feature("price_history", foresight, "divided by max_bid_price"),
     )
 
 
-def single_bid(max_bid_price: float, params: Mapping[str, Any]) -> PlantLearning:
-    """One price for all available power."""
+def observe_market(
+    view: View[Any], foresight: int, max_bid_price: float
+) -> tuple[Float[Tensor, "... unit window"], ...]:
+    """Return the entries of `market_features`, in their order.
+
+    :param foresight: steps
+    :param max_bid_price: EUR/MWh, what prices are divided by
+    """
+    history = view.price_history / max_bid_price
+    ahead = (view.outlook.residual_load(foresight), view.outlook.price(foresight))
+    batch = history.shape[:-2]
+    return (*(w.expand(*batch, *w.shape[-2:]) for w in ahead), history)
+
+
+def two_bids(context: Context, params: PlantParams) -> PlantLearning:
+    """Return the plant with two prices: one for minimum power, one for the rest."""
+    return _create("powerplant_energy_learning", inflexible_and_flexible, 2, 12, context, params)
+
+
+def single_bid(context: Context, params: PlantParams) -> PlantLearning:
+    """Return the plant with one price for all available power."""
     name = "powerplant_energy_learning_single_bid"
-    return _create(name, all_at_once, 1, 24, max_bid_price, params)
+    return _create(name, all_at_once, 1, 24, context, params)
 
 
 def _create(
     name: str,
-    orders: Callable[[View, Float[Tensor, "... unit slot"]], Slots],
-    act_size: int,
+    divide: Callable[[Range, Float[Tensor, "... unit product slot"]], Slots],
+    prices: int,
     foresight: int,
-    max_bid_price: float,
-    params: Mapping[str, Any],
+    context: Context,
+    params: PlantParams,
 ) -> PlantLearning:
-    steps = params.get("foresight", foresight)
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise ConfigurationError(
-            f"bidding_strategy_params.foresight must be a positive number of steps, got {steps!r}"
-        )
-    fixed = {"act_dim": act_size, "unique_obs_dim": _layout(steps).unique_size}
-    for key, value in fixed.items():
-        if params.get(key, value) != value:
-            raise ConfigurationError(
-                f"bidding_strategy_params.{key} is {params[key]!r}, but {name} has {value}"
-            )
-    charged = params.get("start_costs", False)
-    if not isinstance(charged, bool):
-        raise ConfigurationError(
-            f"bidding_strategy_params.start_costs must be true or false, got {charged!r}"
-        )
-    return PlantLearning(name, orders, act_size, steps, max_bid_price, needs_downtime=charged)
-
-
-@lru_cache(maxsize=64)
-def _layout(foresight: int) -> Layout:
-    over_calendar = "min-max over the calendar"
-    return Layout(
-        (
-            Feature("residual_load", foresight, over_calendar),
-            Feature("price_forecast", foresight, over_calendar),
-            Feature("price_history", foresight, "divided by max_bid_price"),
-            Feature("previous_power", 1, "divided by max_power", unique=True),
-            Feature("marginal_cost", 1, "divided by max_bid_price", unique=True),
-        )
+    bidder = PlantLearning(
+        name=name,
+        divide=divide,
+        prices=prices,
+        products=params.products_of(context),
+        foresight=params.foresight or foresight,
+        max_bid_price=context.max_bid_price,
+        start_costs=params.start_costs,
     )
-
-
-def _first_product(
-    values: Float[Tensor, "... unit slot"], later: int
-) -> Float[Tensor, "... product all"]:
-    """The values as slots of the first product, 0 in `later` more."""
-    first = values.flatten(-2)[..., None, :]
-    if later == 0:
-        return first
-    return torch.nn.functional.pad(first, (0, 0, 0, later))
+    params.checked(name, prices, bidder.layout.unique_size)
+    return bidder

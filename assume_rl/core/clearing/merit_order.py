@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from assume_rl.core.clearing.rule import MarketSpec, Need, NoParams, Slots
+from assume_rl.core.clearing.rule import Clearing, MarketSpec, Need, NoParams, Slots
 from assume_rl.core.orders import Orders
-from assume_rl.core.types import ZERO_VOLUME, Clearing
+from assume_rl.core.units.base import ZERO_VOLUME
 
 
 @dataclass(frozen=True)

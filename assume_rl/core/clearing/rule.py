@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
-from assume_rl.core.types import Clearing
 
 Need = Literal["node", "blocks"]
 """What a rule may read of an order besides price and volume: its node, its block terms."""
@@ -25,6 +24,21 @@ class Slots:
     """What is known of the slots of a market's order book before any order arrives."""
 
     node: Int[Tensor, " slot"]  # index of the node at which the slot's unit is connected
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What a clearing rule decides; a rule without zones has one."""
+
+    accepted: Float[Tensor, "... product slot"]  # MW, sign of the order
+    paid: Float[Tensor, "... product slot"]  # EUR/MWh, also stated for rejected orders
+    price: Float[Tensor, "... product zone"]  # published price, 0 if nothing trades
+    supply_volume: Float[Tensor, "... product zone"]  # MW
+    demand_volume: Float[Tensor, "... product zone"]  # MW, positive
+    min_price: Float[Tensor, "... product zone"]  # that accepted supply is paid
+    max_price: Float[Tensor, "... product zone"]
+    zone: Int[Tensor, " slot"]  # in which each slot lies
+    flows: Float[Tensor, "... product line"] | None = None  # MW; None: the rule has no grid
 
 
 P = TypeVar("P", bound=BaseModel)

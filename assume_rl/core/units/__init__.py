@@ -3,9 +3,15 @@
 `thermal` serves every power plant, renewables included.
 """
 
-from assume_rl.core.units import demand, thermal
-from assume_rl.core.units.protocol import Technology
+from typing import Any
 
-TECHNOLOGIES: dict[str, Technology] = {"demand": demand, "thermal": thermal}
+from assume_rl.core.units.base import Technology
+from assume_rl.core.units.demand import Demand
+from assume_rl.core.units.storage import Storage
+from assume_rl.core.units.thermal import Thermal
+
+TECHNOLOGIES: dict[str, Technology[Any, Any, Any]] = {
+    technology.name: technology for technology in (Demand(), Storage(), Thermal())
+}
 
 __all__ = ["TECHNOLOGIES", "Technology"]

@@ -1,55 +1,88 @@
-"""Inelastic demand: offers what it has not bought yet; nothing constrains its execution."""
+"""Inelastic demand: buys what it has not bought yet; nothing constrains its execution."""
 
-import torch
+from dataclasses import dataclass
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import DemandParams, Starts, Step
+from assume_rl.core.time import Step
+from assume_rl.core.units.base import (
+    ENERGY,
+    Limits,
+    NoState,
+    PerProduct,
+    PerStep,
+    PerUnit,
+    Range,
+    Side,
+    Sold,
+    Starts,
+    Window,
+    WithoutState,
+    no_range,
+    no_starts,
+    rows_of,
+)
 
 
-def select(params: DemandParams, units: Int[Tensor, " chosen"]) -> DemandParams:
-    """Parameters of some of the units."""
-    return DemandParams(price=params.price[units])
+@dataclass(frozen=True)
+class DemandParams:
+    """Inelastic demand."""
+
+    price: Float[Tensor, " unit"]  # willingness to pay, EUR/MWh
 
 
-def has_history(params: DemandParams) -> bool:
-    """No: a demand can be switched at any time."""
-    return False
+@dataclass(frozen=True)
+class DemandView:
+    """What the bidders of demand see of it."""
+
+    params: DemandParams
 
 
-def band(
-    params: DemandParams,
-    capacity: Float[Tensor, "... product unit"],
-    sold: Float[Tensor, "... product unit"],
-) -> tuple[Float[Tensor, "... product unit"], Float[Tensor, "... product unit"]]:
-    """All that is not bought yet, MW (< 0), as both least and most."""
-    left = capacity - sold
-    return left, left
+@dataclass(frozen=True)
+class Demand(WithoutState):
+    """The technology `demand`."""
 
+    name: str = "demand"
+    sides: frozenset[Side] = frozenset({"buys"})
 
-def operating_time(
-    params: DemandParams, past: Float[Tensor, "... window unit"], step: Step
-) -> Float[Tensor, "... unit"]:
-    """Zero: it has no meaning for a demand."""
-    return torch.zeros_like(past[..., -1, :])
+    def select(self, params: DemandParams, units: Int[Tensor, " chosen"]) -> DemandParams:
+        """Return the parameters of some of the units."""
+        return rows_of(params, units)
 
+    def lookback(self, params: DemandParams, timed: bool) -> int:
+        """Return 0: a demand can be switched at any time."""
+        return 0
 
-def execute(
-    params: DemandParams,
-    capacity: Float[Tensor, "... step unit"],
-    energy: Float[Tensor, "... window unit"],
-    step: Step,
-) -> Float[Tensor, "... step unit"]:
-    """What was bought is consumed."""
-    return energy[..., energy.shape[-2] - capacity.shape[-2] :, :]
+    def limits(
+        self, params: DemandParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
+    ) -> Limits:
+        """Return all that is not bought yet, as both least and most."""
+        left = capacity - sold[ENERGY]
+        return Limits(sell=no_range(left), buy=Range(left, left))
 
+    def execute(
+        self,
+        params: DemandParams,
+        state: NoState,
+        capacity: PerStep,
+        energy: Window,
+        first: int,
+        since: Step,
+    ) -> tuple[PerStep, NoState]:
+        """Return what was bought: all of it is consumed."""
+        return energy[..., first : first + capacity.shape[-2], :], state
 
-def starts(
-    params: DemandParams,
-    power: Float[Tensor, "... step unit"],
-    downtime: Float[Tensor, "... unit"],
-) -> tuple[Starts, Float[Tensor, "... unit"]]:
-    """Return no starts: a demand has none."""
-    none = torch.zeros_like(power)
-    never = torch.zeros_like(power, dtype=torch.bool)
-    return Starts(never, never.long(), none, none), downtime
+    def running_cost(self, params: DemandParams, series: PerStep, power: PerStep) -> PerStep:
+        """Return 0."""
+        return power.new_zeros(()).expand(power.shape)
+
+    def starts(
+        self, params: DemandParams, power: PerStep, downtime: PerUnit
+    ) -> tuple[Starts, PerUnit]:
+        """Return no starts: a demand has none."""
+        return no_starts(power), downtime
+
+    def view(self, params: DemandParams, state: NoState, past: Window, since: Step) -> DemandView:
+        """Return the parameters."""
+        return DemandView(params)

@@ -1,24 +1,91 @@
-"""Choosing units out of a fleet."""
+"""Fleets: all units of a scenario or some of them, with their series; choosing units of one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import Block, Fleet, Members, Profiles
-from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.core.forecasts import Forecasts
+from assume_rl.core.units.base import AnyBlock, Block, S, rows_of
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Units, ordered so that each technology is one block."""
+
+    ids: tuple[str, ...]
+    blocks: tuple[AnyBlock, ...]
+    owner: Int[Tensor, " unit"]
+    node: Int[Tensor, " unit"]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Exogenous series of a fleet over the whole calendar; shared by every copy of a market."""
+
+    capacity: Float[Tensor, "step unit"]  # MW: available power of a plant, -|demand| of a demand
+    marginal_cost: Float[Tensor, "step unit"]  # EUR/MWh (a demand's willingness to pay)
+    forecasts: dict[str, Forecasts]  # by market
+
+
+@dataclass(frozen=True)
+class UnitSet:
+    """Some units of a parent set: their ids, and where they stand in it."""
+
+    ids: tuple[str, ...]
+    index: Int[Tensor, " unit"]  # into the parent set
+    whole: bool  # all of the parent set, in its order
+
+    def of(self, table: Float[Tensor, "... parent"]) -> Float[Tensor, "... unit"]:
+        """Return their columns of a table of the parent set."""
+        return table if self.whole else table.index_select(-1, self.index)
+
+    def select(self, chosen: Sequence[int]) -> "UnitSet":
+        """Return some of them, by position in this set; the parent stays the same."""
+        place = torch.tensor(list(chosen), dtype=torch.long, device=self.index.device)
+        whole = self.whole and tuple(chosen) == tuple(range(len(self.ids)))
+        return UnitSet(tuple(self.ids[i] for i in chosen), self.index[place], whole)
+
+
+def unit_set(parent: Sequence[str], units: Sequence[int], device: torch.device) -> UnitSet:
+    """Return the units at some positions of a parent set.
+
+    :param parent: ids of the parent set
+    :param units: positions in it
+    :param device: of the index
+    """
+    index = torch.tensor(list(units), dtype=torch.long, device=device)
+    whole = tuple(units) == tuple(range(len(parent)))
+    return UnitSet(tuple(parent[unit] for unit in units), index, whole)
+
+
+@dataclass(frozen=True)
+class Members:
+    """Units of a fleet that are of one technology."""
+
+    units: UnitSet  # of the fleet
+    block: AnyBlock  # their technology and parameters, one row per unit
+    place: int  # which block of the fleet they stand in
+    rows: UnitSet  # of that block
+
+    def own(self, states: Sequence[S]) -> S:
+        """Return their part of the technology's state, of the states of all blocks."""
+        return (
+            states[self.place] if self.rows.whole else rows_of(states[self.place], self.rows.index)
+        )
 
 
 def select(fleet: Fleet, units: Sequence[int]) -> Fleet:
-    """The fleet of some units, in ascending order of their index.
+    """Return the fleet of some units, in ascending order of their index.
 
     :raises ValueError: the indices are not ascending
     """
     _check_ascending(units)
     index = _index(fleet, units)
-    blocks: list[Block] = []
+    blocks: list[AnyBlock] = []
     for block in fleet.blocks:
         chosen = [u - block.start for u in units if block.start <= u < block.stop]
         if chosen:
@@ -33,7 +100,7 @@ def select(fleet: Fleet, units: Sequence[int]) -> Fleet:
 
 
 def select_profiles(profiles: Profiles, units: Sequence[int]) -> Profiles:
-    """The series of some units; forecasts are shared, only who reads which row is chosen."""
+    """Return the series of some units; forecasts are shared, only who reads which row is chosen."""
     index = torch.as_tensor(list(units), device=profiles.capacity.device, dtype=torch.long)
     return Profiles(
         capacity=profiles.capacity[:, index].contiguous(),
@@ -43,23 +110,27 @@ def select_profiles(profiles: Profiles, units: Sequence[int]) -> Profiles:
 
 
 def members(fleet: Fleet, units: Sequence[int]) -> Members:
-    """Units of one technology, as the functions of `core.step` take them.
+    """Return units of one technology.
 
     :raises ValueError: the indices are not ascending, or not all of one technology
     """
     _check_ascending(units)
-    for block in fleet.blocks:
+    device = fleet.owner.device
+    for place, block in enumerate(fleet.blocks):
         if all(block.start <= u < block.stop for u in units):
-            whole = len(units) == len(fleet.ids)
-            index = _index(fleet, units)
-            part = _part(block, [u - block.start for u in units], 0, index.device)
-            return Members(units=None if whole else index, block=part)
+            rows = [u - block.start for u in units]
+            return Members(
+                units=unit_set(fleet.ids, units, device),
+                block=_part(block, rows, 0, device),
+                place=place,
+                rows=unit_set(fleet.ids[block.start : block.stop], rows, device),
+            )
     raise ValueError(f"units {tuple(units)} are not all of one technology of the fleet")
 
 
-def _part(block: Block, units: Sequence[int], start: int, device: torch.device) -> Block:
+def _part(block: AnyBlock, units: Sequence[int], start: int, device: torch.device) -> AnyBlock:
     index = torch.tensor(units, dtype=torch.long, device=device)
-    params = TECHNOLOGIES[block.technology].select(block.params, index)
+    params = block.technology.select(block.params, index)
     return Block(block.technology, start, start + len(units), params)
 
 

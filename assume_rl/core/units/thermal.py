@@ -5,44 +5,127 @@ length. Minimum times bind only units that have a ramp limit, as in the establis
 """
 
 import math
-from dataclasses import fields, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.types import ZERO_VOLUME, Starts, Step, ThermalParams
+from assume_rl.core.time import Step
+from assume_rl.core.units.base import (
+    ENERGY,
+    ZERO_VOLUME,
+    Limits,
+    NoState,
+    PerProduct,
+    PerStep,
+    PerUnit,
+    Range,
+    Side,
+    Sold,
+    Starts,
+    Window,
+    WithoutState,
+    no_range,
+    rows_of,
+    starts_of,
+)
 
-# Steps. Downtimes are whole steps, their limits hours divided by the length of a step.
-ROUNDING = 1e-9
+
+@dataclass(frozen=True)
+class ThermalParams:
+    """Power plants (thermal and renewable). Start costs are EUR per start, times are steps."""
+
+    max_power: Float[Tensor, " unit"]
+    min_power: Float[Tensor, " unit"]
+    ramp_up: Float[Tensor, " unit"]  # MW per step, inf: no limit
+    ramp_down: Float[Tensor, " unit"]  # MW per step, inf: no limit
+    min_operating_time: Float[Tensor, " unit"]
+    min_down_time: Float[Tensor, " unit"]
+    hot_start_cost: Float[Tensor, " unit"]
+    warm_start_cost: Float[Tensor, " unit"]
+    cold_start_cost: Float[Tensor, " unit"]
+    downtime_hot_start: Float[Tensor, " unit"]
+    downtime_warm_start: Float[Tensor, " unit"]
+    ramped: bool  # any unit has a ramp limit; without one, execution needs no history
 
 
-def select(params: ThermalParams, units: Int[Tensor, " chosen"]) -> ThermalParams:
-    """Parameters of some of the units."""
-    names = [f.name for f in fields(params) if f.name != "ramped"]
-    chosen = replace(params, **{name: getattr(params, name)[units] for name in names})
-    return replace(chosen, ramped=bool(_ramp_limited(chosen).any()))
+@dataclass(frozen=True)
+class ThermalView:
+    """What the bidders of plants see of them at the first product."""
+
+    params: ThermalParams
+    past: Float[Tensor, "... window unit"]  # MW in the steps before the first product
+    since: Step  # steps since the episode began
+
+    def operating_time(self) -> Float[Tensor, "... unit"]:
+        """Return the steps since each plant was last switched, > 0 on, < 0 off."""
+        return operating_time(self.params, self.past, self.since)
 
 
-def has_history(params: ThermalParams) -> bool:
-    """Whether any unit has a ramp limit: only then do ramps and minimum times matter."""
-    return params.ramped
+@dataclass(frozen=True)
+class Thermal(WithoutState):
+    """The technology `thermal`: every power plant."""
 
+    name: str = "thermal"
+    sides: frozenset[Side] = frozenset({"sells"})
 
-def band(
-    params: ThermalParams,
-    capacity: Float[Tensor, "... product unit"],
-    sold: Float[Tensor, "... product unit"],
-) -> tuple[Float[Tensor, "... product unit"], Float[Tensor, "... product unit"]]:
-    """Least and most power that can be sold on top, MW; both 0 where the least is not available.
+    def select(self, params: ThermalParams, units: Int[Tensor, " chosen"]) -> ThermalParams:
+        """Return the parameters of some of the units."""
+        chosen = rows_of(params, units)
+        return replace(chosen, ramped=bool(_ramp_limited(chosen).any()))
 
-    Ramps are left to `ramp`. `sold` is energy; sold reserve will narrow both sides.
-    """
-    most = (capacity - sold).clamp(min=0)
-    least = (params.min_power - sold).clamp(min=0)
-    can_run = most >= least
-    return least * can_run, most * can_run
+    def lookback(self, params: ThermalParams, timed: bool) -> int:
+        """Return the longest minimum time, in steps; 0 where it does not matter.
+
+        It does if any unit has a ramp limit, or if bidders ask for operating times.
+        """
+        if not (params.ramped or timed):
+            return 0
+        return math.ceil(float(_span(params).max()))
+
+    def limits(
+        self, params: ThermalParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
+    ) -> Limits:
+        """Return the least and most power that can be sold; 0 where the least is not available.
+
+        Sold reserve takes from the most, or adds to the least. Ramps are left to `ramp`.
+        """
+        energy = sold[ENERGY]
+        most, least = capacity - energy, params.min_power - energy
+        if "capacity_pos" in sold:
+            most = most - sold["capacity_pos"]
+        if "capacity_neg" in sold:
+            least = least + sold["capacity_neg"]
+        most, least = most.clamp(min=0), least.clamp(min=0)
+        can_run = most >= least
+        return Limits(sell=Range(least * can_run, most * can_run), buy=no_range(most))
+
+    def execute(
+        self,
+        params: ThermalParams,
+        state: NoState,
+        capacity: PerStep,
+        energy: Window,
+        first: int,
+        since: Step,
+    ) -> tuple[PerStep, NoState]:
+        """Return what plants really deliver; see `delivered`."""
+        return delivered(params, capacity, energy, since), state
+
+    def running_cost(self, params: ThermalParams, series: PerStep, power: PerStep) -> PerStep:
+        """Return fuel, CO2 and other costs per hour, EUR/h."""
+        return series * power
+
+    def starts(
+        self, params: ThermalParams, power: PerStep, downtime: PerUnit
+    ) -> tuple[Starts, PerUnit]:
+        """Return when plants go on, what that costs, and the steps off after the last step."""
+        return starts_of(params, power, downtime)
+
+    def view(self, params: ThermalParams, state: NoState, past: Window, since: Step) -> ThermalView:
+        """Return parameters and past power."""
+        return ThermalView(params, past, since)
 
 
 def operating_time(
@@ -55,7 +138,7 @@ def operating_time(
 
     :param past: MW in the steps before `step`, as many as the longest minimum time needs
     """
-    span = torch.maximum(params.min_operating_time, params.min_down_time).clamp(min=1)
+    span = _span(params)
     reach = _at_most(span, step)  # not beyond the start of the episode
     on = past > ZERO_VOLUME
     now = on[..., -1, :]
@@ -90,68 +173,32 @@ def ramp(
     return torch.where(_ramp_limited(params), limited, power)
 
 
-def execute(
+def delivered(
     params: ThermalParams,
     capacity: Float[Tensor, "... step unit"],
     energy: Float[Tensor, "... window unit"],
     step: Step,
 ) -> Float[Tensor, "... step unit"]:
-    """What plants really deliver in the last steps of `energy`, MW; see `Technology.execute`.
+    """Return what plants really deliver in the last steps of `energy`, MW.
 
     A unit that runs delivers at least its minimum power, even where it sold less.
+
+    :param capacity: MW available in the steps to execute
+    :param energy: MW sold; ends with the steps to execute, starts as far back as is known
+    :param step: the last one, counted from the beginning of the episode
     """
     steps = capacity.shape[-2]
     planned = energy.narrow(-2, energy.shape[-2] - steps, steps)
     if not params.ramped:
         return _within_limits(params, capacity, planned)
     past = energy[..., : energy.shape[-2] - steps, :]
-    delivered = []
+    done: list[Tensor] = []
     for i in range(steps):
         run = operating_time(params, past, step - (steps - 1 - i))
         power = ramp(params, run, past[..., -1, :], planned[..., i, :], 0.0)
-        delivered.append(_within_limits(params, capacity[..., i, :], power))
-        past = torch.cat([past[..., 1:, :], delivered[-1][..., None, :]], dim=-2)
-    return torch.stack(delivered, dim=-2)
-
-
-def start_cost(
-    params: ThermalParams,
-    power: Float[Tensor, "... step unit"],
-    downtime: Float[Tensor, "... unit"],
-) -> tuple[Float[Tensor, "... step unit"], Float[Tensor, "... unit"]]:
-    """Return what the starts in each step cost, EUR, and the steps off after the last; `starts`."""
-    found, after = starts(params, power, downtime)
-    return found.cost, after
-
-
-def starts(
-    params: ThermalParams,
-    power: Float[Tensor, "... step unit"],
-    downtime: Float[Tensor, "... unit"],
-) -> tuple[Starts, Float[Tensor, "... unit"]]:
-    """Return the starts in each step, and the steps off after the last step.
-
-    A start is hot after at most `downtime_hot_start` steps off, warm after at most
-    `downtime_warm_start`, else cold. The downtime is passed along, so that no window limits it.
-
-    :param power: delivered, MW
-    :param downtime: steps off directly before the first step: 0 of a unit that ran in the step
-        before, `NEVER_RAN` of one that has not run in this episode; its first start is cold
-    """
-    steps = power.shape[-2]
-    on = power > ZERO_VOLUME
-    number = torch.arange(steps, device=power.device)[:, None]
-    last = torch.where(on, number, -1).cummax(-2).values  # step of the latest run, -1: none yet
-    after = torch.where(last < 0, downtime[..., None, :] + number + 1, number - last)
-    before = torch.cat([downtime[..., None, :], after[..., :-1, :]], dim=-2)
-    hot = before <= params.downtime_hot_start + ROUNDING
-    warm = before <= params.downtime_warm_start + ROUNDING
-    cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
-    cost = torch.where(hot, params.hot_start_cost, cost)
-    started = on & (before > 0)
-    kind = torch.where(hot, 0, torch.where(warm, 1, 2))
-    found = Starts(started, kind, before, torch.where(started, cost, 0.0))
-    return found, after[..., -1, :]
+        done.append(_within_limits(params, capacity[..., i, :], power))
+        past = torch.cat([past[..., 1:, :], done[-1][..., None, :]], dim=-2)
+    return torch.stack(done, dim=-2)
 
 
 def _hold(
@@ -180,13 +227,17 @@ def _ramp_limited(params: ThermalParams) -> Tensor:
     return (params.ramp_up < math.inf) | (params.ramp_down < math.inf)
 
 
+def _span(params: ThermalParams) -> Float[Tensor, " unit"]:
+    """Return how many steps each unit looks back on: its longer minimum time, at least one."""
+    return torch.maximum(params.min_operating_time, params.min_down_time).clamp(min=1)
+
+
 def _at_most(span: Float[Tensor, " unit"], step: Step) -> Float[Tensor, "... unit"]:
     if isinstance(step, int):
         return span.clamp(max=step)
     return torch.minimum(span, step[..., None].to(span.dtype))
 
 
-@lru_cache(maxsize=64)
 def _age(window: int, device: torch.device) -> Float[Tensor, "window 1"]:
-    """How many steps ago each row of a window was; the last one is 1."""
+    """Return how many steps ago each row of a window was; the last one is 1."""
     return torch.arange(window, 0, -1, device=device, dtype=torch.float64)[:, None]

@@ -88,8 +88,12 @@ def _none(_: Any) -> Iterable[str]:
     return ()
 
 
-def _nothing(_: Any, __: bool) -> int:
-    return 0
+@dataclass(frozen=True)
+class Basis:
+    """What parameters of units depend on beside their table."""
+
+    step_hours: float  # length of a step
+    max_bid_price: float  # EUR/MWh, of learned bidders
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class UnitTable(Generic[Row]):
     file: str  # key of a study case that names its file; `<file>.csv` by default
     row: type[Row]
     technology: str  # key of core.units.TECHNOLOGIES
-    to_params: Callable[[Sequence[Row], float], object]  # of units and the seconds of a step
+    to_params: Callable[[Sequence[Row], Basis], object]  # parameters of the technology
     capacity: Callable[[Row, Series], Values]  # MW, for `Profiles.capacity`
     marginal_cost: Callable[[Row, Series], Values]  # EUR/MWh, for `Profiles.marginal_cost`
     sells: bool
@@ -116,9 +120,6 @@ class UnitTable(Generic[Row]):
     power: str = "max_power"  # field with the nameplate power, MW
     availability: Literal["share", "share or MW"] | None = None  # what availability_df holds
     fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
-    # Steps of the past that executing the units needs, beside the previous one.
-    # The flag: a strategy asks how long they have been running.
-    memory: Callable[[Sequence[Row], bool], int] = _nothing
 
     @property
     def meta_table(self) -> str:

@@ -5,8 +5,16 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
-from assume_rl.core.types import DemandParams
-from assume_rl.scenario.tables.base import MetaColumn, Series, Unit, UnitTable, Values, column
+from assume_rl.core.units.demand import DemandParams
+from assume_rl.scenario.tables.base import (
+    Basis,
+    MetaColumn,
+    Series,
+    Unit,
+    UnitTable,
+    Values,
+    column,
+)
 
 
 class Demand(Unit):
@@ -36,7 +44,7 @@ class Demand(Unit):
         return {**row, "min_power": -abs(low), "max_power": -abs(high)}
 
 
-def _to_params(demands: Sequence[Demand], step_seconds: float) -> DemandParams:
+def _to_params(demands: Sequence[Demand], basis: Basis) -> DemandParams:
     return DemandParams(price=column(demand.price for demand in demands))
 
 

@@ -1,13 +1,21 @@
 """Power plants, thermal and renewable."""
 
 from collections.abc import Sequence
-from math import ceil, inf
+from math import inf
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from assume_rl.core.types import ThermalParams
-from assume_rl.scenario.tables.base import MetaColumn, Series, Unit, UnitTable, Values, column
+from assume_rl.core.units.thermal import ThermalParams
+from assume_rl.scenario.tables.base import (
+    Basis,
+    MetaColumn,
+    Series,
+    Unit,
+    UnitTable,
+    Values,
+    column,
+)
 
 
 class Plant(Unit):
@@ -72,9 +80,9 @@ def _capacity(plant: Plant, series: Series) -> Values:
     return series.available(plant, plant.max_power)
 
 
-def _to_params(plants: Sequence[Plant], step_seconds: float) -> ThermalParams:
+def _to_params(plants: Sequence[Plant], basis: Basis) -> ThermalParams:
     """Start costs in EUR per start, down times in steps."""
-    hours = step_seconds / 3600
+    hours = basis.step_hours
     up, down = (column(getattr(p, r) or inf for p in plants) for r in ("ramp_up", "ramp_down"))
     return ThermalParams(
         max_power=column(p.max_power for p in plants),
@@ -96,14 +104,6 @@ def _fuels(plant: Plant) -> tuple[str, ...]:
     return (plant.fuel_type, "co2") if plant.emission_factor > 0 else (plant.fuel_type,)
 
 
-def _memory(plants: Sequence[Plant], timed: bool) -> int:
-    """Minimum times count only where ramps or a strategy ask how long a plant has been running."""
-    if not timed and not any(p.ramp_up or p.ramp_down for p in plants):
-        return 0
-    times = [t for p in plants for t in (p.min_operating_time, p.min_down_time)]
-    return ceil(max([1.0, *times]))
-
-
 POWER_PLANTS = UnitTable(
     name="power_plant",
     label="power plant",
@@ -119,7 +119,6 @@ POWER_PLANTS = UnitTable(
     forecast="supply",
     availability="share or MW",
     fuels=_fuels,
-    memory=_memory,
     meta=(
         MetaColumn("max_power", "MW"),
         MetaColumn("min_power", "MW"),

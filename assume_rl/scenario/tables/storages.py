@@ -9,8 +9,16 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from assume_rl.core.types import StorageParams
-from assume_rl.scenario.tables.base import MetaColumn, Series, Unit, UnitTable, Values, column
+from assume_rl.core.units.storage import StorageParams
+from assume_rl.scenario.tables.base import (
+    Basis,
+    MetaColumn,
+    Series,
+    Unit,
+    UnitTable,
+    Values,
+    column,
+)
 
 # Where a ramp of 0 leaves a storage; a power plant without a ramp limit has 0 instead.
 BLOCKED = {
@@ -112,9 +120,9 @@ def _negative(value: Any) -> Any:
         return value
 
 
-def _to_params(storages: Sequence[Storage], step_seconds: float) -> StorageParams:
+def _to_params(storages: Sequence[Storage], basis: Basis) -> StorageParams:
     """Start costs in EUR per start, down times in steps."""
-    hours = step_seconds / 3600
+    hours = basis.step_hours
 
     def field(name: str) -> Any:
         return column(getattr(s, name) for s in storages)
@@ -149,6 +157,7 @@ def _to_params(storages: Sequence[Storage], step_seconds: float) -> StorageParam
         downtime_hot_start=field("downtime_hot_start") / hours,
         downtime_warm_start=field("downtime_warm_start") / hours,
         step_hours=hours,
+        cost_limit=basis.max_bid_price,
     )
 
 

@@ -1,0 +1,1 @@
+"""The roles that trade: market operators and unit operators."""

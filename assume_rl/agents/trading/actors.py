@@ -1,0 +1,96 @@
+"""What the learned teams of an operator act on: policies, exploration and its draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from assume_rl.agents.messages import PolicyUpdate
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Team
+from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.episodes.draws import noise, noise_keys, of_episode
+from assume_rl.learning.exploration import OFF, Exploration, explore
+from assume_rl.learning.networks import ActorStack
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a team that learns did."""
+
+    seen: Tensor  # (unit, obs), in the precision of its policy
+    action: Tensor  # (unit, act)
+    noise: Tensor  # (unit, act)
+
+
+class Actors:
+    """Policies by team; a team without one cannot act.
+
+    :param auctions: number of auctions of each market in an episode.
+    """
+
+    def __init__(self, key: EpisodeKey, auctions: Mapping[str, int]) -> None:
+        self.version = -1
+        self._key = key
+        self._auctions = auctions
+        self._policies: dict[tuple[str, ...], ActorStack] = {}
+        self._exploration: Exploration = OFF
+        self._experienced: frozenset[str] = frozenset()
+        # One episode's standard normal draws by market and agents, (auction, unit, act).
+        self._z: dict[tuple[str, tuple[str, ...]], Tensor] = {}
+
+    def adopt(self, update: PolicyUpdate, teams: Sequence[Team]) -> None:
+        """Act on newer policies from now on; an older update changes nothing.
+
+        :param teams: those that learn
+        :raises KeyError: the update lacks an agent
+        """
+        if update.version <= self.version:
+            return
+        for team in teams:
+            self._policies[team.agents] = _pick(update.actors, team.agents)
+        self._exploration = update.exploration
+        self._experienced = frozenset(update.experienced)
+        self.version = update.version
+
+    def act(self, team: Team, auction: Auction, observation: Tensor) -> Act:
+        """Return what a team does on an observation, (unit, obs), when an auction opens."""
+        assert team.learned is not None
+        policy = self._policies[team.agents]
+        seen = observation.to(policy.dtype)
+        mean = policy(seen)
+        centre = team.learned.explore_around(observation).to(mean.dtype)
+        z = self._draws(team, auction).to(mean.dtype)
+        action, noise = self._explore(team, mean, centre, z)
+        return Act(seen, action, noise)
+
+    def _draws(self, team: Team, auction: Auction) -> Tensor:
+        """Return draws for one auction; a pure function of seed, episode and agent."""
+        assert team.learned is not None
+        name = (auction.market, team.agents)
+        if name not in self._z:
+            key, count = self._key, self._auctions[auction.market]
+            keys = noise_keys(key.seed, key.phase, auction.market, team.agents)
+            drawn = noise(of_episode(keys, key), 0, count, team.learned.action.size)
+            self._z[name] = drawn.transpose(0, 1)
+        return self._z[name][auction.number]
+
+    def _explore(
+        self, team: Team, mean: Tensor, centre: Tensor, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return actions and noise; agents with a loaded policy skip the initial experience."""
+        law = self._exploration
+        action, noise = explore(mean, centre, z, law)
+        if law.mode != "initial" or not self._experienced:
+            return action, noise
+        trained = torch.tensor([[agent in self._experienced] for agent in team.agents])
+        other_action, other_noise = explore(mean, centre, z, replace(law, mode="noise"))
+        return torch.where(trained, other_action, action), torch.where(trained, other_noise, noise)
+
+
+def _pick(stacks: Sequence[ActorStack], agents: tuple[str, ...]) -> ActorStack:
+    for stack in stacks:
+        if set(agents) <= set(stack.unit_ids):
+            return stack.select(agents)
+    raise KeyError(f"no policy for {', '.join(agents)}")

@@ -1,0 +1,299 @@
+"""Owns units: bids for them, executes what was sold, reports what it earned."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mango import AgentAddress, Role, sender_addr
+from torch import Tensor
+
+from assume_rl.agents.messages import (
+    Acted,
+    AuctionResult,
+    EpisodeEnd,
+    MarketOpened,
+    Observed,
+    OrderBook,
+    PolicyUpdate,
+    RegisterBidder,
+    RegisterUnit,
+    Rewarded,
+    Rows,
+)
+from assume_rl.agents.trading.actors import Act, Actors
+from assume_rl.agents.trading.routine import routine_of
+from assume_rl.agents.transport import Failures, Handler, post, subscribe
+from assume_rl.core.money import Outcome
+from assume_rl.core.orders import Orders, join
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import (
+    Executed,
+    Portfolio,
+    Result,
+    Team,
+    begin,
+    finish,
+    look,
+    moved_to,
+    settle,
+)
+from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.dispatch_log import DispatchLog
+from assume_rl.episodes.policy_log import PolicyLog
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one team has in an order book."""
+
+    team: Team
+    slots: slice
+    action: Tensor | None  # (unit, act); None for a rule
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Orders whose result is still to come."""
+
+    auction: Auction
+    orders: Orders  # `unit` indexes the operator's units
+    parts: tuple[Part, ...]
+
+
+class UnitOperator(Role):  # type: ignore[misc]
+    """Trades for its units in every market they take part in.
+
+    :param name: of the operator, under which it registers with the markets.
+    :param portfolio: its units and who bids how.
+    :param calendar: how steps and seconds relate.
+    :param markets: address of each market's operator.
+    :param auctions: all auctions of each market over the calendar.
+    :param key: what keys the draws of the episode.
+    :param failures: where exceptions of handlers go.
+    :param recorder: address of an agent that takes `Rows`; None: nothing is recorded.
+    :param flush_every: seconds of simulated time between two deliveries of rows.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        portfolio: Portfolio,
+        calendar: Calendar,
+        markets: Mapping[str, AgentAddress],
+        auctions: Mapping[str, tuple[Auction, ...]],
+        key: EpisodeKey,
+        failures: Failures,
+        *,
+        recorder: AgentAddress | None = None,
+        flush_every: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._name = name
+        self._own = portfolio
+        self._calendar = calendar
+        self._markets = markets
+        self._failures = failures
+        self._learning: AgentAddress | None = None
+        self._recorder = recorder
+        self._flush_every = flush_every
+        self._next_flush = flush_every or 0
+        self._routine = routine_of(portfolio, calendar, auctions)
+        self._log = DispatchLog(portfolio) if recorder is not None else None
+        self._policy_log = PolicyLog(key) if recorder is not None else None
+        self._actors = Actors(key, {name: len(own) for name, own in auctions.items()})
+        self._position = begin(portfolio, keep_money=recorder is not None)
+        self._sold = -1  # last step that an auction with a result delivers
+        self._placed: dict[tuple[str, int], Placed] = {}
+        self._results: list[tuple[Placed, AuctionResult]] = []  # of one instant, not settled yet
+        self._answered: dict[str, int] = {}  # the latest auction of each market that was bid in
+        self.records_sent = 0
+
+    def setup(self) -> None:
+        """Subscribe by message type."""
+        handlers: dict[type, Handler] = {
+            MarketOpened: self._bid,
+            AuctionResult: self._take,
+            PolicyUpdate: self._adopt,
+            EpisodeEnd: self._finish,
+        }
+        subscribe(self, self._failures, handlers)
+
+    def on_ready(self) -> None:
+        """Register with the markets."""
+        for market in self._own.teams:
+            bidder = RegisterBidder(market, self._name, self._own.fleet.ids)
+            post(self.context, bidder, self._markets[market])
+
+    # --- learning ------------------------------------------------------------------------------
+
+    @property
+    def policy_version(self) -> int:
+        """Version of the policies that it acts on; -1: none."""
+        return self._actors.version
+
+    @property
+    def learning_units(self) -> tuple[RegisterUnit, ...]:
+        """The agents whose policies come from a Learning role, each once."""
+        found = {
+            agent: RegisterUnit(agent, team.learned.layout, team.learned.action.size)
+            for team in self._learners()
+            if team.learned is not None
+            for agent in team.agents
+        }
+        return tuple(found.values())
+
+    async def register_learners(self, learning: AgentAddress) -> None:
+        """Introduce the learning units to the Learning role, all at once."""
+        self._learning = learning
+        await self.context.send_message(self.learning_units, learning)
+
+    def _learners(self) -> Iterator[Team]:
+        return (team for teams in self._own.teams.values() for team in teams if team.learns)
+
+    def _adopt(self, content: PolicyUpdate, meta: dict[str, Any]) -> None:
+        self._actors.adopt(content, tuple(self._learners()))
+
+    def _report(self, records: tuple[Observed | Acted | Rewarded, ...]) -> None:
+        assert self._learning is not None
+        self.records_sent += len(records)
+        post(self.context, records, self._learning)
+
+    # --- bidding -------------------------------------------------------------------------------
+
+    def _bid(self, content: MarketOpened, meta: dict[str, Any]) -> None:
+        auction = content.auction
+        repeated = auction.number <= self._answered.get(auction.market, -1)
+        if repeated or auction.market not in self._own.teams:
+            return
+        self._answered[auction.market] = auction.number
+        self._settle()  # a result that is missing by now does not come
+        if self._routine is not None:
+            placed = Placed(auction, self._routine.orders(auction), ())
+        else:
+            placed = self._place(auction)
+        self._placed[auction.market, auction.number] = placed
+        book = OrderBook(auction.market, auction.number, self._name, placed.orders)
+        post(self.context, book, sender_addr(meta))
+
+    def _place(self, auction: Auction) -> Placed:
+        """Return orders that depend on what happened so far."""
+        self._move_to(auction.opens)
+        parts: list[Part] = []
+        orders: list[Orders] = []
+        stop = 0
+        for team in self._own.teams[auction.market]:
+            view = look(self._own, self._position, auction, team)
+            action = None
+            if team.learned is not None:
+                action = self._act(team, auction, team.learned.observe(view))
+            orders.append(team.orders(view, action))
+            start, stop = stop, stop + orders[-1].price.shape[-1]
+            parts.append(Part(team, slice(start, stop), action))
+        units = [part.team.members.units.index for part in parts]
+        return Placed(auction, join(orders, units, self._own.fleet.node), tuple(parts))
+
+    def _act(self, team: Team, auction: Auction, observation: Tensor) -> Tensor:
+        if team.policy is not None:
+            return team.policy(observation.to(team.policy.dtype))
+        done = self._actors.act(team, auction, observation)
+        self._report_act(team, self._calendar.time(auction.first[0]), done)
+        return done.action
+
+    def _report_act(self, team: Team, time: float, done: Act) -> None:
+        messages: list[Observed | Acted] = []
+        for i, agent in enumerate(team.agents):
+            messages.append(Observed(agent, time, done.seen[i]))
+            messages.append(Acted(agent, time, done.action[i], done.noise[i]))
+        self._report(tuple(messages))
+
+    # --- results -------------------------------------------------------------------------------
+
+    def _take(self, content: AuctionResult, meta: dict[str, Any]) -> None:
+        """Settle once the results of all auctions that close at this instant are there.
+
+        An auction that refused the operator's book sends none; the next opening, result of another
+        instant or end of the episode settles the others.
+        """
+        auction = content.auction
+        placed = self._placed.pop((auction.market, auction.number), None)
+        if placed is None:
+            return  # a repeated message, or not ours
+        if self._routine is not None:
+            self._routine.settle(auction, content.accepted, content.paid)
+        else:
+            if self._results and self._results[0][1].auction.closes != auction.closes:
+                self._settle()
+            self._results.append((placed, content))
+            if any(other.auction.closes == auction.closes for other in self._placed.values()):
+                return
+            self._settle()
+        if self._flush_every is not None and auction.closes >= self._next_flush:
+            self._next_flush = auction.closes + self._flush_every
+            self._flush()
+
+    def _settle(self) -> None:
+        """Book what the auctions of an instant sold, execute up to it, report what each brought."""
+        taken, self._results = self._results, []
+        if not taken:
+            return
+        self._move_to(taken[0][1].auction.closes)
+        asked = [[part for part in placed.parts if part.action is not None] for placed, _ in taken]
+        results = [
+            Result(
+                auction=result.auction,
+                orders=placed.orders,
+                accepted=result.accepted,
+                paid=result.paid,
+                price=result.price,
+                asked=tuple(part.team for part in parts),
+                slots=tuple(part.slots for part in parts),
+            )
+            for (placed, result), parts in zip(taken, asked, strict=True)
+        ]
+        self._position, executed, outcomes = settle(self._own, self._position, results)
+        self._record(executed)
+        self._sold = max(self._sold, *(result.auction.last for result in results))
+        for result, parts, brought in zip(results, asked, outcomes, strict=True):
+            for part, outcome in zip(parts, brought, strict=True):
+                self._reward(part, result.auction, outcome)
+
+    def _reward(self, part: Part, auction: Auction, outcome: Outcome[Any]) -> None:
+        team = part.team
+        assert team.learned is not None
+        assert part.action is not None
+        got = team.learned.reward(outcome)
+        if not team.learns:
+            if self._policy_log is not None:
+                self._policy_log.add(team.agents, auction.first[0], part.action, got)
+            return
+        time = self._calendar.time(auction.first[0])
+        columns = (got.reward.tolist(), got.profit.tolist(), got.regret.tolist())
+        rows = zip(team.agents, *columns, strict=True)
+        self._report(tuple(Rewarded(agent, time, r, p, g) for agent, r, p, g in rows))
+
+    # --- housekeeping --------------------------------------------------------------------------
+
+    def _move_to(self, seconds: int) -> None:
+        """Let the state's window follow the clock."""
+        step = seconds // self._calendar.step_seconds
+        self._position = moved_to(self._own, self._position, step)
+
+    def _record(self, executed: Executed | None) -> None:
+        if self._log is not None and executed is not None:
+            self._log.add(executed)
+
+    def _flush(self) -> None:
+        if self._recorder is None:
+            return
+        logs = (self._routine or self._log, self._policy_log)
+        for log in logs:
+            for table, columns in log.drain() if log is not None else ():
+                post(self.context, Rows(table, columns), self._recorder)
+
+    def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
+        """Execute what is sold for later than the last clearing, and send the last rows."""
+        self._settle()
+        last = len(self._own.profiles.capacity) - 1  # of the calendar
+        self._position, executed = finish(self._own, self._position, min(self._sold, last))
+        self._record(executed)
+        self._flush()

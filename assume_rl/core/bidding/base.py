@@ -1,0 +1,210 @@
+"""What a bidder is: what it sees, what a learned one decides, and the orders it makes of it."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from assume_rl.core.forecasts import Outlook
+from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.orders import Orders
+from assume_rl.core.units.base import Limits
+
+O = TypeVar("O")  # noqa: E741
+
+Need = Literal["operating_time", "downtime"]
+"""What a bidder looks up beside limits, prices and forecasts: how long its units have been on or
+off in the window of the state, and what their starts cost by their real downtime."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named run of observation entries and how they are scaled."""
+
+    name: str
+    size: int
+    scaling: str  # for people and the policy manifest, e.g. "min-max over the calendar"
+    unique: bool = False  # private to the unit: what other agents' critics are shown
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The features of an observation, in order."""
+
+    features: tuple[Feature, ...]
+
+    @property
+    def size(self) -> int:
+        """Length of the observation."""
+        return sum(f.size for f in self.features)
+
+    @property
+    def unique_size(self) -> int:
+        """Length of the private part, which comes last."""
+        return sum(f.size for f in self.features if f.unique)
+
+    def where(self, name: str) -> slice:
+        """Return the position of the feature called `name`.
+
+        :raises KeyError: there is none
+        """
+        start = 0
+        for feature in self.features:
+            if feature.name == name:
+                return slice(start, start + feature.size)
+            start += feature.size
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Box:
+    """An action of `size` numbers in [-1, 1]."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """An action that chooses one of `rungs` prices, `size` times."""
+
+    rungs: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An action that is a supply curve of `steps` steps: a price and a share of power each."""
+
+    steps: int
+
+    @property
+    def size(self) -> int:
+        """Length of the action: a price and a share per step."""
+        return 2 * self.steps
+
+
+ActionSpec = Box | Ladder | Curve
+
+
+class Params(BaseModel):
+    """Parameters of a bidder: what a study case's `bidding_strategy_params` may set for it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class NoParams(Params):
+    """The parameters of a bidder that has none."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a study case and a market give every bidder."""
+
+    max_bid_price: float  # EUR/MWh, what learned prices are scaled by
+    products: int  # of an auction of the market
+    step_hours: float  # length of a step
+
+
+@dataclass(frozen=True)
+class View(Generic[O]):
+    """Everything a bidder may know at gate closure, and nothing else; `unit`: its own units."""
+
+    limits: Limits  # additional to what is sold
+    sold: Float[Tensor, "... product unit"]  # MW of energy already sold for these steps
+    marginal_cost: Float[Tensor, "... product unit"]  # EUR/MWh
+    previous_power: Float[Tensor, "... unit"]  # MW in the step before the first product
+    price_history: Float[Tensor, "... unit window"]  # EUR/MWh, up to and including the first step
+    outlook: Outlook  # forecasts
+    own: O  # what the technology shows
+
+
+AnyView = View[Any]
+"""A view of units whose technology is not known where it is used."""
+
+
+class Described(Protocol):
+    """What every bidder says of itself."""
+
+    @property
+    def name(self) -> str:
+        """Key in the registry, as written in a `bidding_<MARKET>` cell."""
+        ...
+
+    @property
+    def technologies(self) -> frozenset[str]:
+        """Technologies (keys of `core.units.TECHNOLOGIES`) whose units may use it."""
+        ...
+
+    @property
+    def product_types(self) -> frozenset[str]:
+        """What it can trade."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What it looks up; a bidder that needs nothing can bid for many auctions at a time."""
+        ...
+
+    @property
+    def foresight(self) -> int:
+        """Steps of accepted prices in the view; 0: none are looked up."""
+        ...
+
+    @property
+    def slots(self) -> int:
+        """Orders per unit and product."""
+        ...
+
+
+@runtime_checkable
+class Bidder(Described, Protocol[O]):
+    """Turns a view into orders by a rule."""
+
+    def orders(self, view: View[O]) -> Orders:
+        """Return orders; slots are unit-major: `slots` consecutive ones per unit."""
+        ...
+
+
+@runtime_checkable
+class LearnedBidder(Described, Protocol[O]):
+    """Turns a view and a decision of a policy into orders, and an outcome into a reward."""
+
+    @property
+    def layout(self) -> Layout:
+        """What `observe` returns."""
+        ...
+
+    @property
+    def action(self) -> ActionSpec:
+        """What a policy decides, for all products of an auction together."""
+        ...
+
+    def observe(self, view: View[O]) -> Float[Tensor, "... unit obs"]:
+        """Return the observation, float64."""
+        ...
+
+    def explore_around(
+        self, observation: Float[Tensor, "... unit obs"]
+    ) -> Float[Tensor, "... unit act"]:
+        """Return the centre of the random actions of the initial experience."""
+        ...
+
+    def orders(self, view: View[O], action: Float[Tensor, "... unit act"]) -> Orders:
+        """Return orders; slots are unit-major: `slots` consecutive ones per unit."""
+        ...
+
+    def reward(self, outcome: Outcome[Any]) -> Reward:
+        """Return reward, profit and regret of an auction."""
+        ...
+
+
+AnyBidder = Bidder[Any] | LearnedBidder[Any]
+"""A bidder whose technology is not known where it is used."""

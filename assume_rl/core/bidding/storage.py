@@ -1,0 +1,215 @@
+"""Bids of storages: a rule on price forecasts, and a learned one.
+
+Semantics: docs/scenario-format.md, "Storage strategies" and "Learning".
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from pydantic import field_validator
+from torch import Tensor
+
+from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, Params, View
+from assume_rl.core.bidding.learned import (
+    LearnedParams,
+    by_product,
+    market_features,
+    observe_market,
+)
+from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.orders import Orders, unit_major
+from assume_rl.core.units.base import ENERGY, ROUNDING, ZERO_VOLUME, Limits
+from assume_rl.core.units.storage import (
+    IGNORED_VOLUME,
+    StorageParams,
+    StorageView,
+    limits_at,
+    next_soc,
+    ramp_charge,
+    ramp_discharge,
+)
+from assume_rl.durations import duration_seconds
+
+STORAGES = frozenset({"storage"})
+ENERGY_ONLY = frozenset({ENERGY})
+NOTHING: frozenset[Need] = frozenset()
+
+PRICE_ROUNDING = 1e-9
+"""EUR/MWh; a forecast this close to its mean equals it, so that rounding decides nothing."""
+
+
+@dataclass(frozen=True)
+class FlexibleStorage:
+    """Sells where the price forecast is at least its mean of the hours around, else buys.
+
+    It asks for the mean divided by the efficiency of discharging and offers the mean times that of
+    charging. Each product assumes that all offers before are accepted.
+
+    :param around: steps before and after a product that the mean is taken over.
+    """
+
+    around: int
+    name: str = "storage_energy_heuristic_flexable"
+    technologies: frozenset[str] = STORAGES
+    product_types: frozenset[str] = ENERGY_ONLY
+    needs: frozenset[Need] = NOTHING
+    foresight: int = 0
+    slots: int = 1
+
+    def orders(self, view: View[StorageView]) -> Orders:
+        """Return one order per storage and product: all that it can charge or discharge."""
+        params = view.own.params
+        forecast = view.outlook.price_at_products()
+        mean = view.outlook.mean_price_around(self.around)
+        high = forecast >= mean - PRICE_ROUNDING
+        soc, previous = view.own.soc, view.previous_power
+        prices, volumes = [], []
+        for i, sold in enumerate(view.sold.unbind(-2)):
+            charge, discharge = _reachable(params, soc, previous, sold)
+            sells = high[..., i, :] & (discharge > ZERO_VOLUME)
+            volume = torch.where(sells, discharge, charge)
+            price = torch.where(
+                sells,
+                mean[..., i, :] / params.efficiency_discharge,
+                mean[..., i, :] * params.efficiency_charge,
+            )
+            previous = volume + sold
+            _, soc = next_soc(params, soc, previous)
+            prices.append(price)
+            volumes.append(volume)
+        return unit_major(torch.stack(prices, -2), torch.stack(volumes, -2), len(params.capacity))
+
+
+@dataclass(frozen=True)
+class LearnedStorage:
+    """A storage that learns when to charge and when to discharge, and at which price.
+
+    One number per product: its size times `max_bid_price` is the price; a negative one buys all
+    that can be charged, a positive one (or 0) sells all that can be discharged.
+
+    :param products: products of an auction that it serves, from the first one on.
+    :param max_bid_price: EUR/MWh.
+    """
+
+    products: int
+    foresight: int
+    max_bid_price: float
+    name: str = "storage_energy_learning"
+    technologies: frozenset[str] = STORAGES
+    product_types: frozenset[str] = ENERGY_ONLY
+    needs: frozenset[Need] = NOTHING
+    slots: int = 1
+
+    @property
+    def action(self) -> Box:
+        """Return one number per product."""
+        return Box(self.products)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return forecasts, own price history, then what only the unit itself knows."""
+        return Layout(
+            (
+                *market_features(self.foresight),
+                Feature("state_of_charge", 1, "share of the capacity", unique=True),
+                Feature("stored_cost", 1, "divided by max_bid_price", unique=True),
+            )
+        )
+
+    def observe(self, view: View[StorageView]) -> Float[Tensor, "... unit obs"]:
+        """Return the observation in the order of the layout, float64."""
+        own = torch.stack([view.own.soc, view.own.stored_cost / self.max_bid_price], dim=-1)
+        return torch.cat([*observe_market(view, self.foresight, self.max_bid_price), own], dim=-1)
+
+    def explore_around(
+        self, observation: Float[Tensor, "... unit obs"]
+    ) -> Float[Tensor, "... unit act"]:
+        """Return 0: neither direction is more likely."""
+        return observation.new_zeros((*observation.shape[:-1], self.products))
+
+    def orders(self, view: View[StorageView], action: Float[Tensor, "... unit act"]) -> Orders:
+        """Return one order per storage and product; later products assume earlier ones accepted.
+
+        Prices are computed in the dtype of the policy, like those of the established framework.
+        """
+        params, soc = view.own.params, view.own.soc
+        price = (action.abs() * self.max_bid_price).to(torch.float64)
+        volumes = []
+        for i, chosen in enumerate(action.unbind(-1)):
+            limits = view.limits if i == 0 else _limits(params, soc, view.sold[..., i, :])
+            at = i if i == 0 else 0
+            volume = torch.where(
+                chosen < 0, limits.buy.most[..., at, :], limits.sell.most[..., at, :]
+            )
+            volumes.append(volume)
+            if i + 1 < self.products:
+                _, soc = next_soc(params, soc, volume + view.sold[..., i, :])
+        return by_product(price.unsqueeze(-1), torch.stack(volumes, -1).unsqueeze(-1), view)
+
+    def reward(self, outcome: Outcome[StorageParams]) -> Reward:
+        """Return the profit as a share of what full discharge at `max_bid_price` would earn.
+
+        Sales of at most 1 MW count as none, and nothing is regretted, as recorded.
+        """
+        params = outcome.params
+        counts = outcome.sold.abs() > IGNORED_VOLUME
+        cost = (outcome.marginal_cost * outcome.sold).abs() * outcome.hours
+        profit = torch.where(counts, outcome.revenue - cost, 0.0).sum(-2)
+        scale = self.max_bid_price * params.max_power_discharge
+        return Reward(reward=profit / scale, profit=profit, regret=torch.zeros_like(profit))
+
+
+def _limits(
+    params: StorageParams, soc: Float[Tensor, "... unit"], sold: Float[Tensor, "... unit"]
+) -> Limits:
+    """Return the limits of one product, for which `soc` is planned."""
+    sold = sold.unsqueeze(-2)
+    return limits_at(params, soc.unsqueeze(-2), sold, {ENERGY: sold})
+
+
+def _reachable(
+    params: StorageParams,
+    soc: Float[Tensor, "... unit"],
+    previous: Float[Tensor, "... unit"],
+    sold: Float[Tensor, "... unit"],
+) -> tuple[Float[Tensor, "... unit"], Float[Tensor, "... unit"]]:
+    """Return the most that can be charged and discharged within limits and ramps, MW."""
+    limits = _limits(params, soc, sold)
+    charge = ramp_charge(params, soc, previous, limits.buy.most[..., 0, :], sold.clamp(max=0))
+    discharge = ramp_discharge(
+        params, soc, previous, limits.sell.most[..., 0, :], sold.clamp(min=0)
+    )
+    return charge, discharge
+
+
+class FlexibleParams(Params):
+    """Parameters of the rule of storages."""
+
+    eom_foresight: str = "12h"
+    """How far around a product the mean price is taken."""
+
+    @field_validator("eom_foresight")
+    @classmethod
+    def _is_duration(cls, text: str) -> str:
+        duration_seconds(text)
+        return text
+
+
+def flexible(context: Context, params: FlexibleParams) -> FlexibleStorage:
+    """Return the rule with its foresight in steps."""
+    steps = duration_seconds(params.eom_foresight) / 3600 / context.step_hours
+    return FlexibleStorage(around=math.floor(steps + ROUNDING))
+
+
+def learned(context: Context, params: LearnedParams) -> LearnedStorage:
+    """Return the learned storage."""
+    bidder = LearnedStorage(
+        products=params.products_of(context),
+        foresight=params.foresight or 24,
+        max_bid_price=context.max_bid_price,
+    )
+    params.checked(bidder.name, 1, bidder.layout.unique_size)
+    return bidder

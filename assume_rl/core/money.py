@@ -1,0 +1,184 @@
+"""Money: what orders bring, what an auction brought each unit, and the rewards made of it.
+
+Semantics: docs/scenario-format.md, "Rewards".
+"""
+
+from dataclasses import dataclass
+from typing import Generic
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assume_rl.core.units.base import ZERO_VOLUME, P
+from assume_rl.core.units.thermal import ThermalParams
+
+Hours = float | Float[Tensor, "product 1"]
+"""Length of the products of an auction: one number if all are alike."""
+
+# Share of the missed profit that is subtracted: less for units that run above minimum power.
+REGRET_RUNNING = 0.1
+REGRET_IDLE = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[P]):
+    """What one auction brought each bidding unit, after dispatch: the input of a reward.
+
+    All are per product, at its first step.
+    """
+
+    price: Float[Tensor, "... product unit"]  # EUR/MWh, published by the auction
+    revenue: Float[Tensor, "... product unit"]  # EUR of the unit's orders, at the prices paid
+    sold: Float[Tensor, "... product unit"]  # MW accepted
+    offered: Float[Tensor, "... product unit"]  # MW
+    hours: Hours
+    marginal_cost: Float[Tensor, "... product unit"]  # EUR/MWh
+    power: Float[Tensor, "... product unit"]  # MW delivered, or planned if not executed yet
+    previous_power: Float[Tensor, "... product unit"]  # MW in the step before
+    params: P
+    # EUR of the starts in a product, by their downtime; None: the state keeps no downtime
+    start_cost: Float[Tensor, "... product unit"] | None = None
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What a bidder makes of an outcome; `reward` is what a learner maximises."""
+
+    reward: Float[Tensor, "... unit"]  # scaled
+    profit: Float[Tensor, "... unit"]  # EUR
+    regret: Float[Tensor, "... unit"]  # EUR, opportunity cost as the reward counts it
+
+    def __add__(self, other: "Reward") -> "Reward":
+        """Return that of two auctions together."""
+        return Reward(
+            self.reward + other.reward, self.profit + other.profit, self.regret + other.regret
+        )
+
+    def over_products(self) -> "Reward":
+        """Return the sum over the products of an auction, where `unit` follows `product`."""
+        return Reward(self.reward.sum(-2), self.profit.sum(-2), self.regret.sum(-2))
+
+
+def cashflow(
+    paid: Float[Tensor, "*shape"], accepted: Float[Tensor, "*shape"], hours: float
+) -> Float[Tensor, "*shape"]:
+    """EUR that orders bring (sold > 0) or cost (bought < 0); `paid` EUR/MWh, `accepted` MW."""
+    return paid * accepted * hours
+
+
+def generation_cost(
+    marginal_cost: Float[Tensor, "*shape"], power: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """|marginal cost times power| per step: EUR if steps are hours.
+
+    The length of a step does not enter, as in the tables of the established format.
+    """
+    return (marginal_cost * power).abs()
+
+
+def by_unit(slots: Float[Tensor, "... slot"], units: int) -> Float[Tensor, "... unit own"]:
+    """Unit-major slots, those of each unit side by side."""
+    return slots.reshape(*slots.shape[:-1], units, -1)
+
+
+def revenue(
+    paid: Float[Tensor, "*shape own"],
+    accepted: Float[Tensor, "*shape own"],
+    price: Float[Tensor, "*shape"],
+    hours: Hours,
+) -> Float[Tensor, "*shape"]:
+    """Return what the own orders of a unit bring together, EUR; of a buyer < 0.
+
+    Written as the published price for all of it and the difference to that price per order: under
+    a uniform price the difference is exactly 0, so that equal sales bring equal bits, however they
+    are split into orders.
+
+    :param paid: of each order, EUR/MWh
+    :param accepted: of each order, MW
+    :param price: published, EUR/MWh
+    :param hours: length of the product
+    """
+    difference = ((paid - price[..., None]) * accepted).sum(-1)
+    return (price * accepted.sum(-1) + difference) * hours
+
+
+def last_price(
+    is_order: Bool[Tensor, "... product slot"],
+    unit: Int[Tensor, " slot"],
+    sold: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    units: int,
+) -> tuple[Float[Tensor, "... product unit"], Bool[Tensor, "... product unit"]]:
+    """Price of each unit's last order, accepted ones first, EUR/MWh; and whether it has one.
+
+    A slot is no order if both volume and price are 0: learning bidders place orders of volume 0
+    where nothing is available, and go on seeing prices then.
+    """
+    slots = paid.shape[-1]
+    rank = torch.arange(slots, device=paid.device) + slots * (sold.abs() <= ZERO_VOLUME)
+    key = torch.where(is_order, rank, -1)
+    none = key.new_full((*key.shape[:-1], units), -1)
+    last = none.scatter_reduce(-1, unit.expand_as(key), key, "amax")
+    price = paid.gather(-1, last.clamp(min=0) % slots)
+    return price, last >= 0
+
+
+def plant_reward(
+    outcome: Outcome[ThermalParams], max_bid_price: float, *, start_costs: bool = False
+) -> Reward:
+    """Return profit less a share of what the rest of the nameplate power would have earned.
+
+    reward = (profit - regret) / (max_bid_price * max_power): of order one. Per product and
+    unit.
+
+    :param max_bid_price: EUR/MWh
+    :param start_costs: whether each start is charged by its downtime, see `Outcome.start_cost`, in
+        place of half a hot start per switch
+    :raises ValueError: starts are charged, but the outcome does not have their cost
+    """
+    params = outcome.params
+    if not start_costs:
+        starts = half_hot_start(outcome)
+    elif outcome.start_cost is not None:
+        starts = outcome.start_cost
+    else:
+        raise ValueError("a bidder that is charged for starts needs a state with downtimes")
+    profit = margin(outcome) - starts
+    regret = regret_share(outcome) * missed_profit(outcome)
+    scaled = (profit - regret) / (max_bid_price * params.max_power)
+    return Reward(reward=scaled, profit=profit, regret=regret)
+
+
+def margin(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
+    """Return the revenue less the marginal cost of what was sold, EUR."""
+    return outcome.revenue - outcome.marginal_cost * outcome.sold * outcome.hours
+
+
+def half_hot_start(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
+    """Return half the cost of a hot start whenever a plant was switched, on or off, EUR."""
+    params = outcome.params
+    return torch.where(switched(outcome), params.hot_start_cost / 2, 0.0)
+
+
+def switched(outcome: Outcome[ThermalParams]) -> Bool[Tensor, "... unit"]:
+    """Whether a unit went on or off in the first step of the product."""
+    return (outcome.power > ZERO_VOLUME) != (outcome.previous_power > ZERO_VOLUME)
+
+
+def missed_profit(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
+    """Return what the unsold rest of the nameplate power misses, EUR, >= 0.
+
+    It is valued at the published price of the auction, whatever the unit itself was paid.
+    """
+    params = outcome.params
+    unsold = params.max_power - outcome.sold
+    return ((outcome.price - outcome.marginal_cost) * unsold * outcome.hours).clamp(min=0)
+
+
+def regret_share(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
+    """Share of the missed profit that counts as regret."""
+    params = outcome.params
+    # The cast keeps float64: a truth value times a Python number is float32.
+    running = (outcome.sold > params.min_power).to(outcome.sold.dtype)
+    return REGRET_IDLE + (REGRET_RUNNING - REGRET_IDLE) * running

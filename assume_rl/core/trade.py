@@ -1,0 +1,553 @@
+"""The only order of events. Both shells call these functions, at every `Tick` in this order:
+
+1. a learner update, if one is due;
+2. all clearings of this instant, whatever the order of the markets;
+3. per portfolio `settle`: book what all of them sold, execute the steps in (last, now] once, then
+   work out what each auction brought;
+4. only then all bids for the markets that open now: `look`, and the orders that bidders make of it.
+
+So bids for the next hour see the executed dispatch of this one. Between ticks, `moved_to` lets the
+state's window follow the clock. At the end of an episode, `finish` executes what is sold for later
+than the last clearing. An `offset` is a delivery step minus the current step, a static integer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from assume_rl.core import window
+from assume_rl.core.bidding.base import AnyBidder, Bidder, LearnedBidder, View
+from assume_rl.core.forecasts import Forecasts, Outlook
+from assume_rl.core.money import Outcome, by_unit, cashflow, last_price, revenue
+from assume_rl.core.orders import Orders
+from assume_rl.core.time import Auction, Step
+from assume_rl.core.units.base import (
+    ENERGY,
+    NEVER_RAN,
+    NO_STATE,
+    ZERO_VOLUME,
+    AnyBlock,
+    Sale,
+    Window,
+)
+from assume_rl.core.units.fleet import Fleet, Members, Profiles
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Maps observations to actions; an `ActorStack` of the learning package is one."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What observations must be cast to."""
+        ...
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        """(..., unit, obs) -> (..., unit, act)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Team:
+    """Units of one technology that share a bidder in one market, and who decides for it."""
+
+    bidder: AnyBidder
+    members: Members  # of the portfolio's fleet
+    agents: tuple[str, ...]  # names of the learners that its units are in this market
+    learns: bool = False  # its actions come from a learner
+    policy: Policy | None = None  # its actions come from a fixed policy; None and no learner: rule
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of its units."""
+        return self.members.units.ids
+
+    @cached_property
+    def learned(self) -> LearnedBidder[Any] | None:
+        """Return its bidder if a policy decides for it, else None."""
+        return self.bidder if isinstance(self.bidder, LearnedBidder) else None
+
+    @cached_property
+    def rule(self) -> Bidder[Any] | None:
+        """Return its bidder if that follows a rule, else None."""
+        return None if isinstance(self.bidder, LearnedBidder) else self.bidder
+
+    def orders(self, view: View[Any], action: Tensor | None) -> Orders:
+        """Return what the bidder makes of a view; `action` is None for a rule."""
+        if self.rule is not None:
+            return self.rule.orders(view)
+        if self.learned is None or action is None:
+            raise ValueError(f"{self.bidder.name} bids by a policy: it needs an action")
+        return self.learned.orders(view, action)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Units that are executed together, their series, and who bids how in which market."""
+
+    fleet: Fleet
+    profiles: Profiles
+    teams: Mapping[str, tuple[Team, ...]]  # by market
+    step_hours: float
+    lookback: int  # steps of the past that it remembers
+    horizon: int  # steps of the future that can be sold, the current one not counted
+
+    @property
+    def keeps_prices(self) -> bool:
+        """Return whether any of its bidders looks at accepted prices."""
+        return any(team.bidder.foresight > 0 for teams in self.teams.values() for team in teams)
+
+    @property
+    def keeps_downtime(self) -> bool:
+        """Return whether any of its bidders is charged for starts by their downtime."""
+        return any(
+            "downtime" in team.bidder.needs for teams in self.teams.values() for team in teams
+        )
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What units remember and have promised: a window of steps around now.
+
+    Index `lookback` of the window axis is the current step, later ones hold what is already sold.
+    Steps before the episode starts read as zero.
+    """
+
+    sold: Mapping[str, Window]  # MW by product type; energy, once executed: delivered
+    own: tuple[Any, ...]  # the technology's state, per block of the fleet
+    accepted_price: Window | None  # EUR/MWh of the unit's last energy order; None: not kept
+    # EUR as the established tables have it: every step has the money of its whole product.
+    cashflow: Window | None  # None: not recorded, so it is not kept
+    # EUR of the step itself, so that it can be summed up; likewise None where it is not recorded.
+    revenue: Window | None
+    lookback: int
+    # Steps off up to and with each executed step, 0: it runs, `NEVER_RAN`: not in this episode yet.
+    # None: no reward charges starts by their downtime, so it is not kept.
+    downtime: Window | None = None
+
+    @property
+    def energy(self) -> Window:
+        """Return MW of energy sold, and once executed, delivered."""
+        return self.sold[ENERGY]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a portfolio stands in an episode."""
+
+    state: UnitState
+    step: Step  # of the calendar
+    elapsed: int  # steps since the episode began
+    executed: int  # last executed step, counted from the beginning of the episode; -1: none
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Steps that a portfolio delivered: the last `steps` of a state, up to and with `step`."""
+
+    state: UnitState
+    step: int  # since the episode began
+    steps: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an auction decided on the orders of a portfolio."""
+
+    auction: Auction
+    orders: Orders  # of all its teams in the market, side by side; `unit` indexes the fleet
+    accepted: Float[Tensor, "... product slot"]  # MW
+    paid: Float[Tensor, "... product slot"]  # EUR/MWh
+    price: Float[Tensor, "... product"]  # EUR/MWh, published
+    asked: tuple[Team, ...]  # teams whose outcome is wanted
+    slots: tuple[slice, ...]  # of each of these
+
+
+def begin(
+    portfolio: Portfolio,
+    batch: tuple[int, ...] = (),
+    *,
+    start: Step = 0,
+    product_types: Sequence[str] = (ENERGY,),
+    keep_money: bool = True,
+) -> Position:
+    """Return the position before anything is sold.
+
+    :param batch: leading axes, one entry per copy of the market
+    :param start: calendar step at which the episode begins
+    :param product_types: what the portfolio trades; energy always counts
+    :param keep_money: whether `cashflow` and `revenue` are recorded; rewards need neither
+    """
+    fleet, lookback = portfolio.fleet, portfolio.lookback
+    size = lookback + 1 + portfolio.horizon
+    shape = (*batch, size, len(fleet.ids))
+    zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
+    state = UnitState(
+        sold={kind: zero for kind in dict.fromkeys((ENERGY, *product_types))},
+        own=tuple(b.technology.initial(b.params, batch, size) for b in fleet.blocks),
+        accepted_price=zero if portfolio.keeps_prices else None,
+        cashflow=zero if keep_money else None,
+        revenue=zero if keep_money else None,
+        lookback=lookback,
+        downtime=torch.full_like(zero, NEVER_RAN) if portfolio.keeps_downtime else None,
+    )
+    return Position(state, start, 0, -1)
+
+
+def moved_to(portfolio: Portfolio, position: Position, elapsed: int) -> Position:
+    """Return the position once the clock has reached a step; an earlier one changes nothing.
+
+    The oldest steps are forgotten, unsold ones come into reach.
+
+    :param elapsed: steps since the episode began
+    """
+    passed = elapsed - position.elapsed
+    if passed <= 0:
+        return position
+    state = position.state
+    gone = min(passed, state.energy.shape[-2])
+
+    def moved(table: Window | None) -> Window | None:
+        return None if table is None else pad(table, (0, 0, -gone, gone))
+
+    blocks = zip(portfolio.fleet.blocks, state.own, strict=True)
+    later = replace(
+        state,
+        sold={kind: pad(sold, (0, 0, -gone, gone)) for kind, sold in state.sold.items()},
+        own=tuple(block.technology.advance(own, gone) for block, own in blocks),
+        accepted_price=moved(state.accepted_price),
+        cashflow=moved(state.cashflow),
+        revenue=moved(state.revenue),
+        downtime=moved(state.downtime),
+    )
+    return replace(position, state=later, step=position.step + passed, elapsed=elapsed)
+
+
+def offsets_of(auction: Auction, elapsed: int) -> tuple[int, ...]:
+    """Return the first delivery step of each product minus the current step."""
+    return tuple(first - elapsed for first in auction.first)
+
+
+def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team) -> View[Any]:
+    """Return what a team knows when it bids in an auction that opens now."""
+    state, step = position.state, position.step
+    profiles, units, block = portfolio.profiles, team.members.units, team.members.block
+    offsets = offsets_of(auction, position.elapsed)
+    first, now = offsets[0], state.lookback
+    technology, own = block.technology, team.members.own(state.own)
+    energy = units.of(state.energy)
+    batch = energy.shape[:-2]
+    sold = {kind: window.at(units.of(all_), now, offsets) for kind, all_ in state.sold.items()}
+    capacity = units.of(window.at(profiles.capacity, step, offsets))
+    cost = units.of(window.at(profiles.marginal_cost, step, offsets))
+    starts = tuple(offset - first for offset in offsets)
+    return View(
+        limits=technology.limits(block.params, own, capacity, sold, now + first),
+        sold=sold[ENERGY],
+        marginal_cost=window.copies(cost, batch, 2),
+        previous_power=energy[..., now + first - 1, :],
+        price_history=_price_history(state, team, first),
+        outlook=_outlook(profiles.forecasts.get(auction.market), team, step + first, starts),
+        own=technology.view(
+            block.params, own, energy[..., : now + first, :], position.elapsed + first
+        ),
+    )
+
+
+def settle(
+    portfolio: Portfolio, position: Position, results: Sequence[Result]
+) -> tuple[Position, Executed | None, tuple[tuple[Outcome[Any], ...], ...]]:
+    """Book what all auctions of an instant sold, execute up to now, and return what each brought.
+
+    The order of `results` changes nothing but the order of the outcomes.
+
+    :param results: one per auction that the portfolio traded in
+    :return: the position after, what was executed (None: nothing was due), and per result the
+        outcomes of the teams that it asks for
+    """
+    state = position.state
+    # Of two prices for the same step the last one is kept: in the order of the names, so that it
+    # does not depend on the order of the markets in the configuration.
+    for result in sorted(results, key=lambda result: result.auction.market):
+        state = book(state, result, position.elapsed, portfolio.step_hours)
+    state = _planned(portfolio, replace(position, state=state))
+    position, executed = execute(portfolio, replace(position, state=state), position.elapsed)
+    position = _paid(portfolio, position, results)
+    outcomes = tuple(
+        tuple(
+            outcome(portfolio, position, team, result, slots)
+            for team, slots in zip(result.asked, result.slots, strict=True)
+        )
+        for result in results
+    )
+    return position, executed, outcomes
+
+
+def finish(
+    portfolio: Portfolio, position: Position, until: int
+) -> tuple[Position, Executed | None]:
+    """Execute what is sold for later than the last clearing.
+
+    :param until: last step to execute, counted from the beginning of the episode
+    """
+    return execute(portfolio, position, until)
+
+
+def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> UnitState:
+    """Return the state with what an auction sold (MW), at which price, and the money it brings.
+
+    In `cashflow` every step of a product gets the money of the whole product, as the established
+    tables have it; in `revenue` each step gets its own.
+
+    :param elapsed: steps since the episode began
+    :param step_hours: length of a step
+    """
+    auction, orders = result.auction, result.orders
+    kind = auction.product_type
+    sold, prices = state.sold[kind], state.accepted_price if kind == ENERGY else None
+    cash, money = state.cashflow if kind == ENERGY else None, state.revenue
+    for run in window.runs(offsets_of(auction, elapsed), auction.length):
+        start = state.lookback + run.start
+        accepted, paid = window.products(result.accepted, run), window.products(result.paid, run)
+        sold = _add(sold, start, window.spread(accepted, run.length), orders.unit)
+        if cash is not None:
+            whole = cashflow(paid, accepted, run.length * step_hours)
+            cash = _add(cash, start, window.spread(whole, run.length), orders.unit)
+        if money is not None:
+            part = cashflow(paid, accepted, step_hours)
+            money = _add(money, start, window.spread(part, run.length), orders.unit)
+        if prices is not None:
+            is_order = torch.logical_or(
+                window.products(orders.price, run), window.products(orders.volume, run)
+            )
+            last, placed = last_price(is_order, orders.unit, accepted, paid, prices.shape[-1])
+            last, placed = window.spread(last, run.length), window.spread(placed, run.length)
+            old = window.rows(prices, start, last.shape[-2])
+            prices = window.put(prices, start, torch.where(placed, last, old))
+    return replace(
+        state,
+        sold={**state.sold, kind: sold},
+        accepted_price=state.accepted_price if prices is None else prices,
+        cashflow=state.cashflow if cash is None else cash,
+        revenue=money,
+    )
+
+
+def execute(
+    portfolio: Portfolio, position: Position, until: int
+) -> tuple[Position, Executed | None]:
+    """Deliver the steps in (last executed, until]: energy sold becomes energy delivered.
+
+    :param until: step since the episode began; at most the window's end after now
+    """
+    due = until - position.executed
+    if due <= 0:
+        return position, None
+    state, ahead = position.state, until - position.elapsed
+    stop = state.lookback + 1 + ahead
+    first = stop - due
+    offsets = tuple(range(ahead + 1 - due, ahead + 1))
+    capacity = window.at(portfolio.profiles.capacity, position.step, offsets)
+    energy = state.energy.narrow(-2, 0, stop)
+    delivered, own = [], []
+    for block, mine in zip(portfolio.fleet.blocks, state.own, strict=True):
+        power, after = block.technology.execute(
+            block.params, mine, _columns(capacity, block), _columns(energy, block), first, until
+        )
+        delivered.append(power)
+        own.append(after)
+    done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
+    table = window.put(state.energy, first, done)
+    downtime = state.downtime
+    if downtime is not None:
+        before = window.rows(downtime, first - 1, 1)[..., 0, :]
+        downtime = window.put(downtime, first, _downtime(before, done))
+    state = replace(state, sold={**state.sold, ENERGY: table}, own=tuple(own), downtime=downtime)
+    executed = replace(state, lookback=stop - 1)
+    return replace(position, state=state, executed=until), Executed(executed, until, due)
+
+
+def outcome(
+    portfolio: Portfolio, position: Position, team: Team, result: Result, slots: slice
+) -> Outcome[Any]:
+    """Return what an auction brought a team; the state is that after `execute`.
+
+    :param slots: the team's slots of the result
+    """
+    state, auction = position.state, result.auction
+    units, block = team.members.units, team.members.block
+    offsets = offsets_of(auction, position.elapsed)
+    count = len(units.ids)
+    accepted = by_unit(result.accepted[..., slots], count)
+    paid = by_unit(result.paid[..., slots], count)
+    price = result.price[..., None].expand(accepted.shape[:-1])
+    hours = hours_of(auction, portfolio.step_hours)
+    energy = units.of(state.energy)
+    power = window.at(energy, state.lookback, offsets)
+    cost = units.of(window.at(portfolio.profiles.marginal_cost, position.step, offsets))
+    return Outcome(
+        price=price,
+        revenue=revenue(paid, accepted, price, hours),
+        sold=accepted.sum(-1),
+        offered=by_unit(result.orders.volume[..., slots], count).sum(-1),
+        hours=hours,
+        marginal_cost=block.technology.marginal_cost(block.params, cost, power),
+        power=power,
+        previous_power=window.at(energy, state.lookback - 1, offsets),
+        params=block.params,
+        start_cost=_start_cost(position, team, auction),
+    )
+
+
+def hours_of(auction: Auction, step_hours: float) -> float | Float[Tensor, "product 1"]:
+    """Return the length of an auction's products in hours; one number where they are alike."""
+    if len(set(auction.length)) == 1:
+        return auction.length[0] * step_hours
+    return torch.tensor(auction.length, dtype=torch.float64)[:, None] * step_hours
+
+
+def _downtime(
+    before: Float[Tensor, "... unit"], power: Float[Tensor, "... step unit"]
+) -> Float[Tensor, "... step unit"]:
+    """Return the steps off up to and with each step; `before`: up to the step before the first."""
+    found = []
+    for now in power.unbind(-2):
+        before = torch.where(now.abs() > ZERO_VOLUME, 0.0, before + 1)
+        found.append(before)
+    return torch.stack(found, dim=-2)
+
+
+def _start_cost(
+    position: Position, team: Team, auction: Auction
+) -> Float[Tensor, "... product unit"] | None:
+    """Return what the starts of a team's units in each product cost by their downtime, EUR.
+
+    Steps that are not executed yet count as planned. None where no downtime is kept.
+    """
+    state, units, block = position.state, team.members.units, team.members.block
+    if state.downtime is None:
+        return None
+    starts = [state.lookback + offset for offset in offsets_of(auction, position.elapsed)]
+    # Downtimes are known up to the last executed step.
+    known = state.lookback + position.executed - position.elapsed
+    first, stop = min(*starts, known + 1), state.lookback + auction.last + 1 - position.elapsed
+    before = units.of(window.rows(state.downtime, first - 1, 1)[..., 0, :])
+    power = units.of(window.rows(state.energy, first, stop - first))
+    cost = block.technology.starts(block.params, power, before)[0].cost
+    parts = zip(starts, auction.length, strict=True)
+    return torch.stack([cost[..., at - first : at - first + n, :].sum(-2) for at, n in parts], -2)
+
+
+def _planned(portfolio: Portfolio, position: Position) -> UnitState:
+    """Return the state with what units with a state of their own can deliver of what is sold."""
+    state = position.state
+    if all(own is NO_STATE for own in state.own):
+        return state
+    first = state.lookback + position.executed + 1 - position.elapsed
+    energy, owns = [], []
+    for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
+        possible, after = block.technology.plan(
+            block.params, own, _columns(state.energy, block), first
+        )
+        energy.append(possible)
+        owns.append(after)
+    sold = {**state.sold, ENERGY: torch.cat(energy, dim=-1)}
+    return replace(state, sold=sold, own=tuple(owns))
+
+
+def _paid(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Position:
+    """Let units with a state of their own know what the energy of an instant brought them."""
+    state = position.state
+    traded = [result for result in results if result.auction.product_type == ENERGY]
+    if not traded or all(own is NO_STATE for own in state.own):
+        return position
+    first = min(min(r.auction.first) for r in traded)
+    steps = max(r.auction.last for r in traded) + 1 - first
+    shape = (*state.energy.shape[:-2], steps, state.energy.shape[-1])
+    sold = money = state.energy.new_zeros(shape)
+    for result in traded:
+        for run in window.runs(
+            tuple(f - first for f in result.auction.first), result.auction.length
+        ):
+            accepted = window.spread(window.products(result.accepted, run), run.length)
+            paid = window.spread(window.products(result.paid, run), run.length)
+            earned = cashflow(paid, accepted, portfolio.step_hours)
+            sold = _add(sold, run.start, accepted, result.orders.unit)
+            money = _add(money, run.start, earned, result.orders.unit)
+    start = state.lookback + first - position.elapsed
+    power = window.rows(state.energy, start, steps)
+    offsets = tuple(range(first - position.elapsed, first - position.elapsed + steps))
+    cost = window.at(portfolio.profiles.marginal_cost, position.step, offsets)
+    owns = []
+    for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
+        costs = block.technology.marginal_cost(
+            block.params, _columns(cost, block), _columns(power, block)
+        )
+        sale = Sale(
+            sold=_columns(sold, block),
+            revenue=_columns(money, block),
+            marginal_cost=costs,
+            hours=portfolio.step_hours,
+            first=start,
+        )
+        owns.append(block.technology.settle(block.params, own, sale))
+    return replace(position, state=replace(state, own=tuple(owns)))
+
+
+def _outlook(
+    forecasts: Forecasts | None, team: Team, first: Step, starts: tuple[int, ...]
+) -> Outlook:
+    """Return the forecasts of a market as a team sees them."""
+    units = team.members.units
+    if forecasts is None or units.whole:
+        series = units.index if forecasts is None else forecasts.series
+        return Outlook(forecasts, series, first, starts)
+    return Outlook(forecasts, forecasts.series[units.index], first, starts)
+
+
+def _price_history(state: UnitState, team: Team, first: int) -> Float[Tensor, "... unit window"]:
+    """Return accepted prices up to and including the first delivery step, EUR/MWh."""
+    foresight, units = team.bidder.foresight, team.members.units
+    if foresight == 0:
+        return state.energy.new_zeros((*state.energy.shape[:-2], len(units.ids), 0))
+    if state.accepted_price is None:
+        raise ValueError("a bidder with a foresight needs a state that keeps accepted prices")
+    back = tuple(range(first - foresight + 1, first + 1))
+    return units.of(window.at(state.accepted_price, state.lookback, back)).transpose(-1, -2)
+
+
+def _add(
+    table: Float[Tensor, "... window unit"],
+    start: int,
+    new: Float[Tensor, "... step slot"],
+    unit: Int[Tensor, " slot"],
+) -> Float[Tensor, "... window unit"]:
+    """Return the table with what each slot brings added to its unit, from row `start` on."""
+    old = window.rows(table, start, new.shape[-2])
+    return window.put(table, start, old.index_add(-1, unit, new))
+
+
+def _columns(table: Float[Tensor, "... row unit"], block: AnyBlock) -> Float[Tensor, "... row own"]:
+    if block.stop - block.start == table.shape[-1]:
+        return table
+    return table[..., block.start : block.stop]
+
+
+def columns_of(portfolio: Portfolio, state: UnitState) -> Mapping[str, Window]:
+    """Return further columns of the dispatch table over the whole window, as technologies show.
+
+    NaN where a unit's technology does not have a column.
+    """
+    found: dict[str, Window] = {}
+    for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
+        for name, values in block.technology.columns(block.params, own).items():
+            table = found.get(name, torch.full_like(state.energy, torch.nan))
+            index = torch.arange(block.start, block.stop, device=values.device)
+            found[name] = table.index_copy(-1, index, values)
+    return found

@@ -1,0 +1,328 @@
+"""What a technology is, and what is known of its units at one instant.
+
+A technology is a frozen object without data; its parameters `P` and the state `S` of its units are
+frozen dataclasses of tensors whose last axis is `unit`. A new one is one file and one line in
+`core.units.TECHNOLOGIES`; `assume_rl.testing.check_technology` says whether it keeps the contract.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assume_rl.core.time import Step
+
+ZERO_VOLUME = 1e-9
+"""MW; smaller volumes count as zero, so that rounding cannot flip the marginal order."""
+
+NEVER_RAN = float("inf")
+"""Steps off of a unit that has not run yet."""
+
+ENERGY = "energy"
+"""Product type of energy markets: what is sold of it is delivered."""
+
+Side = Literal["sells", "buys"]
+
+PerStep = Float[Tensor, "... step unit"]
+PerUnit = Float[Tensor, "... unit"]
+PerProduct = Float[Tensor, "... product unit"]
+Window = Float[Tensor, "... window unit"]
+"""A number per step of a state window."""
+
+Sold = Mapping[str, Float[Tensor, "... product unit"]]
+"""MW sold so far by product type; a type that is absent is not traded."""
+
+P = TypeVar("P")
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741
+O_co = TypeVar("O_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least and most power in one direction, MW, signed: sell > 0, buy < 0; 0 and 0: none."""
+
+    least: Float[Tensor, "... product unit"]
+    most: Float[Tensor, "... product unit"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What units can still sell and buy on top of what is sold, per product, MW."""
+
+    sell: Range
+    buy: Range
+
+
+def no_range(like: Float[Tensor, "... product unit"]) -> Range:
+    """Return the range of a direction that does not exist; it takes no memory."""
+    zero = like.new_zeros(()).expand(like.shape)
+    return Range(zero, zero)
+
+
+@runtime_checkable
+class Technology(Protocol[P, S, O_co]):
+    """What units of one kind can do.
+
+    In every method `params` and `state` are those of the units at hand, one row per unit. Powers
+    are MW, sell > 0, buy < 0. An `int` called `first` is an index into the window of a
+    `core.trade.UnitState`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Key in `core.units.TECHNOLOGIES`."""
+        ...
+
+    @property
+    def sides(self) -> frozenset[Side]:
+        """Directions in which its units can trade."""
+        ...
+
+    def select(self, params: P, units: Int[Tensor, " chosen"]) -> P:
+        """Return the parameters of some of the units."""
+        ...
+
+    def lookback(self, params: P, timed: bool) -> int:
+        """Return how many steps before a step matter for what units do in it; 0: none.
+
+        :param timed: whether their bidders ask how long they have been on or off
+        """
+        ...
+
+    def initial(self, params: P, batch: tuple[int, ...], window: int) -> S:
+        """Return the state at the start of an episode.
+
+        :param batch: leading axes, one entry per copy of the market
+        :param window: steps of the window of the unit state
+        """
+        ...
+
+    def advance(self, state: S, steps: int) -> S:
+        """Return the state `steps` steps later."""
+        ...
+
+    def limits(self, params: P, state: S, capacity: PerProduct, sold: Sold, first: int) -> Limits:
+        """Return what can still be sold and bought, whatever the ramps.
+
+        :param capacity: available in the first step of each product
+        :param sold: sold for these steps, by product type
+        :param first: index of the first product's step
+        """
+        ...
+
+    def plan(self, params: P, state: S, energy: Window, first: int) -> tuple[Window, S]:
+        """Return what is sold, as far as it is possible, and the state, before execution.
+
+        :param energy: sold, the whole window
+        :param first: index of the first step that is not executed
+        """
+        ...
+
+    def execute(
+        self, params: P, state: S, capacity: PerStep, energy: Window, first: int, since: Step
+    ) -> tuple[PerStep, S]:
+        """Return the power that is delivered in some steps and the state after them.
+
+        :param capacity: available in the steps to execute
+        :param energy: sold, the window up to and including the last step to execute
+        :param first: index of the first step to execute
+        :param since: steps since the episode began, at the last step to execute
+        """
+        ...
+
+    def view(self, params: P, state: S, past: Window, since: Step) -> O_co:
+        """Return what bidders see of their units beside limits, prices and forecasts.
+
+        :param past: power in the steps of the window before the first product
+        :param since: steps since the episode began, at the first product
+        """
+        ...
+
+    def marginal_cost(self, params: P, series: PerStep, power: PerStep) -> PerStep:
+        """Return the cost of a MWh at some power, EUR/MWh.
+
+        :param series: EUR/MWh, as compiled from the unit table
+        :param power: its sign says which cost holds
+        """
+        ...
+
+    def running_cost(self, params: P, series: PerStep, power: PerStep) -> PerStep:
+        """Return what it costs to deliver power, EUR/h; start costs do not count.
+
+        What a demand is willing to pay is its worth, not a cost.
+
+        :param series: EUR/MWh, as compiled from the unit table
+        :param power: delivered
+        """
+        ...
+
+    def starts(self, params: P, power: PerStep, downtime: PerUnit) -> tuple["Starts", PerUnit]:
+        """Return the starts in each step, and the steps off after the last step.
+
+        :param power: delivered
+        :param downtime: steps off directly before the first step; `NEVER_RAN`: it has not run yet
+        """
+        ...
+
+    def settle(self, params: P, state: S, sale: "Sale") -> S:
+        """Return the state once the energy sold at one instant is paid."""
+        ...
+
+    def columns(self, params: P, state: S) -> Mapping[str, Window]:
+        """Return columns of the dispatch table beside power and money, over the whole window."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sale:
+    """What the energy auctions of one instant brought the units of a technology, step by step."""
+
+    sold: PerStep  # MW accepted at this instant
+    revenue: PerStep  # EUR
+    marginal_cost: PerStep  # EUR/MWh, at the power planned or delivered
+    hours: float  # length of a step
+    first: int  # index of the first step
+
+
+START_KINDS = ("hot", "warm", "cold")
+"""Kinds of starts, by how long a unit was off."""
+
+ROUNDING = 1e-9
+"""Steps; downtimes are whole steps, their limits hours divided by the length of a step."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Which units start in which steps, and what that costs."""
+
+    started: Bool[Tensor, "... step unit"]
+    kind: Int[Tensor, "... step unit"]  # index into `START_KINDS`; of a start only
+    downtime: PerStep  # steps off before the step; `NEVER_RAN`
+    cost: PerStep  # EUR, 0 where a unit does not start
+
+
+@runtime_checkable
+class StartParams(Protocol):
+    """What starts of units cost, EUR per start; the limits of downtimes are steps."""
+
+    @property
+    def hot_start_cost(self) -> Float[Tensor, " unit"]:
+        """EUR."""
+        ...
+
+    @property
+    def warm_start_cost(self) -> Float[Tensor, " unit"]:
+        """EUR."""
+        ...
+
+    @property
+    def cold_start_cost(self) -> Float[Tensor, " unit"]:
+        """EUR."""
+        ...
+
+    @property
+    def downtime_hot_start(self) -> Float[Tensor, " unit"]:
+        """Most steps off before a hot start."""
+        ...
+
+    @property
+    def downtime_warm_start(self) -> Float[Tensor, " unit"]:
+        """Most steps off before a warm start."""
+        ...
+
+
+def starts_of(params: StartParams, power: PerStep, downtime: PerUnit) -> tuple[Starts, PerUnit]:
+    """Return the starts in each step, and the steps off after the last step.
+
+    A start is hot after at most `downtime_hot_start` steps off, warm after at most
+    `downtime_warm_start`, else cold. The downtime is passed along, so that no window limits it.
+
+    :param power: MW, > 0: on
+    :param downtime: steps off directly before the first step: 0 of a unit that ran in the step
+        before, `NEVER_RAN` of one that has not run in this episode; its first start is cold
+    """
+    steps = power.shape[-2]
+    on = power > ZERO_VOLUME
+    number = torch.arange(steps, device=power.device)[:, None]
+    last = torch.where(on, number, -1).cummax(-2).values  # step of the latest run, -1: none yet
+    after = torch.where(last < 0, downtime[..., None, :] + number + 1, number - last)
+    before = torch.cat([downtime[..., None, :], after[..., :-1, :]], dim=-2)
+    hot = before <= params.downtime_hot_start + ROUNDING
+    warm = before <= params.downtime_warm_start + ROUNDING
+    cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
+    cost = torch.where(hot, params.hot_start_cost, cost)
+    started = on & (before > 0)
+    kind = torch.where(hot, 0, torch.where(warm, 1, 2))
+    found = Starts(started, kind, before, torch.where(started, cost, 0.0))
+    return found, after[..., -1, :]
+
+
+def no_starts(power: PerStep) -> Starts:
+    """Return the starts of units that have none."""
+    none = torch.zeros_like(power)
+    never = torch.zeros_like(power, dtype=torch.bool)
+    return Starts(never, never.long(), none, none)
+
+
+@dataclass(frozen=True)
+class NoState:
+    """State of units that remember nothing beside what they sold and delivered."""
+
+
+NO_STATE = NoState()
+
+
+class WithoutState:
+    """The methods of a technology whose units have no state of their own."""
+
+    def initial(self, params: object, batch: tuple[int, ...], window: int) -> NoState:
+        """Return nothing."""
+        return NO_STATE
+
+    def advance(self, state: NoState, steps: int) -> NoState:
+        """Return nothing."""
+        return state
+
+    def plan(
+        self, params: object, state: NoState, energy: Window, first: int
+    ) -> tuple[Window, NoState]:
+        """Return what is sold."""
+        return energy, state
+
+    def marginal_cost(self, params: object, series: PerStep, power: PerStep) -> PerStep:
+        """Return the compiled costs."""
+        return series
+
+    def settle(self, params: object, state: NoState, sale: Sale) -> NoState:
+        """Return nothing."""
+        return state
+
+    def columns(self, params: object, state: NoState) -> Mapping[str, Window]:
+        """Return nothing."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Block(Generic[P, S, O]):
+    """Neighbouring units of one technology: `[start, stop)` of the fleet's unit axis."""
+
+    technology: Technology[P, S, O]
+    start: int
+    stop: int
+    params: P
+
+
+AnyBlock = Block[Any, Any, Any]
+"""A block whose technology is not known where it is used."""
+
+
+def rows_of(params: P, units: Int[Tensor, " chosen"]) -> P:
+    """Return parameters, or a state, of some units; what is no tensor stays."""
+    rows: dict[str, Any] = {
+        name: value[..., units] for name, value in vars(params).items() if isinstance(value, Tensor)
+    }
+    return replace(params, **rows)  # type: ignore[type-var]
