@@ -8,7 +8,7 @@ The `Learning` role and its parts work in any mango simulation, see examples/.
 
 from importlib.metadata import version
 
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,

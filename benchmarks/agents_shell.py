@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from mango import ExternalClock, Role, activate, agent_composed_of, create_ec_container
 
-from assume_rl.agents import market_operator, unit_operator
+from assume_rl.agents.trading import market_operator, unit_operator
 from assume_rl.agents.transport import Failures, post, settle
 from assume_rl.agents.world import World
 from assume_rl.results.sinks import DatabaseSink
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from benchmarks.timing import TimedSink, machine, peer_seconds
 

@@ -20,7 +20,7 @@ from assume_rl.envs.memory import copy_bytes
 from assume_rl.envs.rollout import Rollout
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.learner import Learner
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from benchmarks.fleets import TEN, learners
 from benchmarks.peer import timed_calls
 from benchmarks.timing import ask_peer, machine

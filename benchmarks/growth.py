@@ -15,7 +15,7 @@ import matplotlib
 import torch
 
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from benchmarks.fleets import learners
 from benchmarks.timing import machine
@@ -34,7 +34,9 @@ def market_ms(compiled: Compiled, copies: int, steps: int = 12) -> float:
     """ms of one step of so many copies, random bids."""
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,))
     state = env.reset(torch.arange(copies))
-    actions = [torch.rand(copies, len(team.unit_ids), team.strategy.act_size) for team in env.teams]
+    actions = [
+        torch.rand(copies, len(p.team.ids), p.bidder.action.size) for p in env.setting.learners
+    ]
     for _ in range(3):
         state, _ = env.step(state, actions)
     start = time.process_time()
@@ -48,7 +50,9 @@ def episode_ms(compiled: Compiled, copies: int) -> float:
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,))
     start = time.process_time()
     state = env.reset(torch.arange(copies))
-    actions = [torch.rand(copies, len(team.unit_ids), team.strategy.act_size) for team in env.teams]
+    actions = [
+        torch.rand(copies, len(p.team.ids), p.bidder.action.size) for p in env.setting.learners
+    ]
     while not env.done(state):
         state, _ = env.step(state, actions)
     return (time.process_time() - start) * 1e3

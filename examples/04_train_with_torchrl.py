@@ -17,7 +17,7 @@ from torchrl.envs import ExplorationType, set_exploration_type
 from torchrl.modules import MultiAgentMLP, ProbabilisticActor, TanhNormal
 from torchrl.objectives import ClipPPOLoss, ValueEstimators
 
-from assume_rl.envs.torchrl import TorchRLMarket
+from assume_rl.envs.adapters.torchrl import TorchRLMarket
 
 SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "single_learner"
 COPIES, EPOCHS, MINIBATCH = 32, 4, 512

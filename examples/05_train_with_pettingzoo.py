@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from assume_rl.envs.pettingzoo import ParallelMarket, parallel_env
+from assume_rl.envs.adapters.pettingzoo import ParallelMarket, parallel_env
 
 SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "ten_learners"
 DAYS, EPOCHS, CLIP = 10, 10, 0.2  # days per iteration, passes over them, limit of the ratio

@@ -25,7 +25,7 @@ from assume_rl.cli.output import LineObserver, ProgressObserver
 from assume_rl.evaluation.gap import share_of_best
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 
 matplotlib.use("Agg")  # draws to a file; no window is needed
 from matplotlib import pyplot as plt

@@ -19,7 +19,7 @@ from mango import (
 )
 from mango.util.termination_detection import tasks_complete_or_sleeping
 
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,

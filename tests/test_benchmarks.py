@@ -12,7 +12,7 @@ import yaml
 from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.experiments.policies import learner_specs
 from assume_rl.learning.learner import Learner
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 from benchmarks import peer, training

@@ -8,7 +8,7 @@ from mango import Role
 from assume_rl.agents.messages import Rows
 from assume_rl.agents.transport import Failures
 from assume_rl.episodes.calendar import Calendar
-from assume_rl.episodes.rows import DATED, Sink
+from assume_rl.episodes.rows.dated import DATED, Sink
 
 
 class Recorder(Role):  # type: ignore[misc]

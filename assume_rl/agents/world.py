@@ -19,17 +19,17 @@ from mango.container.core import Container
 
 from assume_rl.agents.codec import make_codec
 from assume_rl.agents.coordinator import Coordinator
-from assume_rl.agents.learning_role import Learning
-from assume_rl.agents.market_operator import MarketOperator
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.recorder import Recorder
+from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import Failures, settle, tcp_container
 from assume_rl.core.trade import Policy, Portfolio
 from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.rows import Sink
+from assume_rl.episodes.rows.dated import Sink
 from assume_rl.episodes.teams import build_teams
-from assume_rl.scenario.compile import Compiled, OperatorSpec
+from assume_rl.scenario.compile.compiled import Compiled, OperatorSpec
 
 OnTime = Callable[[float], None]
 

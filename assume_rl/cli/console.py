@@ -9,7 +9,7 @@ from rich.console import Console
 
 from assume_rl.cli.options import Device
 from assume_rl.cli.output import LineObserver, ProgressObserver, print_warnings
-from assume_rl.episodes.learning_plan import pick_device
+from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.scenario.read import load_scenario

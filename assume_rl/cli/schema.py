@@ -8,7 +8,7 @@ import typer
 from pydantic import TypeAdapter
 
 from assume_rl.cli.app import app
-from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.studies.schema import StudyFile
 
 

@@ -41,7 +41,7 @@ from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train as run_training
 from assume_rl.experiments.train import train_seeds as run_trainings
 from assume_rl.experiments.train_task import training_warnings
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.describe import describe
 
 

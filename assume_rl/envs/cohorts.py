@@ -14,7 +14,7 @@ from assume_rl.core.trade import Policy, Portfolio
 from assume_rl.core.units.fleet import Fleet, members, select, select_profiles
 from assume_rl.episodes.routines import memoryless, one_step_each
 from assume_rl.episodes.teams import build_teams
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from assume_rl.envs.settling import close_auctions
 from assume_rl.envs.state import Actions, Happened, Observations, State, moved_to
 from assume_rl.envs.windows import starts
 from assume_rl.episodes.calendar import EpisodeKey
-from assume_rl.episodes.learning_plan import pick_device
+from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import AgentSpec
-from assume_rl.scenario.compile import Compiled, to_device
+from assume_rl.scenario.compile.compiled import Compiled, to_device
 
 __all__ = ["Happened", "MarketEnv", "State"]
 

@@ -19,7 +19,7 @@ from assume_rl.envs.cohorts import Cohort, auctions_of
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
 from assume_rl.episodes.routines import standing_orders
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from assume_rl.core.trade import Policy
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened, State
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.dispatch_log import DispatchLog
-from assume_rl.episodes.order_log import OrderLog
-from assume_rl.episodes.policy_log import PolicyLog
-from assume_rl.episodes.routine_log import RoutineLog
-from assume_rl.episodes.rows import DATED, Sink
-from assume_rl.scenario.compile import Compiled, to_device
+from assume_rl.episodes.rows.dated import DATED, Sink
+from assume_rl.episodes.rows.dispatch import DispatchLog
+from assume_rl.episodes.rows.orders import OrderLog
+from assume_rl.episodes.rows.policies import PolicyLog
+from assume_rl.episodes.rows.routines import RoutineLog
+from assume_rl.scenario.compile.compiled import Compiled, to_device
 
 T = TypeVar("T")
 

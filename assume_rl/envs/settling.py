@@ -13,7 +13,7 @@ from assume_rl.core.trade import Result, settle
 from assume_rl.envs.markets import Market, Share
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, State
-from assume_rl.episodes.order_log import ClearedAuction
+from assume_rl.episodes.rows.orders import ClearedAuction
 
 
 @dataclass(frozen=True)

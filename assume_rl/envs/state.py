@@ -13,7 +13,7 @@ from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction, Step
 from assume_rl.core.trade import Position
 from assume_rl.envs.setting import Setting
-from assume_rl.episodes.order_log import ClearedAuction
+from assume_rl.episodes.rows.orders import ClearedAuction
 
 Observations = tuple[Float[Tensor, "copy agent obs"], ...]  # one per learner team
 Actions = tuple[Float[Tensor, "copy agent act"], ...]

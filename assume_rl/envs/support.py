@@ -4,8 +4,8 @@ from typing import Any
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.clearing import MarketSpec
-from assume_rl.scenario.compile import Compiled
-from assume_rl.scenario.plan import out_of_step
+from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.plan import out_of_step
 
 
 def unsupported(compiled: Compiled) -> str | None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from assume_rl import keyed
 from assume_rl.core.time import Tick
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.compile import Compiled
-from assume_rl.scenario.plan import auction_plan, market_problems
+from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.plan import auction_plan, market_problems
 
 
 @dataclass(frozen=True)

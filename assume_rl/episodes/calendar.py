@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC
 
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from assume_rl.agents.learning_rows import rl_grad_params
+from assume_rl.agents.learning.rows import rl_grad_params
 from assume_rl.durations import duration_seconds
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
@@ -17,9 +17,9 @@ from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.state import Happened
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.learning_plan import Plan, Scores, Selection
-from assume_rl.episodes.policy_log import PolicyLog
-from assume_rl.episodes.rows import DATED
+from assume_rl.episodes.plan import Plan, Scores, Selection
+from assume_rl.episodes.rows.dated import DATED
+from assume_rl.episodes.rows.policies import PolicyLog
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment

@@ -10,7 +10,7 @@ from assume_rl.core.money import Outcome, plant_reward
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from assume_rl.episodes.draws import draw_seed
-from assume_rl.episodes.rows import Sink
+from assume_rl.episodes.rows.dated import Sink
 from assume_rl.experiments.description import description
 from assume_rl.experiments.marks import Mark, rewind
 from assume_rl.experiments.meta import write_meta
@@ -28,7 +28,7 @@ from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.results.tracking import Tracker, check_trackers, create_trackers
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.types import Scenario
 

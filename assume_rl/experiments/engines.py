@@ -4,7 +4,7 @@ from typing import Literal
 
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 EngineName = Literal["auto", "agents", "batch"]
 

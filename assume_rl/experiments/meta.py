@@ -3,7 +3,7 @@
 import numpy as np
 
 from assume_rl.results.sinks import Columns, DatabaseSink
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.tables import UNIT_TABLES
 
 

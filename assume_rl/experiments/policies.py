@@ -11,7 +11,7 @@ from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
 from assume_rl.learning.manifest import Manifest as PolicyManifest
 from assume_rl.learning.networks import ActorStack
 from assume_rl.learning.types import AgentSpec
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
 
 

@@ -12,7 +12,7 @@ from assume_rl.experiments.marks import Mark, NotResumable
 from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
 from assume_rl.experiments.training import Engine, Standing
 from assume_rl.learning.replay import Replay
-from assume_rl.scenario.overrides import flatten
+from assume_rl.scenario.config.overrides import flatten
 
 # Of a manifest: what results do not depend on, since seed and device are told on their own.
 WITHOUT_EFFECT = {

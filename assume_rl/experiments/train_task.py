@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
-from assume_rl.episodes.learning_plan import pick_device, update_interval
+from assume_rl.episodes.plan import pick_device, update_interval
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
@@ -13,8 +13,8 @@ from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.networks import ActorStack
-from assume_rl.scenario.compile import Compiled
-from assume_rl.scenario.config import CONFIG_FILE
+from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
 
 

@@ -8,13 +8,13 @@ from assume_rl.core.bidding import parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.config import CONFIG_FILE
-from assume_rl.scenario.forecasts import check_forecasts
-from assume_rl.scenario.mechanisms import check_mechanism
-from assume_rl.scenario.plan import market_problems
+from assume_rl.scenario.compile.bidders import Bidders, find_bidder
+from assume_rl.scenario.compile.forecasts import check_forecasts
+from assume_rl.scenario.compile.plan import market_problems
+from assume_rl.scenario.config.mechanisms import check_mechanism
+from assume_rl.scenario.config.read import CONFIG_FILE
+from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market, StudyCase
 from assume_rl.scenario.problems import Problems, cell, some
-from assume_rl.scenario.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market, StudyCase
-from assume_rl.scenario.strategies import Bidders, find_bidder
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.read import BIDDING
 from assume_rl.scenario.types import Scenario

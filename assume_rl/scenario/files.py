@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from assume_rl.scenario.config import CONFIG_FILE
+from assume_rl.scenario.config.read import CONFIG_FILE
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.schema import StudyCase
 
 
 def required_file(folder: Path, config: StudyCase, key: str) -> Path:

@@ -12,16 +12,16 @@ import pandas as pd
 
 from assume_rl.errors import ScenarioError
 from assume_rl.scenario.checks import check_scenario
-from assume_rl.scenario.config import CONFIG_FILE, read_case, read_cases
+from assume_rl.scenario.config.overrides import split
+from assume_rl.scenario.config.read import CONFIG_FILE, read_case, read_cases
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.files import optional_file, required_file
-from assume_rl.scenario.overrides import split
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.schema import StudyCase
-from assume_rl.scenario.series import read_all_series
-from assume_rl.scenario.table_overrides import with_overrides
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.overrides import with_overrides
 from assume_rl.scenario.tables.read import read_units
+from assume_rl.scenario.tables.series import read_all_series
 from assume_rl.scenario.types import Scenario
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})

@@ -13,7 +13,7 @@ from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.time import Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
-from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 

@@ -11,7 +11,7 @@ from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.config import LearningConfig
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.types import Step
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
-from assume_rl.episodes.learning_plan import update_interval
+from assume_rl.episodes.plan import update_interval
 from assume_rl.experiments.training import first_evaluation, waves
 from assume_rl.scenario.types import Scenario
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from assume_rl.errors import AssumeRlError
 from assume_rl.experiments.engines import choose_engine
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.studies.types import Run
 

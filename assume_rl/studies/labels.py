@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from assume_rl.scenario.table_overrides import SCALE
+from assume_rl.scenario.tables.overrides import SCALE
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.cells import Cell
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
-from assume_rl.scenario.overrides import flatten
-from assume_rl.scenario.yaml_file import read_value, read_yaml
+from assume_rl.scenario.config.overrides import flatten
+from assume_rl.scenario.config.yaml_file import read_value, read_yaml
 from assume_rl.studies.elsewhere import check_free
 
 SETTINGS = ("set", "grid", "zip")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.overrides import as_text
+from assume_rl.scenario.config.overrides import as_text
 from assume_rl.studies.cells import Cell
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import StepEntry

@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from assume_rl.episodes.learning_plan import pick_device
+from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.costs import PlayCost, TrainCost, episode_seconds, hours

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from assume_rl.experiments.engines import EngineName
-from assume_rl.scenario.section import Section
+from assume_rl.scenario.config.section import Section
 from assume_rl.studies.sections import (
     Design,
     Draws,

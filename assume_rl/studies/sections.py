@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from assume_rl.scenario.section import Section
+from assume_rl.scenario.config.section import Section
 from assume_rl.studies.merge import flat
 from assume_rl.studies.types import StepKind
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from assume_rl.agents.world import World
 from assume_rl.core.trade import Policy
 from assume_rl.envs.record import play_recorded
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 Array = NDArray[np.float64]
 

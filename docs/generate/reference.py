@@ -19,7 +19,7 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.learning.config import LearningConfig
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
-from assume_rl.scenario.schema import Market, Product, StudyCase
+from assume_rl.scenario.config.schema import Market, Product, StudyCase
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 

@@ -10,7 +10,7 @@ import torch
 from mango import AgentAddress, Role
 
 from assume_rl import keyed
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,

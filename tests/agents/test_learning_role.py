@@ -38,7 +38,7 @@ from mango import (
 from mango.util.termination_detection import tasks_complete_or_sleeping
 
 from assume_rl.agents.codec import make_codec
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import (
     EpisodeEnd,
     EpisodeStart,
@@ -49,7 +49,7 @@ from assume_rl.agents.messages import (
     UpdateDue,
 )
 from assume_rl.agents.transport import Failures
-from assume_rl.episodes.learning_plan import Scores, Selection, posix, update_interval, update_times
+from assume_rl.episodes.plan import Scores, Selection, posix, update_interval, update_times
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig

@@ -14,7 +14,7 @@ from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, Re
 from assume_rl.agents.transport import AgentFailure, post
 from assume_rl.agents.world import World
 from assume_rl.core.orders import unit_major
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 

@@ -15,7 +15,6 @@ from mango import (
     create_ec_container,
 )
 
-from assume_rl.agents.market_operator import MarketOperator
 from assume_rl.agents.messages import (
     AuctionResult,
     EpisodeEnd,
@@ -24,6 +23,7 @@ from assume_rl.agents.messages import (
     RegisterBidder,
     Rows,
 )
+from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.transport import Failures, post, settle
 from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.orders import unit_major

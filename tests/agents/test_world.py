@@ -11,15 +11,15 @@ import pytest
 import torch
 from mango import ExternalClock, Role, activate, agent_composed_of
 
-from assume_rl.agents.learning_role import Learning
-from assume_rl.agents.market_operator import MarketOperator
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, PolicyUpdate
+from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import tcp_container
 from assume_rl.agents.world import World
 from assume_rl.episodes.calendar import Calendar
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

@@ -16,7 +16,7 @@ from shell import run_command
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.results.tracking import TRACKERS
-from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.studies.schema import StudyFile
 
 SMALLEST = {

@@ -10,7 +10,7 @@ from assume_rl.envs import memory
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.memory import available_bytes, copy_bytes, env_bytes, waiting_bytes
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

@@ -13,8 +13,8 @@ pytest.importorskip("pettingzoo", reason="compares with the PettingZoo environme
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
-from assume_rl.envs.gymnasium import VectorMarket
-from assume_rl.envs.pettingzoo import parallel_env
+from assume_rl.envs.adapters.gymnasium import VectorMarket
+from assume_rl.envs.adapters.pettingzoo import parallel_env
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from assume_rl.agents.world import World
 from assume_rl.envs import market_env
-from assume_rl.envs.decisions import learned
+from assume_rl.envs.adapters.decisions import learned
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.record import Recording
 from assume_rl.envs.support import unsupported
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.errors import ConfigurationError
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

@@ -15,7 +15,7 @@ from assume_rl.scenario.read import load_scenario
 pytest.importorskip("pettingzoo", reason="needs the extra 'pettingzoo'")
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from assume_rl.envs.pettingzoo import ParallelMarket, parallel_env
+from assume_rl.envs.adapters.pettingzoo import ParallelMarket, parallel_env
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
@@ -181,6 +181,6 @@ def test_without_the_library_the_error_says_what_to_install(
     for name in [m for m in sys.modules if m.split(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, f"assume_rl.envs.{adapter}", raising=False)
+    monkeypatch.delitem(sys.modules, f"assume_rl.envs.adapters.{adapter}", raising=False)
     with pytest.raises(ImportError, match=rf"pip install 'assume-rl\[{library}\]'"):
-        importlib.import_module(f"assume_rl.envs.{adapter}")
+        importlib.import_module(f"assume_rl.envs.adapters.{adapter}")

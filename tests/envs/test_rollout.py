@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout, Stretch
@@ -16,7 +16,7 @@ from assume_rl.envs.seating import rearrangement
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import Joint
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

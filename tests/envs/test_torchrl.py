@@ -16,8 +16,8 @@ from tensordict import TensorDict
 from torchrl.envs import StepCounter, TransformedEnv, check_env_specs
 from torchrl.envs.utils import check_marl_grouping
 
-from assume_rl.envs.pettingzoo import parallel_env
-from assume_rl.envs.torchrl import TorchRLMarket
+from assume_rl.envs.adapters.pettingzoo import parallel_env
+from assume_rl.envs.adapters.torchrl import TorchRLMarket
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")

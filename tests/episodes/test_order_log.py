@@ -6,7 +6,7 @@ import torch
 from assume_rl.core.clearing import Slots, pay_as_clear
 from assume_rl.core.orders import unit_major
 from assume_rl.core.time import Auction
-from assume_rl.episodes.order_log import ClearedAuction, Columns, OrderLog
+from assume_rl.episodes.rows.orders import ClearedAuction, Columns, OrderLog
 from assume_rl.testing import toy_market
 
 UNITS = ("plant", "plant", "load")

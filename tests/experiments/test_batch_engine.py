@@ -13,7 +13,7 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import TrainResult, train, train_seeds
 from assume_rl.learning.checkpoint import load_policies
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 
 
 def last_weights(result: TrainResult) -> list[torch.Tensor]:

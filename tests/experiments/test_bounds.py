@@ -16,7 +16,7 @@ from assume_rl.core.bidding.base import View
 from assume_rl.core.orders import Orders
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 

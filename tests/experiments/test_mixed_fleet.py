@@ -10,7 +10,7 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 
 FIXED = ("learner_02", "learner_05")
 

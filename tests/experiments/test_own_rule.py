@@ -20,7 +20,7 @@ from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.types import Scenario
 from assume_rl.testing import assert_same_episode, check_clearing

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from trained_runs import Trained, bids, tiny
 
-from assume_rl.agents.learning_role import Learning
+from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.run import run
 from assume_rl.learning.assume_layout import save_assume_layout
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.types import Scenario
 
 

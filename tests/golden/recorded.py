@@ -13,7 +13,7 @@ from torch import Tensor
 
 from assume_rl.agents.world import World
 from assume_rl.episodes.teams import Policy
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 

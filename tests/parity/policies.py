@@ -4,7 +4,7 @@ import torch
 
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.learning.networks import ActorStack, initial_actors
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 
 
 def fresh_policies(compiled: Compiled, dtype: torch.dtype = torch.float64) -> dict[str, ActorStack]:

@@ -17,7 +17,7 @@ from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import Recording, play_recorded
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.testing import assert_same_episode
 
 NONE = np.nan

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

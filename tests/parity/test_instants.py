@@ -14,7 +14,7 @@ from toy_scenarios import market, toy_scenario
 
 from assume_rl.agents.world import World
 from assume_rl.envs.record import play_recorded
-from assume_rl.scenario.compile import Compiled
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.testing.episodes import KEYS, Frames
 
 NONE = np.nan

@@ -18,7 +18,7 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 

@@ -20,7 +20,7 @@ from assume_rl.reports.surplus import surplus
 from assume_rl.results.gather import step_figures
 from assume_rl.results.metrics import write_kpis
 from assume_rl.results.sinks import DatabaseSink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 HOURS = 24

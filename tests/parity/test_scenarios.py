@@ -15,7 +15,7 @@ from policies import fresh_policies
 from assume_rl.agents.world import World
 from assume_rl.envs.record import play_recorded
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 MARKET = {

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from assume_rl.core.time import Auction
-from assume_rl.scenario.plan import auction_plan, steps_of
-from assume_rl.scenario.schema import StudyCase
+from assume_rl.scenario.compile.plan import auction_plan, steps_of
+from assume_rl.scenario.config.schema import StudyCase
 
 
 def market(**changes: Any) -> dict[str, Any]:

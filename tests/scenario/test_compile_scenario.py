@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import load_scenario
 

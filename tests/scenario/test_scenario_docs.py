@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.learning.config import LearningConfig
-from assume_rl.scenario.schema import Market, Product, StudyCase
+from assume_rl.scenario.config.schema import Market, Product, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"

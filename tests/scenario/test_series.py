@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.timeseries import read_series
+from assume_rl.scenario.tables.timeseries import read_series
 
 HOURS = pd.date_range("2019-01-01", periods=4, freq="h")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from assume_rl.errors import ScenarioError
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import Reader, load_scenario
 from assume_rl.scenario.types import Scenario
 

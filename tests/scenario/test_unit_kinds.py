@@ -18,10 +18,10 @@ from assume_rl.reports import queries
 from assume_rl.reports.opening import open_source
 from assume_rl.results.study_tables import STUDY, collected
 from assume_rl.results.tables import METADATA
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
 from assume_rl.scenario.tables.base import MetaColumn, Series, Unit, UnitTable, Values, column
 from assume_rl.testing.toys import toy_thermal

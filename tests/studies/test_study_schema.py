@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from assume_rl import cli
-from assume_rl.scenario.yaml_file import read_value, read_yaml
+from assume_rl.scenario.config.yaml_file import read_value, read_yaml
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 

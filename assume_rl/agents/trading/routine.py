@@ -16,8 +16,8 @@ from assume_rl.core.orders import Orders, auction_of, join
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio
 from assume_rl.episodes.calendar import Calendar
-from assume_rl.episodes.routine_log import RoutineLog
 from assume_rl.episodes.routines import has_memory, memoryless, one_step_each, standing_orders
+from assume_rl.episodes.rows.routines import RoutineLog
 
 
 class Routine:

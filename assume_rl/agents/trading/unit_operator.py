@@ -38,8 +38,8 @@ from assume_rl.core.trade import (
     settle,
 )
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.dispatch_log import DispatchLog
-from assume_rl.episodes.policy_log import PolicyLog
+from assume_rl.episodes.rows.dispatch import DispatchLog
+from assume_rl.episodes.rows.policies import PolicyLog
 
 
 @dataclass(frozen=True)

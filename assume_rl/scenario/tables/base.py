@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from assume_rl.scenario.section import Section
+from assume_rl.scenario.config.section import Section
 
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 """A number per step of the calendar."""

@@ -8,9 +8,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from assume_rl.errors import nearest
-from assume_rl.scenario.csv_file import EMPTY, read_text_table
 from assume_rl.scenario.problems import Problems, cell, explain, some
 from assume_rl.scenario.tables.base import Row, Unit
+from assume_rl.scenario.tables.csv_file import EMPTY, read_text_table
 
 BIDDING = "bidding_"
 FORECAST = "forecast_"

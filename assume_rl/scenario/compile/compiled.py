@@ -12,10 +12,10 @@ from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
-from assume_rl.scenario.fleet import build_fleet, build_profiles
-from assume_rl.scenario.mechanisms import params_of
-from assume_rl.scenario.plan import auction_plan, steps_of
-from assume_rl.scenario.strategies import Bidders, create_bidder
+from assume_rl.scenario.compile.bidders import Bidders, create_bidder
+from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
+from assume_rl.scenario.compile.plan import auction_plan, steps_of
+from assume_rl.scenario.config.mechanisms import params_of
 from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
 
 __all__ = [

@@ -10,8 +10,8 @@ from torch import Tensor
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, settle
-from assume_rl.episodes.dispatch_log import Columns, dispatch_columns, money
-from assume_rl.episodes.start_log import StartLog
+from assume_rl.episodes.rows.dispatch import Columns, dispatch_columns, money
+from assume_rl.episodes.rows.starts import StartLog
 
 # The only step of a single-step auction, as if it were the first one of an episode.
 STEP = Auction(market="", number=0, opens=0, closes=0, first=(0,), length=(1,))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from assume_rl.scenario.csv_file import read_number_table
 from assume_rl.scenario.problems import Problems, cell
+from assume_rl.scenario.tables.csv_file import read_number_table
 
 
 def read_series(

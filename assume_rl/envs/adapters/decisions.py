@@ -18,9 +18,9 @@ from assume_rl.core.trade import Policy, Team
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed
-from assume_rl.episodes.learning_plan import pick_device
+from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 

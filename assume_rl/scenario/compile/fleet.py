@@ -9,7 +9,7 @@ from torch import Tensor
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.core.units.base import AnyBlock, Block
 from assume_rl.core.units.fleet import Fleet, Profiles
-from assume_rl.scenario.forecasts import market_forecasts
+from assume_rl.scenario.compile.forecasts import market_forecasts
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Basis
 from assume_rl.scenario.types import Scenario

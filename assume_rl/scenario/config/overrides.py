@@ -19,9 +19,9 @@ from typing import Any
 from assume_rl.core.bidding import parameters
 from assume_rl.errors import nearest
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.config.schema import Market, StudyCase, known_keys
+from assume_rl.scenario.config.yaml_file import read_value
 from assume_rl.scenario.problems import Problems
-from assume_rl.scenario.schema import Market, StudyCase, known_keys
-from assume_rl.scenario.yaml_file import read_value
 
 TABLES = ("units", "fuel_prices", "demand", "availability")
 """First parts of keys that change tables, not settings."""

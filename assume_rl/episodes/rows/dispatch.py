@@ -9,7 +9,7 @@ from torch import Tensor
 
 from assume_rl.core.money import generation_cost
 from assume_rl.core.trade import Executed, Portfolio, UnitState, columns_of
-from assume_rl.episodes.start_log import StartLog
+from assume_rl.episodes.rows.starts import StartLog
 
 Columns = dict[str, Any]
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from assume_rl.core.clearing import RULES, Need, Rule
 from assume_rl.errors import nearest
+from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.problems import Problems, explain
-from assume_rl.scenario.schema import Market
 
 PLANNED_RULES = (
     "complex_clearing",

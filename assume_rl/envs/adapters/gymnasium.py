@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.core.trade import Policy
-from assume_rl.envs.decisions import Decisions, learned, missing_library
+from assume_rl.envs.adapters.decisions import Decisions, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
@@ -57,7 +57,7 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
         if len(units) != 1:
             raise ConfigurationError(
                 f"a vector environment has one learner, but {len(units)} learn here: give the "
-                "others policies, or use assume_rl.envs.pettingzoo or assume_rl.envs.torchrl"
+                "others policies, or use assume_rl.envs.adapters.pettingzoo or assume_rl.envs.adapters.torchrl"
             )
         bidder = learned(self._decisions.teams[0])
         self.num_envs = num_envs

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.trade import Policy, Team
-from assume_rl.envs.decisions import Decisions, Turn, learned, missing_library
+from assume_rl.envs.adapters.decisions import Decisions, Turn, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.agents.experience import Frame
+from assume_rl.agents.learning.experience import Frame
 from assume_rl.agents.messages import Acted, Rewarded
 from assume_rl.learning.types import AgentSpec, UpdateMetrics
 

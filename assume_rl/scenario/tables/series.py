@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from assume_rl.errors import nearest
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.files import optional_file
 from assume_rl.scenario.problems import Problems, cell, some
-from assume_rl.scenario.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit
-from assume_rl.scenario.timeseries import read_series
+from assume_rl.scenario.tables.timeseries import read_series
 
 
 def read_all_series(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mango import AgentAddress
 
-from assume_rl.agents.experience import Experience
+from assume_rl.agents.learning.experience import Experience
 from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDue
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from assume_rl.core.orders import Orders, beside, fault_of, is_finite, limited
 from assume_rl.core.time import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import of_episode, tie_keys, ties
-from assume_rl.episodes.order_log import ClearedAuction, OrderLog
+from assume_rl.episodes.rows.orders import ClearedAuction, OrderLog
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.messages import Acted, Observed, Rewarded
-from assume_rl.episodes.learning_plan import Scores
+from assume_rl.episodes.plan import Scores
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import Joint, Transitions
 

@@ -23,7 +23,7 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
-from assume_rl.scenario.section import Section
+from assume_rl.scenario.config.section import Section
 from assume_rl.scenario.tables import UNIT_TABLES
 
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from mango import AgentAddress, Role, sender_addr
 
-from assume_rl.agents.episode import Episode
-from assume_rl.agents.learning_messages import is_learning_message, unpack
-from assume_rl.agents.learning_rows import rl_grad_params, rl_params
+from assume_rl.agents.learning.episode import Episode
+from assume_rl.agents.learning.incoming import is_learning_message, unpack
+from assume_rl.agents.learning.publisher import PolicyDesk
+from assume_rl.agents.learning.rows import rl_grad_params, rl_params
 from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,
@@ -29,11 +30,10 @@ from assume_rl.agents.messages import (
     UpdateDone,
     UpdateDue,
 )
-from assume_rl.agents.policy_desk import PolicyDesk
 from assume_rl.agents.transport import Failures, post
 from assume_rl.core.bidding.base import Layout
 from assume_rl.episodes.learning_files import load_obj
-from assume_rl.episodes.learning_plan import Plan, Scores, Selection, pick_device
+from assume_rl.episodes.plan import Plan, Scores, Selection, pick_device
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from assume_rl.errors import ScenarioError, nearest
-from assume_rl.scenario.overrides import override_setting
+from assume_rl.scenario.config.overrides import override_setting
+from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
+from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.problems import Location, Problems, explain
-from assume_rl.scenario.schema import UNREAD_KEYS, StudyCase
-from assume_rl.scenario.yaml_file import read_yaml
 
 CONFIG_FILE = "config.yaml"
 

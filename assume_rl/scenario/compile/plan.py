@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from assume_rl.core.time import Auction, Tick
-from assume_rl.scenario.schema import Market, StudyCase
+from assume_rl.scenario.config.schema import Market, StudyCase
 
 
 def seconds_between(start: datetime, end: datetime) -> int:

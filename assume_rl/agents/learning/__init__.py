@@ -1,0 +1,1 @@
+"""The Learning role and what it is made of."""

@@ -1,0 +1,1 @@
+"""Copies of a market in the interfaces of other libraries."""

@@ -1,0 +1,1 @@
+"""Validated scenario to tensors, operators, markets and the plan of auctions."""

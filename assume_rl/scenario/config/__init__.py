@@ -1,0 +1,1 @@
+"""`config.yaml`: keys, overrides, and the study case that they make."""
