@@ -145,14 +145,18 @@ def print_kpis(console: Console, result: RunResult) -> None:
 def print_evaluation(console: Console, result: EvaluationResult) -> None:
     """Print the score of every learned bidder."""
     evaluation = result.evaluation
+    buying = any(not math.isnan(unit.mean_purchase) for unit in evaluation.units)
     table = Table("unit", "reward", "profit EUR", "regret EUR", "mean bid EUR/MWh")
+    if buying:
+        table.add_column("mean bid to buy EUR/MWh")
     for unit in evaluation.units:
         table.add_row(
             unit.unit,
             f"{unit.reward:.3f}",
             f"{unit.profit:,.0f}",
             f"{unit.regret:,.0f}",
-            NONE if math.isnan(unit.mean_bid) else f"{unit.mean_bid:.2f}",
+            _price(unit.mean_bid),
+            *([_price(unit.mean_purchase)] if buying else []),
         )
     console.print(table)
     for price in evaluation.prices:
@@ -162,6 +166,11 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
         )
     _print_gap(console, evaluation)
     _print_place(console, result.folder, result.database)
+
+
+def _price(value: float) -> str:
+    """Return a price as text, a dash where there is none."""
+    return NONE if math.isnan(value) else f"{value:.2f}"
 
 
 def print_training(console: Console, result: TrainResult) -> None:
@@ -204,8 +213,10 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
 
 
 def _print_gap(console: Console, evaluation: Evaluation) -> None:
-    """Print the exact best response, where it is known, and how far the bidder stays behind it."""
+    """Print the exact best response and the gap to it, or why it is not known."""
     if evaluation.best_reward is None:
+        if evaluation.unknown is not None:
+            console.print(f"exact best response: not known, {evaluation.unknown}", markup=False)
         return
     why = "" if evaluation.share is not None else f" ({NO_SHARE})"
     console.print(

@@ -68,7 +68,9 @@ def welfare(
     )
 
 
-def greatest_welfare(worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0) -> FloatArray:
+def greatest_welfare(
+    worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0, fixed: ArrayLike = 0.0
+) -> FloatArray:
     """What trade would have gained had all offered all they have at `worth`, EUR, `(hour,)`.
 
     By duality the most that divisible orders in one zone can gain is the least, over all prices, of
@@ -76,6 +78,8 @@ def greatest_welfare(worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0)
 
     :param worth: EUR/MWh, as in `welfare`
     :param volume: MW that could be sold (> 0) or bought (< 0); 0 is an empty slot
+    :param fixed: MW, `(hour,)`, that others sell (> 0) or buy (< 0) whatever the price, as storages
+        do once they have decided; the gain of these is not counted
     """
     value, amount = _floats(worth), _floats(volume) * hours
     if value.shape != amount.shape or value.ndim != 2:
@@ -83,10 +87,11 @@ def greatest_welfare(worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0)
             f"worth {value.shape} and volume {amount.shape}: expected (hour, order) twice"
         )
     value = np.where(amount == 0, 0, value)  # an empty slot may have no price
+    given = np.broadcast_to(_floats(fixed) * hours, len(value))
     best = np.full(len(value), np.inf)
-    for price in value.T:
-        wanted = np.maximum((price[:, None] - value) * amount, 0).sum(-1)
-        best = np.minimum(best, wanted)
+    for price, size in zip(value.T, amount.T, strict=True):
+        wanted = np.maximum((price[:, None] - value) * amount, 0).sum(-1) + price * given
+        best = np.minimum(best, np.where(size == 0, np.inf, wanted))
     return np.where(np.isinf(best), 0, best)
 
 

@@ -32,27 +32,43 @@ class Bounds:
 
 
 def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None:
-    """Bounds of the only learning plant, from the orders of a recorded episode.
+    """Return the bounds of the only learning plant, from the orders of a recorded episode.
 
-    Exact where auctions do not depend on each other; None where they may: several learners or
-    markets, several products per auction, ramps, or start costs.
+    Exact where auctions do not depend on each other; None where they may, see `unknown_bounds`.
     """
-    if len(compiled.learners) != 1 or len(compiled.markets) != 1:
+    if unknown_bounds(compiled) is not None:
         return None
-    unit = compiled.fleet.ids.index(compiled.learners[0])
-    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
+    unit, params = _learner(compiled)
+    assert isinstance(params, ThermalParams)  # unknown_bounds
+    return _bounds(compiled, memory, unit, params)
+
+
+def unknown_bounds(compiled: Compiled) -> str | None:
+    """Return why the exact best response of a scenario's learners is not known; None: it is."""
+    if len(compiled.learners) != 1:
+        return f"there are {len(compiled.learners)} learning bidders"
+    if len(compiled.markets) != 1:
+        return f"there are {len(compiled.markets)} markets"
     products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
     if products > 1:
-        return None
-    plant = block.technology.select(block.params, torch.tensor([unit - block.start]))
-    if not isinstance(plant, ThermalParams):
-        return None
-    starts = [plant.hot_start_cost]
+        return f"an auction has {products} products"
+    unit, params = _learner(compiled)
+    name = compiled.fleet.ids[unit]
+    if not isinstance(params, ThermalParams):
+        return f"{name} is no power plant: what it can sell depends on what it bought before"
+    if params.ramped:
+        return f"{name} has ramps"
+    starts = [params.hot_start_cost]
     if compiled.scenario.config.bidding_strategy_params.get("start_costs"):
-        starts += [plant.warm_start_cost, plant.cold_start_cost]
-    if plant.ramped or any(float(cost) > 0 for cost in starts):
-        return None
-    return _bounds(compiled, memory, unit, plant)
+        starts += [params.warm_start_cost, params.cold_start_cost]
+    return f"{name} has start costs" if any(float(cost) > 0 for cost in starts) else None
+
+
+def _learner(compiled: Compiled) -> tuple[int, object]:
+    """Return the index of the only learner and its parameters."""
+    unit = compiled.fleet.ids.index(compiled.learners[0])
+    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
+    return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
 
 
 def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalParams) -> Bounds:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
-from assume_rl.experiments.bounds import single_plant_bounds
+from assume_rl.experiments.bounds import single_plant_bounds, unknown_bounds
 from assume_rl.experiments.case import (
     Experiment,
     Places,
@@ -41,6 +41,7 @@ class Evaluation:
     best_profit: float | None  # EUR, of the bids with the best reward
     truthful_reward: float | None  # the same learner bidding its marginal cost
     truthful_profit: float | None  # EUR
+    unknown: str | None = None  # why the best response is not known
 
     @property
     def reward(self) -> float:
@@ -145,7 +146,10 @@ def score(
         best_profit=float(bounds.best.profit.sum()) if bounds else None,
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
+        unknown=unknown_bounds(experiment.compiled),
     )
+    if evaluation.unknown is not None:
+        experiment.results["best_response_unknown"] = evaluation.unknown
     experiment.results["evaluation"] = {
         "reward": evaluation.reward,
         "profit": evaluation.profit,

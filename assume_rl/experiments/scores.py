@@ -18,7 +18,8 @@ class UnitScore:
     reward: float
     profit: float  # EUR
     regret: float  # EUR
-    mean_bid: float  # EUR/MWh, mean of its orders weighted by volume
+    mean_bid: float  # EUR/MWh, mean of its orders to sell weighted by volume; nan: it has none
+    mean_purchase: float = float("nan")  # EUR/MWh, the same of its orders to buy
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
     for unit in dict.fromkeys(earned.get("unit", ())):
         own = earned["unit"] == unit
         reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
-        bid = _mean_bid(orders["price"], orders["volume"], orders["unit_id"] == unit)
-        scores.append(UnitScore(unit, reward, profit, regret, bid))
+        bids = orders["unit_id"] == unit
+        price, volume = orders["price"][bids], orders["volume"][bids]
+        sale, purchase = _mean(price, volume.clip(min=0)), _mean(price, -volume.clip(max=0))
+        scores.append(UnitScore(unit, reward, profit, regret, sale, purchase))
     return tuple(scores)
 
 
@@ -54,8 +57,6 @@ def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
     )
 
 
-def _mean_bid(
-    price: NDArray[np.float64], volume: NDArray[np.float64], own: NDArray[np.bool_]
-) -> float:
-    weight = np.abs(volume[own]).sum()
-    return float((price[own] * np.abs(volume[own])).sum() / weight) if weight else float("nan")
+def _mean(price: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    total = weight.sum()
+    return float((price * weight).sum() / total) if total else float("nan")

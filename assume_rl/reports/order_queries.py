@@ -49,9 +49,14 @@ def during(rows: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_costs(recorded: Recorded, found: pd.DataFrame) -> pd.DataFrame:
-    """Orders with `technology`, `operator` and `marginal_cost` (EUR/MWh) at their start."""
+    """Return orders with what is known of their units.
+
+    `technology`, `operator`, `trades` (it both buys and sells) and `marginal_cost` (EUR/MWh) at the
+    start; a unit that trades has none.
+    """
     named = found.merge(units(recorded), left_on="unit_id", right_on="unit", how="left")
     named["technology"] = named["technology"].fillna(UNKNOWN)
+    named["trades"] = named["trades"].eq(True)
     costs = marginal_costs(recorded)
     joined = pd.merge_asof(
         named.sort_values("start_time", kind="stable"),

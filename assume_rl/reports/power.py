@@ -31,7 +31,7 @@ class MarketPower:
     offered: FloatArray  # (delivery, unit) MW
     paid: FloatArray  # (delivery, unit) EUR/MWh; nan where nothing was sold
     cost: FloatArray  # (delivery, unit) EUR/MWh; nan where it is not known
-    demanded: FloatArray  # (delivery,) MW, whether it was served or not
+    demanded: FloatArray  # (delivery,) MW of units that only buy, whether it was served or not
 
     @property
     def lerner(self) -> FloatArray:
@@ -81,7 +81,13 @@ class MarketPower:
 
 
 def market_power(orders: pd.DataFrame) -> MarketPower | None:
-    """From one market's orders with `operator` and `marginal_cost`; None if nobody sells."""
+    """Return market power from one market's orders; None if nobody sells.
+
+    What storages want to charge is no demand that has to be met. What they sell counts as supply;
+    its cost is what it was bought for, which no order shows: nan.
+
+    :param orders: with `operator`, `marginal_cost` and `trades` (whether the unit buys and sells)
+    """
     sales = orders[orders["volume"] > 0].assign(
         money=lambda rows: rows["accepted_price"] * rows["accepted_volume"]
     )
@@ -96,7 +102,8 @@ def market_power(orders: pd.DataFrame) -> MarketPower | None:
     ).reindex(index=sold.index, columns=sold.columns)
     operator = sales.groupby("unit_id")["operator"].first().fillna("unknown")
     names = tuple(sorted(operator.unique()))
-    demanded = -orders[orders["volume"] < 0].groupby("start_time")["volume"].sum()
+    asked = orders[(orders["volume"] < 0) & ~orders["trades"]]
+    demanded = -asked.groupby("start_time")["volume"].sum()
     return MarketPower(
         start=pd.Series(sold.index),
         operators=names,

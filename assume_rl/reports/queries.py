@@ -50,12 +50,16 @@ def paid_as_bid(recorded: Recorded) -> dict[str, bool]:
 
 
 def units(recorded: Recorded) -> pd.DataFrame:
-    """`unit`, `technology`, `operator` and `demand` (whether it buys), a row per known unit."""
+    """Return a row per known unit.
+
+    `unit`, `technology`, `operator`, `demand` (it only buys) and `trades` (it both buys and sells,
+    as storages do).
+    """
     parts = []
     for table in _kinds(recorded):
         rows = recorded.rows(table.meta_table, "index", "technology", "unit_operator").c
         found = recorded.frame(sa.select(rows["index"], rows.technology, rows.unit_operator))
-        parts.append(found.assign(demand=not table.sells))
+        parts.append(found.assign(demand=not table.sells, trades=table.sells and table.buys))
     names = {"index": "unit", "unit_operator": "operator"}
     return pd.concat(parts, ignore_index=True).rename(columns=names)
 
@@ -74,7 +78,10 @@ def learners(recorded: Recorded) -> frozenset[str]:
 
 
 def dispatch(recorded: Recorded) -> pd.DataFrame:
-    """`time`, `technology`, `power` (MW, taken < 0), summed over a technology's units."""
+    """Return `time`, `technology`, `delivered` and `taken` (MW, >= 0 and <= 0).
+
+    Both are summed over the units of a technology, of which some may deliver while others take.
+    """
     delivered, known = (
         recorded.rows("unit_dispatch", "time", "unit", "power"),
         _technologies(recorded),
@@ -82,7 +89,12 @@ def dispatch(recorded: Recorded) -> pd.DataFrame:
     rows = delivered.c
     technology = sa.func.coalesce(known.c.technology, UNKNOWN).label("technology")
     query = (
-        sa.select(rows.time, technology, sa.func.sum(rows.power).label("power"))
+        sa.select(
+            rows.time,
+            technology,
+            sa.func.sum(sa.case((rows.power > 0, rows.power), else_=0.0)).label("delivered"),
+            sa.func.sum(sa.case((rows.power < 0, rows.power), else_=0.0)).label("taken"),
+        )
         .outerjoin_from(delivered, known, rows.unit == known.c.unit)
         .group_by(rows.time, technology)
         .order_by(rows.time)
@@ -90,13 +102,36 @@ def dispatch(recorded: Recorded) -> pd.DataFrame:
     return dated(recorded.frame(query), "time")
 
 
+def buying_technologies(recorded: Recorded) -> frozenset[str]:
+    """Return the technologies all of whose units only buy."""
+    known = units(recorded)
+    only = known["demand"].astype(bool).groupby(known["technology"].fillna(UNKNOWN)).all()
+    return frozenset(only[only.astype(bool)].index)
+
+
 def two_way(recorded: Recorded) -> pd.DataFrame:
-    """`time`, `unit`, `power` (MW) of units that both deliver and take power, as storages do."""
+    """Return `time`, `unit` and `power` (MW) of units that can both deliver and take power."""
+    known = units(recorded)
+    names = known.loc[known["trades"].astype(bool), "unit"]
     rows = recorded.rows("unit_dispatch", "time", "unit", "power").c
-    both = sa.and_(sa.func.min(rows.power) < 0, sa.func.max(rows.power) > 0)
-    names = recorded.frame(sa.select(rows.unit).group_by(rows.unit).having(both))["unit"]
     query = sa.select(rows.time, rows.unit, rows.power).where(rows.unit.in_(list(names)))
     return dated(recorded.frame(query.order_by(rows.unit, rows.time)), "time")
+
+
+def states_of_charge(recorded: Recorded) -> pd.DataFrame:
+    """Return `time`, `unit` and `soc` (share of the capacity) of units that have one."""
+    rows = recorded.rows("unit_dispatch", "time", "unit", "soc").c
+    query = sa.select(rows.time, rows.unit, rows.soc).where(rows.soc.is_not(None))
+    return dated(recorded.frame(query.order_by(rows.unit, rows.time)), "time")
+
+
+def running_costs(recorded: Recorded) -> pd.DataFrame:
+    """Return `time` and `cost` (EUR) of units that both buy and sell; their orders have no cost."""
+    known = units(recorded)
+    names = known.loc[known["trades"].astype(bool), "unit"]
+    rows = recorded.rows("unit_dispatch", "time", "unit", "cost").c
+    query = sa.select(rows.time, rows.cost).where(rows.unit.in_(list(names))).order_by(rows.time)
+    return dated(recorded.frame(query), "time").astype({"cost": float})
 
 
 def earnings(recorded: Recorded) -> pd.DataFrame:

@@ -16,14 +16,22 @@ class Surplus:
 
     consumer: float  # what buyers would have paid at most, less what they pay
     producer: float  # what sellers were paid, less the marginal cost of what they sold
-    paid: float  # by buyers to sellers
+    paid: float  # by buyers
     lost: float  # deadweight loss against bids at marginal cost
+    traded: float | None = None  # sales of storages less their purchases; None: none is there
+
+    @property
+    def total(self) -> float:
+        """Return the gains of trade, without what storages cost to run."""
+        return self.consumer + self.producer + (self.traded or 0.0)
 
     def rows(self) -> list[tuple[str, float | None]]:
-        """Name and EUR, to the cent; None where it is not known."""
+        """Return name and EUR, to the cent; None where it is not known."""
+        storages = {} if self.traded is None else {"storages, sales less purchases": self.traded}
         named = {
             "consumer surplus": self.consumer,
             "producer surplus": self.producer,
+            **storages,
             "what buyers pay": self.paid,
             "deadweight loss": self.lost,
         }
@@ -31,16 +39,20 @@ class Surplus:
 
 
 def welfare_rows(
-    gains: Mapping[str, Surplus], start_costs: float
+    gains: Mapping[str, Surplus], start_costs: float, running_costs: float = 0.0
 ) -> list[tuple[str, float | None]]:
-    """Return name and EUR, to the cent, of the welfare of a run: gains of trade less start costs.
+    """Return name and EUR, to the cent, of the welfare of a run: gains of trade less other costs.
 
     :param gains: by market
     :param start_costs: EUR; a unit that trades in several markets starts once for all of them
+    :param running_costs: EUR that storages cost to run, which their orders do not show
     """
-    traded = {f"gains of trade, {name}": own.consumer + own.producer for name, own in gains.items()}
-    total = {"welfare": sum(traded.values()) - start_costs}
-    return _rounded(traded | {"start costs": start_costs} | total)
+    traded = {f"gains of trade, {name}": own.total for name, own in gains.items()}
+    costs = {"start costs": start_costs}
+    if any(own.traded is not None for own in gains.values()):
+        costs["running costs of storages"] = running_costs
+    total = {"welfare": sum(traded.values()) - sum(costs.values())}
+    return _rounded(traded | costs | total)
 
 
 def _rounded(named: Mapping[str, float]) -> list[tuple[str, float | None]]:
@@ -48,27 +60,41 @@ def _rounded(named: Mapping[str, float]) -> list[tuple[str, float | None]]:
 
 
 def surplus(orders: pd.DataFrame) -> Surplus:
-    """From one market's orders with `marginal_cost`; each delivery is an auction of its own.
+    """Return the gains from one market's orders; each delivery is an auction of its own.
 
-    What buyers pay is what sellers are paid. The price at their own orders says otherwise under
+    What buyers pay is what the others receive. The price at their own orders says otherwise under
     `pay_as_bid`: it is that of the dearest sale.
+
+    A storage moves energy in time: what it buys is worth what it sells later, so that only both
+    together, sales less purchases over all deliveries, are a gain. The deadweight loss takes its
+    trades as they were.
+
+    :param orders: with `marginal_cost` and `trades` (whether the unit both buys and sells)
     """
     length = (orders["end_time"] - orders["start_time"]).dt.total_seconds() / 3600
-    sells = orders["volume"] > 0
-    worth = _by_delivery(orders, orders["marginal_cost"].where(sells, orders["price"]))
-    sold = _by_delivery(orders, (orders["accepted_volume"] * length).fillna(0))
-    gains = welfare(worth, sold, _by_delivery(orders, orders["accepted_price"]))
-    greatest = greatest_welfare(worth, _by_delivery(orders, orders["volume"] * length))
+    energy = (orders["accepted_volume"] * length).fillna(0)
+    trades = orders["trades"]
+    money = (orders["accepted_price"] * energy).where(energy != 0, 0)
+    traded = float(money[trades].sum())
+    worth = orders["marginal_cost"].where(orders["volume"] > 0, orders["price"]).where(~trades, 0)
+    worths = _by_delivery(orders, worth)
+    sold = _by_delivery(orders, energy.where(~trades, 0))
+    gains = welfare(worths, sold, _by_delivery(orders, orders["accepted_price"]))
+    offered = _by_delivery(orders, (orders["volume"] * length).where(~trades, 0))
+    moved = _by_delivery(orders, energy.where(trades, 0)).sum(-1)
+    greatest = greatest_welfare(worths, offered, fixed=moved)
+    received = float(gains.revenue.sum()) + traded
     return Surplus(
-        consumer=float((gains.consumer_surplus + gains.payments - gains.revenue).sum()),
+        consumer=float((gains.consumer_surplus + gains.payments).sum()) - received,
         producer=float(gains.producer_surplus.sum()),
-        paid=float(gains.revenue.sum()),
+        paid=received,
         lost=float(deadweight_loss(gains, greatest).sum()),
+        traded=traded if trades.any() else None,
     )
 
 
 def _by_delivery(orders: pd.DataFrame, values: pd.Series) -> NDArray[np.float64]:
-    """`(delivery, order)`, 0 where a delivery has fewer orders than another one."""
+    """Return `(delivery, order)`, 0 where a delivery has fewer orders than another one."""
     keys = [orders["start_time"], orders["end_time"]]
     row = orders.groupby(keys).ngroup().to_numpy()
     column = orders.groupby(keys).cumcount().to_numpy()

@@ -13,16 +13,10 @@ from assume_rl.errors import ResultsError
 from assume_rl.results.files import DATABASE, MANIFEST, METRICS
 from assume_rl.results.metrics import read_episodes
 from assume_rl.results.step_rows import Row, open_results, step_columns
+from assume_rl.results.unit_tables import tables_of_buyers
 
 RECORD = "run.json"
 CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
-
-# Plants' profits; what the demand pays would cancel them out. Only plants have starts.
-TOTAL_PROFIT = """
-SELECT SUM(revenue) - SUM(cost) - (SELECT COALESCE(SUM(start_cost), 0) FROM start_costs)
-FROM unit_dispatch
-WHERE unit NOT IN (SELECT "index" FROM demand_meta)
-"""
 
 
 @dataclass(frozen=True)
@@ -128,16 +122,31 @@ def step_figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str
 
 
 def _key_figures(database: Path) -> dict[str, float | None]:
-    """`avg_price[EOM]` and so on from `kpis`, and `total_profit` of the plants in EUR."""
+    """Return `avg_price[EOM]` and so on from `kpis`, and `total_profit` in EUR."""
     tables = step_columns(database)
     with open_results(database) as connection:
         figures: dict[str, float | None] = {}
         if "kpis" in tables:
             found = connection.execute("SELECT variable, ident, value FROM kpis")
             figures |= {f"{variable}[{ident}]": value for variable, ident, value in found}
-        if {"unit_dispatch", "demand_meta", "start_costs"} <= tables.keys():
-            (figures["total_profit"],) = connection.execute(TOTAL_PROFIT).fetchone()
+        if {"unit_dispatch", "start_costs"} <= tables.keys():
+            query = _total_profit([name for name in tables_of_buyers() if name in tables])
+            (figures["total_profit"],) = connection.execute(query).fetchone()
     return figures
+
+
+def _total_profit(buyers: Iterable[str]) -> str:
+    """Return the query for the profit of all units that can sell: plants, storages and the like.
+
+    What units pay that only buy would cancel it out.
+
+    :param buyers: tables of units that only buy
+    """
+    own = " UNION ALL ".join(f'SELECT "index" FROM {name}' for name in buyers)
+    counted = f"unit NOT IN ({own})" if own else "TRUE"
+    earned = f"SELECT SUM(revenue) - SUM(cost) FROM unit_dispatch WHERE {counted}"
+    starts = f"SELECT COALESCE(SUM(start_cost), 0) FROM start_costs WHERE {counted}"
+    return f"SELECT ({earned}) - ({starts})"
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:

@@ -31,7 +31,8 @@ def write_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
 def compute_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
     """Return (variable, market, value) of a run without learning.
 
-    `avg_price` EUR/MWh, `total_cost` EUR and `total_volume` MWh from `market_meta`;
+    `avg_price` EUR/MWh, `total_cost` EUR and `total_volume` MWh from `market_meta`: of all that was
+    bought, charging of storages included;
     `capacity_factor` from what was sold in `market_dispatch` by the units in `power_plant_meta`;
     `pay_as_bid_surplus` EUR from `market_orders`: what demand pays above what supply is paid.
 

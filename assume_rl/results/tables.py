@@ -93,6 +93,7 @@ _table(
     _number("heat", "MW"),
     _number("power", "MW delivered"),
     _number("revenue", "EUR of what was sold (> 0) or bought (< 0) for this step"),
+    _number("soc", "share of the capacity at the beginning of the step; storages only"),
     _number("total_costs", "EUR"),
     _text("unit"),
 )

@@ -29,7 +29,8 @@ def withheld(minutes: int = 60) -> pd.DataFrame:
     ]
     names = ["volume", "price", "accepted_volume", "accepted_price", "marginal_cost"]
     end = START + pd.Timedelta(minutes=minutes)
-    return pd.DataFrame(rows, columns=names).assign(start_time=START, end_time=end)
+    times = {"start_time": START, "end_time": end}
+    return pd.DataFrame(rows, columns=names).assign(trades=False, **times)
 
 
 @pytest.mark.parametrize(("minutes", "hours"), [(60, 1.0), (15, 0.25)])

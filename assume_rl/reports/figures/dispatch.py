@@ -1,6 +1,6 @@
 """Who delivers, through time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -22,44 +22,58 @@ MANY = 400  # steps: their outlines would hide the areas
 WHEN = "%{x|%Y-%m-%d %H:%M}<br>"
 
 
-def power_by(dispatch: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
-    """MW by time (rows) and `name` (columns), and of how many steps each row is the mean."""
-    table = dispatch.pivot_table(index="time", columns=name, values="power", aggfunc="sum")
+def through_time(rows: pd.DataFrame, name: str, values: str) -> tuple[pd.DataFrame, int]:
+    """Return values by time (rows) and `name` (columns), thinned out.
+
+    Also return of how many steps each row is the mean.
+
+    :param rows: `time` and the columns `name` and `values`
+    """
+    table = rows.pivot_table(index="time", columns=name, values=values, aggfunc="sum")
     table.columns = table.columns.astype(str)
     return means(table.fillna(0.0), LIMIT // max(1, table.shape[1]))
 
 
-def dispatch_stack(power: pd.DataFrame, run_id: str, technologies: Sequence[str]) -> Figure:
+def dispatch_stack(
+    delivered: pd.DataFrame,
+    taken: pd.DataFrame,
+    run_id: str,
+    technologies: Sequence[str],
+    buying: Collection[str],
+) -> Figure:
     """Power by technology on top of each other, the steadiest below; demand as a line.
 
-    :param power: MW by time (rows) and technology (columns), taken < 0.
+    What storages take is stacked below zero.
+
+    :param delivered: MW by time (rows) and technology (columns), >= 0.
+    :param taken: MW, likewise, <= 0.
     :param technologies: of the whole run, so that colours are those of its other figures.
+    :param buying: technologies whose units only buy; drawn as demand.
     """
-    demand = [name for name in power if (power[name] <= 0).all() and (power[name] < 0).any()]
-    suppliers = power.drop(columns=demand)
+    demand = [name for name in taken if name in buying]
+    suppliers = delivered.drop(columns=demand)
     order = list(suppliers.std().div(suppliers.mean().clip(lower=1e-9)).sort_values().index)
     looks = {
         name: {"color": colour, "shape": patterns(technologies)[name]}
         for name, colour in colours(technologies).items()
     }
     traces = [_area(suppliers[name], name, looks[name], run_id) for name in order]
-    if (suppliers < 0).any().any():
-        traces += [_area(suppliers[n], n, looks[n], run_id, taken=True) for n in order]
-    if demand:
+    traces += [_area(taken[n], n, looks[n], run_id, taken=True) for n in order if taken[n].any()]
+    if taken[demand].any(axis=None):
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines",
                 "name": "demand",
-                "x": power.index,
-                "y": -power[demand].sum(axis="columns"),
+                "x": taken.index,
+                "y": -taken[demand].sum(axis="columns"),
                 "line": {"color": GREY, "shape": "hv"}
-                | ({"width": 2, "dash": "dot"} if len(power) < MANY else {"width": 0.5}),
+                | ({"width": 2, "dash": "dot"} if len(taken) < MANY else {"width": 0.5}),
                 "hovertemplate": WHEN + "demand %{y:.1f} MW" + HOVER,
                 **marked(run_id),
             }
         )
-    return figure(traces, x="time (UTC)", y="power (MW)", height=440)
+    return figure(traces, x="time (UTC)", y="power (MW), taken < 0", height=440)
 
 
 def storages(power: pd.DataFrame, run_id: str) -> Figure:
@@ -67,22 +81,42 @@ def storages(power: pd.DataFrame, run_id: str) -> Figure:
 
     :param power: MW by time (rows) and unit (columns).
     """
-    units = [str(unit) for unit in power]
+    return _lines(power, run_id, "power (MW), taken < 0", "%{y:.1f} MW")
+
+
+def state_of_charge(soc: pd.DataFrame, run_id: str) -> Figure:
+    """State of charge of each storage.
+
+    :param soc: per cent of the capacity by time (rows) and unit (columns), at the beginning of
+        each step.
+    """
+    return _lines(soc, run_id, "state of charge (% of the capacity)", "%{y:.1f} %", step=False)
+
+
+def _lines(table: pd.DataFrame, run_id: str, y: str, shown: str, *, step: bool = True) -> Figure:
+    """Return a line per unit.
+
+    :param table: values by time (rows) and unit (columns).
+    :param y: name of the axis.
+    :param shown: a value in hover texts.
+    :param step: whether a value holds for a step, else it is one at its beginning.
+    """
+    units = [str(unit) for unit in table]
     looks = line_looks(units)
     traces: list[Trace] = [
         {
             "type": "scatter",
             "mode": "lines",
             "name": text(unit),
-            "x": power.index,
-            "y": power[unit],
-            "line": {**looks[unit], "shape": "hv"},
-            "hovertemplate": WHEN + "%{y:.1f} MW" + HOVER,
+            "x": table.index,
+            "y": table[unit],
+            "line": {**looks[unit], "shape": "hv" if step else "linear"},
+            "hovertemplate": WHEN + shown + HOVER,
             **marked(run_id),
         }
         for unit in units
     ]
-    return figure(traces, x="time (UTC)", y="power (MW), taken < 0")
+    return figure(traces, x="time (UTC)", y=y)
 
 
 def _area(
@@ -96,7 +130,7 @@ def _area(
         "showlegend": not taken,
         "stackgroup": "taken" if taken else "delivered",
         "x": power.index,
-        "y": power.clip(upper=0) if taken else power.clip(lower=0),
+        "y": power,
         "line": {"width": 0.5 * (len(power) < MANY), "color": look["color"], "shape": "hv"},
         "fillpattern": {"shape": look["shape"]},
         "hovertemplate": WHEN + "%{y:.1f} MW %{fullData.name}" + HOVER,

@@ -1,6 +1,6 @@
 """What one run's bidders ask for beyond their costs, and what that says of market power."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from assume_rl.reports.figures.market_power import POINTS, lerner_through_time, 
 from assume_rl.reports.figures.thin import DOTS, LIMIT
 from assume_rl.reports.order_queries import during, orders
 from assume_rl.reports.power import MarketPower, market_power
-from assume_rl.reports.queries import learners, start_costs
+from assume_rl.reports.queries import learners, running_costs, start_costs
 from assume_rl.reports.rows import Recorded
 from assume_rl.reports.surplus import Surplus, surplus, welfare_rows
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
@@ -47,21 +47,29 @@ def bid_items(recorded: Recorded) -> Iterator[Item]:
             gains[str(market)] = surplus(own)
             yield _surplus(recorded, str(market), gains[str(market)], some)
     if gains:
-        starts = during(start_costs(recorded), found) if every > 1 else start_costs(recorded)
-        yield _welfare(recorded, gains, float(starts["start_cost"].sum()), some)
+        starts, running = start_costs(recorded), running_costs(recorded)
+        if every > 1:
+            starts, running = during(starts, found), during(running, found)
+        rows = welfare_rows(gains, float(starts["start_cost"].sum()), float(running["cost"].sum()))
+        yield _welfare(recorded, rows, some)
 
 
 def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
     sales = found[(found["volume"] > 0) & found["marginal_cost"].notna()]
     bids = sales.assign(learned=sales["unit_id"].isin(learners(recorded)))
     if bids.empty:
-        yield Omitted("Bid against marginal cost", "no plant has offered anything")
+        yield Omitted(
+            "Bid against marginal cost", "no unit with a marginal cost has offered anything"
+        )
         return
+    moving = found.loc[found["trades"], "unit_id"].nunique()
+    left = " Storages are left out: what they sell costs what they bought." if moving else ""
     thinned = f" Thinned out to {DOTS:,} of {len(bids):,} orders." if len(bids) > DOTS else ""
     yield Chart(
         "Bid against marginal cost",
         bid_against_cost(bids, recorded.run_id),
         "A dot per supply order; above the line a unit asks for more than its power costs."
+        + left
         + thinned
         + some,
         (recorded.run_id,),
@@ -91,8 +99,8 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
     yield Chart(
         f"Residual supply index, {market}",
         residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
-        "What all others offer over what is asked for, sorted; the operators with the lowest "
-        f"values. Below 1 an operator is pivotal: demand cannot be met without it."
+        "What all others offer over what units that only buy ask for, sorted; the operators with "
+        "the lowest values. Below 1 an operator is pivotal: demand cannot be met without it."
         f"{_drawn(index)}{some}",
         (recorded.run_id,),
         f"residual-supply-{market}",
@@ -118,26 +126,31 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
 
 
 def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid:
+    storages = (
+        ""
+        if found.traded is None
+        else "Storages gain what they sell for less what they pay; what is left in them is worth "
+        "nothing, and the deadweight loss takes what they did as given. "
+    )
     return Grid(
         f"Surplus, {market}",
         ("figure", "EUR"),
         found.rows(),
         "Buyers are worth their limit prices, plants cost their marginal cost; what buyers pay is "
-        "what plants are paid. Empty where a cost is not known. Deadweight loss: what trade "
-        "would have gained more had all plants offered the same power at its cost, "
+        f"what the others receive. {storages}Empty where a cost is not known. Deadweight loss: "
+        "what trade would have gained more had all plants offered the same power at its cost, "
         f"without limits of the grid.{some} run_id {recorded.run_id}",
     )
 
 
-def _welfare(
-    recorded: Recorded, gains: Mapping[str, Surplus], start_costs: float, some: str
-) -> Grid:
+def _welfare(recorded: Recorded, rows: Sequence[tuple[str, float | None]], some: str) -> Grid:
     return Grid(
         "Welfare",
         ("figure", "EUR"),
-        welfare_rows(gains, start_costs),
-        "Gains of trade are consumer and producer surplus; what units cost when they start belongs "
-        f"to no market alone. Empty where a cost is not known.{some} run_id {recorded.run_id}",
+        rows,
+        "Gains of trade are consumer and producer surplus, and what storages gain; what units cost "
+        "when they start, and storages when they run, belongs to no market alone. Empty where a "
+        f"cost is not known.{some} run_id {recorded.run_id}",
     )
 
 

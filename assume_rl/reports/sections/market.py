@@ -4,15 +4,22 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from assume_rl.reports.figures.dispatch import dispatch_stack, power_by, storages
+from assume_rl.reports.figures.dispatch import (
+    dispatch_stack,
+    state_of_charge,
+    storages,
+    through_time,
+)
 from assume_rl.reports.figures.order_book import order_book
 from assume_rl.reports.figures.profits import BARS, profit_per_operator, profit_per_unit
 from assume_rl.reports.order_queries import book
 from assume_rl.reports.queries import (
+    buying_technologies,
     dispatch,
     earnings,
     paid_as_bid,
     prices,
+    states_of_charge,
     technologies,
     two_way,
     units,
@@ -81,25 +88,41 @@ def _dispatch(recorded: Recorded) -> Iterator[Item]:
     if not recorded.has("unit_dispatch"):
         yield Omitted("Dispatch", "no dispatch was recorded (unit_dispatch is empty)")
         return
-    power, every = power_by(dispatch(recorded), "technology")
+    rows = dispatch(recorded)
+    delivered, every = through_time(rows, "technology", "delivered")
+    taken, _ = through_time(rows, "technology", "taken")
+    buying = buying_technologies(recorded)
     yield Chart(
         "Dispatch by technology",
-        dispatch_stack(power, recorded.run_id, technologies(recorded)),
-        f"Power delivered, summed over the units of a technology.{_averaged(every)}",
+        dispatch_stack(delivered, taken, recorded.run_id, technologies(recorded), buying),
+        "Power delivered, summed over the units of a technology; what storages take is below "
+        f"zero.{_averaged(every)}",
         (recorded.run_id,),
         "dispatch",
     )
     stored = two_way(recorded)
     if stored.empty:
-        yield Omitted("Storages", "no unit both takes and delivers power")
+        yield Omitted("Storages", "no unit can both take and deliver power")
         return
-    power, every = power_by(stored, "unit")
+    power, every = through_time(stored, "unit", "power")
     yield Chart(
         "Storages",
         storages(power, recorded.run_id),
         f"Power of units that both deliver and take it.{_averaged(every)}",
         (recorded.run_id,),
         "storages",
+    )
+    charged = states_of_charge(recorded)
+    if charged.empty:
+        yield Omitted("State of charge", "no unit has one")
+        return
+    soc, every = through_time(charged, "unit", "soc")
+    yield Chart(
+        "State of charge",
+        state_of_charge(100 * soc, recorded.run_id),
+        f"At the beginning of each step.{_averaged(every)}",
+        (recorded.run_id,),
+        "state-of-charge",
     )
 
 
@@ -118,7 +141,8 @@ def _profits(recorded: Recorded) -> Iterator[Item]:
     yield Chart(
         "Profit per unit",
         profit_per_unit(sellers, recorded.run_id),
-        f"{formula} Buyers are left out; they pay what plants are paid, {paid:,.0f} EUR.{rest}",
+        f"{formula} Units that only buy are left out; they pay what the others receive, less what "
+        f"storages pay: {paid:,.0f} EUR.{rest}",
         (recorded.run_id,),
         "profit-units",
     )

@@ -20,7 +20,7 @@ from assume_rl.studies.comparison import Comparison, compare
 COLUMNS = ("design", "runs", "IQM", "low", "high", "median", "lowest", "highest", "run ids")
 GAP_COLUMNS = ("design", "step", "gap in reward", "gap in EUR", "share of best reward", "run ids")
 SAME = 1e-9  # relative; sums may differ in their last digits
-PROFITS = ("profit", "total_profit")  # of learned bidders or, where there are none, of all plants
+PROFITS = ("profit", "total_profit")  # of learned bidders or, where there are none, of all sellers
 
 
 def comparison_section(source: Source) -> Section:
@@ -43,7 +43,10 @@ def best_response_section(source: Source) -> Section:
     title = "Gap to the exact best response"
     known = _gaps(source)
     if known.empty:
-        reason = "known only of one learning plant in one market, without ramps or start costs"
+        reason = (
+            "known only of one learning plant in one market, without ramps or start costs; not of "
+            "a storage, which can sell what it bought before"
+        )
         return Section(title, (Omitted(title, source.missing(reason)),))
     names = {run.run_id: run.design or source.title for run in source.runs}
     several = known["step"].nunique() > 1
