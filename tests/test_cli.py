@@ -2,7 +2,6 @@
 
 import io
 import json
-import math
 import pickle
 import shutil
 import sys
@@ -217,7 +216,7 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
 
 def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path) -> None:
     """A plant that never sells is rewarded -0.647 of at best -0.2: not 323.5 % of anything."""
-    idle = UnitScore("learner", reward=-0.647, profit=0.0, regret=64.7, mean_bid=math.nan)
+    idle = UnitScore("learner", reward=-0.647, profit=0.0, regret=64.7, mean_bid=None)
     evaluation = Evaluation((idle,), (), -0.2, 12.0, 44.7, -0.2, 0.0)
     console = Console(width=300, file=io.StringIO())
     print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///results.db", evaluation, ()))

@@ -1,6 +1,5 @@
 """What the command line prints: tables and progress."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -145,7 +144,7 @@ def print_kpis(console: Console, result: RunResult) -> None:
 def print_evaluation(console: Console, result: EvaluationResult) -> None:
     """Print the score of every learned bidder."""
     evaluation = result.evaluation
-    buying = any(not math.isnan(unit.mean_purchase) for unit in evaluation.units)
+    buying = any(unit.mean_purchase is not None for unit in evaluation.units)
     table = Table("unit", "reward", "profit EUR", "regret EUR", "mean bid EUR/MWh")
     if buying:
         table.add_column("mean bid to buy EUR/MWh")
@@ -168,9 +167,9 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
     _print_place(console, result.folder, result.database)
 
 
-def _price(value: float) -> str:
+def _price(value: float | None) -> str:
     """Return a price as text, a dash where there is none."""
-    return NONE if math.isnan(value) else f"{value:.2f}"
+    return NONE if value is None else f"{value:.2f}"
 
 
 def print_training(console: Console, result: TrainResult) -> None:

@@ -18,8 +18,8 @@ class UnitScore:
     reward: float
     profit: float  # EUR
     regret: float  # EUR
-    mean_bid: float  # EUR/MWh, mean of its orders to sell weighted by volume; nan: it has none
-    mean_purchase: float = float("nan")  # EUR/MWh, the same of its orders to buy
+    mean_bid: float | None  # EUR/MWh, mean of its orders to sell weighted by volume; None: no such
+    mean_purchase: float | None = None  # EUR/MWh, the same of its orders to buy
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,6 @@ def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
     )
 
 
-def _mean(price: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+def _mean(price: NDArray[np.float64], weight: NDArray[np.float64]) -> float | None:
     total = weight.sum()
-    return float((price * weight).sum() / total) if total else float("nan")
+    return float((price * weight).sum() / total) if total else None

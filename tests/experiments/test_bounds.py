@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,8 +14,9 @@ from trained_runs import SCENARIOS, tiny
 
 from assume_rl.agents.world import World
 from assume_rl.core.bidding.base import View
+from assume_rl.core.bidding.learned import PlantLearning
 from assume_rl.core.orders import Orders
-from assume_rl.experiments.bounds import Bounds, single_plant_bounds
+from assume_rl.experiments.bounds import Bounds, single_plant_bounds, unknown_bounds
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -70,21 +72,14 @@ def test_the_best_response_beats_marginal_cost(compiled: Compiled) -> None:
 def test_the_truthful_bound_is_what_bidding_marginal_cost_brings(
     compiled: Compiled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strategy = next(
-        participant.strategy
-        for operator in compiled.operators
-        for participant in operator.participants["EOM"]
-        if participant.strategy.act_size > 0
-    )
-    bids = type(strategy).bids
+    orders = PlantLearning.orders
 
-    def truthful(self: object, view: View, action: Tensor) -> Orders:
-        found = bids(self, view, action)
-        cost = view.marginal_cost.repeat_interleave(2, dim=-1)
-        return replace(found, price=cost)
+    def truthful(self: PlantLearning, view: View[Any], action: Tensor) -> Orders:
+        found = orders(self, view, action)
+        return replace(found, price=view.marginal_cost.repeat_interleave(2, dim=-1))
 
     bounds = bounds_of(compiled, play(compiled, 0.5))
-    monkeypatch.setattr(type(strategy), "bids", truthful)
+    monkeypatch.setattr(PlantLearning, "orders", truthful)
     memory = play(compiled, 0.5)
     earned = pd.DataFrame(memory.table("rl_params"))
     assert bounds.truthful.reward.numpy() == pytest.approx(earned["reward"].to_numpy(), abs=1e-9)
@@ -134,8 +129,24 @@ def test_starts_that_are_charged_link_auctions_and_leave_no_bounds(tmp_path: Pat
         compiled = compile_scenario(load_scenario(folder, "tiny", overrides=overrides))
         bounds = single_plant_bounds(compiled, play(compiled, 0.5))
         assert (bounds is None) == charged
+        assert unknown_bounds(compiled) == ("learner has start costs" if charged else None)
 
 
 def test_several_learners_have_no_bounds() -> None:
     compiled = compile_scenario(tiny("ten_learners"))
     assert single_plant_bounds(compiled, MemorySink()) is None
+    assert unknown_bounds(compiled) == "there are 10 learning bidders"
+
+
+def test_a_storage_has_no_bounds(vectors: Path, tmp_path: Path) -> None:
+    """What it can sell depends on what it bought, so that its auctions depend on each other."""
+    folder = tmp_path / "storage"
+    shutil.copytree(vectors / "v11_rl_storage" / "inputs", folder)
+    table = folder / "storage_units.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
+    compiled = compile_scenario(load_scenario(folder))
+    assert compiled.learners == ("S1",)
+    assert single_plant_bounds(compiled, MemorySink()) is None
+    assert unknown_bounds(compiled) == (
+        "S1 is no power plant: what it can sell depends on what it bought before"
+    )

@@ -13,6 +13,7 @@ from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, r
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.learning.checkpoint import load_policies
 
+STORED = ("v11_rl_storage",)  # among the vectors with learners, those that come with the tests
 EXACT = 1e-9
 ACTION = 5e-6  # a float32 forward of one row against a batched one
 PRICE = 5e-4  # EUR/MWh, what that does to a price
@@ -50,22 +51,21 @@ def recorded_rows(ours: pd.DataFrame, record: pd.DataFrame) -> pd.DataFrame:
     return ours[ours.time <= record.time.max()]
 
 
-@pytest.mark.parametrize("vector", ["v01_basic", "v02_pay_as_bid"])
+@pytest.mark.parametrize("vector", ["v01_basic", "v02_pay_as_bid", "v03_storage_flexable"])
 def test_rule_based_vector(vectors: Path, vector: str) -> None:
     folder = vectors / vector
     compare_with_tables(run(compiled(folder / "inputs")), folder / "expected")
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("vector", ["v03_storage_flexable", "v06_dam24_ramps"])
+@pytest.mark.parametrize("vector", ["v06_dam24_ramps"])
 def test_vector_beside_the_package(reference: Path, vector: str) -> None:
     folder = reference / "vectors" / vector
     compare_with_tables(run(compiled(folder / "inputs")), folder / "expected")
 
 
-@pytest.mark.reference
-def test_state_of_charge_of_v03(reference: Path) -> None:
-    folder = reference / "vectors" / "v03_storage_flexable"
+def test_state_of_charge_of_v03(vectors: Path) -> None:
+    folder = vectors / "v03_storage_flexable"
     ours = run(compiled(folder / "inputs"))["unit_dispatch"].query("unit == 'S1'")
     record = np.load(folder / "expected" / "unit_outputs.npz")["S1|soc"]
     assert_close(ours.sort_values("time").soc, record[: len(ours)], EXACT, "state of charge")
@@ -98,18 +98,23 @@ def test_steps_of_v06_after_the_last_clearing_are_executed(reference: Path) -> N
 LEARNING = {"v10_rl_plants": 2, "v11_rl_storage": 1}  # numbers in an action
 
 
-@pytest.mark.reference
+@pytest.fixture(params=[pytest.param("v10_rl_plants", marks=pytest.mark.reference), *STORED])
+def learning(request: pytest.FixtureRequest, vectors: Path) -> Path:
+    """Folder of a vector with learners; those that are too large are beside the package."""
+    if request.param in STORED:
+        return vectors / str(request.param)
+    reference: Path = request.getfixturevalue("reference")
+    return reference / "vectors" / str(request.param)
+
+
 @pytest.mark.parametrize("evaluation", [0, 1])
-@pytest.mark.parametrize("vector", LEARNING)
-def test_recorded_actions_give_the_recorded_rewards(
-    reference: Path, vector: str, evaluation: int
-) -> None:
-    folder = reference / "vectors" / vector
+def test_recorded_actions_give_the_recorded_rewards(learning: Path, evaluation: int) -> None:
+    folder = learning
     record = read(folder / "expected" / "rl_params.csv", ("datetime",))
     record = record[record.evaluation_mode == evaluation]
     scenario = compiled(folder / "inputs")
     for _, episode in record.groupby("episode"):
-        compare_rewards(run(scenario, replays(episode, LEARNING[vector])), episode)
+        compare_rewards(run(scenario, replays(episode, LEARNING[folder.name])), episode)
 
 
 def replays(record: pd.DataFrame, size: int) -> dict[str, Replay]:
@@ -128,10 +133,8 @@ def compare_rewards(ours: Tables, record: pd.DataFrame) -> None:
         assert_close(a[name], b[name], EXACT, name)
 
 
-@pytest.mark.reference
-@pytest.mark.parametrize("vector", LEARNING)
-def test_final_run_from_its_checkpoint(reference: Path, vector: str) -> None:
-    folder = reference / "vectors" / vector
+def test_final_run_from_its_checkpoint(learning: Path) -> None:
+    folder = learning
     stacks = load_policies(folder / "checkpoint" / "last_policies").actors
     policies = {unit: Watched(s.select([unit])) for s in stacks for unit in s.unit_ids}
     ours = run(compiled(folder / "inputs"), policies)

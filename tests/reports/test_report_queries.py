@@ -44,9 +44,12 @@ def test_rows_of_other_runs_are_left_out(recorded: Recorded) -> None:
 
 def test_dispatch_is_summed_by_technology(recorded: Recorded) -> None:
     add(recorded, "unit_dispatch", time=[START], unit=["nobody knows"], power=[3.0])
-    found = queries.dispatch(recorded).pivot(index="time", columns="technology", values="power")
+    rows = queries.dispatch(recorded)
+    found = rows.pivot(index="time", columns="technology", values="delivered")
+    taken = rows.pivot(index="time", columns="technology", values="taken")
     assert list(found["hydro"]) == list(SOLD[CHEAP])
-    assert list(found["need"]) == [-d for d in DEMAND]
+    assert list(taken["need"]) == [-d for d in DEMAND]
+    assert not found["need"].any()
     assert found[queries.UNKNOWN].iloc[0] == 3.0
 
 
@@ -60,10 +63,15 @@ def test_earnings_are_summed_by_unit(recorded: Recorded) -> None:
 
 def test_units_that_only_deliver_or_only_take_are_no_storages(recorded: Recorded) -> None:
     assert queries.two_way(recorded).empty
-    add(recorded, "unit_dispatch", time=TIMES, unit=["battery"] * 3, power=[4.0, -5.0, 0.0])
+    battery = {"index": ["battery"], "technology": ["Li-ion"], "unit_operator": ["other"]}
+    add(recorded, "storage_meta", **battery)
+    soc = [0.5, 0.4, 0.6]
+    add(recorded, "unit_dispatch", time=TIMES, unit=["battery"] * 3, power=[4.0, -5.0, 0], soc=soc)
     found = queries.two_way(recorded)
     assert list(found["power"]) == [4.0, -5.0, 0.0]
     assert set(found["unit"]) == {"battery"}
+    charged = queries.states_of_charge(recorded)
+    assert (list(charged["soc"]), set(charged["unit"])) == (soc, {"battery"})
 
 
 def test_an_order_costs_what_holds_at_its_start(recorded: Recorded) -> None:

@@ -71,9 +71,11 @@ def test_key_figures_by_hand(sink: DatabaseSink) -> None:
         },
     )
     sink.write(
-        "market_dispatch", {"market_id": ["A", "A"], "unit_id": ["N", "D"], "power": [5.0, -5.0]}
+        "market_dispatch",
+        {"market_id": ["A"] * 3, "unit_id": ["N", "D", "S"], "power": [5.0, -5.0, 7.0]},
     )
     sink.write("power_plant_meta", {"index": ["N"], "max_power": [20.0]})
+    sink.write("storage_meta", {"index": ["S"], "max_power_discharge": [7.0]})  # is no plant
 
     assert set(compute_kpis(sink)) == {
         ("avg_price", "A", 20.0),

@@ -19,7 +19,9 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
 from assume_rl.results.database import create_engine
 from assume_rl.results.gather import Gathered, gather
+from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.study_database import StudyDatabase, read, tidy
+from assume_rl.results.unit_tables import declare_units, withdraw_units
 from assume_rl.scenario.read import load_scenario
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
@@ -124,6 +126,24 @@ def test_figures_that_are_unknown_or_infinite_are_left_out(tmp_path: Path) -> No
     unknown = {"reward": math.nan, "profit": math.inf, "share_of_best_response": None}
     write_step(folder, "run", evaluation={**unknown, "regret": 0.0})
     assert metrics(gather(folder), "run").keys() == {"regret", "avg_price[EOM]", "total_profit"}
+
+
+def test_the_profit_is_that_of_all_units_that_can_sell(tmp_path: Path) -> None:
+    """Plants and storages, not the demand, nor a kind of unit that only buys."""
+    folder = run_folder(tmp_path)
+    rows = {"unit": ["battery", "boiler"], "revenue": [50.0, -8.0], "cost": [2.0, 1.0]}
+    starts = {"unit": ["battery", "boiler"], "start_cost": [5.0, 9.0]}
+    declare_units("boiler_meta", {"max_power": (False, "MW")}, sells=False)
+    try:
+        with DatabaseSink(f"sqlite:///{folder / 'run' / 'results.db'}", "more") as sink:
+            sink.write("storage_meta", {"index": ["battery"]})
+            sink.write("boiler_meta", {"index": ["boiler"], "max_power": [-1.0]})
+            sink.write("unit_dispatch", rows)
+            sink.write("start_costs", starts)
+        found = metrics(gather(folder), "run")["total_profit"]
+    finally:
+        withdraw_units("boiler_meta")
+    assert found == 3 * (10 - 4) + 50 - 2 - 5  # three rows of coal, and the battery
 
 
 def test_half_a_line_of_a_killed_training_is_no_episode(tmp_path: Path) -> None:
