@@ -55,9 +55,13 @@ class Reward:
             self.reward + other.reward, self.profit + other.profit, self.regret + other.regret
         )
 
-    def over_products(self) -> "Reward":
-        """Return the sum over the products of an auction, where `unit` follows `product`."""
-        return Reward(self.reward.sum(-2), self.profit.sum(-2), self.regret.sum(-2))
+    def over_products(self, first: int | None = None) -> "Reward":
+        """Return the sum over the products of an auction, where `unit` follows `product`.
+
+        :param first: how many products count, from the first one on; None: all
+        """
+        columns = (self.reward, self.profit, self.regret)
+        return Reward(*(column[..., :first, :].sum(-2) for column in columns))
 
 
 def cashflow(

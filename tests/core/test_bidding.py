@@ -209,6 +209,8 @@ def test_reward_is_the_sum_over_products() -> None:
     assert both.reward.tolist() == [pytest.approx((profit - regret) / (100 * 100))]
     parts = bidder.reward(result(slice(0, 1))) + bidder.reward(result(slice(1, 2)))
     assert both.reward.item() == pytest.approx(parts.reward.item(), abs=1e-15)
+    only = bidder_of(TWO_BID, 2, learned_products="first").reward(result(slice(0, 2)))
+    assert only == bidder.reward(result(slice(0, 1)))  # it did not bid for the other product
 
 
 def test_price_is_the_product_in_the_dtype_of_the_policy() -> None:

@@ -138,7 +138,7 @@ def test_capacity_and_marginal_cost(tmp_path: Path) -> None:
     shares = pd.DataFrame({"battery": [1.0, 0.5]}, index=index)
     series = Series(nothing, shares, nothing, nothing)
     storage = read(tmp_path, additional_cost_discharge=0.4)
-    assert STORAGES.capacity(storage, series).tolist() == [20, 10]
+    assert STORAGES.capacity(storage, series).tolist() == [20, 20]  # availability limits none
     assert STORAGES.marginal_cost(storage, series).tolist() == [0.4, 0.4]
 
 
@@ -158,6 +158,14 @@ def test_a_strategy_that_is_not_there_yet_refuses_the_folder_and_nothing_else(fo
         f"{FILE}, row 'battery', column 'bidding_EOM': not supported yet: the strategy '{name}'"
     )
     assert str(raised.value) == expected
+
+
+def test_the_availability_of_a_storage_or_a_demand_is_read_by_nothing(folder: Any) -> None:
+    table = folder.path / "availability_df.csv"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},town", *(f"{row},0.5" for row in rows)]) + "\n")
+    warning = "nothing reads the availability of a demand unit"
+    assert any(warning in found for found in load_scenario(folder.path).warnings)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

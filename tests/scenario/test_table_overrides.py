@@ -148,7 +148,7 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
     "demand": ("demand.twon", 1, "there is no such demand unit; did you mean 'town'?"),
     "nameless": ("demand", 5, "there is no such demand unit; valid: town"),
     "plant": (
-        "availability.town", 1, "there is no such power plant or storage; valid: coal, gas, sun",
+        "availability.town", 1, "there is no such power plant; valid: coal, gas, sun",
     ),
     "share": ("availability.sun", 95, "must lie between 0 and 1, not 95"),
 }  # fmt: skip

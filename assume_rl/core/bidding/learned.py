@@ -135,9 +135,9 @@ class PlantLearning:
         return by_product(price, volume, view)
 
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
-        """Return what `money.plant_reward` does."""
+        """Return what `money.plant_reward` does for the products that it decides for."""
         earned = plant_reward(outcome, self.max_bid_price, start_costs=self.start_costs)
-        return earned.over_products()
+        return earned.over_products(self.products)
 
 
 def inflexible_and_flexible(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:

@@ -98,6 +98,11 @@ def _availability(
     for name in map(str, table.columns[(table < 0).any()]):
         row = f"{table.index[table[name] < 0][0]:%Y-%m-%d %H:%M}"
         problems.error(cell(file, row, name), "availability must not be negative")
+    for name, kind in UNIT_TABLES.items():
+        for unit in units[name] if kind.availability is None else ():
+            if unit.id in table:
+                what = f"nothing reads the availability of a {kind.label}"
+                problems.warn(cell(file, column=unit.id), what)
     for name in map(str, table.columns[(table > 1).any()]):
         where, most = cell(file, column=name), table[name].max()
         if name in power:

@@ -162,8 +162,8 @@ def _to_params(storages: Sequence[Storage], basis: Basis) -> StorageParams:
 
 
 def _capacity(storage: Storage, series: Series) -> Values:
-    """What it can deliver at most, MW, whatever it holds."""
-    return series.available(storage, storage.max_power_discharge)
+    """Return what it can deliver at most, MW, whatever it holds."""
+    return series.constant(storage.max_power_discharge)
 
 
 def _cost(storage: Storage, series: Series) -> Values:
@@ -182,7 +182,6 @@ STORAGES = UnitTable(
     sells=True,
     buys=True,
     power="max_power_discharge",
-    availability="share",
     meta=(
         MetaColumn("capacity", "MWh"),
         MetaColumn("max_soc", "share of the capacity"),
