@@ -49,8 +49,8 @@ def orders(folder: Path) -> pd.DataFrame:
     """`market_orders` of the run, with `marginal_cost` (constant for each plant)."""
     engine = sa.create_engine(f"sqlite:///{folder / 'results.db'}")
     query = (
-        "select o.*, c.marginal_cost from market_orders o "
-        "left join (select unit, min(marginal_cost) marginal_cost from marginal_costs group by 1) c "
+        "select o.*, c.marginal_cost from market_orders o left join "
+        "(select unit, min(marginal_cost) marginal_cost from marginal_costs group by 1) c "
         "on c.unit = o.unit_id"
     )
     with engine.connect() as connection:
