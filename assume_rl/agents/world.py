@@ -232,4 +232,5 @@ def _portfolio(
         step_hours=compiled.step_seconds / 3600,
         lookback=compiled.lookback,
         horizon=compiled.horizon,
+        delay=compiled.delay,
     )

@@ -2,8 +2,8 @@
 
 1. a learner update, if one is due;
 2. all clearings of this instant, whatever the order of the markets;
-3. per portfolio `settle`: book what all of them sold, execute the steps in (last, now] once, then
-   work out what each auction brought;
+3. per portfolio `settle`: book what all of them sold, execute the steps in (last, now] once (those
+   that a later clearing may still sell wait for it), then work out what each auction brought;
 4. only then all bids for the markets that open now: `look`, and the orders that bidders make of it.
 
 So bids for the next hour see the executed dispatch of this one. Between ticks, `moved_to` lets the
@@ -97,6 +97,9 @@ class Portfolio:
     step_hours: float
     lookback: int  # steps of the past that it remembers
     horizon: int  # steps of the future that can be sold, the current one not counted
+    # Steps that execution stays behind the clock: a step is executed once every auction that
+    # delivers it has cleared. 0 where all auctions clear before the steps that they deliver.
+    delay: int = 0
 
     @property
     def keeps_prices(self) -> bool:
@@ -277,7 +280,8 @@ def settle(
     for result in sorted(results, key=lambda result: result.auction.market):
         state = book(state, result, position.elapsed, portfolio.step_hours)
     state = _planned(portfolio, replace(position, state=state))
-    position, executed = execute(portfolio, replace(position, state=state), position.elapsed)
+    until = position.elapsed - portfolio.delay
+    position, executed = execute(portfolio, replace(position, state=state), until)
     position = _paid(portfolio, position, results)
     outcomes = tuple(
         tuple(

@@ -97,6 +97,7 @@ def _cohort(
         step_hours=compiled.step_seconds / 3600,
         lookback=compiled.lookback,
         horizon=compiled.horizon,
+        delay=compiled.delay,
     )
     return Cohort(portfolio, trades[0].markets, routine)
 

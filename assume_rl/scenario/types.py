@@ -104,6 +104,7 @@ class Compiled:
     step_seconds: int
     lookback: int  # steps of the past that units remember
     horizon: int  # steps of the future that can be sold
+    delay: int  # steps that execution stays behind the clock, see `core.trade.Portfolio`
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
 
     @property

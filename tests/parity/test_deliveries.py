@@ -89,16 +89,39 @@ def test_limits_hold_beyond_the_last_clearing(tmp_path: Path, shell: str) -> Non
     assert rises.min() >= -30 - 1e-9
 
 
+AT_ONCE = [{"duration": "1h", "count": 1, "first_delivery": "0h"}]
+LATE = market(products=AT_ONCE, opening_duration="3h", maximum_bid_volume=25)
+
+
+@pytest.mark.parametrize("shell", ["agents", "batch"])
+def test_what_clears_after_its_delivery_has_begun_is_delivered(tmp_path: Path, shell: str) -> None:
+    """25 MW are sold three hours late, 40 MW right before their delivery, for the same hours."""
+    markets = {"LATE": LATE, "EOM": market(maximum_bid_volume=40)}
+    compiled = toy_scenario(tmp_path, markets, hours=9, plants=[CHEAP, DEAR], load=200)
+    assert compiled.delay == 3
+    own = of_unit(dispatch(compiled, shell), "cheap")
+    assert own["power"].tolist() == [25.0] + [65.0] * 6 + [40.0] * 2
+    assert own["energy_generation_costs"].tolist() == [125.0] + [325.0] * 6 + [200.0] * 2
+
+
 @pytest.mark.parametrize(
     "markets",
     [
+        {"LATE": LATE, "EOM": HOURLY},
         {"DAM": day_ahead(1, 24)},
         {"DAM": day_ahead(20, 24)},
         {"EOM": FAR_AHEAD},
         {"DAM": day_ahead(6, 24), "EOM": HOURLY},
         {"EOM": FAR_AHEAD, "DAM": day_ahead(3, 12, maximum_bid_volume=50)},
     ],
-    ids=["day-ahead", "late", "far ahead", "with an hourly market", "two days ahead"],
+    ids=[
+        "after the fact",
+        "day-ahead",
+        "late",
+        "far ahead",
+        "with an hourly market",
+        "two days ahead",
+    ],
 )
 def test_both_shells_deliver_the_same_rest(
     tmp_path: Path, markets: dict[str, dict[str, Any]]

@@ -127,6 +127,18 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         CONFIG, "operator: exchange", "operator: x\n      end_date: 2019-01-03 00:00",
         [f"{MARKET}.end_date: is after the simulation's end_date"],
     ),
+    "market delivers after the simulation": (
+        CONFIG, "count: 1\n        first_delivery: 1h\n      opening_frequency: 1h",
+        "count: 8\n        first_delivery: 1h\n      opening_frequency: 20h\n"
+        "      end_date: 2019-01-02 06:00",
+        [f"{MARKET}.end_date: the last auction delivers after the simulation's end_date"],
+    ),
+    "market closes after the simulation": (
+        CONFIG, "first_delivery: 1h\n      opening_frequency: 1h\n      opening_duration: 1h",
+        "first_delivery: 1h\n      opening_frequency: 20h\n      opening_duration: 6h\n"
+        "      end_date: 2019-01-02 06:00",
+        [f"{MARKET}.end_date: the last auction closes after the simulation's end_date"],
+    ),
     "no auction fits": (
         CONFIG, "opening_duration: 1h", "opening_duration: 2d",
         [f"{MARKET}.opening_duration: no auction closes before the market ends"],

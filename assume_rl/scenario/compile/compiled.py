@@ -50,6 +50,7 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         step_seconds=scenario.config.time_step,
         lookback=_lookback(fleet, bidders.values(), plan),
         horizon=_horizon(plan, scenario.config.time_step),
+        delay=_delay(plan),
         agents=_agents(scenario, bidders),
     )
 
@@ -125,7 +126,7 @@ def _lookback(fleet: Fleet, bidders: Iterable[AnyBidder], plan: tuple[Tick, ...]
     used = list(bidders)
     timed = any("operating_time" in bidder.needs for bidder in used)
     needed = [block.technology.lookback(block.params, timed) for block in fleet.blocks]
-    executed = max([1, *_clearing_gaps(plan)]) + max(needed, default=0)
+    executed = max([1, *_clearing_gaps(plan)]) + _delay(plan) + max(needed, default=0)
     return max([executed, *(bidder.foresight for bidder in used)]) + 1
 
 
@@ -141,6 +142,20 @@ def _clearing_gaps(plan: tuple[Tick, ...]) -> list[int]:
             cleared.setdefault(auction.market, [-1]).append(tick.step)
             gaps.append(tick.step - min(auction.first))
     return gaps + [b - a for steps in cleared.values() for a, b in pairwise(steps)]
+
+
+def _delay(plan: tuple[Tick, ...]) -> int:
+    """Return the steps that execution stays behind the clock.
+
+    Just enough that no clearing sells a step that was executed at a clearing before.
+    """
+    delay, before = 0, None
+    for tick in plan:
+        if before is not None:
+            delay = max([delay, *(before - min(a.first) + 1 for a in tick.closing)])
+        if tick.closing:
+            before = tick.step
+    return delay
 
 
 def _horizon(plan: tuple[Tick, ...], step_seconds: int) -> int:

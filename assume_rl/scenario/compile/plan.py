@@ -68,10 +68,6 @@ def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, st
         yield "start_date", f"is before the simulation's start_date {config.start_date}"
     if end < start:
         yield "end_date", "is before the market's start_date"
-    if start + (end - start) // market.opening_frequency * market.opening_frequency > (
-        seconds_between(config.start_date, config.end_date)
-    ):
-        yield "end_date", f"is after the simulation's end_date {config.end_date}"
     for i, product in enumerate(market.products):
         key = f"products.{i}"
         if product.duration < step:
@@ -86,6 +82,23 @@ def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, st
         yield "opening_duration", "no auction closes before the market ends"
     elif start + _reach(market) > steps_of(config) * step:
         yield "products", "the first auction delivers after the simulation's end_date"
+    else:
+        yield from _after_the_end(market, config)
+
+
+def _after_the_end(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence if a market whose first auction fits goes on for too long."""
+    (start, end), frequency = _window(market, config), market.opening_frequency
+    over = seconds_between(config.start_date, config.end_date)
+    if end <= over:
+        return
+    last = max(_openings(market, config))
+    if start + (end - start) // frequency * frequency > over:
+        yield "end_date", f"is after the simulation's end_date {config.end_date}"
+    elif last + _reach(market) > steps_of(config) * config.time_step:
+        yield "end_date", "the last auction delivers after the simulation's end_date"
+    elif last + market.opening_duration > over:
+        yield "end_date", "the last auction closes after the simulation's end_date"
 
 
 def _auctions(name: str, market: Market, config: StudyCase) -> Iterator[Auction]:
