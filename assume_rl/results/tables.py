@@ -6,10 +6,14 @@ demand < 0), prices EUR/MWh, money EUR; a column's `comment` says what its name 
 """
 
 import re
+from collections.abc import Mapping
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, MetaData, Table, Text
 
 METADATA = MetaData()
+
+STATES: dict[str, Mapping[str, str]] = {}
+"""Columns of `unit_dispatch` for the state of units, with comments, by the table of their kind."""
 
 # Columns whose number depends on the run, such as `actions_0`, `actions_1`: added when needed.
 FAMILIES = {"rl_params": re.compile(r"(actions|exploration_noise)_\d+")}
@@ -161,6 +165,9 @@ def column_of(table: Table, name: str) -> Column[object]:
     if name in table.columns:
         return table.columns[name]
     family = FAMILIES.get(table.name)
-    if family is None or not family.fullmatch(name):
-        raise ValueError(f"result table '{table.name}' has no column '{name}'")
-    return _number(name)
+    if family is not None and family.fullmatch(name):
+        return _number(name)
+    for columns in STATES.values() if table.name == "unit_dispatch" else ():
+        if name in columns:
+            return _number(name, columns[name])
+    raise ValueError(f"result table '{table.name}' has no column '{name}'")

@@ -5,17 +5,24 @@ from collections.abc import Mapping
 from sqlalchemy import Column, Float, Table, Text
 
 from assume_rl.results.study_tables import STUDY, side_by_side
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import METADATA, STATES
 
 SELLS = "sells"
 """Key of a table's `info`: whether its units can sell."""
 
 
-def declare_units(name: str, columns: Mapping[str, tuple[bool, str]], *, sells: bool) -> None:
+def declare_units(
+    name: str,
+    columns: Mapping[str, tuple[bool, str]],
+    states: Mapping[str, str],
+    *,
+    sells: bool,
+) -> None:
     """Add a table to those of runs and of studies; `index` is the unit's id.
 
     :param name: e.g. `storage_meta`
     :param columns: by name, whether it holds text instead of numbers, and a comment
+    :param states: columns of `unit_dispatch` that only these units have, with comments
     :param sells: whether its units can sell; profits of those that only buy are not counted
     """
     own = [
@@ -24,6 +31,7 @@ def declare_units(name: str, columns: Mapping[str, tuple[bool, str]], *, sells: 
     index = Column("index", Text, comment="unit id")
     simulation = Column("simulation", Text, nullable=False)
     side_by_side(Table(name, METADATA, index, *own, simulation, info={SELLS: sells}))
+    STATES[name] = dict(states)
 
 
 def tables_of_buyers() -> list[str]:
@@ -33,5 +41,6 @@ def tables_of_buyers() -> list[str]:
 
 def withdraw_units(name: str) -> None:
     """Remove a table that was declared."""
+    STATES.pop(name)
     for metadata in (METADATA, STUDY):
         metadata.remove(metadata.tables[name])

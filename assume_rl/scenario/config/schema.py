@@ -168,9 +168,11 @@ StrategyParams = Annotated[dict[str, Any], WithJsonSchema(_params_schema())]
 File = str | None
 
 
-def _with_registered_files(schema: dict[str, Any]) -> None:
-    """Add the file keys of unit kinds that are no fields of `StudyCase` to its JSON schema."""
+def _with_registered(schema: dict[str, Any]) -> None:
+    """Add to the JSON schema what registered bidders and unit kinds have: parameters, file keys."""
     schema["additionalProperties"] = False
+    # The field has those that were known when this module was imported.
+    schema["properties"]["bidding_strategy_params"].update(_params_schema())
     for table in UNIT_TABLES.values():
         file = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": f"{table.file}.csv"}
         schema["properties"].setdefault(table.file, file)
@@ -180,7 +182,7 @@ class StudyCase(Section):
     """One study case; a file key names another file of the folder, null switches it off."""
 
     # The file keys of registered unit kinds are valid too, also of those that are no fields here.
-    model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered_files)
+    model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
 
     __pydantic_extra__: dict[str, File]
 

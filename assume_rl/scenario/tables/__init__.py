@@ -25,7 +25,8 @@ def register(table: UnitTable[Any]) -> None:
                 f"'{other.name}' with the file key '{other.file}'"
             )
     columns = {c.name: (c.text, c.comment) for c in table.meta_columns}
-    declare_units(table.meta_table, columns, sells=table.sells)
+    states = {state.name: state.comment for state in table.states}
+    declare_units(table.meta_table, columns, states, sells=table.sells)
     UNIT_TABLES[table.name] = table
 
 

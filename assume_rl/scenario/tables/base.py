@@ -115,6 +115,8 @@ class UnitTable(Generic[Row]):
     sells: bool
     buys: bool
     meta: tuple[MetaColumn[Row], ...]  # beside technology, operator and node
+    # What its technology writes to `unit_dispatch` beside power and money, see `columns` there.
+    states: tuple[MetaColumn[Row], ...] = ()
     required: bool = False  # whether every scenario has a file of them
     forecast: Literal["supply", "demand"] | None = None  # role in the naive forecasts
     power: str = "max_power"  # field with the nameplate power, MW
