@@ -56,14 +56,25 @@ def training_task(
         _start_from(config, policies),
         name,
         str(pick_device(device or config.device)),
-        (*_mode_warnings(compiled.scenario), *notes, *_width_warnings(config, name)),
+        (
+            *_mode_warnings(compiled.scenario),
+            *notes,
+            *_width_warnings(config, name),
+            *_device_warnings(config, device or config.device),
+        ),
     )
 
 
 def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:
     """What is odd about training this study case, one sentence each."""
     name, notes = choose_engine(engine, compiled_case(scenario), default="batch")
-    return (*_mode_warnings(scenario), *notes, *_width_warnings(scenario.learning, name))
+    config = scenario.learning
+    return (
+        *_mode_warnings(scenario),
+        *notes,
+        *_width_warnings(config, name),
+        *_device_warnings(config, config.device),
+    )
 
 
 def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:
@@ -87,6 +98,12 @@ def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
             f"follows every {interval} episodes (validation_episodes_interval)",
         )
     return ()
+
+
+def _device_warnings(config: LearningConfig, device: str) -> tuple[str, ...]:
+    if not config.autocast or pick_device(device).type != "cpu":
+        return ()
+    return ("learning_config.autocast: is not used on a CPU",)
 
 
 def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:

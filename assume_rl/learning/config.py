@@ -32,17 +32,17 @@ class LearningConfig(BaseModel):
     learning_mode: bool = Field(False, validate_default=True)
     """Says that the study case is meant for training: training it with false warns, but trains."""
     evaluation_mode: bool = False
-    """Whether they act without noise and store nothing; set by a run, not by a user."""
+    """Of a `Learning` role: act without noise, store nothing. Not read in a study case."""
     trained_policies_save_path: str | None = None
-    """Folder that a training copies its policies to, in the end; relative to the scenario."""
+    """Folder of the scenario that a training copies its policies to; changes no number."""
     trained_policies_load_path: str | None = None
     """Folder of policies to act with, or to continue from."""
     min_bid_price: float = -100.0
-    """EUR/MWh; read for compatibility: learned bids lie in [-max_bid_price, max_bid_price]."""
+    """EUR/MWh. Not read: learned bids lie in [-max_bid_price, max_bid_price]."""
     max_bid_price: float = Field(100.0, gt=0)
     """EUR/MWh that an action of 1 stands for."""
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """Where networks and replay live: auto, cpu, cuda or cuda:<n>."""
+    """Where networks live: auto, cpu, cuda or cuda:<n>; changes no number but by rounding."""
 
     episodes_collecting_initial_experience: int = 5
     """Episodes of random actions before the first update; values below 1 count as 1."""
@@ -70,9 +70,9 @@ class LearningConfig(BaseModel):
     critic: str = "concat"
     """Key of `learning.critics.CRITICS`."""
     compile: bool = False
-    """Compile the steps of an update (torch.compile): needs a compiler, and time at first."""
+    """Compile updates (torch.compile; needs a compiler); changes no number but by rounding."""
     autocast: bool = False
-    """Work out the products of an update in bfloat16, on CUDA; networks stay as they are."""
+    """Compute the products of an update in bfloat16; not used on a CPU."""
     replay_buffer_size: int = Field(50_000, gt=0)
     """Joint transitions that the replay buffer remembers."""
     gamma: float = Field(0.99, ge=0, le=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from assume_rl.core.bidding import parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
+from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.bidders import Bidders, find_bidder
@@ -16,7 +17,7 @@ from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market, StudyCase
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
-from assume_rl.scenario.tables.read import BIDDING
+from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
 
 
@@ -32,6 +33,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
     bidders = _check_bidders(scenario, problems)
+    _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     if not problems.errors:  # else a strategy of the same units may be what is not supported
         _check_technologies(scenario, problems)
@@ -106,6 +108,20 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
             else:
                 found[market, name] = bidder
     return found
+
+
+def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note columns that nothing reads in some units, once for all units of a file."""
+    users: dict[tuple[str, str, str], list[str]] = {}
+    for file, _, unit in _units(scenario):
+        own = [bidders[pair] for pair in unit.bidding.items() if pair in bidders]
+        unused = unit.unused(frozenset(need for bidder in own for need in bidder.needs))
+        if own and all(isinstance(bidder, Naive) for bidder in own):
+            unused |= {f"{FORECAST}{key}": "no strategy reads it" for key in unit.forecast}
+        for column, why in unused.items():
+            users.setdefault((file, column, why), []).append(unit.id)
+    for (file, column, why), units in users.items():
+        problems.warn(cell(file, column=column), f"of {some(units)}: {why}")
 
 
 def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

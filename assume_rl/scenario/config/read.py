@@ -8,12 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from assume_rl.errors import ScenarioError, nearest
+from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.overrides import override_setting
 from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.problems import Location, Problems, explain
 
 CONFIG_FILE = "config.yaml"
+
+UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file", "exchanges_df"})
+"""Keys of a study case that nothing reads."""
 
 
 def read_cases(folder: Path) -> dict[str, Any]:
@@ -165,12 +169,26 @@ def _where(location: Location, case: str) -> str:
 
 def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
     """Settings that are valid but that nothing here reads."""
-    unread = {"outputs_buffer_size_mb", "forecast_save_file"} & config.model_fields_set
+    unread = UNREAD_SETTINGS & config.model_fields_set
     yield from ((key, "nothing reads this key") for key in sorted(unread))
     if config.save_forecasts:
         yield "save_forecasts", "not supported yet: forecasts are not saved"
+    if config.learning_config is not None:
+        yield from _unread_learning(config.learning_config)
     for name, market in config.markets_config.items():
         fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
         for key in sorted(fields & market.model_fields_set):
             if getattr(market, key):
                 yield f"markets_config.{name}.{key}", "no supported market reads this key"
+
+
+def _unread_learning(config: LearningConfig) -> Iterator[tuple[str, str]]:
+    """Return settings of learning that a study case cannot change."""
+    if config.evaluation_mode:
+        yield "learning_config.evaluation_mode", "nothing reads this key in a study case"
+    if "min_bid_price" in config.model_fields_set and config.min_bid_price != -config.max_bid_price:
+        bounds = f"[{-config.max_bid_price:g}, {config.max_bid_price:g}]"
+        yield (
+            "learning_config.min_bid_price",
+            f"nothing reads this key: learned bids lie in {bounds}, by max_bid_price",
+        )

@@ -88,7 +88,7 @@ class Market(Section):
     """One market of `markets_config`."""
 
     operator: str
-    """Name of the market operator."""
+    """Name of the market operator; a label."""
     products: tuple[Product, ...] = Field(min_length=1)
     """What an auction sells."""
     opening_frequency: PositiveSeconds
@@ -197,11 +197,11 @@ class StudyCase(Section):
     learning_config: LearningConfig | None = None
     """Settings of a learning run."""
     simulation_id: str | None = None
-    """Name of the run in result tables; `<folder>_<case>` by default."""
+    """Name of the run in result tables, a label; `<folder>_<case>` by default."""
     seed: int | None = 42
     """Seed of every random draw; null: a run draws one and records it."""
     save_frequency_hours: int | None = Field(48, ge=0)
-    """Simulated hours between two writes of results; null or 0: once, at the end."""
+    """Simulated hours between two writes of results; null or 0: at the end; changes no number."""
     outputs_buffer_size_mb: float = Field(300, gt=0)
     """Not read: results are written in batches of rows."""
     bidding_strategy_params: StrategyParams = Field({})

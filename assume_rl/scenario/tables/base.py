@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from assume_rl.core.bidding.base import Need
 from assume_rl.scenario.config.section import Section
 
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -25,13 +26,13 @@ class Unit(Section):
     """Columns whose sign in the table does not matter."""
 
     id: str
-    """Name, from the first column."""
+    """Name, a label, from the first column."""
     technology: str
     """A label; the residual load looks for wind, solar and bio in it."""
     unit_operator: str
-    """Who owns the unit and bids for it."""
+    """Who owns the unit and bids for it; a label, as no operator has a strategy of its own."""
     node: str = "node0"
-    """Where it is connected."""
+    """Where it is connected; a label, as no mechanism reads it."""
     bidding: dict[str, str] = Field({})
     """Strategy by market, from the columns `bidding_<MARKET>`."""
     forecast: dict[str, str] = Field({})
@@ -39,6 +40,13 @@ class Unit(Section):
 
     def concerns(self) -> dict[str, str]:
         """Return warnings by column: valid values that hardly anyone means."""
+        return {}
+
+    def unused(self, needs: frozenset[Need]) -> dict[str, str]:
+        """Return warnings by column: values that nothing reads in this unit, and why.
+
+        :param needs: of all bidders of the unit
+        """
         return {}
 
 

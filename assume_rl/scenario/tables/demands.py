@@ -25,9 +25,9 @@ class Demand(Unit):
     unsigned: ClassVar[tuple[str, ...]] = ("max_power", "min_power")
 
     max_power: float
-    """MW, <= 0 once read."""
+    """MW, <= 0 once read; a label, as demand_df holds the demand."""
     min_power: float
-    """MW, <= 0 once read."""
+    """MW, <= 0 once read; a label, as demand_df holds the demand."""
     price: float = 3000.0
     """Willingness to pay, EUR/MWh."""
 

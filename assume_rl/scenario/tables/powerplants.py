@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from assume_rl.core.bidding.base import Need
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.scenario.tables.base import (
     Basis,
@@ -46,9 +47,9 @@ class Plant(Unit):
     cold_start_cost: float = Field(0.0, ge=0)
     """EUR per MW of max_power and start."""
     min_operating_time: float = Field(1.0, ge=0)
-    """Steps."""
+    """Steps; only with a ramp limit."""
     min_down_time: float = Field(1.0, ge=0)
-    """Steps."""
+    """Steps; only with a ramp limit."""
     downtime_hot_start: float = Field(0.0, ge=0)
     """Hours off up to which a start is hot."""
     downtime_warm_start: float = Field(0.0, ge=0)
@@ -64,6 +65,14 @@ class Plant(Unit):
         if self.min_power > self.max_power:
             raise ValueError(f"min_power {self.min_power:g} is above max_power {self.max_power:g}")
         return self
+
+    def unused(self, needs: frozenset[Need]) -> dict[str, str]:
+        """Return minimum times that bind nothing, as in ASSUME without a ramp limit."""
+        if self.ramp_up or self.ramp_down or "operating_time" in needs:
+            return {}
+        why = "has no effect without a ramp limit (ramp_up or ramp_down)"
+        times = ("min_operating_time", "min_down_time")
+        return {name: why for name in times if getattr(self, name) > 1}
 
 
 def marginal_cost(plant: Plant, series: Series) -> Values:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from assume_rl.core.bidding.base import Need
 from assume_rl.core.units.storage import StorageParams
 from assume_rl.scenario.tables.base import (
     Basis,
@@ -110,6 +111,16 @@ class Storage(Unit):
             bounds = f"min_soc {self.min_soc:g} and max_soc {self.max_soc:g}"
             found["initial_soc"] = f"{self.initial_soc:g} does not lie between {bounds}"
         return found
+
+    def unused(self, needs: frozenset[Need]) -> dict[str, str]:
+        """Return ramps towards less power: they bind only where less is offered than possible."""
+        why = "has no effect, since storages offer all that they can charge or discharge"
+        most = {
+            "ramp_down_charge": self.max_power_charge,
+            "ramp_down_discharge": self.max_power_discharge,
+        }
+        ramps = {name: getattr(self, name) for name in most}
+        return {n: why for n, ramp in ramps.items() if ramp and abs(ramp) < abs(most[n])}
 
 
 def _negative(value: Any) -> Any:
