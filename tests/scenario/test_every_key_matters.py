@@ -29,9 +29,9 @@ from assume_rl.experiments.training import Standing, training
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.networks import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.config.schema import UNREAD_KEYS, UNREAD_PARAMS, Market, Product, StudyCase
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.read import Reader
-from assume_rl.scenario.config.schema import UNREAD_KEYS, UNREAD_PARAMS, Market, Product, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.types import Scenario

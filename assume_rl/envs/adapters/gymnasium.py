@@ -57,7 +57,7 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
         if len(units) != 1:
             raise ConfigurationError(
                 f"a vector environment has one learner, but {len(units)} learn here: give the "
-                "others policies, or use assume_rl.envs.adapters.pettingzoo or assume_rl.envs.adapters.torchrl"
+                "others policies, or use `pettingzoo` or `torchrl` of assume_rl.envs.adapters"
             )
         bidder = learned(self._decisions.teams[0])
         self.num_envs = num_envs
