@@ -77,9 +77,9 @@ class Storage(Unit):
     cold_start_cost: float = Field(0.0, ge=0)
     """EUR per MW of max_power_discharge and start."""
     downtime_hot_start: float = Field(8.0, ge=0)
-    """Hours off below which a start is hot."""
+    """Hours off up to which a start is hot."""
     downtime_warm_start: float = Field(48.0, ge=0)
-    """Hours off below which a start is warm."""
+    """Hours off up to which a start is warm."""
 
     @model_validator(mode="before")
     @classmethod
