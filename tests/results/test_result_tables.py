@@ -30,7 +30,8 @@ def header(file: Path) -> set[str]:
     ["kpis", "market_dispatch", "market_meta", "market_orders", "rl_params", "unit_dispatch"],
 )
 def test_columns_are_those_recorded(reference: Path, table: str) -> None:
-    folders = [reference / "vectors/v10_rl_plants", reference / "examples/results/example_02b"]
+    places = "vectors/v10_rl_plants", "vectors/v03_storage_flexable", "examples/results/example_02b"
+    folders = [reference / place for place in places]
     files = [file for folder in folders for file in folder.rglob(f"{table}.csv*")]
     recorded = set.union(*(header(file) for file in files))
     family = FAMILIES.get(table)
