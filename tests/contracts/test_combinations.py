@@ -14,8 +14,8 @@ from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
 from assume_rl.learning.networks import ActorStack, initial_actors
-from assume_rl.scenario.compile import Compiled, compile_scenario
-from assume_rl.scenario.mechanisms import PLANNED_RULES
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.config.mechanisms import PLANNED_RULES
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.testing import assert_same_episode

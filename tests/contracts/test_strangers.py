@@ -29,9 +29,9 @@ from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.observer import Silent
 from assume_rl.learning.networks import initial_actors
-from assume_rl.scenario.compile import compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.schema import StudyCase
 from assume_rl.testing import assert_same_episode, check_clearing
 
 Command = Callable[..., tuple[int, str, str]]

@@ -23,7 +23,7 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.results.metrics import write_kpis
 from assume_rl.results.sinks import DatabaseSink
-from assume_rl.scenario.compile import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing.episodes import KEYS, Frames
 
