@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from assume_rl.core.time import Step
@@ -41,12 +41,12 @@ def at(
     :raises IndexError: a row lies outside the table
     """
     if not isinstance(start, int):
-        return table[start[..., None] + _tensor(offsets, table.device)]
+        return table[start[..., None] + torch.tensor(offsets, device=table.device)]
     first, size = start + offsets[0], len(offsets)
     if _contiguous(offsets):
         return rows(table, first, size)
     _check(table, start + min(offsets), start + max(offsets) + 1)
-    return table.index_select(-2, _tensor(offsets, table.device) + start)
+    return table.index_select(-2, torch.tensor(offsets, device=table.device) + start)
 
 
 def rows(
@@ -66,27 +66,6 @@ def products(
     """The rows of a run's products."""
     count = run.last - run.first
     return table if count == table.shape[-2] else table.narrow(-2, run.first, count)
-
-
-def circular(
-    table: Float[Tensor, "series row"],
-    series: Int[Tensor, " unit"],
-    start: Step,
-    size: int,
-) -> Float[Tensor, "... unit window"]:
-    """`size` entries of each unit's series from `start` on; after the end comes the beginning."""
-    ahead = ranks(size, table.device)
-    index = (ahead + (start if isinstance(start, int) else start[..., None])) % table.shape[-1]
-    if len(table) == 1:
-        return table[0][index].unsqueeze(-2).expand(*index.shape[:-1], len(series), size)
-    return table[series[:, None], index.unsqueeze(-2)]
-
-
-def of_units(
-    table: Float[Tensor, "... unit"], units: Int[Tensor, " chosen"] | None
-) -> Float[Tensor, "... chosen"]:
-    """Columns of some units; None: all."""
-    return table if units is None else table.index_select(-1, units)
 
 
 def copies(values: Float[Tensor, "..."], batch: tuple[int, ...], own: int) -> Float[Tensor, "..."]:
@@ -122,23 +101,6 @@ def _check(table: Tensor, start: int, stop: int) -> None:
             f"steps [{start}, {stop}) are not all among the {table.shape[-2]} steps that are kept; "
             "a larger lookback or horizon would keep them"
         )
-
-
-@lru_cache(maxsize=64)
-def zeros(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Shared zeros, float64: a placeholder for what nobody asked for."""
-    return torch.zeros(shape, dtype=torch.float64, device=device)
-
-
-@lru_cache(maxsize=64)
-def ranks(size: int, device: torch.device) -> Int[Tensor, " size"]:
-    """0, 1, ..., size - 1."""
-    return torch.arange(size, device=device)
-
-
-@lru_cache(maxsize=256)
-def _tensor(values: tuple[int, ...], device: torch.device) -> Int[Tensor, " value"]:
-    return torch.tensor(values, dtype=torch.long, device=device)
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Policy
+from assume_rl.core.units.fleet import profiles_from
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened, State
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
@@ -74,9 +75,9 @@ class Recording:
     ) -> None:
         setting = env.setting
         self._sink = sink
-        self._calendar = Calendar.of(setting.compiled)
+        start = state.start if isinstance(state.start, int) else int(state.start[copy])
+        self._calendar = Calendar.of(setting.compiled).later(start)
         self._copy = copy
-        self._start = state.start if isinstance(state.start, int) else int(state.start[copy])
         self._markets = setting.markets
         self._orders = {name: OrderLog(name) for name in setting.markets}
         self._policies = PolicyLog(key)
@@ -84,18 +85,19 @@ class Recording:
         self._routines: dict[int, RoutineLog] = {}
         for i, cohort in enumerate(setting.cohorts):
             portfolio = to_device(cohort.portfolio, "cpu")
+            portfolio = replace(portfolio, profiles=profiles_from(portfolio.profiles, start))
             if not cohort.routine:
-                self._dispatch[i] = DispatchLog(portfolio, self._start)
+                self._dispatch[i] = DispatchLog(portfolio)
                 continue
             (market,) = portfolio.teams
             shares = setting.markets[market].shares
             unit = next(share.unit for share in shares if share.cohort == i).cpu()
-            self._routines[i] = RoutineLog(portfolio, unit, self._start)
+            self._routines[i] = RoutineLog(portfolio, unit)
 
     def add(self, happened: Happened) -> None:
         """Keep what happened in a step."""
         for cleared in happened.cleared:
-            book = replace(self._own(cleared.book), auction=self._in_calendar(cleared.book.auction))
+            book = self._own(cleared.book)
             market = self._markets[cleared.market]
             self._orders[cleared.market].add(market.unit_ids, book)
             for share in market.shares:
@@ -107,7 +109,7 @@ class Recording:
             self._dispatch[executed.cohort].add(self._own(executed.steps))
         for earned in happened.fixed:
             team = self._markets[earned.auction.market].parts[earned.team].team
-            first = self._in_calendar(earned.auction).first[0]
+            first = earned.auction.first[0]
             action = earned.action[self._copy].cpu()
             self._policies.add(team.agents, first, action, self._own(earned.reward))
 
@@ -132,9 +134,6 @@ class Recording:
     def _own(self, value: T) -> T:
         """What concerns this copy, on the CPU."""
         return cast("T", copy_of(value, self._copy))
-
-    def _in_calendar(self, auction: Auction) -> Auction:
-        return replace(auction, first=tuple(first + self._start for first in auction.first))
 
 
 def copy_of(value: Any, copy: int) -> Any:

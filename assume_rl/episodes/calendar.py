@@ -41,3 +41,7 @@ class Calendar:
     def time(self, step: int) -> float:
         """POSIX seconds at which `step` begins."""
         return float(self.start + step * self.step_seconds)
+
+    def later(self, steps: int) -> "Calendar":
+        """Return the calendar of an episode that begins at a step of this one."""
+        return Calendar(self.start + steps * self.step_seconds, self.step_seconds)

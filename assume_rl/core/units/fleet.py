@@ -109,6 +109,15 @@ def select_profiles(profiles: Profiles, units: Sequence[int]) -> Profiles:
     )
 
 
+def profiles_from(profiles: Profiles, step: int) -> Profiles:
+    """Return the series from a step of the calendar on; forecasts stay those of the calendar."""
+    return replace(
+        profiles,
+        capacity=profiles.capacity[step:],
+        marginal_cost=profiles.marginal_cost[step:],
+    )
+
+
 def members(fleet: Fleet, units: Sequence[int]) -> Members:
     """Return units of one technology.
 

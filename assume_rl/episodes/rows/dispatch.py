@@ -17,12 +17,11 @@ Columns = dict[str, Any]
 class DispatchLog:
     """Buffers what units delivered, earned and spent per step.
 
-    :param begin: calendar step at which the episode begins.
+    :param portfolio: whose series begin with the episode.
     """
 
-    def __init__(self, portfolio: Portfolio, begin: int = 0) -> None:
+    def __init__(self, portfolio: Portfolio) -> None:
         self._own = portfolio
-        self._begin = begin
         self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
         self._entries: list[Executed] = []
 
@@ -35,7 +34,7 @@ class DispatchLog:
         entries, self._entries = self._entries, []
         if not entries:
             return
-        steps = [torch.arange(e.step - e.steps + 1, e.step + 1) for e in entries]
+        steps = torch.cat([torch.arange(e.step - e.steps + 1, e.step + 1) for e in entries])
         cashflow, revenue = zip(*(money(e.state) for e in entries), strict=True)
         tables = {
             "power": [e.state.energy for e in entries],
@@ -51,9 +50,8 @@ class DispatchLog:
             name: torch.cat([_recent(m[name], e) for m, e in zip(more, entries, strict=True)])
             for name in more[0]
         }
-        calendar = torch.cat(steps) + self._begin
-        yield "unit_dispatch", dispatch_columns(self._own, calendar, **rows, extra=extra)
-        for columns in self._starts.rows(calendar, rows["power"]):
+        yield "unit_dispatch", dispatch_columns(self._own, steps, **rows, extra=extra)
+        for columns in self._starts.rows(steps, rows["power"]):
             yield "start_costs", columns
 
 
@@ -68,7 +66,7 @@ def dispatch_columns(
 ) -> Columns:
     """Return the columns of `unit_dispatch`, a row per step and unit.
 
-    :param steps: (step), steps of the calendar
+    :param steps: (step), since the episode began
     :param power: (step, unit), MW delivered
     :param cashflow: (step, unit), EUR, see `UnitState`
     :param revenue: (step, unit), EUR, see `UnitState`

@@ -20,16 +20,16 @@ STEP = Auction(market="", number=0, opens=0, closes=0, first=(0,), length=(1,))
 class RoutineLog:
     """Buffers what single-step auctions brought units without memory (`episodes.routines`).
 
+    :param portfolio: whose series begin with the episode.
     :param unit: unit of each order, index into the fleet.
-    :param start: calendar step at which the episode begins.
     """
 
-    def __init__(self, portfolio: Portfolio, unit: Int[Tensor, " slot"], start: int = 0) -> None:
+    def __init__(self, portfolio: Portfolio, unit: Int[Tensor, " slot"]) -> None:
         self._own = replace(portfolio, lookback=0, horizon=0)
         self._unit, self._node = unit, portfolio.fleet.node[unit]
         self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}
-        self._reported = start - 1  # last step in the tables
+        self._reported = -1  # last step in the tables
 
     def add(
         self, step: int, accepted: Float[Tensor, "1 slot"], paid: Float[Tensor, "1 slot"]

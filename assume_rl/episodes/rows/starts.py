@@ -30,7 +30,7 @@ class StartLog:
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of `start_costs`, a row per start, if there is any.
 
-        :param steps: steps of the calendar, those that follow the ones shown before
+        :param steps: steps since the episode began, those that follow the ones shown before
         :param power: delivered, MW
         """
         downtime, parts = [], []
