@@ -1,11 +1,14 @@
 """What a single learning plant could have earned: exactly, given everybody else's orders."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.bidding.learned import PlantLearning
 from assume_rl.core.money import Outcome, plant_reward
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
@@ -45,23 +48,33 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
 
 def unknown_bounds(compiled: Compiled) -> str | None:
     """Return why the exact best response of a scenario's learners is not known; None: it is."""
+    return next(_obstacles(compiled), None)
+
+
+def _obstacles(compiled: Compiled) -> Iterator[str]:
+    """Yield what keeps auctions from being judged one by one; the first holds."""
     if len(compiled.learners) != 1:
-        return f"there are {len(compiled.learners)} learning bidders"
+        yield f"there are {len(compiled.learners)} learning bidders"
+        return
     if len(compiled.markets) != 1:
-        return f"there are {len(compiled.markets)} markets"
+        yield f"there are {len(compiled.markets)} markets"
     products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
     if products > 1:
-        return f"an auction has {products} products"
+        yield f"an auction has {products} products"
     unit, params = _learner(compiled)
-    name = compiled.fleet.ids[unit]
+    name, bidder = compiled.fleet.ids[unit], _bidder(compiled, unit)
     if not isinstance(params, ThermalParams):
-        return f"{name} is no power plant: what it can sell depends on what it bought before"
+        yield f"{name} is no power plant: what it can sell depends on what it bought before"
+        return
+    if not isinstance(bidder, PlantLearning):
+        yield f"{name} bids by {bidder.name}, whose reward is not that of a plant"
     if params.ramped:
-        return f"{name} has ramps"
+        yield f"{name} has ramps"
     starts = [params.hot_start_cost]
     if compiled.scenario.config.bidding_strategy_params.get("start_costs"):
         starts += [params.warm_start_cost, params.cold_start_cost]
-    return f"{name} has start costs" if any(float(cost) > 0 for cost in starts) else None
+    if any(float(cost) > 0 for cost in starts):
+        yield f"{name} has start costs"
 
 
 def _learner(compiled: Compiled) -> tuple[int, object]:
@@ -74,10 +87,11 @@ def _learner(compiled: Compiled) -> tuple[int, object]:
 def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalParams) -> Bounds:
     market = compiled.markets[0]
     limit = compiled.scenario.learning.max_bid_price
-    own = torch.arange(_orders(compiled, unit))
+    own = torch.arange(_bidder(compiled, unit).slots)
     price, volume, steps = _books(memory, compiled, compiled.fleet.ids[unit], len(own))
     cost = compiled.profiles.marginal_cost[steps, unit]
-    hours = compiled.step_seconds / 3600
+    (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
+    hours = length * compiled.step_seconds / 3600
 
     def earn(got: Sale) -> tuple[Tensor, Tensor]:
         sold = got.sold.unsqueeze(-1)
@@ -115,10 +129,10 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
     )
 
 
-def _orders(compiled: Compiled, unit: int) -> int:
-    """How many orders a unit of the only market has in an auction."""
+def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
+    """Return the bidder of a unit in the only market."""
     return next(
-        participant.bidder.slots
+        participant.bidder
         for operator in compiled.operators
         for participants in operator.participants.values()
         for participant in participants
