@@ -1,4 +1,4 @@
-"""What can only be judged once everything is read: names that must fit each other."""
+"""Checks that need the whole scenario: names in one file that must exist in another."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ from assume_rl.scenario.types import Scenario
 
 
 def check_scenario(scenario: Scenario, problems: Problems) -> None:
-    """Note whatever does not fit together."""
+    """Note in `problems` every name, column and parameter that does not fit the others."""
     config = scenario.config
     if not config.markets_config and not problems.errors:
         problems.error(f"{CONFIG_FILE}, {scenario.case}.markets_config", "there is no market")
@@ -35,7 +35,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     bidders = _check_bidders(scenario, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
-    if not problems.errors:  # else a strategy of the same units may be what is not supported
+    if not problems.errors:  # else it may be the bidders of these units that are not supported
         _check_technologies(scenario, problems)
     _check_fuels(scenario, problems)
     check_forecasts(scenario, problems)
@@ -46,7 +46,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_market(where: str, market: Market, config: StudyCase, problems: Problems) -> None:
-    """Mechanism, product type, ticks and timing of one market."""
+    """Note what is wrong with mechanism, product type, ticks and timing of one market."""
     check_mechanism(where, market, problems)
     kind = market.product_type
     if kind not in PRODUCT_TYPES:
@@ -62,7 +62,7 @@ def _check_market(where: str, market: Market, config: StudyCase, problems: Probl
 
 
 def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:
-    """It is the name of an output folder, so it must not lead anywhere else."""
+    """Note a simulation id that cannot be the name of one folder, which results are written to."""
     name = scenario.simulation_id
     if name in (".", "..") or not name.strip() or not {"/", "\\", "\0"}.isdisjoint(name):
         problems.error(
@@ -72,7 +72,7 @@ def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_ids(scenario: Scenario, problems: Problems) -> None:
-    """Names are unique over all tables; within a table that is checked when it is read."""
+    """Note unit ids that several tables have; within a table that is checked when it is read."""
     labels: dict[str, list[str]] = {}
     for table, unit in scenario.each():
         labels.setdefault(unit.id, []).append(table.label)
@@ -83,13 +83,13 @@ def _check_ids(scenario: Scenario, problems: Problems) -> None:
 
 
 def _units(scenario: Scenario) -> Iterable[tuple[str, UnitTable[Any], Unit]]:
-    """(file, kind, unit) of every unit."""
+    """Yield (file, kind, unit) of every unit."""
     for table, unit in scenario.each():
         yield scenario.config.file(table.file) or "", table, unit
 
 
 def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
-    """Return bidders by market and name, as far as they exist; note cells that name none."""
+    """Return the existing bidders by market and name; note cells that name none."""
     found: dict[tuple[str, str], AnyBidder] = {}
     for file, table, unit in _units(scenario):
         if not unit.bidding:
@@ -102,7 +102,7 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
                 bidder = find_bidder(name, table.technology, market, scenario)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
-                # Nothing is asked of a strategy for a market that does not exist.
+                # For a market that does not exist the name of any bidder of the format is accepted.
                 if not (planned and market not in scenario.config.markets_config):
                     problems.error(where, str(error))
             else:
@@ -117,7 +117,7 @@ def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
         own = [bidders[pair] for pair in unit.bidding.items() if pair in bidders]
         unused = unit.unused(frozenset(need for bidder in own for need in bidder.needs))
         if own and all(isinstance(bidder, Naive) for bidder in own):
-            unused |= {f"{FORECAST}{key}": "no strategy reads it" for key in unit.forecast}
+            unused |= {f"{FORECAST}{key}": "no bidder reads it" for key in unit.forecast}
         for column, why in unused.items():
             users.setdefault((file, column, why), []).append(unit.id)
     for (file, column, why), units in users.items():
@@ -125,16 +125,16 @@ def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
 
 
 def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
-    """Note parameters of bidders that no bidder has, or none in use."""
+    """Note parameters that no bidder has, or no bidder in use."""
     known, used = parameters(), {bidder.name for bidder in bidders.values()}
     for key in scenario.config.bidding_strategy_params:
         where = f"{CONFIG_FILE}, {scenario.case}.bidding_strategy_params.{key}"
         if key in UNREAD_PARAMS:
-            problems.warn(where, "no supported strategy reads this key")
+            problems.warn(where, "no supported bidder reads this key")
         elif key not in known:
             problems.error(where, f"unknown key; {nearest(key, known)}")
         elif used.isdisjoint(known[key]):
-            problems.warn(where, f"no strategy in use reads this key, only {some(known[key])}")
+            problems.warn(where, f"no bidder in use reads this key, only {some(known[key])}")
 
 
 def _check_technologies(scenario: Scenario, problems: Problems) -> None:
@@ -148,7 +148,7 @@ def _check_technologies(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_fuels(scenario: Scenario, problems: Problems) -> None:
-    """As in ASSUME a fuel without a price costs nothing, but not in silence."""
+    """Warn of fuels without a price: as in ASSUME they cost nothing."""
     file, prices = scenario.config.fuel_prices_df or "", scenario.series.fuel_prices
     if prices.columns.empty:
         return
@@ -164,20 +164,20 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
-    """Units with a policy must exist and be able to use it; the policy must exist."""
+    """Note policies of units that do not exist or do not learn, and policies without a file."""
     units = {unit.id: unit for _, _, unit in _units(scenario)}
     for name, path in scenario.config.policies.items():
         where = f"{CONFIG_FILE}, {scenario.case}.policies.{name}"
         if name not in units:
             problems.error(where, f"there is no such unit; {nearest(name, units)}")
         elif not _learns(units[name], bidders):
-            problems.error(where, "the unit has no learning strategy, so it cannot use a policy")
+            problems.error(where, "the unit has no learning bidder, so it cannot use a policy")
         if not Path(path).exists():
             problems.error(where, f"there is no file or folder {path}")
 
 
 def _check_sides(scenario: Scenario, problems: Problems) -> None:
-    """A market needs somebody who sells and somebody who buys."""
+    """Note a scenario without sellers or buyers; warn of a market without them."""
     where = f"{CONFIG_FILE}, {scenario.case}.markets_config"
     sides = {
         "sells": [unit for table, unit in scenario.each() if table.sells],
@@ -195,13 +195,14 @@ def _check_sides(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note learners without power, and learning settings that do not fit the units."""
     learners = [(f, t, u) for f, t, u in _units(scenario) if _learns(u, bidders)]
     for file, table, unit in learners:
         if getattr(unit, table.power) == 0:
             problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
     if scenario.learning.learning_mode and not learners:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
-        problems.warn(where, "learning_mode is on, but no unit has a learning strategy")
+        problems.warn(where, "learning_mode is on, but no unit has a learning bidder")
     if scenario.config.learning_config is None and learners:
         where = f"{CONFIG_FILE}, {scenario.case}"
         problems.warn(where, "units learn, but learning_config is absent: its defaults hold")

@@ -1,4 +1,4 @@
-"""What was understood of a scenario, as plain data for people: `assume-rl validate`."""
+"""A summary of a scenario as plain data, printed by `assume-rl validate`."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Summary:
 
 
 def describe(compiled: Compiled) -> Summary:
-    """Markets, units, learners, auctions, first and last delivery of a scenario."""
+    """Return a `Summary` of markets, units, learners, auctions, first and last delivery."""
     scenario = compiled.scenario
     return Summary(
         name=scenario.name,

@@ -1,4 +1,4 @@
-"""Where the files of a study case are."""
+"""Paths of the files of a study case."""
 
 from pathlib import Path
 
@@ -8,12 +8,23 @@ from assume_rl.scenario.problems import Problems
 
 
 def required_file(folder: Path, config: StudyCase, key: str) -> Path:
-    """Path of a required file; the usual name where the study case switches it off."""
+    """Return the path of a required file; the usual one where the study case switches it off.
+
+    :param folder: of the scenario
+    :param config: study case that may name the file
+    :param key: key of the study case for this file
+    """
     return folder / (config.file(key) or f"{key}.csv")
 
 
 def optional_file(folder: Path, config: StudyCase, key: str, problems: Problems) -> Path | None:
-    """Path of an optional file that exists; one that the study case names must exist."""
+    """Return the path of an optional file, or None if it does not exist.
+
+    :param folder: of the scenario
+    :param config: study case that may name the file, or switch it off
+    :param key: key of the study case for this file
+    :param problems: a file that the study case names, but that does not exist, is noted here
+    """
     file = config.file(key)
     if file is None:
         return None

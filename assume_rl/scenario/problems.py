@@ -1,4 +1,4 @@
-"""Everything that is wrong with a folder, collected so that it can be told at once."""
+"""Errors and warnings about a folder, collected so that all are reported at once."""
 
 import types
 import typing
@@ -11,7 +11,7 @@ from assume_rl.errors import ScenarioError, nearest
 
 Location = tuple[int | str, ...]
 
-# What pydantic says about these would name Python types.
+# Pydantic's own messages for these kinds name Python types.
 SHAPES = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping of settings",
@@ -22,7 +22,7 @@ SHAPES = {
 
 
 class Problems:
-    """Collects errors and warnings; a sentence starts with file, row and column or key."""
+    """Errors and warnings; each sentence starts with file, row and column or key."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
@@ -30,11 +30,11 @@ class Problems:
         self.warnings: list[str] = []
 
     def error(self, where: str, what: str) -> None:
-        """Note what makes the folder unusable."""
+        """Note a problem that makes the folder unusable."""
         self._note(self.errors, where, what)
 
     def warn(self, where: str, what: str) -> None:
-        """Note what the user should know although the run goes on."""
+        """Note a problem that the user should know of although the scenario can be run."""
         self._note(self.warnings, where, what)
 
     def stray(self, where: str, what: str) -> None:
@@ -54,7 +54,12 @@ class Problems:
 
 
 def cell(file: str, row: str | None = None, column: str | None = None) -> str:
-    """Place in a table, e.g. "demand_df.csv, row '2019-01-01 03:00', column 'D1'"."""
+    """Return a place in a table, as "demand_df.csv, row '2019-01-01 03:00', column 'D1'".
+
+    :param file: name of the table's file
+    :param row: name of the row; None: all of them
+    :param column: name of the column; None: all of them
+    """
     parts = [file]
     parts += [f"row '{row}'"] if row is not None else []
     parts += [f"column '{column}'"] if column is not None else []
@@ -62,7 +67,7 @@ def cell(file: str, row: str | None = None, column: str | None = None) -> str:
 
 
 def some(names: Iterable[str], most: int = 3) -> str:
-    """First few names and how many more there are: "'a', 'b' and 7 more"."""
+    """Return the first `most` names and how many more there are: "'a', 'b' and 7 more"."""
     quoted = [f"'{name}'" for name in names]
     rest = len(quoted) - most
     text = ", ".join(quoted[:most])
@@ -70,7 +75,7 @@ def some(names: Iterable[str], most: int = 3) -> str:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, Location, str]]:
-    """Kind, location and sentence of every finding of pydantic; unknown keys get a nearest one."""
+    """Return kind, location and sentence of every error; for unknown keys with the nearest one."""
     return [(e["type"], e["loc"], _sentence(e, model)) for e in error.errors()]
 
 
@@ -90,7 +95,7 @@ def _sentence(entry: Any, model: type[BaseModel]) -> str:
 
 
 def _keys(model: type[BaseModel], location: Location) -> Iterable[str]:
-    """Valid keys of the section at `location`, found by walking the annotations."""
+    """Return the valid keys of the section at `location`, found by walking the annotations."""
     annotation: Any = model
     for part in location:
         annotation = _inner(annotation, part)
@@ -109,7 +114,7 @@ def _inner(annotation: Any, part: int | str) -> Any:
 
 
 def _unwrap(annotation: Any) -> Any:
-    """X of `X | None`."""
+    """Return X for `X | None`."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         return next(a for a in typing.get_args(annotation) if a is not type(None))
     return annotation

@@ -1,4 +1,4 @@
-"""A scenario folder and a study case to validated data; every problem is told at once."""
+"""Read a study case of a scenario folder as validated data; all problems are reported at once."""
 
 import dataclasses
 import re
@@ -41,12 +41,13 @@ def load_scenario(
     overrides: Mapping[str, Any] = NO_OVERRIDES,
     strict: bool = False,
 ) -> Scenario:
-    """Read and validate one study case of the folder `path`.
+    """Return one study case of the folder `path`, read and validated.
 
+    :param path: folder of the scenario
     :param case: study case; by default the first one of `config.yaml`
     :param overrides: changes by dotted key, e.g. ``{"learning_config.gamma": 0.9}`` or
         ``{"units.coal.max_power": 500}``, see `scenario.overrides`; text is read as YAML
-    :param strict: whether what nothing reads (an unknown column) is an error instead of a warning
+    :param strict: whether an unknown column, which nothing reads, is an error instead of a warning
     :raises ScenarioError: with every problem found
     """
     return Reader(strict=strict).load(path, case, overrides=overrides)
@@ -54,7 +55,7 @@ def load_scenario(
 
 @dataclass(frozen=True)
 class Tables:
-    """What the files of a study case hold, apart from its settings."""
+    """Content of the files of a study case, apart from its settings."""
 
     units: Mapping[str, tuple[Unit, ...]]  # by kind
     series: Series
@@ -62,7 +63,7 @@ class Tables:
 
 
 class Reader:
-    """Reads many study cases; a file that several of them need is read once.
+    """Reader of many study cases; a file that several of them need is read once.
 
     It does not notice when a file changes.
 
@@ -75,7 +76,10 @@ class Reader:
         self._tables: dict[str, Tables] = {}
 
     def cases(self, path: str | Path) -> tuple[str, ...]:
-        """Names of the study cases of a folder; `ScenarioError` if it has none."""
+        """Return the names of the study cases of a folder.
+
+        :raises ScenarioError: it has none
+        """
         return tuple(self._cases_of(Path(path)))
 
     def load(
@@ -85,7 +89,13 @@ class Reader:
         *,
         overrides: Mapping[str, Any] = NO_OVERRIDES,
     ) -> Scenario:
-        """See `load_scenario`."""
+        """Return one study case, read and validated, see `load_scenario`.
+
+        :param path: folder of the scenario
+        :param case: study case; by default the first one of `config.yaml`
+        :param overrides: changes by dotted key
+        :raises ScenarioError: with every problem found
+        """
         try:
             scenario = self._load(Path(path), case, overrides)
         except ScenarioError as error:
@@ -116,14 +126,14 @@ class Reader:
             series=tables.series,
             warnings=(),
         )
-        if not problems.errors:  # else what is to be changed may be missing
+        if not problems.errors:  # else the units to be changed may be missing
             scenario = with_overrides(scenario, changes, problems)
         check_scenario(scenario, problems)
         problems.check()
         return dataclasses.replace(scenario, warnings=tuple(problems.warnings))
 
     def _tables_of(self, folder: Path, config: StudyCase, index: pd.DatetimeIndex) -> Tables:
-        # Of learning and markets, tables depend on nothing but the names of the markets.
+        # Of the sections on learning and markets, tables depend only on the names of the markets.
         rest = config.model_dump_json(exclude={"learning_config", "markets_config"})
         key = repr((folder, list(config.markets_config), rest))
         if key not in self._tables:
@@ -145,7 +155,7 @@ def _read_tables(
 def _units_of(
     folder: Path, config: StudyCase, table: UnitTable[Any], problems: Problems
 ) -> tuple[Unit, ...]:
-    """Units of a kind; none where its file may be missing and is."""
+    """Return the units of a kind; none where its file is optional and missing."""
     if table.required:
         path = required_file(folder, config, table.file)
     elif (found := optional_file(folder, config, table.file, problems)) is None:
@@ -165,7 +175,7 @@ def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problem
 
 
 def _calendar(case: str, config: StudyCase, problems: Problems) -> pd.DatetimeIndex:
-    """Steps from start to end date, both included."""
+    """Return the steps from start to end date, both included."""
     step = pd.Timedelta(seconds=config.time_step)
     index = pd.date_range(config.start_date, config.end_date, freq=step)
     if len(index) < 2:
@@ -175,7 +185,7 @@ def _calendar(case: str, config: StudyCase, problems: Problems) -> pd.DatetimeIn
 
 
 def _named(sentence: str, overrides: Mapping[str, Any]) -> str:
-    """A problem, at the override that made it instead of at the place that was overridden."""
+    """Return a problem, located at the override that caused it if there is one."""
     where, _, what = sentence.partition(": ")
     setting = where.removeprefix(f"{CONFIG_FILE}, ").partition(".")[2]
     if any(f"{setting}.".startswith(f"{key}.") for key in overrides):

@@ -1,4 +1,4 @@
-"""What a scenario folder becomes: validated plain data first, tensors after."""
+"""A scenario as validated plain data (`Scenario`) and as tensors (`Compiled`)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ class Scenario:
     index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
     series: Series
     warnings: tuple[str, ...]
-    # What was changed in the tables, by dotted key; changed settings are in `config`.
+    # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,7 +92,7 @@ class OperatorSpec:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A scenario as the functional core takes it."""
+    """A scenario as the input of the core: tensors, operators, markets and auction plan."""
 
     scenario: Scenario
     fleet: Fleet
@@ -102,19 +102,20 @@ class Compiled:
     plan: tuple[Tick, ...]
     steps: int  # of the calendar, which includes the end date
     step_seconds: int
-    lookback: int  # steps of the past that units remember
+    lookback: int  # steps of the past that the state of units keeps
     horizon: int  # steps of the future that can be sold
     delay: int  # steps that execution stays behind the clock, see `core.trade.Portfolio`
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
 
     @property
     def learners(self) -> tuple[str, ...]:
-        """Return the names of all agents: market by market, units in fleet order."""
+        """Names of all agents: market by market, units in fleet order."""
         return tuple(dict.fromkeys(a for own in self.agents.values() for a in own.values()))
 
     def agent(self, market: str, unit: int) -> str:
-        """Return the name that a learning unit has as an agent of a market.
+        """Return the name of the agent that a learning unit is in a market.
 
+        :param market: name of the market
         :param unit: index into the fleet
         """
         return self.agents[market][self.fleet.ids[unit]]

@@ -55,7 +55,7 @@ def test_a_learner_without_a_policy_is_an_error_and_leaves_nothing_behind(tmp_pa
 def test_a_policy_for_a_unit_that_has_no_use_for_it_is_an_error(ten: Trained) -> None:
     with pytest.raises(ScenarioError, match=r"no such unit.*did you mean 'wind'"):
         tiny("ten_learners", **{"policies.wnd": str(ten.last)})
-    with pytest.raises(ScenarioError, match="no learning strategy"):
+    with pytest.raises(ScenarioError, match="no learning bidder"):
         tiny("ten_learners", **{"policies.coal": str(ten.last)})
 
 

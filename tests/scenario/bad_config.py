@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     ),
     "policy for a rule-based unit": (
         CONFIG, "seed: 7", "policies: {coal: demand_df.csv}",
-        ["base.policies.coal: the unit has no learning strategy"],
+        ["base.policies.coal: the unit has no learning bidder"],
     ),
     "policy missing": (
         CONFIG, "seed: 7", "policies: {gas: nowhere}", ["base.policies.gas: there is no file"],

@@ -27,11 +27,11 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
     ),
     "unread strategy parameter": (
         CONFIG, "seed: 7", "bidding_strategy_params: {eom_foresight: 6h}",
-        "eom_foresight: no strategy in use reads", False,
+        "eom_foresight: no bidder in use reads", False,
     ),
     "parameter of a strategy that is not supported": (
         CONFIG, "seed: 7", "bidding_strategy_params: {crm_foresight: 4h}",
-        "crm_foresight: no supported strategy reads", False,
+        "crm_foresight: no supported bidder reads", False,
     ),
     "unknown column": (
         PLANTS, "efficiency", "eficiency", "column 'eficiency': unknown column, nothing reads it; "
@@ -61,7 +61,7 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
     ),
     "learning mode without a learner": (
         PLANTS, "powerplant_energy_learning", "powerplant_energy_naive",
-        "learning_mode is on, but no unit has a learning strategy", False,
+        "learning_mode is on, but no unit has a learning bidder", False,
     ),
     "market without a buyer": (
         CONFIG, "other:", "".join([

@@ -1,1 +1,1 @@
-"""Validated scenario to tensors, operators, markets and the plan of auctions."""
+"""Compile a validated scenario to tensors, operators, markets and the plan of auctions."""

@@ -14,8 +14,10 @@ Bidders = Mapping[tuple[str, str], AnyBidder]
 def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> AnyBidder:
     """Return the bidder called `name` (or by an old name of it) for units of a technology.
 
+    :param name: as in a cell `bidding_<MARKET>`
     :param technology: key of core.units.TECHNOLOGIES
     :param market: in which it bids
+    :param scenario: source of its parameters
     :raises ConfigurationError: unknown, not supported yet, or not for this technology
     """
     bidder = create_bidder(name, market, scenario)
@@ -33,8 +35,10 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
 def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
     """Return the bidder called `name`, with the scenario's parameters.
 
+    :param name: as in a cell `bidding_<MARKET>`
     :param market: in which it bids; one that does not exist counts as one with a single product
-    :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour
+    :param scenario: source of the parameters
+    :raises ConfigurationError: unknown or not supported name, or an invalid parameter
     """
     config = scenario.config
     products = config.markets_config[market].products if market in config.markets_config else ()

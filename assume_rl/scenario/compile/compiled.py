@@ -1,4 +1,4 @@
-"""Validated scenario to tensors: fleet, profiles, forecasts, operators, markets, auction plan."""
+"""Compile a scenario to fleet, profiles, forecasts, operators, markets and auction plan."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> Compiled:
-    """Return tensors (on `device`), operators, markets and auction plan of `scenario`."""
+    """Return the `Compiled` scenario, its tensors on `device`."""
     fleet = build_fleet(scenario)
     plan = auction_plan(scenario.config)
     bidders = {
@@ -58,8 +58,8 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
 def _agents(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str]]:
     """Return the names of learning units as agents, by market and unit.
 
-    A unit that learns in one market has its own name there, from the second market on both have
-    the market's, so that draws and policy files of a unit do not depend on what others learn.
+    A unit that learns in one market has its id as name; one that learns in several has the market
+    appended in each. So draws and policy files of a unit do not depend on what others learn.
     """
     found: dict[str, dict[str, str]] = {}
     for unit in scenario.units:
@@ -104,7 +104,7 @@ def _operators(scenario: Scenario, fleet: Fleet, bidders: Bidders) -> tuple[Oper
 def _participants(
     scenario: Scenario, fleet: Fleet, units: list[int], bidders: Bidders
 ) -> dict[str, tuple[Participant, ...]]:
-    """Return by market an operator's units, those of one technology with one bidder together."""
+    """Return an operator's participants by market: its units grouped by technology and bidder."""
     rows = scenario.units
     grouped: dict[str, dict[tuple[int, str], list[int]]] = {}
     for market in scenario.config.markets_config:
@@ -122,7 +122,7 @@ def _participants(
 
 
 def _lookback(fleet: Fleet, bidders: Iterable[AnyBidder], plan: tuple[Tick, ...]) -> int:
-    """Return the steps of the past that a bidder, or the next execution, looks back on."""
+    """Return the number of past steps that a bidder or the next execution reads."""
     used = list(bidders)
     timed = any("operating_time" in bidder.needs for bidder in used)
     needed = [block.technology.lookback(block.params, timed) for block in fleet.blocks]
@@ -131,9 +131,9 @@ def _lookback(fleet: Fleet, bidders: Iterable[AnyBidder], plan: tuple[Tick, ...]
 
 
 def _clearing_gaps(plan: tuple[Tick, ...]) -> list[int]:
-    """Steps between neighbouring clearings of a market, from the first step of the calendar on.
+    """Return the steps between neighbouring clearings of a market, from the calendar's start on.
 
-    The longest is the most that an execution or a late delivery reaches back.
+    The longest is the furthest that an execution or a late delivery reaches back.
     """
     cleared: dict[str, list[int]] = {}
     gaps = []
@@ -147,7 +147,7 @@ def _clearing_gaps(plan: tuple[Tick, ...]) -> list[int]:
 def _delay(plan: tuple[Tick, ...]) -> int:
     """Return the steps that execution stays behind the clock.
 
-    Just enough that no clearing sells a step that was executed at a clearing before.
+    The smallest number such that no clearing sells a step that an earlier clearing executed.
     """
     delay, before = 0, None
     for tick in plan:
@@ -159,7 +159,7 @@ def _delay(plan: tuple[Tick, ...]) -> int:
 
 
 def _horizon(plan: tuple[Tick, ...], step_seconds: int) -> int:
-    """Steps from an opening to the end of its furthest delivery, and one to spare."""
+    """Return the most steps from an opening to the end of its furthest delivery, plus one."""
 
     def reach(auction: Auction) -> int:
         ends = (first + length for first, length in zip(auction.first, auction.length, strict=True))
@@ -169,7 +169,7 @@ def _horizon(plan: tuple[Tick, ...], step_seconds: int) -> int:
 
 
 def to_device(value: T, device: torch.device | str) -> T:
-    """`value` with every tensor in it on `device`."""
+    """Return `value` with every tensor in it on `device`."""
     moved: Any = value
     if isinstance(value, Tensor):
         moved = value.to(device)

@@ -1,4 +1,4 @@
-"""Units and series of a scenario as tensors: `Fleet` and `Profiles`."""
+"""Build the tensors of a scenario's units and series: `Fleet` and `Profiles`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ from assume_rl.scenario.types import Scenario
 
 
 def build_fleet(scenario: Scenario) -> Fleet:
-    """Parameters of all units, one block per unit kind."""
+    """Return the `Fleet` with the parameters of all units, one block per unit kind."""
     units = scenario.units
     return Fleet(
         ids=tuple(unit.id for unit in units),
@@ -38,7 +38,7 @@ def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
 
 
 def build_profiles(scenario: Scenario) -> Profiles:
-    """Capacity, marginal cost and forecasts over the whole calendar."""
+    """Return the `Profiles`: capacity, marginal cost and forecasts over the whole calendar."""
     series = scenario.series
     capacity = [table.capacity(unit, series) for table, unit in scenario.each()]
     cost = [table.marginal_cost(unit, series) for table, unit in scenario.each()]
@@ -56,6 +56,6 @@ def build_profiles(scenario: Scenario) -> Profiles:
 
 
 def _codes(names: Sequence[str]) -> Tensor:
-    """Each name as its position among the distinct names, in order of first appearance."""
+    """Return the position of each name among the distinct names, in order of first appearance."""
     code = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return torch.tensor([code[name] for name in names])

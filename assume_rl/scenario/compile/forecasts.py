@@ -1,4 +1,4 @@
-"""Forecasts of a scenario: which algorithm a unit asks for, and the series that come of it.
+"""Forecasts of a scenario: the algorithm that each unit uses, and the resulting series.
 
 Formulas: docs/scenario-format.md, "Forecasts".
 """
@@ -20,14 +20,14 @@ from assume_rl.scenario.types import Scenario
 METRICS = ("price", "residual_load")
 UNREAD_METRICS = ("congestion_signal", "renewable_utilisation")
 ALGORITHMS = ("naive_forecast", "keep_given")
-GIVEN_PRICES = {"EOM": 50.0}  # EUR/MWh, what `price_keep_given` keeps; 0 for any other market
+GIVEN_PRICES = {"EOM": 50.0}  # EUR/MWh, of `price_keep_given`; 0 for any other market
 
 # `_` belongs to a word: wind_onshore does not match, and biomass is not bio.
 RENEWABLE = re.compile(r"\b(wind|solar|bio)\b", re.IGNORECASE)
 
 
 def check_forecasts(scenario: Scenario, problems: Problems) -> None:
-    """Note forecast algorithms that do not exist, and columns of forecasts_df nobody reads."""
+    """Note forecast algorithms that do not exist, and unread columns of forecasts_df."""
     for where, key, algorithm in _choices(scenario):
         _check_choice(where, key, algorithm, problems)
     valid = [
@@ -39,7 +39,7 @@ def check_forecasts(scenario: Scenario, problems: Problems) -> None:
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
-    """(where, key, algorithm) of everything that asks for a forecast algorithm."""
+    """Yield (where, key, algorithm) of every setting or cell that names a forecast algorithm."""
     config = scenario.config
     for key, algorithm in config.forecast_algorithms.items():
         yield f"config.yaml, {scenario.case}.forecast_algorithms.{key}", key, algorithm
@@ -57,7 +57,7 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
         if algorithm != f"{metric}_default":
             problems.error(where, f"not supported yet: the forecast algorithm '{algorithm}'")
     elif metric in UNREAD_METRICS:
-        problems.warn(where, "no supported strategy reads this forecast")
+        problems.warn(where, "no supported bidder reads this forecast")
     elif algorithm not in (valid := [f"{metric}_{name}" for name in ALGORITHMS]):
         known = algorithm == f"{metric}_default_test"
         problem = "not supported yet: the" if known else "unknown"
@@ -66,7 +66,12 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
 
 
 def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> Forecasts:
-    """Forecasts of every unit for one market: a row for each choice of algorithms in use."""
+    """Return `Forecasts` of every unit for one market: a row per combination of algorithms.
+
+    :param scenario: gives the algorithms and the series of forecasts_df
+    :param market: name of the market
+    :param profiles: capacity and marginal cost of all units, (step unit)
+    """
     chosen = [tuple(_algorithm(scenario, u, metric) for metric in METRICS) for u in scenario.units]
     rows = list(dict.fromkeys(chosen))
     price = {a: _price(scenario, market, profiles, a) for a in {row[0] for row in rows}}
@@ -83,13 +88,13 @@ def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> For
 
 
 def _algorithm(scenario: Scenario, unit: Unit, metric: str) -> str:
-    """A unit's own choice, else that of the study case, else the naive one."""
+    """Return a unit's own algorithm, else that of the study case, else the naive one."""
     default = scenario.config.forecast_algorithms.get(metric, f"{metric}_naive_forecast")
     return unit.forecast.get(metric, default)
 
 
 def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
-    """EUR/MWh, (step)."""
+    """Return the price forecast of one algorithm, (step), EUR/MWh."""
     given = _given(scenario, f"price_{market}")
     if given is not None:
         return given
@@ -104,7 +109,7 @@ def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) 
 
 
 def _residual_load(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
-    """MW, (step)."""
+    """Return the residual load forecast of one algorithm, (step), MW."""
     given = _given(scenario, f"residual_load_{market}")
     if given is not None:
         return given
@@ -123,12 +128,12 @@ def _given(scenario: Scenario, column: str) -> Tensor | None:
 
 
 def _demand(scenario: Scenario, market: str, profiles: Profiles) -> tuple[Tensor, list[int]]:
-    """Demand (step), MW, positive, and the indices of the units that have it."""
+    """Return the demand (step), MW, positive, and the fleet indices of the demand units."""
     buyers = _members(scenario, market, "demand")
     return -profiles.capacity[:, buyers].sum(-1), buyers
 
 
 def _members(scenario: Scenario, market: str, role: str) -> list[int]:
-    """Indices into the fleet of a market's units whose kind has this role in forecasts."""
+    """Return the fleet indices of a market's units whose kind has this role in forecasts."""
     each = enumerate(scenario.each())
     return [i for i, (table, unit) in each if table.forecast == role and market in unit.bidding]

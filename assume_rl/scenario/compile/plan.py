@@ -1,7 +1,7 @@
-"""Which auctions happen, when, and what they deliver: the plan that every shell follows.
+"""The plan of auctions, which both shells follow: when each opens, closes and delivers.
 
 Rules as in ASSUME. A market opens at S, S+F, S+2F, ... where S is its start and F its opening
-frequency. The first opening always stands; a later one only if its furthest delivery ends by the
+frequency. The first opening is always kept; a later one only if its furthest delivery ends by the
 market's end U. An auction that would close after U does not take place and ends the series. Hence
 an hourly market that sells the next hour first delivers one hour after the start.
 """
@@ -14,17 +14,17 @@ from assume_rl.scenario.config.schema import Market, StudyCase
 
 
 def seconds_between(start: datetime, end: datetime) -> int:
-    """Whole seconds from `start` to `end`."""
+    """Return the whole seconds from `start` to `end`."""
     return int((end - start).total_seconds())
 
 
 def steps_of(config: StudyCase) -> int:
-    """Steps of the calendar: the end date is its last one, if it lies on the grid."""
+    """Return the number of steps of the calendar, the end date included if it lies on the grid."""
     return seconds_between(config.start_date, config.end_date) // config.time_step + 1
 
 
 def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
-    """All auctions by instant: first those that close, then those that open, in market order."""
+    """Return a `Tick` for every instant at which auctions close or open, in market order."""
     closing: dict[int, list[Auction]] = {}
     opening: dict[int, list[Auction]] = {}
     for name, market in config.markets_config.items():
@@ -43,10 +43,10 @@ def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
 
 
 def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
-    """Return a sentence if learners of several markets cannot be trained together; else None.
+    """Return a sentence if learners of several markets cannot be trained together, else None.
 
-    What agents saw and did is joined auction by auction, so that their markets must open at the
-    same instants and deliver the same steps first.
+    Observations and actions of all agents are joined auction by auction. Hence their markets must
+    open at the same instants, with the same first delivery.
     """
     times = {
         market: [(a.opens, a.first[0]) for tick in plan for a in tick.opening if a.market == market]
@@ -61,7 +61,7 @@ def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
 
 
 def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:
-    """Key and sentence for all that keeps the auctions of `market` from being planned."""
+    """Yield key and sentence of everything that prevents a plan of the auctions of `market`."""
     step = config.time_step
     start, end = _window(market, config)
     if start < 0:
@@ -87,7 +87,7 @@ def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, st
 
 
 def _after_the_end(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:
-    """Yield key and sentence if a market whose first auction fits goes on for too long."""
+    """Yield key and sentence if a market whose first auction fits ends after the simulation."""
     (start, end), frequency = _window(market, config), market.opening_frequency
     over = seconds_between(config.start_date, config.end_date)
     if end <= over:
@@ -115,7 +115,7 @@ def _auctions(name: str, market: Market, config: StudyCase) -> Iterator[Auction]
 
 
 def _openings(market: Market, config: StudyCase) -> Iterator[int]:
-    """Opening times, in seconds since the calendar starts."""
+    """Yield the opening times, in seconds since the calendar starts."""
     start, end = _window(market, config)
     opens = start
     while opens == start or opens <= end - _reach(market):
@@ -126,7 +126,7 @@ def _openings(market: Market, config: StudyCase) -> Iterator[int]:
 
 
 def _products(market: Market, opens: int) -> list[tuple[int, int]]:
-    """(start, length) in seconds of what an auction sells: longest first, then by start."""
+    """Return (start, length) in seconds of an auction's products: longest first, then by start."""
     products = [
         (opens + p.first_delivery + j * p.duration, p.duration)
         for p in market.products
@@ -136,12 +136,12 @@ def _products(market: Market, opens: int) -> list[tuple[int, int]]:
 
 
 def _window(market: Market, config: StudyCase) -> tuple[int, int]:
-    """Start and end of the market, in seconds since the calendar starts."""
+    """Return start and end of the market, in seconds since the calendar starts."""
     start = market.start_date or config.start_date
     end = market.end_date or config.end_date
     return seconds_between(config.start_date, start), seconds_between(config.start_date, end)
 
 
 def _reach(market: Market) -> int:
-    """Seconds from an opening to the end of its furthest delivery."""
+    """Return the seconds from an opening to the end of its furthest delivery."""
     return max(p.first_delivery + p.count * p.duration for p in market.products)

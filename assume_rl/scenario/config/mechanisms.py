@@ -1,4 +1,4 @@
-"""Market mechanisms by name, with their parameters: what a market's `param_dict` may hold."""
+"""Market mechanisms by name, and the parameters that a market's `param_dict` gives them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,16 +29,21 @@ FOREIGN_PARAMS = frozenset(
         "zones_identifier",
     }
 )
-"""Keys of `param_dict` for some mechanisms of the format; harmless where another does not read."""
+"""Keys of `param_dict` for some mechanisms of the format; a warning where another has them."""
 
 NEEDS: dict[Need, str] = {
     "blocks": "block orders, which no bidder makes",
 }
-"""What orders do not give a rule (they carry their node), and why."""
+"""Needs of rules that orders do not meet (their node they carry), and why."""
 
 
 def check_mechanism(where: str, market: Market, problems: Problems) -> None:
-    """Note what keeps the mechanism of the market at `where` from clearing it."""
+    """Note why the mechanism of a market cannot clear it, if so.
+
+    :param where: place of the market in the configuration
+    :param market: its settings
+    :param problems: takes the notes
+    """
     name, place = market.market_mechanism, f"{where}.market_mechanism"
     if name not in RULES:
         known = f"not supported yet: '{name}'" if name in PLANNED_RULES else None
@@ -51,13 +56,13 @@ def check_mechanism(where: str, market: Market, problems: Problems) -> None:
 
 
 def params_of(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
-    """The parameters of `rule` in a checked `param_dict`."""
+    """Return the parameters of `rule` in a checked `param_dict`."""
     params: BaseModel = rule.Params.model_validate(_own(rule, given))
     return params
 
 
 def _own(rule: Rule[Any, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given` without the keys of other mechanisms."""
+    """Return `given` without the keys of other mechanisms."""
     fields = rule.Params.model_fields
     return {k: v for k, v in given.items() if k in fields or k not in FOREIGN_PARAMS}
 

@@ -39,7 +39,7 @@ OPTIONAL_SECTIONS = (
 def split(
     overrides: Mapping[str, Any], problems: Problems
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Overrides of settings, and those of tables; text is read as YAML."""
+    """Return the overrides of settings, and those of tables; text is read as YAML."""
     settings: dict[str, Any] = {}
     tables: dict[str, Any] = {}
     for key, given in overrides.items():
@@ -56,7 +56,7 @@ def split(
 
 
 def flatten(key: str, value: Any) -> dict[str, Any]:
-    """The leaves of `value` by dotted key.
+    """Return the leaves of `value` by dotted key.
 
     >>> flatten("demand", {"town": {"scale": 1.05}})
     {'demand.town.scale': 1.05}
@@ -68,7 +68,7 @@ def flatten(key: str, value: Any) -> dict[str, Any]:
 
 
 def as_text(value: str) -> str:
-    """Text that an override reads as `value`, whatever it looks like.
+    """Return text that an override reads as the string `value`, quoted where needed.
 
     >>> as_text("pay_as_bid"), as_text("7")
     ('pay_as_bid', '"7"')
@@ -83,7 +83,15 @@ def as_text(value: str) -> str:
 def override_setting(
     settings: dict[str, Any], key: str, value: Any, problems: Problems
 ) -> dict[str, Any]:
-    """`settings` with the value at dotted `key` replaced; validation judges the last part."""
+    """Return `settings` with the value at dotted `key` replaced.
+
+    The last part of the key is checked later, with the whole study case.
+
+    :param settings: of the study case
+    :param key: parts by dots, such as `learning_config.gamma`
+    :param value: the new value
+    :param problems: a key that leads nowhere is noted here
+    """
     head, *rest = key.split(".")
     if head not in settings and head not in known_keys():
         name = f" '{head}'" if rest else ""
@@ -119,14 +127,14 @@ def _replace(node: Any, parts: list[str], value: Any) -> Any:
 
 
 def _suggestion(head: str, settings: Mapping[str, Any]) -> str:
-    """The nearest key, with its section where that was left out."""
+    """Return the nearest key, with its section where that was left out."""
     places = _places(settings)
     close = difflib.get_close_matches(head, places, n=1)
     return f"did you mean '{places[close[0]]}'?" if close else nearest(head, known_keys())
 
 
 def _places(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Where a key belongs, by its last part; what is nearer to the top wins."""
+    """Return full dotted keys by their last part; keys nearer to the top win."""
     markets = settings.get("markets_config")
     names = [str(name) for name in markets] if isinstance(markets, Mapping) else []
     sections = {

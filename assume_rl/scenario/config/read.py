@@ -1,4 +1,4 @@
-"""`config.yaml`: one study case, with overrides, as a validated `StudyCase`."""
+"""Read `config.yaml`: one study case, with overrides, as a validated `StudyCase`."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file", "ex
 
 
 def read_cases(folder: Path) -> dict[str, Any]:
-    """Study cases of a folder by name, as they are written.
+    """Return the study cases of a folder by name, as they are written.
 
     :raises ScenarioError: there is no such folder, or no file that holds study cases.
     """
@@ -43,10 +43,14 @@ def read_case(
     overrides: Mapping[str, Any],
     problems: Problems,
 ) -> tuple[str, StudyCase]:
-    """Name and settings of one of the `cases` of a folder (None: the first one).
+    """Return name and settings of one study case.
 
-    `overrides` replaces settings by dotted key (`learning_config.gamma`).
-    Raises `ScenarioError` through `problems`, with every problem of the configuration.
+    :param cases: settings of all study cases of the folder by name
+    :param folder: of the scenario; relative paths are relative to it
+    :param case: name; None: the first one
+    :param overrides: replacements of settings by dotted key (`learning_config.gamma`)
+    :param problems: takes every problem of the configuration
+    :raises ScenarioError: the settings cannot be used
     """
     name = case or next(iter(cases))
     if name not in cases:
@@ -63,7 +67,7 @@ def read_case(
 
 
 def _nearest_folder(path: Path) -> str:
-    """The folder that was meant, or as much of the way to it as exists; a sentence's end."""
+    """Return the end of a sentence that names a similar folder or the nearest that exists."""
     found = Path(path.anchor)
     for part in path.relative_to(path.anchor).parts:
         if (found / part).is_dir():
@@ -78,9 +82,9 @@ def _nearest_folder(path: Path) -> str:
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
-    """`settings` without keys that public folders carry although nothing reads them.
+    """Return `settings` without keys that public folders have although nothing reads them.
 
-    The parameters of a mechanism are its own, whatever their names.
+    Parameters of a mechanism are kept, since a mechanism may define any name.
     """
     if isinstance(settings, list):
         return [_drop_unread(v, f"{where}.{i}", problems) for i, v in enumerate(settings)]
@@ -96,7 +100,7 @@ def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
 
 
 def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
-    """`settings` with every text under a key that ends in `_path`, or a policy, in the folder."""
+    """Return `settings` with paths (keys that end in `_path`, policies) prefixed by the folder."""
     if isinstance(settings, dict):
         in_policies = key == "policies"
         return {
@@ -129,9 +133,9 @@ def _validate(settings: dict[str, Any], case: str, problems: Problems) -> StudyC
 def _repaired(
     settings: Any, case: str, problems: Problems, follow_up: bool = False
 ) -> StudyCase | None:
-    """The study case; if it is refused, what is left without the refused parts.
+    """Return the study case; if parts are refused, the study case without them.
 
-    The problems noted refuse the scenario, but the tables can be checked in the same go. None if
+    The noted problems refuse the scenario, but its tables can be checked in the same call. None if
     too little is left for that.
     """
     try:
@@ -139,7 +143,7 @@ def _repaired(
     except ValidationError as error:
         rest = settings
         for kind, location, sentence in explain(error, StudyCase):
-            # Leaving a part out must not be told as a fault of its own.
+            # A part that was left out here must not be reported as missing.
             if not (follow_up and kind in ("missing", "too_short")):
                 problems.error(_where(location, case), sentence)
             part = location[:-1] if kind == "missing" else location
@@ -150,7 +154,7 @@ def _repaired(
 
 
 def _without(node: Any, location: Location) -> Any:
-    """`node` without what is at `location`."""
+    """Return `node` without the part at `location`."""
     head, *rest = location
     if isinstance(node, list) and isinstance(head, int) and head < len(node):
         tail = [_without(node[head], tuple(rest))] if rest else []
@@ -168,7 +172,7 @@ def _where(location: Location, case: str) -> str:
 
 
 def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
-    """Settings that are valid but that nothing here reads."""
+    """Yield key and sentence of settings that are valid but that nothing reads."""
     unread = UNREAD_SETTINGS & config.model_fields_set
     yield from ((key, "nothing reads this key") for key in sorted(unread))
     if config.save_forecasts:
@@ -183,7 +187,7 @@ def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
 
 
 def _unread_learning(config: LearningConfig) -> Iterator[tuple[str, str]]:
-    """Return settings of learning that a study case cannot change."""
+    """Yield key and sentence of learning settings that a study case cannot change."""
     if config.evaluation_mode:
         yield "learning_config.evaluation_mode", "nothing reads this key in a study case"
     if "min_bid_price" in config.model_fields_set and config.min_bid_price != -config.max_bid_price:

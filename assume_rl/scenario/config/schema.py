@@ -1,7 +1,7 @@
 """Keys of a study case: every key of `config.yaml`, with its only default.
 
 Durations become whole seconds, dates become naive datetimes in UTC. Every model is frozen and
-refuses unknown keys; `scenario.config` turns what is refused into sentences.
+refuses unknown keys; `scenario.config.read` turns the errors into sentences.
 """
 
 from datetime import UTC, datetime
@@ -27,10 +27,10 @@ from assume_rl.scenario.config.section import Section
 from assume_rl.scenario.tables import UNIT_TABLES
 
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
-"""Names that folders use; so far only `energy` is traded."""
+"""Product types of the format; so far only `energy` is traded."""
 
 UNREAD_KEYS = frozenset({"maximum_volume", "only_hours", "eligible_obligations_lambda"})
-"""Keys that public folders carry although nothing reads them."""
+"""Keys that public folders have although nothing reads them."""
 
 
 def _seconds(value: Any) -> int:
@@ -61,13 +61,13 @@ def _instant(value: Any) -> datetime:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'") from None
-    if pd.isna(stamp) or not 1700 <= stamp.year <= 2200:  # what nanoseconds can count
+    if pd.isna(stamp) or not 1700 <= stamp.year <= 2200:  # the range of nanoseconds
         raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'")
     moment: datetime = stamp.to_pydatetime()
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-_TEXT = WithJsonSchema({"type": "string"})  # as which it is written
+_TEXT = WithJsonSchema({"type": "string"})  # the type in the file
 Seconds = Annotated[int, BeforeValidator(_seconds), _TEXT]
 PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds), _TEXT]
 Instant = Annotated[datetime, BeforeValidator(_instant), _TEXT]
@@ -79,7 +79,7 @@ class Product(Section):
     duration: PositiveSeconds
     """Length of one delivery."""
     count: int = Field(gt=0)
-    """How many, one after the other."""
+    """Number of deliveries, one after the other."""
     first_delivery: Seconds
     """From the opening of the auction to the start of the first delivery."""
 
@@ -90,7 +90,7 @@ class Market(Section):
     operator: str
     """Name of the market operator; a label."""
     products: tuple[Product, ...] = Field(min_length=1)
-    """What an auction sells."""
+    """Products that an auction sells."""
     opening_frequency: PositiveSeconds
     """Time between two openings."""
     opening_duration: PositiveSeconds
@@ -147,7 +147,7 @@ UNREAD_PARAMS = frozenset(
         "max_markup",
     }
 )
-"""Parameters of strategies of the format that are not supported yet."""
+"""Parameters of bidders of the format that are not supported yet."""
 
 
 def _params_schema() -> dict[str, Any]:
@@ -169,9 +169,9 @@ File = str | None
 
 
 def _with_registered(schema: dict[str, Any]) -> None:
-    """Add to the JSON schema what registered bidders and unit kinds have: parameters, file keys."""
+    """Add the parameters and file keys of registered bidders and unit kinds to the JSON schema."""
     schema["additionalProperties"] = False
-    # The field has those that were known when this module was imported.
+    # The field has those that were registered when this module was imported.
     schema["properties"]["bidding_strategy_params"].update(_params_schema())
     for table in UNIT_TABLES.values():
         file = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": f"{table.file}.csv"}
@@ -181,7 +181,7 @@ def _with_registered(schema: dict[str, Any]) -> None:
 class StudyCase(Section):
     """One study case; a file key names another file of the folder, null switches it off."""
 
-    # The file keys of registered unit kinds are valid too, also of those that are no fields here.
+    # The file keys of all registered unit kinds are valid, fields of this class or not.
     model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
 
     __pydantic_extra__: dict[str, File]
@@ -205,7 +205,7 @@ class StudyCase(Section):
     outputs_buffer_size_mb: float = Field(300, gt=0)
     """Not read: results are written in batches of rows."""
     bidding_strategy_params: StrategyParams = Field({})
-    """Arguments of bidding strategies."""
+    """Parameters of bidders."""
     policies: dict[str, str] = Field({})
     """Policy file or folder by unit: these units act on it and do not learn."""
     forecast_algorithms: dict[str, str] = Field({})
@@ -254,7 +254,7 @@ class StudyCase(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _only_registered_files(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Refuse unknown keys together with everything else that is refused."""
+        """Report unknown keys together with all other errors."""
         if not isinstance(given, dict):
             return handler(given)
         valid = {*cls.model_fields, *(table.file for table in UNIT_TABLES.values())}
@@ -277,7 +277,7 @@ class StudyCase(Section):
         return case
 
     def file(self, key: str) -> File:
-        """Return the name of a file by its key; None: it is switched off."""
+        """Return the name of a file by its key; None if it is switched off."""
         known: dict[str, File] = {**self.__pydantic_extra__, **vars(self)}
         return known.get(key, f"{key}.csv")
 

@@ -1,4 +1,4 @@
-"""The base of every validated part of a scenario: configuration sections and rows of tables."""
+"""The base class of configuration sections and rows of tables."""
 
 from pydantic import BaseModel, ConfigDict
 

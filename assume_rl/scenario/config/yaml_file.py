@@ -1,4 +1,4 @@
-"""YAML as every file here is read: a key written twice is an error, and 1e-5 is a number."""
+"""Read YAML strictly: a key written twice is an error, and 1e-5 is a number."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from assume_rl.errors import ScenarioError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML, but a key written twice is an error instead of the last one winning."""
+    """A YAML loader that refuses a key written twice, instead of keeping the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         written = [k.value for k, _ in node.value if k.tag != "tag:yaml.org,2002:merge"]
@@ -22,13 +22,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# As in YAML 1.2; PyYAML takes a number with an exponent for text unless it has a dot and a sign.
+# As in YAML 1.2; PyYAML reads a number with an exponent as text unless it has a dot and a sign.
 _EXPONENT = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
 def read_yaml(path: Path) -> Any:
-    """What a file holds.
+    """Return the content of a file.
 
     :raises ScenarioError: it is not UTF-8 text or not valid YAML.
     """
@@ -45,7 +45,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_value(text: str) -> Any:
-    """What `text` stands for, e.g. the number 0.9 for "0.9".
+    """Return the value that `text` represents, e.g. the number 0.9 for "0.9".
 
     :raises ValueError: it is not valid YAML.
     """

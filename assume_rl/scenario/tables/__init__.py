@@ -1,4 +1,4 @@
-"""The unit kinds: one file and one line here for each; nothing else enumerates them."""
+"""The registry of unit kinds: one file and one line here for each, listed nowhere else."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from assume_rl.scenario.tables.powerplants import POWER_PLANTS
 from assume_rl.scenario.tables.storages import STORAGES
 
 UNIT_TABLES: dict[str, UnitTable[Any]] = {}
-"""Unit kinds by name, in the order of a fleet, which is that of ASSUME."""
+"""Unit kinds by name, in the order of a fleet (the order of ASSUME)."""
 
 
 def register(table: UnitTable[Any]) -> None:
-    """Add a unit kind, after those that are there: its file is read, its units are written.
+    """Append a unit kind to the registry: its file is read, its units are written to results.
 
     :raises ConfigurationError: another kind has its name or its file
     """
@@ -31,7 +31,7 @@ def register(table: UnitTable[Any]) -> None:
 
 
 def unregister(name: str) -> None:
-    """Remove a unit kind that was added; one that is not there is ignored."""
+    """Remove a unit kind from the registry; an unknown name is ignored."""
     table = UNIT_TABLES.pop(name, None)
     if table is not None:
         withdraw_units(table.meta_table)

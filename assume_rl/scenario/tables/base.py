@@ -14,11 +14,11 @@ from assume_rl.core.bidding.base import Need
 from assume_rl.scenario.config.section import Section
 
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
-"""A number per step of the calendar."""
+"""One number per step of the calendar, (step)."""
 
 
 class Unit(Section):
-    """Columns that every unit has; a field's default is that of an absent column."""
+    """A unit: the columns that all kinds have; a field's default is that of an absent column."""
 
     unread: ClassVar[frozenset[str]] = frozenset()
     """Columns of the format that nothing here reads."""
@@ -28,22 +28,22 @@ class Unit(Section):
     id: str
     """Name, a label, from the first column."""
     technology: str
-    """A label; the residual load looks for wind, solar and bio in it."""
+    """A label; units with wind, solar or bio in it count as renewable in the residual load."""
     unit_operator: str
-    """Who owns the unit and bids for it; a label, as no operator has a strategy of its own."""
+    """Owner of the unit, who bids for it; a label, as operators have no bidder of their own."""
     node: str = "node0"
     """Where it is connected; a label, as no mechanism reads it."""
     bidding: dict[str, str] = Field({})
-    """Strategy by market, from the columns `bidding_<MARKET>`."""
+    """Bidder by market, from the columns `bidding_<MARKET>`."""
     forecast: dict[str, str] = Field({})
     """Algorithm by key, from the columns `forecast_<key>`."""
 
     def concerns(self) -> dict[str, str]:
-        """Return warnings by column: valid values that hardly anyone means."""
+        """Return warnings by column: values that are valid but probably a mistake."""
         return {}
 
     def unused(self, needs: frozenset[Need]) -> dict[str, str]:
-        """Return warnings by column: values that nothing reads in this unit, and why.
+        """Return warnings by column: the reason why a value of this unit has no effect.
 
         :param needs: of all bidders of the unit
         """
@@ -55,7 +55,7 @@ Row = TypeVar("Row", bound=Unit)
 
 @dataclass(frozen=True)
 class Series:
-    """Time series on the calendar, one row per step; columns are what their file has them for."""
+    """Time series on the calendar, one row per step, columns named as in their files."""
 
     demand: pd.DataFrame  # column per demand unit, MW, <= 0
     availability: pd.DataFrame  # column per unit that has one, [0, 1]; absent: 1
@@ -63,17 +63,17 @@ class Series:
     forecasts: pd.DataFrame  # `price_<MARKET>` EUR/MWh, `residual_load_<MARKET>` MW
 
     def constant(self, value: float) -> Values:
-        """Return `value` at every step."""
+        """Return `value` at every step, (step)."""
         return np.full(len(self.demand), value)
 
     def available(self, unit: Unit, power: float) -> Values:
-        """Return the available part of `power` (MW) of a unit at every step, MW."""
+        """Return the available part of `power` (MW) of a unit at every step, (step), MW."""
         full = self.constant(power)
         shares = self.availability
         return shares[unit.id].to_numpy() * full if unit.id in shares else full
 
     def fuel_price(self, fuel: str) -> Values:
-        """Return the price of a fuel at every step, EUR/MWh thermal or EUR/t; 0 without one."""
+        """Return the price of a fuel, (step), EUR/MWh thermal or EUR/t; 0 if it has none."""
         prices = self.fuel_prices
         return prices[fuel].to_numpy() if fuel in prices else self.constant(0.0)
 
@@ -98,7 +98,7 @@ def _none(_: Any) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Basis:
-    """What parameters of units depend on beside their table."""
+    """Settings of a scenario that the parameters of units depend on."""
 
     step_hours: float  # length of a step
     max_bid_price: float  # EUR/MWh, of learned bidders
@@ -106,9 +106,9 @@ class Basis:
 
 @dataclass(frozen=True)
 class UnitTable(Generic[Row]):
-    """A unit kind, as scenarios, their descriptions and their results know it.
+    """A unit kind: how scenarios read it and how descriptions and results show it.
 
-    What its units can do is in `core.units`. A further kind is one such object and its line in
+    Its technology is in `core.units`. A further kind is one such object and its line in
     `tables.UNIT_TABLES`, or a call of `tables.register`.
     """
 
@@ -123,12 +123,12 @@ class UnitTable(Generic[Row]):
     sells: bool
     buys: bool
     meta: tuple[MetaColumn[Row], ...]  # beside technology, operator and node
-    # What its technology writes to `unit_dispatch` beside power and money, see `columns` there.
+    # Columns of `unit_dispatch` beside power and money, from `columns` of the technology.
     states: tuple[MetaColumn[Row], ...] = ()
     required: bool = False  # whether every scenario has a file of them
     forecast: Literal["supply", "demand"] | None = None  # role in the naive forecasts
     power: str = "max_power"  # field with the nameplate power, MW
-    availability: Literal["share", "share or MW"] | None = None  # what availability_df holds
+    availability: Literal["share", "share or MW"] | None = None  # unit of availability_df
     fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
 
     @property
@@ -144,5 +144,5 @@ class UnitTable(Generic[Row]):
 
 
 def column(values: Iterable[float]) -> Tensor:
-    """Return one number per unit as a row of parameters, float64."""
+    """Return one number per unit as a tensor of parameters, (unit), float64."""
     return torch.tensor(list(values), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""CSV files to tables of text, or of numbers by time, with every cell accounted for."""
+"""Read CSV files as tables of text or of numbers; every cell that cannot be read is noted."""
 
 import warnings
 from pathlib import Path
@@ -9,14 +9,14 @@ import pandas as pd
 from assume_rl.scenario.problems import Problems, cell, some
 
 EMPTY = ""
-"""What an empty cell reads as in a table of text."""
+"""Content of an empty cell in a table of text."""
 
 NA_VALUES = ("n.a.", "None", "-", "none", "nan")
 """Cells that count as empty, besides pandas' own."""
 
 
 def read_text_table(path: Path, problems: Problems) -> pd.DataFrame | None:
-    """Cells as text, rows by their first column; None (and the problem noted) if unreadable."""
+    """Return cells as text, rows named by the first column; None (and noted) if unreadable."""
     raw = _read_raw(path, problems)
     if raw is None:
         return None
@@ -30,7 +30,7 @@ def read_text_table(path: Path, problems: Problems) -> pd.DataFrame | None:
 
 
 def _read_raw(path: Path, problems: Problems) -> pd.DataFrame | None:
-    """The file with its header as the first row; None (and the problem noted) if unreadable."""
+    """Return the file with its header as first row; None (and noted) if unreadable."""
     if not path.is_file():
         problems.error(path.name, f"the file is missing in {path.parent}")
         return None
@@ -53,7 +53,7 @@ def _read_raw(path: Path, problems: Problems) -> pd.DataFrame | None:
 
 
 def _well_named(file: str, table: pd.DataFrame, problems: Problems) -> bool:
-    """Whether there are rows, and columns and rows have a name each; what has not is noted."""
+    """Return whether there are rows, and all columns and rows have a unique name; note if not."""
     columns, rows = table.columns, table.index
     wrong: list[str] = []
     if columns.has_duplicates:
@@ -74,17 +74,20 @@ def _well_named(file: str, table: pd.DataFrame, problems: Problems) -> bool:
 
 
 def read_number_table(path: Path, problems: Problems) -> pd.DataFrame | None:
-    """Cells as float64, NaN if empty, rows by their first column; None (and noted) if it is not."""
+    """Return cells as float64, NaN if empty, rows named by the first column.
+
+    None, and the problems noted, if the file is unreadable or a cell is not a number.
+    """
     table = _all_numbers(path)
     if table is not None:
         return table
-    # Something is unusual: reading cell by cell finds out what.
+    # Reading cell by cell accepts or locates whatever the fast reader refused.
     text = read_text_table(path, problems)
     return None if text is None else _to_numbers(path.name, text, problems)
 
 
 def _all_numbers(path: Path) -> pd.DataFrame | None:
-    """The table if it is flawless; much faster than cell by cell."""
+    """Return the table, or None if it has any flaw; much faster than cell by cell."""
     try:
         with warnings.catch_warnings(action="error"):
             names = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").loc[0]
@@ -94,7 +97,7 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
                 skiprows=1,
                 names=list(names.index),
                 index_col=False,
-                float_precision="round_trip",  # others crash on absurd exponents
+                float_precision="round_trip",  # others crash on extreme exponents
                 dtype={i: "float64" if i else str for i in names.index},
                 na_values=list(NA_VALUES),
                 encoding="utf-8-sig",
@@ -109,7 +112,7 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
 
 
 def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
-    """Table of text as float64, empty cells as NaN; None, and the problems noted, if it is not."""
+    """Return a table of text as float64, empty cells as NaN; None (and noted) if one is not."""
     found = table.map(_number).astype("float64")
     wrong = (found.isna() & (table != EMPTY)) | found.abs().eq(np.inf)
     for column in table.columns[wrong.any()]:
@@ -121,7 +124,7 @@ def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFr
 
 
 def _number(text: str) -> float:
-    """NaN if `text` is not a number."""
+    """Return `text` as a number, NaN if it is not one."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Inelastic demand."""
+"""The unit kind of inelastic demand."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -34,7 +34,7 @@ class Demand(Unit):
     @model_validator(mode="before")
     @classmethod
     def _negative_power(cls, row: Any) -> Any:
-        """Demand is negative whichever sign the table gives it."""
+        """Make powers negative, whichever sign the table gives them."""
         try:
             low, high = float(row["min_power"]), float(row["max_power"])
         except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Changes of units, fuel prices, demand and availability, made once the tables are read."""
+"""Apply overrides of units, fuel prices, demand and availability to the tables read."""
 
 import dataclasses
 import math
@@ -20,9 +20,11 @@ LABELLED = {BIDDING: "bidding", FORECAST: "forecast"}  # prefix of columns: fiel
 
 
 def with_overrides(scenario: Scenario, given: Mapping[str, Any], problems: Problems) -> Scenario:
-    """`scenario` with its tables changed; what cannot be changed is noted.
+    """Return `scenario` with its tables changed.
 
-    :param given: scalars by key, the first part of which is one of `overrides.TABLES`.
+    :param scenario: as it was read
+    :param given: scalars by key, the first part of which is one of `overrides.TABLES`
+    :param problems: overrides that cannot be applied are noted here
     """
     changes: dict[str, dict[str, Any]] = {}
     for key, value in given.items():
@@ -59,7 +61,7 @@ def _with_units(scenario: Scenario, given: Mapping[str, Any], problems: Problems
 
 
 def _longest(key: str, names: Iterable[str]) -> str | None:
-    """The longest of `names` that `key` is, or begins with before a dot."""
+    """Return the longest of `names` that is `key`, or its beginning up to a dot."""
     return max((n for n in names if f"{key}.".startswith(f"{n}.")), key=len, default=None)
 
 
@@ -72,7 +74,7 @@ def _changed(
     :param cells: values by column
     :param such_as: a column that such a unit has
     :param markets: names of the markets
-    :param problems: what is wrong is noted here
+    :param problems: cells that are refused are noted here
     """
     row = unit.model_dump()
     row |= {name: abs(row[name]) for name in unit.unsigned}
@@ -106,7 +108,7 @@ def _is_column(model: type[Unit], column: str, markets: Iterable[str]) -> bool:
 
 
 def _set_cell(row: dict[str, Any], column: str, value: Any, *, absolute: bool) -> None:
-    """Write `value` as the text that the table would have."""
+    """Write `value` into `row` as the text that the table would have."""
     place, name = row, column
     for prefix, field in LABELLED.items():
         if column.startswith(prefix):
@@ -148,7 +150,7 @@ def _with_series(
 
 
 def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
-    """Names that a table has, or could have, a column of."""
+    """Return the names that a table has, or could have, a column for."""
     if table == "demand":
         return [unit.id for unit in scenario.of("demand")]
     if table == "availability":
@@ -158,7 +160,7 @@ def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
 
 
 def _kind(table: str) -> str:
-    """What a column of a table belongs to."""
+    """Return a label for the owner of a column, such as "fuel"."""
     if table == "fuel_prices":
         return "fuel"
     if table == "demand":
@@ -167,7 +169,7 @@ def _kind(table: str) -> str:
 
 
 def _fault(table: str, value: Any, *, scale: bool) -> str | None:
-    """What is wrong with a value, if anything is."""
+    """Return why a value is refused; None if it is valid."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"must be a number{'' if scale else f' or {{{SCALE}: number}}'}, not {value!r}"
     if scale and value < 0:
@@ -178,7 +180,7 @@ def _fault(table: str, value: Any, *, scale: bool) -> str | None:
 
 
 def _in_bounds(table: str, values: "pd.Series[float]") -> "pd.Series[float]":
-    """Demand is negative whatever its sign; shares end at 1."""
+    """Return values with the sign and bounds of their table: demand <= 0, shares in [0, 1]."""
     if table == "demand":
         return -values.abs()
     return values.clip(0, 1) if table == "availability" else values

@@ -1,4 +1,4 @@
-"""Power plants, thermal and renewable."""
+"""The unit kind of power plants, thermal and renewable."""
 
 from collections.abc import Sequence
 from math import inf
@@ -67,7 +67,7 @@ class Plant(Unit):
         return self
 
     def unused(self, needs: frozenset[Need]) -> dict[str, str]:
-        """Return minimum times that bind nothing, as in ASSUME without a ramp limit."""
+        """Return minimum times without effect: as in ASSUME they need a ramp limit."""
         if self.ramp_up or self.ramp_down or "operating_time" in needs:
             return {}
         why = "has no effect without a ramp limit (ramp_up or ramp_down)"
@@ -76,7 +76,7 @@ class Plant(Unit):
 
 
 def marginal_cost(plant: Plant, series: Series) -> Values:
-    """Return fuel, CO2 and other costs per electric energy at every step, EUR/MWh.
+    """Return fuel, CO2 and other costs per electric energy, (step), EUR/MWh.
 
     Formula: docs/scenario-format.md, "Marginal cost".
     """
@@ -90,7 +90,7 @@ def _capacity(plant: Plant, series: Series) -> Values:
 
 
 def _to_params(plants: Sequence[Plant], basis: Basis) -> ThermalParams:
-    """Start costs in EUR per start, down times in steps."""
+    """Return the parameters, with start costs in EUR per start and down times in steps."""
     hours = basis.step_hours
     up, down = (column(getattr(p, r) or inf for p in plants) for r in ("ramp_up", "ramp_down"))
     return ThermalParams(

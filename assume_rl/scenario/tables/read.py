@@ -1,4 +1,4 @@
-"""Reads the table of a unit kind: one validated row per unit."""
+"""Read the table of a unit kind: one validated row per unit."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,10 +19,15 @@ FORECAST = "forecast_"
 def read_units(
     path: Path, model: type[Row], markets: Iterable[str], problems: Problems
 ) -> tuple[Row, ...]:
-    """Units of the table at `path`, in its order; rows with problems are noted and left out.
+    """Return the units of the table at `path`, in its order.
 
     As in ASSUME an empty cell is 0 (also where text is expected) and an absent column the default;
     an empty `bidding_<MARKET>` cell keeps the unit out of that market.
+
+    :param path: of the table's file
+    :param model: row of the unit kind
+    :param markets: names of the markets
+    :param problems: rows that are refused are left out and noted here
     """
     table = read_text_table(path, problems)
     if table is None:
@@ -39,7 +44,7 @@ def read_units(
 
 
 def _fields(model: type[Unit]) -> dict[str, Any]:
-    """Fields of the model that are columns of the table."""
+    """Return the fields of the model that are columns of the table."""
     derived = ("id", "bidding", "forecast")
     return {k: f for k, f in model.model_fields.items() if k not in derived}
 
@@ -47,7 +52,7 @@ def _fields(model: type[Unit]) -> dict[str, Any]:
 def _known_columns(
     file: str, table: pd.DataFrame, model: type[Unit], markets: set[str], problems: Problems
 ) -> list[str]:
-    """Columns to read; missing, unread and unknown ones are noted."""
+    """Return the columns to read; missing, unread and unknown ones are noted."""
     fields = _fields(model)
     for name in (name for name, f in fields.items() if f.is_required() and name not in table):
         problems.error(cell(file, column=name), "the column is missing")
@@ -69,7 +74,7 @@ def _known_columns(
 
 
 def _warn_of_empty(where: str, column: "pd.Series[str]", field: Any, problems: Problems) -> None:
-    """An empty cell is 0, which surprises where an absent column is something else."""
+    """Warn of empty cells, which are 0, where an absent column has another default."""
     empty = [str(name) for name in column.index[column == EMPTY]]
     if empty and not field.is_required():
         problems.warn(
@@ -84,7 +89,7 @@ def _not_zero(text: str) -> bool:
 def _row(
     file: str, name: str, cells: dict[str, str], model: type[Row], problems: Problems
 ) -> Row | None:
-    """One unit, or None and its problems."""
+    """Return one unit; None, and its problems noted, if it is refused."""
     values: dict[str, Any] = {k: v or "0" for k, v in cells.items()}
     if not cells["unit_operator"]:
         del values["unit_operator"]
@@ -101,5 +106,5 @@ def _row(
 
 
 def _prefixed(cells: dict[str, str], prefix: str) -> dict[str, str]:
-    """Filled cells of the columns that start with `prefix`, by the rest of the column's name."""
+    """Return non-empty cells of columns that start with `prefix`, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in cells.items() if v and k.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""All time series of a folder, by their meaning: demand, availability, fuel prices, forecasts."""
+"""Read all time series of a folder: demand, availability, fuel prices, forecasts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +21,13 @@ def read_all_series(
     index: pd.DatetimeIndex,
     problems: Problems,
 ) -> Series:
-    """Read every series on the calendar `index`; what is absent has no columns.
+    """Return every series on the calendar `index`; a table without a file has no columns.
 
     :param folder: of the scenario
     :param config: names the files
     :param units: by kind
     :param index: the steps of the calendar
-    :param problems: what is wrong is noted here
+    :param problems: files, columns and cells that cannot be used are noted here
     """
 
     def read(key: str, *, constant: bool = False) -> pd.DataFrame | None:
@@ -62,7 +62,7 @@ def _demand(
     index: pd.DatetimeIndex,
     problems: Problems,
 ) -> pd.DataFrame:
-    """MW, <= 0, a column per demand unit; a unit without a column has zeros."""
+    """Return demand in MW, <= 0, a column per demand unit; zeros where the file has none."""
     ids = [unit.id for unit in demands]
     if table is None:
         problems.error(file or "demand_df", "no such file: there is no demand")
@@ -74,7 +74,7 @@ def _demand(
 
 
 def _note_absent(file: str, table: pd.DataFrame, ids: list[str], problems: Problems) -> None:
-    """As in ASSUME a demand unit without a column demands nothing; one of them must demand."""
+    """Warn of demand units without a column, as in ASSUME 0; note if none has one."""
     absent = [name for name in ids if name not in table]
     if ids and len(absent) == len(ids):
         problems.error(file, f"no column for any demand unit, such as {some(ids)}")
@@ -87,7 +87,7 @@ def _note_absent(file: str, table: pd.DataFrame, ids: list[str], problems: Probl
 def _availability(
     file: str, table: pd.DataFrame, units: Mapping[str, Sequence[Unit]], problems: Problems
 ) -> pd.DataFrame:
-    """Shares in [0, 1]; as in ASSUME a plant's column with a value above 1 is read as MW."""
+    """Return shares in [0, 1]; as in ASSUME a plant's column with a value above 1 is read as MW."""
     power: dict[str, float] = {
         unit.id: getattr(unit, kind.power)
         for name, kind in UNIT_TABLES.items()

@@ -1,4 +1,4 @@
-"""Storages: batteries, pumped storage and the like.
+"""The unit kind of storages: batteries, pumped storage and others.
 
 Columns: docs/scenario-format.md, "storage_units".
 """
@@ -21,7 +21,7 @@ from assume_rl.scenario.tables.base import (
     column,
 )
 
-# Where a ramp of 0 leaves a storage; a power plant without a ramp limit has 0 instead.
+# Effect of a ramp of 0 on a storage; for a power plant 0 means no limit.
 BLOCKED = {
     "ramp_up_charge": "the storage never charges",
     "ramp_down_charge": "charging never becomes weaker, it can only stop",
@@ -84,7 +84,7 @@ class Storage(Unit):
     @model_validator(mode="before")
     @classmethod
     def _negative_charging(cls, row: Any) -> Any:
-        """Charging power is negative whichever sign the table gives it; ramps keep theirs."""
+        """Make charging powers negative, whichever sign the table gives them; ramps keep theirs."""
         return {k: _negative(v) if k in cls.unsigned else v for k, v in row.items()}
 
     @model_validator(mode="after")
@@ -113,7 +113,7 @@ class Storage(Unit):
         return found
 
     def unused(self, needs: frozenset[Need]) -> dict[str, str]:
-        """Return ramps towards less power: they bind only where less is offered than possible."""
+        """Return ramps towards less power, which bind only where less is offered than possible."""
         why = "has no effect, since storages offer all that they can charge or discharge"
         most = {
             "ramp_down_charge": self.max_power_charge,
@@ -124,7 +124,7 @@ class Storage(Unit):
 
 
 def _negative(value: Any) -> Any:
-    """A number below zero; what is no number is left to be reported."""
+    """Return a number with a negative sign; other values unchanged, to be reported by field."""
     try:
         return 0.0 - abs(float(value))
     except (TypeError, ValueError):
@@ -132,7 +132,7 @@ def _negative(value: Any) -> Any:
 
 
 def _to_params(storages: Sequence[Storage], basis: Basis) -> StorageParams:
-    """Start costs in EUR per start, down times in steps."""
+    """Return the parameters, with start costs in EUR per start and down times in steps."""
     hours = basis.step_hours
 
     def field(name: str) -> Any:
@@ -173,7 +173,7 @@ def _to_params(storages: Sequence[Storage], basis: Basis) -> StorageParams:
 
 
 def _capacity(storage: Storage, series: Series) -> Values:
-    """Return what it can deliver at most, MW, whatever it holds."""
+    """Return the greatest discharging power at every step, MW, whatever the state of charge."""
     return series.constant(storage.max_power_discharge)
 
 

@@ -1,7 +1,7 @@
-"""Time series: from a file's own steps to the calendar's, or a sentence that says why not.
+"""Read time series, from the steps of a file to those of the calendar.
 
 A series must cover the calendar, its end date included, without a gap. Finer series are averaged
-over each step (the last step over what there is of it); coarser ones are refused, since reading
+over each step (the last step over the rows that exist); coarser ones are refused, since reading
 them as absent would silently remove, for example, all demand.
 """
 
@@ -17,9 +17,12 @@ from assume_rl.scenario.tables.csv_file import read_number_table
 def read_series(
     path: Path, index: pd.DatetimeIndex, problems: Problems, *, constant: bool = False
 ) -> pd.DataFrame | None:
-    """Float64 columns on `index`; None, and the problem noted, if the file cannot be read.
+    """Return float64 columns on `index`; None, and the problem noted, if the file cannot be used.
 
-    `constant`: a single row needs no date and holds for the whole calendar.
+    :param path: of the file
+    :param index: the steps of the calendar
+    :param problems: takes the notes
+    :param constant: whether a single row needs no date and holds for the whole calendar
     """
     table = read_number_table(path, problems)
     if table is None:
@@ -48,7 +51,13 @@ def _is_number(label: object) -> bool:
 def align(
     file: str, table: pd.DataFrame, index: pd.DatetimeIndex, problems: Problems
 ) -> pd.DataFrame | None:
-    """`table` on the steps of `index`; None, and the problem noted, if it does not cover them."""
+    """Return `table` on the steps of `index`; None, and the problem noted, if some are missing.
+
+    :param file: name of the file, for messages
+    :param table: columns by instant (naive, UTC), in ascending order
+    :param index: the steps of the calendar
+    :param problems: takes the notes
+    """
     step = index[1] - index[0]
     own_step = _step_of(table.index)
     if own_step is None or own_step > step:
@@ -73,7 +82,7 @@ def _constant(table: pd.DataFrame, index: pd.DatetimeIndex) -> pd.DataFrame:
 
 
 def _dated(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
-    """`table` with its row names read as dates (naive, UTC), in ascending order."""
+    """Return `table` with its row names as dates (naive, UTC); None (and noted) if unordered."""
     dates = pd.to_datetime(table.index, format="ISO8601", errors="coerce", utc=True)
     if dates.hasnans:
         row = str(table.index[dates.isna()][0])
@@ -88,7 +97,7 @@ def _dated(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame |
 
 
 def _step_of(dates: "pd.Index[pd.Timestamp]") -> pd.Timedelta | None:
-    """Most frequent distance between neighbouring rows; None for a single row."""
+    """Return the most frequent distance between neighbouring rows; None for a single row."""
     if len(dates) < 2:
         return None
     distances, counts = np.unique(np.diff(dates.to_numpy()), return_counts=True)
@@ -103,7 +112,7 @@ def _regular(
     own_step: pd.Timedelta,
     problems: Problems,
 ) -> bool:
-    """Whether `window` has every instant of the calendar, in the file's own steps, and no other."""
+    """Return whether `window` has exactly the instants of the calendar in the file's own steps."""
     present = pd.DatetimeIndex(window.index)
     missing = pd.date_range(index[0], index[-1], freq=own_step).difference(present)
     if len(missing):
@@ -119,7 +128,7 @@ def _regular(
 
 
 def _filled(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
-    """`table` if it has no empty cell."""
+    """Return `table`; None, and its empty cells noted, if it has any."""
     for column in table.columns[table.isna().any()]:
         row = _minute(table.index[table[column].isna()][0])
         problems.error(cell(file, row, str(column)), "the value is missing")
@@ -131,7 +140,7 @@ def _minute(stamp: pd.Timestamp) -> str:
 
 
 def _words(duration: pd.Timedelta) -> str:
-    """Duration in the largest unit that divides it, e.g. "15min"."""
+    """Return a duration in the largest unit that divides it, e.g. "15min"."""
     seconds = int(duration.total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds % length == 0:
