@@ -1,1 +1,1 @@
-"""What both shells share of an episode: its calendar, its draws, its plan of learning, its rows."""
+"""Parts of an episode that both shells share: calendar, draws, plan of learning, result rows."""

@@ -1,4 +1,4 @@
-"""Where an episode stands in time, and what keys its draws."""
+"""The place of an episode in time, and the key of its draws."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -8,7 +8,7 @@ from assume_rl.scenario.compile.compiled import Compiled
 
 @dataclass(frozen=True)
 class EpisodeKey:
-    """What keys the draws of one episode."""
+    """The key of all draws of one episode."""
 
     seed: int
     episode: int
@@ -16,20 +16,20 @@ class EpisodeKey:
 
     @property
     def phase(self) -> str:
-        """Training and evaluation episodes draw from different streams."""
+        """Name of the stream of draws: that of training or of evaluation episodes."""
         return "evaluation" if self.evaluation else "training"
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """How steps and seconds relate."""
+    """The conversion between steps and POSIX seconds."""
 
     start: int  # POSIX seconds of step 0
     step_seconds: int
 
     @classmethod
     def of(cls, compiled: Compiled) -> "Calendar":
-        """The calendar of a scenario; its naive dates are UTC."""
+        """Return the `Calendar` of a scenario; its naive dates are UTC."""
         start = int(compiled.scenario.start.replace(tzinfo=UTC).timestamp())
         return cls(start, compiled.step_seconds)
 
@@ -39,7 +39,7 @@ class Calendar:
         return self.step_seconds / 3600
 
     def time(self, step: int) -> float:
-        """POSIX seconds at which `step` begins."""
+        """Return the POSIX seconds at which `step` begins."""
         return float(self.start + step * self.step_seconds)
 
     def later(self, steps: int) -> "Calendar":

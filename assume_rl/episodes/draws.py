@@ -1,7 +1,7 @@
-"""What is drawn in an episode: tie-breaks of orders and exploration noise of actions.
+"""The random draws of an episode: tie-breaks of orders and exploration noise of actions.
 
-Draws are keyed by unit, so that nobody's depend on who else takes part, and by their place in the
-episode, so that they can be worked out an auction, a day or an episode at a time.
+Draws are keyed by unit, so that those of a unit do not depend on the other units, and by their
+place in the episode, so that they can be computed for an auction, a day or an episode at a time.
 """
 
 import secrets
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def draw_seed(scenario: Scenario, seed: int | None) -> int:
-    """The seed asked for, else the study case's; where that is null, one is drawn."""
+    """Return `seed` if it is given, else that of the study case; if that is null, a random one."""
     chosen = scenario.config.seed if seed is None else seed
     return secrets.randbelow(2**31) if chosen is None else chosen
 
@@ -27,21 +27,42 @@ def draw_seed(scenario: Scenario, seed: int | None) -> int:
 def tie_keys(
     seed: int, phase: str, market: str, unit_ids: Sequence[str], device: torch.device = CPU
 ) -> Int[Tensor, " unit"]:
-    """Keys of the tie-breaks of units; `keyed.combine` them with an episode."""
+    """Return the keys of units' tie-breaks, to be combined with an episode by `of_episode`.
+
+    :param seed: of the run
+    :param phase: see `EpisodeKey.phase`
+    :param market: name of the market
+    :param unit_ids: of the units
+    :param device: of the result
+    """
     return keyed.keys(seed, "tie", phase, market, ids=unit_ids, device=device)
 
 
 def noise_keys(
     seed: int, phase: str, market: str, unit_ids: Sequence[str], device: torch.device = CPU
 ) -> Int[Tensor, " unit"]:
-    """Keys of the exploration noise of units; `keyed.combine` them with an episode."""
+    """Return the keys of units' exploration noise, to be combined with an episode by `of_episode`.
+
+    :param seed: of the run
+    :param phase: see `EpisodeKey.phase`
+    :param market: name of the market
+    :param unit_ids: names of the agents
+    :param device: of the result
+    """
     return keyed.keys(seed, "exploration", phase, market, ids=unit_ids, device=device)
 
 
 def ties(
     keys: Int[Tensor, "*unit"], first: int, auctions: int, products: int, slots: int
 ) -> Float[Tensor, "*unit auction product slot"]:
-    """Tie-breaks in [0, 1) of each unit's orders in `auctions` auctions from `first` on."""
+    """Return tie-breaks in [0, 1) of each unit's orders, float64.
+
+    :param keys: of the units in one episode
+    :param first: number of the first auction
+    :param auctions: number of auctions
+    :param products: of an auction
+    :param slots: of a unit in the order book
+    """
     size = products * slots
     drawn = keyed.uniform(keys, auctions * size, first * size)
     return drawn.view(*keys.shape, auctions, products, slots)
@@ -50,11 +71,17 @@ def ties(
 def noise(
     keys: Int[Tensor, "*unit"], first: int, auctions: int, act_size: int
 ) -> Float[Tensor, "*unit auction act"]:
-    """Standard normal draws for each unit's actions in `auctions` auctions from `first` on."""
+    """Return standard normal draws for each unit's actions, float64.
+
+    :param keys: of the units in one episode
+    :param first: number of the first auction
+    :param auctions: number of auctions
+    :param act_size: length of an action
+    """
     drawn = keyed.normal(keys, auctions * act_size, first * act_size)
     return drawn.view(*keys.shape, auctions, act_size)
 
 
 def of_episode(keys: Int[Tensor, " unit"], key: EpisodeKey) -> Int[Tensor, " unit"]:
-    """The keys of one episode."""
+    """Return `keys` combined with the number of an episode."""
     return keyed.combine(keys, torch.tensor(key.episode, device=keys.device))

@@ -1,4 +1,4 @@
-"""A learner's networks to and from folders, in our layout and in ASSUME's.
+"""Save and load a learner's networks; loading reads ASSUME's layout too.
 
 Actors are policy folders (`learning.checkpoint`). Critics, targets and optimisers go into a trainer
 state of their own, unit by unit, so that a changed fleet can take over what fits. A learner that is
@@ -29,35 +29,40 @@ logger = logging.getLogger(__name__)
 
 
 def save_actors(learner: Learner, folder: Path, extra: Mapping[str, Any]) -> None:
-    """Write a policy folder."""
+    """Write the actors as a policy folder.
+
+    :param learner: of one seed
+    :param folder: to write to
+    :param extra: further entries of the manifest
+    """
     algorithm = learner.config.algorithm
     save_policies(folder, learner.actors(), learner.agents, algorithm=algorithm, extra=extra)
 
 
 def save_critics(learner: Learner, folder: Path) -> None:
-    """Write critics, targets and optimisers."""
+    """Write critics, targets and optimisers into `folder`."""
     save_trainer_state(folder, trainer_state(learner))
 
 
 def take_actors(learner: Learner, folder: Path) -> tuple[str, ...]:
-    """Take over the actors that fit, with a warning for others; the units that did."""
+    """Load the actors that fit, with a warning for others; return the units whose actors did."""
     found = load_actors(folder, learner)
     _warn("actor", folder, found)
     return found.loaded
 
 
 def take_critics(learner: Learner, folder: Path) -> None:
-    """Take over critics and targets that fit; optimisers too if the fleet is the same."""
+    """Load critics and targets that fit, with a warning for others, as `load_critics` does."""
     _warn("critic", folder, load_critics(folder, learner))
 
 
 def has_critics(folder: Path) -> bool:
-    """Whether a folder of policies holds critics too; the best policies are kept without."""
+    """Return whether a policy folder has critics too; folders of the best policies have none."""
     return is_assume_layout(folder) or (folder / FILE).is_file()
 
 
 def trainer_state(learner: Learner) -> dict[str, Any]:
-    """Everything but actors that further training starts from, except the replay."""
+    """Return the state that further training needs beside actors and replay."""
     kinds = networks(learner, 0)
     del kinds["actor"]
     return {
@@ -70,7 +75,10 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
 
 
 def load_actors(folder: Path, learner: Learner) -> TransferReport:
-    """Overwrite the actors, and their targets, of the units that `folder` has a policy for."""
+    """Overwrite the actors, and their targets, of the units that `folder` has a policy for.
+
+    :raises PolicyError: there is no such folder, or it cannot be read
+    """
     if not folder.is_dir():
         raise PolicyError(f"policy folder '{folder}' does not exist")
     if is_assume_layout(folder):
@@ -94,9 +102,11 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
 def load_critics(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite critics and targets; optimisers too if the saved fleet is this one.
 
-    Critics of another algorithm or kind are left alone, with a warning: they are of other numbers
-    or forms, or value other policies. In another fleet first-layer weights move block by block
+    Critics of another algorithm or kind are not used, with a warning: they differ in number or
+    shape, or value other policies. In another fleet first-layer weights move block by block
     (`learning.transfer`).
+
+    :raises PolicyError: there is no such folder, or it cannot be read
     """
     if not folder.is_dir():
         raise PolicyError(f"policy folder '{folder}' does not exist")
@@ -126,7 +136,7 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
 def _transfer(
     learner: Learner, saved: States, saved_agents: tuple[AgentSpec, ...]
 ) -> TransferReport:
-    """Critics of a changed fleet, unit by unit; those that all agents share stay fresh."""
+    """Overwrite critics of a changed fleet, unit by unit; one shared by all agents stays fresh."""
     fresh = networks(learner, 0)
     units = [agent.unit_id for agent in learner.agents]
     loaded, skipped = [], {}
@@ -156,7 +166,7 @@ def _warn(kind: str, folder: Path, found: TransferReport) -> None:
 
 
 def load_obj(path: Path) -> dict[str, Any]:
-    """Content of one file (`.pt`, `.safetensors`) or of a folder's trainer state."""
+    """Return the content of one file (`.pt`, `.safetensors`) or of a folder's trainer state."""
     if path.suffix == ".pt":
         return load_torch(path)
     if path.suffix == ".safetensors":

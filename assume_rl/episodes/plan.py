@@ -1,4 +1,4 @@
-"""When a Learning role updates, how it explores, which policies it keeps and when it stops.
+"""The plan of a training: updates, exploration, choice of the best policies, early stopping.
 
 Semantics: docs/scenario-format.md, "Training loop".
 """
@@ -25,16 +25,18 @@ SIGN = {"reward": 1.0, "profit": 1.0, "regret": -1.0}
 
 
 def posix(time: datetime) -> int:
-    """POSIX seconds; a naive time is UTC, whatever zone the machine is in."""
+    """Return POSIX seconds; a naive time is UTC, independent of the machine's time zone."""
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return int(aware.timestamp())
 
 
 def update_interval(train_freq: str, horizon: int) -> int:
-    """Seconds between two updates over a horizon of so many seconds.
+    """Return the seconds between two updates in a simulation of `horizon` seconds.
 
     A `train_freq` that does not divide the horizon is shortened to whole hours so that one more
-    update fits: 30 days with 100h give 90h. `ConfigurationError` if it exceeds the horizon.
+    update fits: 30 days with 100h give 90h.
+
+    :raises ConfigurationError: it exceeds the horizon
     """
     interval = duration_seconds(train_freq)
     if interval > horizon:
@@ -49,13 +51,18 @@ def update_interval(train_freq: str, horizon: int) -> int:
 
 
 def update_times(start: int, end: int, interval: int) -> tuple[int, ...]:
-    """POSIX seconds of all updates: `start + k * interval`, k = 1, 2, ..., up to and with `end`."""
+    """Return the times of all updates: `start + k * interval`, k = 1, 2, ..., not after `end`.
+
+    :param start: of the simulation, POSIX seconds
+    :param end: of the simulation, POSIX seconds
+    :param interval: seconds
+    """
     return tuple(range(start + interval, end + 1, interval))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of a training, laid out over the calendar of its episodes."""
+    """The settings of a training with the times of its updates."""
 
     config: LearningConfig
     start: int  # POSIX seconds
@@ -64,7 +71,13 @@ class Plan:
 
     @classmethod
     def of(cls, config: LearningConfig, start: datetime, end: datetime) -> "Plan":
-        """Lay out `config`; an adjusted `train_freq` is reported."""
+        """Return the `Plan` of a training; log a warning if `train_freq` was adjusted.
+
+        :param config: settings
+        :param start: first instant of the calendar
+        :param end: last instant of the calendar
+        :raises ConfigurationError: `train_freq` exceeds the calendar
+        """
         first, last = posix(start), posix(end)
         interval = update_interval(config.train_freq, last - first)
         if interval != duration_seconds(config.train_freq):
@@ -84,10 +97,11 @@ class Plan:
     def progress(
         self, episodes_done: int, now: float | None = None, *, side_by_side: int = 1
     ) -> float:
-        """What is left of training, 1 to 0, at `now` of the episode after `episodes_done` others.
+        """Return the remaining share of training, from 1 down to 0.
 
-        `now`: POSIX seconds; None: the start of the episode. `side_by_side`: episodes that are
-        played at once.
+        :param episodes_done: training episodes before this one
+        :param now: POSIX seconds; None: the start of the episode
+        :param side_by_side: episodes that are played at once
         """
         now = min(max(self.start if now is None else now, self.start), self.end)
         elapsed = side_by_side * (now - self.start) / (self.end - self.start)
@@ -103,21 +117,31 @@ class Plan:
         random_start: bool = True,
         side_by_side: int = 1,
     ) -> Exploration:
-        """Exploration of a training episode; `random_start`: whether the first ones are random."""
+        """Return the `Exploration` of a training episode.
+
+        :param episodes_done: training episodes before this one
+        :param now: POSIX seconds; None: the start of the episode
+        :param random_start: whether actions of the initial episodes are random
+        :param side_by_side: episodes that are played at once
+        """
         initial = random_start and episodes_done < self.initial_episodes
         left = self.progress(episodes_done, now, side_by_side=side_by_side)
         return exploration_at(self.config, initial=initial, progress=left)
 
     def iterations_before(self, episodes_done: int, updates: int) -> int:
-        """Iterations of the whole training before an update, the `updates`-th of its episode."""
+        """Return the iterations of the whole training before an update.
+
+        :param episodes_done: training episodes before this one
+        :param updates: of this episode before this one
+        """
         episodes = max(episodes_done - self.initial_episodes, 0)
         return (episodes * len(self.update_times) + updates) * self.config.gradient_steps
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is CUDA where there is one, otherwise the CPU.
+    """Return the device called `name`; "auto" is CUDA where available, otherwise the CPU.
 
-    `ConfigurationError` if the device is not there.
+    :raises ConfigurationError: the device is unknown or not available
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -137,7 +161,7 @@ def pick_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one episode brought, over all of its deliveries."""
+    """The scores of one episode, over all of its deliveries."""
 
     reward: float  # sum per agent, mean over agents
     profit: float  # EUR, all agents
@@ -146,7 +170,7 @@ class Scores:
 
 @dataclass
 class Selection:
-    """Compares evaluations: which are the best so far, and whether training has settled.
+    """The comparison of evaluations: the best so far, and whether training has settled.
 
     :param window: evaluations that early stopping looks back on.
     :param threshold: relative change of the mean reward below which training has settled.
@@ -159,9 +183,9 @@ class Selection:
     means: list[float] = field(default_factory=list)
 
     def improved(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
-        """Metrics that are better than ever; of equal ones the earliest stays the best.
+        """Return the metrics that exceed all before; of equal ones the earliest stays the best.
 
-        `ConfigurationError` if a metric is unknown.
+        :raises ConfigurationError: a metric is unknown
         """
         for name in metrics:
             if name not in SIGN:
@@ -172,7 +196,10 @@ class Selection:
         return better
 
     def settled(self, reward: float) -> bool:
-        """Whether the mean of the last `window` rewards has hardly moved for `window` times."""
+        """Return whether the last `window` moving means differ by less than the threshold.
+
+        :param reward: of the latest evaluation
+        """
         self.rewards.append(reward)
         if len(self.rewards) < self.window:
             return False
@@ -183,10 +210,10 @@ class Selection:
         return (high - low) / max(abs(low), 1e-8) < self.threshold
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that later decisions depend on."""
+        """Return the state that later comparisons depend on."""
         return {"best": dict(self.best), "rewards": list(self.rewards), "means": list(self.means)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`, as `state_dict` returned it."""
         self.best = dict(state["best"])
         self.rewards, self.means = list(state["rewards"]), list(state["means"])

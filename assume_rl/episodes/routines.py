@@ -1,4 +1,4 @@
-"""Which bids need no memory, so that they can be made for many auctions at a time."""
+"""Bids that need no memory, so that they can be made for many auctions at a time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ from assume_rl.core.units.base import AnyBlock, WithoutState
 
 
 def has_memory(block: AnyBlock) -> bool:
-    """Return whether what units can do depends on what they did before."""
+    """Return whether the limits of units depend on what they did before."""
     technology = block.technology
     return not isinstance(technology, WithoutState) or technology.lookback(block.params, False) > 0
 
 
 def memoryless(bidder: AnyBidder, block: AnyBlock) -> bool:
-    """Return whether units that bid by a rule never look back."""
+    """Return whether units follow a rule that reads nothing of the past."""
     rule = not isinstance(bidder, LearnedBidder)
     return rule and not bidder.needs and bidder.foresight == 0 and not has_memory(block)
 
@@ -43,7 +43,9 @@ def standing_orders(
 ) -> Orders:
     """Return a memoryless team's orders for many auctions, (auction product slot).
 
-    :param auction: one of the market's auctions; all deliver as long after their opening
+    :param portfolio: units of the team's operator
+    :param team: whose bidder makes the orders
+    :param auction: one of the market's auctions; all deliver equally long after their opening
     :param opened: calendar step at which each auction opens
     """
     step_seconds = round(portfolio.step_hours * 3600)

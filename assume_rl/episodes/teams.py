@@ -1,4 +1,4 @@
-"""Units that bid alike, and the policies that fixed bidders act on."""
+"""Teams of units that share a bidder, and the fixed policies that some of them act on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +20,13 @@ def build_teams(
     agents: Mapping[str, str],
     policies: Mapping[str, Policy],
 ) -> Iterator[Team]:
-    """Split units of one technology into those that learn (or follow rules) and fixed policies.
+    """Yield a `Team` of the units that learn or follow a rule, and one of those on fixed policies.
 
-    :param units: indices into `fleet`, ascending.
-    :param agents: names of the learners that units are in this market, by unit id.
-    :param policies: fixed policies by name of the learner; of others, too.
+    :param fleet: of the operator or cohort
+    :param bidder: of the units
+    :param units: indices into `fleet`, ascending, of one technology
+    :param agents: names of the units as agents of this market, by unit id
+    :param policies: fixed policies by agent; further agents are ignored
     """
     learned = isinstance(bidder, LearnedBidder)
     names = {unit: agents.get(fleet.ids[unit], fleet.ids[unit]) for unit in units}
@@ -39,9 +41,10 @@ def build_teams(
 
 
 def agent_spec(agent: str, layout: Layout, act_size: int) -> AgentSpec:
-    """Return what a learner, or a policy's manifest, must know of an agent.
+    """Return the `AgentSpec` of an agent for a learner or a policy's manifest.
 
     :param agent: its name
+    :param layout: of its observation
     :param act_size: length of its action
     """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
@@ -56,11 +59,11 @@ class Separate:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The widest dtype of the parts, so that none loses digits of its observation."""
+        """The widest dtype of the policies, so that no observation loses digits."""
         return max((p.dtype for p in self.policies), key=lambda dtype: torch.finfo(dtype).bits)
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """(..., unit, obs) -> (..., unit, act), each row by its own policy."""
+        """Return the actions (..., unit, act) on `obs` (..., unit, obs), each by its own policy."""
         rows = zip(self.policies, obs.unbind(-2), strict=True)
         own = [policy(row.unsqueeze(-2).to(policy.dtype)) for policy, row in rows]
         return torch.cat(own, dim=-2)

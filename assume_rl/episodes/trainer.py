@@ -1,4 +1,4 @@
-"""The learner of a Learning role, from the registration of its agents to files."""
+"""The learner of a Learning role, with the registration of agents and files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,9 +23,12 @@ from assume_rl.learning.types import AgentSpec
 
 
 class Trainer:
-    """Gathers agents, creates their learner on first use, saves and loads its networks.
+    """A registry of agents that creates their learner on first use and saves and loads it.
 
-    :param seed: keys all draws of the learner.
+    :param config: settings of the learner
+    :param seed: keys all draws of the learner
+    :param device: of the networks
+    :param dtype: of the networks
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class Trainer:
 
     @property
     def unit_ids(self) -> tuple[str, ...]:
-        """Their units."""
+        """The names of the agents."""
         return tuple(self._specs)
 
     @property
@@ -55,12 +58,15 @@ class Trainer:
 
     @property
     def ready(self) -> bool:
-        """Whether there is anything to learn from."""
+        """Whether there are transitions to learn from."""
         return self.created and self.learner.replay.size() > 0
 
     @property
     def learner(self) -> Learner:
-        """The learner, created on first use; `ConfigurationError` while no unit is registered."""
+        """The learner, created on first use.
+
+        :raises ConfigurationError: no unit is registered
+        """
         if self._learner is None:
             if not self._specs:
                 raise ConfigurationError("no unit has registered with the Learning role yet")
@@ -78,7 +84,13 @@ class Trainer:
         return self.learner.groups
 
     def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
-        """Make a unit known; `ConfigurationError` if it is too late or known with other sizes."""
+        """Register an agent.
+
+        :param unit_id: its name
+        :param layout: of its observation
+        :param act_size: length of its action
+        :raises ConfigurationError: networks exist already, or it is registered with another layout
+        """
         spec = agent_spec(unit_id, layout, act_size)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
@@ -91,13 +103,19 @@ class Trainer:
         self._specs[unit_id] = spec
 
     def check_known(self, unit_id: str) -> None:
-        """Raise `ConfigurationError` unless the unit is registered."""
+        """Check that a unit is registered.
+
+        :raises ConfigurationError: it is not
+        """
         if unit_id not in self._specs:
             hint = nearest(unit_id, self._specs)
             raise ConfigurationError(f"unit '{unit_id}' has not registered, {hint}")
 
     def choose(self, algorithm: str) -> None:
-        """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""
+        """Set the algorithm.
+
+        :raises ConfigurationError: it is unknown, or the networks exist already
+        """
         if algorithm not in ALGORITHMS:
             hint = nearest(algorithm, ALGORITHMS)
             raise ConfigurationError(f"unknown algorithm '{algorithm}', {hint}")
@@ -106,24 +124,24 @@ class Trainer:
         self.config = self.config.model_copy(update={"algorithm": algorithm})
 
     def when_created(self, action: Callable[[], None]) -> None:
-        """Do `action` now or, while there are no networks, as soon as there are."""
+        """Call `action` now or, while there are no networks, as soon as they are created."""
         if self.created:
             action()
         else:
             self._once_created.append(action)
 
     def save_actors(self, folder: Path, extra: Mapping[str, Any]) -> None:
-        """Write a policy folder."""
+        """Write the actors as a policy folder; `extra` are further entries of its manifest."""
         save_actors(self.learner, folder, extra)
 
     def save_critics(self, folder: Path) -> None:
-        """Write critics, targets and optimisers."""
+        """Write critics, targets and optimisers into `folder`."""
         save_critics(self.learner, folder)
 
     def load_actors(self, folder: Path) -> None:
-        """Take over the actors that fit; their units are experienced from then on."""
+        """Load the actors that fit; their units are experienced from then on."""
         self.experienced |= set(take_actors(self.learner, folder))
 
     def load_critics(self, folder: Path) -> None:
-        """Take over critics and targets that fit; optimisers too if the fleet is the same."""
+        """Load critics and targets that fit; optimisers too if the fleet is the same."""
         take_critics(self.learner, folder)

@@ -1,1 +1,1 @@
-"""What happens in an episode, kept until it becomes rows of the result tables."""
+"""Logs of an episode, kept as tensors until they become rows of the result tables."""

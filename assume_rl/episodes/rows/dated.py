@@ -1,4 +1,4 @@
-"""Rows that the shells produce, on their way into the result tables."""
+"""Convert calendar steps in the rows of both shells to the dates of the result tables."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,10 +10,10 @@ from assume_rl.episodes.calendar import Calendar
 
 
 class Sink(Protocol):
-    """Where finished rows go."""
+    """A receiver of finished rows."""
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
-        """Append rows to `table`."""
+        """Append rows, as columns of equal lengths, to `table`."""
         ...
 
 

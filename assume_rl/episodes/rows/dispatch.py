@@ -1,4 +1,4 @@
-"""Executed steps, kept as tensors until they are turned into rows of result tables."""
+"""A log of executed steps, kept as tensors until they become rows of result tables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Columns = dict[str, Any]
 
 
 class DispatchLog:
-    """Buffers what units delivered, earned and spent per step.
+    """A buffer of the power, revenue and cost of units per step.
 
     :param portfolio: whose series begin with the episode.
     """
@@ -26,11 +26,11 @@ class DispatchLog:
         self._entries: list[Executed] = []
 
     def add(self, executed: Executed) -> None:
-        """Keep steps that were executed."""
+        """Keep executed steps."""
         self._entries.append(executed)
 
     def drain(self) -> Iterator[tuple[str, Columns]]:
-        """Return all buffered rows as one batch of columns per table; forget them."""
+        """Yield all buffered rows as one batch of columns per table, and clear the buffer."""
         entries, self._entries = self._entries, []
         if not entries:
             return

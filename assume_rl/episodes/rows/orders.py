@@ -1,4 +1,4 @@
-"""Cleared auctions, kept as tensors until they are turned into table rows many at a time."""
+"""A log of cleared auctions, kept as tensors until many become table rows at once."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Columns = dict[str, Any]
 
 @dataclass(frozen=True)
 class ClearedAuction:
-    """One auction's whole book and what became of it."""
+    """The whole order book of an auction and its clearing."""
 
     auction: Auction
     price: Tensor  # (product, slot) EUR/MWh
@@ -28,11 +28,10 @@ class ClearedAuction:
 
 
 class OrderLog:
-    """Buffers one market's auctions; `drain` yields the rows of three tables and forgets them.
+    """A buffer of one market's auctions, which become rows of three tables.
 
     Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
-    dates. Empty slots are no orders and give no rows, nor does
-    an auction without any order.
+    dates. Empty slots are not orders and give no rows, nor does an auction without any order.
     """
 
     def __init__(self, market: str) -> None:
@@ -44,7 +43,7 @@ class OrderLog:
         self._buffer[units].append(cleared)
 
     def drain(self) -> Iterator[tuple[str, Columns]]:
-        """Rows of `market_meta`, `market_orders` and `market_dispatch`, per make-up of the book."""
+        """Yield rows of `market_meta`, `market_orders`, `market_dispatch`, and clear the buffer."""
         buffer, self._buffer = self._buffer, defaultdict(list)
         for units, auctions in buffer.items():
             yield from self._rows(np.array(units, dtype=object), auctions)
@@ -119,7 +118,7 @@ class OrderLog:
     def _dispatch(
         self, units: NDArray[np.object_], first: Any, length: Any, accepted: Any
     ) -> Columns:
-        """Volume sold in this market per unit and step."""
+        """Return the columns of `market_dispatch`: MW sold in this market per unit and step."""
         names, column = np.unique(units, return_inverse=True)
         sold = np.zeros((*accepted.shape[:2], len(names)))
         for slot, unit in enumerate(column):
@@ -143,7 +142,7 @@ def _stack(tensors: list[Tensor]) -> NDArray[Any]:
 
 
 def _position_within_unit(units: NDArray[np.object_], real: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """1-based position of each order among its unit's orders of the auction."""
+    """Return the position of each order, from 1, among its unit's orders of the auction."""
     position = np.zeros(real.shape, dtype=np.int64)
     for unit in dict.fromkeys(units):
         own = units == unit

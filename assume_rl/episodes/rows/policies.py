@@ -1,4 +1,4 @@
-"""What units with a fixed policy did and earned, until it becomes rows of `rl_params`."""
+"""A log of actions and rewards under fixed policies, until they become rows of `rl_params`."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,18 +13,24 @@ from assume_rl.episodes.calendar import EpisodeKey
 
 
 class PolicyLog:
-    """Buffers actions and rewards of one operator's units whose policies are fixed."""
+    """A buffer of actions and rewards of one operator's units with fixed policies."""
 
     def __init__(self, key: EpisodeKey) -> None:
         self._key = key
         self._rows: dict[tuple[str, ...], list[tuple[int, Tensor, Reward]]] = defaultdict(list)
 
     def add(self, unit_ids: tuple[str, ...], step: int, action: Tensor, got: Reward) -> None:
-        """Keep what these units did for the delivery at `step`, and what it brought."""
+        """Keep actions and rewards of one delivery.
+
+        :param unit_ids: names of the agents
+        :param step: calendar step of the first delivery
+        :param action: (unit, act)
+        :param got: rewards, (unit)
+        """
         self._rows[unit_ids].append((step, action, got))
 
     def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Rows per set of units, step by step; forgets them."""
+        """Yield rows per set of units, step by step, and clear the buffer."""
         rows, self._rows = self._rows, defaultdict(list)
         for unit_ids, entries in rows.items():
             steps = np.array([step for step, _, _ in entries])

@@ -1,4 +1,4 @@
-"""Results of bidders whose bids need no memory, until they are settled many at a time."""
+"""A log of results of memoryless bidders, until many are settled at once."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ STEP = Auction(market="", number=0, opens=0, closes=0, first=(0,), length=(1,))
 
 
 class RoutineLog:
-    """Buffers what single-step auctions brought units without memory (`episodes.routines`).
+    """A buffer of the results of single-step auctions of memoryless units (`episodes.routines`).
 
     :param portfolio: whose series begin with the episode.
     :param unit: unit of each order, index into the fleet.
@@ -36,13 +36,14 @@ class RoutineLog:
     ) -> None:
         """Keep the result for the delivery at `step`; a repeated one changes nothing.
 
+        :param step: of the calendar
         :param accepted: MW
         :param paid: EUR/MWh
         """
         self._results.setdefault(step, (accepted, paid))
 
     def drain(self) -> Iterator[tuple[str, Columns]]:
-        """Return rows since the last time, up to the last result, table by table."""
+        """Yield the rows since the last call, up to the last result, table by table."""
         results, self._results = self._results, {}
         if not results:
             return
@@ -72,7 +73,7 @@ class RoutineLog:
         position = Position(fresh.state, steps, 0, fresh.executed)
         result = Result(
             auction=STEP,
-            # Only whose order it is matters to units that keep no prices.
+            # Units that keep no prices need only the unit of each order.
             orders=Orders(price=paid, volume=accepted, unit=self._unit, node=self._node),
             accepted=accepted,
             paid=paid,
