@@ -1,4 +1,4 @@
-"""Opening an auction: what bidders see, and the orders they make."""
+"""Open an auction: the views of bidders, and the orders they make."""
 
 from dataclasses import replace
 
@@ -16,9 +16,13 @@ from assume_rl.envs.state import Actions, Book, State
 def view_of(
     setting: Setting, state: State, part: Part, auction: Auction, now: Step | None = None
 ) -> AnyView:
-    """Return what a team knows when an auction opens.
+    """Return the view of a team when an auction opens.
 
-    :param now: calendar step from which it looks; None: the present one
+    :param setting: of the environment
+    :param state: of all copies
+    :param part: of the team
+    :param auction: that opens; deliveries in steps since the episodes began
+    :param now: calendar step of the view; None: that of `state`
     """
     position = state.positions[part.cohort]
     assert position is not None
@@ -30,10 +34,12 @@ def view_of(
 def with_views(
     setting: Setting, state: State, auctions: tuple[Auction, ...], now: Step | None = None
 ) -> State:
-    """Return the state with what the learners see before their markets open.
+    """Return the state with views and observations of the learners, made before their markets open.
 
+    :param setting: of the environment
+    :param state: of all copies
     :param auctions: those of the learners' markets, one each
-    :param now: calendar step from which they look; None: the present one
+    :param now: calendar step of the views; None: that of `state`
     """
     by_market = {auction.market: auction for auction in auctions}
     views = tuple(
@@ -48,7 +54,13 @@ def with_views(
 
 
 def open_auction(setting: Setting, state: State, auction: Auction, actions: Actions) -> State:
-    """Return the state with everyone's orders; `actions` are the learners', one per team."""
+    """Return the state with the order book of an auction that opens.
+
+    :param setting: of the environment
+    :param state: of all copies
+    :param auction: that opens
+    :param actions: of the learners, (copy agent act), one per team; empty where none acts
+    """
     market = setting.markets.get(auction.market)
     if market is None:
         return state
@@ -59,7 +71,7 @@ def open_auction(setting: Setting, state: State, auction: Auction, actions: Acti
 
 
 def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tuple[AnyView, Tensor]]:
-    """Return what each learning part sees and does, by its identity."""
+    """Return view and action of each learning part, by `id(part)`."""
     if not actions:
         return {}
     parts = zip(setting.learners, state.views, actions, strict=True)
@@ -73,7 +85,7 @@ def _orders(
     auction: Auction,
     decided: tuple[AnyView, Tensor] | None,
 ) -> tuple[Orders, Tensor | None]:
-    """Return a team's orders, and what it did."""
+    """Return a team's orders, and its action (None for a rule)."""
     team = part.team
     if part.standing is not None:
         return _standing(part.standing, state.now, len(state.episodes)), None
@@ -88,6 +100,6 @@ def _orders(
 
 
 def _standing(orders: Orders, now: Step, copies: int) -> Orders:
-    """Return the orders of calendar step `now`, shared by all copies that are at the same one."""
+    """Return the orders made at calendar step `now`; copies at the same step share them."""
     own = auction_of(orders, now)
     return repeated(own, copies) if isinstance(now, int) else own

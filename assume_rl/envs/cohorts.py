@@ -1,8 +1,8 @@
-"""The fleet as the batch shell steps it: units that remember and are executed alike.
+"""Cohorts: the parts of the fleet that the batch shell executes together.
 
 An operator executes its units whenever markets that it trades in clear. Hence units of operators
-with the same markets share a state, whoever owns them, and other operators' have states of their
-own. Units whose bids need no memory have none at all (`episodes.routines`).
+with the same markets share a state, and other operators' units have states of their own. Units
+whose bids need no memory have none at all (`episodes.routines`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from assume_rl.scenario.compile.compiled import Compiled
 
 @dataclass(frozen=True)
 class Cohort:
-    """Units that are executed together, whose memory reaches equally far."""
+    """Units that are executed together, with memories of equal length."""
 
     portfolio: Portfolio
     markets: tuple[str, ...]  # that their operators trade in
@@ -28,7 +28,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Trade:
-    """What one unit does where."""
+    """The markets and bidders of one unit."""
 
     unit: int  # index into the scenario's fleet
     markets: tuple[str, ...]  # that its operator trades in
@@ -36,7 +36,7 @@ class Trade:
 
 
 def build_cohorts(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[Cohort, ...]:
-    """Return the units of all operators that trade anywhere.
+    """Return the cohorts of all operators that take part in a market.
 
     :param policies: fixed policies by agent; every other learned bidder learns
     """
@@ -103,7 +103,7 @@ def _cohort(
 
 
 def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[AnyBidder, list[int]]]:
-    """Return units of one technology with one bidder; indices into the cohort's fleet."""
+    """Return (bidder, units) per technology and bidder; units are indices into the cohort."""
     found: dict[tuple[int, str], list[int]] = {}
     bidders = {t.bidders[market].name: t.bidders[market] for t in trades if market in t.bidders}
     for index, trade in enumerate(trades):
@@ -114,7 +114,7 @@ def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[Any
 
 
 def _memoryless(fleet: Fleet, trade: Trade) -> bool:
-    """Return whether a unit follows a rule in its operator's only market and never looks back."""
+    """Return whether a unit needs no memory in its operator's only market."""
     if len(trade.markets) != 1 or not trade.bidders:
         return False
     (bidder,) = trade.bidders.values()

@@ -1,6 +1,6 @@
-"""Draws of all copies, worked out many auctions at a time.
+"""Draws of all copies, computed for many auctions at a time.
 
-What is kept between two calls only saves work: every draw is a pure function of seed, episode,
+The draws kept between two calls only save time: every draw is a pure function of seed, episode,
 unit and auction (`episodes.draws`).
 """
 
@@ -14,15 +14,18 @@ from assume_rl import keyed
 
 CHUNK = 1 << 18  # numbers drawn at a time, at least an auction's
 
-# Takes keys (copy, unit), the first auction and how many; gives (auction, copy, ...).
+# From keys (copy, unit), the first auction and the number of auctions to (auction, copy, ...).
 Draw = Callable[[Tensor, int, int], Tensor]
 
 
 class Ahead:
     """One kind of draw, auction by auction.
 
-    :param keys: (seed, unit), of no episode yet.
-    :param size: numbers that one auction of one copy takes.
+    :param keys: (seed, unit), not yet combined with an episode
+    :param num_envs: copies per seed
+    :param draw: function of keys
+    :param auctions: number of auctions in an episode
+    :param size: numbers drawn for one auction of one copy
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Ahead:
         self._drawn = torch.empty(0)
 
     def of_auction(self, episodes: Int[Tensor, " copy"], number: int) -> Float[Tensor, "copy ..."]:
-        """The draws of auction `number` in the given episodes."""
+        """Return the draws of auction `number` in the given episodes."""
         first = number - number % self._count
         if self._episodes is not episodes or self._first != first:
             keys = keyed.combine(self._keys, episodes[:, None])
@@ -50,5 +53,5 @@ class Ahead:
 def stacked_keys(
     of_seed: Callable[[int], Int[Tensor, " unit"]], seeds: Sequence[int]
 ) -> Int[Tensor, "seed unit"]:
-    """Keys of the same units for several seeds."""
+    """Return the keys of the same units for several seeds."""
     return torch.stack([of_seed(seed) for seed in seeds])

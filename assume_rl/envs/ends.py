@@ -1,4 +1,4 @@
-"""The end of an episode: of the calendar, or of a window, after which the market would go on."""
+"""The end of an episode: that of the calendar, or of a window that the calendar continues."""
 
 from dataclasses import replace
 
@@ -15,10 +15,12 @@ from assume_rl.envs.state import Executed, Happened, State, moved_to
 
 
 def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:
-    """Note in `happened` how cohorts deliver what is sold for later than their last clearing.
+    """Add to `happened` the deliveries that were sold for steps after the last clearing.
 
-    :param state: after the last tick; it stays as it is, since what the learners see next must not
-        depend on deliveries that are still to come.
+    :param setting: of the environment
+    :param state: after the last tick; it is not changed, since the next observations must not
+        depend on later deliveries
+    :param happened: takes the executed steps
     """
     for index, (cohort, own) in enumerate(zip(setting.cohorts, state.positions, strict=True)):
         if own is not None:
@@ -28,10 +30,9 @@ def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:
 
 
 def at_end(setting: Setting, state: State) -> State:
-    """Return the state with what the learners would see when their markets open next.
+    """Return the state with the observations that the learners would have at the next opening.
 
-    That is the real next observation of a window that is followed by another auction, and zeros
-    where nothing follows.
+    They are the real next observations of a window that another auction follows, else zeros.
     """
     if setting.window is None or not setting.learners:
         return _nothing_follows(setting, state)
@@ -41,7 +42,7 @@ def at_end(setting: Setting, state: State) -> State:
     state = moved_to(setting, state, max(state.step, opens))
     following = tuple(_shifted(auction, state.step, step_seconds) for auction in last)
     ended = ends_calendar(setting, state)
-    # Where nothing follows there may be no series to look at, either.
+    # Where no auction follows, the series may end before its deliveries.
     reach = setting.compiled.steps - 1 - max(max(a.first) - state.step for a in following)
     seen = with_views(setting, state, following, torch.as_tensor(state.now).clamp(max=reach))
     kept = tuple(obs * ~ended[:, None, None] for obs in seen.observations)
@@ -49,13 +50,13 @@ def at_end(setting: Setting, state: State) -> State:
 
 
 def _shifted(auction: Auction, step: int, step_seconds: int) -> Auction:
-    """Return an auction like this one that opens at a step since the episodes began."""
+    """Return `auction` moved to an opening at `step`, counted from the start of the episodes."""
     passed = step - auction.opens // step_seconds
     return replace(auction, first=tuple(first + passed for first in auction.first))
 
 
 def ends_calendar(setting: Setting, state: State) -> Bool[Tensor, " copy"]:
-    """Return whether the calendar has no auction of the learners after each copy's episode."""
+    """Return for each copy whether its episode is followed by no auction of the learners."""
     if setting.window is None or not setting.learners:
         return torch.ones_like(state.episodes, dtype=torch.bool)
     market = setting.learners_markets[0]
@@ -66,7 +67,7 @@ def ends_calendar(setting: Setting, state: State) -> Bool[Tensor, " copy"]:
 
 
 def _next_opening(setting: Setting, last: Auction) -> int:
-    """Seconds from the start of an episode to the first auction that is not part of it."""
+    """Return the seconds from the start of an episode to the first opening after it."""
     config = setting.compiled.scenario.config.markets_config[last.market]
     return last.opens + config.opening_frequency
 

@@ -1,8 +1,8 @@
 """Many copies of a scenario's markets, stepped as one tensor.
 
-The environment holds what never changes; where the copies stand is a `State` that goes in and comes
-out. At every tick of the auction plan the order of events is that of `core.trade`. With the same
-policies each copy gives what the agents shell gives for the same seed and episode.
+The environment holds what never changes; the state of the copies is a `State`, which `step` takes
+and returns. At every tick of the auction plan the order of events is that of `core.trade`. With the
+same policies each copy has the results of the message shell for the same seed and episode.
 
 ::
 
@@ -44,12 +44,16 @@ __all__ = ["Happened", "MarketEnv", "State"]
 class MarketEnv:
     """Copies of a market, `num_envs` for each seed, seed-major.
 
-    :param policies: fixed policies by unit id; every other learning bidder is to be given actions.
-    :param evaluation: draw as evaluation episodes do.
-    :param window: steps of an episode, a random part of the calendar; None: all of it.
-    :param record: keep the cash flows that the table of the dispatch has; rewards need none.
+    :param compiled: the scenario
+    :param num_envs: copies per seed
+    :param seeds: of the draws, all different
+    :param policies: fixed policies by agent; every other learned bidder takes actions from `step`
+    :param evaluation: whether draws are those of evaluation episodes
+    :param window: steps of an episode, a random part of the calendar; None: all of it
+    :param record: whether states keep the cash flows that `unit_dispatch` has; rewards need none
+    :param device: "auto", "cpu", "cuda" or "cuda:<n>"
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
-        the device has no memory for so many copies.
+        the device has not enough memory for the copies
     """
 
     def __init__(
@@ -86,22 +90,23 @@ class MarketEnv:
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
-        """The learners as a `Learner` takes them, in the order of the agents shell."""
+        """The learners as a `Learner` takes them, in the order of the message shell."""
         return agent_specs(self.setting)
 
     @property
     def teams(self) -> tuple[Team, ...]:
-        """Return the learners, those that bid alike together, market by market."""
+        """Teams of the learners, market by market."""
         return tuple(part.team for part in self.setting.learners)
 
     @property
     def copies(self) -> int:
-        """Seeds times copies of each."""
+        """Number of copies of all seeds."""
         return len(self.seeds) * self.num_envs
 
     def reset(self, episodes: Int[Tensor, " copy"]) -> State:
-        """Start the given episodes, one per copy, and go to the first decision.
+        """Return the `State` at the first decision of the given episodes, one per copy.
 
+        :param episodes: numbers, (copy), seed-major
         :raises ConfigurationError: there are not as many episodes as copies
         """
         if tuple(episodes.shape) != (self.copies,) or episodes.is_floating_point():
@@ -128,18 +133,21 @@ class MarketEnv:
         return self._go_on(state, Happened())
 
     def restart(self, state: State) -> State:
-        """Start the episodes that follow those of `state`: numbers go on by `num_envs`."""
+        """Return the `State` at the first decision of the episodes that follow those of `state`.
+
+        Their numbers are greater by `num_envs`.
+        """
         return self.reset(state.episodes + self.num_envs)
 
     def observe(self, state: State) -> Observations:
-        """What the learners see, float64, per team; after the end what they would see next.
+        """Return the learners' observations, (copy agent obs) float64, one tensor per team.
 
-        Zeros where the calendar is over: nothing follows.
+        After the end of a window they are the next ones; zeros at the end of the calendar.
         """
         return state.observations
 
     def noise(self, state: State) -> Actions:
-        """Standard normal draws (copy, agent, act) for the exploration of this decision."""
+        """Return standard normal draws (copy, agent, act) per team to explore at this decision."""
         number = {auction.market: auction.number for auction in self.openings(state)}
         parts = zip(self.setting.learners, self._noise, strict=True)
         return tuple(draws.of_auction(state.episodes, number[part.market]) for part, draws in parts)
@@ -159,8 +167,9 @@ class MarketEnv:
         return found
 
     def step(self, state: State, actions: Sequence[Tensor]) -> tuple[State, Happened]:
-        """Bid, and go to the next decision or to the end.
+        """Return the `State` at the next decision, or at the end, and what happened until then.
 
+        :param state: at a decision
         :param actions: (copy, agent, act) per team
         :raises ConfigurationError: the episodes are over, or actions have another shape
         """
@@ -170,11 +179,11 @@ class MarketEnv:
         return self._go_on(state, happened), happened
 
     def done(self, state: State) -> bool:
-        """Whether the window, or the calendar, is over."""
+        """Return whether the episodes are over."""
         return state.tick == len(self.setting.plan)
 
     def terminated(self, state: State) -> Bool[Tensor, " copy"]:
-        """Which copies are at the end of the calendar; the others would go on."""
+        """Return for each copy whether its episode ends with the calendar, not before."""
         return ends_calendar(self.setting, state)
 
     def _check_actions(self, state: State, actions: Sequence[Tensor]) -> None:
@@ -194,11 +203,11 @@ class MarketEnv:
         return 0 if window is None else starts(window, self.seeds, episodes)
 
     def _fresh(self, cohort: Cohort, start: Step) -> Position:
-        """Return where a cohort stands at the start of an episode."""
+        """Return the position of a cohort at the start of an episode."""
         return begin(cohort.portfolio, (self.copies,), start=start, keep_money=self.record)
 
     def _go_on(self, state: State, happened: Happened) -> State:
-        """Go from tick to tick to the next decision or to the end."""
+        """Return the state at the next decision or at the end, after all ticks before it."""
         while not self.done(state):
             tick = self.setting.plan[state.tick]
             state = self._close(moved_to(self.setting, state, tick.step), tick, happened)
@@ -209,13 +218,13 @@ class MarketEnv:
         return at_end(self.setting, state)
 
     def _look(self, state: State) -> State:
-        """The state with what the learners see now."""
+        """Return the state with the present observations of the learners."""
         if not self.teams:
             return state
         return with_views(self.setting, state, self.openings(state))
 
     def _close(self, state: State, tick: Tick, happened: Happened) -> State:
-        """Let all auctions that close at a tick be cleared and settled."""
+        """Return the state after all auctions that close at a tick are cleared and settled."""
         closing = [
             (auction, self._ties[auction.market].of_auction(state.episodes, auction.number))
             for auction in tick.closing
@@ -224,7 +233,7 @@ class MarketEnv:
         return close_auctions(self.setting, state, closing, happened) if closing else state
 
     def _open(self, state: State, actions: Actions) -> State:
-        """All bids of a tick; then it is over."""
+        """Return the state after all auctions that open at a tick have their orders."""
         for auction in self.setting.plan[state.tick].opening:
             state = open_auction(self.setting, state, auction, actions)
         return replace(state, tick=state.tick + 1)

@@ -1,4 +1,4 @@
-"""How the order book of each market is made up, and the orders that are known beforehand."""
+"""The composition of each market's order book, and the orders that are known beforehand."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from assume_rl.scenario.compile.compiled import Compiled
 
 @dataclass(frozen=True)
 class Part:
-    """One team's share of a market's order book."""
+    """One team's part of a market's order book."""
 
     market: str
     cohort: int
@@ -34,7 +34,7 @@ class Part:
 
     @property
     def bidder(self) -> LearnedBidder[Any]:
-        """Return the bidder of a team that acts on a policy.
+        """The bidder of a team that acts on a policy.
 
         :raises ValueError: it follows a rule
         """
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Share:
-    """What one cohort has in a market's order book."""
+    """One cohort's share of a market's order book."""
 
     cohort: int
     parts: tuple[int, ...]  # positions of its parts
@@ -68,7 +68,7 @@ class Market:
 
 
 def build_markets(compiled: Compiled, cohorts: Sequence[Cohort]) -> dict[str, Market]:
-    """All markets that anybody takes part in, in the order of the configuration."""
+    """Return the markets that units take part in, by name, in the order of the configuration."""
     markets = (_market(compiled, spec, cohorts) for spec in compiled.markets)
     return {market.spec.name: market for market in markets if market.parts}
 
@@ -78,7 +78,11 @@ def tie_breaks(
 ) -> Ahead:
     """Return draws (copy, product, slot) that order equal prices, for all auctions of an episode.
 
+    :param market: of the draws
+    :param seeds: of the environment
+    :param num_envs: copies per seed
     :param phase: see `EpisodeKey`
+    :param auctions: all auctions of the market in an episode
     """
     units = [unit for part in market.parts for unit in part.team.ids]
     device = market.unit.device
@@ -95,7 +99,11 @@ def exploration_noise(
 ) -> Ahead:
     """Return standard normal draws (copy, agent, act) of a team, for all auctions of an episode.
 
+    :param part: of the team
+    :param seeds: of the environment
+    :param num_envs: copies per seed
     :param phase: see `EpisodeKey`
+    :param auctions: all auctions of the part's market in an episode
     """
     act, team = part.bidder.action.size, part.team
     device = team.members.units.index.device
@@ -112,7 +120,7 @@ def exploration_noise(
 def _draw_ties(
     keys: Tensor, first: int, count: int, *, sizes: Sequence[tuple[int, int]], products: int
 ) -> Tensor:
-    """(auction, copy, product, slot)."""
+    """Return tie-breaks of `count` auctions from `first` on, (auction, copy, product, slot)."""
     shares = torch.split_with_sizes(keys, [units for units, _ in sizes], dim=1)
     drawn = [
         ties(share, first, count, products, slots).permute(2, 0, 3, 1, 4).flatten(-2)
@@ -158,7 +166,7 @@ def _shares(parts: Sequence[Part], cohorts: Sequence[Cohort]) -> Iterator[Share]
 def _standing(
     compiled: Compiled, spec: MarketSpec[Any], cohort: Cohort, team: Team, auction: Auction
 ) -> Orders | None:
-    """Return orders of a team without memory, within the market's limits, for all the calendar."""
+    """Return orders of a memoryless team for the whole calendar, within the market's limits."""
     if not cohort.routine:
         return None
     offset = auction.first[0] - auction.opens // compiled.step_seconds

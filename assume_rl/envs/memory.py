@@ -1,4 +1,4 @@
-"""What copies of a market take in memory, before any of it is allocated."""
+"""Estimates of the memory that copies of a market need, made before it is allocated."""
 
 import re
 from bisect import bisect_left
@@ -14,21 +14,21 @@ from assume_rl.errors import ConfigurationError
 
 MEMINFO = Path("/proc/meminfo")  # Linux
 _NUMBER = 8  # bytes; economics is float64
-# Measured: a state, the one before it, and what is under way between them; tests hold them to it.
+# Measured: a state, the one before it, and the tensors between them; a test checks them.
 _STATES = 3
-_BOOKS = 16  # orders, draws and what clearing makes of them, in books
-_LOOKS = 4  # observations in both precisions, and what they are made of
-_DRAWING = 6  # numbers at work for one that is drawn
+_BOOKS = 16  # orders, draws and intermediate tensors of clearing, in books
+_LOOKS = 4  # observations in both precisions, and their parts
+_DRAWING = 6  # intermediate numbers for each that is drawn
 
 
 def env_bytes(setting: Setting, copies: int) -> int:
-    """The most that so many copies take at a time, in bytes; series and plan not counted."""
+    """Return the greatest memory use of `copies` copies, in bytes, without series and plan."""
     drawn = max(CHUNK, copies * max(_book(setting), default=0))
     return copies * copy_bytes(setting) + _DRAWING * _NUMBER * drawn
 
 
 def copy_bytes(setting: Setting) -> int:
-    """Bytes of one copy: states, order books and observations."""
+    """Return the bytes of one copy: states, order books and observations."""
     owns = [cohort.portfolio for cohort in setting.cohorts if not cohort.routine]
     states = sum(
         (2 + own.keeps_prices + own.keeps_downtime)
@@ -42,8 +42,9 @@ def copy_bytes(setting: Setting) -> int:
 
 
 def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int:
-    """Bytes of one copy's transitions that wait for an update, and of those handed over.
+    """Return the bytes of one copy's transitions that wait for an update or were just handed over.
 
+    :param setting: of the environment
     :param updates: seconds since the episodes begin, ascending
     :param element: bytes of a number
     """
@@ -61,10 +62,14 @@ def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int
 def check_memory(
     setting: Setting, seeds: int, num_envs: int, device: torch.device, waiting: int = 0
 ) -> None:
-    """Refuse more copies than the device has memory for.
+    """Check that the device has enough memory for all copies.
 
+    :param setting: of the environment
+    :param seeds: number of seeds
+    :param num_envs: copies per seed
+    :param device: of the environment
     :param waiting: bytes of one copy's transitions
-    :raises ConfigurationError: says how much they need and how many would fit
+    :raises ConfigurationError: it has not; the message has the need and the number that would fit
     """
     copies, there = seeds * num_envs, available_bytes(device)
     needed = env_bytes(setting, copies) + copies * waiting
@@ -81,7 +86,7 @@ def check_memory(
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a device; None if it does not tell."""
+    """Return the free memory of a device, in bytes; None if it is unknown."""
     if device.type == "cuda":
         # Blocks that torch keeps for reuse count as free.
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -93,7 +98,7 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def _book(setting: Setting) -> list[int]:
-    """Numbers in an order book of each market."""
+    """Return the number of orders in an order book of each market."""
     return [
         len(market.unit_ids) * len(auctions[0].first)
         for name, market in setting.markets.items()

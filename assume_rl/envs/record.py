@@ -1,4 +1,4 @@
-"""What happened in one copy of a market, as rows of the result tables."""
+"""Write the events of one copy of a market as rows of the result tables."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
@@ -37,8 +37,14 @@ def play_recorded(
 ) -> None:
     """Play the calendar once, every bidder on a rule or a fixed policy, and write all tables.
 
-    :param flush_hours: simulated hours between two batches of rows; None: only at the end.
-    :param on_share: told the share of the calendar that is done.
+    :param compiled: the scenario
+    :param seed: of the draws
+    :param policies: fixed policies by agent, one for each learned bidder
+    :param sink: takes the rows
+    :param flush_hours: simulated hours between two batches of rows; None: only at the end
+    :param on_share: called with the share of the calendar that is done
+    :param episode: number of the episode
+    :param evaluation: whether draws are those of evaluation episodes
     """
     env = MarketEnv(
         compiled,
@@ -63,11 +69,13 @@ def play_recorded(
 
 
 class Recording:
-    """Rows of one copy, kept until they are flushed to a sink.
+    """The rows of one copy, kept until they are flushed to a sink.
 
-    :param env: made with `record=True`.
-    :param key: of the episode that the copy plays.
-    :param state: the state at the start of the episode.
+    :param env: made with `record=True`
+    :param sink: takes the rows
+    :param key: of the episode that the copy plays
+    :param state: at the start of the episode
+    :param copy: index of the copy
     """
 
     def __init__(
@@ -95,7 +103,7 @@ class Recording:
             self._routines[i] = RoutineLog(portfolio, unit)
 
     def add(self, happened: Happened) -> None:
-        """Keep what happened in a step."""
+        """Keep the events of a step."""
         for cleared in happened.cleared:
             book = self._own(cleared.book)
             market = self._markets[cleared.market]
@@ -132,12 +140,12 @@ class Recording:
         yield from self._policies.drain()
 
     def _own(self, value: T) -> T:
-        """What concerns this copy, on the CPU."""
+        """Return this copy's part of a value, on the CPU."""
         return cast("T", copy_of(value, self._copy))
 
 
 def copy_of(value: Any, copy: int) -> Any:
-    """Return what one copy has of every tensor in a value, on the CPU.
+    """Return `value` with one copy's entry of every tensor in it, on the CPU.
 
     Numbers have an axis of copies; indices (integers) are the same for all copies.
     """

@@ -1,8 +1,8 @@
-"""Plays episodes with a learner: a generator that stops whenever an update is due.
+"""Play episodes with a learner: a generator that stops whenever an update is due.
 
-What it hands over is what the Learning role of the agents shell would have received by then: a
-delivery becomes a transition once its reward is known and the next observation was made. All of it
-stays on the device.
+It yields the transitions that the Learning role of the message shell would have received by then:
+a delivery becomes a transition once its reward is known and the next observation was made. They
+stay on the device.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from assume_rl.learning.types import Joint, Transitions
 
 @dataclass(frozen=True)
 class Stretch:
-    """What became known between two updates."""
+    """The transitions that were completed between two updates."""
 
     due: int | None  # seconds since the episodes began; None: the episodes are over
     joint: Joint | None  # (seed row ...), rows in order of time; None: nothing to learn from
@@ -32,7 +32,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class CopyScores:
-    """What one episode of each copy brought, over all of its deliveries."""
+    """The scores of one episode of each copy, over all of its deliveries."""
 
     reward: Float[Tensor, " copy"]  # sum per agent, mean over agents
     profit: Float[Tensor, " copy"]  # EUR, all agents
@@ -41,7 +41,7 @@ class CopyScores:
 
 @dataclass
 class Delivery:
-    """What the learners saw, did and earned at one decision; one tensor per group."""
+    """Observations, actions and rewards of the learners at one decision; one tensor per group."""
 
     obs: tuple[Tensor, ...]  # (copy agent obs)
     action: tuple[Tensor, ...]  # (copy agent act)
@@ -53,10 +53,12 @@ class Delivery:
 class Rollout:
     """Copies of a market whose learners act on the live networks of `learner`.
 
-    :param exploration: how actions are drawn from now on; may be changed between two updates.
-    :param experienced: units with a loaded policy: they skip the random initial experience.
-    :param store: hand over transitions; an evaluation needs none.
-    :param listener: told everything that happens.
+    :param env: the copies
+    :param learner: of the agents of `env`, with its seeds
+    :param exploration: of actions; may be changed between two updates
+    :param experienced: agents with a loaded policy, which skip the random initial experience
+    :param store: whether to hand over transitions; an evaluation needs none
+    :param listener: called with the events of each step
     """
 
     def __init__(
@@ -90,8 +92,9 @@ class Rollout:
         self._sums: dict[int, Reward] = {}
 
     def play(self, episodes: Int[Tensor, " copy"], updates: Sequence[int]) -> Iterator[Stretch]:
-        """Play one episode per copy.
+        """Play one episode per copy and yield a `Stretch` for each update and for the end.
 
+        :param episodes: numbers of the episodes
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
         """
         self._deliveries, self._sums = {}, {}
@@ -107,7 +110,7 @@ class Rollout:
         yield Stretch(None, self._joint(state, before=None))
 
     def scores(self) -> CopyScores:
-        """What the episodes brought so far."""
+        """Return the `CopyScores` of the episodes so far."""
         sums = [self._sums[team] for team in sorted(self._sums)]
         agents = sum(total.reward.shape[-1] for total in sums)
         reward, profit, regret = (
@@ -120,7 +123,7 @@ class Rollout:
         return torch.zeros(self.env.copies, dtype=torch.float64, device=self.env.device)
 
     def _advance(self, state: State, now: int) -> State:
-        """Act once, and note what it brought."""
+        """Return the state after one decision; keep its observations, actions and rewards."""
         observed = self.env.observe(state)
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
@@ -166,12 +169,12 @@ class Rollout:
         return torch.where(experienced, noisy, action)
 
     def _note(self, happened: Happened) -> None:
-        """Add what learners earned to the sums and to the decisions it comes from."""
+        """Add the learners' rewards to the sums and to the decisions that they belong to."""
         for earned in happened.learners:
             total = self._sums.get(earned.team)
             self._sums[earned.team] = earned.reward if total is None else total + earned.reward
             if self._store:
-                # A decision is known by the instant at which its auctions opened.
+                # The key of a decision is the instant at which its auctions opened.
                 delivery = self._deliveries[earned.auction.opens]
                 delivery.earned[earned.team] = earned.reward.reward.to(self._dtype)
                 if len(delivery.earned) == len(self.env.teams):
@@ -182,7 +185,7 @@ class Rollout:
     # --- transitions ---------------------------------------------------------------------------
 
     def _joint(self, state: State, *, before: int | None) -> Joint | None:
-        """Transitions not handed over yet that were complete before a time; None: all of them."""
+        """Return the waiting transitions that were complete before a time; None: all of them."""
         numbers = list(self._deliveries)
         ready = sum(1 for n in numbers if _complete(self._deliveries[n], before))
         if before is not None:
@@ -213,12 +216,12 @@ class Rollout:
         )
 
     def _stacked(self, values: Sequence[Tensor]) -> Tensor:
-        """(copy, ...) at several times -> (seed, time, copy of the seed, ...)."""
+        """Return (copy, ...) at several times as (seed, time, copy of the seed, ...)."""
         copies = (len(self.env.seeds), self.env.num_envs)
         return torch.stack([value.view(*copies, *value.shape[1:]) for value in values], dim=1)
 
     def _flags(self, at_end: Tensor, rows: int, *, ends: bool) -> Tensor:
-        """(seed, row): false but for the last row of episodes that are over."""
+        """Return flags (seed, row): `at_end` in the last row if `ends`, else false."""
         never = torch.zeros_like(at_end)
         return self._stacked([never] * (rows - 1) + [at_end if ends else never]).flatten(1, 2)
 

@@ -1,4 +1,4 @@
-"""Learners as the market groups them (teams) and as the learner does (groups)."""
+"""The agents by teams, as in markets, and by groups, as in the learner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from assume_rl.learning.types import AgentSpec
 
 
 def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
-    """Return the learners as a `Learner` takes them, in the order operators register them in."""
+    """Return the `AgentSpec` of each agent, in the order in which operators register them."""
     bidders = {agent: part.bidder for part in setting.learners for agent in part.team.agents}
     compiled = setting.compiled
     agents = (
@@ -33,13 +33,13 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
 
 @dataclass(frozen=True)
 class Pick:
-    """Where the agents of one list of a new arrangement stand in the old one."""
+    """The positions, in an old arrangement, of the agents of one list of a new one."""
 
     sources: tuple[int, ...]  # lists that are needed, side by side
     index: Tensor | slice  # into these; neighbours are taken without a copy
 
     def __call__(self, values: Sequence[Tensor]) -> Tensor:
-        """(row, agent, ...) per old list -> (row, agent, ...) of the new one."""
+        """Return values (row, agent, ...) of the new list from those of each old list."""
         first = values[self.sources[0]]
         joined = (
             first if len(self.sources) == 1 else torch.cat([values[s] for s in self.sources], 1)
@@ -50,7 +50,12 @@ class Pick:
 def rearrangement(
     old: Sequence[Sequence[str]], new: Sequence[Sequence[str]], device: torch.device
 ) -> tuple[Pick, ...]:
-    """How values of agents listed as in `old` become values listed as in `new`."""
+    """Return a `Pick` for each list of `new`, from values of agents listed as in `old`.
+
+    :param old: names of agents
+    :param new: the same names, in other lists
+    :param device: of the values
+    """
     home = {unit: place for place, units in enumerate(old) for unit in units}
     picks = []
     for units in new:

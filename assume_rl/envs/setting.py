@@ -1,4 +1,4 @@
-"""What does not change while copies of a market are played."""
+"""The parts of an environment that do not change between its steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from assume_rl.scenario.compile.plan import out_of_step
 
 @dataclass(frozen=True)
 class Setting:
-    """A scenario as the batch shell plays it."""
+    """A scenario prepared for the batch shell."""
 
     compiled: Compiled
     plan: tuple[Tick, ...]
@@ -32,26 +32,29 @@ class Setting:
         return self.compiled.step_seconds / 3600
 
     def team(self, part: Part) -> int:
-        """Position of a learning part among the learner teams."""
+        """Return the position of a learning part among the learner teams."""
         return next(i for i, own in enumerate(self.learners) if own is part)
 
     @property
     def learners_markets(self) -> tuple[str, ...]:
-        """Return the markets in which teams learn; they open at the same instants."""
+        """Markets in which teams learn; they open at the same instants."""
         return tuple(dict.fromkeys(part.market for part in self.learners))
 
     def auctions(self, market: str) -> tuple[Auction, ...]:
-        """A market's auctions in an episode."""
+        """Return a market's auctions in an episode."""
         return auctions_of(self.plan, market)
 
 
 def build_setting(
     compiled: Compiled, policies: Mapping[str, Policy], window: int | None
 ) -> Setting:
-    """Lay out a scenario; learners without a policy in `policies` are those to be trained.
+    """Return the `Setting` of a scenario.
 
-    :raises ConfigurationError: learners in markets that open at different
-        instants, or a window that cannot be played.
+    :param compiled: the scenario
+    :param policies: fixed policies by agent; agents without one are trained
+    :param window: steps of an episode; None: the whole calendar
+    :raises ConfigurationError: agents learn in markets that open at different instants, or the
+        window cannot be played
     """
     cohorts = build_cohorts(compiled, policies)
     markets = build_markets(compiled, cohorts)

@@ -1,4 +1,4 @@
-"""Closing the auctions of an instant: clear all, then settle every cohort that trades in them."""
+"""Close the auctions of an instant: clear all, then settle every cohort that trades in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from assume_rl.episodes.rows.orders import ClearedAuction
 
 @dataclass(frozen=True)
 class Closed:
-    """An auction that has just been cleared, with the orders it had."""
+    """An auction that has just been cleared, with its orders."""
 
     market: Market
     book: Book
@@ -28,10 +28,12 @@ class Closed:
 def close_auctions(
     setting: Setting, state: State, closing: Sequence[tuple[Auction, Tensor]], happened: Happened
 ) -> State:
-    """Clear all auctions of an instant and settle them.
+    """Return the state after all auctions of an instant are cleared and settled.
 
+    :param setting: of the environment
+    :param state: at this instant
     :param closing: auctions of this instant with their tie-breaks (copy product slot)
-    :param happened: takes what was cleared, executed and earned
+    :param happened: takes the cleared auctions, the executed steps and the rewards
     """
     closed = [
         Closed(market, book, _clear(market, auction, book, tie))
@@ -85,7 +87,7 @@ def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> Cleared
 
 
 def _result(closed: Closed, share: Share) -> Result:
-    """Return what an auction decided on the orders of a cohort."""
+    """Return the result of an auction for the orders of a cohort."""
     clearing = closed.cleared.clearing
     asked = _asked(closed, share)
     start = share.slots.start
@@ -111,7 +113,7 @@ def _asked(closed: Closed, share: Share) -> list[int]:
 
 
 def _earned(setting: Setting, closed: Closed, position: int, outcome: Outcome[Any]) -> Earned:
-    """Return what an auction brought a team, and what the team had done."""
+    """Return action and reward of a team in an auction."""
     part, action = closed.market.parts[position], closed.book.actions[position]
     assert action is not None
     team = setting.team(part) if part.team.learns else position

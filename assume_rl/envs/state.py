@@ -1,4 +1,4 @@
-"""Where all copies of a market stand, and what happens to them."""
+"""The state of all copies of a market, and the events of a step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ Actions = tuple[Float[Tensor, "copy agent act"], ...]
 
 @dataclass(frozen=True)
 class Book:
-    """An order book that is open: per part of the market its orders and what its team did."""
+    """An open order book: the orders and the action of each part of the market."""
 
     orders: tuple[Orders, ...]  # (copy product slot), as the bidders sent them
     actions: tuple[Tensor | None, ...]  # (copy agent act); None for rules
@@ -29,9 +29,9 @@ class Book:
 
 @dataclass(frozen=True)
 class State:
-    """All copies of a market, at a decision of the learners or at the end.
+    """The state of all copies of a market, at a decision of the learners or at the end.
 
-    Copies move in step: they differ in where their episode begins, not in how far it has come.
+    Copies move in step: their episodes may begin at different steps, but have equal progress.
     """
 
     tick: int  # position in the plan; its length at the end
@@ -47,10 +47,10 @@ class State:
 
 @dataclass(frozen=True)
 class Cleared:
-    """An auction that was cleared: (copy product slot)."""
+    """A cleared auction, (copy product slot)."""
 
     market: str
-    step: int  # when, since the episodes began
+    step: int  # of the clearing, since the episodes began
     book: ClearedAuction
 
 
@@ -64,7 +64,7 @@ class Executed:
 
 @dataclass(frozen=True)
 class Earned:
-    """What an auction brought a team that acts on a policy."""
+    """The reward of an auction for a team that acts on a policy."""
 
     team: int  # learners: position among the learner teams; fixed policies: part of the market
     auction: Auction
@@ -74,7 +74,7 @@ class Earned:
 
 @dataclass
 class Happened:
-    """All that happened in a step, in order of time."""
+    """The events of a step, in order of time."""
 
     cleared: list[Cleared] = field(default_factory=list)
     executed: list[Executed] = field(default_factory=list)
@@ -83,7 +83,12 @@ class Happened:
 
 
 def moved_to(setting: Setting, state: State, step: int) -> State:
-    """Let the units' windows follow the clock to a step since the episodes began."""
+    """Return the state at a later step, with the windows of units moved.
+
+    :param setting: of the environment
+    :param state: of all copies
+    :param step: since the episodes began
+    """
     if step == state.step:
         return state
     cohorts = zip(setting.cohorts, state.positions, strict=True)

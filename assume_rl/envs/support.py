@@ -1,4 +1,4 @@
-"""What the batch shell cannot run."""
+"""The scenarios that the batch shell cannot run."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from assume_rl.scenario.compile.plan import out_of_step
 
 
 def unsupported(compiled: Compiled) -> str | None:
-    """Return what keeps the batch shell from running a scenario, a sentence; None: nothing does.
+    """Return a sentence why the batch shell cannot run a scenario; None if it can.
 
-    Units that act on a fixed policy do not count as learning, but the scenario does not say which
-    will; hence all that could learn count.
+    All units with a learned bidder count as learning, since the scenario does not say which of them
+    will act on fixed policies.
     """
     learning = {
         market

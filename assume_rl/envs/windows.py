@@ -1,4 +1,4 @@
-"""Parts of the calendar as episodes: their auction plan, and where each of them starts."""
+"""Parts of the calendar as episodes: their auction plan and their starts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ from assume_rl.scenario.compile.plan import auction_plan, market_problems
 
 @dataclass(frozen=True)
 class Window:
-    """Episodes of `steps` steps that start `period` steps apart, at `starts` different places."""
+    """Episodes of `steps` steps with `starts` possible first steps, `period` steps apart."""
 
     steps: int
     period: int
@@ -25,7 +25,7 @@ class Window:
 
 
 def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
-    """The auctions of a window: those of a calendar of that length.
+    """Return the plan of a window: that of a calendar of `steps` steps.
 
     :raises ConfigurationError: the window cannot be played.
     """
@@ -63,7 +63,7 @@ def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
 
 
 def windows_of(compiled: Compiled, steps: int) -> Window:
-    """All windows of so many steps, aligned to the period of the auction plan."""
+    """Return all windows of `steps` steps, aligned to the period of the auction plan."""
     markets = compiled.scenario.config.markets_config.values()
     seconds = lcm(compiled.step_seconds, *(market.opening_frequency for market in markets))
     period = seconds // compiled.step_seconds
@@ -73,7 +73,12 @@ def windows_of(compiled: Compiled, steps: int) -> Window:
 def starts(
     window: Window, seeds: tuple[int, ...], episodes: Int[Tensor, " copy"]
 ) -> Int[Tensor, " copy"]:
-    """First calendar step of each copy's window; copies are seed-major."""
+    """Return the first calendar step of each copy's window, drawn by seed and episode.
+
+    :param window: the possible windows
+    :param seeds: of the environment
+    :param episodes: numbers, (copy), seed-major
+    """
     own = torch.tensor([keyed.key(seed, "window") for seed in seeds], device=episodes.device)
     keys = keyed.combine(own.repeat_interleave(len(episodes) // len(seeds)), episodes)
     return keyed.below(window.starts, keys, 1)[:, 0] * window.period
