@@ -1,1 +1,1 @@
-"""The agents shell: mango roles that run the core by exchanging messages."""
+"""The message shell: mango roles that run the core by exchanging messages."""

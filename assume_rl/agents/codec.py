@@ -1,8 +1,8 @@
-"""Carries every message over TCP or MQTT, bit for bit.
+"""Encode every message for TCP or MQTT without loss.
 
 JSON with tagged values: a message or a value in it is `{"__type__": [name, fields]}`, a tensor its
-dtype, shape and raw bytes in base64. Floats are written with all their digits, so what arrives is
-what was sent.
+dtype, shape and raw bytes in base64. Floats are written with all their digits, so that they are
+read back exactly.
 """
 
 import base64
@@ -20,7 +20,7 @@ from assume_rl.agents import messages
 
 
 def make_codec() -> JSON:
-    """A mango codec that knows all messages of `agents.messages` and whatever they hold."""
+    """Return a mango codec for all messages of `agents.messages` and the types of their fields."""
     codec = JSON()
     codec.add_serializer(tuple, _unused, tuple, "tuple")
     codec.add_serializer(Tensor, _pack_tensor, _unpack_tensor, "tensor")
@@ -31,7 +31,7 @@ def make_codec() -> JSON:
 
 
 def message_types() -> tuple[type, ...]:
-    """The messages: all dataclasses that `agents.messages` defines."""
+    """Return the types of messages: all dataclasses that `agents.messages` defines."""
     return tuple(
         kind
         for kind in vars(messages).values()
@@ -42,7 +42,7 @@ def message_types() -> tuple[type, ...]:
 
 
 def carried_types() -> tuple[type, ...]:
-    """The messages and the dataclasses in their fields, each once."""
+    """Return the types of messages and the dataclasses in their fields, each once."""
     found: dict[type, None] = {}
     waiting = list(message_types())
     while waiting:
@@ -69,7 +69,7 @@ def _pack_fields(value: Any) -> dict[str, Any]:
 
 
 def _pack(value: Any) -> Any:
-    """Tag tuples, which JSON would turn into lists; everything else the codec tags itself."""
+    """Tag tuples, which JSON would turn into lists; the codec tags all other types itself."""
     if isinstance(value, tuple):
         return {"__type__": ["tuple", [_pack(item) for item in value]]}
     if isinstance(value, list):
@@ -80,7 +80,7 @@ def _pack(value: Any) -> Any:
 
 
 def _unused(value: tuple[Any, ...]) -> Any:
-    """JSON never asks for the serializer of a tuple; `_pack` tags them."""
+    """Raise, since JSON never calls the serializer of a tuple; `_pack` tags them."""
     raise AssertionError(value)
 
 
@@ -93,7 +93,7 @@ def _pack_tensor(tensor: Tensor) -> list[Any]:
 def _unpack_tensor(packed: list[Any]) -> Tensor:
     name, shape, text = packed
     dtype: torch.dtype = getattr(torch, name)
-    content = bytearray(base64.b64decode(text))  # writable, as torch wants it
+    content = bytearray(base64.b64decode(text))  # writable, as torch requires
     if not content:
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(content, dtype=dtype).reshape(shape)

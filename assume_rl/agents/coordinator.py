@@ -1,4 +1,4 @@
-"""Keeps an episode's learning in step with its markets, wherever the Learning role lives."""
+"""Synchronise an episode's learning with its markets, in this or another container."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,9 +15,13 @@ PATIENCE = 600.0  # seconds of real time that an answer from another container m
 
 
 class Coordinator(Role):  # type: ignore[misc]
-    """Opens and ends an episode and waits for every learner update before the clock moves on.
+    """A role that starts and ends an episode and makes the clock wait for learner updates.
 
-    :param update_times: POSIX seconds at which the Learning role updates, ascending.
+    :param key: of the episode
+    :param start: POSIX seconds at which the calendar starts
+    :param end: POSIX seconds of its last step
+    :param update_times: POSIX seconds at which the Learning role updates, ascending
+    :param failures: takes exceptions of handlers
     """
 
     def __init__(
@@ -45,7 +49,12 @@ class Coordinator(Role):  # type: ignore[misc]
         bidders: Sequence[UnitOperator],
         listeners: Sequence[AgentAddress],
     ) -> None:
-        """Say who takes part; `listeners` are told of the episode's end."""
+        """Set the participants of the episode.
+
+        :param learning: address of the Learning role; None: no agent learns
+        :param bidders: all unit operators
+        :param listeners: addresses that receive `EpisodeEnd`
+        """
         self._learning = learning if any(b.learning_units for b in bidders) else None
         self._bidders = [b for b in bidders if b.learning_units]
         self._listeners = listeners
@@ -67,16 +76,16 @@ class Coordinator(Role):  # type: ignore[misc]
             await self._update(self._start)
 
     def next_update(self) -> float | None:
-        """When the next learner update is due."""
+        """Return the POSIX seconds of the next learner update, or None."""
         return self._due[0] if self._due and self._learning is not None else None
 
     async def update_if_due(self, now: float) -> None:
-        """Have every update that is due by `now` done, and its policies delivered."""
+        """Wait for every update that is due by `now`, and for the delivery of its policies."""
         while self._due and self._due[0] <= now and self._learning is not None:
             await self._update(self._due.pop(0))
 
     async def finish(self) -> None:
-        """Close the episode: the last window is learned from, buffered results are sent."""
+        """End the episode: do the last update and have buffered results sent."""
         if self._learning is not None:
             await self._update(self._end)
             await self.context.send_message(self._ending(), self._learning)
@@ -103,7 +112,7 @@ class Coordinator(Role):  # type: ignore[misc]
         return bool(self._learning.protocol_addr == self.context.addr.protocol_addr)
 
     def _caught_up(self) -> bool:
-        """Whether the update is done and all bidders have its policies."""
+        """Return whether the update is done and all bidders have its policies."""
         answer = self._answer
         return answer is not None and all(
             bidder.policy_version >= answer.version for bidder in self._bidders

@@ -1,8 +1,8 @@
-"""Typed messages between the roles; the only way in which agents know of each other's doings.
+"""Typed messages between the roles, the only way in which agents share information.
 
 Times are POSIX seconds (UTC) of the simulation clock, deliveries are calendar steps. Tensors in
-messages are snapshots: nobody writes into them after sending. `agents.codec` carries all of them
-over TCP or MQTT. A repeated message changes nothing.
+messages are snapshots: they are not written to after sending. `agents.codec` encodes all of them
+for TCP or MQTT. A repeated message changes nothing.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from assume_rl.learning.networks import ActorStack
 
 @dataclass(frozen=True)
 class EpisodeStart:
-    """A new episode begins: state is fresh, auctions start again at number 0."""
+    """The start of a new episode: state is fresh, auctions start again at number 0."""
 
-    episode: int  # counts from 1; evaluation episodes count on their own
+    episode: int  # counts from 1; evaluation episodes are counted separately
     evaluation: bool
 
 
 @dataclass(frozen=True)
 class EpisodeEnd:
-    """The last clearing is done; whoever buffers results sends them now."""
+    """The end of an episode, after its last clearing: roles send their buffered results."""
 
     episode: int
     evaluation: bool
@@ -40,7 +40,7 @@ class EpisodeEnd:
 
 @dataclass(frozen=True)
 class RegisterBidder:
-    """A bidder asks a market operator for its openings and results (sent once an episode)."""
+    """A bidder's subscription to a market's openings and results, sent once per episode."""
 
     market: str
     bidder: str
@@ -49,7 +49,7 @@ class RegisterBidder:
 
 @dataclass(frozen=True)
 class MarketOpened:
-    """An auction takes orders until it closes."""
+    """The opening of an auction, which takes orders until it closes."""
 
     auction: Auction
 
@@ -66,7 +66,7 @@ class OrderBook:
 
 @dataclass(frozen=True)
 class AuctionResult:
-    """What an auction decided on this bidder's own orders, and the public price."""
+    """The accepted volumes and prices of a bidder's own orders, and the public price."""
 
     auction: Auction
     accepted: Tensor  # (product, slot) MW, slots as in the order book
@@ -79,7 +79,7 @@ class AuctionResult:
 
 @dataclass(frozen=True)
 class RegisterUnit:
-    """A unit learns (or acts on a learned policy); answered with a `PolicyUpdate`."""
+    """The registration of an agent, which is answered with a `PolicyUpdate`."""
 
     unit_id: str
     layout: Layout
@@ -88,7 +88,7 @@ class RegisterUnit:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a unit saw when it bid for the delivery at `time`."""
+    """The observation on which an agent bid for the delivery at `time`."""
 
     unit_id: str
     time: float
@@ -97,7 +97,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Acted:
-    """The action it took on that observation."""
+    """The action on that observation."""
 
     unit_id: str
     time: float
@@ -107,7 +107,7 @@ class Acted:
 
 @dataclass(frozen=True)
 class Rewarded:
-    """What the delivery at `time` brought."""
+    """The reward of the delivery at `time`."""
 
     unit_id: str
     time: float
@@ -120,8 +120,8 @@ class Rewarded:
 class ObsActRew:
     """One unit's observations, actions and rewards of several deliveries, entry by entry.
 
-    The same as an `Observed`, an `Acted` (without noise) and a `Rewarded` (profit and regret 0)
-    for each; for bidders that report in one go.
+    Equivalent to an `Observed`, an `Acted` (without noise) and a `Rewarded` (profit and regret 0)
+    for each delivery; for bidders that report several at once.
     """
 
     unit_id: str
@@ -133,10 +133,10 @@ class ObsActRew:
 
 @dataclass(frozen=True)
 class UpdateDue:
-    """Asks the Learning role to finish what is due by `time`, once `records` have arrived.
+    """A request to the Learning role to do the updates due by `time`, once `records` have arrived.
 
     `records` counts the Observed, Acted and Rewarded messages sent so far in this episode, so that
-    nothing still under way is missed when the role lives in another container.
+    no message is missed that is still in transit to a role in another container.
     """
 
     time: float
@@ -145,7 +145,7 @@ class UpdateDue:
 
 @dataclass(frozen=True)
 class UpdateDone:
-    """Everything due by `time` is done; the current policies have this version."""
+    """The answer to `UpdateDue`: all updates due by `time` are done, with this policy version."""
 
     time: float
     version: int
@@ -158,7 +158,7 @@ class PolicyUpdate:
     version: int
     actors: tuple[ActorStack, ...]  # one stack per group of agents with equal sizes
     exploration: Exploration
-    # units that explore with noise although the others still gather their initial experience
+    # units that explore with noise although the others still collect initial experience
     experienced: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Turns result rows that other roles send into rows of the result tables."""
+"""Write the result rows that other roles send to the result tables."""
 
 from typing import Any
 
@@ -12,10 +12,14 @@ from assume_rl.episodes.rows.dated import DATED, Sink
 
 
 class Recorder(Role):  # type: ignore[misc]
-    """Receives `Rows`, turns calendar steps into dates and hands them to a sink.
+    """A role that receives `Rows`, turns calendar steps into dates and writes them to a sink.
 
-    Agents send their rows at the same instant; what one instant brings is written together, as a
-    batch per table. Writing each message's rows would cost more than the simulation.
+    Agents send their rows at the same instant; the rows of an instant are written together, as a
+    batch per table. Writing the rows of each message would cost more than the simulation.
+
+    :param sink: takes the rows
+    :param calendar: converts steps to dates
+    :param failures: takes exceptions of handlers
     """
 
     def __init__(self, sink: Sink, calendar: Calendar, failures: Failures) -> None:

@@ -1,4 +1,4 @@
-"""Sending, and knowing when everybody has done what there was to do."""
+"""Send messages, and wait until all agents have handled them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Handler = Callable[[Any, dict[str, Any]], None]
 
 
 class AgentFailure(AssumeRlError):
-    """An agent raised an exception; it is the cause of this one."""
+    """An exception in an agent, which is the cause of this one."""
 
 
 def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
@@ -28,6 +28,11 @@ def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
 
     Within a container a send completes without suspending, so it needs no task (which would cost
     more than the message); to another container it is scheduled.
+
+    :param context: of the sending role
+    :param content: a message of `agents.messages`, or a tuple of them
+    :param receiver: address
+    :raises RuntimeError: a send within the container suspended
     """
     if receiver.protocol_addr != context.addr.protocol_addr:
         context.schedule_instant_message(content, receiver)
@@ -40,10 +45,10 @@ def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
 
 
 def tcp_container(address: tuple[str, int], clock: Clock) -> Container:
-    """A container that exchanges our messages with others over TCP, at (host, port).
+    """Return a container at (host, port) that exchanges our messages with others over TCP.
 
-    Every message has a connection of its own: mango would go on writing into a kept one after the
-    other container was replaced, as every episode does, and the message would be lost.
+    Every message has its own connection: mango would still write to a kept one after the other
+    container was replaced, which happens in every episode, and the message would be lost.
     """
     return create_tcp_container(
         addr=address, codec=make_codec(), clock=clock, tcp_connection_ttl=-1
@@ -51,13 +56,13 @@ def tcp_container(address: tuple[str, int], clock: Clock) -> Container:
 
 
 class Failures:
-    """Keeps the first exception of any role, because mango only logs it and goes deaf."""
+    """The first exception of any role; mango only logs it and stops the agent's inbox."""
 
     def __init__(self) -> None:
         self.first: BaseException | None = None
 
     def guard(self, handler: Handler) -> Handler:
-        """`handler`, with exceptions kept instead of lost."""
+        """Return `handler` with its exceptions kept instead of lost."""
 
         def guarded(content: Any, meta: dict[str, Any]) -> None:
             try:
@@ -73,7 +78,10 @@ class Failures:
         self.first = self.first or error
 
     def raise_first(self) -> None:
-        """Raise what was kept, if anything."""
+        """Raise the kept exception, if there is one.
+
+        :raises AssumeRlError: the kept one, or an `AgentFailure` caused by any other exception
+        """
         if isinstance(self.first, AssumeRlError):
             raise self.first
         if self.first is not None:
@@ -81,7 +89,7 @@ class Failures:
 
 
 def _idle(agent: Agent) -> bool:
-    """Nothing in the inbox, and every task waits for the clock or for a message.
+    """Return whether the inbox is empty and every task waits for the clock or for a message.
 
     mango offers no public view of its tasks, and its own `tasks_complete_or_sleeping` waits in turn
     for each of them, which costs more than a whole auction.
@@ -91,7 +99,12 @@ def _idle(agent: Agent) -> bool:
 
 
 def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[..., None]]) -> None:
-    """Let `role` hear each type of message by its handler."""
+    """Subscribe `role` to messages.
+
+    :param role: that handles them
+    :param failures: takes exceptions of handlers
+    :param handlers: by type of message
+    """
     for kind, handler in handlers.items():
         role.context.subscribe_message(
             role, failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)

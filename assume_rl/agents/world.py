@@ -1,8 +1,8 @@
-"""Composes the agents of a scenario and lets them live through one episode after another.
+"""Compose the agents of a scenario and run its episodes.
 
-What does not change between episodes (fleet, series, plan, portfolios, the Learning role with its
-networks and replay) is built once. Containers, clocks and the light trading roles are fresh in
-every episode, so nothing leaks from one into the next.
+Parts that do not change between episodes (fleet, series, plan, portfolios, the Learning role with
+its networks and replay) are built once. Containers, clocks and the light trading roles are fresh
+in every episode, so that no state leaks from one into the next.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +35,16 @@ OnTime = Callable[[float], None]
 
 
 class World:
-    """A compiled scenario and the policies its learned bidders act on.
+    """A compiled scenario and the policies of its learned bidders.
 
-    :param policies: fixed policies by unit id; every other learning bidder learns through
-        `learning` (a role in this process) or `learning_address` (a role in another container).
-    :param update_times: POSIX seconds of the updates of a Learning role in another container.
-    :param tcp: address of the container, needed only when agents live in other containers.
+    :param compiled: the scenario
+    :param seed: of the draws
+    :param policies: fixed policies by agent; every other agent learns through `learning` or
+        `learning_address`
+    :param learning: a Learning role in this process
+    :param learning_address: of a Learning role in another container
+    :param update_times: POSIX seconds of the updates of a Learning role in another container
+    :param tcp: (host, port) of the container, needed only if there are agents in other containers
     """
 
     def __init__(
@@ -79,14 +83,16 @@ class World:
         guests: Mapping[str, Role] | None = None,
         on_time: OnTime | None = None,
     ) -> None:
-        """Live through the calendar once.
+        """Run one episode over the whole calendar.
 
-        :param sink: receives the result rows; None: nothing is recorded.
-        :param record_market: False records only what the Learning role reports.
-        :param flush_hours: simulated hours between two batches of rows; None: only at the end.
-        :param guests: further agents by name, with roles of the caller's own.
-        :param on_time: called with the simulation time (POSIX seconds) before each instant.
-        :raises AgentFailure: a role raised an exception.
+        :param episode: number of the episode
+        :param evaluation: whether it is an evaluation episode
+        :param sink: receives the result rows; None: nothing is recorded
+        :param record_market: whether markets and operators are recorded, or only the Learning role
+        :param flush_hours: simulated hours between two batches of rows; None: only at the end
+        :param guests: roles of further agents by name
+        :param on_time: called with the simulation time (POSIX seconds) before each instant
+        :raises AgentFailure: a role raised an exception
         """
         cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
         coordinator = Coordinator(
@@ -122,7 +128,7 @@ class World:
     def _join_markets(
         self, cast: "Cast", recorder: AgentAddress | None, flush: int | None
     ) -> dict[str, AgentAddress]:
-        """An agent per market operator, with a role per market it runs."""
+        """Register an agent per market operator, with a role per market; return them by market."""
         compiled = self._compiled
         roles: dict[str, list[Role]] = {}
         for spec in compiled.markets:
@@ -179,7 +185,7 @@ class World:
             await settle(cast.container, cast.failures)
 
     def _next(self, clock: ExternalClock, coordinator: Coordinator) -> float | None:
-        """The next instant at which somebody has something to do, up to the calendar's end."""
+        """Return the next instant with an activity or update, up to the calendar's end, or None."""
         times = [clock.get_next_activity(), coordinator.next_update()]
         due = [t for t in times if t is not None and t <= self._end]
         return min(due, default=None)
@@ -194,7 +200,7 @@ class Cast:
         self.container = container
 
     def join(self, name: str, *roles: Role) -> AgentAddress:
-        """Register an agent called `name` with these roles; its address."""
+        """Register an agent called `name` with these roles and return its address."""
         agent = self.container.register(agent_composed_of(*roles), suggested_aid=name)
         address: AgentAddress = agent.addr
         return address

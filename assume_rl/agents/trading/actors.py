@@ -1,4 +1,4 @@
-"""What the learned teams of an operator act on: policies, exploration and its draws."""
+"""The policies, exploration and draws with which an operator's learned teams act."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from assume_rl.learning.networks import ActorStack
 
 @dataclass(frozen=True)
 class Act:
-    """What a team that learns did."""
+    """The observation, action and noise of a team that learns."""
 
     seen: Tensor  # (unit, obs), in the precision of its policy
     action: Tensor  # (unit, act)
@@ -25,9 +25,10 @@ class Act:
 
 
 class Actors:
-    """Policies by team; a team without one cannot act.
+    """The policies of teams; a team without one cannot act.
 
-    :param auctions: number of auctions of each market in an episode.
+    :param key: of the episode
+    :param auctions: number of auctions of each market in an episode
     """
 
     def __init__(self, key: EpisodeKey, auctions: Mapping[str, int]) -> None:
@@ -41,8 +42,9 @@ class Actors:
         self._z: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     def adopt(self, update: PolicyUpdate, teams: Sequence[Team]) -> None:
-        """Act on newer policies from now on; an older update changes nothing.
+        """Replace the policies by newer ones; an older update changes nothing.
 
+        :param update: the policies
         :param teams: those that learn
         :raises KeyError: the update lacks an agent
         """
@@ -55,7 +57,12 @@ class Actors:
         self.version = update.version
 
     def act(self, team: Team, auction: Auction, observation: Tensor) -> Act:
-        """Return what a team does on an observation, (unit, obs), when an auction opens."""
+        """Return the `Act` of a team on an observation.
+
+        :param team: one that learns
+        :param auction: that opens
+        :param observation: (unit, obs), float64
+        """
         assert team.learned is not None
         policy = self._policies[team.agents]
         seen = observation.to(policy.dtype)
@@ -66,7 +73,7 @@ class Actors:
         return Act(seen, action, noise)
 
     def _draws(self, team: Team, auction: Auction) -> Tensor:
-        """Return draws for one auction; a pure function of seed, episode and agent."""
+        """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""
         assert team.learned is not None
         name = (auction.market, team.agents)
         if name not in self._z:

@@ -1,4 +1,4 @@
-"""Runs the auctions of one market: opens them, takes order books, clears, tells each its own."""
+"""Run the auctions of one market: open, take orders, clear, send each bidder its result."""
 
 import asyncio
 import logging
@@ -33,16 +33,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Book:
-    """What a bidder sent for one auction."""
+    """The orders that a bidder sent for one auction."""
 
     orders: Orders
     units: tuple[int, ...]  # of each slot, index into the bidder's units
-    nodes: tuple[int, ...]  # likewise its node, as far as the rule reads it
+    nodes: tuple[int, ...]  # likewise its node; empty if the rule does not read it
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a joined order book is made up."""
+    """The composition of a joined order book."""
 
     bidders: tuple[str, ...]
     sizes: tuple[int, ...]  # slots of each bidder
@@ -55,7 +55,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a market does at one instant, and when among the other markets.
+    """The events of a market at one instant, and their place among those of other markets.
 
     All markets clear before any opens: each waits for the clearings `before` its own, and for those
     `after` it (its own counted) before it opens. They clear in the order of the configuration; only
@@ -68,12 +68,15 @@ class Entry:
 
 
 class MarketOperator(Role):  # type: ignore[misc]
-    """One market. Opens and clears by the clock, following the precomputed plan.
+    """A market, which opens and clears auctions by the clock, following the precomputed plan.
 
-    :param spec: the market's rule and limits.
-    :param plan: all ticks of the calendar; only this market's auctions are used.
-    :param start: POSIX seconds at which the calendar starts.
-    :param flush_every: seconds of simulated time between two deliveries of result rows.
+    :param spec: the market's rule and limits
+    :param plan: all ticks of the calendar; only this market's auctions are used
+    :param start: POSIX seconds at which the calendar starts
+    :param key: of the draws of the episode
+    :param failures: takes exceptions of handlers
+    :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
+    :param flush_every: seconds of simulated time between two deliveries of rows
     """
 
     def __init__(
@@ -150,7 +153,7 @@ class MarketOperator(Role):  # type: ignore[misc]
     def _take(self, content: OrderBook, meta: dict[str, Any]) -> None:
         """Keep a book while its auction is open; the last one sent counts.
 
-        A book that is not its sender's or does not make sense costs nobody but its bidder.
+        A book from another sender, or with invalid orders, is refused; other books are kept.
         """
         if content.market != self._spec.name or content.number not in self._open:
             return
@@ -172,7 +175,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         logger.warning("%s: refused a message of '%s': %s", self._spec.name, bidder, reason)
 
     def _finite(self, books: dict[str, Book]) -> dict[str, Book]:
-        """The books that hold finite numbers only; the others are refused."""
+        """Return the books with finite numbers only; refuse the others."""
         fine = {name: book for name, book in books.items() if is_finite(book.orders)}
         for name in books.keys() - fine.keys():
             self._refuse(name, "a price or volume is not a finite number")
@@ -197,7 +200,7 @@ class MarketOperator(Role):  # type: ignore[misc]
     def _joined(
         self, books: dict[str, Book], products: int
     ) -> tuple[Orders, Layout] | tuple[None, None]:
-        """All bidders' orders side by side; None if there are none."""
+        """Return all bidders' orders side by side, with their layout; None if there are none."""
         if not books:
             return None, None
         layout = self._layout(books, products)
@@ -205,7 +208,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         return beside(parts, layout.unit, layout.node), layout
 
     def _layout(self, books: dict[str, Book], products: int) -> Layout:
-        """Whose orders stand where in the joined book; looked up, as it hardly ever changes."""
+        """Return the composition of the joined book, from a cache since it rarely changes."""
         key = tuple((name, book.units, book.nodes) for name, book in books.items())
         if key not in self._layouts:
             units = tuple(
@@ -226,7 +229,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         return self._layouts[key]
 
     def _ties(self, units: tuple[str, ...], products: int) -> Tensor:
-        """(auction, product, slot): tie-breaks keyed by unit, whoever else takes part."""
+        """Return tie-breaks (auction, product, slot), which for a unit do not depend on others."""
         drawn = {
             unit: iter(self._draw(unit, products, units.count(unit)).unbind(-1))
             for unit in dict.fromkeys(units)
@@ -265,7 +268,7 @@ class MarketOperator(Role):  # type: ignore[misc]
 
 
 def _entry(tick: Tick, market: str) -> Entry | None:
-    """A market's part of a tick; None if it has none."""
+    """Return a market's part of a tick; None if it has none."""
     closing = tuple(a for a in tick.closing if a.market == market)
     opening = tuple(a for a in tick.opening if a.market == market)
     if not closing and not opening:
@@ -276,6 +279,6 @@ def _entry(tick: Tick, market: str) -> Entry | None:
 
 
 async def _turns(count: int) -> None:
-    """Let the other markets of this instant act, so many times."""
+    """Let the other markets of this instant act, `count` times."""
     for _ in range(count):
         await asyncio.sleep(0)

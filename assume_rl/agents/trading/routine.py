@@ -1,9 +1,9 @@
 """Operators whose bids need no memory: orders for all auctions of an episode in one batch.
 
-A bidder that follows a rule, has no ramp limits and sells every step in one market only, bids the
-same whatever happened before. The core takes an axis of auctions as it takes any other, so its
-orders can be computed once for the whole calendar, and its results many at a time. It still
-answers every opening and hears every result like every other bidder, and gives the same numbers.
+The bids of an operator that follows a rule, has no ramp limits and sells every step in one market
+only do not depend on earlier results. The core takes any leading axes, also one of auctions, so its
+orders can be computed once for the whole calendar, and its results many at a time. It still answers
+every opening and receives every result like other bidders, with the same numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,10 @@ from assume_rl.episodes.rows.routines import RoutineLog
 class Routine:
     """The trade of one memoryless operator in its only market.
 
-    :param auctions: all auctions of that market, in order.
+    :param portfolio: of the operator
+    :param calendar: converts seconds to steps
+    :param market: its name
+    :param auctions: all auctions of that market, in order
     """
 
     def __init__(
@@ -41,23 +44,33 @@ class Routine:
         return auction_of(self._orders, auction.number)
 
     def settle(self, auction: Auction, accepted: Tensor, paid: Tensor) -> None:
-        """Keep a result, (product slot) MW and EUR/MWh; a repeated one changes nothing."""
+        """Keep a result; a repeated one changes nothing.
+
+        :param auction: that was cleared
+        :param accepted: (product slot), MW
+        :param paid: (product slot), EUR/MWh
+        """
         self._log.add(auction.first[0], accepted, paid)
 
     def drain(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return rows since the last time, up to the last result, table by table."""
+        """Yield the rows since the last call, up to the last result, table by table."""
         yield from self._log.drain()
 
 
 def routine_of(
     portfolio: Portfolio, calendar: Calendar, auctions: Mapping[str, tuple[Auction, ...]]
 ) -> Routine | None:
-    """Return the routine of an operator that needs no memory; None if it needs one."""
+    """Return the `Routine` of an operator that needs no memory; None if it needs one.
+
+    :param portfolio: of the operator
+    :param calendar: converts seconds to steps
+    :param auctions: all auctions of each market, in order
+    """
     if len(portfolio.teams) != 1:
         return None
     ((market, teams),) = portfolio.teams.items()
     simple = all(memoryless(team.bidder, team.members.block) for team in teams)
-    # Units that bid nowhere are executed too.
+    # Units without a bidder are executed too.
     idle = any(has_memory(block) for block in portfolio.fleet.blocks)
     if idle or not simple or not one_step_each(auctions[market], calendar.step_seconds):
         return None

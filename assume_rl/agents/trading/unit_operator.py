@@ -1,4 +1,4 @@
-"""Owns units: bids for them, executes what was sold, reports what it earned."""
+"""Trade for the units of an operator: bid, execute the sold energy, report rewards."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ from assume_rl.episodes.rows.policies import PolicyLog
 
 @dataclass(frozen=True)
 class Part:
-    """What one team has in an order book."""
+    """One team's part of an order book."""
 
     team: Team
     slots: slice
@@ -61,17 +61,17 @@ class Placed:
 
 
 class UnitOperator(Role):  # type: ignore[misc]
-    """Trades for its units in every market they take part in.
+    """A role that trades for its units in every market that they take part in.
 
-    :param name: of the operator, under which it registers with the markets.
-    :param portfolio: its units and who bids how.
-    :param calendar: how steps and seconds relate.
-    :param markets: address of each market's operator.
-    :param auctions: all auctions of each market over the calendar.
-    :param key: what keys the draws of the episode.
-    :param failures: where exceptions of handlers go.
-    :param recorder: address of an agent that takes `Rows`; None: nothing is recorded.
-    :param flush_every: seconds of simulated time between two deliveries of rows.
+    :param name: of the operator, under which it registers with the markets
+    :param portfolio: its units and teams
+    :param calendar: converts steps and seconds
+    :param markets: address of each market's operator
+    :param auctions: all auctions of each market over the calendar
+    :param key: of the draws of the episode
+    :param failures: takes exceptions of handlers
+    :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
+    :param flush_every: seconds of simulated time between two deliveries of rows
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     @property
     def policy_version(self) -> int:
-        """Version of the policies that it acts on; -1: none."""
+        """Version of the policies in use; -1: none."""
         return self._actors.version
 
     @property
@@ -143,7 +143,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         return tuple(found.values())
 
     async def register_learners(self, learning: AgentAddress) -> None:
-        """Introduce the learning units to the Learning role, all at once."""
+        """Register the learning units with the Learning role, all in one message."""
         self._learning = learning
         await self.context.send_message(self.learning_units, learning)
 
@@ -176,7 +176,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         post(self.context, book, sender_addr(meta))
 
     def _place(self, auction: Auction) -> Placed:
-        """Return orders that depend on what happened so far."""
+        """Return orders that depend on the state of the units."""
         self._move_to(auction.opens)
         parts: list[Part] = []
         orders: list[Orders] = []
@@ -209,7 +209,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     # --- results -------------------------------------------------------------------------------
 
     def _take(self, content: AuctionResult, meta: dict[str, Any]) -> None:
-        """Settle once the results of all auctions that close at this instant are there.
+        """Settle once the results of all auctions that close at this instant have arrived.
 
         An auction that refused the operator's book sends none; the next opening, result of another
         instant or end of the episode settles the others.
@@ -232,7 +232,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             self._flush()
 
     def _settle(self) -> None:
-        """Book what the auctions of an instant sold, execute up to it, report what each brought."""
+        """Book the sales of the auctions of an instant, execute up to it, report the rewards."""
         taken, self._results = self._results, []
         if not taken:
             return
@@ -274,7 +274,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     # --- housekeeping --------------------------------------------------------------------------
 
     def _move_to(self, seconds: int) -> None:
-        """Let the state's window follow the clock."""
+        """Move the window of the state to a time."""
         step = seconds // self._calendar.step_seconds
         self._position = moved_to(self._own, self._position, step)
 
@@ -291,7 +291,7 @@ class UnitOperator(Role):  # type: ignore[misc]
                 post(self.context, Rows(table, columns), self._recorder)
 
     def _finish(self, content: EpisodeEnd, meta: dict[str, Any]) -> None:
-        """Execute what is sold for later than the last clearing, and send the last rows."""
+        """Execute the steps sold after the last clearing, and send the last rows."""
         self._settle()
         last = len(self._own.profiles.capacity) - 1  # of the calendar
         self._position, executed = finish(self._own, self._position, min(self._sold, last))
