@@ -30,9 +30,9 @@ def merit_order_price(
     demand: Float[Tensor, "*step"],
     fallback_price: float,
 ) -> Float[Tensor, "*step"]:
-    """Marginal cost of the first plant, cheapest first, that completes the demand, EUR/MWh.
+    """Return the marginal cost of the first plant, cheapest first, that completes the demand.
 
-    No demand: the cheapest plant's cost. More demand than power: `fallback_price`.
+    EUR/MWh. No demand: the cheapest plant's cost. More demand than power: `fallback_price`.
 
     :param marginal_cost: EUR/MWh
     :param available: MW
@@ -49,19 +49,19 @@ def merit_order_price(
 def residual_load(
     demand: Float[Tensor, "*step"], renewable: Float[Tensor, "*step plant"]
 ) -> Float[Tensor, "*step"]:
-    """Demand less the available power of the renewable plants, MW."""
+    """Return demand less the available power of the renewable plants, MW."""
     return demand - renewable.sum(-1)
 
 
 def min_max(x: Float[Tensor, "*series step"]) -> Float[Tensor, "*series step"]:
-    """Each series scaled to [0, 1] by its own range; a constant one becomes 0.5."""
+    """Return each series scaled to [0, 1] by its own range; a constant one becomes 0.5."""
     low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
     return torch.where(high > low, (x - low) / (high - low), 0.5)
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """Forecasts as some units see them when they bid in a market."""
+    """The forecasts that units read when they bid in a market."""
 
     forecasts: Forecasts | None  # None: the market has none
     series: Int[Tensor, " unit"]  # the row of the forecasts that each unit reads
@@ -69,21 +69,36 @@ class Outlook:
     starts: tuple[int, ...]  # first step of each product minus that of the first one
 
     def residual_load(self, steps: int) -> Float[Tensor, "... unit window"]:
-        """Return scaled residual load from the first product on, circular over the calendar."""
+        """Return scaled residual load of `steps` steps from the first product on.
+
+        At the end of the calendar the series continues at its start.
+
+        :raises ValueError: the market has no forecasts
+        """
         return _circular(self._known.scaled_residual_load, self.series, self.first, steps)
 
     def price(self, steps: int) -> Float[Tensor, "... unit window"]:
-        """Return scaled prices from the first product on, circular over the calendar."""
+        """Return scaled prices of `steps` steps from the first product on.
+
+        At the end of the calendar the series continues at its start.
+
+        :raises ValueError: the market has no forecasts
+        """
         return _circular(self._known.scaled_price, self.series, self.first, steps)
 
     def price_at_products(self) -> Float[Tensor, "... product unit"]:
-        """Return the price forecast of the first step of each product, EUR/MWh."""
+        """Return the price forecast of the first step of each product, EUR/MWh.
+
+        :raises ValueError: the market has no forecasts
+        """
         return self._prices(0)[0].squeeze(-1)
 
     def mean_price_around(self, steps: int) -> Float[Tensor, "... product unit"]:
         """Return mean prices from `steps` before to `steps` after each product's start, EUR/MWh.
 
         Steps before the calendar starts or after its end do not count.
+
+        :raises ValueError: the market has no forecasts
         """
         prices, known = self._prices(steps)
         return (prices * known).sum(-1) / known.sum(-1)
@@ -91,11 +106,11 @@ class Outlook:
     @property
     def _known(self) -> Forecasts:
         if self.forecasts is None:
-            raise ValueError("a bidder asks for forecasts of a market that has none")
+            raise ValueError("a bidder reads forecasts of a market that has none")
         return self.forecasts
 
     def _prices(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Prices (... product unit window), and which of them lie in the calendar."""
+        """Return prices (... product unit window), and which of them lie in the calendar."""
         table = self._known.price
         around = torch.arange(-steps, steps + 1, device=table.device)
         at = torch.tensor(self.starts, device=table.device)[:, None] + around
@@ -109,7 +124,13 @@ class Outlook:
 def _circular(
     table: Float[Tensor, "series row"], series: Int[Tensor, " unit"], start: Step, size: int
 ) -> Float[Tensor, "... unit window"]:
-    """Entries of each unit's series from `start` on; after the end comes the beginning."""
+    """Return `size` entries of each unit's series from `start` on, circular over the series.
+
+    :param table: series
+    :param series: row of each unit
+    :param start: first entry
+    :param size: number of entries
+    """
     ahead = torch.arange(size, device=table.device)
     index = (ahead + (start if isinstance(start, int) else start[..., None])) % table.shape[-1]
     if len(table) == 1:

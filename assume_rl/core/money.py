@@ -1,4 +1,4 @@
-"""Money: what orders bring, what an auction brought each unit, and the rewards made of it.
+"""Money: cash flow of orders, the outcome of an auction for each unit, and rewards.
 
 Semantics: docs/scenario-format.md, "Rewards".
 """
@@ -14,7 +14,7 @@ from assume_rl.core.units.base import ZERO_VOLUME, P
 from assume_rl.core.units.thermal import ThermalParams
 
 Hours = float | Float[Tensor, "product 1"]
-"""Length of the products of an auction: one number if all are alike."""
+"""Length of the products of an auction in hours: one number if all are equal."""
 
 # Share of the missed profit that is subtracted: less for units that run above minimum power.
 REGRET_RUNNING = 0.1
@@ -23,9 +23,9 @@ REGRET_IDLE = 0.5
 
 @dataclass(frozen=True)
 class Outcome(Generic[P]):
-    """What one auction brought each bidding unit, after dispatch: the input of a reward.
+    """The outcome of an auction for each bidding unit, after dispatch: the input of a reward.
 
-    All are per product, at its first step.
+    All values are per product, at its first step.
     """
 
     price: Float[Tensor, "... product unit"]  # EUR/MWh, published by the auction
@@ -43,14 +43,14 @@ class Outcome(Generic[P]):
 
 @dataclass(frozen=True)
 class Reward:
-    """What a bidder makes of an outcome; `reward` is what a learner maximises."""
+    """The reward of an outcome, which a learner maximises, with its profit and regret."""
 
     reward: Float[Tensor, "... unit"]  # scaled
     profit: Float[Tensor, "... unit"]  # EUR
     regret: Float[Tensor, "... unit"]  # EUR, opportunity cost as the reward counts it
 
     def __add__(self, other: "Reward") -> "Reward":
-        """Return that of two auctions together."""
+        """Return the sum of two rewards, e.g. of two auctions."""
         return Reward(
             self.reward + other.reward, self.profit + other.profit, self.regret + other.regret
         )
@@ -58,7 +58,7 @@ class Reward:
     def over_products(self, first: int | None = None) -> "Reward":
         """Return the sum over the products of an auction, where `unit` follows `product`.
 
-        :param first: how many products count, from the first one on; None: all
+        :param first: number of products that count, from the first one on; None: all
         """
         columns = (self.reward, self.profit, self.regret)
         return Reward(*(column[..., :first, :].sum(-2) for column in columns))
@@ -67,14 +67,19 @@ class Reward:
 def cashflow(
     paid: Float[Tensor, "*shape"], accepted: Float[Tensor, "*shape"], hours: float
 ) -> Float[Tensor, "*shape"]:
-    """EUR that orders bring (sold > 0) or cost (bought < 0); `paid` EUR/MWh, `accepted` MW."""
+    """Return the cash flow of orders, EUR: positive for sold, negative for bought energy.
+
+    :param paid: EUR/MWh
+    :param accepted: MW, sold > 0, bought < 0
+    :param hours: length of the delivery
+    """
     return paid * accepted * hours
 
 
 def generation_cost(
     marginal_cost: Float[Tensor, "*shape"], power: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """|marginal cost times power| per step: EUR if steps are hours.
+    """Return |marginal cost times power| per step: EUR if steps are hours.
 
     The length of a step does not enter, as in the tables of the established format.
     """
@@ -82,7 +87,7 @@ def generation_cost(
 
 
 def by_unit(slots: Float[Tensor, "... slot"], units: int) -> Float[Tensor, "... unit own"]:
-    """Unit-major slots, those of each unit side by side."""
+    """Return unit-major slots with an axis of units and one of the slots of a unit."""
     return slots.reshape(*slots.shape[:-1], units, -1)
 
 
@@ -92,11 +97,11 @@ def revenue(
     price: Float[Tensor, "*shape"],
     hours: Hours,
 ) -> Float[Tensor, "*shape"]:
-    """Return what the own orders of a unit bring together, EUR; of a buyer < 0.
+    """Return the revenue of all orders of a unit together, EUR; of a buyer < 0.
 
-    Written as the published price for all of it and the difference to that price per order: under
-    a uniform price the difference is exactly 0, so that equal sales bring equal bits, however they
-    are split into orders.
+    Computed as the published price of the total volume plus the difference to that price per order:
+    under a uniform price the difference is exactly 0, so that equal sales have bitwise equal
+    revenues, however they are split into orders.
 
     :param paid: of each order, EUR/MWh
     :param accepted: of each order, MW
@@ -114,10 +119,16 @@ def last_price(
     paid: Float[Tensor, "... product slot"],
     units: int,
 ) -> tuple[Float[Tensor, "... product unit"], Bool[Tensor, "... product unit"]]:
-    """Price of each unit's last order, accepted ones first, EUR/MWh; and whether it has one.
+    """Return the price of each unit's last order, EUR/MWh, and whether it has one.
 
-    A slot is no order if both volume and price are 0: learning bidders place orders of volume 0
-    where nothing is available, and go on seeing prices then.
+    Accepted orders have precedence. A slot is not an order if both volume and price are 0: learned
+    bidders place orders of volume 0 where nothing is available, and still receive prices then.
+
+    :param is_order: which slots are orders
+    :param unit: of each slot
+    :param sold: accepted volume of each slot, MW
+    :param paid: price of each slot, EUR/MWh
+    :param units: number of units
     """
     slots = paid.shape[-1]
     rank = torch.arange(slots, device=paid.device) + slots * (sold.abs() <= ZERO_VOLUME)
@@ -131,15 +142,16 @@ def last_price(
 def plant_reward(
     outcome: Outcome[ThermalParams], max_bid_price: float, *, start_costs: bool = False
 ) -> Reward:
-    """Return profit less a share of what the rest of the nameplate power would have earned.
+    """Return the `Reward`: profit less a share of the missed profit of the unsold nameplate power.
 
     reward = (profit - regret) / (max_bid_price * max_power): of order one. Per product and
     unit.
 
+    :param outcome: of an auction, (... product unit)
     :param max_bid_price: EUR/MWh
     :param start_costs: whether each start is charged by its downtime, see `Outcome.start_cost`, in
         place of half a hot start per switch
-    :raises ValueError: starts are charged, but the outcome does not have their cost
+    :raises ValueError: starts are charged, but the outcome has no start costs
     """
     params = outcome.params
     if not start_costs:
@@ -160,20 +172,20 @@ def margin(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
 
 
 def half_hot_start(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
-    """Return half the cost of a hot start whenever a plant was switched, on or off, EUR."""
+    """Return half the cost of a hot start where a plant was switched on or off, else 0, EUR."""
     params = outcome.params
     return torch.where(switched(outcome), params.hot_start_cost / 2, 0.0)
 
 
 def switched(outcome: Outcome[ThermalParams]) -> Bool[Tensor, "... unit"]:
-    """Whether a unit went on or off in the first step of the product."""
+    """Return whether a unit was switched on or off in the first step of the product."""
     return (outcome.power > ZERO_VOLUME) != (outcome.previous_power > ZERO_VOLUME)
 
 
 def missed_profit(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
-    """Return what the unsold rest of the nameplate power misses, EUR, >= 0.
+    """Return the missed profit of the unsold part of the nameplate power, EUR, >= 0.
 
-    It is valued at the published price of the auction, whatever the unit itself was paid.
+    It is valued at the published price of the auction, not at the price paid to the unit.
     """
     params = outcome.params
     unsold = params.max_power - outcome.sold
@@ -181,8 +193,8 @@ def missed_profit(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
 
 
 def regret_share(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
-    """Share of the missed profit that counts as regret."""
+    """Return the share of the missed profit that counts as regret."""
     params = outcome.params
-    # The cast keeps float64: a truth value times a Python number is float32.
+    # The cast keeps float64: a bool tensor times a Python number is float32.
     running = (outcome.sold > params.min_power).to(outcome.sold.dtype)
     return REGRET_IDLE + (REGRET_RUNNING - REGRET_IDLE) * running

@@ -1,4 +1,4 @@
-"""Reading and writing stretches of steps, without copies where the stretch is contiguous."""
+"""Read and write ranges of steps, without copies where a range is contiguous."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +12,7 @@ from assume_rl.core.time import Step
 
 @dataclass(frozen=True)
 class Run:
-    """Products `[first, last)` of equal length that deliver one right after the other."""
+    """Products `[first, last)` of equal length that deliver directly one after the other."""
 
     first: int
     last: int
@@ -22,7 +22,11 @@ class Run:
 
 @lru_cache(maxsize=256)
 def runs(offsets: tuple[int, ...], lengths: tuple[int, ...]) -> tuple[Run, ...]:
-    """The products of an auction, as few runs as possible, in order."""
+    """Return the products of an auction as the smallest number of runs, in order.
+
+    :param offsets: first step of each product, relative to any step
+    :param lengths: steps of each product
+    """
     found: list[Run] = []
     for i, (start, length) in enumerate(zip(offsets, lengths, strict=True)):
         run = found[-1] if found else None
@@ -36,8 +40,11 @@ def runs(offsets: tuple[int, ...], lengths: tuple[int, ...]) -> tuple[Run, ...]:
 def at(
     table: Float[Tensor, "... row unit"], start: Step, offsets: tuple[int, ...]
 ) -> Float[Tensor, "... chosen unit"]:
-    """Rows `start + offsets`. With a tensor `start (...)`, `table` is a calendar `(row unit)`.
+    """Return the rows `start + offsets`.
 
+    :param table: (... row unit); with a tensor `start` a calendar (row unit)
+    :param start: an integer, or a tensor (...)
+    :param offsets: of the rows
     :raises IndexError: a row lies outside the table
     """
     if not isinstance(start, int):
@@ -52,8 +59,11 @@ def at(
 def rows(
     table: Float[Tensor, "... row unit"], start: int, size: int
 ) -> Float[Tensor, "... chosen unit"]:
-    """Rows `[start, start + size)`.
+    """Return the rows `[start, start + size)` of a table.
 
+    :param table: (... row unit)
+    :param start: first row
+    :param size: number of rows
     :raises IndexError: a row lies outside the table
     """
     _check(table, start, start + size)
@@ -63,13 +73,18 @@ def rows(
 def products(
     table: Float[Tensor, "... product slot"], run: Run
 ) -> Float[Tensor, "... chosen slot"]:
-    """The rows of a run's products."""
+    """Return the rows of a run's products."""
     count = run.last - run.first
     return table if count == table.shape[-2] else table.narrow(-2, run.first, count)
 
 
 def copies(values: Float[Tensor, "..."], batch: tuple[int, ...], own: int) -> Float[Tensor, "..."]:
-    """The same values for every copy, without copying them; `own`: axes that are not batch."""
+    """Return `values` expanded to the axes of a batch, without copying them.
+
+    :param values: with or without these axes
+    :param batch: sizes of the leading axes
+    :param own: number of axes that are not batch
+    """
     if values.ndim - own == len(batch):
         return values
     return values.expand(*batch, *values.shape)
@@ -78,8 +93,11 @@ def copies(values: Float[Tensor, "..."], batch: tuple[int, ...], own: int) -> Fl
 def put(
     table: Float[Tensor, "... row unit"], start: int, new: Float[Tensor, "... chosen unit"]
 ) -> Float[Tensor, "... row unit"]:
-    """The table with `new` from row `start` on.
+    """Return the table with `new` from row `start` on.
 
+    :param table: (... row unit)
+    :param start: first row that is replaced
+    :param new: (... chosen unit)
     :raises IndexError: it does not fit
     """
     stop = start + new.shape[-2]
@@ -90,12 +108,12 @@ def put(
 def spread(
     values: Shaped[Tensor, "... product slot"], length: int
 ) -> Shaped[Tensor, "... row slot"]:
-    """Each product's value at every step of the product."""
+    """Return each product's value at every step of the product, `length` steps."""
     return values if length == 1 else values.repeat_interleave(length, dim=-2)
 
 
 def _check(table: Tensor, start: int, stop: int) -> None:
-    # Python and torch would take a row from the other end, or fewer rows, without a word.
+    # Python and torch would silently take a row from the other end, or fewer rows.
     if start < 0 or stop > table.shape[-2]:
         raise IndexError(
             f"steps [{start}, {stop}) are not all among the {table.shape[-2]} steps that are kept; "

@@ -1,7 +1,7 @@
 """Clearing: from orders to accepted volumes and prices.
 
 A rule is a frozen object (`rule.Rule`) and one entry of `RULES`;
-`assume_rl.testing.check_clearing` checks whether it keeps the contract.
+`assume_rl.testing.check_clearing` checks whether it satisfies the contract.
 """
 
 from typing import Any

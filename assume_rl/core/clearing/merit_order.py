@@ -1,8 +1,8 @@
-"""Auctions along the merit order: who trades (`match`) and what each order is paid (`pricing`).
+"""Auctions by merit order: the accepted volumes (`match`) and their prices (`pricing`).
 
-All orders of an auction are put on one ladder, cheapest first. At each rung the supply up to it and
-the demand from it upwards are known from two running sums; the volume that trades is the largest
-volume both sides can carry at one rung. There is no loop over orders or auctions.
+All orders of an auction are put on one ladder, cheapest first. At each rung two running sums give
+the supply up to it and the demand from it upwards; the traded volume is the largest over the rungs
+of the smaller of the two. There is no loop over orders or auctions.
 
 Semantics: docs/scenario-format.md, "Clearing".
 """
@@ -23,9 +23,9 @@ from assume_rl.core.units.base import ZERO_VOLUME
 
 @dataclass(frozen=True)
 class Match:
-    """Which volumes trade, in ladder order (price ascending, supply before demand).
+    """The traded volumes, in ladder order (price ascending, supply before demand).
 
-    `order` leads from the ladder to the slots: `ladder = slots.gather(-1, order)`.
+    `order` gives the slot of each rung: `ladder = slots.gather(-1, order)`.
     """
 
     order: Int[Tensor, "... slot"]
@@ -42,14 +42,15 @@ def match(
     volume: Float[Tensor, "*batch slot"],
     tie: Float[Tensor, "*batch slot"],
 ) -> Match:
-    """Trade the largest volume at which the supply price does not exceed the demand price.
+    """Return the `Match` of the largest volume whose supply price does not exceed the demand price.
 
-    Equal prices trade. Orders smaller than `ZERO_VOLUME` are empty slots, and what rounding leaves
-    of an order below that size is given to, or taken from, the order.
+    Equal prices trade. Orders smaller than `ZERO_VOLUME` are empty slots, and a remainder of an
+    order below that size, due to rounding, is added to, or taken from, the accepted part.
 
     :param price: EUR/MWh
     :param volume: MW, sell > 0, buy < 0
-    :param tie: in [0, 1); among equal prices the smaller supply and the larger demand come first
+    :param tie: in [0, 1); at equal prices the supply of smallest and the demand of largest `tie`
+        trade first
     """
     order = ladder_order(price, volume, tie)
     price, volume = price.gather(-1, order), volume.gather(-1, order)
@@ -73,9 +74,13 @@ def ladder_order(
     volume: Float[Tensor, "*batch slot"],
     tie: Float[Tensor, "*batch slot"],
 ) -> Int[Tensor, "*batch slot"]:
-    """Slots by price, at equal prices supply before demand, then by `tie`.
+    """Return the slots by price, at equal prices supply before demand, then by `tie`.
 
-    Supply comes first so that the rungs of one price hold a rung that sees all of both sides.
+    Supply is first so that among the rungs of one price there is one that counts all of both sides.
+
+    :param price: EUR/MWh
+    :param volume: MW, sell > 0, buy < 0
+    :param tie: in [0, 1)
     """
     by_tie = (tie + (volume < 0)).argsort(-1)
     by_price = price.gather(-1, by_tie).argsort(dim=-1, stable=True)
@@ -87,10 +92,11 @@ def filled(
     until: Float[Tensor, "*batch slot"],
     traded: Float[Tensor, "*batch 1"],
 ) -> Float[Tensor, "*batch slot"]:
-    """Accepted part of each order, MW, when the first `traded` MW of its side trade.
+    """Return the accepted part of each order, MW, when the first `traded` MW of its side trade.
 
     :param size: order sizes, MW, not negative
     :param until: running sum of `size`, each order included
+    :param traded: MW
     """
     refused = threshold(until - traded, ZERO_VOLUME, 0.0)
     return threshold(size - refused, ZERO_VOLUME, 0.0)
@@ -98,7 +104,7 @@ def filled(
 
 @dataclass(frozen=True)
 class Prices:
-    """What a matched auction pays (`paid`, in the order of the slots) and publishes, EUR/MWh."""
+    """The prices of a matched auction, EUR/MWh; `paid` is in the order of the slots."""
 
     paid: Float[Tensor, "*batch slot"]
     published: Float[Tensor, "*batch 1"]
@@ -108,7 +114,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class MeritOrder:
-    """Clear every product on its own along the merit order, in one zone, whatever the nodes."""
+    """A rule that clears every product separately by merit order, in one zone for all nodes."""
 
     name: str
     pricing: Callable[[Match], Prices]
@@ -127,7 +133,7 @@ class MeritOrder:
         tie: Float[Tensor, "*batch product slot"],
         setup: Int[Tensor, " slot"],
     ) -> Clearing:
-        """Match supply and demand and price what trades.
+        """Return the `Clearing` of the matched supply and demand.
 
         :param orders: EUR/MWh and MW; volume 0 marks an empty slot
         :param tie: in [0, 1), orders equal prices (see `match`)
@@ -148,7 +154,7 @@ class MeritOrder:
 
 
 def uniform(matched: Match) -> Prices:
-    """Pay everyone the highest accepted supply price.
+    """Return `Prices` that pay all orders the highest accepted supply price.
 
     Demand never sets the price, not even in shortage. Nothing trades: price 0.
     """
@@ -157,7 +163,7 @@ def uniform(matched: Match) -> Prices:
 
 
 def discriminatory(matched: Match) -> Prices:
-    """Pay supply its own price and charge demand that of the last supply that serves it.
+    """Return `Prices` that pay supply its own price, and charge demand that of its last supply.
 
     The published price is the volume-weighted average of the accepted supply prices; it is also
     stated for rejected orders. Nothing trades: price 0.
@@ -170,26 +176,26 @@ def discriminatory(matched: Match) -> Prices:
 
 
 def lowest_supply_price(matched: Match) -> Float[Tensor, "... 1"]:
-    """Lowest price among accepted supply orders, EUR/MWh; 0 if nothing trades."""
+    """Return the lowest price of accepted supply orders, EUR/MWh; 0 if nothing trades."""
     lowest = torch.where(matched.supply > 0, matched.price, torch.inf).amin(-1, keepdim=True)
     return torch.where(matched.traded > 0, lowest, 0.0)
 
 
 def highest_supply_price(matched: Match) -> Float[Tensor, "... 1"]:
-    """Highest price among accepted supply orders, EUR/MWh; 0 if nothing trades."""
+    """Return the highest price of accepted supply orders, EUR/MWh; 0 if nothing trades."""
     highest = torch.where(matched.supply > 0, matched.price, -torch.inf).amax(-1, keepdim=True)
     return torch.where(matched.traded > 0, highest, 0.0)
 
 
 def average_supply_price(matched: Match) -> Float[Tensor, "... 1"]:
-    """Volume-weighted mean price of accepted supply, EUR/MWh; 0 if nothing trades."""
+    """Return the volume-weighted mean price of accepted supply, EUR/MWh; 0 if nothing trades."""
     revenue = (matched.price * matched.supply).sum(-1, keepdim=True)
     volume = matched.supply.sum(-1, keepdim=True)
     return torch.where(volume > 0, revenue / volume, 0.0)
 
 
 def last_matched_price(matched: Match) -> Float[Tensor, "... slot"]:
-    """Price of the last supply order that serves each demand order, EUR/MWh.
+    """Return the price of the last supply order that serves each demand order, EUR/MWh.
 
     Meaningful at accepted demand orders only.
     """
@@ -199,7 +205,7 @@ def last_matched_price(matched: Match) -> Float[Tensor, "... slot"]:
 
 
 def to_slots(matched: Match, ladder: Float[Tensor, "*batch slot"]) -> Float[Tensor, "*batch slot"]:
-    """Values in ladder order, put back to the slots of the orders."""
+    """Return values in ladder order in the order of the slots."""
     return torch.empty_like(ladder).scatter(-1, matched.order, ladder)
 
 

@@ -1,4 +1,4 @@
-"""What a clearing rule is, and what it is given of its market."""
+"""The protocol of a clearing rule, and its input and output."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -10,7 +10,7 @@ from torch import Tensor
 from assume_rl.core.orders import Orders
 
 Need = Literal["node", "blocks"]
-"""What a rule may read of an order besides price and volume: its node, its block terms."""
+"""Parts of an order that a rule may read besides price and volume: node, block terms."""
 
 
 class NoParams(BaseModel):
@@ -21,21 +21,21 @@ class NoParams(BaseModel):
 
 @dataclass(frozen=True)
 class Slots:
-    """What is known of the slots of a market's order book before any order arrives."""
+    """The slots of a market's order book, as known before any order arrives."""
 
     node: Int[Tensor, " slot"]  # index of the node at which the slot's unit is connected
 
 
 @dataclass(frozen=True)
 class Clearing:
-    """What a clearing rule decides; a rule without zones has one."""
+    """The result of a clearing rule; a rule without zones has one."""
 
     accepted: Float[Tensor, "... product slot"]  # MW, sign of the order
     paid: Float[Tensor, "... product slot"]  # EUR/MWh, also stated for rejected orders
     price: Float[Tensor, "... product zone"]  # published price, 0 if nothing trades
     supply_volume: Float[Tensor, "... product zone"]  # MW
     demand_volume: Float[Tensor, "... product zone"]  # MW, positive
-    min_price: Float[Tensor, "... product zone"]  # that accepted supply is paid
+    min_price: Float[Tensor, "... product zone"]  # EUR/MWh, paid to accepted supply
     max_price: Float[Tensor, "... product zone"]
     zone: Int[Tensor, " slot"]  # in which each slot lies
     flows: Float[Tensor, "... product line"] | None = None  # MW; None: the rule has no grid
@@ -47,10 +47,10 @@ S = TypeVar("S")
 
 @runtime_checkable
 class Rule(Protocol[P, S]):
-    """Decides who trades how much at which price: a frozen object without state.
+    """A rule that decides accepted volumes and prices: a frozen object without state.
 
-    `P` are its parameters, `S` is what it prepares once per market. A rule is added by one file and
-    one entry of `core.clearing.RULES`; `assume_rl.testing.check_clearing` checks the contract.
+    `P` are its parameters, `S` is its setup, made once per order book. A rule is added by one file
+    and one entry of `core.clearing.RULES`; `assume_rl.testing.check_clearing` checks the contract.
     """
 
     @property
@@ -60,7 +60,7 @@ class Rule(Protocol[P, S]):
 
     @property
     def Params(self) -> type[P]:
-        """What a market's `param_dict` may hold; validated with the scenario."""
+        """Model of a market's `param_dict`, which is validated with the scenario."""
         ...
 
     @property
@@ -70,7 +70,7 @@ class Rule(Protocol[P, S]):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What it reads of orders besides price and volume."""
+        """Parts of orders that it reads besides price and volume."""
         ...
 
     @property
@@ -79,22 +79,22 @@ class Rule(Protocol[P, S]):
         ...
 
     def setup(self, spec: "MarketSpec[P]", slots: Slots) -> S:
-        """Prepare what all auctions of a market share, for an order book with these slots."""
+        """Return the data that all auctions of a market with an order book of these slots share."""
         ...
 
     def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: S) -> Clearing:
-        """Clear an auction (with leading axes: many auctions at once).
+        """Return the `Clearing` of an auction (with leading axes: of many auctions).
 
         :param orders: within the limits of the market; volume 0 marks an empty slot
         :param tie: in [0, 1), orders equal prices
-        :param setup: what `setup` returned for a book with these slots
+        :param setup: the result of `setup` for a book with these slots
         """
         ...
 
 
 @dataclass(frozen=True)
 class MarketSpec(Generic[P]):
-    """A market, apart from its auctions."""
+    """A market without its auctions: rule, parameters and limits."""
 
     name: str
     operator: str
