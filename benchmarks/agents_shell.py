@@ -1,4 +1,4 @@
-"""Simulated hours per second of the agents shell, with reading, messages and writing apart."""
+"""Simulated hours per second of the message shell, with reading, messages and writing apart."""
 
 import argparse
 import asyncio

@@ -192,7 +192,12 @@ class World:
 
 
 class Cast:
-    """The agents of one episode."""
+    """The agents of one episode.
+
+    :param key: of the draws
+    :param failures: takes exceptions of handlers
+    :param container: in which the agents live
+    """
 
     def __init__(self, key: EpisodeKey, failures: Failures, container: Container) -> None:
         self.key = key

@@ -172,7 +172,7 @@ class Scores:
 class Selection:
     """The comparison of evaluations: the best so far, and whether training has settled.
 
-    :param window: evaluations that early stopping looks back on.
+    :param window: number of latest evaluations that early stopping reads
     :param threshold: relative change of the mean reward below which training has settled.
     """
 

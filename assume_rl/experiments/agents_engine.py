@@ -1,4 +1,4 @@
-"""Trains one seed on the agents shell."""
+"""Train one seed on the message shell."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -97,7 +97,7 @@ def _same_table(
 ) -> None:
     ours, theirs = agents.table(name), batch.table(name)
     assert len(ours) == len(theirs), (
-        f"{name}: {len(ours)} rows of the agents shell, {len(theirs)} of the batch shell"
+        f"{name}: {len(ours)} rows of the message shell, {len(theirs)} of the batch shell"
     )
     if ours.empty:
         return

@@ -148,7 +148,7 @@ class Constant:
 
 
 def test_a_window_is_traded_like_a_calendar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The agents shell plays that part of the calendar as a scenario."""
+    """The message shell plays that part of the calendar as a scenario."""
     monkeypatch.setattr(market_env, "starts", lambda *_: torch.tensor([3, 10]))
     compiled = scenario()
     policies = {unit: Constant() for unit in compiled.learners}

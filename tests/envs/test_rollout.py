@@ -1,4 +1,4 @@
-"""Rollouts hand over what the Learning role of the agents shell would have received."""
+"""Rollouts hand over what the Learning role of the message shell would have received."""
 
 import asyncio
 from pathlib import Path

@@ -119,7 +119,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         subscribe(self, self._failures, handlers)
 
     def on_ready(self) -> None:
-        """Register with the markets."""
+        """Register with the markets of its teams."""
         for market in self._own.teams:
             bidder = RegisterBidder(market, self._name, self._own.fleet.ids)
             post(self.context, bidder, self._markets[market])

@@ -1,6 +1,6 @@
 """Bids of storages: a rule on price forecasts, and a learned one.
 
-Semantics: docs/scenario-format.md, "Storage strategies" and "Learning".
+Semantics: docs/scenario-format.md, "Storage bidders" and "Learning".
 """
 
 import math

@@ -1,1 +1,1 @@
-"""Copies of a market in the interfaces of other libraries."""
+"""Adapters of the batch shell to the interfaces of other libraries."""

@@ -1,6 +1,6 @@
-"""Copies of a market, one decision of its learners at a time: what the library adapters share.
+"""The common base of the adapters: copies of a market, one decision at a time.
 
-`MarketEnv` is stateless; here is the state, the numbers of the episodes and the seed.
+`MarketEnv` is stateless; this module keeps the state, the numbers of the episodes and the seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,24 +27,27 @@ from assume_rl.scenario.types import Scenario
 
 @dataclass(frozen=True)
 class Turn:
-    """What a decision led to."""
+    """The result of a decision."""
 
     observations: Observations  # of the next decision; 0 where the calendar is over
-    earned: tuple[Reward, ...]  # per team (copy, agent): what was settled since the decision
+    earned: tuple[Reward, ...]  # per team (copy, agent): settled since the decision
     price: Float[Tensor, " copy"]  # EUR/MWh, of the learners' auction cleared last; 0 if none was
     terminated: Bool[Tensor, " copy"]  # the calendar is over
     truncated: Bool[Tensor, " copy"]  # the window is over, but not the calendar
 
 
 class Decisions:
-    """Plays copies of a market side by side, all at the same auction.
+    """Copies of a market that are played side by side, all at the same auction.
 
     Copy `c` plays the episodes `c`, `c + num_envs`, ... of the seed.
 
-    :param scenario: a study case; of a folder, the first one.
-    :param seed: of tie-breaks and windows; None: the study case's.
-    :param window: steps of an episode, a random part of the calendar; None: all of it.
-    :param policies: fixed policies by unit id.
+    :param scenario: a study case; of a folder, the first one
+    :param num_envs: number of copies
+    :param seed: of tie-breaks and windows; None: the study case's
+    :param window: steps of an episode, a random part of the calendar; None: all of it
+    :param policies: fixed policies by unit id
+    :param device: "auto", "cpu", "cuda" or "cuda:<n>"
+    :raises ConfigurationError: no unit learns, or a policy of the study case is not given
     """
 
     def __init__(
@@ -71,11 +74,14 @@ class Decisions:
 
     @property
     def teams(self) -> tuple[Team, ...]:
-        """Learners that bid alike, in the order of observations and actions."""
+        """Teams of the learners, in the order of observations and actions."""
         return self._env.teams
 
     def seed(self, seed: int) -> None:
-        """Go to the first episodes of a seed; `reset` begins them."""
+        """Set the seed, so that the next `reset` starts its first episodes.
+
+        :raises ConfigurationError: it is not an integer
+        """
         if not isinstance(seed, int):
             raise ConfigurationError(f"a seed must be one whole number, got {seed!r}")
         self._env = MarketEnv(
@@ -90,13 +96,17 @@ class Decisions:
         self._state: State | None = None
 
     def reset(self) -> Observations:
-        """Begin the next episode of every copy."""
+        """Start the next episode of every copy and return the observations per team."""
         self._state = self._env.reset(self._episodes)
         self._episodes = self._episodes + self._num_envs
         return self._env.observe(self._state)
 
     def step(self, actions: Sequence[Float[Tensor, "copy agent act"]]) -> Turn:
-        """Bid, and see what happens until the next decision; actions are clipped to [-1, 1]."""
+        """Bid and return the `Turn` at the next decision or at the end.
+
+        :param actions: per team, clipped to [-1, 1]
+        :raises ConfigurationError: no episode has begun, it is over, or an action is not finite
+        """
         if self._state is None or self._env.done(self._state):
             raise ConfigurationError("no episode has begun, or it is over: call reset first")
         if not all(bool(action.isfinite().all()) for action in actions):
@@ -117,7 +127,7 @@ class Decisions:
         )
 
     def _earned(self, happened: Happened, team: int) -> Reward:
-        """The sum over a team's auctions."""
+        """Return the sum of a team's rewards."""
         nothing = self._zeros(len(self.teams[team].ids))
         rewards = (earned.reward for earned in happened.learners if earned.team == team)
         return sum(rewards, Reward(nothing, nothing, nothing))
@@ -138,14 +148,18 @@ def learned(team: Team) -> LearnedBidder[Any]:
 
 
 def missing_library(library: str, extra: str) -> ImportError:
-    """The error of an adapter whose library is not installed."""
+    """Return the error of an adapter whose library is not installed.
+
+    :param library: its name
+    :param extra: of this package that installs it
+    """
     return ModuleNotFoundError(
         f"{library} is not installed; pip install 'assume-rl[{extra}]' brings it", name=extra
     )
 
 
 def _check_policies(scenario: Scenario, given: Mapping[str, Policy]) -> None:
-    """Refuse a study case whose policies are not among those given."""
+    """Check that all policies that a study case names are given."""
     missing = sorted(scenario.config.policies.keys() - given.keys())
     if missing:
         raise ConfigurationError(

@@ -1,6 +1,6 @@
-"""Copies of a scenario with a single learning bidder as a Gymnasium vector environment.
+"""Copies of a scenario with a single agent as a Gymnasium vector environment.
 
-What an observation, an action and a reward is: docs/environments.md.
+Observations, actions and rewards: docs/environments.md.
 """
 
 from collections.abc import Mapping
@@ -31,12 +31,14 @@ Stepped = tuple[Observed, Numbers, Flags, Flags, dict[str, Any]]
 
 
 class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
-    """All copies are done together; the step after that begins their next episodes.
+    """A vector environment whose copies end together; the step after that starts new episodes.
 
-    :param scenario: a study case; of a folder, the first one.
-    :param seed: of tie-breaks and windows, until `reset` names another; None: the study case's.
-    :param window: steps of an episode, drawn from the calendar; None: the whole calendar.
-    :param policies: fixed policies by unit id; all learners but one must have one.
+    :param scenario: a study case; of a folder, the first one
+    :param num_envs: number of copies
+    :param seed: of tie-breaks and windows, until `reset` is given another; None: the study case's
+    :param window: steps of an episode, a random part of the calendar; None: all of it
+    :param policies: fixed policies by unit id; all learning units but one must have one
+    :raises ConfigurationError: not exactly one unit learns
     """
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
@@ -71,14 +73,24 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observed, dict[str, Any]]:
-        """Begin the next episodes; with a seed, the first of that seed. There are no options."""
+        """Start the next episodes and return observations (copy, obs) and infos.
+
+        :param seed: start the first episodes of this seed; None: the next ones of the present seed
+        :param options: ignored
+        """
         if seed is not None:
             self._decisions.seed(seed)
         self._over = False
         return _observed(self._decisions.reset()), {}
 
     def step(self, actions: Observed) -> Stepped:
-        """Bid, and see what happens until the next decision; after the last one, `reset`."""
+        """Bid and return observations, rewards, terminations, truncations and infos, (copy ...).
+
+        After the end of the episodes it starts the next ones instead, as `reset` does.
+
+        :param actions: (copy, act)
+        :raises ConfigurationError: no episode has begun, or an action is not finite
+        """
         if self._over:
             return self._begun()
         turn = self._decisions.step([torch.from_numpy(actions).unsqueeze(1)])
@@ -94,12 +106,12 @@ class VectorMarket(VectorEnv[Observed, Observed, NDArray[Any]]):
         )
 
     def _info(self, profit: Numbers, regret: Numbers, price: Numbers) -> dict[str, Any]:
-        """Values of all copies; the library pairs each with a mask of the copies that have it."""
+        """Return values of all copies, each with the mask of copies that the library expects."""
         values = {"profit": profit, "regret": regret, "price": price}
         return values | {f"_{key}": np.ones(self.num_envs, dtype=np.bool_) for key in values}
 
     def _begun(self) -> Stepped:
-        """The step that only begins new episodes; actions count for nothing."""
+        """Return the result of a step that starts new episodes; its actions are ignored."""
         observed, info = self.reset()
         nothing = np.zeros(self.num_envs, dtype=np.bool_)
         return observed, np.zeros(self.num_envs), nothing, nothing.copy(), info

@@ -1,6 +1,6 @@
-"""A scenario as a PettingZoo parallel environment: one market, each learning bidder an agent.
+"""A scenario as a PettingZoo parallel environment: each learning unit is an agent.
 
-What an observation, an action and a reward is: docs/environments.md.
+Observations, actions and rewards: docs/environments.md.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,12 +34,12 @@ def parallel_env(
     window: int | None = None,
     policies: Mapping[str, Policy] | None = None,
 ) -> "ParallelMarket":
-    """The learning bidders of a scenario in one market.
+    """Return a `ParallelMarket` of the agents of a scenario.
 
-    :param scenario: a study case; of a folder, the first one.
-    :param seed: of tie-breaks and windows, until `reset` names another; None: the study case's.
-    :param window: steps of an episode, drawn from the calendar; None: the whole calendar.
-    :param policies: fixed policies by unit id; these units are no agents.
+    :param scenario: a study case; of a folder, the first one
+    :param seed: of tie-breaks and windows, until `reset` is given another; None: the study case's
+    :param window: steps of an episode, a random part of the calendar; None: all of it
+    :param policies: fixed policies by unit id; these units are not agents
     """
     return ParallelMarket(
         Decisions(scenario, num_envs=1, seed=seed, window=window, policies=policies)
@@ -47,7 +47,7 @@ def parallel_env(
 
 
 class ParallelMarket(ParallelEnv):  # type: ignore[misc]
-    """Every agent bids in every auction, and all are done together."""
+    """A parallel environment in which all agents bid at every decision and end together."""
 
     metadata = {"name": "assume_rl_market", "render_modes": []}  # noqa: RUF012
     render_mode = None
@@ -68,17 +68,21 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
         }
 
     def observation_space(self, agent: str) -> Box:
-        """Unbounded, float32; `layouts[agent]` says what stands where."""
+        """Return the unbounded float32 space of observations; `layouts[agent]` names entries."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Box:
-        """Prices as shares of `max_bid_price`."""
+        """Return the space of actions: prices as shares of `max_bid_price`."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Array], Infos]:
-        """Begin the next episode; with a seed, the first one of that seed. There are no options."""
+        """Start the next episode and return observations and infos by agent.
+
+        :param seed: start the first episode of this seed; None: the next one of the present seed
+        :param options: ignored
+        """
         if seed is not None:
             self._decisions.seed(seed)
         self.agents = list(self.possible_agents)
@@ -87,7 +91,11 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
     def step(
         self, actions: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
-        """Bid, and see what happens until the next decision."""
+        """Bid and return observations, rewards, terminations, truncations and infos by agent.
+
+        :param actions: (act) by agent
+        :raises ConfigurationError: the action of an agent is missing, or no episode has begun
+        """
         turn = self._decisions.step([_joined(actions, t.agents) for t in self._decisions.teams])
         terminated, truncated = bool(turn.terminated), bool(turn.truncated)
         if terminated or truncated:
@@ -101,12 +109,12 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
         )
 
     def _arrays(self, tensors: Iterable[Tensor]) -> dict[str, Array]:
-        """Rows by agent of one (1, agent, ...) tensor per team."""
+        """Return rows by agent from one (1, agent, ...) tensor per team."""
         rows = (row for tensor in tensors for row in tensor[0].float().cpu().numpy())
         return dict(zip(self.possible_agents, rows, strict=True))
 
     def _numbers(self, tensors: Iterable[Tensor]) -> dict[str, float]:
-        """Numbers by agent of one (1, agent) tensor per team."""
+        """Return numbers by agent from one (1, agent) tensor per team."""
         numbers = (number for tensor in tensors for number in tensor[0].tolist())
         return dict(zip(self.possible_agents, numbers, strict=True))
 
@@ -121,7 +129,7 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
 
 
 def _joined(actions: Mapping[str, Array], units: tuple[str, ...]) -> Tensor:
-    """Actions of a team, (1, agent, act)."""
+    """Return the actions of a team, (1, agent, act)."""
     missing = [unit for unit in units if unit not in actions]
     if missing:
         raise ConfigurationError(f"there is no action for {', '.join(missing)}")

@@ -1,6 +1,6 @@
 """Copies of a scenario as one batched TorchRL environment.
 
-What an observation, an action and a reward is: docs/environments.md.
+Observations, actions and rewards: docs/environments.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,20 +37,20 @@ class Group:
 
     @property
     def units(self) -> list[str]:
-        """Unit ids, in the order of the agent axis."""
+        """Names of the agents, in the order of the agent axis."""
         return [unit for team in self.teams.values() for unit in team.agents]
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
-        """One (copy, agent, ...) tensor per team of the environment to one of this group."""
+        """Return this group's (copy, agent, ...) tensor from one per team of the environment."""
         return torch.cat([parts[team] for team in self.teams], dim=1).to(torch.float32)
 
     def split(self, joined: Tensor) -> dict[int, Tensor]:
-        """The reverse of `join`, by team."""
+        """Return the parts of a group's (copy, agent, ...) tensor by team, as before `join`."""
         sizes = [len(team.agents) for team in self.teams.values()]
         return dict(zip(self.teams, torch.split(joined, sizes, dim=1), strict=True))
 
     def specs(self, num_envs: int) -> dict[str, Composite]:
-        """Specs by kind."""
+        """Return the specs of observation, action and reward for `num_envs` copies."""
         shape = (num_envs, len(self.units))
         info = {name: Unbounded((*shape, 1)) for name in INFOS}
         observation = Unbounded((*shape, self.bidder.layout.size))
@@ -65,15 +65,17 @@ class Group:
 
 
 class TorchRLMarket(EnvBase):  # type: ignore[misc]
-    """Learners by group, batch size `(num_envs,)`; all copies are done together.
+    """An environment of agents by group, batch size `(num_envs,)`, whose copies end together.
 
-    `group_map` has the units of each group: those with one strategy, which names the group; where
-    all have the same, it is called "agents". `layouts` says what stands where in its observations.
+    `group_map` has the agents of each group: those with one bidder, which names the group; if there
+    is only one, it is called "agents". `layouts` names the entries of its observations.
 
-    :param scenario: a study case; of a folder, the first one.
-    :param seed: of tie-breaks and windows, until `set_seed`; None: the study case's.
-    :param window: steps of an episode, a random part of the calendar; None: all of it.
-    :param policies: fixed policies by unit id; these units are no agents.
+    :param scenario: a study case; of a folder, the first one
+    :param num_envs: number of copies
+    :param seed: of tie-breaks and windows, until `set_seed`; None: the study case's
+    :param window: steps of an episode, a random part of the calendar; None: all of it
+    :param policies: fixed policies by unit id; these units are not agents
+    :param device: "auto", "cpu", "cuda" or "cuda:<n>"
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class TorchRLMarket(EnvBase):  # type: ignore[misc]
         return TensorDict({**groups, **flags}, self.batch_size, self.device)
 
     def _nested(self, group: Group, turn: Turn) -> TensorDictBase:
-        """A group's part of what a step returns."""
+        """Return a group's part of the result of a step."""
 
         def numbers(name: str) -> Tensor:
             return group.join([getattr(e, name) for e in turn.earned])[..., None]
@@ -147,7 +149,7 @@ class TorchRLMarket(EnvBase):  # type: ignore[misc]
 
 
 def _groups(teams: Sequence[Team]) -> dict[str, Group]:
-    """Teams with one strategy together; "agents", as TorchRL calls them, if that is everybody."""
+    """Return the teams of each bidder as a group; a single one is "agents", as in TorchRL."""
     names = dict.fromkeys(team.bidder.name for team in teams)
     found = {
         name: {i: team for i, team in enumerate(teams) if team.bidder.name == name}

@@ -81,7 +81,7 @@ def read_number_table(path: Path, problems: Problems) -> pd.DataFrame | None:
     table = _all_numbers(path)
     if table is not None:
         return table
-    # Reading cell by cell accepts or locates whatever the fast reader refused.
+    # Reading cell by cell accepts or locates what the fast reader refused.
     text = read_text_table(path, problems)
     return None if text is None else _to_numbers(path.name, text, problems)
 

@@ -173,7 +173,7 @@ def _to_params(storages: Sequence[Storage], basis: Basis) -> StorageParams:
 
 
 def _capacity(storage: Storage, series: Series) -> Values:
-    """Return the greatest discharging power at every step, MW, whatever the state of charge."""
+    """Return the greatest discharging power at every step, MW, for any state of charge."""
     return series.constant(storage.max_power_discharge)
 
 
