@@ -244,4 +244,5 @@ def _portfolio(
         lookback=compiled.lookback,
         horizon=compiled.horizon,
         delay=compiled.delay,
+        product_types=compiled.product_types(teams),
     )

@@ -100,6 +100,8 @@ class Portfolio:
     # Steps that execution stays behind the clock: a step is executed once every auction that
     # delivers it has cleared. 0 where all auctions clear before the steps that they deliver.
     delay: int = 0
+    # What its markets trade, energy or reserve; energy always counts.
+    product_types: tuple[str, ...] = (ENERGY,)
 
     @property
     def keeps_prices(self) -> bool:
@@ -177,14 +179,12 @@ def begin(
     batch: tuple[int, ...] = (),
     *,
     start: Step = 0,
-    product_types: Sequence[str] = (ENERGY,),
     keep_money: bool = True,
 ) -> Position:
     """Return the position before anything is sold.
 
     :param batch: leading axes, one entry per copy of the market
     :param start: calendar step at which the episode begins
-    :param product_types: what the portfolio trades; energy always counts
     :param keep_money: whether `cashflow` and `revenue` are recorded; rewards need neither
     """
     fleet, lookback = portfolio.fleet, portfolio.lookback
@@ -192,7 +192,7 @@ def begin(
     shape = (*batch, size, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
     state = UnitState(
-        sold={kind: zero for kind in dict.fromkeys((ENERGY, *product_types))},
+        sold={kind: zero for kind in dict.fromkeys((ENERGY, *portfolio.product_types))},
         own=tuple(b.technology.initial(b.params, batch, size) for b in fleet.blocks),
         accepted_price=zero if portfolio.keeps_prices else None,
         cashflow=zero if keep_money else None,

@@ -98,6 +98,7 @@ def _cohort(
         lookback=compiled.lookback,
         horizon=compiled.horizon,
         delay=compiled.delay,
+        product_types=compiled.product_types(trades[0].markets),
     )
     return Cohort(portfolio, trades[0].markets, routine)
 

@@ -10,7 +10,7 @@ from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Team, begin, look
-from assume_rl.core.units.base import AnyBlock, WithoutState
+from assume_rl.core.units.base import ENERGY, AnyBlock, WithoutState
 
 
 def has_memory(block: AnyBlock) -> bool:
@@ -26,7 +26,7 @@ def memoryless(bidder: AnyBidder, block: AnyBlock) -> bool:
 
 
 def one_step_each(auctions: Sequence[Auction], step_seconds: int) -> bool:
-    """Return whether every auction sells one step of its own, executed as the auction clears.
+    """Return whether every auction sells energy of one step, executed as the auction clears.
 
     :param auctions: all auctions of one market
     :param step_seconds: length of a step
@@ -35,7 +35,8 @@ def one_step_each(auctions: Sequence[Auction], step_seconds: int) -> bool:
     executed = all(a.closes // step_seconds == a.first[0] for a in auctions)
     steps = {a.first[0] for a in auctions}
     single = len(alike) == 1 and next(iter(alike))[0] == (1,)
-    return single and executed and len(steps) == len(auctions)
+    energy = all(a.product_type == ENERGY for a in auctions)
+    return single and energy and executed and len(steps) == len(auctions)
 
 
 def standing_orders(

@@ -112,6 +112,11 @@ class Compiled:
         """Names of all agents: market by market, units in fleet order."""
         return tuple(dict.fromkeys(a for own in self.agents.values() for a in own.values()))
 
+    def product_types(self, markets: Iterable[str]) -> tuple[str, ...]:
+        """Return what some markets trade, by name, each once."""
+        types = {spec.name: spec.product_type for spec in self.markets}
+        return tuple(dict.fromkeys(types[market] for market in markets))
+
     def agent(self, market: str, unit: int) -> str:
         """Return the name of the agent that a learning unit is in a market.
 

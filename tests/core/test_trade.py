@@ -188,8 +188,9 @@ def test_view_shows_the_step_before_the_first_product() -> None:
 
 def test_sold_reserve_narrows_what_can_be_offered() -> None:
     made = toy_fleet(plants=((100.0, 20.0, 30.0),))
-    portfolio = portfolio_of(made, 2, 3, bidder=NAIVE)
-    position = begin(portfolio, product_types=("capacity_pos", "capacity_neg"))
+    reserve = ("capacity_pos", "capacity_neg")
+    portfolio = replace(portfolio_of(made, 2, 3, bidder=NAIVE), product_types=reserve)
+    position = begin(portfolio)
     for kind, volume in (("capacity_pos", 30.0), ("capacity_neg", 10.0)):
         sale = row(volume)[None]
         result = result_of(auction_of(1, kind=kind), orders_of(sale, (0,)), sale, row(5.0)[None])
@@ -255,7 +256,8 @@ def test_an_empty_slot_leaves_no_price_but_an_order_of_nothing_does() -> None:
 
 
 def test_reserve_is_sold_apart_and_its_price_is_not_remembered() -> None:
-    state = begin(portfolio_of(toy_fleet(), 1, 1), product_types=("capacity_pos",)).state
+    portfolio = replace(portfolio_of(toy_fleet(), 1, 1), product_types=("capacity_pos",))
+    state = begin(portfolio).state
     orders, sale = orders_of(row(20.0)[None], (1,)), row(20.0)[None]
     auction = auction_of(0, kind="capacity_pos")
     after = book(state, result_of(auction, orders, sale, row(5.0)[None]), 0, 1.0)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.units import TECHNOLOGIES
-from assume_rl.core.units.base import AnyBlock, Block
+from assume_rl.core.units.base import ENERGY, AnyBlock, Block
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.scenario.compile.forecasts import market_forecasts
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -38,7 +38,11 @@ def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
 
 
 def build_profiles(scenario: Scenario) -> Profiles:
-    """Return the `Profiles`: capacity, marginal cost and forecasts over the whole calendar."""
+    """Capacity, marginal cost and forecasts over the whole calendar.
+
+    A market that trades no energy has the forecasts of the first one that does: what reserve is
+    worth depends on what the same power would earn there.
+    """
     series = scenario.series
     capacity = [table.capacity(unit, series) for table, unit in scenario.each()]
     cost = [table.marginal_cost(unit, series) for table, unit in scenario.each()]
@@ -50,8 +54,11 @@ def build_profiles(scenario: Scenario) -> Profiles:
     forecasts = {
         name: market_forecasts(scenario, name, profiles)
         for name, market in scenario.config.markets_config.items()
-        if market.product_type == "energy"
+        if market.product_type == ENERGY
     }
+    if forecasts:
+        first = next(iter(forecasts.values()))
+        forecasts = {name: forecasts.get(name, first) for name in scenario.config.markets_config}
     return Profiles(profiles.capacity, profiles.marginal_cost, forecasts)
 
 

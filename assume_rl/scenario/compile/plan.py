@@ -111,6 +111,7 @@ def _auctions(name: str, market: Market, config: StudyCase) -> Iterator[Auction]
             closes=opens + market.opening_duration,
             first=tuple(start // config.time_step for start, _ in products),
             length=tuple(length // config.time_step for _, length in products),
+            product_type=market.product_type,
         )
 
 
