@@ -17,7 +17,7 @@ from torch import Tensor
 class BlockTerms:
     """Conditions that bind the orders of a slot over all products of an auction.
 
-    They are carried, not read: no rule clears block orders yet.
+    They are carried to whatever rule has `blocks` among its `needs`; so far no rule has.
     """
 
     min_acceptance: Float[Tensor, " slot"]  # least share that may trade, in [0, 1]; 0: any

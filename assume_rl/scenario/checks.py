@@ -9,12 +9,12 @@ from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.compile.bidders import Bidders, find_bidder
+from assume_rl.scenario.compile.bidders import Bidders, find_bidder, traded_types
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
 from assume_rl.scenario.config.read import CONFIG_FILE
-from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market, StudyCase
+from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
@@ -28,7 +28,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
         problems.error(f"{CONFIG_FILE}, {scenario.case}.markets_config", "there is no market")
     for name, market in config.markets_config.items():
         where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
-        _check_market(where, market, config, problems)
+        _check_market(where, market, scenario, problems)
     _check_simulation_id(scenario, problems)
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
@@ -45,19 +45,19 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
         _check_learning(scenario, bidders, problems)
 
 
-def _check_market(where: str, market: Market, config: StudyCase, problems: Problems) -> None:
+def _check_market(where: str, market: Market, scenario: Scenario, problems: Problems) -> None:
     """Note what is wrong with mechanism, product type, ticks and timing of one market."""
     check_mechanism(where, market, problems)
     kind = market.product_type
     if kind not in PRODUCT_TYPES:
         hint = nearest(kind, PRODUCT_TYPES)
         problems.error(f"{where}.product_type", f"unknown product type '{kind}'; {hint}")
-    elif kind != "energy":
+    elif kind not in traded_types(scenario):
         problems.error(f"{where}.product_type", f"not supported yet: '{kind}'")
     for key in ("price_tick", "volume_tick"):
         if getattr(market, key) is not None:
             problems.error(f"{where}.{key}", "not supported yet: ticks")
-    for key, what in market_problems(market, config):
+    for key, what in market_problems(market, scenario.config):
         problems.error(f"{where}.{key}", what)
 
 

@@ -72,6 +72,10 @@ def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
         f"`orders.unit` is {orders.unit.tolist()}, expected {expected.tolist()}: `slots` "
         "consecutive slots per unit; leave the volume of a slot 0 if it is not needed"
     )
+    assert team.bidder.blocks or orders.terms is None, (
+        "orders carry block terms, but `blocks` is False: a market whose rule does not read them "
+        "would trade them like any others"
+    )
     _check_tensor(orders.price, (_COPIES, _PRODUCTS, slots), "orders().price")
     _check_tensor(orders.volume, (_COPIES, _PRODUCTS, slots), "orders().volume")
     offered = orders.volume.reshape(_COPIES, _PRODUCTS, units, -1)

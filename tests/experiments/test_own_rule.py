@@ -98,15 +98,6 @@ def test_a_parameter_may_have_the_name_of_a_key_that_nothing_reads_elsewhere(
     assert compile_scenario(chosen).markets[0].params == Hours(only_hours=(8, 20))
 
 
-def test_what_orders_do_not_give_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    greedy = replace(Capped(), needs=frozenset({"node", "blocks"}))
-    monkeypatch.setitem(RULES, "pay_as_clear_capped", greedy)
-    with pytest.raises(ScenarioError) as raised:
-        capped()
-    (said,) = raised.value.problems
-    assert said.endswith("'pay_as_clear_capped' needs block orders, which no bidder makes")
-
-
 @pytest.mark.parametrize("engine", ["agents", "batch"])
 def test_a_rule_is_set_up_with_the_nodes_of_the_units(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: EngineName

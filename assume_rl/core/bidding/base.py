@@ -145,7 +145,7 @@ class Described(Protocol):
 
     @property
     def product_types(self) -> frozenset[str]:
-        """What it can trade."""
+        """What it can trade: `product_type` of a market."""
         ...
 
     @property
@@ -161,6 +161,11 @@ class Described(Protocol):
     @property
     def slots(self) -> int:
         """Orders per unit and product."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its orders carry `BlockTerms`, which a rule must read."""
         ...
 
 

@@ -27,6 +27,7 @@ class Naive:
     needs: frozenset[Need] = frozenset()
     foresight: int = 0
     slots: int = 1
+    blocks: bool = False
 
     def orders(self, view: View[ThermalView | DemandView]) -> Orders:
         """Return one order per unit and product."""

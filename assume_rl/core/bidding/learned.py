@@ -78,6 +78,7 @@ class PlantLearning:
     start_costs: bool = False
     technologies: frozenset[str] = frozenset({"thermal"})
     product_types: frozenset[str] = frozenset({ENERGY})
+    blocks: bool = False
 
     @property
     def needs(self) -> frozenset[Need]:

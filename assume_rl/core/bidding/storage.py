@@ -58,6 +58,7 @@ class FlexibleStorage:
     needs: frozenset[Need] = NOTHING
     foresight: int = 0
     slots: int = 1
+    blocks: bool = False
 
     def orders(self, view: View[StorageView]) -> Orders:
         """Return one order per storage and product: all that it can charge or discharge."""
@@ -102,6 +103,7 @@ class LearnedStorage:
     product_types: frozenset[str] = ENERGY_ONLY
     needs: frozenset[Need] = NOTHING
     slots: int = 1
+    blocks: bool = False
 
     @property
     def action(self) -> Box:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from assume_rl.core.bidding import BIDDERS, create
 from assume_rl.core.bidding.base import AnyBidder, Context
+from assume_rl.core.clearing import RULES
 from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.types import Scenario
 
 Bidders = Mapping[tuple[str, str], AnyBidder]
@@ -17,19 +19,47 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     :param name: as in a cell `bidding_<MARKET>`
     :param technology: key of core.units.TECHNOLOGIES
     :param market: in which it bids
-    :param scenario: source of its parameters
-    :raises ConfigurationError: unknown, not supported yet, or not for this technology
+    :raises ConfigurationError: unknown, not supported yet, or it does not fit, see `misfit`
     """
     bidder = create_bidder(name, market, scenario)
-    if technology not in bidder.technologies:
-        fitting = [
-            other
-            for other in BIDDERS
-            if technology in create_bidder(other, market, scenario).technologies
-        ]
-        hint = nearest(name, fitting)
-        raise ConfigurationError(f"the strategy '{name}' is not for this kind of unit; {hint}")
+    rules = scenario.config.markets_config.get(market)
+    if rules is not None and rules.product_type not in traded_types(scenario):
+        rules = None  # the market itself is refused
+    problem = misfit(bidder, technology, rules)
+    if problem is not None:
+        others = (create_bidder(other, market, scenario) for other in BIDDERS)
+        fitting = [other.name for other in others if misfit(other, technology, rules) is None]
+        hint = nearest(name, fitting) if fitting else "no strategy fits"
+        raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
     return bidder
+
+
+def misfit(bidder: AnyBidder, technology: str, market: Market | None) -> str | None:
+    """Return why units of a technology cannot use a bidder in a market, None if they can.
+
+    The only place that compares unit kind, bidder, product type and mechanism.
+
+    :param technology: key of core.units.TECHNOLOGIES
+    :param market: None: there is no such market, so that only the technology counts
+    """
+    if technology not in bidder.technologies:
+        return "is not for this kind of unit"
+    if market is None:
+        return None
+    if market.product_type not in bidder.product_types:
+        traded = ", ".join(sorted(bidder.product_types))
+        return f"trades {traded}, but the market trades {market.product_type}"
+    rule = RULES.get(market.market_mechanism)  # None: the market itself is refused
+    if rule is not None and bidder.blocks and "blocks" not in rule.needs:
+        return f"makes block orders, which the mechanism '{rule.name}' does not read"
+    return None
+
+
+def traded_types(scenario: Scenario) -> frozenset[str]:
+    """Return the product types that any registered bidder trades."""
+    context = _context("", scenario)
+    bidders = (entry.create(context, {}) for entry in BIDDERS.values())
+    return frozenset().union(*(bidder.product_types for bidder in bidders))
 
 
 def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
@@ -40,11 +70,15 @@ def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
     :param scenario: source of the parameters
     :raises ConfigurationError: unknown or not supported name, or an invalid parameter
     """
+    given = scenario.config.bidding_strategy_params
+    return create(name, _context(market, scenario), given)
+
+
+def _context(market: str, scenario: Scenario) -> Context:
     config = scenario.config
     products = config.markets_config[market].products if market in config.markets_config else ()
-    context = Context(
+    return Context(
         max_bid_price=scenario.learning.max_bid_price,
         products=sum(product.count for product in products) or 1,
         step_hours=config.time_step / 3600,
     )
-    return create(name, context, config.bidding_strategy_params)

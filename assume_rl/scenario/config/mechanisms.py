@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from assume_rl.core.clearing import RULES, Need, Rule
+from assume_rl.core.clearing import RULES, Rule
 from assume_rl.errors import nearest
 from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.problems import Problems, explain
@@ -31,11 +31,6 @@ FOREIGN_PARAMS = frozenset(
 )
 """Keys of `param_dict` for some mechanisms of the format; a warning where another has them."""
 
-NEEDS: dict[Need, str] = {
-    "blocks": "block orders, which no bidder makes",
-}
-"""Needs of rules that orders do not meet (their node they carry), and why."""
-
 
 def check_mechanism(where: str, market: Market, problems: Problems) -> None:
     """Note why the mechanism of a market cannot clear it, if so.
@@ -50,8 +45,6 @@ def check_mechanism(where: str, market: Market, problems: Problems) -> None:
         problems.error(place, known or f"unknown mechanism '{name}'; {nearest(name, RULES)}")
         return
     rule = RULES[name]
-    for need in sorted(rule.needs & NEEDS.keys()):
-        problems.error(place, f"'{name}' needs {NEEDS[need]}")
     _check_params(f"{where}.param_dict", rule, market.param_dict, problems)
 
 

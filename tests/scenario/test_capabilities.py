@@ -1,0 +1,145 @@
+"""What unit kinds, bidders, product types and rules can do together, with bidders made up here.
+
+A bidder of reserve is registered: what it sells is no energy, and narrows what is sold of that.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import pandas as pd
+import pytest
+import torch
+
+from assume_rl.agents.world import World
+from assume_rl.core.bidding import BIDDERS, Entry
+from assume_rl.core.bidding.base import Context, NoParams
+from assume_rl.core.bidding.cost_based import Naive
+from assume_rl.core.clearing import RULES
+from assume_rl.core.clearing.merit_order import pay_as_clear
+from assume_rl.errors import ScenarioError
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import assert_same_episode
+from assume_rl.testing.episodes import Frames
+
+CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
+RESERVE = """\
+    RES:
+      operator: grid
+      product_type: capacity_pos
+      products:
+      - duration: {hours}h
+        count: 1
+        first_delivery: 1h
+      opening_frequency: {hours}h
+      opening_duration: 1h
+      market_mechanism: pay_as_clear
+other:"""
+"""Four hours of reserve, cleared before energy is bid for most of them; or one, known too late."""
+
+
+def _made(name: str, types: frozenset[str], blocks: bool, context: Context, _: NoParams) -> Naive:
+    return Naive(name, product_types=types, blocks=blocks)
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """Register a bidder of reserve, and one of energy in blocks."""
+    kinds = {
+        "reserve": (frozenset({"capacity_pos"}), False),
+        "block": (frozenset({"energy"}), True),
+    }
+    made = {n: Entry(partial(_made, n, *kind), NoParams) for n, kind in kinds.items()}
+    with patch.dict(BIDDERS, made):
+        yield
+
+
+def with_reserve(folder: Any, hours: int, *, plant: str = "reserve") -> Compiled:
+    """Return the folder with a market for 30 MW of reserve, in which only coal sells."""
+    folder.change(CONFIG, "other:", RESERVE.format(hours=hours))
+    folder.change(PLANTS, "bidding_EOM,", "bidding_EOM,bidding_RES,")
+    folder.change(PLANTS, "naive,hard coal", f"naive,{plant},hard coal")
+    folder.change(PLANTS, "learning,natural", "naive,,natural")
+    folder.change(PLANTS, "naive,sunshine", "naive,,sunshine")
+    backup = "backup,reserve,,reserve,30,0,Control\n"
+    town = "town,inflex_demand,demand_energy_naive,,200,0,Grid\n"
+    head = "name,technology,bidding_EOM,bidding_RES,max_power,min_power,unit_operator\n"
+    folder.write(DEMANDS, head + town + backup)
+    load = pd.read_csv(folder.path / "demand_df.csv").assign(backup=30.0)
+    load.to_csv(folder.path / "demand_df.csv", index=False)
+    return compile_scenario(load_scenario(folder.path, "base"))
+
+
+def played(compiled: Compiled) -> Frames:
+    frames = Frames()
+    asyncio.run(World(compiled, seed=0).run_episode(0, sink=frames))
+    return frames
+
+
+def test_auctions_say_what_they_sell(folder: Any) -> None:
+    plan = with_reserve(folder, 4).plan
+    kinds = {(a.market, a.product_type) for tick in plan for a in tick.opening}
+    assert kinds == {("EOM", "energy"), ("RES", "capacity_pos")}
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+def test_reserve_is_sold_but_not_delivered(folder: Any, hours: int) -> None:
+    frames = played(with_reserve(folder, hours))
+    orders, units = frames.table("market_orders"), frames.table("unit_dispatch")
+    sold = orders[(orders["market_id"] == "RES") & (orders["unit_id"] == "coal")]
+    assert set(sold["accepted_volume"]) == {30.0}
+    assert (units["power"][units["unit"] == "backup"] == 0).all()
+    paid = units["revenue"][units["unit"] == "backup"]
+    assert (paid[paid != 0] < 0).any()
+
+
+def test_reserve_narrows_the_energy_that_is_offered_later(folder: Any) -> None:
+    orders = played(with_reserve(folder, 4)).table("market_orders")
+    coal = orders[(orders["market_id"] == "EOM") & (orders["unit_id"] == "coal")]
+    offered = coal.set_index("start_time")["volume"]
+    # The first hour of every product is bid for while its reserve is still open.
+    hours = offered.index.hour
+    assert set(offered[hours % 4 == 1]) == {100.0}
+    assert set(offered[(hours % 4 != 1) & (hours > 1) & (hours < 20)]) == {70.0}
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+def test_both_shells_agree_on_reserve(folder: Any, hours: int) -> None:
+    assert_same_episode(with_reserve(folder, hours))
+
+
+def test_a_market_of_reserve_has_the_forecasts_of_energy(folder: Any) -> None:
+    forecasts = with_reserve(folder, 4).profiles.forecasts
+    assert list(forecasts) == ["EOM", "RES"]
+    assert torch.equal(forecasts["RES"].price, forecasts["EOM"].price)
+
+
+def test_a_bidder_of_energy_is_refused_in_a_market_of_reserve(folder: Any) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        with_reserve(folder, 4, plant="powerplant_energy_naive")
+    (said,) = raised.value.problems
+    assert said == (
+        f"{PLANTS}, row 'coal', column 'bidding_RES': the strategy 'powerplant_energy_naive' "
+        "trades energy, but the market trades capacity_pos; valid: reserve"
+    )
+
+
+def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> None:
+    folder.change(CONFIG, "operator: exchange", "operator: x\n      product_type: heat")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, "base")
+    (said,) = raised.value.problems
+    assert said.endswith("markets_config.EOM.product_type: not supported yet: 'heat'")
+
+
+def test_blocks_are_refused_where_the_rule_does_not_read_them(folder: Any) -> None:
+    folder.change(PLANTS, "powerplant_energy_naive,hard coal", "block,hard coal")
+    with pytest.raises(ScenarioError, match="'block' makes block orders, which the mechanism 'pay"):
+        load_scenario(folder.path, "base")
+    reads = replace(pay_as_clear, needs=frozenset({"blocks"}))
+    with patch.dict(RULES, {"pay_as_clear": reads}):
+        load_scenario(folder.path, "base")
