@@ -66,12 +66,12 @@ class OrderBook:
 
 @dataclass(frozen=True)
 class AuctionResult:
-    """The accepted volumes and prices of a bidder's own orders, and the public price."""
+    """What an auction decided on this bidder's own orders, and the public prices."""
 
     auction: Auction
     accepted: Tensor  # (product, slot) MW, slots as in the order book
     paid: Tensor  # (product, slot) EUR/MWh
-    price: Tensor  # (product,) EUR/MWh
+    price: Tensor  # (product, slot) EUR/MWh, published for the slot's zone
 
 
 # --- learning ----------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ class Result:
     orders: Orders  # of all its teams in the market, side by side; `unit` indexes the fleet
     accepted: Float[Tensor, "... product slot"]  # MW
     paid: Float[Tensor, "... product slot"]  # EUR/MWh
-    price: Float[Tensor, "... product"]  # EUR/MWh, published
+    price: Float[Tensor, "... product slot"]  # EUR/MWh, published for the slot's zone
     asked: tuple[Team, ...]  # teams whose outcome is wanted
     slots: tuple[slice, ...]  # of each of these
 
@@ -390,7 +390,7 @@ def outcome(
     count = len(units.ids)
     accepted = by_unit(result.accepted[..., slots], count)
     paid = by_unit(result.paid[..., slots], count)
-    price = result.price[..., None].expand(accepted.shape[:-1])
+    price = by_unit(result.price[..., slots], count)[..., 0]  # a unit lies in one zone
     hours = hours_of(auction, portfolio.step_hours)
     energy = units.of(state.energy)
     power = window.at(energy, state.lookback, offsets)

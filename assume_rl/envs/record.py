@@ -87,7 +87,7 @@ class Recording:
         self._calendar = Calendar.of(setting.compiled).later(start)
         self._copy = copy
         self._markets = setting.markets
-        self._orders = {name: OrderLog(name) for name in setting.markets}
+        self._orders = {name: OrderLog(market.spec) for name, market in setting.markets.items()}
         self._policies = PolicyLog(key)
         self._dispatch: dict[int, DispatchLog] = {}
         self._routines: dict[int, RoutineLog] = {}

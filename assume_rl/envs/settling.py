@@ -81,9 +81,8 @@ def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> Cleared
         for part, orders in zip(market.parts, book.orders, strict=True)
     ]
     joined = beside(within, market.unit, market.node)
-    return ClearedAuction(
-        auction, joined.price, joined.volume, spec.rule.clear(joined, tie, market.setup)
-    )
+    clearing = spec.rule.clear(joined, tie, market.setup)
+    return ClearedAuction(auction, joined.price, joined.volume, joined.node, clearing)
 
 
 def _result(closed: Closed, share: Share) -> Result:
@@ -98,7 +97,7 @@ def _result(closed: Closed, share: Share) -> Result:
         ),
         accepted=clearing.accepted[..., share.slots],
         paid=clearing.paid[..., share.slots],
-        price=clearing.price[..., 0],
+        price=clearing.price_of_slots[..., share.slots],
         asked=tuple(closed.market.parts[position].team for position in asked),
         slots=tuple(
             slice(own.start - start, own.stop - start)

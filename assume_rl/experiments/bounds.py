@@ -58,6 +58,9 @@ def _obstacles(compiled: Compiled) -> Iterator[str]:
         return
     if len(compiled.markets) != 1:
         yield f"there are {len(compiled.markets)} markets"
+    rule = compiled.markets[0].rule
+    if rule.needs:
+        yield f"'{rule.name}' reads more of orders than price and volume"
     products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
     if products > 1:
         yield f"an auction has {products} products"

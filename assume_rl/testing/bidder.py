@@ -139,7 +139,7 @@ def _traded(portfolio: Portfolio, position: Position, team: Team, number: int) -
         orders=unit_major(price, volume, len(unit)),
         accepted=volume,
         paid=price,
-        price=price[..., 0],
+        price=price,
         asked=(),
         slots=(),
     )
@@ -154,7 +154,7 @@ def _outcome(portfolio: Portfolio, position: Position, team: Team, orders: Order
         orders=orders,
         accepted=orders.volume * (_draw(shape, "accepted") * 2 - 1).clamp(min=0),
         paid=_draw(shape, "paid") * 100,
-        price=_draw(shape[:-1], "published") * 100,
+        price=(_draw(shape[:-1], "published") * 100)[..., None].expand(shape),
         asked=(team,),
         slots=(slice(0, shape[-1]),),
     )

@@ -118,6 +118,9 @@ def _check_shapes(orders: Orders, cleared: Clearing) -> None:
             f"`{name}` is {value.dtype}; economics is float64, or rounding moves the price"
         )
         assert value.isfinite().all(), f"`{name}` holds NaN or infinity; where nothing trades use 0"
+    assert len(cleared.zones) == zones[-1], (
+        f"`zones` names {len(cleared.zones)} zones, but there are {zones[-1]} prices"
+    )
     zone = cleared.zone
     assert zone.shape == (_SLOTS,), (
         f"`zone` has shape {tuple(zone.shape)}, one entry per slot is due"

@@ -137,7 +137,7 @@ def test_an_agent_that_fails_stops_the_run_with_its_reason(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("no such market")
 
-    monkeypatch.setattr("assume_rl.agents.market_operator.limited", broken)
+    monkeypatch.setattr("assume_rl.agents.trading.market_operator.limited", broken)
     with pytest.raises(AgentFailure, match="no such market"):
         prices(scenario)
 

@@ -421,7 +421,7 @@ def test_settling_books_what_is_possible_and_the_money_of_what_is_sold() -> None
     assert orders.volume.tolist() == [[36.0]]
     volume, paid = column(36.0, 40.0), column(60.0, 70.0)
     two = replace(orders, price=paid, volume=volume)
-    result = Result(auction_of(0, 1), two, volume, paid, paid[..., 0], (team,), (slice(0, 1),))
+    result = Result(auction_of(0, 1), two, volume, paid, paid, (team,), (slice(0, 1),))
     position, executed, (((got),),) = settle(portfolio, begin(portfolio), [result])
     assert executed is not None
     assert listed(position.state.energy[3:6]) == [36.0, 0.0, 0.0]
@@ -439,7 +439,7 @@ def test_settling_records_what_the_stored_energy_has_cost() -> None:
     assert orders.volume.tolist() == [[-40.0]]
     assert orders.price.tolist() == [[50.0]]
     bought, paid = column(-25.0), column(40.0)
-    result = Result(auction_of(0), orders, bought, paid, paid[..., 0], (), ())
+    result = Result(auction_of(0), orders, bought, paid, paid, (), ())
     position, _, _ = settle(portfolio, begin(portfolio), [result])
     (own,) = position.state.own
     assert listed(own.soc[3:6]) == [0.5, 0.7, 0.7]

@@ -92,7 +92,7 @@ def result_of(
         orders=orders,
         accepted=accepted,
         paid=paid,
-        price=paid[..., 0] if price is None else price,
+        price=paid if price is None else price,
         asked=asked,
         slots=(slice(0, accepted.shape[-1]),) * len(asked),
     )
@@ -317,13 +317,23 @@ def test_outcome_sums_the_orders_of_a_unit_and_reads_what_was_delivered() -> Non
     position = with_energy(begin(portfolio, start=9), energy)
     orders = orders_of(row(20.0, 80.0)[None], (0, 0))
     accepted, paid = row(10.0, 30.0)[None], row(40.0, 45.0)[None]
-    result = result_of(auction_of(0, length=2), orders, accepted, paid, price=row(44.0))
+    result = result_of(auction_of(0, length=2), orders, accepted, paid, price=row(44.0, 44.0)[None])
     got = brought(portfolio, position, result)
     values = (got.price, got.sold, got.offered, got.power, got.previous_power)
     assert [v.tolist() for v in values] == [[[44.0]], [[40.0]], [[100.0]], [[20.0]], [[10.0]]]
     assert got.revenue.item() == pytest.approx((40 * 10 + 45 * 30) * 0.5)
     assert got.hours == 0.5
     assert got.marginal_cost.item() == made[1].marginal_cost[9, 1].item()
+
+
+def test_an_outcome_has_the_price_of_the_zone_of_each_unit() -> None:
+    portfolio = portfolio_of(toy_fleet(varied=True), 2, 1, units=(0, 1))
+    orders = orders_of(row(20.0, 10.0, 80.0, 0.0)[None], (0, 0, 1, 1))
+    accepted, price = row(10.0, 0.0, 30.0, 0.0)[None], row(20.0, 20.0, 60.0, 60.0)[None]
+    result = result_of(auction_of(0), orders, accepted, price, price=price)
+    got = brought(portfolio, begin(portfolio, start=9), result)
+    assert got.price.tolist() == [[20.0, 60.0]]
+    assert got.revenue.tolist() == [[200.0, 1800.0]]
 
 
 def test_an_outcome_has_a_row_per_product() -> None:
@@ -494,7 +504,7 @@ def played(
     orders = team.orders(view, action)
     result = result_of(
         auction, of_fleet(orders, team), orders.volume * share, orders.price,
-        price=orders.price.mean(-1), asked=(team,),
+        price=orders.price.mean(-1, keepdim=True).expand(orders.price.shape), asked=(team,),
     )  # fmt: skip
     moved = moved_to(portfolio, position, position.elapsed + 1)
     after, executed, ((got,),) = settle(portfolio, moved, [result])

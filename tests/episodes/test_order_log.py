@@ -1,5 +1,7 @@
 """Cleared auctions become rows of three tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -10,20 +12,22 @@ from assume_rl.episodes.rows.orders import ClearedAuction, Columns, OrderLog
 from assume_rl.testing import toy_market
 
 UNITS = ("plant", "plant", "load")
+NODE = torch.tensor([1, 1, 0])
+MARKET = replace(toy_market(pay_as_clear), nodes=("S", "N"))
 
 
 def cleared(number: int, volume: list[list[float]], first: tuple[int, ...]) -> ClearedAuction:
     price = torch.tensor([[1.0, 5.0, 100.0]], dtype=torch.float64).expand(len(first), 3)
     volumes = torch.tensor(volume, dtype=torch.float64)
-    orders = unit_major(price, volumes, 3)
+    orders = replace(unit_major(price, volumes, 3), node=NODE)
     setup = pay_as_clear.setup(toy_market(pay_as_clear), Slots(node=orders.node))
     clearing = pay_as_clear.clear(orders, torch.zeros_like(volumes), setup)
     auction = Auction("EOM", number, 0, 3600, first, (2,) * len(first))
-    return ClearedAuction(auction, price, volumes, clearing)
+    return ClearedAuction(auction, price, volumes, orders.node, clearing)
 
 
 def rows(*auctions: ClearedAuction) -> dict[str, Columns]:
-    log = OrderLog("EOM")
+    log = OrderLog(MARKET)
     for auction in auctions:
         log.add(UNITS, auction)
     return dict(log.drain())
@@ -55,6 +59,25 @@ def test_market_meta_has_a_row_per_product() -> None:
     assert meta["steps"].tolist() == [2, 2, 2, 2]
 
 
+def test_orders_name_the_node_of_their_unit() -> None:
+    assert rows(TWO)["market_orders"]["node"].tolist() == [*"NNSNS"]
+
+
+def test_market_meta_has_a_row_per_zone_that_names_it() -> None:
+    clearing = TWO.clearing
+    other = {
+        name: torch.cat([getattr(clearing, name), getattr(clearing, name) + 1], dim=-1)
+        for name in ("price", "supply_volume", "demand_volume", "min_price", "max_price")
+    }
+    zoned = replace(TWO, clearing=replace(clearing, zones=("south", "north"), **other))
+    meta = rows(zoned)["market_meta"]
+    assert meta["node"].tolist() == ["south", "north", "south", "north"]
+    assert meta["price"].tolist() == [5.0, 6.0, 1.0, 2.0]
+    assert meta["start_step"].tolist() == [4, 4, 6, 6]
+    assert meta["steps"].tolist() == [2, 2, 2, 2]
+    assert "node" not in rows(TWO)["market_meta"]
+
+
 def test_market_dispatch_sums_a_units_orders_in_every_step_of_a_product() -> None:
     dispatch = rows(TWO)["market_dispatch"]
     own = dispatch["unit_id"] == "plant"
@@ -64,14 +87,14 @@ def test_market_dispatch_sums_a_units_orders_in_every_step_of_a_product() -> Non
 
 
 def test_draining_forgets() -> None:
-    log = OrderLog("EOM")
+    log = OrderLog(MARKET)
     log.add(UNITS, TWO)
     assert len(list(log.drain())) == 3
     assert list(log.drain()) == []
 
 
 def test_books_of_another_make_up_come_separately() -> None:
-    log = OrderLog("EOM")
+    log = OrderLog(MARKET)
     log.add(UNITS, TWO)
     log.add(("a", "b", "c"), TWO)
     tables = [table for table, _ in log.drain()]

@@ -103,7 +103,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._open: dict[int, Auction] = {}
         self._layouts: dict[tuple[Any, ...], Layout] = {}
         self._auctions = sum(len(entry.tick.opening) for entry in self._agenda)
-        self._log = OrderLog(spec.name) if recorder is not None else None
+        self._log = OrderLog(spec) if recorder is not None else None
         self._next_flush = flush_every or 0
 
     def setup(self) -> None:
@@ -195,7 +195,8 @@ class MarketOperator(Role):  # type: ignore[misc]
         orders = limited(joined, spec.min_price, spec.max_price, spec.max_volume)
         clearing = spec.rule.clear(orders, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, clearing)
-        self._record(layout, ClearedAuction(auction, orders.price, orders.volume, clearing))
+        cleared = ClearedAuction(auction, orders.price, orders.volume, orders.node, clearing)
+        self._record(layout, cleared)
 
     def _joined(
         self, books: dict[str, Book], products: int
@@ -244,10 +245,9 @@ class MarketOperator(Role):  # type: ignore[misc]
     def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
         accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)
         paid = torch.split_with_sizes(clearing.paid, layout.sizes, dim=-1)
-        price = clearing.price[..., 0]
-        for name, own_accepted, own_paid in zip(layout.bidders, accepted, paid, strict=True):
-            result = AuctionResult(auction, own_accepted, own_paid, price)
-            post(self.context, result, self._bidders[name][1])
+        price = torch.split_with_sizes(clearing.price_of_slots, layout.sizes, dim=-1)
+        for name, *own in zip(layout.bidders, accepted, paid, price, strict=True):
+            post(self.context, AuctionResult(auction, *own), self._bidders[name][1])
 
     def _record(self, layout: Layout, cleared: ClearedAuction) -> None:
         if self._log is None:

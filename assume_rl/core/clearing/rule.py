@@ -13,6 +13,10 @@ Need = Literal["node", "blocks"]
 """Parts of an order that a rule may read besides price and volume: node, block terms."""
 
 
+NO_GRID = "node0"
+"""Name of the only node, or zone, where there is no grid."""
+
+
 class NoParams(BaseModel):
     """The parameters of a rule that has none."""
 
@@ -39,6 +43,14 @@ class Clearing:
     max_price: Float[Tensor, "... product zone"]
     zone: Int[Tensor, " slot"]  # in which each slot lies
     flows: Float[Tensor, "... product line"] | None = None  # MW; None: the rule has no grid
+    zones: tuple[str, ...] = (NO_GRID,)  # their names
+
+    @property
+    def price_of_slots(self) -> Float[Tensor, "... product slot"]:
+        """Return the published price of each slot's zone, EUR/MWh."""
+        if len(self.zones) == 1:  # takes no memory
+            return self.price.expand(self.accepted.shape)
+        return self.price[..., self.zone]
 
 
 P = TypeVar("P", bound=BaseModel)
@@ -104,3 +116,4 @@ class MarketSpec(Generic[P]):
     max_price: float  # EUR/MWh
     max_volume: float  # MW
     product_type: str
+    nodes: tuple[str, ...] = (NO_GRID,)  # of the scenario, by the index that orders carry

@@ -40,7 +40,6 @@ def _market_orders(columns: dict[str, Any], calendar: Calendar) -> dict[str, Any
     return kept | {
         "start_time": _dates(columns["start_step"], calendar),
         "end_time": _dates(columns["end_step"], calendar),
-        "node": np.full(len(columns["price"]), "node0", dtype=object),
     }
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.clearing.rule import Clearing, MarketSpec
 from assume_rl.core.time import Auction
 from assume_rl.core.units.base import ZERO_VOLUME
 
@@ -24,6 +24,7 @@ class ClearedAuction:
     auction: Auction
     price: Tensor  # (product, slot) EUR/MWh
     volume: Tensor  # (product, slot) MW
+    node: Tensor  # (slot) index into the nodes of the market
     clearing: Clearing
 
 
@@ -34,8 +35,9 @@ class OrderLog:
     dates. Empty slots are not orders and give no rows, nor does an auction without any order.
     """
 
-    def __init__(self, market: str) -> None:
-        self._market = market
+    def __init__(self, market: MarketSpec[Any]) -> None:
+        self._market = market.name
+        self._nodes = np.array(market.nodes, dtype=object)
         self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
 
     def add(self, units: tuple[str, ...], cleared: ClearedAuction) -> None:
@@ -62,23 +64,31 @@ class OrderLog:
         length = np.array([a.auction.length for a in auctions])
         yield "market_meta", self._meta(first, length, [a.clearing for a in auctions])
         price, volume = _stack([a.price for a in auctions]), _stack([a.volume for a in auctions])
+        node = self._nodes[auctions[0].node.numpy()]
         accepted = _stack([a.clearing.accepted for a in auctions])
         paid = _stack([a.clearing.paid for a in auctions])
         yield (
             "market_orders",
-            self._orders(units, first, length, price, volume, accepted, paid, real),
+            self._orders(units, node, first, length, price, volume, accepted, paid, real),
         )
         yield "market_dispatch", self._dispatch(units, first, length, accepted)
 
     def _meta(self, first: Any, length: Any, clearings: list[Clearing]) -> Columns:
+        """Rows per auction, product and zone; a market without zones names none."""
+        zones = clearings[0].zones
+        count = len(zones)
+        first, length = first.repeat(count), length.repeat(count)
+
         def column(name: str) -> NDArray[np.float64]:
-            return _stack([getattr(c, name)[..., 0] for c in clearings]).ravel()
+            return _stack([getattr(c, name) for c in clearings]).ravel()
 
         supply, demand = column("supply_volume"), column("demand_volume")
+        names = np.tile(np.array(zones, dtype=object), first.size // count)
         return {
             "market_id": np.full(first.size, self._market, dtype=object),
             "start_step": first.ravel(),
             "end_step": (first + length).ravel(),
+            **({"node": names} if count > 1 else {}),
             "price": column("price"),
             "min_price": column("min_price"),
             "max_price": column("max_price"),
@@ -90,6 +100,7 @@ class OrderLog:
     def _orders(
         self,
         units: NDArray[np.object_],
+        node: NDArray[np.object_],
         first: Any,
         length: Any,
         price: Any,
@@ -113,6 +124,7 @@ class OrderLog:
             "volume": volume[real],
             "accepted_price": paid[real],
             "accepted_volume": accepted[real],
+            "node": node[slot],
         }
 
     def _dispatch(

@@ -77,7 +77,7 @@ class RoutineLog:
             orders=Orders(price=paid, volume=accepted, unit=self._unit, node=self._node),
             accepted=accepted,
             paid=paid,
-            price=paid[..., 0],
+            price=paid,
             asked=(),
             slots=(),
         )

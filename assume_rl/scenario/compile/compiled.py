@@ -13,7 +13,7 @@ from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.scenario.compile.bidders import Bidders, create_bidder
-from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
+from assume_rl.scenario.compile.fleet import build_fleet, build_profiles, nodes_of
 from assume_rl.scenario.compile.plan import auction_plan, steps_of
 from assume_rl.scenario.config.mechanisms import params_of
 from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
@@ -85,6 +85,7 @@ def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
             max_price=market.maximum_bid_price,
             max_volume=market.maximum_bid_volume,
             product_type=market.product_type,
+            nodes=nodes_of(scenario),
         )
         for name, market in scenario.config.markets_config.items()
     )

@@ -26,6 +26,11 @@ def build_fleet(scenario: Scenario) -> Fleet:
     )
 
 
+def nodes_of(scenario: Scenario) -> tuple[str, ...]:
+    """Return the names of the nodes, by the index that units and orders carry."""
+    return tuple(dict.fromkeys(unit.node for unit in scenario.units))
+
+
 def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
     start = 0
     basis = Basis(scenario.step.total_seconds() / 3600, scenario.learning.max_bid_price)
