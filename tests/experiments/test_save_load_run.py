@@ -88,7 +88,7 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
         "assume_rl.learning.groups.create_groups",
         "torch.optim.AdamW.__init__",
         "assume_rl.learning.networks.CriticStack.__init__",
-        "assume_rl.agents.learning_role.Learning.__init__",
+        "assume_rl.agents.learning.role.Learning.__init__",
     ):
         monkeypatch.setattr(place, forbidden)
     assert ten.scenario.learning.learning_mode
