@@ -7,7 +7,7 @@ from typing import Any
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.episodes.learning_files import has_critics
-from assume_rl.episodes.plan import Scores
+from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.outputs import POLICIES

@@ -17,9 +17,10 @@ from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.state import Happened
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.plan import Plan, Scores, Selection
+from assume_rl.episodes.plan import Plan
 from assume_rl.episodes.rows.dated import DATED
 from assume_rl.episodes.rows.policies import PolicyLog
+from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment

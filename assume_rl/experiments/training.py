@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assume_rl.episodes.plan import Scores
+from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.learning.config import LearningConfig
 

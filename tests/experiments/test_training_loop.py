@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from assume_rl.episodes.plan import Scores
+from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.training import Advance, Standing, training, waves
 from assume_rl.learning.config import LearningConfig
 

@@ -1,14 +1,21 @@
-"""How far a Learning role has come in an episode."""
+"""How far a training has come in the episode that is running."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mango import AgentAddress
-
 from assume_rl.agents.learning.experience import Experience
-from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDue
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Updates that another agent asked for."""
+
+    time: float  # POSIX seconds up to which updates are due
+    records: int  # records of the episode that must have arrived before
+    done: Callable[[], None]  # called once the updates are done
 
 
 @dataclass
@@ -18,27 +25,28 @@ class Episode:
     number: int
     evaluation: bool
     experience: Experience
-    announced: bool = False
+    announced: bool = False  # its start was announced
     due: int = 0  # position of the next update in the schedule
     updates: int = 0
-    asked: list[tuple[UpdateDue, AgentAddress]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     @classmethod
     def of(cls, number: int, evaluation: bool) -> "Episode":
-        """A fresh episode; nothing of an evaluation is stored."""
+        """Return a fresh episode; nothing of an evaluation is stored."""
         return cls(number, evaluation, Experience(store=not evaluation))
 
-    def is_meant(self, message: EpisodeStart | EpisodeEnd) -> bool:
-        """Whether a message is about this episode."""
-        return (message.episode, message.evaluation) == (self.number, self.evaluation)
+    @property
+    def key(self) -> tuple[int, bool]:
+        """Number and kind, which name the episode."""
+        return self.number, self.evaluation
 
     def incomplete(self) -> int:
-        """Deliveries not learned from, once the episode is over; if there are any, says so."""
+        """Return how many deliveries were not learned from once it is over, and log any."""
         count = self.experience.incomplete
         if count:
             logger.warning(
-                "episode %d: %d deliveries were not learned from, because some unit told no "
-                "observation, action or reward",
+                "episode %d: %d deliveries were not learned from, because the observation, action "
+                "or reward of some unit is missing",
                 self.number,
                 count,
             )

@@ -1,6 +1,6 @@
 """What learners saw, did and earned in one episode, until it becomes joint transitions.
 
-Records may arrive in any order and more than once. They are kept as messages and stacked once a
+Records may arrive in any order and more than once. They are kept as messages and stacked once per
 window, so that a message costs a dictionary entry and no tensor operation.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.messages import Acted, Observed, Rewarded
-from assume_rl.episodes.plan import Scores
+from assume_rl.episodes.selection import Scores
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import Joint, Transitions
 
@@ -35,11 +35,11 @@ class Frame:
     stored: bool = False
 
     def complete(self, agents: int) -> bool:
-        """Whether all of so many agents have told everything."""
+        """Return whether all records of `agents` agents have arrived."""
         return len(self.observed) == len(self.acted) == len(self.rewarded) == agents
 
     def place(self, record: Record) -> dict[str, Any]:
-        """Where such a record belongs."""
+        """Return where records of this kind are kept."""
         if isinstance(record, Observed):
             return self.observed
         return self.acted if isinstance(record, Acted) else self.rewarded
@@ -48,12 +48,12 @@ class Frame:
 class Experience:
     """One episode's records.
 
-    :param store: whether they become transitions; otherwise they are only counted and scored.
+    :param store: whether they become transitions; otherwise they are only counted and scored
     """
 
     def __init__(self, *, store: bool) -> None:
         self.count = 0  # distinct records so far
-        self.incomplete = 0  # deliveries that some agent told nothing about; known at the end
+        self.incomplete = 0  # deliveries without some record of an agent; known at the end
         self._store = store
         self._frames: dict[float, Frame] = {}
         self._finished: set[float] = set()
@@ -79,7 +79,11 @@ class Experience:
             )
 
     def take_complete(self, units: Units, *, final: bool = False) -> list[Frame]:
-        """Frames nobody has taken before, in time order: complete ones, at the end the rest too."""
+        """Return frames that were not taken before, in time order.
+
+        :param units: all that learn
+        :param final: return incomplete frames too, as no further records will arrive
+        """
         frames = [
             frame
             for _, frame in sorted(self._frames.items())
@@ -95,10 +99,13 @@ class Experience:
     def take_transitions(
         self, agents: int, groups: Sequence[Units], *, final: bool = False
     ) -> Joint | None:
-        """Joint transitions not taken before, in time order; None if there are none.
+        """Return joint transitions not taken before, in time order; None if there are none.
 
-        A delivery is followed by the next one that all agents observed. The last one waits for it;
-        at the end of the calendar nothing follows (`final`): it is terminated.
+        A delivery is followed by the next one that all agents observed; the last one waits for it.
+
+        :param agents: how many learn
+        :param groups: their units, by group of equal shape
+        :param final: the calendar has ended: nothing follows the last delivery, it is terminated
         """
         frames = [frame for _, frame in sorted(self._frames.items())]
         seen = [frame for frame in frames if len(frame.observed) == agents]
@@ -112,7 +119,7 @@ class Experience:
         return _joint(rows, groups) if rows and self._store else None
 
     def scores(self) -> Scores:
-        """What the frames taken so far brought; a missing reward counts as 0."""
+        """Return what the frames taken so far brought; a missing reward counts as 0."""
         if not self._earned:
             return Scores(0.0, 0.0, 0.0)
         in_order = sorted(self._earned, key=lambda entry: entry[0])
@@ -121,20 +128,20 @@ class Experience:
         return Scores(float(reward.mean()), float(profit.sum()), float(regret.sum()))
 
     def _forget(self, frames: list[Frame]) -> None:
-        """Drop frames that no transition will need any more."""
+        """Drop frames that no further transition needs."""
         for frame in itertools.takewhile(lambda f: f.stored, frames):
             del self._frames[frame.time]
             self._finished.add(frame.time)
 
 
 def _same(known: Record, record: Record) -> bool:
-    """Whether two records of one unit and delivery say the same."""
+    """Return whether two records of one unit and delivery are equal."""
     pairs = zip(vars(known).values(), vars(record).values(), strict=True)
     return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in pairs)
 
 
 def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
-    """Reward, profit and regret of each unit, NaN where it told none."""
+    """Return reward, profit and regret of each unit, NaN where they are missing."""
     missing = (np.nan, np.nan, np.nan)
     got = [frame.rewarded.get(unit) for unit in units]
     return np.array([(r.reward, r.profit, r.regret) if r else missing for r in got])

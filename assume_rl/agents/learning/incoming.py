@@ -1,4 +1,4 @@
-"""What a Learning role understands: messages, mappings with their keys, and sequences of them."""
+"""What a Learning role accepts: messages, mappings with their keys, and sequences of them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -21,7 +21,7 @@ from assume_rl.core.bidding.base import Feature, Layout
 SINGLE = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
 MESSAGES = (*SINGLE, ObsActRew)
 
-# Told apart by their keys, so that partners without this package can take part.
+# Distinguished by their keys, so that partners without this package can take part.
 BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
     frozenset(f.name for f in fields(kind)): kind
     for kind in (RegisterUnit, Observed, Acted, Rewarded, UpdateDue)
@@ -29,7 +29,7 @@ BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
 
 
 def is_learning_message(content: Any) -> bool:
-    """Whether `content` is for a Learning role; of a sequence, the first item decides."""
+    """Return whether `content` is for a Learning role; of a sequence, the first item decides."""
     if isinstance(content, (tuple, list)):
         return bool(content) and is_learning_message(content[0])
     if isinstance(content, Mapping):
@@ -38,7 +38,7 @@ def is_learning_message(content: Any) -> bool:
 
 
 def unpack(content: Any) -> Iterator[Any]:
-    """The messages in `content`, one after the other; what is none is left out."""
+    """Return the messages in `content`, one after the other; anything else is left out."""
     if isinstance(content, (tuple, list)):
         for item in content:
             yield from unpack(item)

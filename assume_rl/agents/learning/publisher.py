@@ -1,4 +1,4 @@
-"""Who is sent which policies, and which version of them."""
+"""Which agent needs which policies, and which version of them it was sent."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,49 +11,48 @@ from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.networks import ActorStack
 
 
-class PolicyDesk:
-    """Makes snapshots of the policies for the agents that registered units.
+class Publisher:
+    """Makes snapshots of the policies; each agent gets those of the units that it registered.
 
-    An agent gets the policies of its own units, and nobody else's.
-
-    :param exploration: how actions are to be drawn now.
+    :param trainer: holds the actors
+    :param exploration: returns how actions are drawn now
     """
 
     def __init__(self, trainer: Trainer, exploration: Callable[[], Exploration]) -> None:
         self.version = 0
-        self.awaited = False  # somebody registered and was sent nothing since
+        self.awaited = False  # an agent has registered units since `outdated` was last called
         self._trainer = trainer
         self._exploration = exploration
         self._owner: dict[str, AgentAddress] = {}
-        self._sent: dict[AgentAddress, int] = {}
+        self._sent: dict[AgentAddress, int] = {}  # version
         self._all: tuple[ActorStack, ...] | None = None  # snapshot of this version
-        self._parts: dict[tuple[str, ...], PolicyUpdate] = {}
+        self._parts: dict[tuple[str, ...], PolicyUpdate] = {}  # of this version, by units
 
     def register(self, unit_id: str, address: AgentAddress) -> None:
-        """A unit belongs to the agent at `address`, which awaits its policies."""
+        """Note that a unit belongs to the agent at `address`, which awaits its policies."""
         self._owner[unit_id] = address
         self._sent.pop(address, None)
         self.awaited = True
 
     def forget_agents(self) -> None:
-        """Nobody has any policies: the agents live in another container now."""
+        """Treat all agents as new, as in a fresh container: none of them has any policies."""
         self._sent.clear()
 
     def renew(self) -> None:
-        """Policies or exploration have changed: everybody's version is out of date."""
+        """Begin a new version, because policies or exploration have changed."""
         self.version += 1
         self._all = None
         self._parts.clear()
 
     def outdated(self) -> Iterator[AgentAddress]:
-        """Agents that were not sent this version."""
+        """Return the agents that were not sent this version."""
         for address in dict.fromkeys(self._owner.values()):
             if self._sent.get(address) != self.version:
                 yield address
         self.awaited = False
 
     def update_for(self, address: AgentAddress) -> PolicyUpdate:
-        """This version of the policies of an agent's units; counts as sent."""
+        """Return this version of the policies of an agent's units; it counts as sent."""
         self._sent[address] = self.version
         units = tuple(unit for unit, owner in self._owner.items() if owner == address)
         if units not in self._parts:

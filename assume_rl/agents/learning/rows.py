@@ -15,7 +15,13 @@ from assume_rl.learning.types import AgentSpec, UpdateMetrics
 def rl_params(
     frames: Sequence[Frame], specs: Sequence[AgentSpec], episode: int, evaluation: bool
 ) -> list[dict[str, Any]]:
-    """Rows of the table `rl_params`, one set of columns per length of action."""
+    """Return rows of the table `rl_params`, one set of columns per length of action.
+
+    :param frames: records of some deliveries
+    :param specs: the agents
+    :param episode: its number
+    :param evaluation: whether it is an evaluation
+    """
     sizes = dict.fromkeys(spec.act_size for spec in specs)
     tables = []
     for size in sizes:
@@ -53,7 +59,13 @@ def _rl_params(
 def rl_grad_params(
     metrics: UpdateMetrics, unit_ids: Sequence[str], *, first: int, episode: int
 ) -> dict[str, Any]:
-    """Rows of the table `rl_grad_params`, iteration by iteration; the first one is `first`."""
+    """Return rows of the table `rl_grad_params`, iteration by iteration.
+
+    :param metrics: of one seed
+    :param unit_ids: of the agents
+    :param first: number of the first iteration
+    :param episode: number of the episode
+    """
     iterations, agents = metrics.critic_loss.shape
     rows = iterations * agents
     columns: dict[str, Any] = {

@@ -1,0 +1,74 @@
+"""Keeps what a training has learned: the best policies, files, and the state to resume from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from assume_rl.agents.learning.training import Training
+from assume_rl.episodes.selection import Selection
+from assume_rl.errors import ConfigurationError
+
+
+class Keeper:
+    """Saves and loads the policies, critics and progress of a training."""
+
+    def __init__(self, training: Training) -> None:
+        config = training.trainer.config
+        self._training = training
+        self._trainer = training.trainer
+        self._selection = Selection(config.early_stopping_window, config.early_stopping_threshold)
+
+    def keep_best(self, metrics: Mapping[str, float] | None, folder: Path | None) -> bool:
+        """Save the policies that did best in an evaluation; return whether training should stop.
+
+        :param metrics: reward, profit, regret or some of them; None: those of the latest evaluation
+        :param folder: for `best_<metric>` and `last`; None: nothing is saved
+        :raises ConfigurationError: a metric is unknown, or there was no evaluation
+        """
+        if metrics is None:
+            if self._training.evaluation_scores is None:
+                raise ConfigurationError("no evaluation episode has ended yet")
+            metrics = vars(self._training.evaluation_scores)
+        improved = self._selection.improved(metrics)
+        if folder is not None:
+            for name in improved:
+                self.save_actors(folder / f"best_{name}")
+            self.save_actors(folder / "last")
+            self.save_critics(folder / "last")
+        return "reward" in metrics and self._selection.settled(metrics["reward"])
+
+    def save_actors(self, folder: Path) -> None:
+        """Write a policy folder, which a scenario can run on."""
+        extra = {
+            "episodes_done": self._training.episodes_done,
+            # What actions and observations scale by.
+            "max_bid_price": self._trainer.config.max_bid_price,
+        }
+        self._trainer.save_actors(folder, extra)
+
+    def save_critics(self, folder: Path) -> None:
+        """Write critics, targets and optimisers."""
+        self._trainer.save_critics(folder)
+
+    def load_actors(self, folder: Path) -> None:
+        """Load the actors that fit, now or as soon as the networks exist."""
+        self._trainer.when_created(lambda: self._trainer.load_actors(folder))
+
+    def load_critics(self, folder: Path) -> None:
+        """Load critics and targets, now or as soon as the networks exist."""
+        self._trainer.when_created(lambda: self._trainer.load_critics(folder))
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far the training has come between two episodes, without the learner."""
+        return {
+            "episodes_done": self._training.episodes_done,
+            "selection": self._selection.state_dict(),
+            "random_start": self._training.random_start,
+            "experienced": sorted(self._trainer.experienced),
+        }
+
+    def load_progress(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `progress` returned."""
+        self._selection.load_state_dict(state["selection"])
+        self._trainer.experienced = set(state["experienced"])
+        self._training.resume(state["episodes_done"], random_start=state["random_start"])
