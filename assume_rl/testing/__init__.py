@@ -2,9 +2,10 @@
 
 ::
 
-    from assume_rl.testing import check_bidder, check_clearing
+    from assume_rl.testing import check_bidder, check_clearing, check_technology
     check_bidder(MyBidder())
     check_clearing(my_rule)
+    check_technology(MyTechnology())
 
 A broken contract raises an `AssertionError` that says what was expected and why.
 """
@@ -12,6 +13,7 @@ A broken contract raises an `AssertionError` that says what was expected and why
 from assume_rl.testing.bidder import check_bidder
 from assume_rl.testing.clearing import check_clearing, toy_market
 from assume_rl.testing.episodes import assert_same_episode
+from assume_rl.testing.technology import check_technology
 from assume_rl.testing.toys import TOYS, toy_fleet, toy_storages, toy_thermal
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "assert_same_episode",
     "check_bidder",
     "check_clearing",
+    "check_technology",
     "toy_fleet",
     "toy_market",
     "toy_storages",

@@ -1,6 +1,5 @@
 """The contract of a bidder."""
 
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,12 +14,12 @@ from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
 from assume_rl.core.units.base import ZERO_VOLUME, WithoutState
 from assume_rl.core.units.fleet import members
+from assume_rl.testing.contract import alone, check_tensor, pure, same
 from assume_rl.testing.toys import TOYS
 
 _COPIES, _PRODUCTS = 5, 2
 _OPENS = Auction("EOM", 3, 3, 4, first=(4, 5), length=(1, 1))
 
-T = TypeVar("T")
 Side = TypeVar("Side", AnyView, Outcome[Any])
 
 
@@ -56,16 +55,16 @@ def _check_sizes(bidder: AnyBidder) -> None:
 
 
 def _check_observation(bidder: LearnedBidder[Any], view: AnyView, units: int) -> None:
-    observation = _pure(lambda: bidder.observe(view), view, "observe")
-    _check_tensor(observation, (_COPIES, units, bidder.layout.size), "observe")
+    observation = pure(lambda: bidder.observe(view), view, "observe")
+    check_tensor(observation, (_COPIES, units, bidder.layout.size), "observe")
     centre = bidder.explore_around(observation)
-    _check_tensor(centre, (_COPIES, units, bidder.action.size), "explore_around")
+    check_tensor(centre, (_COPIES, units, bidder.action.size), "explore_around")
     for i in range(_COPIES):
-        _same(bidder.observe(_copy(view, i)), observation[i], "observe")
+        same(bidder.observe(_copy(view, i)), observation[i], alone("observe"))
 
 
 def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
-    orders = _pure(lambda: team.orders(view, action), (view, action), "orders")
+    orders = pure(lambda: team.orders(view, action), (view, action), "orders")
     units, slots = len(team.ids), len(team.ids) * team.bidder.slots
     expected = torch.arange(units).repeat_interleave(team.bidder.slots)
     assert torch.equal(orders.unit.cpu(), expected), (
@@ -76,8 +75,8 @@ def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
         "orders carry block terms, but `blocks` is False: a market whose rule does not read them "
         "would trade them like any others"
     )
-    _check_tensor(orders.price, (_COPIES, _PRODUCTS, slots), "orders().price")
-    _check_tensor(orders.volume, (_COPIES, _PRODUCTS, slots), "orders().volume")
+    check_tensor(orders.price, (_COPIES, _PRODUCTS, slots), "orders().price")
+    check_tensor(orders.volume, (_COPIES, _PRODUCTS, slots), "orders().volume")
     offered = orders.volume.reshape(_COPIES, _PRODUCTS, units, -1)
     sold, bought = offered.clamp(min=0).sum(-1), offered.clamp(max=0).sum(-1)
     # What units with a state can do in later products depends on what is accepted before.
@@ -91,8 +90,8 @@ def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
     )
     for i in range(_COPIES):
         single = team.orders(_copy(view, i), None if action is None else action[i])
-        _same(single.price, orders.price[i], "orders().price")
-        _same(single.volume, orders.volume[i], "orders().volume")
+        same(single.price, orders.price[i], alone("orders().price"))
+        same(single.volume, orders.volume[i], alone("orders().volume"))
 
 
 def _check_reward(
@@ -103,13 +102,13 @@ def _check_reward(
     orders: Orders,
 ) -> None:
     result = _outcome(portfolio, position, team, orders)
-    reward = _pure(lambda: bidder.reward(result), result, "reward")
+    reward = pure(lambda: bidder.reward(result), result, "reward")
     for name, value in vars(reward).items():
-        _check_tensor(value, (_COPIES, len(team.ids)), f"reward().{name}")
+        check_tensor(value, (_COPIES, len(team.ids)), f"reward().{name}")
     for i in range(_COPIES):
         single = vars(bidder.reward(_copy(result, i)))
         for name, value in vars(reward).items():
-            _same(single[name], value[i], f"reward().{name}")
+            same(single[name], value[i], alone(f"reward().{name}"))
 
 
 def _toy(technology: str, bidder: AnyBidder) -> tuple[Portfolio, Team, Position]:
@@ -183,40 +182,3 @@ def _one(value: Any, i: int) -> Any:
         shared = ("params", "forecasts", "series")
         return replace(value, **{n: x if n in shared else _one(x, i) for n, x in own.items()})
     return value
-
-
-def _check_tensor(value: Tensor, shape: tuple[int, ...], name: str) -> None:
-    assert tuple(value.shape) == shape, (
-        f"`{name}` has shape {tuple(value.shape)}, expected {shape}: leading axes are free, the "
-        "last ones are those of the protocol"
-    )
-    assert value.dtype == torch.float64, (
-        f"`{name}` is {value.dtype}; economics is float64, only networks are float32"
-    )
-    assert value.isfinite().all(), f"`{name}` holds NaN or infinity"
-
-
-def _same(single: Tensor, batched: Tensor, name: str) -> None:
-    assert torch.allclose(single, batched, rtol=0, atol=1e-9), (
-        f"`{name}` of one market differs from the same market in a batch; leading axes are free, "
-        "each copy stands alone"
-    )
-
-
-def _pure(call: Callable[[], T], arguments: object, name: str) -> T:
-    """Call it twice: same answer, arguments untouched."""
-    before = [x.clone() for x in _tensors(arguments)]
-    first, second = call(), call()
-    untouched = all(map(torch.equal, _tensors(arguments), before))
-    assert untouched, f"`{name}` wrote into its arguments; views and outcomes are shared"
-    same = all(map(torch.equal, _tensors(first), _tensors(second)))
-    assert same, f"`{name}` gives another answer when called again; randomness enters as an action"
-    return first
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if is_dataclass(value):
-        return [x for f in fields(value) for x in _tensors(getattr(value, f.name))]
-    return [x for part in value for x in _tensors(part)] if isinstance(value, tuple) else []

@@ -6,7 +6,7 @@ from assume_rl.core.bidding import BIDDERS, create
 from assume_rl.core.bidding.base import Context, LearnedBidder
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.core.units.base import Technology
-from assume_rl.testing import TOYS, check_bidder
+from assume_rl.testing import TOYS, check_bidder, check_technology
 
 TWO_PRODUCTS = Context(max_bid_price=100.0, products=2, step_hours=1.0)
 
@@ -26,6 +26,11 @@ def test_every_registered_bidder_keeps_its_contract(name: str, learned_products:
 @pytest.mark.parametrize("name", sorted(BIDDERS))
 def test_every_bidder_is_for_technologies_that_exist(name: str) -> None:
     assert create(name, TWO_PRODUCTS, {}).technologies <= TECHNOLOGIES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(TECHNOLOGIES))
+def test_every_registered_technology_keeps_its_contract(name: str) -> None:
+    check_technology(TECHNOLOGIES[name])
 
 
 @pytest.mark.parametrize("name", sorted(TECHNOLOGIES))

@@ -76,7 +76,7 @@ def a_policy_update(names: Names, shared: Path) -> None:
     """The actors of one unit, and what it sees."""
     a_learning_role(names, shared)
     role = names["role"]
-    names["update"] = PolicyUpdate(1, role.create_actors(), role._exploration_at())
+    names["update"] = PolicyUpdate(1, role.create_actors(), role.plan.exploration(0))
     names["observations"] = torch.zeros(1, LAYOUT.size)
     names["centre"], names["z"] = torch.zeros(1, 1), torch.zeros(1, 1)
 

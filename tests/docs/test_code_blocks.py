@@ -15,8 +15,10 @@ from shell import run_command
 
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
+from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.tables import UNIT_TABLES, unregister
 from assume_rl.studies.schema import StudyFile
 
 SMALLEST = {
@@ -38,8 +40,16 @@ WITH_CODE = [page for page in PAGES if blocks(page)]
 @pytest.fixture(autouse=True)
 def registries():
     """Pages may register things; the next page does not know them."""
-    with patch.dict(RULES), patch.dict(BIDDERS), patch.dict(TRACKERS):
+    kinds = tuple(UNIT_TABLES)
+    with (
+        patch.dict(RULES),
+        patch.dict(BIDDERS),
+        patch.dict(TECHNOLOGIES),
+        patch.dict(TRACKERS),
+    ):
         yield
+    for name in [name for name in UNIT_TABLES if name not in kinds]:
+        unregister(name)
 
 
 @pytest.fixture

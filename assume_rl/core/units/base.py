@@ -43,7 +43,10 @@ O_co = TypeVar("O_co", covariant=True)
 
 @dataclass(frozen=True)
 class Range:
-    """Least and most power in one direction, MW, signed: sell > 0, buy < 0; 0 and 0: none."""
+    """Least and most power in one direction, MW, signed: sell > 0, buy < 0; 0 and 0: none.
+
+    What a unit holds may leave it less than its least power, as recorded for storages.
+    """
 
     least: Float[Tensor, "... product unit"]
     most: Float[Tensor, "... product unit"]
