@@ -31,7 +31,6 @@ from assume_rl.core.units.base import (
     ENERGY,
     NEVER_RAN,
     NO_STATE,
-    ZERO_VOLUME,
     AnyBlock,
     Sale,
     Window,
@@ -371,7 +370,7 @@ def execute(
     downtime = state.downtime
     if downtime is not None:
         before = window.rows(downtime, first - 1, 1)[..., 0, :]
-        downtime = window.put(downtime, first, _downtime(before, done))
+        downtime = window.put(downtime, first, _downtime(portfolio.fleet, before, done))
     state = replace(state, sold={**state.sold, ENERGY: table}, own=tuple(own), downtime=downtime)
     executed = replace(state, lookback=stop - 1)
     return replace(position, state=state, executed=until), Executed(executed, until, due)
@@ -391,7 +390,7 @@ def outcome(
     accepted = by_unit(result.accepted[..., slots], count)
     paid = by_unit(result.paid[..., slots], count)
     price = by_unit(result.price[..., slots], count)[..., 0]  # a unit lies in one zone
-    hours = hours_of(auction, portfolio.step_hours)
+    hours = hours_of(auction, portfolio.step_hours, accepted.device)
     energy = units.of(state.energy)
     power = window.at(energy, state.lookback, offsets)
     cost = units.of(window.at(portfolio.profiles.marginal_cost, position.step, offsets))
@@ -409,20 +408,34 @@ def outcome(
     )
 
 
-def hours_of(auction: Auction, step_hours: float) -> float | Float[Tensor, "product 1"]:
+def hours_of(
+    auction: Auction, step_hours: float, device: torch.device
+) -> float | Float[Tensor, "product 1"]:
     """Return the length of an auction's products in hours; one number where they are alike."""
     if len(set(auction.length)) == 1:
         return auction.length[0] * step_hours
-    return torch.tensor(auction.length, dtype=torch.float64)[:, None] * step_hours
+    lengths = torch.tensor(auction.length, dtype=torch.float64, device=device)
+    return lengths[:, None] * step_hours
 
 
 def _downtime(
-    before: Float[Tensor, "... unit"], power: Float[Tensor, "... step unit"]
+    fleet: Fleet, before: Float[Tensor, "... unit"], power: Float[Tensor, "... step unit"]
 ) -> Float[Tensor, "... step unit"]:
-    """Return the steps off up to and with each step; `before`: up to the step before the first."""
+    """Return the steps off up to and with each step, as the technologies count them.
+
+    :param before: up to the step before the first
+    :param power: MW delivered
+    """
     found = []
-    for now in power.unbind(-2):
-        before = torch.where(now.abs() > ZERO_VOLUME, 0.0, before + 1)
+    for step in power.unbind(-2):
+        now = step.unsqueeze(-2)
+        parts = [
+            block.technology.starts(
+                block.params, _columns(now, block), before[..., block.start : block.stop]
+            )[1]
+            for block in fleet.blocks
+        ]
+        before = torch.cat(parts, dim=-1)
         found.append(before)
     return torch.stack(found, dim=-2)
 

@@ -39,7 +39,7 @@ def at_end(setting: Setting, state: State) -> State:
     step_seconds = setting.compiled.step_seconds
     last = [setting.auctions(market)[-1] for market in setting.learners_markets]
     opens = _next_opening(setting, last[0]) // step_seconds
-    state = moved_to(setting, state, max(state.step, opens))
+    state = moved_to(setting, state, max(state.step, opens), setting.learners_markets)
     following = tuple(_shifted(auction, state.step, step_seconds) for auction in last)
     ended = ends_calendar(setting, state)
     # Where no auction follows, the series may end before its deliveries.

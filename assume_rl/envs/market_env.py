@@ -210,7 +210,9 @@ class MarketEnv:
         """Return the state at the next decision or at the end, after all ticks before it."""
         while not self.done(state):
             tick = self.setting.plan[state.tick]
-            state = self._close(moved_to(self.setting, state, tick.step), tick, happened)
+            markets = [auction.market for auction in (*tick.closing, *tick.opening)]
+            state = moved_to(self.setting, state, tick.step, markets)
+            state = self._close(state, tick, happened)
             if state.tick in self.setting.decisions:
                 return self._look(state)
             state = self._open(state, ())

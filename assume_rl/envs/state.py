@@ -1,6 +1,6 @@
 """The state of all copies of a market, and the events of a step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float, Int
@@ -82,18 +82,21 @@ class Happened:
     fixed: list[Earned] = field(default_factory=list)
 
 
-def moved_to(setting: Setting, state: State, step: int) -> State:
-    """Return the state at a later step, with the windows of units moved.
+def moved_to(setting: Setting, state: State, step: int, markets: Iterable[str]) -> State:
+    """Return the state at a later step, with the windows moved of units that trade then.
+
+    The others keep theirs, so that what they have sold does not leave it before it is executed.
 
     :param setting: of the environment
     :param state: of all copies
     :param step: since the episodes began
+    :param markets: that open or clear at that step
     """
-    if step == state.step:
-        return state
-    cohorts = zip(setting.cohorts, state.positions, strict=True)
+    active = set(markets)
     positions = tuple(
-        position and trade.moved_to(cohort.portfolio, position, step)
-        for cohort, position in cohorts
+        position
+        if position is None or active.isdisjoint(cohort.markets)
+        else trade.moved_to(cohort.portfolio, position, step)
+        for cohort, position in zip(setting.cohorts, state.positions, strict=True)
     )
     return replace(state, step=step, now=state.start + step, positions=positions)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.agents import unit_and_market
 
 REWARD_COLUMNS = ("reward", "profit", "regret")
 
@@ -34,13 +35,16 @@ class PriceStatistics:
 
 
 def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
-    """Scores of all units in `rl_params`; `market_orders` gives their bids."""
+    """Return the scores of all agents in `rl_params`; `market_orders` has their bids."""
     earned, orders = memory.table("rl_params"), memory.table("market_orders")
-    scores = []
+    scores, known = [], set(orders["unit_id"])
     for unit in dict.fromkeys(earned.get("unit", ())):
         own = earned["unit"] == unit
         reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
-        bids = orders["unit_id"] == unit
+        name, market = unit_and_market(unit, known)
+        bids = orders["unit_id"] == name
+        if market is not None:
+            bids &= orders["market_id"] == market
         price, volume = orders["price"][bids], orders["volume"][bids]
         sale, purchase = _mean(price, volume.clip(min=0)), _mean(price, -volume.clip(max=0))
         scores.append(UnitScore(unit, reward, profit, regret, sale, purchase))

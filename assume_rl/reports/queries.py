@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Subquery
 
 from assume_rl.reports.rows import Recorded
+from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import UnitTable
 
@@ -74,7 +75,11 @@ def learners(recorded: Recorded) -> frozenset[str]:
     if "rl_params" not in recorded.present:
         return frozenset()
     rows = recorded.rows("rl_params", "unit").c
-    return frozenset(recorded.frame(sa.select(rows.unit).distinct())["unit"])
+    agents, known = (
+        recorded.frame(sa.select(rows.unit).distinct())["unit"],
+        set(units(recorded)["unit"]),
+    )
+    return frozenset(unit_and_market(agent, known)[0] for agent in agents)
 
 
 def dispatch(recorded: Recorded) -> pd.DataFrame:

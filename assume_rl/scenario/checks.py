@@ -9,6 +9,7 @@ from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, find_bidder, traded_types
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
@@ -165,13 +166,18 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
 
 def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
     """Note policies of units that do not exist or do not learn, and policies without a file."""
-    units = {unit.id: unit for _, _, unit in _units(scenario)}
+    units = {unit.id for _, _, unit in _units(scenario)}
+    learning = agent_names(scenario, bidders).values()
+    agents = {name: unit for own in learning for unit, name in own.items()}
     for name, path in scenario.config.policies.items():
         where = f"{CONFIG_FILE}, {scenario.case}.policies.{name}"
-        if name not in units:
-            problems.error(where, f"there is no such unit; {nearest(name, units)}")
-        elif not _learns(units[name], bidders):
+        own = [agent for agent, unit in agents.items() if unit == name]
+        if name not in agents and own:
+            problems.error(where, f"the unit learns in several markets: write {some(own)}")
+        elif name not in agents and name in units:
             problems.error(where, "the unit has no learning bidder, so it cannot use a policy")
+        elif name not in agents:
+            problems.error(where, f"there is no such unit; {nearest(name, {*units, *agents})}")
         if not Path(path).exists():
             problems.error(where, f"there is no file or folder {path}")
 

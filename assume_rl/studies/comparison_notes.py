@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from assume_rl.evaluation.significance import smallest_p
 from assume_rl.studies.contrasts import DesignScore
 
-SCALE = "learning_config.max_bid_price"  # rewards are divided by it, see core/rewards.py
+SCALE = "learning_config.max_bid_price"  # rewards are divided by it, see core/money.py
 ENOUGH = 5  # runs of a design for an interval that says more than lowest to highest
 
 

@@ -91,7 +91,9 @@ def _auction(orders: Orders, tie: Tensor, index: int) -> tuple[Orders, Tensor]:
 def _one_by_one(clear: Clear, orders: Orders, tie: Tensor) -> Clearing:
     """All auctions, cleared one after the other."""
     each = [clear(*_auction(orders, tie, i)) for i in range(_AUCTIONS)]
-    stacked = {n: torch.stack([getattr(c, n) for c in each]) for n in (*_PER_SLOT, *_PER_ZONE)}
+    stacked: dict[str, Any] = {
+        n: torch.stack([getattr(c, n) for c in each]) for n in (*_PER_SLOT, *_PER_ZONE)
+    }
     return replace(each[0], flows=None, **stacked)
 
 

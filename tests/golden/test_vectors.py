@@ -27,16 +27,21 @@ def compare_with_tables(ours: Tables, expected: Path, tolerance: float = EXACT) 
         assert_close(a[name], b[name], tolerance, name)
     orders = read(expected / "market_orders.csv", ("start_time", "end_time"))
     a, b = aligned(ours["market_orders"], orders, ["start_time", "unit_id", "bid_id"])
-    # Rounding left a storage 1e-14 MW to sell; here that counts as nothing, so that it buys.
+    # Rounding left the storage of v03 1e-14 MW to sell in one hour; here that counts as nothing, so
+    # that it offers to buy; neither trades.
     real = b.volume.abs() > ZERO_VOLUME
-    assert (~real).sum() <= 1
-    assert a.accepted_volume[~real].abs().max() < EXACT or real.all()
+    assert (~real).sum() == ("v03" in str(expected))
+    assert not a.accepted_volume[~real].any()
     a, b = a[real], b[real]
     for name in ("price", "volume", "accepted_price", "accepted_volume"):
         assert_close(a[name], b[name], tolerance, f"orders: {name}")
     power = read(expected / "unit_dispatch.csv", ("time",))
-    # The record ends at the last clearing; here later steps that are sold are executed too.
-    a, b = aligned(recorded_rows(ours["unit_dispatch"], power), power, ["time", "unit"])
+    delivered = ours["unit_dispatch"]
+    if "v06" in str(
+        expected
+    ):  # a day-ahead auction: steps after the last clearing are delivered too
+        delivered = recorded_rows(delivered, power)
+    a, b = aligned(delivered, power, ["time", "unit"])
     for name in ("power", "energy_cashflow", "energy_generation_costs"):
         assert_close(a[name], b[name], tolerance, f"dispatch: {name}")
     sold = read(expected / "market_dispatch.csv", ("datetime",))

@@ -75,7 +75,7 @@ class Experience:
         elif not _same(known, record):
             raise ConfigurationError(
                 f"unit '{record.unit_id}' reported two different {type(record).__name__} for the "
-                "same delivery; a unit learns in one market only"
+                "same delivery; a unit that learns in several markets is an agent in each"
             )
 
     def take_complete(self, units: Units, *, final: bool = False) -> list[Frame]:

@@ -142,9 +142,8 @@ class LearnedStorage:
         volumes = []
         for i, chosen in enumerate(action.unbind(-1)):
             limits = view.limits if i == 0 else _limits(params, soc, view.sold[..., i, :])
-            at = i if i == 0 else 0
             volume = torch.where(
-                chosen < 0, limits.buy.most[..., at, :], limits.sell.most[..., at, :]
+                chosen < 0, limits.buy.most[..., 0, :], limits.sell.most[..., 0, :]
             )
             volumes.append(volume)
             if i + 1 < self.products:

@@ -167,7 +167,7 @@ class Storage:
 
     def running_cost(self, params: StorageParams, series: PerStep, power: PerStep) -> PerStep:
         """Return the additional costs of charging or discharging, EUR/h."""
-        return (self.marginal_cost(params, series, power) * power).abs()
+        return self.marginal_cost(params, series, power) * power.abs()
 
     def starts(
         self, params: StorageParams, power: PerStep, downtime: PerUnit

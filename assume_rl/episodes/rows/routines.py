@@ -25,7 +25,7 @@ class RoutineLog:
     """
 
     def __init__(self, portfolio: Portfolio, unit: Int[Tensor, " slot"]) -> None:
-        self._own = replace(portfolio, lookback=0, horizon=0)
+        self._own = replace(portfolio, lookback=0, horizon=0, delay=0)
         self._unit, self._node = unit, portfolio.fleet.node[unit]
         self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}

@@ -8,10 +8,11 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
+from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
+from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles, nodes_of
 from assume_rl.scenario.compile.plan import auction_plan, steps_of
@@ -51,27 +52,8 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         lookback=_lookback(fleet, bidders.values(), plan),
         horizon=_horizon(plan, scenario.config.time_step),
         delay=_delay(plan),
-        agents=_agents(scenario, bidders),
+        agents=agent_names(scenario, bidders),
     )
-
-
-def _agents(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str]]:
-    """Return the names of learning units as agents, by market and unit.
-
-    A unit that learns in one market has its id as name; one that learns in several has the market
-    appended in each. So draws and policy files of a unit do not depend on what others learn.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for unit in scenario.units:
-        learns = [
-            market
-            for market in scenario.config.markets_config
-            if isinstance(bidders.get((market, unit.bidding.get(market, ""))), LearnedBidder)
-        ]
-        for market in learns:
-            name = unit.id if len(learns) == 1 else f"{unit.id}@{market}"
-            found.setdefault(market, {})[unit.id] = name
-    return {market: found.get(market, {}) for market in scenario.config.markets_config}
 
 
 def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
