@@ -56,14 +56,9 @@ def _obstacles(compiled: Compiled) -> Iterator[str]:
     if len(compiled.learners) != 1:
         yield f"there are {len(compiled.learners)} learning bidders"
         return
-    if len(compiled.markets) != 1:
-        yield f"there are {len(compiled.markets)} markets"
-    rule = compiled.markets[0].rule
-    if rule.needs:
-        yield f"'{rule.name}' reads more of orders than price and volume"
-    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
-    if products > 1:
-        yield f"an auction has {products} products"
+    unlike = _unknown_auctions(compiled)
+    if unlike is not None:
+        yield unlike
     unit, params = _learner(compiled)
     name, bidder = compiled.fleet.ids[unit], _bidder(compiled, unit)
     if not isinstance(params, ThermalParams):
@@ -78,6 +73,17 @@ def _obstacles(compiled: Compiled) -> Iterator[str]:
         starts += [params.warm_start_cost, params.cold_start_cost]
     if any(float(cost) > 0 for cost in starts):
         yield f"{name} has start costs"
+
+
+def _unknown_auctions(compiled: Compiled) -> str | None:
+    """Return why auctions cannot be cleared again from the price and volume of orders alone."""
+    if len(compiled.markets) != 1:
+        return f"there are {len(compiled.markets)} markets"
+    rule = compiled.markets[0].rule
+    if rule.needs:
+        return f"'{rule.name}' reads more of orders than price and volume"
+    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
+    return f"an auction has {products} products" if products > 1 else None
 
 
 def _learner(compiled: Compiled) -> tuple[int, object]:

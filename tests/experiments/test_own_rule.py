@@ -17,6 +17,7 @@ from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError, ScenarioError
+from assume_rl.experiments.bounds import unknown_bounds
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
@@ -125,6 +126,16 @@ def test_a_rule_is_set_up_with_the_nodes_of_the_units(
     sold = table(tmp_path / "out", "market_orders").groupby("unit_id")["accepted_volume"].sum()
     assert (sold[list(island)] == 0).all()
     assert sold["lignite_new"] > 0
+
+
+def test_the_best_response_under_a_rule_that_reads_nodes_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert unknown_bounds(compile_scenario(capped())) is None
+    local = replace(Capped(), needs=frozenset({"node"}))
+    monkeypatch.setitem(RULES, "pay_as_clear_capped", local)
+    reason = "'pay_as_clear_capped' reads more of orders than price and volume"
+    assert unknown_bounds(compile_scenario(capped())) == reason
 
 
 def test_validation_describes_it() -> None:

@@ -154,3 +154,25 @@ def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.Monk
     hours = (own["time"] - pd.Timestamp("2019-01-01")) // pd.Timedelta("1h")
     assert hours.tolist() == list(range(24, 49))
     assert own["power"].tolist() == [0.0, 40.0, 65.0] + [90.0] * 22
+
+
+def test_a_market_that_ends_before_another_is_delivered_alike(tmp_path: Path) -> None:
+    ends = day_ahead(1, 24, end_date="2019-01-03 00:00")
+    own = {name: "" for name in ("coal", "gas", "wind", "nuclear")}
+    bids = {"DAM": {"coal twin": "", "load": "demand_energy_naive"}, "EOM": own}
+    compiled = toy_scenario(tmp_path, {"DAM": ends, "EOM": market()}, hours=96, bids=bids)
+    assert_same_episode(compiled)
+
+
+@pytest.mark.parametrize("shell", ["agents", "batch"])
+def test_a_plant_beside_a_late_market_is_lifted_to_its_minimum(tmp_path: Path, shell: str) -> None:
+    late = market(products=[{"duration": "1h", "count": 1, "first_delivery": "0h"}])
+    plants = [
+        ("cheap", "O1", "nuclear", "uranium", 100, 40, 0.6, NONE, NONE, 0, 0, 0),
+        ("dear", "O2", "hard coal", "hard coal", 100, 0, 0.2, NONE, NONE, 0, 0, 0),
+    ]
+    bids = {"LATE": {"cheap": ""}, "EOM": {"dear": ""}}
+    markets = {"EOM": market(), "LATE": late}
+    compiled = toy_scenario(tmp_path, markets, hours=12, bids=bids, plants=plants, load=10)
+    power = of_unit(dispatch(compiled, shell), "cheap")["power"]
+    assert set(power[1:]) == {40.0}

@@ -32,7 +32,7 @@ class Unit(Section):
     unit_operator: str
     """Owner of the unit, who bids for it; a label, as operators have no bidder of their own."""
     node: str = "node0"
-    """Where it is connected; a label, as no mechanism reads it."""
+    """Where it is connected; a label, as no mechanism of the package reads it."""
     bidding: dict[str, str] = Field({})
     """Bidder by market, from the columns `bidding_<MARKET>`."""
     forecast: dict[str, str] = Field({})
