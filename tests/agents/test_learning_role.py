@@ -164,7 +164,7 @@ def test_two_different_records_of_one_delivery_are_refused() -> None:
     role.handle_message(record(1, "a"), META)
     other = record(2, "a")[2]
     changed = type(other)(other.unit_id, T0 + 3600.0, other.reward, other.profit, other.regret)
-    with pytest.raises(ConfigurationError, match="in one market only"):
+    with pytest.raises(ConfigurationError, match="is an agent in each"):
         role.handle_message(changed, META)
 
 

@@ -249,6 +249,7 @@ class WaterValue:
     needs: frozenset[Need] = frozenset()
     foresight: int = 0
     slots: int = 1
+    blocks: bool = False
 
     def orders(self, view: View[ReservoirView]) -> Orders:
         volume = view.limits.sell.most
@@ -268,6 +269,7 @@ class LearnedWater:
     product_types: frozenset[str] = frozenset({ENERGY})
     needs: frozenset[Need] = frozenset()
     slots: int = 1
+    blocks: bool = False
 
     @property
     def action(self) -> Box:
