@@ -51,6 +51,10 @@ RULES_ONLY = (
     "--set", "learning_config.learning_mode=false",
 )  # fmt: skip
 ENGINES = pytest.mark.parametrize("engine", ["agents", "batch"])
+# Training on agents takes most of the time of these tests; the batch shell shows the same faults.
+AGENTS_ARE_SLOW = pytest.mark.parametrize(
+    "engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +176,7 @@ def test_they_run_and_their_state_is_written_and_reported(
 DATA, CONFIGURATION = 0, 1
 
 
-@ENGINES
+@AGENTS_ARE_SLOW
 @pytest.mark.parametrize(
     ("setting", "part"),
     [
@@ -193,7 +197,7 @@ def test_they_change_the_hashes_of_what_is_run_and_of_its_results(
     assert first[-1] != other[-1]
 
 
-@ENGINES
+@AGENTS_ARE_SLOW
 def test_they_are_trained_resumed_evaluated_and_reported(
     assume_rl_command: Command,
     command: Callable[..., str],

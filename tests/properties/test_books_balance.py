@@ -267,7 +267,7 @@ def assert_money_balances(tables: Frames, scenario: Compiled, folder: Path) -> N
 
 @given(world=worlds(), shuffled=st.randoms(use_true_random=False), other=st.booleans())
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     # A scenario takes a second: a failing one is shown as it was drawn.
