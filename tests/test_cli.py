@@ -100,6 +100,7 @@ MISTAKES = [
     (["evaluate", *CASE], "--policies"),
     (["run", *CASE, "--policies", "nowhere"], "does not exist"),
     (["train", *CASE, "--db", "not a url"], "database"),
+    (["run", str(SCENARIOS / "national"), "--tables", "market_mta"], "did you mean 'market_meta'?"),
     (["train", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["train", *CASE, "--policies", "nowhere"], "does not exist"),
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),

@@ -63,6 +63,14 @@ Database = Annotated[
     str | None, typer.Option("--db", help="SQLAlchemy URL; results.db in --out by default.")
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
+Tables = Annotated[
+    str | None,
+    typer.Option(
+        "--tables",
+        help="Result tables to store, e.g. market_meta,kpis; all by default. runs and the tables "
+        "that describe units are always stored.",
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
 Overwrite = Annotated[
     bool,

@@ -25,6 +25,7 @@ from assume_rl.cli.options import (
     Seeds,
     Set,
     Strict,
+    Tables,
     Track,
 )
 from assume_rl.cli.output import (
@@ -81,6 +82,7 @@ def run(
     csv: Csv = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    tables: Tables = None,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -97,6 +99,7 @@ def run(
             csv=csv,
             out=out,
             overwrite=overwrite,
+            tables=None if tables is None else tables.split(","),
             observer=observer,
         )
     print_kpis(console, result)

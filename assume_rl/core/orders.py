@@ -62,7 +62,7 @@ def beside(
     :param node: likewise, index into the scenario's nodes
     """
     if len(parts) == 1:
-        return replace(parts[0], unit=unit, node=node)
+        return Orders(parts[0].price, parts[0].volume, unit, node, parts[0].terms)
     return Orders(
         price=torch.cat([part.price for part in parts], dim=-1),
         volume=torch.cat([part.volume for part in parts], dim=-1),
@@ -109,7 +109,8 @@ def split(orders: Orders, sizes: Sequence[int]) -> tuple[Orders, ...]:
 
 def auction_of(orders: Orders, number: int | Int[Tensor, "..."]) -> Orders:
     """Return those of one auction (or of an auction per copy), of orders (auction product slot)."""
-    return replace(orders, price=orders.price[number], volume=orders.volume[number])
+    price, volume = orders.price[number], orders.volume[number]
+    return Orders(price, volume, orders.unit, orders.node, orders.terms)
 
 
 def products_of(orders: Orders, products: slice) -> Orders:
@@ -121,7 +122,8 @@ def products_of(orders: Orders, products: slice) -> Orders:
 def repeated(orders: Orders, copies: int) -> Orders:
     """Return orders (product slot) as those of so many copies of a market, without copying."""
     shape = (copies, *orders.price.shape)
-    return replace(orders, price=orders.price.expand(shape), volume=orders.volume.expand(shape))
+    price, volume = orders.price.expand(shape), orders.volume.expand(shape)
+    return Orders(price, volume, orders.unit, orders.node, orders.terms)
 
 
 def limited(orders: Orders, min_price: float, max_price: float, max_volume: float) -> Orders:

@@ -278,9 +278,8 @@ def settle(
     # does not depend on the order of the markets in the configuration.
     for result in sorted(results, key=lambda result: result.auction.market):
         state = book(state, result, position.elapsed, portfolio.step_hours)
-    state = _planned(portfolio, replace(position, state=state))
-    until = position.elapsed - portfolio.delay
-    position, executed = execute(portfolio, replace(position, state=state), until)
+    position = _planned(portfolio, replace(position, state=state))
+    position, executed = execute(portfolio, position, position.elapsed - portfolio.delay)
     position = _paid(portfolio, position, results)
     outcomes = tuple(
         tuple(
@@ -461,11 +460,11 @@ def _start_cost(
     return torch.stack([cost[..., at - first : at - first + n, :].sum(-2) for at, n in parts], -2)
 
 
-def _planned(portfolio: Portfolio, position: Position) -> UnitState:
-    """Return the state with what units with a state of their own can deliver of what is sold."""
+def _planned(portfolio: Portfolio, position: Position) -> Position:
+    """Let units with a state of their own plan what they can deliver of what is sold."""
     state = position.state
     if all(own is NO_STATE for own in state.own):
-        return state
+        return position
     first = state.lookback + position.executed + 1 - position.elapsed
     energy, owns = [], []
     for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
@@ -475,7 +474,7 @@ def _planned(portfolio: Portfolio, position: Position) -> UnitState:
         energy.append(possible)
         owns.append(after)
     sold = {**state.sold, ENERGY: torch.cat(energy, dim=-1)}
-    return replace(state, sold=sold, own=tuple(owns))
+    return replace(position, state=replace(state, sold=sold, own=tuple(owns)))
 
 
 def _paid(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Position:

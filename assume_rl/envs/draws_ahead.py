@@ -49,6 +49,12 @@ class Ahead:
             self._episodes, self._first = episodes, first
         return self._drawn[number - first]
 
+    def of_auctions(
+        self, episodes: Int[Tensor, " copy"], numbers: Sequence[int]
+    ) -> Float[Tensor, "auction copy ..."]:
+        """The draws of several auctions in the given episodes."""
+        return torch.stack([self.of_auction(episodes, number) for number in numbers])
+
 
 def stacked_keys(
     of_seed: Callable[[int], Int[Tensor, " unit"]], seeds: Sequence[int]

@@ -29,11 +29,12 @@ from assume_rl.envs.markets import exploration_noise, tie_breaks
 from assume_rl.envs.memory import check_memory
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.setting import build_setting
-from assume_rl.envs.settling import close_auctions
+from assume_rl.envs.settling import clear_standing, close_auctions
 from assume_rl.envs.state import Actions, Happened, Observations, State, moved_to
 from assume_rl.envs.windows import starts
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.plan import pick_device
+from assume_rl.episodes.rows.orders import ClearedAuctions
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.compiled import Compiled, to_device
@@ -177,6 +178,20 @@ class MarketEnv:
         happened = Happened()
         state = self._open(state, tuple(actions))
         return self._go_on(state, happened), happened
+
+    def clear_ahead(
+        self, episodes: Int[Tensor, " copy"], auctions: Sequence[Auction], copy: int = 0
+    ) -> ClearedAuctions:
+        """Clear auctions of one market for one copy in one call; `Setting.routine` says if it may.
+
+        :param episodes: that the copies play
+        :param auctions: of the plan
+        :raises ValueError: orders of the market depend on what happens
+        """
+        market = self.setting.markets[auctions[0].market]
+        numbers = [auction.number for auction in auctions]
+        tie = self._ties[auctions[0].market].of_auctions(episodes, numbers)[:, copy]
+        return clear_standing(market, auctions, tie, self.setting.compiled.step_seconds)
 
     def done(self, state: State) -> bool:
         """Return whether the episodes are over."""

@@ -1,22 +1,26 @@
 """Write the events of one copy of a market as rows of the result tables."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import groupby
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from assume_rl.core.time import Auction
+from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Policy
 from assume_rl.core.units.fleet import profiles_from
+from assume_rl.envs.draws_ahead import CHUNK
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened, State
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows.dated import DATED, Sink
+from assume_rl.episodes.rows.dispatch import TABLES as DISPATCH_TABLES
 from assume_rl.episodes.rows.dispatch import DispatchLog
-from assume_rl.episodes.rows.orders import OrderLog
+from assume_rl.episodes.rows.orders import TABLES as ORDER_TABLES
+from assume_rl.episodes.rows.orders import ClearedAuctions, OrderLog
 from assume_rl.episodes.rows.policies import PolicyLog
 from assume_rl.episodes.rows.routines import RoutineLog
 from assume_rl.scenario.compile.compiled import Compiled, to_device
@@ -34,8 +38,9 @@ def play_recorded(
     on_share: Callable[[float], None] = lambda share: None,
     episode: int = 0,
     evaluation: bool = False,
+    tables: Collection[str] | None = None,
 ) -> None:
-    """Play the calendar once, every bidder on a rule or a fixed policy, and write all tables.
+    """Play the calendar once, every bidder on a rule or a fixed policy, and write the tables.
 
     :param compiled: the scenario
     :param seed: of the draws
@@ -45,6 +50,7 @@ def play_recorded(
     :param on_share: called with the share of the calendar that is done
     :param episode: number of the episode
     :param evaluation: whether draws are those of evaluation episodes
+    :param tables: those whose rows are made; None: all
     """
     env = MarketEnv(
         compiled,
@@ -55,8 +61,15 @@ def play_recorded(
         record=True,
     )
     state = env.reset(torch.tensor([episode]))
-    recording = Recording(env, sink, EpisodeKey(seed, episode, evaluation), state)
+    key = EpisodeKey(seed, episode, evaluation)
+    recording = Recording(env, sink, key, state, tables=tables)
     every = None if flush_hours is None else flush_hours * 3600 // compiled.step_seconds
+    if env.setting.routine:
+        for stretch in _stretches(env.setting.plan, every):
+            _clear_stretch(env, state, stretch, recording)
+            recording.flush()
+            on_share(stretch[-1].step / compiled.steps)
+        return
     flushed = 0
     while not env.done(state):
         state, happened = env.step(state, ())
@@ -68,6 +81,38 @@ def play_recorded(
     recording.flush()
 
 
+def _stretches(plan: Sequence[Tick], every: int | None) -> Iterator[Sequence[Tick]]:
+    """Yield the ticks between two batches of rows.
+
+    :param every: steps between them at least; None: one batch
+    """
+    begin, flushed = 0, 0
+    for end, tick in enumerate(plan, 1):
+        if every is not None and tick.step >= flushed + every:
+            yield plan[begin:end]
+            begin, flushed = end, tick.step
+    if begin < len(plan):
+        yield plan[begin:]
+
+
+def _clear_stretch(
+    env: MarketEnv, state: State, ticks: Sequence[Tick], recording: "Recording"
+) -> None:
+    """Clear the auctions of a stretch, as many in one call as memory allows."""
+    markets = env.setting.markets
+    closing = [auction for tick in ticks for auction in tick.closing if auction.market in markets]
+    for name, own in groupby(sorted(closing, key=_market), _market):
+        auctions = list(own)
+        size = max(1, CHUNK // (len(auctions[0].first) * len(markets[name].unit_ids)))
+        for first in range(0, len(auctions), size):
+            cleared = env.clear_ahead(state.episodes, auctions[first : first + size])
+            recording.add_all(name, cleared)
+
+
+def _market(auction: Auction) -> str:
+    return auction.market
+
+
 class Recording:
     """The rows of one copy, kept until they are flushed to a sink.
 
@@ -76,10 +121,18 @@ class Recording:
     :param key: of the episode that the copy plays
     :param state: at the start of the episode
     :param copy: index of the copy
+    :param tables: those whose rows are made; None: all
     """
 
     def __init__(
-        self, env: MarketEnv, sink: Sink, key: EpisodeKey, state: State, *, copy: int = 0
+        self,
+        env: MarketEnv,
+        sink: Sink,
+        key: EpisodeKey,
+        state: State,
+        *,
+        copy: int = 0,
+        tables: Collection[str] | None = None,
     ) -> None:
         setting = env.setting
         self._sink = sink
@@ -87,11 +140,13 @@ class Recording:
         self._calendar = Calendar.of(setting.compiled).later(start)
         self._copy = copy
         self._markets = setting.markets
-        self._orders = {name: OrderLog(market.spec) for name, market in setting.markets.items()}
+        kept = ORDER_TABLES if tables is None else ORDER_TABLES.intersection(tables)
+        self._orders = {name: OrderLog(m.spec, kept) for name, m in setting.markets.items()}
         self._policies = PolicyLog(key)
         self._dispatch: dict[int, DispatchLog] = {}
         self._routines: dict[int, RoutineLog] = {}
-        for i, cohort in enumerate(setting.cohorts):
+        delivered = tables is None or not DISPATCH_TABLES.isdisjoint(tables)
+        for i, cohort in enumerate(setting.cohorts if delivered else ()):
             portfolio = to_device(cohort.portfolio, "cpu")
             portfolio = replace(portfolio, profiles=profiles_from(portfolio.profiles, start))
             if not cohort.routine:
@@ -114,12 +169,23 @@ class Recording:
                     paid = book.clearing.paid[..., share.slots]
                     self._routines[share.cohort].add(book.auction.first[0], accepted, paid)
         for executed in happened.executed:
-            self._dispatch[executed.cohort].add(self._own(executed.steps))
+            if executed.cohort in self._dispatch:
+                self._dispatch[executed.cohort].add(self._own(executed.steps))
         for earned in happened.fixed:
             team = self._markets[earned.auction.market].parts[earned.team].team
             first = earned.auction.first[0]
             action = earned.action[self._copy].cpu()
             self._policies.add(team.agents, first, action, self._own(earned.reward))
+
+    def add_all(self, market: str, cleared: ClearedAuctions) -> None:
+        """Keep auctions of a market that were cleared in one call for this copy."""
+        self._orders[market].add_all(self._markets[market].unit_ids, cleared)
+        steps = torch.tensor([auction.first[0] for auction in cleared.auctions])
+        accepted, paid = cleared.clearing.accepted.cpu(), cleared.clearing.paid.cpu()
+        for share in self._markets[market].shares:
+            if share.cohort in self._routines:
+                own = accepted[..., share.slots], paid[..., share.slots]
+                self._routines[share.cohort].add_all(steps, *own)
 
     def flush(self) -> None:
         """Write everything kept so far."""

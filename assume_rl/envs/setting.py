@@ -40,6 +40,11 @@ class Setting:
         """Markets in which teams learn; they open at the same instants."""
         return tuple(dict.fromkeys(part.market for part in self.learners))
 
+    @property
+    def routine(self) -> bool:
+        """Return whether no order depends on what happens, so that all are known beforehand."""
+        return all(cohort.routine for cohort in self.cohorts)
+
     def auctions(self, market: str) -> tuple[Auction, ...]:
         """Return a market's auctions in an episode."""
         return auctions_of(self.plan, market)

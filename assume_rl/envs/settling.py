@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.money import Outcome
-from assume_rl.core.orders import beside, limited
+from assume_rl.core.orders import auction_of, beside, limited
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Result, settle
 from assume_rl.envs.markets import Market, Share
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, State
-from assume_rl.episodes.rows.orders import ClearedAuction
+from assume_rl.episodes.rows.orders import ClearedAuction, ClearedAuctions
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,30 @@ def close_auctions(
         learns = closed[place].market.parts[p].team.learns
         (happened.learners if learns else happened.fixed).append(got)
     return replace(state, positions=tuple(positions))
+
+
+def clear_standing(
+    market: Market,
+    auctions: Sequence[Auction],
+    tie: Float[Tensor, "auction product slot"],
+    step_seconds: int,
+) -> ClearedAuctions:
+    """Return auctions of a market, cleared in one call: all their orders are made beforehand.
+
+    :param market: whose orders are all standing ones
+    :param auctions: of the market
+    :param tie: draws of one copy
+    :param step_seconds: length of a step
+    :raises ValueError: orders of a part depend on what happens
+    """
+    opened = torch.tensor([a.opens // step_seconds for a in auctions], device=market.unit.device)
+    standing = [part.standing for part in market.parts if part.standing is not None]
+    if len(standing) < len(market.parts):
+        raise ValueError(f"orders in {market.spec.name} depend on what happens")
+    parts = [auction_of(orders, opened) for orders in standing]
+    joined = beside(parts, market.unit, market.node)
+    clearing = market.spec.rule.clear(joined, tie, market.setup)
+    return ClearedAuctions(tuple(auctions), joined.price, joined.volume, joined.node, clearing)
 
 
 def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> ClearedAuction:

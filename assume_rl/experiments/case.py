@@ -27,6 +27,7 @@ from assume_rl.experiments.outputs import (
 from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.results.sinks import DatabaseSink, MemorySink
+from assume_rl.results.tables import chosen_tables
 from assume_rl.results.tracking import Tracker, check_trackers, create_trackers
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -40,12 +41,15 @@ class Places:
     :param out: output folder, `runs/<simulation id>` by default.
     :param db: SQLAlchemy URL, `results.db` in the output folder by default.
     :param csv: folder for a CSV export of all tables; none by default.
+    :param tables: result tables that are stored, beside `runs` and those that describe units; all
+        by default.
     """
 
     out: Path | str | None = None
     db: str | None = None
     csv: Path | str | None = None
     overwrite: bool = False
+    tables: Sequence[str] | None = None
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Experiment:
     manifest: Manifest
     results: dict[str, Any]
     engine: str = "agents"  # the shell that plays recorded episodes
+    tables: frozenset[str] | None = None  # that are stored; None: all
 
     @property
     def scenario(self) -> Scenario:
@@ -131,6 +136,7 @@ def open_experiment(
     scenario = compiled.scenario
     simulation = simulation or scenario.simulation_id
     check_trackers(track)
+    tables = None if places.tables is None else chosen_tables(places.tables)
     folder = Path(places.out or Path("runs") / simulation)
     url = places.db or f"sqlite:///{folder / DATABASE}"
     if places.csv is not None:
@@ -146,10 +152,15 @@ def open_experiment(
     chosen = draw_seed(scenario, seed)
     # A plain run has the name of the training before it, whose learning rows stay.
     clear = kind != "run" and resumed is None
-    with single_thread(), DatabaseSink(url, simulation, clear_learning=clear) as database:
+    with (
+        single_thread(),
+        DatabaseSink(url, simulation, clear_learning=clear, tables=tables) as database,
+    ):
         told = description(compiled, kind, simulation, seed=chosen, engine=engine, device=device)
         database.start_run(seed=chosen, versions=versions(), configuration=told["configuration"])
         told["warnings"] = list(scenario.warnings)
+        if tables is not None:
+            told["tables"] = sorted(tables)
         if resumed is not None:
             told["resumed_after"] = [
                 *read_manifest(folder).get("resumed_after", []),
@@ -179,6 +190,7 @@ def open_experiment(
             manifest=manifest,
             results={},
             engine=engine if kind != "train" else "agents",
+            tables=tables,
         )
         try:
             write_meta(database, compiled)

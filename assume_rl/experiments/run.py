@@ -1,5 +1,6 @@
 """Runs a study case without learning: rules, and learned bidders on finished policies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def run(
     db: str | None = None,
     csv: Path | str | None = None,
     overwrite: bool = False,
+    tables: Sequence[str] | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
     """Run a study case once; never trains, whatever `learning_mode` says.
@@ -48,12 +50,12 @@ def run(
     :param policies: folder with a policy for every learning bidder that the case names none for.
     :param seed: None: the study case's.
     :param engine: `agents` (and `auto`) or `batch`; both give the same market results.
-    :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
+    :param out: see `Places`, likewise `db`, `csv`, `overwrite`, `tables`.
     :raises AssumeRlError: something the user can mend.
     """
     compiled = compiled_case(scenario)
     actors = all_policies(compiled, policies)
-    places = Places(out, db, csv, overwrite)
+    places = Places(out, db, csv, overwrite, tables)
     shell, _ = choose_engine(engine, compiled, default="agents")
     with open_experiment(
         compiled, "run", places, seed=seed, engine=shell, reads=policies
@@ -75,6 +77,7 @@ def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Obse
             sink=experiment.sink,
             flush_hours=experiment.flush_hours,
             on_share=observer.advance,
+            tables=experiment.tables,
         )
         return
     world = World(experiment.compiled, seed=experiment.seed, policies=policies)

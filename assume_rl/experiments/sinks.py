@@ -43,7 +43,7 @@ class Discard:
 
 
 class Tee:
-    """Writes rows to the database, into the fingerprint and, some tables, to memory.
+    """Writes rows to the database, if it stores them into the fingerprint, and some to memory.
 
     :param rows: that passed before.
     :param trackers: are shown what updates brought.
@@ -67,9 +67,10 @@ class Tee:
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
         """Pass the rows on."""
-        self.rows += len(next(iter(columns.values()), ()))
-        self._fingerprint.write(table, columns)
-        self._database.write(table, columns)
+        if self._database.stores(table):
+            self.rows += len(next(iter(columns.values()), ()))
+            self._fingerprint.write(table, columns)
+            self._database.write(table, columns)
         if table in self._keep:
             self._memory.write(table, columns)
         if table == "rl_grad_params":

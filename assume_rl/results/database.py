@@ -2,8 +2,9 @@
 
 import math
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, Engine, MetaData, Table
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from assume_rl.errors import ResultsError
@@ -94,21 +96,30 @@ def insert(connection: Connection, table: Table, simulation: str, values: Arrays
 
 def insert_sqlite(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
     """The same for SQLite, straight through its driver: several times as fast."""
-    target = _target(table, values)
-    lists = [_sqlite(column_of(table, name), column) for name, column in values.items()]
-    names = [*values, "simulation"]
-    compiled = target.insert().compile(dialect=connection.dialect, column_keys=names)
-    order = {name: column for name, column in zip(names, [*lists, repeat(simulation)], strict=True)}
-    rows = zip(*(order[name] for name in compiled.positiontup or names), strict=False)
+    lists: dict[str, Iterable[Any]] = {
+        name: _sqlite(column_of(table, name), column) for name, column in values.items()
+    }
+    lists["simulation"] = repeat(simulation)
+    statement, order = _sqlite_statement(table, tuple(lists))
+    rows = zip(*(lists[name] for name in order), strict=False)
     driver: Any = connection.connection.driver_connection
-    driver.executemany(str(compiled), rows)
+    driver.executemany(statement, rows)
 
 
-def _target(table: Table, names: Mapping[str, Any]) -> Any:
+@lru_cache(maxsize=64)
+def _sqlite_statement(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the statement that inserts these columns, and the order in which it takes them."""
+    target = _target(table, names)
+    compiled = target.insert().compile(dialect=sqlite.dialect(), column_keys=list(names))
+    return str(compiled), tuple(compiled.positiontup or names)
+
+
+def _target(table: Table, names: Iterable[str]) -> Any:
     """The table with the columns `names`, those of families included."""
     if all(name in table.columns for name in names):
         return table
-    columns = [sa.column(name, column_of(table, name).type) for name in names]
+    own = [name for name in names if name != "simulation"]
+    columns = [sa.column(name, column_of(table, name).type) for name in own]
     return sa.table(table.name, *columns, sa.column("simulation"))
 
 
@@ -130,9 +141,14 @@ def _sqlite(column: Column[Any], values: NDArray[Any]) -> list[Any]:
     if not isinstance(column.type, sa.DateTime):
         plain: list[Any] = values.tolist()
         return plain
-    moments, index = np.unique(values.astype("datetime64[us]"), return_inverse=True)
+    # Neighbouring rows often have the same date.
+    exact = values.astype("datetime64[us]")
+    changes = np.flatnonzero(exact[1:] != exact[:-1]) + 1
+    starts = np.concatenate([[0], changes])
+    moments, index = np.unique(exact[starts], return_inverse=True)
     texts = [None if m is None else m.isoformat(" ", "microseconds") for m in moments.tolist()]
-    dates: list[Any] = np.array(texts, dtype=object)[index].tolist()
+    lengths = np.diff(starts, append=len(exact))
+    dates: list[Any] = np.array(texts, dtype=object)[index].repeat(lengths).tolist()
     return dates
 
 

@@ -5,7 +5,7 @@ A sink takes one batch of finished rows at a time, column by column.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
@@ -23,7 +23,14 @@ from assume_rl.results.database import (
     insert_sqlite,
     readable_errors,
 )
-from assume_rl.results.tables import LEARNING_TABLES, METADATA, NUMBERED, column_of, table_of
+from assume_rl.results.tables import (
+    LEARNING_TABLES,
+    METADATA,
+    NUMBERED,
+    column_of,
+    row_tables,
+    table_of,
+)
 
 __all__ = ["Columns", "DatabaseSink", "MemorySink", "Sink"]
 
@@ -75,10 +82,21 @@ class DatabaseSink:
     Rows of the same `simulation` are deleted at the start; those of the learning tables only with
     `clear_learning`, which is for a training that begins with episode 1. Raises `ResultsError` if
     the database cannot be opened or written.
+
+    :param tables: see `results.tables.chosen_tables`; rows of other ones are dropped, except of
+        `runs` and of those that describe units; None: all tables
     """
 
-    def __init__(self, url: str, simulation: str, *, clear_learning: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        simulation: str,
+        *,
+        clear_learning: bool = False,
+        tables: Collection[str] | None = None,
+    ) -> None:
         self.simulation = simulation
+        self._dropped = frozenset() if tables is None else {*row_tables()} - {*tables}
         self._engine = create_engine(url)
         self._numbers = dict.fromkeys(NUMBERED, 0)
         try:
@@ -89,10 +107,14 @@ class DatabaseSink:
             self._engine.dispose()
             raise
 
+    def stores(self, table: str) -> bool:
+        """Return whether rows of a table are stored."""
+        return table not in self._dropped
+
     def write(self, table: str, columns: Columns) -> None:
         """Append rows to `table` in one transaction."""
         rows = _count_rows(table, columns)
-        if not rows:
+        if not rows or not self.stores(table):
             return
         values = {name: np.asarray(column) for name, column in columns.items()}
         if table in self._numbers:

@@ -6,9 +6,11 @@ demand < 0), prices EUR/MWh, money EUR; a column's `comment` says what its name 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, MetaData, Table, Text
+
+from assume_rl.errors import ResultsError, nearest
 
 METADATA = MetaData()
 
@@ -158,6 +160,29 @@ def table_of(name: str) -> Table:
     if name not in METADATA.tables:
         raise ValueError(f"there is no result table '{name}'")
     return METADATA.tables[name]
+
+
+def row_tables() -> list[str]:
+    """Return the names of the tables that a run without learning may leave out.
+
+    `runs` and the tables that describe units are small, and others are read with them.
+    """
+    always = ("runs", "rl_grad_params")
+    return [n for n, table in METADATA.tables.items() if n not in always and not table.info]
+
+
+def chosen_tables(names: Collection[str]) -> frozenset[str]:
+    """Return names of tables that a run stores, if all of them may be chosen.
+
+    :raises ResultsError: there is no such table, or it cannot be left out; names the nearest one
+    """
+    valid = row_tables()
+    for name in names:
+        if name not in valid:
+            raise ResultsError(
+                f"there is no result table '{name}' to choose; {nearest(name, valid)}"
+            )
+    return frozenset(names)
 
 
 def column_of(table: Table, name: str) -> Column[object]:

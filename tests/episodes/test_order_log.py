@@ -8,7 +8,7 @@ import torch
 from assume_rl.core.clearing import Slots, pay_as_clear
 from assume_rl.core.orders import unit_major
 from assume_rl.core.time import Auction
-from assume_rl.episodes.rows.orders import ClearedAuction, Columns, OrderLog
+from assume_rl.episodes.rows.orders import ClearedAuction, ClearedAuctions, Columns, OrderLog
 from assume_rl.testing import toy_market
 
 UNITS = ("plant", "plant", "load")
@@ -105,3 +105,35 @@ def test_an_auction_without_any_order_gives_no_row() -> None:
     silent = cleared(1, [[0.0, 1e-12, 0.0]] * 2, first=(8, 10))
     assert rows(silent) == {}
     assert rows(TWO, silent)["market_meta"]["start_step"].tolist() == [4, 6]
+
+
+def test_auctions_cleared_in_one_call_give_the_rows_of_each_alone() -> None:
+    silent = cleared(1, [[0.0, 1e-12, 0.0]] * 2, first=(8, 10))
+    last = cleared(2, [[10.0, 10.0, -15.0], [0.0, 5.0, -5.0]], first=(12, 14))
+    alone = [TWO, silent, last]
+    names = ("accepted", "paid", "price", "supply_volume", "demand_volume")
+    names += ("min_price", "max_price")
+    clearing = replace(
+        TWO.clearing,
+        **{n: torch.stack([getattr(one.clearing, n) for one in alone]) for n in names},
+    )
+    together = ClearedAuctions(
+        tuple(one.auction for one in alone),
+        torch.stack([one.price for one in alone]),
+        torch.stack([one.volume for one in alone]),
+        TWO.node,
+        clearing,
+    )
+    log = OrderLog(MARKET)
+    log.add_all(UNITS, together)
+    found, expected = dict(log.drain()), rows(*alone)
+    assert found.keys() == expected.keys()
+    for table, columns in expected.items():
+        for name, values in columns.items():
+            assert np.array_equal(found[table][name], values), (table, name)
+
+
+def test_only_wanted_tables_are_made() -> None:
+    log = OrderLog(MARKET, {"market_dispatch"})
+    log.add(UNITS, TWO)
+    assert [table for table, _ in log.drain()] == ["market_dispatch"]

@@ -11,6 +11,7 @@ import torch
 from trained_runs import SCENARIOS, Trained, table, tiny
 
 from assume_rl.errors import AssumeRlError, PolicyError, ResultsError, ScenarioError
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.run import run
@@ -248,3 +249,30 @@ def test_the_manifest_says_what_ran(tmp_path: Path) -> None:
     recorded = table(tmp_path / "out", "runs").iloc[0]
     assert recorded["configuration_hash"] == manifest["configuration_hash"]
     assert (recorded["seed"], recorded["state"]) == (manifest["seed"], "finished")
+
+
+@pytest.mark.parametrize("engine", ["agents", "batch"])
+def test_only_chosen_tables_are_stored_with_the_key_figures_made_of_them(
+    tmp_path: Path, engine: EngineName
+) -> None:
+    whole = run(VECTOR, engine=engine, out=tmp_path / "all")
+    some = run(VECTOR, engine=engine, out=tmp_path / "some", tables=["market_meta", "kpis"])
+
+    for name in ("market_meta", "power_plant_meta"):
+        assert len(table(tmp_path / "some", name)) > 0
+        assert table(tmp_path / "some", name).equals(table(tmp_path / "all", name))
+    for name in ("market_orders", "market_dispatch", "unit_dispatch", "marginal_costs"):
+        assert len(table(tmp_path / "all", name)) > 0
+        assert len(table(tmp_path / "some", name)) == 0
+    assert set(some.kpis) == {k for k in whole.kpis if k[0] != "capacity_factor"}
+    manifest = json.loads((tmp_path / "some" / "manifest.json").read_text())
+    assert manifest["tables"] == ["kpis", "market_meta"]
+
+
+def test_a_table_that_cannot_be_chosen_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    for name, hint in (("market_mta", "did you mean 'market_meta'"), ("runs", "valid: kpis")):
+        with pytest.raises(ResultsError, match=hint):
+            run(VECTOR, out=tmp_path / "out", tables=[name])
+    assert not (tmp_path / "out").exists()

@@ -13,6 +13,8 @@ from assume_rl.episodes.rows.starts import StartLog
 
 Columns = dict[str, Any]
 
+TABLES = frozenset({"unit_dispatch", "start_costs"})
+
 
 class DispatchLog:
     """A buffer of the power, revenue and cost of units per step.

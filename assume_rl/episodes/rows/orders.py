@@ -1,8 +1,9 @@
 """A log of cleared auctions, kept as tensors until many become table rows at once."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -28,59 +29,84 @@ class ClearedAuction:
     clearing: Clearing
 
 
+@dataclass(frozen=True)
+class ClearedAuctions:
+    """Auctions whose books have the same slots, with their clearing.
+
+    Tensors have a leading axis of auctions; nodes and `clearing.zone` are the same for all.
+    """
+
+    auctions: tuple[Auction, ...]
+    price: Tensor  # (auction, product, slot) EUR/MWh
+    volume: Tensor  # (auction, product, slot) MW
+    node: Tensor  # (slot) index into the nodes of the market
+    clearing: Clearing
+
+
+TABLES = frozenset({"market_meta", "market_orders", "market_dispatch"})
+
+
 class OrderLog:
     """A buffer of one market's auctions, which become rows of three tables.
 
     Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
     dates. Empty slots are not orders and give no rows, nor does an auction without any order.
+
+    :param market: whose auctions these are
+    :param tables: those whose rows are wanted
     """
 
-    def __init__(self, market: MarketSpec[Any]) -> None:
+    def __init__(self, market: MarketSpec[Any], tables: Collection[str] = TABLES) -> None:
         self._market = market.name
         self._nodes = np.array(market.nodes, dtype=object)
+        self._tables = tables
         self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
+        self._stacked: list[tuple[tuple[str, ...], ClearedAuctions]] = []
 
     def add(self, units: tuple[str, ...], cleared: ClearedAuction) -> None:
         """Keep an auction; `units` is the unit id of each slot."""
         self._buffer[units].append(cleared)
 
+    def add_all(self, units: tuple[str, ...], cleared: ClearedAuctions) -> None:
+        """Keep auctions that were cleared in one call; `units` as in `add`."""
+        self._stacked.append((units, cleared))
+
     def drain(self) -> Iterator[tuple[str, Columns]]:
         """Yield rows of `market_meta`, `market_orders`, `market_dispatch`, and clear the buffer."""
         buffer, self._buffer = self._buffer, defaultdict(list)
-        for units, auctions in buffer.items():
-            yield from self._rows(np.array(units, dtype=object), auctions)
+        stacked, self._stacked = self._stacked, []
+        stacked += [(units, _stack(auctions)) for units, auctions in buffer.items()]
+        for units, cleared in stacked:
+            yield from self._rows(np.array(units, dtype=object), cleared)
 
     def _rows(
-        self, units: NDArray[np.object_], auctions: list[ClearedAuction]
+        self, units: NDArray[np.object_], cleared: ClearedAuctions
     ) -> Iterator[tuple[str, Columns]]:
-        real = np.abs(_stack([a.volume for a in auctions])) > ZERO_VOLUME
-        traded = real.any(axis=(1, 2))
-        if not traded.all():
-            auctions = [a for a, any_order in zip(auctions, traded, strict=True) if any_order]
-            real = real[traded]
-        if not auctions:
+        real = (cleared.volume.abs() > ZERO_VOLUME).cpu()
+        traded = real.any(-1).any(-1)
+        if not traded.any():
             return
-        first = np.array([a.auction.first for a in auctions])  # (auction, product)
-        length = np.array([a.auction.length for a in auctions])
-        yield "market_meta", self._meta(first, length, [a.clearing for a in auctions])
-        price, volume = _stack([a.price for a in auctions]), _stack([a.volume for a in auctions])
-        node = self._nodes[auctions[0].node.numpy()]
-        accepted = _stack([a.clearing.accepted for a in auctions])
-        paid = _stack([a.clearing.paid for a in auctions])
-        yield (
-            "market_orders",
-            self._orders(units, node, first, length, price, volume, accepted, paid, real),
-        )
-        yield "market_dispatch", self._dispatch(units, first, length, accepted)
+        if not traded.all():
+            cleared, real = _select(cleared, traded), real[traded]
+        first = np.array([a.first for a in cleared.auctions])  # (auction, product)
+        length = np.array([a.length for a in cleared.auctions])
+        if "market_meta" in self._tables:
+            yield "market_meta", self._meta(first, length, cleared.clearing)
+        if "market_orders" in self._tables:
+            yield "market_orders", self._orders(units, first, length, cleared, real.numpy())
+        if "market_dispatch" in self._tables:
+            accepted = cleared.clearing.accepted.cpu().numpy()
+            yield "market_dispatch", self._dispatch(units, first, length, accepted)
 
-    def _meta(self, first: Any, length: Any, clearings: list[Clearing]) -> Columns:
+    def _meta(self, first: Any, length: Any, clearing: Clearing) -> Columns:
         """Rows per auction, product and zone; a market without zones names none."""
-        zones = clearings[0].zones
+        zones = clearing.zones
         count = len(zones)
         first, length = first.repeat(count), length.repeat(count)
 
         def column(name: str) -> NDArray[np.float64]:
-            return _stack([getattr(c, name) for c in clearings]).ravel()
+            values: NDArray[np.float64] = getattr(clearing, name).cpu().numpy()
+            return values.ravel()
 
         supply, demand = column("supply_volume"), column("demand_volume")
         names = np.tile(np.array(zones, dtype=object), first.size // count)
@@ -100,31 +126,31 @@ class OrderLog:
     def _orders(
         self,
         units: NDArray[np.object_],
-        node: NDArray[np.object_],
         first: Any,
         length: Any,
-        price: Any,
-        volume: Any,
-        accepted: Any,
-        paid: Any,
+        cleared: ClearedAuctions,
         real: NDArray[np.bool_],
     ) -> Columns:
         auction, product, slot = np.nonzero(real)
-        unit_id = units[slot]
-        position = _position_within_unit(units, real)[auction, product, slot]
+        position = _position_within_unit(units, real)[real]
+        numbers = range(1, int(position.max()) + 1)
+        names = np.array([[f"{unit}_{n}" for n in numbers] for unit in units], dtype=object)
+
+        def column(values: Tensor) -> NDArray[np.float64]:
+            own: NDArray[np.float64] = values.cpu().numpy()[real]
+            return own
+
         return {
             "market_id": np.full(len(slot), self._market, dtype=object),
             "start_step": first[auction, product],
             "end_step": (first + length)[auction, product],
-            "unit_id": unit_id,
-            "bid_id": np.array(
-                [f"{u}_{n}" for u, n in zip(unit_id, position.tolist(), strict=True)], dtype=object
-            ),
-            "price": price[real],
-            "volume": volume[real],
-            "accepted_price": paid[real],
-            "accepted_volume": accepted[real],
-            "node": node[slot],
+            "unit_id": units[slot],
+            "bid_id": names[slot, position - 1],
+            "price": column(cleared.price),
+            "volume": column(cleared.volume),
+            "accepted_price": column(cleared.clearing.paid),
+            "accepted_volume": column(cleared.clearing.accepted),
+            "node": self._nodes[cleared.node.cpu().numpy()][slot],
         }
 
     def _dispatch(
@@ -133,8 +159,11 @@ class OrderLog:
         """Return the columns of `market_dispatch`: MW sold in this market per unit and step."""
         names, column = np.unique(units, return_inverse=True)
         sold = np.zeros((*accepted.shape[:2], len(names)))
-        for slot, unit in enumerate(column):
-            sold[:, :, unit] += accepted[:, :, slot]
+        if len(names) == len(units):
+            sold[:, :, column] += accepted
+        else:
+            for slot, unit in enumerate(column):
+                sold[:, :, unit] += accepted[:, :, slot]
         repeats = length.ravel()
         steps = np.concatenate(
             [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]
@@ -148,17 +177,52 @@ class OrderLog:
         }
 
 
-def _stack(tensors: list[Tensor]) -> NDArray[Any]:
-    array: NDArray[Any] = torch.stack(tensors).cpu().numpy()
-    return array
+def _stack(cleared: Sequence[ClearedAuction]) -> ClearedAuctions:
+    """Return auctions whose books have the same slots with an axis of auctions."""
+    clearings = [one.clearing for one in cleared]
+    stacked: dict[str, Any] = {
+        name: torch.stack([getattr(clearing, name) for clearing in clearings])
+        for name in _per_auction(clearings[0])
+    }
+    return ClearedAuctions(
+        auctions=tuple(one.auction for one in cleared),
+        price=torch.stack([one.price for one in cleared]),
+        volume=torch.stack([one.volume for one in cleared]),
+        node=cleared[0].node,
+        clearing=replace(clearings[0], **stacked),
+    )
+
+
+def _select(cleared: ClearedAuctions, chosen: Tensor) -> ClearedAuctions:
+    """Return the auctions that a mask chooses."""
+    clearing = cleared.clearing
+    own: dict[str, Any] = {name: getattr(clearing, name)[chosen] for name in _per_auction(clearing)}
+    return ClearedAuctions(
+        auctions=tuple(compress(cleared.auctions, chosen.tolist())),
+        price=cleared.price[chosen],
+        volume=cleared.volume[chosen],
+        node=cleared.node,
+        clearing=replace(clearing, **own),
+    )
+
+
+def _per_auction(clearing: Clearing) -> list[str]:
+    """Return the names of the fields with an axis of auctions."""
+    names = [field.name for field in fields(clearing) if field.name not in ("zone", "zones")]
+    return [name for name in names if getattr(clearing, name) is not None]
 
 
 def _position_within_unit(units: NDArray[np.object_], real: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the position of each order, from 1, among its unit's orders of the auction."""
+    slots: dict[str, list[int]] = defaultdict(list)
+    for slot, unit in enumerate(units):
+        slots[unit].append(slot)
+    alike: dict[int, list[list[int]]] = defaultdict(list)  # by the number of slots of a unit
+    for own in slots.values():
+        alike[len(own)].append(own)
     position = np.zeros(real.shape, dtype=np.int64)
-    for unit in dict.fromkeys(units):
-        own = units == unit
-        orders = real[:, :, own]
-        count = np.cumsum(orders.reshape(len(real), -1), axis=1)
-        position[:, :, own] = count.reshape(orders.shape)
+    for many in (np.array(own) for own in alike.values()):  # (unit, slot of it)
+        orders = np.moveaxis(real[:, :, many], 1, 2)  # (auction, unit, product, slot of it)
+        count = orders.reshape(*orders.shape[:2], -1).cumsum(axis=-1).reshape(orders.shape)
+        position[:, :, many] = np.moveaxis(count, 2, 1)
     return position

@@ -29,6 +29,7 @@ class RoutineLog:
         self._unit, self._node = unit, portfolio.fleet.node[unit]
         self._starts = StartLog(portfolio.fleet, portfolio.step_hours)
         self._results: dict[int, tuple[Tensor, Tensor]] = {}
+        self._stacked: list[tuple[Tensor, Tensor, Tensor]] = []
         self._reported = -1  # last step in the tables
 
     def add(
@@ -42,14 +43,29 @@ class RoutineLog:
         """
         self._results.setdefault(step, (accepted, paid))
 
+    def add_all(
+        self,
+        steps: Int[Tensor, " auction"],
+        accepted: Float[Tensor, "auction 1 slot"],
+        paid: Float[Tensor, "auction 1 slot"],
+    ) -> None:
+        """Keep the results for the deliveries at `steps`, none of them twice; otherwise as `add`.
+
+        :param accepted: MW
+        :param paid: EUR/MWh
+        """
+        self._stacked.append((steps, accepted, paid))
+
     def drain(self) -> Iterator[tuple[str, Columns]]:
         """Yield the rows since the last call, up to the last result, table by table."""
         results, self._results = self._results, {}
-        if not results:
+        stacked, self._stacked = self._stacked, []
+        if results:
+            accepted, paid = (torch.stack(own) for own in zip(*results.values(), strict=True))
+            stacked.append((torch.tensor(list(results)), accepted, paid))
+        if not stacked:
             return
-        delivered = torch.tensor(list(results))
-        accepted = torch.stack([accepted for accepted, _ in results.values()])
-        paid = torch.stack([paid for _, paid in results.values()])
+        delivered, accepted, paid = (torch.cat(own) for own in zip(*stacked, strict=True))
         power, cashflow, revenue = self._deliver(delivered, accepted, paid)
         steps = torch.arange(self._reported + 1, int(delivered.max()) + 1)
         place = delivered - self._reported - 1

@@ -153,6 +153,8 @@ def _horizon(plan: tuple[Tick, ...], step_seconds: int) -> int:
 
 def to_device(value: T, device: torch.device | str) -> T:
     """Return `value` with every tensor in it on `device`."""
+    if isinstance(value, Tick | Scenario):  # large, and without tensors
+        return cast("T", value)
     moved: Any = value
     if isinstance(value, Tensor):
         moved = value.to(device)
