@@ -65,6 +65,9 @@ def _check_observation(bidder: LearnedBidder[Any], view: AnyView, units: int) ->
 
 def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
     orders = pure(lambda: team.orders(view, action), (view, action), "orders")
+    assert isinstance(orders, Orders), (
+        f"`orders` returned a {type(orders).__name__}, expected `Orders`: see `unit_major`"
+    )
     units, slots = len(team.ids), len(team.ids) * team.bidder.slots
     expected = torch.arange(units).repeat_interleave(team.bidder.slots)
     assert torch.equal(orders.unit.cpu(), expected), (
