@@ -101,7 +101,7 @@ def totals(file: Path) -> dict[str, float]:
         orders = pd.read_sql("select * from market_orders", connection, parse_dates=times)
     money = dispatch.groupby("unit")[["revenue", "cost"]].sum()
     cost = {name: cost for name, (_, cost) in PLANTS.items()}
-    gains = surplus(orders.assign(marginal_cost=orders["unit_id"].map(cost)))
+    gains = surplus(orders.assign(marginal_cost=orders["unit_id"].map(cost), trades=False))
     return {
         **{f"{kind} of {unit}": row[kind] for kind in money for unit, row in money.iterrows()},
         "total profit": step_figures({"state": "finished"}, file)["total_profit"],
