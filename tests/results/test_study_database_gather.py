@@ -133,7 +133,7 @@ def test_the_profit_is_that_of_all_units_that_can_sell(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     rows = {"unit": ["battery", "boiler"], "revenue": [50.0, -8.0], "cost": [2.0, 1.0]}
     starts = {"unit": ["battery", "boiler"], "start_cost": [5.0, 9.0]}
-    declare_units("boiler_meta", {"max_power": (False, "MW")}, sells=False)
+    declare_units("boiler_meta", {"max_power": (False, "MW")}, {}, sells=False)
     try:
         with DatabaseSink(f"sqlite:///{folder / 'run' / 'results.db'}", "more") as sink:
             sink.write("storage_meta", {"index": ["battery"]})
