@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome
-from assume_rl.core.orders import auction_of, beside, limited
+from assume_rl.core.orders import Orders, auction_of, beside, limited
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Result, settle
 from assume_rl.envs.markets import Market, Share
@@ -48,11 +49,12 @@ def close_auctions(
     gone = {(auction.market, auction.number) for auction, _ in closing}
     books = {place: book for place, book in state.books.items() if place not in gone}
     state = replace(state, books=books)
+    traded = {market for market, _ in gone}
     earned: list[tuple[int, int, Earned]] = []
     positions = list(state.positions)
     for index, cohort in enumerate(setting.cohorts):
         position = positions[index]
-        if position is None or {market for market, _ in gone}.isdisjoint(cohort.markets):
+        if position is None or traded.isdisjoint(cohort.markets):
             continue
         shares = [
             (place, share)
@@ -92,9 +94,7 @@ def clear_standing(
     standing = [part.standing for part in market.parts if part.standing is not None]
     if len(standing) < len(market.parts):
         raise ValueError(f"orders in {market.spec.name} depend on what happens")
-    parts = [auction_of(orders, opened) for orders in standing]
-    joined = beside(parts, market.unit, market.node)
-    clearing = market.spec.rule.clear(joined, tie, market.setup)
+    joined, clearing = _cleared(market, [auction_of(orders, opened) for orders in standing], tie)
     return ClearedAuctions(tuple(auctions), joined.price, joined.volume, joined.node, clearing)
 
 
@@ -106,9 +106,17 @@ def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> Cleared
         else limited(orders, spec.min_price, spec.max_price, spec.max_volume)
         for part, orders in zip(market.parts, book.orders, strict=True)
     ]
-    joined = beside(within, market.unit, market.node)
-    clearing = spec.rule.clear(joined, tie, market.setup)
+    joined, clearing = _cleared(market, within, tie)
     return ClearedAuction(auction, joined.price, joined.volume, joined.node, clearing)
+
+
+def _cleared(market: Market, orders: Sequence[Orders], tie: Tensor) -> tuple[Orders, Clearing]:
+    """Return the whole order book of an auction and its clearing.
+
+    :param orders: of each part of the market, within its limits
+    """
+    joined = beside(orders, market.unit, market.node)
+    return joined, market.spec.rule.clear(joined, tie, market.setup)
 
 
 def _result(closed: Closed, share: Share) -> Result:
