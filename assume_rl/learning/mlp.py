@@ -1,8 +1,8 @@
 """Linear layers with ReLU between them, of many networks at once: values and gradients.
 
-Products are batched over networks. With one column `torch.bmm` rounds a network alone otherwise
-than in a batch, so such products are written as sums: what a network gives never depends on the
-networks beside it.
+Products are batched over networks. With one column, one term or one transposed row `torch.bmm`
+rounds a network alone otherwise than in a batch (which of them do depends on the processor), so
+such products are written as sums: what a network gives never depends on the networks beside it.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,8 @@ def add_product(
     b: Float[Tensor, "net entry out"],
 ) -> Float[Tensor, "net row out"]:
     """`base + a @ b`."""
+    if a.shape[-1] == 1:
+        return base + a * b
     return base + torch.bmm(a, b) if _half(a) else torch.baddbmm(base, a, b)
 
 
@@ -50,6 +52,8 @@ def add_product_(
     b: Float[Tensor, "net entry out"],
 ) -> Float[Tensor, "net row out"]:
     """`base + a @ b`, written to `base`."""
+    if a.shape[-1] == 1:
+        return base.add_(a * b)
     return base.add_(torch.bmm(a, b)) if _half(a) else base.baddbmm_(a, b)
 
 
@@ -119,8 +123,8 @@ def weight_gradient(
     add: bool = False,
 ) -> None:
     """Write, or add, the gradient of a weight, from that at the output."""
-    if slope.shape[-1] == 1:
-        found = (x * slope).sum(dim=1).unsqueeze(-1)
+    if 1 in into.shape[1:]:
+        found = (x * slope).sum(dim=1).view_as(into)
         into.add_(found) if add else into.copy_(found)
     elif add:
         add_product_(into, x.mT, slope)
