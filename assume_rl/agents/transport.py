@@ -95,20 +95,29 @@ def _idle(agent: Agent) -> bool:
     for each of them, which costs more than a whole auction.
     """
     tasks = agent.scheduler._scheduled_tasks
-    return agent.inbox.empty() and all(task._is_sleeping.done() for task, *_ in tasks)
+    return agent.inbox.empty() and all(entry[0]._is_sleeping.done() for entry in tasks)
 
 
 def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[..., None]]) -> None:
     """Subscribe `role` to messages.
 
+    One subscription serves all types: mango tries the condition of each at every message.
+
     :param role: that handles them
     :param failures: takes exceptions of handlers
     :param handlers: by type of message
     """
-    for kind, handler in handlers.items():
-        role.context.subscribe_message(
-            role, failures.guard(handler), lambda c, _, k=kind: isinstance(c, k)
-        )
+    kinds = tuple(handlers)
+
+    def handle(content: Any, meta: dict[str, Any]) -> None:
+        for kind, handler in handlers.items():
+            if isinstance(content, kind):
+                handler(content, meta)
+                return
+
+    role.context.subscribe_message(
+        role, failures.guard(handle), lambda content, _: isinstance(content, kinds)
+    )
 
 
 async def settle(container: Container, failures: Failures) -> None:

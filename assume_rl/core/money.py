@@ -60,8 +60,10 @@ class Reward:
 
         :param first: number of products that count, from the first one on; None: all
         """
-        columns = (self.reward, self.profit, self.regret)
-        return Reward(*(column[..., :first, :].sum(-2) for column in columns))
+        columns = [self.reward, self.profit, self.regret]
+        if first is not None and first < self.reward.shape[-2]:
+            columns = [column.narrow(-2, 0, first) for column in columns]
+        return Reward(*(column.sum(-2) for column in columns))
 
 
 def cashflow(
@@ -135,7 +137,7 @@ def last_price(
     key = torch.where(is_order, rank, -1)
     none = key.new_full((*key.shape[:-1], units), -1)
     last = none.scatter_reduce(-1, unit.expand_as(key), key, "amax")
-    price = paid.gather(-1, last.clamp(min=0) % slots)
+    price = paid.gather(-1, last % slots)  # -1, no order: any slot will do
     return price, last >= 0
 
 

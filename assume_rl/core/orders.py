@@ -135,10 +135,12 @@ def limited(orders: Orders, min_price: float, max_price: float, max_volume: floa
     :param max_price: EUR/MWh
     :param max_volume: MW, of either sign
     """
-    return replace(
-        orders,
+    return Orders(
         price=orders.price.clamp(min_price, max_price),
         volume=orders.volume.clamp(-max_volume, max_volume),
+        unit=orders.unit,
+        node=orders.node,
+        terms=orders.terms,
     )
 
 
@@ -155,7 +157,8 @@ def fault_of(orders: Orders, products: int, units: int) -> str | None:
         return "node or terms differ in shape from unit"
     if shape[0] != products or shape[1] == 0:
         return f"{shape[0]} products with {shape[1]} orders each, the auction has {products}"
-    if not all(isinstance(unit, int) and 0 <= unit < units for unit in orders.unit.tolist()):
+    owners = orders.unit.tolist()
+    if not isinstance(owners[0], int) or min(owners) < 0 or max(owners) >= units:
         return f"an order is for none of the {units} registered units"
     return None
 

@@ -228,7 +228,9 @@ def moved_to(portfolio: Portfolio, position: Position, elapsed: int) -> Position
         revenue=moved(state.revenue),
         downtime=moved(state.downtime),
     )
-    return replace(position, state=later, step=position.step + passed, elapsed=elapsed)
+    return Position(
+        state=later, step=position.step + passed, elapsed=elapsed, executed=position.executed
+    )
 
 
 def offsets_of(auction: Auction, elapsed: int) -> tuple[int, ...]:
@@ -243,9 +245,10 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
     offsets = offsets_of(auction, position.elapsed)
     first, now = offsets[0], state.lookback
     technology, own = block.technology, team.members.own(state.own)
-    energy = units.of(state.energy)
+    tables = {kind: units.of(table) for kind, table in state.sold.items()}
+    sold = {kind: window.at(table, now, offsets) for kind, table in tables.items()}
+    energy = tables[ENERGY]
     batch = energy.shape[:-2]
-    sold = {kind: window.at(units.of(all_), now, offsets) for kind, all_ in state.sold.items()}
     capacity = units.of(window.at(profiles.capacity, step, offsets))
     cost = units.of(window.at(profiles.marginal_cost, step, offsets))
     starts = tuple(offset - first for offset in offsets)
@@ -253,11 +256,11 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
         limits=technology.limits(block.params, own, capacity, sold, now + first),
         sold=sold[ENERGY],
         marginal_cost=window.copies(cost, batch, 2),
-        previous_power=energy[..., now + first - 1, :],
+        previous_power=energy.select(-2, now + first - 1),
         price_history=_price_history(state, team, first),
         outlook=_outlook(profiles.forecasts.get(auction.market), team, step + first, starts),
         own=technology.view(
-            block.params, own, energy[..., : now + first, :], position.elapsed + first
+            block.params, own, energy.narrow(-2, 0, now + first), position.elapsed + first
         ),
     )
 
@@ -385,10 +388,12 @@ def outcome(
     state, auction = position.state, result.auction
     units, block = team.members.units, team.members.block
     offsets = offsets_of(auction, position.elapsed)
-    count = len(units.ids)
-    accepted = by_unit(result.accepted[..., slots], count)
-    paid = by_unit(result.paid[..., slots], count)
-    price = by_unit(result.price[..., slots], count)[..., 0]  # a unit lies in one zone
+
+    def own(table: Float[Tensor, "... product slot"]) -> Float[Tensor, "... product unit own"]:
+        return by_unit(table[..., slots], len(units.ids))
+
+    accepted, paid = own(result.accepted), own(result.paid)
+    price = own(result.price).select(-1, 0)  # a unit lies in one zone
     hours = hours_of(auction, portfolio.step_hours, accepted.device)
     energy = units.of(state.energy)
     power = window.at(energy, state.lookback, offsets)
@@ -397,7 +402,7 @@ def outcome(
         price=price,
         revenue=revenue(paid, accepted, price, hours),
         sold=accepted.sum(-1),
-        offered=by_unit(result.orders.volume[..., slots], count).sum(-1),
+        offered=own(result.orders.volume).sum(-1),
         hours=hours,
         marginal_cost=block.technology.marginal_cost(block.params, cost, power),
         power=power,

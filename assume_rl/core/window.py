@@ -48,6 +48,8 @@ def at(
     :raises IndexError: a row lies outside the table
     """
     if not isinstance(start, int):
+        if len(offsets) == 1:
+            return table[start + offsets[0]].unsqueeze(-2)
         return table[start[..., None] + torch.tensor(offsets, device=table.device)]
     first, size = start + offsets[0], len(offsets)
     if _contiguous(offsets):

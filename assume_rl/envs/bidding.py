@@ -1,5 +1,6 @@
 """Open an auction: the views of bidders, and the orders they make."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -8,7 +9,7 @@ from assume_rl.core.bidding.base import AnyView
 from assume_rl.core.orders import Orders, auction_of, repeated
 from assume_rl.core.time import Auction, Step
 from assume_rl.core.trade import look
-from assume_rl.envs.markets import Part
+from assume_rl.envs.markets import Market, Part
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Actions, Book, State
 
@@ -53,21 +54,34 @@ def with_views(
     )
 
 
-def open_auction(setting: Setting, state: State, auction: Auction, actions: Actions) -> State:
-    """Return the state with the order book of an auction that opens.
+def open_auctions(
+    setting: Setting, state: State, auctions: Sequence[Auction], actions: Actions
+) -> dict[tuple[str, int], Book]:
+    """Return the order books of auctions that open at one instant, by market and number.
 
     :param setting: of the environment
     :param state: of all copies
-    :param auction: that opens
+    :param auctions: that open
     :param actions: of the learners, (copy agent act), one per team; empty where none acts
     """
-    market = setting.markets.get(auction.market)
-    if market is None:
-        return state
     decided = _decided(setting, state, actions)
+    return {
+        (auction.market, auction.number): _book(setting, state, market, auction, decided)
+        for auction in auctions
+        for market in [setting.markets.get(auction.market)]
+        if market is not None
+    }
+
+
+def _book(
+    setting: Setting,
+    state: State,
+    market: Market,
+    auction: Auction,
+    decided: Mapping[int, tuple[AnyView, Tensor]],
+) -> Book:
     made = [_orders(setting, state, part, auction, decided.get(id(part))) for part in market.parts]
-    book = Book(tuple(orders for orders, _ in made), tuple(action for _, action in made))
-    return replace(state, books={**state.books, (auction.market, auction.number): book})
+    return Book(tuple(orders for orders, _ in made), tuple(action for _, action in made))
 
 
 def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tuple[AnyView, Tensor]]:

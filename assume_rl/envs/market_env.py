@@ -21,7 +21,7 @@ from torch import Tensor
 
 from assume_rl.core.time import Auction, Step, Tick
 from assume_rl.core.trade import Policy, Position, Team, begin
-from assume_rl.envs.bidding import open_auction, with_views
+from assume_rl.envs.bidding import open_auctions, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
 from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
@@ -251,6 +251,6 @@ class MarketEnv:
 
     def _open(self, state: State, actions: Actions) -> State:
         """Return the state after all auctions that open at a tick have their orders."""
-        for auction in self.setting.plan[state.tick].opening:
-            state = open_auction(self.setting, state, auction, actions)
-        return replace(state, tick=state.tick + 1)
+        opening = self.setting.plan[state.tick].opening
+        opened = open_auctions(self.setting, state, opening, actions)
+        return replace(state, books={**state.books, **opened}, tick=state.tick + 1)

@@ -99,12 +99,14 @@ class Rollout:
         """
         self._deliveries, self._sums = {}, {}
         env, due = self.env, list(updates)
-        state = env.reset(episodes)
+        with torch.inference_mode():
+            state = env.reset(episodes)
         while not env.done(state):
             now = env.setting.plan[state.tick].time
             while due and due[0] <= now:
                 yield Stretch(due[0], self._joint(state, before=due.pop(0)))
-            state = self._advance(state, now)
+            with torch.inference_mode():  # stacked outside of it, transitions can be learned from
+                state = self._advance(state, now)
         for time in due:
             yield Stretch(time, self._joint(state, before=time))
         yield Stretch(None, self._joint(state, before=None))
@@ -195,11 +197,12 @@ class Rollout:
         rows = [self._deliveries.pop(n) for n in numbers[:ready]]
         following = next(iter(self._deliveries.values()), None)
         after = self._after_the_end(state) if following is None else following.obs
-        ends = following is None
+        never = torch.zeros(self.env.copies, dtype=torch.bool, device=self.env.device)
+        ended = self.env.terminated(state) if following is None else never
         return Joint(
             groups=tuple(self._transitions(rows, after[g], g) for g in range(len(self._to_groups))),
-            terminated=self._flags(self.env.terminated(state), ready, ends=ends),
-            truncated=self._flags(~self.env.terminated(state), ready, ends=ends),
+            terminated=self._flags(ended, ready),
+            truncated=self._flags(never if following is not None else ~ended, ready),
         )
 
     def _after_the_end(self, state: State) -> tuple[Tensor, ...]:
@@ -220,10 +223,9 @@ class Rollout:
         copies = (len(self.env.seeds), self.env.num_envs)
         return torch.stack([value.view(*copies, *value.shape[1:]) for value in values], dim=1)
 
-    def _flags(self, at_end: Tensor, rows: int, *, ends: bool) -> Tensor:
-        """Return flags (seed, row): `at_end` in the last row if `ends`, else false."""
-        never = torch.zeros_like(at_end)
-        return self._stacked([never] * (rows - 1) + [at_end if ends else never]).flatten(1, 2)
+    def _flags(self, last: Tensor, rows: int) -> Tensor:
+        """Return flags (seed, row): `last` in the last row, else false."""
+        return self._stacked([torch.zeros_like(last)] * (rows - 1) + [last]).flatten(1, 2)
 
 
 def _complete(delivery: Delivery, before: int | None) -> bool:

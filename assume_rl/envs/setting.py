@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Policy
@@ -35,7 +36,7 @@ class Setting:
         """Return the position of a learning part among the learner teams."""
         return next(i for i, own in enumerate(self.learners) if own is part)
 
-    @property
+    @cached_property
     def learners_markets(self) -> tuple[str, ...]:
         """Markets in which teams learn; they open at the same instants."""
         return tuple(dict.fromkeys(part.market for part in self.learners))

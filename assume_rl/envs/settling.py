@@ -48,7 +48,6 @@ def close_auctions(
         happened.cleared.append(Cleared(one.market.spec.name, state.step, one.cleared))
     gone = {(auction.market, auction.number) for auction, _ in closing}
     books = {place: book for place, book in state.books.items() if place not in gone}
-    state = replace(state, books=books)
     traded = {market for market, _ in gone}
     earned: list[tuple[int, int, Earned]] = []
     positions = list(state.positions)
@@ -73,7 +72,7 @@ def close_auctions(
     for place, p, got in sorted(earned, key=lambda entry: entry[:2]):
         learns = closed[place].market.parts[p].team.learns
         (happened.learners if learns else happened.fixed).append(got)
-    return replace(state, positions=tuple(positions))
+    return replace(state, books=books, positions=tuple(positions))
 
 
 def clear_standing(

@@ -245,7 +245,7 @@ class MarketOperator(Role):  # type: ignore[misc]
     def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
         accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)
         paid = torch.split_with_sizes(clearing.paid, layout.sizes, dim=-1)
-        price = torch.split_with_sizes(clearing.price_of_slots, layout.sizes, dim=-1)
+        price = clearing.prices_of(layout.sizes)
         for name, *own in zip(layout.bidders, accepted, paid, price, strict=True):
             post(self.context, AuctionResult(auction, *own), self._bidders[name][1])
 

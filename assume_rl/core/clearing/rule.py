@@ -1,5 +1,6 @@
 """The protocol of a clearing rule, and its input and output."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -51,6 +52,16 @@ class Clearing:
         if len(self.zones) == 1:  # takes no memory
             return self.price.expand(self.accepted.shape)
         return self.price[..., self.zone]
+
+    def prices_of(self, sizes: Sequence[int]) -> Sequence[Float[Tensor, "... product own"]]:
+        """Return the part of `price_of_slots` of each of several neighbours in the order book.
+
+        :param sizes: slots of each
+        """
+        if len(self.zones) > 1:
+            return self.price_of_slots.split_with_sizes(list(sizes), dim=-1)
+        alike = {size: self.price.expand(*self.price.shape[:-1], size) for size in set(sizes)}
+        return [alike[size] for size in sizes]
 
 
 P = TypeVar("P", bound=BaseModel)
