@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from assume_rl.errors import ResultsError
 from assume_rl.results.tables import column_of
 
 Arrays = Mapping[str, NDArray[Any]]
+
+SQLITE_VALUES = 900  # of one statement; SQLite before 3.32 takes no more than 999
 
 
 def create_engine(url: str, **options: Any) -> Engine:
@@ -95,23 +97,26 @@ def insert(connection: Connection, table: Table, simulation: str, values: Arrays
 
 
 def insert_sqlite(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
-    """The same for SQLite, straight through its driver: several times as fast."""
+    """The same for SQLite, straight through its driver, many rows a statement: far faster."""
     lists: dict[str, Iterable[Any]] = {
         name: _sqlite(column_of(table, name), column) for name, column in values.items()
     }
     lists["simulation"] = repeat(simulation)
-    statement, order = _sqlite_statement(table, tuple(lists))
-    rows = zip(*(lists[name] for name in order), strict=False)
+    statement, row, order = _sqlite_statement(table, tuple(lists))
+    numbers = chain.from_iterable(zip(*(lists[name] for name in order), strict=False))
+    most = max(SQLITE_VALUES // len(order), 1) * len(order)
     driver: Any = connection.connection.driver_connection
-    driver.executemany(statement, rows)
+    while some := tuple(islice(numbers, most)):
+        driver.execute(statement + f", {row}" * (len(some) // len(order) - 1), some)
 
 
 @lru_cache(maxsize=64)
-def _sqlite_statement(table: Table, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Return the statement that inserts these columns, and the order in which it takes them."""
+def _sqlite_statement(table: Table, names: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
+    """Return the statement that inserts a row, its values, and the order in which it takes them."""
     target = _target(table, names)
     compiled = target.insert().compile(dialect=sqlite.dialect(), column_keys=list(names))
-    return str(compiled), tuple(compiled.positiontup or names)
+    order = tuple(compiled.positiontup or names)
+    return str(compiled), f"({', '.join('?' * len(order))})", order
 
 
 def _target(table: Table, names: Iterable[str]) -> Any:
