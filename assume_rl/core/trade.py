@@ -7,7 +7,7 @@
 4. only then all bids for the markets that open now: `look`, and the orders that bidders make of it.
 
 So bids for the next hour see the executed dispatch of this one. Between ticks, `moved_to` lets the
-state's window follow the clock. At the end of an episode, `finish` executes what is sold for later
+state's window follow the clock. At the end of an episode, `execute` delivers what is sold for later
 than the last clearing. An `offset` is a delivery step minus the current step, a static integer.
 """
 
@@ -292,16 +292,6 @@ def settle(
         for result in results
     )
     return position, executed, outcomes
-
-
-def finish(
-    portfolio: Portfolio, position: Position, until: int
-) -> tuple[Position, Executed | None]:
-    """Execute what is sold for later than the last clearing.
-
-    :param until: last step to execute, counted from the beginning of the episode
-    """
-    return execute(portfolio, position, until)
 
 
 def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> UnitState:

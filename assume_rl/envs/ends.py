@@ -7,7 +7,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import finish
+from assume_rl.core.trade import execute
 from assume_rl.envs.bidding import with_views
 from assume_rl.envs.cohorts import auctions_of
 from assume_rl.envs.setting import Setting
@@ -24,7 +24,7 @@ def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:
     """
     for index, (cohort, own) in enumerate(zip(setting.cohorts, state.positions, strict=True)):
         if own is not None:
-            _, executed = finish(cohort.portfolio, own, setting.sold[index])
+            _, executed = execute(cohort.portfolio, own, setting.sold[index])
             if executed is not None:
                 happened.executed.append(Executed(index, executed))
 

@@ -1,7 +1,7 @@
 """Write the events of one copy of a market as rows of the result tables."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any, TypeVar, cast
 
@@ -64,33 +64,44 @@ def play_recorded(
     key = EpisodeKey(seed, episode, evaluation)
     recording = Recording(env, sink, key, state, tables=tables)
     every = None if flush_hours is None else flush_hours * 3600 // compiled.step_seconds
+    cadence = Cadence(every)
     if env.setting.routine:
-        for stretch in _stretches(env.setting.plan, every):
+        for stretch in _stretches(env.setting.plan, cadence):
             _clear_stretch(env, state, stretch, recording)
             recording.flush()
             on_share(stretch[-1].step / compiled.steps)
         return
-    flushed = 0
     while not env.done(state):
         state, happened = env.step(state, ())
         recording.add(happened)
         on_share(state.step / compiled.steps)
-        if every is not None and state.step >= flushed + every:
-            flushed = state.step
+        if cadence.due(state.step):
             recording.flush()
     recording.flush()
 
 
-def _stretches(plan: Sequence[Tick], every: int | None) -> Iterator[Sequence[Tick]]:
-    """Yield the ticks between two batches of rows.
+@dataclass
+class Cadence:
+    """Says when a batch of rows is due."""
 
-    :param every: steps between them at least; None: one batch
-    """
-    begin, flushed = 0, 0
+    every: int | None  # steps between two batches at least; None: one batch at the end
+    last: int = 0  # step of the last batch
+
+    def due(self, step: int) -> bool:
+        """Return whether a batch is due at a step, and count it as done."""
+        if self.every is None or step < self.last + self.every:
+            return False
+        self.last = step
+        return True
+
+
+def _stretches(plan: Sequence[Tick], cadence: Cadence) -> Iterator[Sequence[Tick]]:
+    """Yield the ticks between two batches of rows."""
+    begin = 0
     for end, tick in enumerate(plan, 1):
-        if every is not None and tick.step >= flushed + every:
+        if cadence.due(tick.step):
             yield plan[begin:end]
-            begin, flushed = end, tick.step
+            begin = end
     if begin < len(plan):
         yield plan[begin:]
 

@@ -24,7 +24,6 @@ from assume_rl.core.trade import (
     begin,
     book,
     execute,
-    finish,
     look,
     moved_to,
     outcome,
@@ -295,7 +294,7 @@ def test_finishing_executes_what_is_sold_for_later() -> None:
     portfolio = portfolio_of(toy_fleet(plants=((100.0, 20.0, 30.0),)), 1, 3, bidder=NAIVE)
     position = with_energy(begin(portfolio), row(0.0, 30.0, 5.0, 0.0, 7.0)[:, None])
     position, _ = execute(portfolio, position, 0)
-    after, executed = finish(portfolio, position, 2)
+    after, executed = execute(portfolio, position, 2)
     assert after.state.energy[:, 0].tolist() == [0.0, 30.0, 20.0, 0.0, 7.0]
     assert executed is not None
     assert executed.steps == 2

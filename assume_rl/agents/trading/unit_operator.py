@@ -32,7 +32,7 @@ from assume_rl.core.trade import (
     Result,
     Team,
     begin,
-    finish,
+    execute,
     look,
     moved_to,
     settle,
@@ -294,6 +294,6 @@ class UnitOperator(Role):  # type: ignore[misc]
         """Execute the steps sold after the last clearing, and send the last rows."""
         self._settle()
         last = len(self._own.profiles.capacity) - 1  # of the calendar
-        self._position, executed = finish(self._own, self._position, min(self._sold, last))
+        self._position, executed = execute(self._own, self._position, min(self._sold, last))
         self._record(executed)
         self._flush()
