@@ -7,7 +7,6 @@ from typing import Any
 from assume_rl.core.bidding import parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.bidding.cost_based import Naive
-from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, find_bidder, traded_types
@@ -36,8 +35,6 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     bidders = _check_bidders(scenario, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
-    if not problems.errors:  # else it may be the bidders of these units that are not supported
-        _check_technologies(scenario, problems)
     _check_fuels(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
@@ -136,16 +133,6 @@ def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
             problems.error(where, f"unknown key; {nearest(key, known)}")
         elif used.isdisjoint(known[key]):
             problems.warn(where, f"no bidder in use reads this key, only {some(known[key])}")
-
-
-def _check_technologies(scenario: Scenario, problems: Problems) -> None:
-    """Note unit kinds whose units can be read but not simulated."""
-    for table, unit in scenario.each():
-        if table.technology not in TECHNOLOGIES:
-            file = scenario.config.file(table.file) or ""
-            problems.error(
-                cell(file, unit.id), f"not supported yet: units of the kind '{table.name}'"
-            )
 
 
 def _check_fuels(scenario: Scenario, problems: Problems) -> None:

@@ -65,8 +65,6 @@ TURBINE = UnitTable(
     to_params=_params,
     capacity=_capacity,
     marginal_cost=_cost,
-    sells=True,
-    buys=False,
     forecast="supply",
     power="rotor",
     availability="share",
@@ -209,15 +207,11 @@ def test_studies_collect_its_table(windy: Any) -> None:
     assert "turbine_meta" not in {*collected(), *METADATA.tables, *STUDY.tables, *UNIT_TABLES}
 
 
-def test_units_that_the_core_does_not_know_are_refused(windy: Any) -> None:
+def test_a_kind_whose_technology_is_not_registered_is_refused() -> None:
     unregister("turbine")
-    register(replace(TURBINE, technology="flying"))
-    windy.change(TURBINES, "powerplant_energy_naive", "")
-    with pytest.raises(ScenarioError) as raised:
-        load_scenario(windy.path)
-    assert f"{TURBINES}, row 'big': not supported yet: units of the kind 'turbine'" in str(
-        raised.value
-    )
+    with pytest.raises(ConfigurationError, match="'turbine': unknown technology 'termal'; did you"):
+        register(replace(TURBINE, technology="termal"))
+    assert "turbine" not in UNIT_TABLES
 
 
 def test_two_kinds_cannot_share_a_name_or_a_file() -> None:

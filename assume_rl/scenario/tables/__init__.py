@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.results.unit_tables import declare_units, withdraw_units
 from assume_rl.scenario.tables.base import UnitTable
 from assume_rl.scenario.tables.demands import DEMANDS
@@ -16,8 +17,14 @@ UNIT_TABLES: dict[str, UnitTable[Any]] = {}
 def register(table: UnitTable[Any]) -> None:
     """Append a unit kind to the registry: its file is read, its units are written to results.
 
-    :raises ConfigurationError: another kind has its name or its file
+    :raises ConfigurationError: another kind has its name or its file, or its technology is not
+        registered
     """
+    if table.technology not in TECHNOLOGIES:
+        raise ConfigurationError(
+            f"the unit kind '{table.name}': unknown technology '{table.technology}'; "
+            f"{nearest(table.technology, TECHNOLOGIES)}"
+        )
     for other in UNIT_TABLES.values():
         if table.name == other.name or table.file == other.file:
             raise ConfigurationError(

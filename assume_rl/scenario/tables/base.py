@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from assume_rl.core.bidding.base import Need
+from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.scenario.config.section import Section
 
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -120,8 +121,6 @@ class UnitTable(Generic[Row]):
     to_params: Callable[[Sequence[Row], Basis], object]  # parameters of the technology
     capacity: Callable[[Row, Series], Values]  # MW, for `Profiles.capacity`
     marginal_cost: Callable[[Row, Series], Values]  # EUR/MWh, for `Profiles.marginal_cost`
-    sells: bool
-    buys: bool
     meta: tuple[MetaColumn[Row], ...]  # beside technology, operator and node
     # Columns of `unit_dispatch` beside power and money, from `columns` of the technology.
     states: tuple[MetaColumn[Row], ...] = ()
@@ -130,6 +129,16 @@ class UnitTable(Generic[Row]):
     power: str = "max_power"  # field with the nameplate power, MW
     availability: Literal["share", "share or MW"] | None = None  # unit of availability_df
     fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
+
+    @property
+    def sells(self) -> bool:
+        """Return whether the technology lets units sell."""
+        return "sells" in TECHNOLOGIES[self.technology].sides
+
+    @property
+    def buys(self) -> bool:
+        """Return whether the technology lets units buy."""
+        return "buys" in TECHNOLOGIES[self.technology].sides
 
     @property
     def meta_table(self) -> str:

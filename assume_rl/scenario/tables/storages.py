@@ -190,8 +190,6 @@ STORAGES = UnitTable(
     to_params=_to_params,
     capacity=_capacity,
     marginal_cost=_cost,
-    sells=True,
-    buys=True,
     power="max_power_discharge",
     meta=(
         MetaColumn("capacity", "MWh"),
