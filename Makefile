@@ -14,11 +14,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## train a bidder and show what it learned
 	$(BIN)/python examples/demo.py
 
-test: $(INSTALLED)  ## all tests but the slow ones
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## all tests but the slow ones, on all processors
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(INSTALLED)  ## the slow ones too
-	$(BIN)/python -m pytest --run-slow
+	$(BIN)/python -m pytest -n auto --dist worksteal --run-slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -1,9 +1,10 @@
 """Options and fixtures of the whole suite."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
@@ -27,6 +28,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs --run-gpu and a CUDA device"))
         if "slow" in item.keywords and not config.getoption("--run-slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --run-slow"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Obey `unchecked`, for fixtures of a test too."""
+    with pytest.MonkeyPatch.context() as patch:
+        unchecked = item.get_closest_marker("unchecked") is not None
+        patch.setattr(jaxtyping.config, "jaxtyping_disable", unchecked)
+        return (yield)
 
 
 @pytest.fixture

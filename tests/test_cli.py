@@ -19,6 +19,8 @@ from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.scores import UnitScore
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SCENARIO = str(SCENARIOS / "single_learner")
 CASE = (SCENARIO, "--case", "tiny")

@@ -11,8 +11,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPECTED = {
     "01_run_a_market.py": "dear hour: 20",
     "02_train_and_reload.py": "share of the exact best response",
-    "03_mix_policies.py": "learner_01 (finished)",
 }
+MIX = "03_mix_policies.py"
 TRAINS = {  # iterations, and the library that it needs
     "04_train_with_torchrl.py": ("10", "torchrl"),
     "05_train_with_pettingzoo.py": ("5", "pettingzoo"),
@@ -20,12 +20,13 @@ TRAINS = {  # iterations, and the library that it needs
 
 
 def test_every_numbered_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("[0-9]*.py")} == EXPECTED.keys() | TRAINS.keys()
+    found = {path.name for path in EXAMPLES.glob("[0-9]*.py")}
+    assert found == EXPECTED.keys() | {MIX} | TRAINS.keys()
 
 
-def output(script: str, argument: Path | str, folder: Path) -> str:
+def output(script: str, folder: Path, *arguments: Path | str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / script, argument],
+        [sys.executable, "-W", "error", EXAMPLES / script, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -39,13 +40,21 @@ def output(script: str, argument: Path | str, folder: Path) -> str:
 
 @pytest.mark.parametrize("script", EXPECTED)
 def test_an_example_runs(script: str, tmp_path: Path) -> None:
-    assert EXPECTED[script] in output(script, tmp_path / "out", tmp_path)
+    assert EXPECTED[script] in output(script, tmp_path, tmp_path / "out")
+
+
+def test_the_example_of_a_mixed_market_needs_no_argument(tmp_path: Path) -> None:
+    printed = output(MIX, tmp_path)
+    assert "learner_01 (finished)" in printed
+    assert printed.count("(finished)") == 2
+    assert printed.count("(learning)") == 8
+    assert (tmp_path / "runs" / "example_03" / "mixed" / "policies" / "last").is_dir()
 
 
 @pytest.mark.parametrize("script", TRAINS)
 def test_training_with_a_library_pays(script: str, tmp_path: Path) -> None:
     iterations, library = TRAINS[script]
     pytest.importorskip(library, reason=f"needs the extra '{library}'")
-    printed = output(script, iterations, tmp_path)
+    printed = output(script, tmp_path, iterations)
     rewards = dict(re.findall(r"^(.+): reward (-?[\d.]+)", printed, flags=re.MULTILINE))
     assert float(rewards["after training"]) > float(rewards["before training"]) + 5.0

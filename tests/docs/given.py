@@ -48,7 +48,11 @@ class Impatient(Silent):
 def _trained(scenario: str, out: Path, shared: Path) -> None:
     place = shared / scenario
     if not place.exists():
-        short = {"learning_config.gradient_steps": 1}
+        short = {
+            "learning_config.gradient_steps": 1,
+            "learning_config.training_episodes": 2,
+            "learning_config.validation_episodes_interval": 1,
+        }
         train(load_scenario(Path("scenarios") / scenario, "tiny", overrides=short), out=place)
     if not out.exists():
         shutil.copytree(place, out)

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
-import jaxtyping
 import pytest
 import yaml
 from code_blocks import PAGES, ROOT, Block, blocks, commands
@@ -19,7 +18,10 @@ from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES, unregister
+from assume_rl.studies import probe
 from assume_rl.studies.schema import StudyFile
+
+pytestmark = pytest.mark.unchecked
 
 SMALLEST = {
     "start_date": "2019-01-01",
@@ -59,8 +61,9 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "98")
-    # What is tried here is the text. Other tests check shapes, which takes twice the time.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    # Trials of a study's steps, which other tests look at, are as short as they can be.
+    monkeypatch.setattr(probe, "STEPS", 12)
+    monkeypatch.setattr(probe, "ITERATIONS", 2)
     return tmp_path
 
 

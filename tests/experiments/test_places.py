@@ -18,6 +18,8 @@ from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 VECTOR = Path(__file__).parents[1] / "fixtures" / "vectors" / "v01_basic" / "inputs"
 
 

@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from trained_runs import SCENARIOS, SHORT, Trained, bids, table, tiny
 
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario
+
+pytestmark = pytest.mark.unchecked
 
 
 def final_hash(folder: Path) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 from trained_runs import SCENARIOS, SHORT, table
 
 from assume_rl.errors import AssumeRlError, ResultsError
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.resuming import together
 from assume_rl.experiments.train import TrainResult, train, train_seeds
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
+
+pytestmark = pytest.mark.unchecked
 
 SETTINGS = {
     "learning_config.gradient_steps": 3,
@@ -71,14 +76,34 @@ def assert_same_results(found: Path, expected: Path) -> None:
         assert other.read_bytes() == file.read_bytes(), file
 
 
-@pytest.fixture(scope="module", params=["batch", "agents"])
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
-    """A training that nobody interrupts."""
-    out = tmp_path_factory.mktemp("whole") / request.param
-    return train(case(), engine=request.param, out=out)
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[EngineName], TrainResult]:
+    """A training on each engine that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    return cache(lambda engine: train(case(), engine=engine, out=folder / engine))
 
 
-@pytest.mark.parametrize(("after", "middle"), [(1, False), (5, False), (8, False), (4, True)])
+@pytest.fixture(params=["batch", "agents"])
+def whole(
+    request: pytest.FixtureRequest, wholes: Callable[[EngineName], TrainResult]
+) -> TrainResult:
+    return wholes(request.param)
+
+
+@pytest.fixture
+def batch(wholes: Callable[[EngineName], TrainResult]) -> TrainResult:
+    return wholes("batch")
+
+
+@pytest.mark.parametrize(
+    ("after", "middle"),
+    [
+        (5, False),
+        (4, True),
+        pytest.param(1, False, marks=pytest.mark.slow),
+        pytest.param(8, False, marks=pytest.mark.slow),
+    ],
+)
 def test_resumed_is_uninterrupted(
     whole: TrainResult, tmp_path: Path, after: int, middle: bool
 ) -> None:
@@ -94,7 +119,7 @@ def test_resumed_is_uninterrupted(
 
 def test_a_training_can_be_interrupted_again_and_again(whole: TrainResult, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for _ in range(3):
+    for _ in range(3):  # resuming starts what has not begun
         observer = Impatient(2, middle=True)
         with pytest.raises(KeyboardInterrupt):
             train(case(), engine=whole.engine, out=out, resume=True, observer=observer)
@@ -103,24 +128,30 @@ def test_a_training_can_be_interrupted_again_and_again(whole: TrainResult, tmp_p
     assert len(manifest(out)["resumed_after"]) == 3
 
 
-def test_resume_starts_what_has_not_begun(whole: TrainResult, tmp_path: Path) -> None:
-    train(case(), engine=whole.engine, out=tmp_path / "out", resume=True)
-    assert_same_results(tmp_path / "out", whole.folder)
-
-
 def interrupted(out: Path, after: int = 4, **options: Any) -> Path:
     with pytest.raises(KeyboardInterrupt):
         train(case(), engine="batch", out=out, observer=Impatient(after), **options)
     return out
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return interrupted(tmp_path_factory.mktemp("interrupted") / "out", seed=1)
+
+
+@pytest.fixture
+def stopped(original: Path, tmp_path: Path) -> Path:
+    """The folder of a training of seed 1 that was interrupted after the third episode."""
+    return shutil.copytree(original, tmp_path / "out")
+
+
 def test_seeds_go_on_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
-    seeds = range(3, 6)
+    seeds = (3, 4)
     expected = train_seeds(case(), seeds=seeds, engine="batch", out=tmp_path / "whole")
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         train_seeds(case(), seeds=seeds, engine="batch", out=out, observer=Impatient(4))
-    newest = max((out / "seed_5" / "checkpoints").glob("episode_*"))
+    newest = max((out / "seed_4" / "checkpoints").glob("episode_*"))
     newest.unlink()  # as if the process had died before the last seed's was written
     found = train_seeds(case(), seeds=seeds, engine="batch", out=out, resume=True)
     assert manifest(out / "seed_3")["resumed_after"] == [2]
@@ -142,30 +173,30 @@ def test_trainings_go_back_only_to_what_they_hold(held: list[list[int]], chosen:
     assert together(held) == chosen
 
 
-@pytest.mark.parametrize("engine", ["agents", "batch"])
-def test_a_seed_that_has_not_begun_does_not_hold_others_back(engine: Any, tmp_path: Path) -> None:
+def test_a_seed_that_has_not_begun_does_not_hold_others_back(
+    whole: TrainResult, tmp_path: Path
+) -> None:
+    seed, engine = whole.seed, whole.engine
     with pytest.raises(KeyboardInterrupt):
-        train_seeds(case(), seeds=[3], engine=engine, out=tmp_path, observer=Impatient(4))
-    found = train_seeds(case(), seeds=[3, 4], engine=engine, out=tmp_path, resume=True)
-    assert manifest(tmp_path / "seed_3")["resumed_after"] == [3]
-    expected = train(case(), seed=3, engine=engine, out=tmp_path / "alone")
-    assert manifest(found[0].folder)["final_hash"] == manifest(expected.folder)["final_hash"]
+        train_seeds(case(), seeds=[seed], engine=engine, out=tmp_path, observer=Impatient(4))
+    found = train_seeds(case(), seeds=[seed, seed + 1], engine=engine, out=tmp_path, resume=True)
+    assert manifest(tmp_path / f"seed_{seed}")["resumed_after"] == [3]
+    assert manifest(found[0].folder)["final_hash"] == manifest(whole.folder)["final_hash"]
 
 
-def test_what_results_do_not_depend_on_may_change(tmp_path: Path) -> None:
-    out = interrupted(tmp_path / "out", seed=1)
+def test_what_results_do_not_depend_on_may_change(stopped: Path, tmp_path: Path) -> None:
     other = case(seed=7, **{"learning_config.trained_policies_save_path": str(tmp_path / "copy")})
-    train(other, seed=1, engine="batch", out=out, resume=True)
-    assert manifest(out)["resumed_after"] == [3]
+    train(other, seed=1, engine="batch", out=stopped, resume=True)
+    assert manifest(stopped)["resumed_after"] == [3]
 
 
-def test_seeds_that_are_finished_are_left_alone(tmp_path: Path) -> None:
-    expected = train(case(), seed=3, engine="batch", out=tmp_path / "seed_3")
-    before = (tmp_path / "seed_3" / "manifest.json").read_bytes()
-    found = train_seeds(case(), seeds=[3, 4], engine="batch", out=tmp_path, resume=True)
-    assert [result.seed for result in found] == [4]
-    assert (tmp_path / "seed_3" / "manifest.json").read_bytes() == before
-    assert expected.seed == 3
+def test_seeds_that_are_finished_are_left_alone(batch: TrainResult, tmp_path: Path) -> None:
+    seed = batch.seed
+    finished = shutil.copytree(batch.folder, tmp_path / f"seed_{seed}") / "manifest.json"
+    before = finished.read_bytes()
+    found = train_seeds(case(), seeds=[seed, seed + 1], engine="batch", out=tmp_path, resume=True)
+    assert [result.seed for result in found] == [seed + 1]
+    assert finished.read_bytes() == before
 
 
 def test_a_training_that_settled_early_is_only_finished(tmp_path: Path, monkeypatch) -> None:
@@ -187,14 +218,13 @@ def die(*_: object) -> None:
     raise RuntimeError("dies")
 
 
-def test_a_damaged_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
-    expected = train(case(), engine="batch", out=tmp_path / "whole")
+def test_a_damaged_checkpoint_leaves_the_one_before(batch: TrainResult, tmp_path: Path) -> None:
     out = interrupted(tmp_path / "out", after=6)
     kept = sorted((out / "checkpoints").glob("episode_*"))
     assert len(kept) == 2
     kept[-1].write_bytes(kept[-1].read_bytes()[:-100])
     train(case(), engine="batch", out=out, resume=True)
-    assert_same_results(out, expected.folder)
+    assert_same_results(out, batch.folder)
 
 
 def test_checkpoints_go_when_a_training_is_finished(whole: TrainResult) -> None:
@@ -206,9 +236,8 @@ def full(*_: object) -> None:
 
 
 def test_a_full_disk_gives_a_sentence_and_leaves_the_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batch: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train(case(), engine="batch", out=tmp_path / "whole")
     out = interrupted(tmp_path / "out", after=3)
     with monkeypatch.context() as patch:
         patch.setattr("assume_rl.learning.trainer_state.save_file", full)
@@ -216,7 +245,7 @@ def test_a_full_disk_gives_a_sentence_and_leaves_the_checkpoint(
             train(case(), engine="batch", out=out, resume=True)
     assert manifest(out)["state"] == "failed"
     train(case(), engine="batch", out=out, resume=True)
-    assert_same_results(out, expected.folder)
+    assert_same_results(out, batch.folder)
 
 
 @pytest.mark.parametrize(
@@ -231,17 +260,15 @@ def test_a_full_disk_gives_a_sentence_and_leaves_the_checkpoint(
     ],
 )
 def test_another_training_is_not_resumed(
-    tmp_path: Path, settings: dict[str, Any], seed: int, named: str
+    stopped: Path, settings: dict[str, Any], seed: int, named: str
 ) -> None:
-    out = interrupted(tmp_path / "out", seed=1)
     with pytest.raises(ResultsError, match=named):
-        train(case(**settings), seed=seed, engine="batch", out=out, resume=True)
+        train(case(**settings), seed=seed, engine="batch", out=stopped, resume=True)
 
 
-def test_an_interrupted_training_is_not_taken_for_any_other_run(tmp_path: Path) -> None:
-    out = interrupted(tmp_path / "out")
+def test_an_interrupted_training_is_not_taken_for_any_other_run(stopped: Path) -> None:
     with pytest.raises(ResultsError, match="not finished; --resume goes on with it"):
-        train(case(), engine="batch", out=out)
+        train(case(), seed=1, engine="batch", out=stopped)
 
 
 def test_other_data_are_not_resumed(tmp_path: Path) -> None:
@@ -263,8 +290,7 @@ def test_a_finished_training_and_another_run_are_not_resumed(whole: TrainResult)
         train(case(), engine=whole.engine, out=whole.folder, resume=True)
 
 
-def test_lost_result_rows_are_told(tmp_path: Path) -> None:
-    out = interrupted(tmp_path / "out")
-    (out / "results.db").unlink()
+def test_lost_result_rows_are_told(stopped: Path) -> None:
+    (stopped / "results.db").unlink()
     with pytest.raises(ResultsError, match="lack rows"):
-        train(case(), engine="batch", out=out, resume=True)
+        train(case(), seed=1, engine="batch", out=stopped, resume=True)

@@ -18,6 +18,8 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.types import Scenario
 
+pytestmark = pytest.mark.unchecked
+
 
 def learning_role(scenario: Scenario, **options: object) -> Learning:
     end = scenario.index[-1].to_pydatetime()

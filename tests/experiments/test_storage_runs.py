@@ -16,6 +16,8 @@ from assume_rl.results.gather import step_figures
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
+pytestmark = pytest.mark.unchecked
+
 ENGINES = ("agents", "batch")
 FEW = {
     "end_date": "2019-01-02 12:00",

@@ -11,16 +11,19 @@ from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, r
 from assume_rl.episodes.teams import Policy
 from assume_rl.learning.checkpoint import load_policies
 
+pytestmark = pytest.mark.unchecked
+
 DIGITS = 1e-6  # times max(1, |x|)
 NETWORK = 5e-6  # a float32 forward of one row against a batched one
 PRICE = 5e-4  # EUR/MWh, what that does to a price
 
 LEARNING = [
     ("example_02a", "tiny"),
-    ("example_02a", "base"),
     ("example_02b", "base"),
     ("example_02e", "tiny"),
-    ("example_02e", "base"),
+    # As the tiny cases, for weeks.
+    pytest.param("example_02a", "base", marks=pytest.mark.slow),
+    pytest.param("example_02e", "base", marks=pytest.mark.slow),
 ]
 
 

@@ -8,6 +8,8 @@ from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.critic import GradientStep
 from assume_rl.learning.types import Joint, Transitions
 
+pytestmark = pytest.mark.unchecked
+
 
 def _column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)

@@ -19,6 +19,8 @@ from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 CASES = [
     (folder.parent.name, case)

@@ -18,6 +18,8 @@ from assume_rl.reports.surplus import surplus, welfare_rows
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 from assume_rl.results.sinks import DatabaseSink
 
+pytestmark = pytest.mark.unchecked
+
 START = pd.Timestamp("2030-01-01")
 HOUR = pd.Timedelta(hours=1)
 STORE = "S1"

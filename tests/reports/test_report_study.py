@@ -13,6 +13,8 @@ from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 from assume_rl.results.study_database import StudyDatabase
 
+pytestmark = pytest.mark.unchecked
+
 CELLS = [(design, seed) for design in DESIGNS for seed in (1, 2, 3)]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import sqlalchemy as sa
 
 from assume_rl.experiments.evaluate import evaluate
@@ -12,6 +13,8 @@ from assume_rl.results.metrics import compute_kpis
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.tables import table_of
 from assume_rl.scenario.read import load_scenario
+
+pytestmark = pytest.mark.unchecked
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
 FEW = {

@@ -37,6 +37,8 @@ from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.types import Scenario
 from assume_rl.testing.episodes import Frames
 
+pytestmark = pytest.mark.unchecked
+
 # --- what is changed ------------------------------------------------------------------------------
 
 Effect = Literal["run", "train", "warning", "error", "nothing"]

@@ -29,6 +29,8 @@ from assume_rl.studies.records import write_json
 from assume_rl.studies.status import status
 from assume_rl.studies.types import Study
 
+pytestmark = pytest.mark.unchecked
+
 LEARNING = [*cell("base", (1, 2), training(), evaluation()), *cell("rules", (1,), plain())]
 
 

@@ -13,6 +13,8 @@ from assume_rl.studies import driver, execute
 from assume_rl.studies.driver import Unobserved, run_study
 from assume_rl.studies.jobs import Report
 
+pytestmark = pytest.mark.unchecked
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

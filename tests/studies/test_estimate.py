@@ -17,6 +17,8 @@ from assume_rl.studies.probe import Probe
 from assume_rl.studies.records import Record, run_folder, write_record
 from assume_rl.studies.types import Study
 
+pytestmark = pytest.mark.unchecked
+
 PLAY = PlayCost(once=1.0, per_hour=0.5)
 COST = TrainCost(
     once=100.0, per_hour=0.01, saving=0.1, iteration=0.001, judging=3.0, play=PLAY, policies=Path()

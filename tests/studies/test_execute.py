@@ -32,6 +32,8 @@ from assume_rl.studies.jobs import Job, Report
 from assume_rl.studies.records import Record, read_record, run_folder
 from assume_rl.studies.types import Run, Study
 
+pytestmark = pytest.mark.unchecked
+
 
 def do(study: Study, runs: Sequence[Run] | None = None) -> Report:
     """Execute runs as one job, without a database."""

@@ -196,9 +196,12 @@ def test_a_changed_table_is_another_run(tmp_path: Path) -> None:
     assert ids(study(tmp_path, text)) != before
 
 
+@pytest.mark.unchecked
 def test_policies_count_by_what_is_in_them(tmp_path: Path) -> None:
     few = {
+        "end_date": "2019-03-05 00:00",
         "learning_config.training_episodes": 2,
+        "learning_config.gradient_steps": 1,
         "learning_config.validation_episodes_interval": 1,
     }
     scenario = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=few)

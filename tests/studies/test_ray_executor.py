@@ -21,8 +21,11 @@ from assume_rl.studies.executors.ray import AHEAD
 from assume_rl.studies.jobs import Job, Outcome, Report
 
 ray: Any = pytest.importorskip("ray", reason="needs the extra 'ray'")
-# Ray leaves files open and calls what Python is about to drop.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [
+    pytest.mark.unchecked,
+    # Ray leaves files open and calls what Python is about to drop.
+    pytest.mark.filterwarnings("ignore"),
+]
 
 
 @pytest.fixture(scope="module")
