@@ -14,7 +14,7 @@ than the last clearing. An `offset` is a delivery step minus the current step, a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -36,6 +36,8 @@ from assume_rl.core.units.base import (
     Window,
 )
 from assume_rl.core.units.fleet import Fleet, Members, Profiles
+
+T = TypeVar("T", Tensor, Tensor | None)
 
 
 @runtime_checkable
@@ -214,19 +216,15 @@ def moved_to(portfolio: Portfolio, position: Position, elapsed: int) -> Position
         return position
     state = position.state
     gone = min(passed, state.energy.shape[-2])
-
-    def moved(table: Window | None) -> Window | None:
-        return None if table is None else pad(table, (0, 0, -gone, gone))
-
     blocks = zip(portfolio.fleet.blocks, state.own, strict=True)
     later = replace(
         state,
-        sold={kind: pad(sold, (0, 0, -gone, gone)) for kind, sold in state.sold.items()},
+        sold={kind: _later(sold, gone) for kind, sold in state.sold.items()},
         own=tuple(block.technology.advance(own, gone) for block, own in blocks),
-        accepted_price=moved(state.accepted_price),
-        cashflow=moved(state.cashflow),
-        revenue=moved(state.revenue),
-        downtime=moved(state.downtime),
+        accepted_price=_later(state.accepted_price, gone),
+        cashflow=_later(state.cashflow, gone),
+        revenue=_later(state.revenue, gone),
+        downtime=_later(state.downtime, gone),
     )
     return Position(
         state=later, step=position.step + passed, elapsed=elapsed, executed=position.executed
@@ -378,12 +376,12 @@ def outcome(
     state, auction = position.state, result.auction
     units, block = team.members.units, team.members.block
     offsets = offsets_of(auction, position.elapsed)
-
-    def own(table: Float[Tensor, "... product slot"]) -> Float[Tensor, "... product unit own"]:
-        return by_unit(table[..., slots], len(units.ids))
-
-    accepted, paid = own(result.accepted), own(result.paid)
-    price = own(result.price).select(-1, 0)  # a unit lies in one zone
+    count = len(units.ids)
+    accepted, paid, price, offered = (
+        by_unit(table[..., slots], count)
+        for table in (result.accepted, result.paid, result.price, result.orders.volume)
+    )
+    price = price.select(-1, 0)  # a unit lies in one zone
     hours = hours_of(auction, portfolio.step_hours, accepted.device)
     energy = units.of(state.energy)
     power = window.at(energy, state.lookback, offsets)
@@ -392,7 +390,7 @@ def outcome(
         price=price,
         revenue=revenue(paid, accepted, price, hours),
         sold=accepted.sum(-1),
-        offered=own(result.orders.volume).sum(-1),
+        offered=offered.sum(-1),
         hours=hours,
         marginal_cost=block.technology.marginal_cost(block.params, cost, power),
         power=power,
@@ -531,6 +529,11 @@ def _price_history(state: UnitState, team: Team, first: int) -> Float[Tensor, ".
         raise ValueError("a bidder with a foresight needs a state that keeps accepted prices")
     back = tuple(range(first - foresight + 1, first + 1))
     return units.of(window.at(state.accepted_price, state.lookback, back)).transpose(-1, -2)
+
+
+def _later(table: T, steps: int) -> T:
+    """Return a window so many steps later: the oldest rows gone, the new ones 0; None stays."""
+    return table if table is None else pad(table, (0, 0, -steps, steps))
 
 
 def _add(
