@@ -35,7 +35,7 @@ from assume_rl.core.units.base import (
     Sale,
     Window,
 )
-from assume_rl.core.units.fleet import Fleet, Members, Profiles
+from assume_rl.core.units.fleet import Fleet, Members, Profiles, side_by_side
 
 T = TypeVar("T", Tensor, Tensor | None)
 
@@ -355,7 +355,7 @@ def execute(
         )
         delivered.append(power)
         own.append(after)
-    done = delivered[0] if len(delivered) == 1 else torch.cat(delivered, dim=-1)
+    done = side_by_side(delivered)
     table = window.put(state.energy, first, done)
     downtime = state.downtime
     if downtime is not None:
@@ -427,7 +427,7 @@ def _downtime(
             )[1]
             for block in fleet.blocks
         ]
-        before = torch.cat(parts, dim=-1)
+        before = side_by_side(parts)
         found.append(before)
     return torch.stack(found, dim=-2)
 
@@ -466,7 +466,7 @@ def _planned(portfolio: Portfolio, position: Position) -> Position:
         )
         energy.append(possible)
         owns.append(after)
-    sold = {**state.sold, ENERGY: torch.cat(energy, dim=-1)}
+    sold = {**state.sold, ENERGY: side_by_side(energy)}
     return replace(position, state=replace(state, sold=sold, own=tuple(owns)))
 
 

@@ -166,10 +166,10 @@ class UnitOperator(Role):  # type: ignore[misc]
         if repeated or auction.market not in self._own.teams:
             return
         self._answered[auction.market] = auction.number
-        self._settle()  # a result that is missing by now does not come
         if self._routine is not None:
             placed = Placed(auction, self._routine.orders(auction), ())
         else:
+            self._settle()  # a result that is missing by now does not come
             placed = self._place(auction)
         self._placed[auction.market, auction.number] = placed
         book = OrderBook(auction.market, auction.number, self._name, placed.orders)

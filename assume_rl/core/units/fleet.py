@@ -78,6 +78,11 @@ class Members:
         )
 
 
+def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Return the columns (..., unit) of all blocks of a fleet together; of one, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-1)
+
+
 def select(fleet: Fleet, units: Sequence[int]) -> Fleet:
     """Return the fleet of some units, in ascending order of their index.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assume_rl.core.money import generation_cost
 from assume_rl.core.trade import Executed, Portfolio, UnitState, columns_of
+from assume_rl.core.units.fleet import side_by_side
 from assume_rl.episodes.rows.starts import StartLog
 
 Columns = dict[str, Any]
@@ -87,9 +88,9 @@ def dispatch_columns(
         "unit": np.tile(names, len(steps)),
         "power": power.numpy().ravel(),
         "revenue": revenue.numpy().ravel(),
-        "cost": (torch.cat(running, -1) * portfolio.step_hours).numpy().ravel(),
+        "cost": (side_by_side(running) * portfolio.step_hours).numpy().ravel(),
         "energy_cashflow": cashflow.numpy().ravel(),
-        "energy_generation_costs": generation_cost(torch.cat(cost, -1), power).numpy().ravel(),
+        "energy_generation_costs": generation_cost(side_by_side(cost), power).numpy().ravel(),
         **{name: values.numpy().ravel() for name, values in extra.items()},
     }
 

@@ -67,13 +67,14 @@ class RoutineLog:
             return
         delivered, accepted, paid = (torch.cat(own) for own in zip(*stacked, strict=True))
         power, cashflow, revenue = self._deliver(delivered, accepted, paid)
-        steps = torch.arange(self._reported + 1, int(delivered.max()) + 1)
-        place = delivered - self._reported - 1
-        self._reported = int(delivered.max())
-        nothing = power.new_zeros((len(steps), power.shape[-1]))
-        power, cashflow, revenue = (
-            nothing.index_copy(0, place, found) for found in (power, cashflow, revenue)
-        )
+        first, self._reported = self._reported + 1, int(delivered.max())
+        steps = torch.arange(first, self._reported + 1)
+        if not delivered.equal(steps):  # in some steps nothing was cleared
+            nothing = power.new_zeros((len(steps), power.shape[-1]))
+            power, cashflow, revenue = (
+                nothing.index_copy(0, delivered - first, found)
+                for found in (power, cashflow, revenue)
+            )
         columns = dispatch_columns(
             self._own, steps, power=power, cashflow=cashflow, revenue=revenue, extra={}
         )

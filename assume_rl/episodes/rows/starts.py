@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.units.base import NEVER_RAN, START_KINDS
-from assume_rl.core.units.fleet import Fleet
+from assume_rl.core.units.fleet import Fleet, side_by_side
 
 KINDS = np.array(START_KINDS, dtype=object)
 
@@ -22,6 +22,7 @@ class StartLog:
 
     def __init__(self, fleet: Fleet, step_hours: float) -> None:
         self._fleet = fleet
+        self._ids = np.array(fleet.ids, dtype=object)
         self._step_hours = step_hours
         self._downtime = torch.full((len(fleet.ids),), NEVER_RAN, dtype=torch.float64)
 
@@ -39,17 +40,17 @@ class StartLog:
             found, after = block.technology.starts(block.params, power[:, own], self._downtime[own])
             parts.append(found)
             downtime.append(after)
-        self._downtime = torch.cat(downtime)
-        step, unit = torch.cat([found.started for found in parts], dim=-1).nonzero(as_tuple=True)
+        self._downtime = side_by_side(downtime)
+        step, unit = side_by_side([found.started for found in parts]).nonzero(as_tuple=True)
         if not len(step):
             return
         kind, off, cost = (
-            torch.cat([getattr(found, name) for found in parts], dim=-1)[step, unit].numpy()
+            side_by_side([getattr(found, name) for found in parts])[step, unit].numpy()
             for name in ("kind", "downtime", "cost")
         )
         yield {
             "step": steps[step].numpy(),
-            "unit": np.array(self._fleet.ids, dtype=object)[unit.numpy()],
+            "unit": self._ids[unit.numpy()],
             "downtime": np.where(np.isfinite(off), off * self._step_hours, np.nan),
             "kind": KINDS[kind],
             "start_cost": cost,
