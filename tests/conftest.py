@@ -1,7 +1,8 @@
 """Options and fixtures of the whole suite."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jaxtyping
@@ -31,12 +32,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Obey `unchecked`, for fixtures of a test too."""
-    with pytest.MonkeyPatch.context() as patch:
-        unchecked = item.get_closest_marker("unchecked") is not None
-        patch.setattr(jaxtyping.config, "jaxtyping_disable", unchecked)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Obey `unchecked`."""
+    with _shapes_as_marked(item):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Obey `unchecked` in fixtures: one of the whole session is checked, whoever asks first."""
+    with _shapes_as_marked(request.node):
+        return (yield)
+
+
+@contextmanager
+def _shapes_as_marked(node: pytest.Item | pytest.Collector) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if node.get_closest_marker("unchecked") is not None:
+            patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        yield
 
 
 @pytest.fixture

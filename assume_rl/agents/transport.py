@@ -34,7 +34,7 @@ def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
     :param receiver: address
     :raises RuntimeError: a send within the container suspended
     """
-    if receiver.protocol_addr != context.addr.protocol_addr:
+    if receiver.protocol_addr != context.context.addr:  # `context.addr` makes an object every time
         context.schedule_instant_message(content, receiver)
         return
     try:
@@ -105,7 +105,7 @@ def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[.
 
     :param role: that handles them
     :param failures: takes exceptions of handlers
-    :param handlers: by type of message
+    :param handlers: by type of message; the first one whose type a message has takes it
     """
     kinds = tuple(handlers)
 
@@ -115,6 +115,7 @@ def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[.
                 handler(content, meta)
                 return
 
+    handle.__name__ = f"{type(role).__name__}.handle"
     role.context.subscribe_message(
         role, failures.guard(handle), lambda content, _: isinstance(content, kinds)
     )

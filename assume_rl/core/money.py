@@ -123,8 +123,9 @@ def last_price(
 ) -> tuple[Float[Tensor, "... product unit"], Bool[Tensor, "... product unit"]]:
     """Return the price of each unit's last order, EUR/MWh, and whether it has one.
 
-    Accepted orders have precedence. A slot is not an order if both volume and price are 0: learned
-    bidders place orders of volume 0 where nothing is available, and still receive prices then.
+    Rejected orders count as later than accepted ones. A slot is not an order if both volume and
+    price are 0: learned bidders place orders of volume 0 where nothing is available, and still
+    receive prices then.
 
     :param is_order: which slots are orders
     :param unit: of each slot

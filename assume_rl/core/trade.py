@@ -532,7 +532,7 @@ def _price_history(state: UnitState, team: Team, first: int) -> Float[Tensor, ".
 
 
 def _later(table: T, steps: int) -> T:
-    """Return a window so many steps later: the oldest rows gone, the new ones 0; None stays."""
+    """Return a window moved forward by `steps`: new rows are 0. A table not kept stays None."""
     return table if table is None else pad(table, (0, 0, -steps, steps))
 
 

@@ -80,6 +80,11 @@ def _book(
     auction: Auction,
     decided: Mapping[int, tuple[AnyView, Tensor]],
 ) -> Book:
+    """Return the order book of one auction.
+
+    :param market: of the auction
+    :param decided: view and action of each learning part, by `id(part)`
+    """
     made = [_orders(setting, state, part, auction, decided.get(id(part))) for part in market.parts]
     return Book(tuple(orders for orders, _ in made), tuple(action for _, action in made))
 

@@ -75,20 +75,20 @@ def play_recorded(
         state, happened = env.step(state, ())
         recording.add(happened)
         on_share(state.step / compiled.steps)
-        if cadence.due(state.step):
+        if cadence.take(state.step):
             recording.flush()
     recording.flush()
 
 
 @dataclass
 class Cadence:
-    """Says when a batch of rows is due."""
+    """The interval between batches of rows, and the step of the last one."""
 
     every: int | None  # steps between two batches at least; None: one batch at the end
     last: int = 0  # step of the last batch
 
-    def due(self, step: int) -> bool:
-        """Return whether a batch is due at a step, and count it as done."""
+    def take(self, step: int) -> bool:
+        """Return whether a batch is due at a step; if so, it is the last one from now on."""
         if self.every is None or step < self.last + self.every:
             return False
         self.last = step
@@ -99,7 +99,7 @@ def _stretches(plan: Sequence[Tick], cadence: Cadence) -> Iterator[Sequence[Tick
     """Yield the ticks between two batches of rows."""
     begin = 0
     for end, tick in enumerate(plan, 1):
-        if cadence.due(tick.step):
+        if cadence.take(tick.step):
             yield plan[begin:end]
             begin = end
     if begin < len(plan):

@@ -2,7 +2,8 @@
 
 Products are batched over networks. With one column, one term or one transposed row `torch.bmm`
 rounds a network alone otherwise than in a batch (which of them do depends on the processor), so
-such products are written as sums: what a network gives never depends on the networks beside it.
+such products are written as sums: what a network gives does not depend on the networks beside it.
+Gradients from batches of a single transition are not covered.
 """
 
 from collections.abc import Sequence

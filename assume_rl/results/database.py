@@ -97,17 +97,17 @@ def insert(connection: Connection, table: Table, simulation: str, values: Arrays
 
 
 def insert_sqlite(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
-    """The same for SQLite, straight through its driver, many rows a statement: far faster."""
+    """The same for SQLite, straight through its driver and many rows per statement."""
     lists: dict[str, Iterable[Any]] = {
         name: _sqlite(column_of(table, name), column) for name, column in values.items()
     }
     lists["simulation"] = repeat(simulation)
     statement, row, order = _sqlite_statement(table, tuple(lists))
-    numbers = chain.from_iterable(zip(*(lists[name] for name in order), strict=False))
-    most = max(SQLITE_VALUES // len(order), 1) * len(order)
+    cells = chain.from_iterable(zip(*(lists[name] for name in order), strict=False))
+    limit = max(SQLITE_VALUES // len(order), 1) * len(order)
     driver: Any = connection.connection.driver_connection
-    while some := tuple(islice(numbers, most)):
-        driver.execute(statement + f", {row}" * (len(some) // len(order) - 1), some)
+    while chunk := tuple(islice(cells, limit)):
+        driver.execute(statement + f", {row}" * (len(chunk) // len(order) - 1), chunk)
 
 
 @lru_cache(maxsize=64)

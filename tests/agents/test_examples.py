@@ -19,7 +19,6 @@ def load(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.unchecked
 def test_the_learning_role_alone_learns_in_somebody_elses_simulation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -10,6 +10,7 @@ from assume_rl.core.money import (
     Reward,
     cashflow,
     generation_cost,
+    last_price,
     plant_reward,
     revenue,
 )
@@ -156,3 +157,12 @@ def test_products_of_unequal_length_have_their_own_hours() -> None:
 def test_rewards_of_two_auctions_add_up() -> None:
     both = Reward(row(0.5), row(10.0), row(1.0)) + Reward(row(0.25), row(-4.0), row(2.0))
     assert [both.reward.item(), both.profit.item(), both.regret.item()] == [0.75, 6.0, 3.0]
+
+
+def test_a_rejected_order_counts_as_later_than_an_accepted_one() -> None:
+    is_order = torch.tensor([[True, True, True, False]])
+    unit = torch.tensor([0, 0, 1, 2])
+    sold, paid = row(5.0, 0.0, 3.0, 0.0)[None], row(10.0, 20.0, 30.0, 40.0)[None]
+    price, placed = last_price(is_order, unit, sold, paid, 3)
+    assert price[0, :2].tolist() == [20.0, 30.0]
+    assert placed.tolist() == [[True, True, False]]

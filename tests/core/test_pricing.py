@@ -149,3 +149,17 @@ def test_a_rule_for_single_auctions_is_checked_one_by_one() -> None:
     check_clearing(replace(Broken(lambda orders, tie: (orders, tie)), batched=False))
     with pytest.raises(AssertionError, match="order of the slots"):
         check_clearing(replace(Broken(first_come), batched=False))
+
+
+def test_neighbours_in_the_book_get_their_part_of_the_prices_of_slots() -> None:
+    one = clear("pay_as_clear", [(100, 10), (100, 20)], [(150, 3000)])
+    other = {
+        name: torch.cat([getattr(one, name), getattr(one, name) + 1], dim=-1)
+        for name in ("price", "supply_volume", "demand_volume", "min_price", "max_price")
+    }
+    two = replace(one, zone=torch.tensor([0, 1, 1]), zones=("south", "north"), **other)
+    for clearing in (one, two):
+        parts = clearing.prices_of([2, 1])
+        assert [part.shape[-1] for part in parts] == [2, 1]
+        assert torch.cat(list(parts), dim=-1).equal(clearing.price_of_slots)
+    assert two.prices_of([2, 1])[0].tolist() == [[20.0, 21.0]]

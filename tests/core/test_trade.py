@@ -290,7 +290,7 @@ def test_execute_covers_all_technologies_and_only_the_steps_due() -> None:
     assert nothing is None
 
 
-def test_finishing_executes_what_is_sold_for_later() -> None:
+def test_executing_to_the_end_delivers_what_is_sold_for_later() -> None:
     portfolio = portfolio_of(toy_fleet(plants=((100.0, 20.0, 30.0),)), 1, 3, bidder=NAIVE)
     position = with_energy(begin(portfolio), row(0.0, 30.0, 5.0, 0.0, 7.0)[:, None])
     position, _ = execute(portfolio, position, 0)

@@ -77,6 +77,7 @@ def same_joint(ours: Joint, theirs: Joint) -> None:
     for a, b in zip(ours.groups, theirs.groups, strict=True):
         for field, value in vars(b).items():
             torch.testing.assert_close(getattr(a, field), value, rtol=1e-9, atol=1e-9)
+            assert not getattr(a, field).is_inference()  # else nothing could be learned from it
     assert torch.equal(ours.terminated, theirs.terminated)
     assert torch.equal(ours.truncated, theirs.truncated)
 

@@ -57,18 +57,19 @@ def test_rows_arrive_with_their_simulation_and_dates_as_the_field_writes_them(pa
 def test_the_way_through_sqlalchemy_gives_the_same_rows(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    power = [float(hour) for hour in range(1_000)]  # of more rows than a statement takes
     with open_sink(path) as sink:
-        sink.write("unit_dispatch", dispatch([1.0, np.nan]))
+        sink.write("unit_dispatch", dispatch([np.nan, *power]))
         sink.write("rl_params", learning(2))
     other = tmp_path / "other.db"
     monkeypatch.setattr("assume_rl.results.sinks.insert_sqlite", database.insert)
     with open_sink(other) as sink:
-        sink.write("unit_dispatch", dispatch([1.0, np.nan]))
+        sink.write("unit_dispatch", dispatch([np.nan, *power]))
         sink.write("rl_params", learning(2))
 
-    for table in ("unit_dispatch", "rl_params"):
+    for table, count in {"unit_dispatch": 1_001, "rl_params": 1}.items():
         found = rows(path, f"select * from {table}")
-        assert found
+        assert len(found) == count
         assert found == rows(other, f"select * from {table}")
 
 

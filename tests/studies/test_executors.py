@@ -153,31 +153,30 @@ def quick_then_long(folder: Path, job: Job) -> Report:
     return answer(job) if job.runs[0].seed == 0 else wait_long(folder, job)
 
 
-def test_a_worker_leaves_when_its_parent_is_killed(tmp_path: Path) -> None:
+def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    work = f"list(Local(2).run(jobs(1), partial(wait_long, Path({str(marks)!r}))))"
+    work = f"list(Local(2).run(jobs(2), partial(wait_long, Path({str(marks)!r}))))"
     parent = subprocess.Popen([sys.executable, script(tmp_path, work, guarded=True)])
-    (worker,) = until(lambda: list(marks.iterdir()))
-    until(worker.read_text)
+    workers = until(lambda: len(found := list(marks.iterdir())) == 2 and found)
     parent.kill()
     parent.wait()
-    until(lambda: not alive(int(worker.name)), seconds=5)
-    assert worker.read_text() == "at work"
+    until(lambda: not any(alive(int(mark.name)) for mark in workers), seconds=5)
+    assert [mark.read_text() for mark in workers] == ["at work", "at work"]
 
 
 @pytest.mark.parametrize("working", [False, True])
 def test_ctrl_c_in_a_terminal_is_quiet_whenever_it_comes(tmp_path: Path, working: bool) -> None:
-    # GIVEN a parent that waits for a worker, in a process group as a terminal makes them
+    # GIVEN a parent that waits for workers, in a process group as a terminal makes them
     marks = tmp_path / "marks"
     marks.mkdir()
     work = f"wait_for_ctrl_c(Path({str(marks)!r}), working={working})"
     path = script(tmp_path, work, guarded=True)
-    # WHEN all processes of the group are interrupted while the worker starts, or works
+    # WHEN all processes of the group are interrupted while workers start, or work
     done = subprocess.run(
         [sys.executable, path], check=False, capture_output=True, text=True, start_new_session=True
     )
-    # THEN the parent alone hears of it, and a worker at work writes down where it is
+    # THEN the parent alone hears of it, and workers at work write down where they are
     assert (done.stdout, done.stderr, done.returncode) == ("stopped", "", 0)
     assert {mark.read_text() for mark in marks.iterdir()} == ({"interrupted"} if working else set())
 
@@ -186,15 +185,15 @@ def wait_for_ctrl_c(marks: Path, *, working: bool) -> None:
     """Interrupt the own process group, once workers are started or at work."""
 
     def interrupt() -> None:
-        until(lambda: len(multiprocessing.active_children()) == 1)
+        until(lambda: len(multiprocessing.active_children()) == 2)
         time.sleep(0.3)
         if working:
-            until(lambda: list(marks.iterdir()))
+            until(lambda: len(list(marks.iterdir())) == 2)
         os.killpg(0, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        list(Local(2).run(jobs(1), partial(wait_long, marks)))
+        list(Local(2).run(jobs(2), partial(wait_long, marks)))
     except KeyboardInterrupt:
         sys.stdout.write("stopped")
 

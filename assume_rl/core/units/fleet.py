@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from assume_rl.core.forecasts import Forecasts
@@ -78,7 +78,7 @@ class Members:
         )
 
 
-def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+def side_by_side(parts: Sequence[Shaped[Tensor, "... _"]]) -> Shaped[Tensor, "... unit"]:
     """Return the columns (..., unit) of all blocks of a fleet together; of one, without a copy."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-1)
 
