@@ -34,6 +34,7 @@ from assume_rl.core.units.base import (
     AnyBlock,
     Sale,
     Window,
+    at_steps,
 )
 from assume_rl.core.units.fleet import Fleet, Members, Profiles, side_by_side
 
@@ -250,8 +251,9 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
     capacity = units.of(window.at(profiles.capacity, step, offsets))
     cost = units.of(window.at(profiles.marginal_cost, step, offsets))
     starts = tuple(offset - first for offset in offsets)
+    params = at_steps(block.params, step, offsets)
     return View(
-        limits=technology.limits(block.params, own, capacity, sold, now + first),
+        limits=technology.limits(params, own, capacity, sold, now + first),
         sold=sold[ENERGY],
         marginal_cost=window.copies(cost, batch, 2),
         previous_power=energy.select(-2, now + first - 1),
@@ -350,8 +352,9 @@ def execute(
     energy = state.energy.narrow(-2, 0, stop)
     delivered, own = [], []
     for block, mine in zip(portfolio.fleet.blocks, state.own, strict=True):
+        params = at_steps(block.params, position.step, offsets)
         power, after = block.technology.execute(
-            block.params, mine, _columns(capacity, block), _columns(energy, block), first, until
+            params, mine, _columns(capacity, block), _columns(energy, block), first, until
         )
         delivered.append(power)
         own.append(after)

@@ -31,7 +31,8 @@ def data_digest(scenario: Scenario) -> str:
     """Hash of a study case's units and time series: what its configuration does not tell."""
     digest = hashlib.sha256(repr(_units(scenario)).encode())
     series = scenario.series
-    for frame in (series.demand, series.availability, series.fuel_prices, series.forecasts):
+    always = (series.demand, series.availability, series.fuel_prices, series.forecasts)
+    for frame in (*always, *series.own.values()):
         digest.update(repr(list(frame.columns)).encode() + frame.to_numpy(float).tobytes())
     return digest.hexdigest()
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.core.bidding import parameters
-from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
-from assume_rl.core.bidding.cost_based import Naive
+from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, find_bidder, traded_types
@@ -114,7 +113,7 @@ def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
     for file, _, unit in _units(scenario):
         own = [bidders[pair] for pair in unit.bidding.items() if pair in bidders]
         unused = unit.unused(frozenset(need for bidder in own for need in bidder.needs))
-        if own and all(isinstance(bidder, Naive) for bidder in own):
+        if own and all(isinstance(bidder, WithoutForecasts) for bidder in own):
             unused |= {f"{FORECAST}{key}": "no bidder reads it" for key in unit.forecast}
         for column, why in unused.items():
             users.setdefault((file, column, why), []).append(unit.id)

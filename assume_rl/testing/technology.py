@@ -40,11 +40,17 @@ class _Case:
     energy: Tensor  # MW, the window
     available: Tensor  # MW, the window
     reserve: Mapping[str, Tensor]  # MW sold of it in these steps
-    series: Tensor  # EUR/MWh in these steps
+    cost: Tensor  # EUR/MWh in these steps
     downtime: Tensor  # steps off before them
     sale: Sale
     batch: tuple[int, ...]
     first: int  # index of the first step to execute
+    series: Mapping[str, Tensor]  # parameters that are series, in the steps to execute
+
+    @property
+    def timed(self) -> Any:
+        """Return the parameters with what series have in the steps to execute."""
+        return replace(self.params, **self.series) if self.series else self.params
 
     @property
     def since(self) -> int:
@@ -129,7 +135,7 @@ def _fresh(technology: AnyTechnology, block: AnyBlock, profiles: Profiles) -> _C
         energy=sold,
         available=capacity,
         reserve={kind: _draw(shape, kind) * 5 for kind in ("capacity_pos", "capacity_neg")},
-        series=series[:, now],
+        cost=series[:, now],
         downtime=_downtime((_COPIES, shape[-1])),
         sale=Sale(
             sold=sold[:, now],
@@ -140,6 +146,9 @@ def _fresh(technology: AnyTechnology, block: AnyBlock, profiles: Profiles) -> _C
         ),
         batch=(_COPIES,),
         first=first,
+        series={
+            name: getattr(params, name)[steps[:, now]] for name in getattr(params, "series", ())
+        },
     )
 
 
@@ -148,7 +157,7 @@ def _later(technology: AnyTechnology, case: _Case) -> _Case:
     params, first = case.params, case.first
     energy, state = technology.plan(params, case.state, case.energy, first)
     _, state = technology.execute(
-        params, state, case.capacity, energy[..., : case.stop, :], first, case.since
+        case.timed, state, case.capacity, energy[..., : case.stop, :], first, case.since
     )
     state = technology.advance(technology.settle(params, state, case.sale), _STEPS)
     return replace(case, state=state, energy=_sold(technology, case.available, "later"))
@@ -176,16 +185,16 @@ def _calls(
         "initial": lambda: technology.initial(params, case.batch, case.energy.shape[-2]),
         "advance": lambda: technology.advance(state, 2),
         "plan": lambda: technology.plan(params, state, case.energy, first),
-        "limits": lambda: technology.limits(params, planned, case.capacity, sold, first),
+        "limits": lambda: technology.limits(case.timed, planned, case.capacity, sold, first),
         "limits beside reserve": lambda: technology.limits(
-            params, planned, case.capacity, {**sold, **case.reserve}, first
+            case.timed, planned, case.capacity, {**sold, **case.reserve}, first
         ),
         "execute": lambda: technology.execute(
-            params, planned, case.capacity, until_now, first, case.since
+            case.timed, planned, case.capacity, until_now, first, case.since
         ),
         "view": lambda: technology.view(params, state, case.energy[..., :first, :], first),
-        "marginal_cost": lambda: technology.marginal_cost(params, case.series, power),
-        "running_cost": lambda: technology.running_cost(params, case.series, power),
+        "marginal_cost": lambda: technology.marginal_cost(params, case.cost, power),
+        "running_cost": lambda: technology.running_cost(params, case.cost, power),
         "starts": lambda: technology.starts(params, power, case.downtime),
         "settle": lambda: technology.settle(params, planned, case.sale),
         "columns": lambda: dict(technology.columns(params, planned)),
@@ -290,7 +299,7 @@ def _check_execute(technology: AnyTechnology, case: _Case, answers: Mapping[str,
     full = full.expand_as(case.capacity)
     energy, planned = technology.plan(params, case.state, case.energy, first)
     sold = energy[..., : case.stop, :]
-    done, _ = technology.execute(params, planned, full, sold, first, case.since)
+    done, _ = technology.execute(case.timed, planned, full, sold, first, case.since)
     high, low = full.clamp(min=0), full.clamp(max=0)
     assert "sells" not in technology.sides or (done <= high + ZERO_VOLUME).all(), (
         "`execute` delivers more than `capacity`: what is sold beyond it is not possible"
@@ -307,7 +316,7 @@ def _check_lookback(technology: AnyTechnology, case: _Case, answers: Mapping[str
     energy, planned = technology.plan(params, case.state, case.energy, first)
     old = first - technology.lookback(params, False)
     other = torch.cat((energy[..., :old, :].roll(1, 0) + 1, energy[..., old : case.stop, :]), -2)
-    done, _ = technology.execute(params, planned, case.capacity, other, first, case.since)
+    done, _ = technology.execute(case.timed, planned, case.capacity, other, first, case.since)
     same(
         done,
         answers["execute"][0],

@@ -19,6 +19,14 @@ BATTERY = "battery,Li-ion,storage_energy_optimization_dmas,Grid,60,25,20"
 INF = float("inf")
 
 
+def series() -> Series:
+    """Two hours, in one of which half of the battery is available."""
+    index = pd.date_range("2019-01-01", periods=2, freq="h")
+    nothing = pd.DataFrame(index=index)
+    shares = pd.DataFrame({"battery": [1.0, 0.5]}, index=index)
+    return Series(nothing, shares, nothing, nothing)
+
+
 def write(path: Path, more: dict[str, object] | None = None) -> Path:
     """A table of one storage, with more columns."""
     more = more or {}
@@ -115,7 +123,7 @@ def test_parameters(tmp_path: Path) -> None:
         "downtime_hot_start": 3,
     }
     params: Any = STORAGES.to_params(
-        [read(tmp_path, **more)], Basis(step_hours=0.25, max_bid_price=80.0)
+        [read(tmp_path, **more)], Basis(step_hours=0.25, max_bid_price=80.0, series=series())
     )
     found = {k: v if isinstance(v, float) else v.tolist() for k, v in vars(params).items()}
     assert found == {
@@ -133,13 +141,9 @@ def test_parameters(tmp_path: Path) -> None:
 
 
 def test_capacity_and_marginal_cost(tmp_path: Path) -> None:
-    index = pd.date_range("2019-01-01", periods=2, freq="h")
-    nothing = pd.DataFrame(index=index)
-    shares = pd.DataFrame({"battery": [1.0, 0.5]}, index=index)
-    series = Series(nothing, shares, nothing, nothing)
     storage = read(tmp_path, additional_cost_discharge=0.4)
-    assert STORAGES.capacity(storage, series).tolist() == [20, 20]  # availability limits none
-    assert STORAGES.marginal_cost(storage, series).tolist() == [0.4, 0.4]
+    assert STORAGES.capacity(storage, series()).tolist() == [20, 20]  # availability limits none
+    assert STORAGES.marginal_cost(storage, series()).tolist() == [0.4, 0.4]
 
 
 def test_the_meta_table_does_not_swap_the_efficiencies(tmp_path: Path) -> None:

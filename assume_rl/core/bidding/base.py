@@ -169,6 +169,10 @@ class Described(Protocol):
         ...
 
 
+class WithoutForecasts:
+    """Marks bidders that look up no forecasts: columns `forecast_<key>` do not matter to them."""
+
+
 @runtime_checkable
 class Bidder(Described, Protocol[O]):
     """Turns a view into orders by a rule."""

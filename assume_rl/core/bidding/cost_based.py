@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Context, Need, NoParams, View
+from assume_rl.core.bidding.base import Context, Need, NoParams, View, WithoutForecasts
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units import thermal
 from assume_rl.core.units.base import ENERGY, ZERO_VOLUME
@@ -15,7 +15,7 @@ from assume_rl.core.units.thermal import ThermalView
 
 
 @dataclass(frozen=True)
-class Naive:
+class Naive(WithoutForecasts):
     """Offers all available power at marginal cost; demand, all it needs at what it would pay.
 
     Plants with ramp limits offer for each product what they can reach if all before is accepted.

@@ -5,7 +5,7 @@ frozen dataclasses of tensors whose last axis is `unit`. A new one is one file a
 `core.units.TECHNOLOGIES`; `assume_rl.testing.check_technology` says whether it keeps the contract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assume_rl.core import window
 from assume_rl.core.time import Step
 
 ZERO_VOLUME = 1e-9
@@ -72,7 +73,8 @@ class Technology(Protocol[P, S, O_co]):
 
     In every method `params` and `state` are those of the units at hand, one row per unit. Powers
     are MW, sell > 0, buy < 0. An `int` called `first` is an index into the window of a
-    `core.trade.UnitState`.
+    `core.trade.UnitState`. Parameters may be series over the calendar, see `at_steps`: `limits`
+    and `execute` are given their rows at the products or steps in question.
     """
 
     @property
@@ -329,3 +331,20 @@ def rows_of(params: P, units: Int[Tensor, " chosen"]) -> P:
         name: value[..., units] for name, value in vars(params).items() if isinstance(value, Tensor)
     }
     return replace(params, **rows)  # type: ignore[type-var]
+
+
+def at_steps(params: P, start: Step, offsets: tuple[int, ...]) -> P:
+    """Return parameters whose series over the calendar are cut to the steps `start + offsets`.
+
+    A class of parameters names those of its fields that are series, (step unit), in a class
+    variable `series`; one without it has none. So a technology can have more than its capacity.
+
+    :param params: of a technology
+    :param start: step of the calendar
+    :param offsets: of the steps, from `start`
+    """
+    names: Iterable[str] = getattr(params, "series", ())
+    rows: dict[str, Any] = {
+        name: window.at(getattr(params, name), start, offsets) for name in names
+    }
+    return replace(params, **rows) if rows else params  # type: ignore[type-var]

@@ -33,7 +33,11 @@ def nodes_of(scenario: Scenario) -> tuple[str, ...]:
 
 def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
     start = 0
-    basis = Basis(scenario.step.total_seconds() / 3600, scenario.learning.max_bid_price)
+    basis = Basis(
+        step_hours=scenario.step.total_seconds() / 3600,
+        max_bid_price=scenario.learning.max_bid_price,
+        series=scenario.series,
+    )
     for name, table in UNIT_TABLES.items():
         units = scenario.of(name)
         if units:

@@ -130,7 +130,11 @@ def _given(scenario: Scenario, column: str) -> Tensor | None:
 def _demand(scenario: Scenario, market: str, profiles: Profiles) -> tuple[Tensor, list[int]]:
     """Return the demand (step), MW, positive, and the fleet indices of the demand units."""
     buyers = _members(scenario, market, "demand")
-    return -profiles.capacity[:, buyers].sum(-1), buyers
+    demand = -profiles.capacity[:, buyers].sum(-1)
+    for table, unit in scenario.each():
+        if table.load is not None and market in unit.bidding:
+            demand = demand + torch.tensor(table.load(unit, scenario.series))
+    return demand, buyers
 
 
 def _members(scenario: Scenario, market: str, role: str) -> list[int]:

@@ -173,9 +173,14 @@ def _with_registered(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
     # The field has those that were registered when this module was imported.
     schema["properties"]["bidding_strategy_params"].update(_params_schema())
-    for table in UNIT_TABLES.values():
-        file = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": f"{table.file}.csv"}
-        schema["properties"].setdefault(table.file, file)
+    for key in _registered_files():
+        file = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": f"{key}.csv"}
+        schema["properties"].setdefault(key, file)
+
+
+def _registered_files() -> list[str]:
+    """Return the file keys of all registered unit kinds."""
+    return [key for table in UNIT_TABLES.values() for key in table.files]
 
 
 class StudyCase(Section):
@@ -257,7 +262,7 @@ class StudyCase(Section):
         """Report unknown keys together with all other errors."""
         if not isinstance(given, dict):
             return handler(given)
-        valid = {*cls.model_fields, *(table.file for table in UNIT_TABLES.values())}
+        valid = {*cls.model_fields, *_registered_files()}
         unknown = {key: value for key, value in given.items() if key not in valid}
         errors = [
             InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=value)
@@ -284,5 +289,4 @@ class StudyCase(Section):
 
 def known_keys() -> list[str]:
     """Return the keys that a study case may have."""
-    files = (table.file for table in UNIT_TABLES.values())
-    return list(dict.fromkeys([*StudyCase.model_fields, *files]))
+    return list(dict.fromkeys([*StudyCase.model_fields, *_registered_files()]))

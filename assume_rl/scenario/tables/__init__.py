@@ -5,6 +5,7 @@ from typing import Any
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.results.unit_tables import declare_units, withdraw_units
+from assume_rl.scenario.problems import some
 from assume_rl.scenario.tables.base import UnitTable
 from assume_rl.scenario.tables.demands import DEMANDS
 from assume_rl.scenario.tables.powerplants import POWER_PLANTS
@@ -26,10 +27,10 @@ def register(table: UnitTable[Any]) -> None:
             f"{nearest(table.technology, TECHNOLOGIES)}"
         )
     for other in UNIT_TABLES.values():
-        if table.name == other.name or table.file == other.file:
+        if table.name == other.name or not set(table.files).isdisjoint(other.files):
             raise ConfigurationError(
-                f"the unit kind '{table.name}' with the file key '{table.file}' clashes with "
-                f"'{other.name}' with the file key '{other.file}'"
+                f"the unit kind '{table.name}' with the file key {some(table.files)} clashes with "
+                f"'{other.name}' with the file key {some(other.files)}"
             )
     columns = {c.name: (c.text, c.comment) for c in table.meta_columns}
     states = {state.name: state.comment for state in table.states}

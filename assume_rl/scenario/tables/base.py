@@ -1,7 +1,7 @@
 """The parts of a unit kind on the scenario side: the row of its table, and `UnitTable`."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -62,6 +62,8 @@ class Series:
     availability: pd.DataFrame  # column per unit that has one, [0, 1]; absent: 1
     fuel_prices: pd.DataFrame  # column per fuel and `co2`, EUR/MWh thermal and EUR/t
     forecasts: pd.DataFrame  # `price_<MARKET>` EUR/MWh, `residual_load_<MARKET>` MW
+    # Of files that a single unit kind has, by their key, see `UnitTable.series`.
+    own: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def constant(self, value: float) -> Values:
         """Return `value` at every step, (step)."""
@@ -103,6 +105,15 @@ class Basis:
 
     step_hours: float  # length of a step
     max_bid_price: float  # EUR/MWh, of learned bidders
+    series: Series  # for parameters that are series, see `core.units.base.at_steps`
+
+
+@dataclass(frozen=True)
+class SeriesFile(Generic[Row]):
+    """A file of time series that a single unit kind has; needed where there are such units."""
+
+    key: str  # of a study case that names the file; `<key>.csv` by default
+    columns: Callable[[Row], Sequence[str]]  # that it must have for a unit
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,9 @@ class UnitTable(Generic[Row]):
     # Columns of `unit_dispatch` beside power and money, from `columns` of the technology.
     states: tuple[MetaColumn[Row], ...] = ()
     required: bool = False  # whether every scenario has a file of them
+    series: SeriesFile[Row] | None = None  # read into `Series.own`
     forecast: Literal["supply", "demand"] | None = None  # role in the naive forecasts
+    load: Callable[[Row, Series], Values] | None = None  # MW that the demand of forecasts counts
     power: str = "max_power"  # field with the nameplate power, MW
     availability: Literal["share", "share or MW"] | None = None  # unit of availability_df
     fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
@@ -139,6 +152,11 @@ class UnitTable(Generic[Row]):
     def buys(self) -> bool:
         """Return whether the technology lets units buy."""
         return "buys" in TECHNOLOGIES[self.technology].sides
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Keys of a study case that name its files."""
+        return (self.file,) if self.series is None else (self.file, self.series.key)
 
     @property
     def meta_table(self) -> str:

@@ -53,11 +53,18 @@ def _with_units(scenario: Scenario, given: Mapping[str, Any], problems: Problems
 
     def changed(table: UnitTable[Any], unit: Unit) -> Unit:
         own = cells.get(unit.id)
-        return unit if own is None else _changed(unit, own, table.power, markets, problems)
+        return unit if own is None else _changed(unit, own, _such_as(table), markets, problems)
 
     for name, table in UNIT_TABLES.items():
         scenario = scenario.with_units(name, (changed(table, u) for u in scenario.of(name)))
     return scenario
+
+
+def _such_as(table: UnitTable[Any]) -> str:
+    """Return a column that units of a kind have, and other kinds rather not."""
+    return (
+        table.power if table.power in table.row.model_fields else list(table.row.model_fields)[-1]
+    )
 
 
 def _longest(key: str, names: Iterable[str]) -> str | None:
@@ -145,7 +152,8 @@ def _with_series(
             old = frame[name] if rest == SCALE and name in frame else 1.0
             new = pd.Series(old, index=frame.index) * float(value)
             frame[name] = _in_bounds(table, new)
-    series = dataclasses.replace(scenario.series, **{table: frame})
+    changed: dict[str, Any] = {table: frame}
+    series = dataclasses.replace(scenario.series, **changed)
     return dataclasses.replace(scenario, series=series)
 
 
