@@ -26,7 +26,6 @@ from assume_rl.scenario.types import Scenario
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
-    "exchange_units": "exchange units",
     "unit_operators": "portfolio strategies of unit operators",
     "industrial_dsm_units": "demand-side management",
     "residential_dsm_units": "demand-side management",

@@ -11,6 +11,7 @@ from assume_rl import keyed
 from assume_rl.core.forecasts import Forecasts
 from assume_rl.core.units.base import AnyBlock, Block
 from assume_rl.core.units.demand import Demand, DemandParams
+from assume_rl.core.units.exchange import Exchange, ExchangeParams
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.core.units.storage import Storage, StorageParams
 from assume_rl.core.units.thermal import Thermal, ThermalParams
@@ -144,8 +145,26 @@ def _demands() -> tuple[Fleet, Profiles]:
     return toy_fleet(plants=(), demands=demands, varied=True)
 
 
+def _exchanges(steps: int = 48) -> tuple[Fleet, Profiles]:
+    """Exchanges, of which one only imports and one only exports."""
+    most = _row((100.0, 40.0, 0.0), 3), _row((-80.0, 0.0, -30.0), 3)
+    imports, exports = (
+        power * _draw((steps, 3), name) for power, name in zip(most, "ie", strict=True)
+    )
+    params = ExchangeParams(
+        price_import=_row((0.0, 20.0, 0.0), 3),
+        price_export=_row((2999.0, 90.0, 50.0), 3),
+        most_export=exports,
+    )
+    nowhere = torch.zeros(3, dtype=torch.long)
+    ids = ("exchange_0", "exchange_1", "exchange_2")
+    fleet = Fleet(ids, (Block(Exchange(), 0, 3, params),), owner=nowhere, node=nowhere)
+    return fleet, Profiles(imports, 0 * imports, {"EOM": _forecasts(steps, 3, True)})
+
+
 TOYS: Mapping[str, Callable[[], tuple[Fleet, Profiles]]] = {
     "demand": _demands,
+    "exchange": _exchanges,
     "storage": toy_storages,
     "thermal": _limited_plants,
 }

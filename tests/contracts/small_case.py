@@ -24,6 +24,7 @@ ROWS: Mapping[str, tuple[str, dict[str, Any]]] = {
          "max_power_discharge": 30, "efficiency_charge": 0.9, "efficiency_discharge": 0.9},
     ),
     "demand": ("demand_units", {"technology": "demand", "max_power": 400, "min_power": 0}),
+    "exchange": ("exchange_units", {"price_import": 15, "price_export": 100}),
     "reservoir": (
         "reservoir_units",
         {"technology": "hydro", "max_power": 40, "inflow": 12, "content": 150},
@@ -33,6 +34,7 @@ USUAL = {
     "power_plant": "powerplant_energy_naive",
     "storage": "storage_energy_heuristic_flexable",
     "demand": "demand_energy_naive",
+    "exchange": "exchange_energy_naive",
     "reservoir": RULE_BIDDER,
 }
 
@@ -72,4 +74,7 @@ def write_case(folder: Path, products: int = 1, **settings: Any) -> Path:
     load = 120 + 60 * np.sin(np.arange(HOURS + 1) / 2)
     demand = pd.DataFrame({"datetime": times, "demand": load})
     demand.to_csv(folder / "demand_df.csv", index=False)
+    flows = {"exchange_import": 30 + load / 10, "exchange_export": 60 - load / 5}
+    exchanges = pd.DataFrame({"datetime": times, **flows})
+    exchanges.to_csv(folder / "exchanges_df.csv", index=False)
     return folder

@@ -35,6 +35,7 @@ FITS = {
     },
     "storage": {"storage_energy_heuristic_flexable", "storage_energy_learning"},
     "demand": {"demand_energy_naive", "powerplant_energy_naive"},
+    "exchange": {"exchange_energy_naive"},
     "reservoir": {RULE_BIDDER, LEARNED_BIDDER},
 }
 

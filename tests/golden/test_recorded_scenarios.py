@@ -59,6 +59,25 @@ def test_rule_based_example(reference: Path, case: str) -> None:
     tied_groups(ours, results, DIGITS)
 
 
+@pytest.mark.reference
+@pytest.mark.parametrize("case", ["tiny", "base_with_exchanges"])
+def test_example_with_exchanges(reference: Path, case: str) -> None:
+    """No two orders ask the same price, so that each of them is compared."""
+    examples = reference / "examples"
+    ours = run(compiled(examples / "scenarios" / "example_01a", case))
+    results = examples / "results" / "example_01a" / case
+    prices_and_volumes(ours, results, DIGITS, DIGITS)
+    orders = read(results / "market_orders.csv.gz", ("start_time",))
+    a, b = aligned(ours["market_orders"], orders, ["start_time", "bid_id"])
+    for column in ("price", "volume", "accepted_price", "accepted_volume"):
+        assert_close(a[column], b[column], DIGITS, column)
+    dispatch = read(results / "unit_dispatch.csv.gz", ("time",))
+    kept = ours["unit_dispatch"].merge(dispatch[["time", "unit"]])
+    a, b = aligned(kept, dispatch, ["time", "unit"])
+    for column in ("power", "energy_cashflow", "energy_generation_costs"):
+        assert_close(a[column], b[column], DIGITS, column)
+
+
 def recorded_actions(results: Path) -> dict[str, Replay]:
     record = read(results / "actions.csv.gz", ("start",)).sort_values("start")
     columns = [c for c in record if c.startswith("act_")]

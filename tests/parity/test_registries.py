@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from policies import fresh_policies
-from toy_scenarios import PLANTS, STORAGE, market, toy_scenario
+from toy_scenarios import EXCHANGE, PLANTS, STORAGE, market, toy_scenario
 
 from assume_rl.core.bidding import BIDDERS, create
 from assume_rl.core.bidding.base import Context
@@ -15,7 +15,12 @@ TWO_HOURS = [{"duration": "1h", "count": 2, "first_delivery": "1h"}]
 
 
 CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
-UNITS = {"thermal": [plant[0] for plant in PLANTS], "demand": ["load"], "storage": [STORAGE]}
+UNITS = {
+    "thermal": [plant[0] for plant in PLANTS],
+    "demand": ["load"],
+    "storage": [STORAGE],
+    "exchange": [EXCHANGE],
+}
 
 
 @pytest.mark.parametrize("products", [1, 2])
@@ -29,7 +34,11 @@ def test_every_bidder_gives_the_same_on_both_shells(
     hours = [{"duration": "1h", "count": products, "first_delivery": "1h"}]
     settings = market(opening_frequency=f"{products}h", products=hours)
     compiled = toy_scenario(
-        tmp_path, {"EOM": settings}, bids={"EOM": own}, storage="storage" in technologies
+        tmp_path,
+        {"EOM": settings},
+        bids={"EOM": own},
+        storage="storage" in technologies,
+        exchange="exchange" in technologies,
     )
     assert_same_episode(compiled, fresh_policies(compiled))
 

@@ -68,6 +68,7 @@ STORAGES = {
     "ramp_down_charge": [-30, -1e9],
     "cold_start_cost": [2, 0],
 }
+EXCHANGE = "border"
 
 
 def market(**settings: Any) -> dict[str, Any]:
@@ -84,6 +85,7 @@ def toy_scenario(
     plants: Sequence[tuple[Any, ...]] = PLANTS,
     load: float | None = None,
     storage: bool = False,
+    exchange: bool = False,
     params: Mapping[str, Any] | None = None,
 ) -> Compiled:
     """A compiled scenario of `hours` + 1 steps.
@@ -92,6 +94,7 @@ def toy_scenario(
     :param plants: values of `COLUMNS`
     :param load: MW in every hour; None: a curve
     :param storage: whether there are storages; they follow the rule unless `bids` says otherwise
+    :param exchange: whether there is an exchange
     :param params: `bidding_strategy_params`
     """
     bids = bids or {}
@@ -135,6 +138,14 @@ def toy_scenario(
     hour = np.arange(hours + 1)
     curve = 170 + 110 * np.sin(hour / 3.7) + 30 * np.sin(hour * 1.3) if load is None else load
     pd.DataFrame({"datetime": index, "load": curve}).to_csv(folder / "demand_df.csv", index=False)
+    if exchange:
+        border = {"name": [EXCHANGE], "unit_operator": ["OX"]}
+        border |= {"price_import": [12.0], "price_export": [60.0]}
+        border |= {f"bidding_{name}": ["exchange_energy_naive"] for name in markets}
+        pd.DataFrame(border).to_csv(folder / "exchange_units.csv", index=False)
+        flows = {"border_import": 30 + 20 * np.sin(hour), "border_export": 40 * np.cos(hour / 2)}
+        table = pd.DataFrame({"datetime": index, **flows})
+        table.to_csv(folder / "exchanges_df.csv", index=False)
     wind = 0.5 + 0.5 * np.sin(hour / 5.1)
     table = pd.DataFrame({"datetime": index, "wind": wind})
     table.to_csv(folder / "availability_df.csv", index=False)

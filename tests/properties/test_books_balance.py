@@ -29,6 +29,7 @@ from assume_rl.testing.episodes import KEYS, Frames
 
 SECONDS = 3600
 PLANT, STORE = "powerplant_energy_naive", "storage_energy_heuristic_flexable"
+BORDER, WAYS = "exchange_energy_naive", ("import", "export")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Drawn:
     plants: pd.DataFrame
     storages: pd.DataFrame
     demands: pd.DataFrame
-    series: int  # seed of load and availability
+    exchanges: pd.DataFrame
+    series: int  # seed of load, availability and exchange
 
 
 def shares(low: float = 0.0, high: float = 1.0) -> st.SearchStrategy[float]:
@@ -140,6 +142,15 @@ def worlds(draw: st.DrawFn) -> Drawn:
     fleet = [draw(plants(f"plant {i}", free)) for i, free in enumerate(frees)]
     stores = [draw(storages(f"storage {i}")) for i in range(draw(st.integers(0, 2)))]
     common = {"technology": "demand", "unit_operator": "O4", "max_power": 300, "min_power": 0}
+    borders = [
+        {
+            "name": f"border {i}",
+            "unit_operator": draw(st.sampled_from(["O1", "O5"])),
+            "price_import": draw(st.integers(-10, 60)),
+            "price_export": draw(st.integers(0, 100)),
+        }
+        for i in range(draw(st.integers(0, 2)))
+    ]
     loads = [{"name": f"load {i}"} | common for i in range(draw(st.integers(1, 2)))]
     return Drawn(
         step=draw(st.sampled_from(["1h", "1h", "30min"])),
@@ -148,6 +159,7 @@ def worlds(draw: st.DrawFn) -> Drawn:
         plants=bidding(fleet, PLANT),
         storages=bidding(stores, STORE),
         demands=bidding(loads, "demand_energy_naive"),
+        exchanges=bidding(borders, BORDER),
         series=draw(st.integers(0, 99)),
     )
 
@@ -172,6 +184,12 @@ def compiled(world: Drawn, folder: Path, names: list[str]) -> Compiled:
     draws = np.random.default_rng(world.series)
     loads = {name: draws.integers(0, 20, len(times)) * 10 for name in world.demands["name"]}
     pd.DataFrame({"datetime": times, **loads}).to_csv(folder / "demand_df.csv", index=False)
+    if len(world.exchanges):
+        world.exchanges.to_csv(folder / "exchange_units.csv", index=False)
+        flows = [f"{name}_{way}" for name in world.exchanges["name"] for way in WAYS]
+        powers = {name: draws.integers(0, 9, len(times)) * 10 for name in flows}
+        table = pd.DataFrame({"datetime": times, **powers})
+        table.to_csv(folder / "exchanges_df.csv", index=False)
     some = world.plants["name"][::2]
     part = {name: draws.integers(0, 11, len(times)) / 10 for name in some}
     pd.DataFrame({"datetime": times, **part}).to_csv(folder / "availability_df.csv", index=False)
@@ -230,6 +248,12 @@ def assert_sold_is_delivered(scenario: Compiled, world: Drawn, tables: Frames) -
     both["most"] = scenario.profiles.capacity.numpy()[step, unit]
     loads = both[both["unit"].isin(world.demands["name"])]
     np.testing.assert_allclose(loads["power"], loads["power_sold"], rtol=0, atol=1e-9)
+    flows = scenario.scenario.series.own.get("exchanges_df")
+    for name in world.exchanges.get("name", ()):
+        own = both[both["unit"] == name]
+        most, least = (flows[f"{name}_{way}"].to_numpy()[step[own.index]] for way in WAYS)
+        within = own["power_sold"].clip(-least, most)
+        np.testing.assert_allclose(own["power"], within, rtol=0, atol=1e-9)
     for _, plant in world.plants.iterrows():
         own = both[both["unit"] == plant["name"]]
         least = np.nan_to_num(plant.get("min_power", 0.0))

@@ -64,6 +64,11 @@ town,OD,inflex_demand,1000,0,3000
 mill,OD,inflex_demand,1000,0,60
 """
 
+EXCHANGES = """\
+name,unit_operator,price_import,price_export
+border,OX,10,2999
+"""
+
 FUELS = "fuel,wind,lignite,hard coal,natural gas,co2\nprice,0,4,12,25,20\n"
 
 
@@ -90,6 +95,10 @@ def write_market(folder: Path) -> None:
     for name, (table, strategy, old, new) in tables.items():
         (folder / f"{name}.csv").write_text(_with_bids(table, strategy))
         (folder / f"other_{name}.csv").write_text(_with_bids(table.replace(old, new), strategy))
+    # No file of these names is looked for unless the study case names it.
+    for prefix, table in (("given", EXCHANGES), ("other", EXCHANGES.replace("2999", "30"))):
+        text = _with_bids(table, "exchange_energy_naive")
+        (folder / f"{prefix}_exchange_units.csv").write_text(text)
     few = [row for row in PLANTS.splitlines() if not row.startswith(("lignite", "twin"))]
     few_text = "\n".join(few).replace("1,40,50,1", "1,0,0,1")
     (folder / "few_powerplant_units.csv").write_text(_with_bids(few_text, NAIVE))
@@ -103,7 +112,9 @@ def write_market(folder: Path) -> None:
     for prefix, scale in (("", 1.0), ("other_", 0.9)):
         _write_series(folder / f"{prefix}demand_df.csv", scale, town=town, mill=mill)
         _write_series(folder / f"{prefix}availability_df.csv", scale, wind=wind)
-    # No file of this name is looked for unless the study case names it.
+    flows = {"border_import": 20 + 10 * np.sin(hour), "border_export": 25 + 20 * np.cos(hour)}
+    for prefix, scale in (("given_", 1.0), ("other_", 0.9)):
+        _write_series(folder / f"{prefix}exchanges_df.csv", scale, **flows)
     _write_series(folder / "given_forecasts.csv", 1.0, price_EOM=price)
-    for name in ("exchange_units", "unit_operators", "dsm_units"):
+    for name in ("unit_operators", "dsm_units"):
         (folder / f"other_{name}.csv").write_text("name,unit_operator\n")

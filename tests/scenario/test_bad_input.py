@@ -70,7 +70,6 @@ def test_not_utf8(folder: Any, file: str) -> None:
 @pytest.mark.parametrize(
     ("file", "what"),
     [
-        ("exchange_units.csv", "exchange units"),
         ("unit_operators.csv", "portfolio strategies"),
         ("industrial_dsm_units.csv", "demand-side management"),
     ],

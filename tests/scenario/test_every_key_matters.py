@@ -109,6 +109,7 @@ OTHER = settings(trained_policies_load_path=TRAINED.format(1))
 FORECASTS = {"forecasts_df": "given_forecasts.csv"}
 # Storages sell at the beginning and again after a day.
 SWINGS = merged((FORECASTS, {"end_date": "2019-01-02 04:00"}))
+EXCHANGES = {"exchange_units": "given_exchange_units.csv", "exchanges_df": "given_exchanges_df.csv"}
 KEPT = "price_keep_given"
 
 STUDY_CASE: Mapping[str, Change] = {
@@ -143,13 +144,13 @@ STUDY_CASE: Mapping[str, Change] = {
     "powerplant_units": runs("other_powerplant_units.csv", NO_STORAGES),
     "demand_units": runs("other_demand_units.csv", NO_STORAGES),
     "storage_units": runs("other_storage_units.csv"),
-    "exchange_units": refused("other_exchange_units.csv"),
+    "exchange_units": runs("other_exchange_units.csv", NO_STORAGES, EXCHANGES),
     "unit_operators": refused("other_unit_operators.csv"),
     "industrial_dsm_units": refused("other_dsm_units.csv"),
     "residential_dsm_units": refused("other_dsm_units.csv"),
     "forecasts_df": runs("given_forecasts.csv"),
     "demand_df": runs("other_demand_df.csv", NO_STORAGES),
-    "exchanges_df": warns("other_exchange_units.csv"),
+    "exchanges_df": runs("other_exchanges_df.csv", NO_STORAGES, EXCHANGES),
     "availability_df": runs("other_availability_df.csv", NO_STORAGES),
     "fuel_prices_df": runs("other_fuel_prices_df.csv", NO_STORAGES),
 }
@@ -283,6 +284,18 @@ DEMAND: Mapping[str, Change] = {
     "min_power": label(10, NO_STORAGES),
     "price": runs(30, NO_STORAGES),
 }
+EXCHANGE: Mapping[str, Change] = {
+    "id": label(None),
+    "technology": label("border", NO_STORAGES, EXCHANGES),
+    "unit_operator": label("other", NO_STORAGES, EXCHANGES),
+    "node": label("north", NO_STORAGES, EXCHANGES),
+    "bidding": runs(None, NO_STORAGES, EXCHANGES, at="units.border.bidding_EOM"),
+    "forecast": Change(
+        "warning", KEPT, merged((NO_STORAGES, EXCHANGES)), "units.border.forecast_price"
+    ),
+    "price_import": runs(40, NO_STORAGES, EXCHANGES),
+    "price_export": runs(20, NO_STORAGES, EXCHANGES),
+}
 PLANT_LEARNER: Mapping[str, Change] = {
     "foresight": runs(6, NO_STORAGES),
     "act_dim": refused(5),
@@ -303,6 +316,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "power_plant": PLANT,
     "storage": STORAGE,
     "demand": DEMAND,
+    "exchange": EXCHANGE,
     TWO_BIDS: PLANT_LEARNER,
     SINGLE_BID: PLANT_LEARNER,
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
@@ -312,7 +326,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
 
 LABELS: Mapping[str, str] = {
     "id": "what a unit is called",
-    "technology": "of storages and demand: only the residual load reads it, of plants",
+    "technology": "of storages, demand and exchanges: only the residual load reads it, of plants",
     "unit_operator": "who owns a unit; operators have no strategies of their own",
     "node": "no mechanism reads it",
     "operator": "what the operator of a market is called",
@@ -350,6 +364,7 @@ PLACES = {
     "power_plant": "units.gas.",
     "storage": "units.pump.",
     "demand": "units.mill.",
+    "exchange": "units.border.",
 }
 # Plants other than gas that show what a column does.
 UNITS = {

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import learned, storage
+from assume_rl.core.bidding import exchange, learned, storage
 from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
@@ -41,6 +41,7 @@ class Entry(Generic[P]):
 
 BIDDERS: dict[str, Entry[Any]] = {
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
+    "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
@@ -78,7 +79,6 @@ PLANNED: frozenset[str] = frozenset(
         "demand_energy_naive_balancing",
         "demand_energy_naive_otc",
         "demand_energy_naive_redispatch",
-        "exchange_energy_naive",
         "portfolio_learning",
         "powerplant_capacity_heuristic_balancing_neg",
         "powerplant_capacity_heuristic_balancing_pos",

@@ -16,7 +16,7 @@ from assume_rl.scenario.problems import Location, Problems, explain
 
 CONFIG_FILE = "config.yaml"
 
-UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file", "exchanges_df"})
+UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file"})
 """Keys of a study case that nothing reads."""
 
 

@@ -8,6 +8,7 @@ from assume_rl.results.unit_tables import declare_units, withdraw_units
 from assume_rl.scenario.problems import some
 from assume_rl.scenario.tables.base import UnitTable
 from assume_rl.scenario.tables.demands import DEMANDS
+from assume_rl.scenario.tables.exchanges import EXCHANGES
 from assume_rl.scenario.tables.powerplants import POWER_PLANTS
 from assume_rl.scenario.tables.storages import STORAGES
 
@@ -45,5 +46,5 @@ def unregister(name: str) -> None:
         withdraw_units(table.meta_table)
 
 
-for _table in (POWER_PLANTS, STORAGES, DEMANDS):
+for _table in (POWER_PLANTS, STORAGES, DEMANDS, EXCHANGES):
     register(_table)

@@ -1,0 +1,101 @@
+"""Exchange with other areas: imports are sold and exports bought, up to a series of each.
+
+Semantics: docs/scenario-format.md, "Exchange".
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.time import Step
+from assume_rl.core.units.base import (
+    ENERGY,
+    Limits,
+    NoState,
+    PerProduct,
+    PerStep,
+    PerUnit,
+    Range,
+    Side,
+    Sold,
+    Starts,
+    Window,
+    WithoutState,
+    no_starts,
+    rows_of,
+)
+
+
+@dataclass(frozen=True)
+class ExchangeParams:
+    """Exchanges; what can be imported is their capacity."""
+
+    series: ClassVar[frozenset[str]] = frozenset({"most_export"})
+
+    price_import: Float[Tensor, " unit"]  # EUR/MWh that imports ask for
+    price_export: Float[Tensor, " unit"]  # EUR/MWh that exports pay at most
+    most_export: Float[Tensor, "... step unit"]  # MW, <= 0
+
+
+@dataclass(frozen=True)
+class ExchangeView:
+    """What the bidders of exchanges see of them."""
+
+    price_import: Float[Tensor, " unit"]  # EUR/MWh
+    price_export: Float[Tensor, " unit"]  # EUR/MWh
+
+
+@dataclass(frozen=True)
+class Exchange(WithoutState):
+    """The technology `exchange`: its power is what it imports less what it exports."""
+
+    name: str = "exchange"
+    sides: frozenset[Side] = frozenset({"sells", "buys"})
+
+    def select(self, params: ExchangeParams, units: Int[Tensor, " chosen"]) -> ExchangeParams:
+        """Return the parameters of some of the units."""
+        return rows_of(params, units)
+
+    def lookback(self, params: ExchangeParams, timed: bool) -> int:
+        """Return 0: an exchange has no ramps."""
+        return 0
+
+    def limits(
+        self, params: ExchangeParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
+    ) -> Limits:
+        """Return what keeps the power between all exports and all imports; nothing is a must."""
+        net = sold[ENERGY]
+        imports = (capacity - net).clamp(min=0)
+        exports = (params.most_export - net).clamp(max=0)
+        return Limits(sell=Range(0 * imports, imports), buy=Range(0 * exports, exports))
+
+    def execute(
+        self,
+        params: ExchangeParams,
+        state: NoState,
+        capacity: PerStep,
+        energy: Window,
+        first: int,
+        since: Step,
+    ) -> tuple[PerStep, NoState]:
+        """Return what was sold less what was bought, no more of either than the series allow."""
+        net = energy[..., first : first + capacity.shape[-2], :]
+        return net.minimum(capacity).maximum(params.most_export), state
+
+    def running_cost(self, params: ExchangeParams, series: PerStep, power: PerStep) -> PerStep:
+        """Return 0: what energy is worth elsewhere is in the prices of the orders."""
+        return power.new_zeros(()).expand(power.shape)
+
+    def starts(
+        self, params: ExchangeParams, power: PerStep, downtime: PerUnit
+    ) -> tuple[Starts, PerUnit]:
+        """Return no starts: an exchange has none."""
+        return no_starts(power), downtime
+
+    def view(
+        self, params: ExchangeParams, state: NoState, past: Window, since: Step
+    ) -> ExchangeView:
+        """Return the prices."""
+        return ExchangeView(params.price_import, params.price_export)
