@@ -18,16 +18,20 @@ class Surplus:
     producer: float  # what sellers were paid, less the marginal cost of what they sold
     paid: float  # by buyers
     lost: float  # deadweight loss against bids at marginal cost
-    traded: float | None = None  # sales of storages less their purchases; None: none is there
+    traded: float | None = None  # sales less purchases of units that do both; None: there are none
 
     @property
     def total(self) -> float:
-        """Return the gains of trade, without what storages cost to run."""
+        """Return the gains of trade, without what units that buy and sell cost to run."""
         return self.consumer + self.producer + (self.traded or 0.0)
 
     def rows(self) -> list[tuple[str, float | None]]:
         """Return name and EUR, to the cent; None where it is not known."""
-        storages = {} if self.traded is None else {"storages, sales less purchases": self.traded}
+        storages = (
+            {}
+            if self.traded is None
+            else {"units that buy and sell, sales less purchases": self.traded}
+        )
         named = {
             "consumer surplus": self.consumer,
             "producer surplus": self.producer,
@@ -45,12 +49,12 @@ def welfare_rows(
 
     :param gains: by market
     :param start_costs: EUR; a unit that trades in several markets starts once for all of them
-    :param running_costs: EUR that storages cost to run, which their orders do not show
+    :param running_costs: EUR that units that buy and sell cost to run, which no order shows
     """
     traded = {f"gains of trade, {name}": own.total for name, own in gains.items()}
     costs = {"start costs": start_costs}
     if any(own.traded is not None for own in gains.values()):
-        costs["running costs of storages"] = running_costs
+        costs["running costs of units that buy and sell"] = running_costs
     total = {"welfare": sum(traded.values()) - sum(costs.values())}
     return _rounded(traded | costs | total)
 
@@ -65,9 +69,9 @@ def surplus(orders: pd.DataFrame) -> Surplus:
     What buyers pay is what the others receive. The price at their own orders says otherwise under
     `pay_as_bid`: it is that of the dearest sale.
 
-    A storage moves energy in time: what it buys is worth what it sells later, so that only both
-    together, sales less purchases over all deliveries, are a gain. The deadweight loss takes its
-    trades as they were.
+    A storage moves energy in time, an exchange from or to elsewhere: what it buys is worth what it
+    sells there, so that only sales less purchases over all deliveries are a gain. The deadweight
+    loss takes its trades as they were.
 
     :param orders: with `marginal_cost` and `trades` (whether the unit both buys and sells)
     """

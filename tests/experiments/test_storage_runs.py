@@ -139,7 +139,7 @@ def test_a_run_is_exported_and_reported(
     assert assume_rl_command("report", out)[0] == 0
     page = (out / "report.html").read_text()
     assert "State of charge" in page
-    assert "running costs of storages" in page
+    assert "running costs of units that buy and sell" in page
 
 
 def test_designs_differ_in_the_capacity_of_a_storage(

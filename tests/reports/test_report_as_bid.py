@@ -42,7 +42,7 @@ def test_price_figures_say_what_their_prices_are(tmp_path: Path, as_bid: bool) -
 def test_buyers_pay_what_plants_are_paid(tmp_path: Path) -> None:
     found = items(write_run(tmp_path / "run", as_bid=True))
     (profits,) = [i for i in found if isinstance(i, Chart) and i.name == "profit-units"]
-    assert f"what storages pay: {PAYMENTS_AS_BID:,.0f} EUR" in profits.caption
+    assert f"what storages and exchanges pay: {PAYMENTS_AS_BID:,.0f} EUR" in profits.caption
     (grid,) = [i for i in found if isinstance(i, Grid) and i.title == "Surplus, EOM"]
     assert dict(grid.rows)["what buyers pay"] == PAYMENTS_AS_BID
 

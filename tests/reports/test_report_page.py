@@ -76,7 +76,7 @@ def test_the_head_says_what_was_run(html: str) -> None:
 
 
 def test_what_is_left_out_is_said(html: str) -> None:
-    assert "Left out: Storages: no unit can both take and deliver power." in html
+    assert "Left out: Units that buy and sell: no unit can both take and deliver power." in html
 
 
 def test_a_report_is_written_where_asked(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def test_sales_less_purchases_are_the_gain_of_a_storage(
 ) -> None:
     found = rows_of(items["Surplus, EOM"])
     revenue = dispatch.groupby("unit")["revenue"].sum()
-    assert found["storages, sales less purchases"] == pytest.approx(revenue[STORE], abs=0.01)
+    assert found["units that buy and sell, sales less purchases"] == pytest.approx(
+        revenue[STORE], abs=0.01
+    )
     assert found["what buyers pay"] == pytest.approx(-revenue.min(), abs=0.01)  # the only demand's
     assert found["deadweight loss"] == 0  # all plants bid their cost
 
@@ -97,7 +99,7 @@ def test_welfare_is_the_worth_of_demand_less_all_costs(
     assert running > 100
     rows = rows_of(items["Welfare"])
     assert rows["welfare"] == pytest.approx(3_000 * served - cost - running - 7, abs=0.02)
-    assert rows["running costs of storages"] == pytest.approx(running, abs=0.01)
+    assert rows["running costs of units that buy and sell"] == pytest.approx(running, abs=0.01)
 
 
 def test_the_profit_of_a_storage_is_revenue_less_costs_and_starts(
@@ -171,11 +173,11 @@ def test_runs_without_storages_say_that_there_are_none(vectors: Path, tmp_path: 
     run(vectors / "v01_basic" / "inputs", engine="batch", out=tmp_path / "run")
     sections = report_sections(open_source(tmp_path / "run"))
     found = {item.title: item for section in sections for item in section.items}
-    missing = found["Storages"]
+    missing = found["Units that buy and sell"]
     assert isinstance(missing, Omitted)
     assert missing.reason == "no unit can both take and deliver power"
-    assert "storages, sales less purchases" not in rows_of(found["Surplus, EOM"])
-    assert "running costs of storages" not in rows_of(found["Welfare"])
+    assert "units that buy and sell, sales less purchases" not in rows_of(found["Surplus, EOM"])
+    assert "running costs of units that buy and sell" not in rows_of(found["Welfare"])
 
 
 def moved() -> pd.DataFrame:

@@ -63,7 +63,11 @@ def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
         )
         return
     moving = found.loc[found["trades"], "unit_id"].nunique()
-    left = " Storages are left out: what they sell costs what they bought." if moving else ""
+    left = (
+        " Storages and exchanges are left out: what they sell costs what they bought."
+        if moving
+        else ""
+    )
     thinned = f" Thinned out to {DOTS:,} of {len(bids):,} orders." if len(bids) > DOTS else ""
     yield Chart(
         "Bid against marginal cost",
@@ -129,8 +133,8 @@ def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid
     storages = (
         ""
         if found.traded is None
-        else "Storages gain what they sell for less what they pay; what is left in them is worth "
-        "nothing, and the deadweight loss takes what they did as given. "
+        else "Storages and exchanges gain what they sell for less what they pay; what is left is "
+        "worth nothing, and the deadweight loss takes what they did as given. "
     )
     return Grid(
         f"Surplus, {market}",
@@ -148,9 +152,9 @@ def _welfare(recorded: Recorded, rows: Sequence[tuple[str, float | None]], some:
         "Welfare",
         ("figure", "EUR"),
         rows,
-        "Gains of trade are consumer and producer surplus, and what storages gain; what units cost "
-        "when they start, and storages when they run, belongs to no market alone. Empty where a "
-        f"cost is not known.{some} run_id {recorded.run_id}",
+        "Gains of trade are consumer and producer surplus, and what storages and exchanges gain; "
+        "what units cost when they start, and storages when they run, belongs to no market alone. "
+        f"Empty where a cost is not known.{some} run_id {recorded.run_id}",
     )
 
 

@@ -95,18 +95,18 @@ def _dispatch(recorded: Recorded) -> Iterator[Item]:
     yield Chart(
         "Dispatch by technology",
         dispatch_stack(delivered, taken, recorded.run_id, technologies(recorded), buying),
-        "Power delivered, summed over the units of a technology; what storages take is below "
-        f"zero.{_averaged(every)}",
+        "Power delivered, summed over the units of a technology; what storages and exchanges take "
+        f"is below zero.{_averaged(every)}",
         (recorded.run_id,),
         "dispatch",
     )
     stored = two_way(recorded)
     if stored.empty:
-        yield Omitted("Storages", "no unit can both take and deliver power")
+        yield Omitted("Units that buy and sell", "no unit can both take and deliver power")
         return
     power, every = through_time(stored, "unit", "power")
     yield Chart(
-        "Storages",
+        "Units that buy and sell",
         storages(power, recorded.run_id),
         f"Power of units that both deliver and take it.{_averaged(every)}",
         (recorded.run_id,),
@@ -142,7 +142,7 @@ def _profits(recorded: Recorded) -> Iterator[Item]:
         "Profit per unit",
         profit_per_unit(sellers, recorded.run_id),
         f"{formula} Units that only buy are left out; they pay what the others receive, less what "
-        f"storages pay: {paid:,.0f} EUR.{rest}",
+        f"storages and exchanges pay: {paid:,.0f} EUR.{rest}",
         (recorded.run_id,),
         "profit-units",
     )
