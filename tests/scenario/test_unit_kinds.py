@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import Field
 
@@ -23,7 +24,15 @@ from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
-from assume_rl.scenario.tables.base import MetaColumn, Series, Unit, UnitTable, Values, column
+from assume_rl.scenario.tables.base import (
+    MetaColumn,
+    Series,
+    SeriesFile,
+    Unit,
+    UnitTable,
+    Values,
+    column,
+)
 from assume_rl.testing.toys import toy_thermal
 
 CONFIG, TURBINES = "config.yaml", "wind_turbines.csv"
@@ -217,3 +226,30 @@ def test_a_kind_whose_technology_is_not_registered_is_refused() -> None:
 def test_two_kinds_cannot_share_a_name_or_a_file() -> None:
     with pytest.raises(ConfigurationError, match="clashes with 'turbine'"):
         register(TURBINE)
+    flows = SeriesFile[Turbine]("exchanges_df", lambda turbine: [turbine.id])
+    with pytest.raises(ConfigurationError, match="'exchanges_df' clashes with 'exchange'"):
+        register(replace(TURBINE, name="mill", file="mills", series=flows))
+
+
+def test_its_file_of_series_is_read_and_known_by_its_key(windy: Any) -> None:
+    unregister("turbine")
+    gusts = SeriesFile[Turbine]("gusts_df", lambda turbine: [f"{turbine.id}_gust"])
+    register(replace(TURBINE, series=gusts, load=gust_of))
+    assert StudyCase.model_json_schema()["properties"]["gusts_df"]["default"] == "gusts_df.csv"
+    with pytest.raises(ScenarioError, match=r"gusts_df\.csv: no such file, which every"):
+        load_scenario(windy.path)
+    windy.write("gusts.csv", hourly_gusts())
+    scenario = load_scenario(windy.path, overrides={"gusts_df": "gusts.csv"})
+    assert list(scenario.series.own["gusts_df"]) == ["big_gust", "small_gust"]
+    # 100 MW are wanted and the gusts want 7; the sun has 25 MW now, the wind 40.
+    assert compile_scenario(scenario).profiles.forecasts["EOM"].residual_load[0, 0] == 42
+
+
+def gust_of(turbine: Turbine, series: Series) -> Values:
+    return series.own["gusts_df"][f"{turbine.id}_gust"].to_numpy()
+
+
+def hourly_gusts() -> str:
+    index = pd.date_range("2019-01-01", periods=25, freq="h")
+    gusts = pd.DataFrame({"big_gust": 5.0, "small_gust": 2.0}, index=index)
+    return gusts.to_csv(date_format="%Y-%m-%d %H:%M")
