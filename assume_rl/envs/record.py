@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Policy
-from assume_rl.core.units.fleet import profiles_from
+from assume_rl.core.units.fleet import fleet_from, profiles_from
 from assume_rl.envs.draws_ahead import CHUNK
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened, State
@@ -159,7 +159,11 @@ class Recording:
         delivered = tables is None or not DISPATCH_TABLES.isdisjoint(tables)
         for i, cohort in enumerate(setting.cohorts if delivered else ()):
             portfolio = to_device(cohort.portfolio, "cpu")
-            portfolio = replace(portfolio, profiles=profiles_from(portfolio.profiles, start))
+            portfolio = replace(
+                portfolio,
+                fleet=fleet_from(portfolio.fleet, start),
+                profiles=profiles_from(portfolio.profiles, start),
+            )
             if not cohort.routine:
                 self._dispatch[i] = DispatchLog(portfolio)
                 continue

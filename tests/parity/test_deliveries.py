@@ -156,6 +156,25 @@ def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.Monk
     assert own["power"].tolist() == [0.0, 40.0, 65.0] + [90.0] * 22
 
 
+def test_a_window_delivers_what_an_exchange_sold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its series are those of the calendar, the log of the second copy begins at hour 24."""
+    monkeypatch.setattr(market_env, "starts", lambda *_: torch.tensor([0, 24]))
+    compiled = toy_scenario(tmp_path, {"EOM": HOURLY}, hours=72, exchange=True)
+    env = MarketEnv(compiled, num_envs=2, seeds=(1,), window=26, record=True)
+    sink, state = MemorySink(), env.reset(torch.tensor([0, 0]))
+    recording = Recording(env, sink, EpisodeKey(1, 0, evaluation=False), state, copy=1)
+    while not env.done(state):
+        state, happened = env.step(state, ())
+        recording.add(happened)
+    recording.flush()
+    sold = pd.DataFrame(sink.table("market_dispatch")).query("unit_id == 'border'")
+    delivered = of_unit(pd.DataFrame(sink.table("unit_dispatch")), "border").set_index("time")
+    assert (sold["power"] < 0).any()
+    assert delivered["power"].loc[sold["datetime"]].tolist() == sold["power"].tolist()
+
+
 def test_a_market_that_ends_before_another_is_delivered_alike(tmp_path: Path) -> None:
     ends = day_ahead(1, 24, end_date="2019-01-03 00:00")
     own = {name: "" for name in ("coal", "gas", "wind", "nuclear")}

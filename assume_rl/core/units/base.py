@@ -343,8 +343,13 @@ def at_steps(params: P, start: Step, offsets: tuple[int, ...]) -> P:
     :param start: step of the calendar
     :param offsets: of the steps, from `start`
     """
-    names: Iterable[str] = getattr(params, "series", ())
     rows: dict[str, Any] = {
-        name: window.at(getattr(params, name), start, offsets) for name in names
+        name: window.at(getattr(params, name), start, offsets) for name in series_of(params)
     }
     return replace(params, **rows) if rows else params  # type: ignore[type-var]
+
+
+def series_of(params: object) -> Iterable[str]:
+    """Return the names of the parameters that are series, see `at_steps`."""
+    names: Iterable[str] = getattr(params, "series", ())
+    return names

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from assume_rl.core.forecasts import Forecasts
-from assume_rl.core.units.base import AnyBlock, Block, S, rows_of
+from assume_rl.core.units.base import AnyBlock, Block, S, rows_of, series_of
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,16 @@ def profiles_from(profiles: Profiles, step: int) -> Profiles:
         capacity=profiles.capacity[step:],
         marginal_cost=profiles.marginal_cost[step:],
     )
+
+
+def fleet_from(fleet: Fleet, step: int) -> Fleet:
+    """Return a fleet whose parameters that are series begin at a step of the calendar."""
+    return replace(fleet, blocks=tuple(_block_from(block, step) for block in fleet.blocks))
+
+
+def _block_from(block: AnyBlock, step: int) -> AnyBlock:
+    later = {name: getattr(block.params, name)[step:] for name in series_of(block.params)}
+    return replace(block, params=replace(block.params, **later)) if later else block
 
 
 def members(fleet: Fleet, units: Sequence[int]) -> Members:
