@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -49,6 +50,7 @@ class Notes:
     """Stands for the context of a role."""
 
     addr = AgentAddress("here", "learning")
+    context = SimpleNamespace(addr="here")  # of the container
     current_timestamp = float(T0)
 
     def __init__(self) -> None:

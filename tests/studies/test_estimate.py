@@ -115,10 +115,8 @@ def test_designs_that_differ_in_numbers_or_counts_share_a_trial(
     )
 
 
-SLOW = pytest.param("ten_learners", marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("name", ["single_learner", SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["single_learner", "ten_learners"])
 def test_a_trial_is_right_within_a_factor_of_three(tmp_path: Path, name: str) -> None:
     # GIVEN a training that is longer than its trial
     settings = "learning_config.training_episodes: 6, learning_config.gradient_steps: 10"

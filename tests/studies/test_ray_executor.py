@@ -67,6 +67,7 @@ def test_every_job_is_done_and_few_are_in_flight(cluster: Executor) -> None:
     assert seeds(done) == list(range(12))
 
 
+@pytest.mark.slow
 def test_a_job_whose_worker_is_killed_is_done_by_another(cluster: Executor, tmp_path: Path) -> None:
     def die(folder: Path, job: Job) -> Report:
         """Seed 1 kills its first worker, seed 2 all of them."""
