@@ -94,8 +94,10 @@ def _idle(agent: Agent) -> bool:
     mango offers no public view of its tasks, and its own `tasks_complete_or_sleeping` waits in turn
     for each of them, which costs more than a whole auction.
     """
+    if not agent.inbox.empty():
+        return False
     tasks = agent.scheduler._scheduled_tasks
-    return agent.inbox.empty() and all(entry[0]._is_sleeping.done() for entry in tasks)
+    return not tasks or all(entry[0]._is_sleeping.done() for entry in tasks)
 
 
 def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[..., None]]) -> None:
