@@ -135,12 +135,10 @@ def limited(orders: Orders, min_price: float, max_price: float, max_volume: floa
     :param max_price: EUR/MWh
     :param max_volume: MW, of either sign
     """
-    return Orders(
+    return replace(
+        orders,
         price=orders.price.clamp(min_price, max_price),
         volume=orders.volume.clamp(-max_volume, max_volume),
-        unit=orders.unit,
-        node=orders.node,
-        terms=orders.terms,
     )
 
 

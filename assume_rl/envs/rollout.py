@@ -197,12 +197,17 @@ class Rollout:
         rows = [self._deliveries.pop(n) for n in numbers[:ready]]
         following = next(iter(self._deliveries.values()), None)
         after = self._after_the_end(state) if following is None else following.obs
-        never = torch.zeros(self.env.copies, dtype=torch.bool, device=self.env.device)
-        ended = self.env.terminated(state) if following is None else never
+        if following is None:
+            terminated = self.env.terminated(state)
+            truncated = ~terminated
+        else:
+            terminated = truncated = torch.zeros(
+                self.env.copies, dtype=torch.bool, device=self.env.device
+            )
         return Joint(
             groups=tuple(self._transitions(rows, after[g], g) for g in range(len(self._to_groups))),
-            terminated=self._flags(ended, ready),
-            truncated=self._flags(never if following is not None else ~ended, ready),
+            terminated=self._flags(terminated, ready),
+            truncated=self._flags(truncated, ready),
         )
 
     def _after_the_end(self, state: State) -> tuple[Tensor, ...]:

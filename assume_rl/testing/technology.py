@@ -20,6 +20,7 @@ from assume_rl.core.units.base import (
     Technology,
     WithoutState,
     rows_of,
+    series_of,
 )
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.testing.contract import alone, check_precision, check_tensor, pure, same, tensors
@@ -146,9 +147,7 @@ def _fresh(technology: AnyTechnology, block: AnyBlock, profiles: Profiles) -> _C
         ),
         batch=(_COPIES,),
         first=first,
-        series={
-            name: getattr(params, name)[steps[:, now]] for name in getattr(params, "series", ())
-        },
+        series={name: getattr(params, name)[steps[:, now]] for name in series_of(params)},
     )
 
 

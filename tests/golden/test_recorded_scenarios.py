@@ -49,13 +49,19 @@ def tied_groups(ours: Tables, results: Path, tolerance: float) -> None:
     assert_close(a.accepted_volume, b.accepted_volume, tolerance, "volume of a price")
 
 
-@pytest.mark.reference
-@pytest.mark.parametrize("case", ["base", "dam"])
-def test_rule_based_example(reference: Path, case: str) -> None:
+def rule_based(reference: Path, case: str) -> tuple[Tables, Path]:
+    """Our tables of a case of `example_01a`, prices and volumes as recorded, and the record."""
     examples = reference / "examples"
     ours = run(compiled(examples / "scenarios" / "example_01a", case))
     results = examples / "results" / "example_01a" / case
     prices_and_volumes(ours, results, DIGITS, DIGITS)
+    return ours, results
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("case", ["base", "dam"])
+def test_rule_based_example(reference: Path, case: str) -> None:
+    ours, results = rule_based(reference, case)
     tied_groups(ours, results, DIGITS)
 
 
@@ -63,10 +69,7 @@ def test_rule_based_example(reference: Path, case: str) -> None:
 @pytest.mark.parametrize("case", ["tiny", "base_with_exchanges"])
 def test_example_with_exchanges(reference: Path, case: str) -> None:
     """No two orders ask the same price, so that each of them is compared."""
-    examples = reference / "examples"
-    ours = run(compiled(examples / "scenarios" / "example_01a", case))
-    results = examples / "results" / "example_01a" / case
-    prices_and_volumes(ours, results, DIGITS, DIGITS)
+    ours, results = rule_based(reference, case)
     orders = read(results / "market_orders.csv.gz", ("start_time",))
     a, b = aligned(ours["market_orders"], orders, ["start_time", "bid_id"])
     for column in ("price", "volume", "accepted_price", "accepted_volume"):

@@ -137,12 +137,9 @@ def test_units_of_one_operator_are_delivered_alike_whatever_they_bid_in(tmp_path
     assert_same_episode(compiled, fresh_policies(compiled))
 
 
-def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second copy plays hours 24 to 49 and delivers hours 25 to 48."""
+def second_copy(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> MemorySink:
+    """The tables of the second of two copies, whose window of 26 steps begins at step 24."""
     monkeypatch.setattr(market_env, "starts", lambda *_: torch.tensor([0, 24]))
-    compiled = toy_scenario(
-        tmp_path, {"EOM": day_ahead(1, 24)}, hours=72, plants=[STIFF, DEAR], load=90
-    )
     env = MarketEnv(compiled, num_envs=2, seeds=(1,), window=26, record=True)
     sink, state = MemorySink(), env.reset(torch.tensor([0, 0]))
     recording = Recording(env, sink, EpisodeKey(1, 0, evaluation=False), state, copy=1)
@@ -150,6 +147,15 @@ def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.Monk
         state, happened = env.step(state, ())
         recording.add(happened)
     recording.flush()
+    return sink
+
+
+def test_a_window_delivers_what_it_sold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second copy plays hours 24 to 49 and delivers hours 25 to 48."""
+    compiled = toy_scenario(
+        tmp_path, {"EOM": day_ahead(1, 24)}, hours=72, plants=[STIFF, DEAR], load=90
+    )
+    sink = second_copy(compiled, monkeypatch)
     own = of_unit(pd.DataFrame(sink.table("unit_dispatch")), "cheap")
     hours = (own["time"] - pd.Timestamp("2019-01-01")) // pd.Timedelta("1h")
     assert hours.tolist() == list(range(24, 49))
@@ -160,15 +166,8 @@ def test_a_window_delivers_what_an_exchange_sold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its series are those of the calendar, the log of the second copy begins at hour 24."""
-    monkeypatch.setattr(market_env, "starts", lambda *_: torch.tensor([0, 24]))
     compiled = toy_scenario(tmp_path, {"EOM": HOURLY}, hours=72, exchange=True)
-    env = MarketEnv(compiled, num_envs=2, seeds=(1,), window=26, record=True)
-    sink, state = MemorySink(), env.reset(torch.tensor([0, 0]))
-    recording = Recording(env, sink, EpisodeKey(1, 0, evaluation=False), state, copy=1)
-    while not env.done(state):
-        state, happened = env.step(state, ())
-        recording.add(happened)
-    recording.flush()
+    sink = second_copy(compiled, monkeypatch)
     sold = pd.DataFrame(sink.table("market_dispatch")).query("unit_id == 'border'")
     delivered = of_unit(pd.DataFrame(sink.table("unit_dispatch")), "border").set_index("time")
     assert (sold["power"] < 0).any()

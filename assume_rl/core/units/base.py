@@ -311,6 +311,22 @@ class WithoutState:
         return {}
 
 
+class WithoutStarts:
+    """The methods of a technology whose units need no start and cost nothing to run."""
+
+    def lookback(self, params: object, timed: bool) -> int:
+        """Return 0: the past does not limit the units."""
+        return 0
+
+    def running_cost(self, params: object, series: PerStep, power: PerStep) -> PerStep:
+        """Return 0; it takes no memory."""
+        return power.new_zeros(()).expand(power.shape)
+
+    def starts(self, params: object, power: PerStep, downtime: PerUnit) -> tuple[Starts, PerUnit]:
+        """Return no starts."""
+        return no_starts(power), downtime
+
+
 @dataclass(frozen=True)
 class Block(Generic[P, S, O]):
     """Neighbouring units of one technology: `[start, stop)` of the fleet's unit axis."""

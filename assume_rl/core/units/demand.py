@@ -12,15 +12,13 @@ from assume_rl.core.units.base import (
     NoState,
     PerProduct,
     PerStep,
-    PerUnit,
     Range,
     Side,
     Sold,
-    Starts,
     Window,
+    WithoutStarts,
     WithoutState,
     no_range,
-    no_starts,
     rows_of,
 )
 
@@ -40,7 +38,7 @@ class DemandView:
 
 
 @dataclass(frozen=True)
-class Demand(WithoutState):
+class Demand(WithoutStarts, WithoutState):
     """The technology `demand`."""
 
     name: str = "demand"
@@ -49,10 +47,6 @@ class Demand(WithoutState):
     def select(self, params: DemandParams, units: Int[Tensor, " chosen"]) -> DemandParams:
         """Return the parameters of some of the units."""
         return rows_of(params, units)
-
-    def lookback(self, params: DemandParams, timed: bool) -> int:
-        """Return 0: a demand can be switched at any time."""
-        return 0
 
     def limits(
         self, params: DemandParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
@@ -72,16 +66,6 @@ class Demand(WithoutState):
     ) -> tuple[PerStep, NoState]:
         """Return what was bought: all of it is consumed."""
         return energy[..., first : first + capacity.shape[-2], :], state
-
-    def running_cost(self, params: DemandParams, series: PerStep, power: PerStep) -> PerStep:
-        """Return 0."""
-        return power.new_zeros(()).expand(power.shape)
-
-    def starts(
-        self, params: DemandParams, power: PerStep, downtime: PerUnit
-    ) -> tuple[Starts, PerUnit]:
-        """Return no starts: a demand has none."""
-        return no_starts(power), downtime
 
     def view(self, params: DemandParams, state: NoState, past: Window, since: Step) -> DemandView:
         """Return the parameters."""

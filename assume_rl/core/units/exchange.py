@@ -16,14 +16,12 @@ from assume_rl.core.units.base import (
     NoState,
     PerProduct,
     PerStep,
-    PerUnit,
     Range,
     Side,
     Sold,
-    Starts,
     Window,
+    WithoutStarts,
     WithoutState,
-    no_starts,
     rows_of,
 )
 
@@ -48,8 +46,11 @@ class ExchangeView:
 
 
 @dataclass(frozen=True)
-class Exchange(WithoutState):
-    """The technology `exchange`: its power is what it imports less what it exports."""
+class Exchange(WithoutStarts, WithoutState):
+    """The technology `exchange`: its power is what it imports less what it exports.
+
+    What energy is worth elsewhere is in the prices of its orders, so running costs nothing.
+    """
 
     name: str = "exchange"
     sides: frozenset[Side] = frozenset({"sells", "buys"})
@@ -57,10 +58,6 @@ class Exchange(WithoutState):
     def select(self, params: ExchangeParams, units: Int[Tensor, " chosen"]) -> ExchangeParams:
         """Return the parameters of some of the units."""
         return rows_of(params, units)
-
-    def lookback(self, params: ExchangeParams, timed: bool) -> int:
-        """Return 0: an exchange has no ramps."""
-        return 0
 
     def limits(
         self, params: ExchangeParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
@@ -83,16 +80,6 @@ class Exchange(WithoutState):
         """Return what was sold less what was bought, no more of either than the series allow."""
         net = energy[..., first : first + capacity.shape[-2], :]
         return net.minimum(capacity).maximum(params.most_export), state
-
-    def running_cost(self, params: ExchangeParams, series: PerStep, power: PerStep) -> PerStep:
-        """Return 0: what energy is worth elsewhere is in the prices of the orders."""
-        return power.new_zeros(()).expand(power.shape)
-
-    def starts(
-        self, params: ExchangeParams, power: PerStep, downtime: PerUnit
-    ) -> tuple[Starts, PerUnit]:
-        """Return no starts: an exchange has none."""
-        return no_starts(power), downtime
 
     def view(
         self, params: ExchangeParams, state: NoState, past: Window, since: Step

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -11,7 +10,7 @@ from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.files import optional_file
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables import UNIT_TABLES
-from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.base import Series, Unit
 from assume_rl.scenario.tables.timeseries import read_series
 
 
@@ -48,46 +47,51 @@ def read_all_series(
     if prices is None:
         problems.warn(config.fuel_prices_df or "fuel_prices_df", "no such file: all prices are 0")
     forecasts = read("forecasts_df") if config.use_forecasts_df else None
-    kinds = [kind for kind in UNIT_TABLES.values() if kind.series is not None]
-    for key, kind in ((kind.files[-1], kind) for kind in kinds if not units[kind.name]):
-        if key in config.model_fields_set and (unread := config.file(key)) is not None:
-            problems.warn(unread, f"nothing reads it: there is no {kind.label}")
+    own: dict[str, pd.DataFrame] = {}
+    for name, kind in UNIT_TABLES.items():
+        if kind.series is None:
+            continue
+        key, file = kind.series.key, config.file(kind.series.key)
+        if units[name]:
+            needed = [column for unit in units[name] for column in kind.series.columns(unit)]
+            own[key] = _own(kind.label, file or key, read(key), needed, problems)
+        elif key in config.model_fields_set and file is not None:
+            problems.warn(file, f"nothing reads it: there is no {kind.label}")
     return Series(
         demand=_demand(config.demand_df, read("demand_df"), units["demand"], index, problems),
         availability=nothing if shares is None else shares,
         fuel_prices=nothing if prices is None else prices,
         forecasts=nothing if forecasts is None else forecasts,
-        own={
-            kind.series.key: _own(kind, config.file(kind.series.key), found, units[name], problems)
-            for name, kind in UNIT_TABLES.items()
-            if kind.series is not None and units[name]
-            for found in [read(kind.series.key)]
-        },
+        own=own,
     )
 
 
 def _own(
-    kind: UnitTable[Any],
-    file: str | None,
+    label: str,
+    file: str,
     table: pd.DataFrame | None,
-    units: Sequence[Unit],
+    needed: list[str],
     problems: Problems,
 ) -> pd.DataFrame:
-    """Return the columns that the units of a kind need; zeros, and a note, for absent ones."""
-    assert kind.series is not None
-    needed = [name for unit in units for name in kind.series.columns(unit)]
+    """Return the columns that the units of a kind need; zeros, and a note, for absent ones.
+
+    :param label: of the kind
+    :param file: where the table is from
+    :param table: None: there is no such file
+    :param needed: columns
+    :param problems: columns that are missing, or that nothing reads, are noted here
+    """
     if table is None:
-        what = f"no such file, which every {kind.label} needs"
-        problems.error(file or kind.series.key, what)
+        problems.error(file, f"no such file, which every {label} needs")
         return pd.DataFrame()
     if table.columns.empty:  # it could not be read, which is noted
         return table
     present = [str(name) for name in table.columns]
     for name in (name for name in needed if name not in present):
-        problems.error(cell(file or "", column=name), f"is missing; {nearest(name, present)}")
+        problems.error(cell(file, column=name), f"is missing; {nearest(name, present)}")
     for name in (name for name in present if name not in needed):
-        what = f"no {kind.label} has it, nothing reads it; {nearest(name, needed)}"
-        problems.stray(cell(file or "", column=name), what)
+        what = f"no {label} has it, nothing reads it; {nearest(name, needed)}"
+        problems.stray(cell(file, column=name), what)
     return table.reindex(columns=needed, fill_value=0.0)
 
 
