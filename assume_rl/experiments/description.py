@@ -28,8 +28,10 @@ def description(
 
 
 def data_digest(scenario: Scenario) -> str:
-    """Hash of a study case's units and time series: what its configuration does not tell."""
+    """Hash of a study case's units, operators and time series: what its configuration lacks."""
     digest = hashlib.sha256(repr(_units(scenario)).encode())
+    if scenario.operators:
+        digest.update(repr(scenario.operators).encode())
     series = scenario.series
     always = (series.demand, series.availability, series.fuel_prices, series.forecasts)
     for frame in (*always, *series.own.values()):

@@ -8,7 +8,13 @@ from assume_rl.core.bidding import parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.agents import agent_names
-from assume_rl.scenario.compile.bidders import Bidders, find_bidder, traded_types
+from assume_rl.scenario.compile.bidders import (
+    Bidders,
+    bidder_of,
+    find_bidder,
+    strategy_of,
+    traded_types,
+)
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
@@ -16,6 +22,7 @@ from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
+from assume_rl.scenario.tables.operators import FILE
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
 
@@ -32,6 +39,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
     bidders = _check_bidders(scenario, problems)
+    _check_operators(scenario, bidders, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
@@ -107,6 +115,25 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
     return found
 
 
+def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note portfolio strategies that do not exist, do not fit, or have no units."""
+    file = scenario.config.file(FILE) or ""
+    for operator, strategies in scenario.operators.items():
+        units = [unit for unit in scenario.units if unit.unit_operator == operator]
+        if not units:
+            owners = (unit.unit_operator for unit in scenario.units)
+            problems.warn(cell(file, operator), f"owns no unit; {nearest(operator, owners)}")
+        for market in strategies:
+            own = (bidders.get((market, unit.bidding.get(market, ""))) for unit in units)
+            where = cell(file, operator, f"{BIDDING}{market}")
+            try:
+                strategy_of(scenario, operator, market)
+                for bidder in (bidder for bidder in own if bidder is not None):
+                    bidder_of(scenario, operator, market, bidder)
+            except ConfigurationError as error:
+                problems.error(where, str(error))
+
+
 def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
     """Note columns that nothing reads in some units, once for all units of a file."""
     users: dict[tuple[str, str, str], list[str]] = {}
@@ -124,6 +151,7 @@ def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
 def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
     """Note parameters that no bidder has, or no bidder in use."""
     known, used = parameters(), {bidder.name for bidder in bidders.values()}
+    used |= {name for own in scenario.operators.values() for name in own.values()}
     for key in scenario.config.bidding_strategy_params:
         where = f"{CONFIG_FILE}, {scenario.case}.bidding_strategy_params.{key}"
         if key in UNREAD_PARAMS:

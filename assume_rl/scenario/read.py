@@ -19,6 +19,8 @@ from assume_rl.scenario.files import optional_file, required_file
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.operators import FILE as OPERATORS_FILE
+from assume_rl.scenario.tables.operators import Operators, read_operators
 from assume_rl.scenario.tables.overrides import with_overrides
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.series import read_all_series
@@ -26,7 +28,6 @@ from assume_rl.scenario.types import Scenario
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
-    "unit_operators": "portfolio strategies of unit operators",
     "industrial_dsm_units": "demand-side management",
     "residential_dsm_units": "demand-side management",
 }
@@ -58,6 +59,7 @@ class Tables:
 
     units: Mapping[str, tuple[Unit, ...]]  # by kind
     series: Series
+    operators: Operators
     problems: Problems  # of reading them
 
 
@@ -123,6 +125,7 @@ class Reader:
             units_by_kind=tables.units,
             index=index,
             series=tables.series,
+            operators=tables.operators,
             warnings=(),
         )
         if not problems.errors:  # else the units to be changed may be missing
@@ -148,7 +151,9 @@ def _read_tables(
         name: _units_of(folder, config, table, problems) for name, table in UNIT_TABLES.items()
     }
     series = read_all_series(folder, config, units, index, problems)
-    return Tables(units, series, problems)
+    path = optional_file(folder, config, OPERATORS_FILE, problems)
+    operators = read_operators(path, config.markets_config, problems)
+    return Tables(units, series, operators, problems)
 
 
 def _units_of(

@@ -16,6 +16,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.operators import Operators
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Scenario:
     units_by_kind: Mapping[str, tuple[Unit, ...]]  # by key of UNIT_TABLES, as in their files
     index: pd.DatetimeIndex  # the calendar: start to end date, both included, naive UTC
     series: Series
+    operators: Operators  # portfolio strategies, of operators that have one
     warnings: tuple[str, ...]
     # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)

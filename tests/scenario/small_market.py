@@ -8,6 +8,7 @@ import yaml
 
 HOURS = 26
 NAIVE = "powerplant_energy_naive"
+COURNOT = "units_operator_energy_heuristic_cournot"
 HEURISTIC = "storage_energy_heuristic_flexable"
 
 CONFIG = {
@@ -116,5 +117,5 @@ def write_market(folder: Path) -> None:
     for prefix, scale in (("given_", 1.0), ("other_", 0.9)):
         _write_series(folder / f"{prefix}exchanges_df.csv", scale, **flows)
     _write_series(folder / "given_forecasts.csv", 1.0, price_EOM=price)
-    for name in ("unit_operators", "dsm_units"):
-        (folder / f"other_{name}.csv").write_text("name,unit_operator\n")
+    (folder / "other_unit_operators.csv").write_text(f"name,bidding_EOM\nO2,{COURNOT}\n")
+    (folder / "other_dsm_units.csv").write_text("name,unit_operator\n")

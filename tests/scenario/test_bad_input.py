@@ -70,8 +70,8 @@ def test_not_utf8(folder: Any, file: str) -> None:
 @pytest.mark.parametrize(
     ("file", "what"),
     [
-        ("unit_operators.csv", "portfolio strategies"),
         ("industrial_dsm_units.csv", "demand-side management"),
+        ("residential_dsm_units.csv", "demand-side management"),
     ],
 )
 def test_files_of_later_versions(folder: Any, file: str, what: str) -> None:

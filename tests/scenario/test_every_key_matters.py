@@ -145,7 +145,9 @@ STUDY_CASE: Mapping[str, Change] = {
     "demand_units": runs("other_demand_units.csv", NO_STORAGES),
     "storage_units": runs("other_storage_units.csv"),
     "exchange_units": runs("other_exchange_units.csv", NO_STORAGES, EXCHANGES),
-    "unit_operators": refused("other_unit_operators.csv"),
+    "unit_operators": runs(
+        "other_unit_operators.csv", NO_STORAGES, {"bidding_strategy_params.markup": 0.1}
+    ),
     "industrial_dsm_units": refused("other_dsm_units.csv"),
     "residential_dsm_units": refused("other_dsm_units.csv"),
     "forecasts_df": runs("given_forecasts.csv"),

@@ -7,23 +7,24 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import exchange, learned, storage
+from assume_rl.core.bidding import exchange, learned, portfolio, storage
 from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
 
 P = TypeVar("P", bound=Params)
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
-class Entry(Generic[P]):
-    """How a bidder is made, and which parameters it takes."""
+class Entry(Generic[P, B]):
+    """How a bidder, or a strategy of an operator, is made, and which parameters it takes."""
 
-    make: Callable[[Context, P], AnyBidder]
+    make: Callable[[Context, P], B]
     Params: type[P]
 
-    def create(self, context: Context, given: Mapping[str, Any]) -> AnyBidder:
-        """Return the bidder.
+    def create(self, context: Context, given: Mapping[str, Any]) -> B:
+        """Return the bidder or strategy.
 
         :param given: `bidding_strategy_params` of a study case; keys of other bidders are ignored
         :raises ConfigurationError: a parameter is not one that it can honour
@@ -39,7 +40,7 @@ class Entry(Generic[P]):
             ) from None
 
 
-BIDDERS: dict[str, Entry[Any]] = {
+BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
@@ -47,6 +48,12 @@ BIDDERS: dict[str, Entry[Any]] = {
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
     "storage_energy_heuristic_flexable": Entry(storage.flexible, storage.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
+}
+
+# What an operator's row in `unit_operators` may name.
+OPERATORS: dict[str, Entry[Any, portfolio.Strategy]] = {
+    "units_operator_direct": Entry(portfolio.direct, NoParams),
+    "units_operator_energy_heuristic_cournot": Entry(portfolio.cournot, portfolio.CournotParams),
 }
 
 # Deprecated names of the established format.
@@ -95,8 +102,6 @@ PLANNED: frozenset[str] = frozenset(
         "storage_capacity_heuristic_balancing_neg",
         "storage_capacity_heuristic_balancing_pos",
         "storage_energy_optimization_dmas",
-        "units_operator_direct",
-        "units_operator_energy_heuristic_cournot",
     }
 )
 
@@ -116,13 +121,39 @@ def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
     raise ConfigurationError(f"unknown strategy '{name}'; {nearest(name, [*BIDDERS, *ALIASES])}")
 
 
+def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> portfolio.Strategy:
+    """Return the portfolio strategy called `name`.
+
+    :param context: what the study case and the market give it
+    :param given: `bidding_strategy_params` of the study case; keys of others are ignored
+    :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour
+    """
+    if name in OPERATORS:
+        return OPERATORS[name].create(context, given)
+    if name in PLANNED:
+        raise ConfigurationError(f"not supported yet: the strategy '{name}'")
+    raise ConfigurationError(
+        f"no strategy of operators is called '{name}'; {nearest(name, OPERATORS)}"
+    )
+
+
 def parameters() -> dict[str, tuple[str, ...]]:
-    """Return which bidders take each parameter, by parameter."""
+    """Return which bidders and strategies of operators take each parameter, by parameter."""
     found: dict[str, list[str]] = {}
-    for name, entry in BIDDERS.items():
+    entries: dict[str, Entry[Any, Any]] = {**BIDDERS, **OPERATORS}
+    for name, entry in entries.items():
         for key in entry.Params.model_fields:
             found.setdefault(key, []).append(name)
     return {key: tuple(names) for key, names in found.items()}
 
 
-__all__ = ["ALIASES", "BIDDERS", "PLANNED", "Entry", "create", "parameters"]
+__all__ = [
+    "ALIASES",
+    "BIDDERS",
+    "OPERATORS",
+    "PLANNED",
+    "Entry",
+    "create",
+    "operator_strategy",
+    "parameters",
+]

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from assume_rl.core.bidding import BIDDERS, create
+from assume_rl.core.bidding import BIDDERS, create, operator_strategy
 from assume_rl.core.bidding.base import AnyBidder, Context
+from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.config.schema import Market
@@ -32,6 +33,41 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
         hint = nearest(name, fitting) if fitting else "no strategy fits"
         raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
     return bidder
+
+
+def strategy_of(scenario: Scenario, operator: str, market: str) -> Strategy | None:
+    """Return an operator's portfolio strategy in a market; None: its units bid for themselves.
+
+    :param scenario: source of the strategy's name and parameters
+    :param operator: name of the operator
+    :param market: name of the market
+    :raises ConfigurationError: the strategy is unknown or not supported, or a parameter invalid
+    """
+    name = scenario.operators.get(operator, {}).get(market)
+    if name is None:
+        return None
+    given = scenario.config.bidding_strategy_params
+    return operator_strategy(name, _context(market, scenario), given)
+
+
+def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder) -> AnyBidder:
+    """Return what units bid by once their operator's portfolio strategy has its say.
+
+    :param scenario: source of the strategy
+    :param operator: of the units
+    :param market: in which they bid
+    :param bidder: that the rows of the units name
+    :raises ConfigurationError: see `strategy_of`, or the strategy does not go with the bidder
+    """
+    strategy = strategy_of(scenario, operator, market)
+    if strategy is None:
+        return bidder
+    selling = (
+        getattr(unit, table.power, 0.0)
+        for table, unit in scenario.each()
+        if table.sells and unit.unit_operator == operator and market in unit.bidding
+    )
+    return strategy(bidder, operator, sum(selling, start=0.0))
 
 
 def misfit(bidder: AnyBidder, technology: str, market: Market | None) -> str | None:

@@ -13,7 +13,7 @@ from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.scenario.compile.agents import agent_names
-from assume_rl.scenario.compile.bidders import Bidders, create_bidder
+from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles, nodes_of
 from assume_rl.scenario.compile.plan import auction_plan, steps_of
 from assume_rl.scenario.config.mechanisms import params_of
@@ -79,27 +79,26 @@ def _operators(scenario: Scenario, fleet: Fleet, bidders: Bidders) -> tuple[Oper
     for index, unit in enumerate(scenario.units):
         owned.setdefault(unit.unit_operator, []).append(index)
     return tuple(
-        OperatorSpec(name, tuple(units), _participants(scenario, fleet, units, bidders))
+        OperatorSpec(name, tuple(units), _participants(scenario, fleet, name, units, bidders))
         for name, units in owned.items()
     )
 
 
 def _participants(
-    scenario: Scenario, fleet: Fleet, units: list[int], bidders: Bidders
+    scenario: Scenario, fleet: Fleet, operator: str, units: list[int], bidders: Bidders
 ) -> dict[str, tuple[Participant, ...]]:
     """Return an operator's participants by market: its units grouped by technology and bidder."""
     rows = scenario.units
-    grouped: dict[str, dict[tuple[int, str], list[int]]] = {}
+    grouped: dict[str, dict[tuple[int, str], tuple[AnyBidder, list[int]]]] = {}
     for market in scenario.config.markets_config:
         for index in (i for i in units if market in rows[i].bidding):
             block = next(b for b, block in enumerate(fleet.blocks) if index < block.stop)
-            name = bidders[market, rows[index].bidding[market]].name
-            grouped.setdefault(market, {}).setdefault((block, name), []).append(index)
-    by_name = {(market, bidder.name): bidder for (market, _), bidder in bidders.items()}
+            own = bidders[market, rows[index].bidding[market]]
+            bidder = bidder_of(scenario, operator, market, own)
+            groups = grouped.setdefault(market, {})
+            groups.setdefault((block, bidder.name), (bidder, []))[1].append(index)
     return {
-        market: tuple(
-            Participant(by_name[market, name], tuple(ids)) for (_, name), ids in groups.items()
-        )
+        market: tuple(Participant(bidder, tuple(ids)) for bidder, ids in groups.values())
         for market, groups in grouped.items()
     }
 

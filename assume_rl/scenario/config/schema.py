@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding import BIDDERS, OPERATORS, Entry
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
@@ -140,7 +140,6 @@ UNREAD_PARAMS = frozenset(
     {
         "crm_foresight",
         "scale_firm_power_capacity",
-        "markup",
         "steps",
         "nbins",
         "min_markup",
@@ -152,9 +151,10 @@ UNREAD_PARAMS = frozenset(
 
 def _params_schema() -> dict[str, Any]:
     """Return the JSON schema of the parameters of all bidders."""
+    entries: dict[str, Entry[Any, Any]] = {**BIDDERS, **OPERATORS}
     own = [
         entry.Params.model_json_schema()["properties"]
-        for entry in BIDDERS.values()
+        for entry in entries.values()
         if entry.Params.model_fields
     ]
     known = {key: value for properties in own for key, value in properties.items()}
@@ -231,7 +231,7 @@ class StudyCase(Section):
     exchange_units: File = "exchange_units.csv"
     """Exchanges with other areas; optional."""
     unit_operators: File = "unit_operators.csv"
-    """Not supported yet."""
+    """Portfolio strategies of operators; optional."""
     industrial_dsm_units: File = "industrial_dsm_units.csv"
     """Not supported yet."""
     residential_dsm_units: File = "residential_dsm_units.csv"

@@ -1,0 +1,117 @@
+"""Portfolio strategies of unit operators: how they are read, refused, and what they do to bids."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assume_rl.envs.record import play_recorded
+from assume_rl.errors import ScenarioError
+from assume_rl.experiments.description import data_digest
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import assert_same_episode
+
+FILE, PLANTS = "unit_operators.csv", "powerplant_units.csv"
+DIRECT, COURNOT = "units_operator_direct", "units_operator_energy_heuristic_cournot"
+MARKUP = {"bidding_strategy_params.markup": 0.1}
+
+
+@pytest.fixture
+def owned(folder: Any) -> Any:
+    """Two plants of South, one of North, all at marginal cost."""
+    folder.change(PLANTS, "powerplant_energy_learning", "powerplant_energy_naive")
+    return folder
+
+
+def strategies(folder: Any, *rows: str) -> Path:
+    folder.write(FILE, "\n".join(["name,bidding_EOM", *rows, ""]))
+    path: Path = folder.path
+    return path
+
+
+def problem(path: Path, **overrides: Any) -> str:
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(path, overrides=overrides)
+    return "\n".join(raised.value.problems)
+
+
+def prices(path: Path, **overrides: Any) -> dict[str, set[float]]:
+    """Prices of all orders, by unit."""
+    sink = MemorySink()
+    compiled = compile_scenario(load_scenario(path, overrides=overrides))
+    play_recorded(compiled, seed=1, policies={}, sink=sink)
+    table = sink.table("market_orders")
+    found: dict[str, set[float]] = {}
+    for unit, price in zip(table["unit_id"], table["price"], strict=True):
+        found.setdefault(str(unit), set()).add(round(float(price), 9))
+    return found
+
+
+def test_a_cournot_operator_adds_its_capacity_to_all_that_it_sells(owned: Any) -> None:
+    alone = prices(owned.path)
+    assert alone == {"coal": {40.0}, "gas": {58.0}, "sun": {0.0}, "town": {3000.0}}
+    # South owns gas and sun: 0.1 EUR/MWh per MW, 130 MW.
+    owner = prices(strategies(owned, f"South,{COURNOT}"), **MARKUP)
+    assert owner == {**alone, "gas": {71.0}, "sun": {13.0}}
+
+
+def test_several_operators_each_with_its_own_capacity(owned: Any) -> None:
+    found = prices(strategies(owned, f"South,{COURNOT}", f"North,{COURNOT}"), **MARKUP)
+    assert found == {"coal": {50.0}, "gas": {71.0}, "sun": {13.0}, "town": {3000.0}}
+
+
+def test_what_an_operator_buys_keeps_its_price(owned: Any) -> None:
+    found = prices(strategies(owned, f"Grid,{COURNOT}"), **MARKUP)
+    assert found == prices(strategies(owned, f"Grid,{DIRECT}"))
+
+
+@pytest.mark.parametrize("row", [f"South,{DIRECT}", f"South,{COURNOT}", "South,"])
+def test_direct_no_markup_and_an_empty_cell_change_nothing(owned: Any, row: str) -> None:
+    before = prices(owned.path)
+    assert prices(strategies(owned, row)) == before
+
+
+def test_both_shells_agree(owned: Any) -> None:
+    path = strategies(owned, f"South,{COURNOT}", f"North,{COURNOT}")
+    assert_same_episode(compile_scenario(load_scenario(path, overrides=MARKUP)), {})
+
+
+def test_the_hash_of_the_data_knows_them(owned: Any) -> None:
+    without = data_digest(load_scenario(owned.path))
+    direct = data_digest(load_scenario(strategies(owned, f"South,{DIRECT}")))
+    cournot = data_digest(load_scenario(strategies(owned, f"South,{COURNOT}")))
+    assert len({without, direct, cournot}) == 3
+
+
+def test_names_that_do_not_exist(owned: Any) -> None:
+    path = strategies(owned, "South,units_operator_cournot")
+    assert (
+        f"{FILE}, row 'South', column 'bidding_EOM': no strategy of operators is called "
+        f"'units_operator_cournot'; did you mean"
+    ) in problem(path)
+    assert "not supported yet: the strategy 'portfolio_learning'" in problem(
+        strategies(owned, "South,portfolio_learning")
+    )
+    scenario = load_scenario(strategies(owned, f"Sout,{DIRECT}"))
+    assert f"{FILE}, row 'Sout': owns no unit; did you mean 'South'?" in scenario.warnings
+
+
+def test_a_learner_has_no_markup(folder: Any) -> None:
+    sentence = problem(strategies(folder, f"South,{COURNOT}"))
+    assert f"{FILE}, row 'South', column 'bidding_EOM'" in sentence
+    assert "'powerplant_energy_learning' learns its prices" in sentence
+    assert load_scenario(strategies(folder, f"South,{DIRECT}")).operators == {
+        "South": {"EOM": DIRECT}
+    }
+
+
+def test_parameters_and_columns(owned: Any) -> None:
+    path = strategies(owned, f"South,{COURNOT}")
+    assert "markup" in problem(path, **{"bidding_strategy_params.markup": -1.0})
+    owned.write(FILE, f"name,bidding_EOM,bidding_CRM,forecast_price\nSouth,{DIRECT},x,y\n")
+    warnings = load_scenario(owned.path, overrides=MARKUP).warnings
+    assert any("column 'bidding_CRM': unknown column" in warning for warning in warnings)
+    assert any("no strategy of operators reads forecasts" in warning for warning in warnings)
+    assert any("no bidder in use reads this key" in warning for warning in warnings)
