@@ -51,6 +51,7 @@ def test_the_example_of_a_mixed_market_needs_no_argument(tmp_path: Path) -> None
     assert (tmp_path / "runs" / "example_03" / "mixed" / "policies" / "last").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", TRAINS)
 def test_training_with_a_library_pays(script: str, tmp_path: Path) -> None:
     iterations, library = TRAINS[script]

@@ -12,6 +12,8 @@ from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.compile.compiled import compile_scenario
 
+pytestmark = pytest.mark.unchecked
+
 FIXED = ("learner_02", "learner_05")
 
 

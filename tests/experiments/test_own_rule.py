@@ -26,6 +26,8 @@ from assume_rl.scenario.describe import describe
 from assume_rl.scenario.types import Scenario
 from assume_rl.testing import assert_same_episode, check_clearing
 
+pytestmark = pytest.mark.unchecked
+
 MARKET = "markets_config.EOM"
 CAP_45 = {f"{MARKET}.param_dict.cap": 45}
 NAIVE = {"units.learner.bidding_EOM": "powerplant_energy_naive"}

@@ -10,6 +10,8 @@ from assume_rl.experiments.train import train
 from assume_rl.results import tracking
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 
 class Notes:
     """A tracker of one's own."""

@@ -17,6 +17,8 @@ from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 
 def manifest(folder: Path) -> dict[str, object]:
     content: dict[str, object] = json.loads((folder / "manifest.json").read_text())

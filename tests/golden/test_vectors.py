@@ -13,6 +13,8 @@ from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, r
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.learning.checkpoint import load_policies
 
+pytestmark = pytest.mark.unchecked
+
 STORED = ("v11_rl_storage",)  # among the vectors with learners, those that come with the tests
 EXACT = 1e-9
 ACTION = 5e-6  # a float32 forward of one row against a batched one
