@@ -31,7 +31,8 @@ class MarketPower:
     offered: FloatArray  # (delivery, unit) MW
     paid: FloatArray  # (delivery, unit) EUR/MWh; nan where nothing was sold
     cost: FloatArray  # (delivery, unit) EUR/MWh; nan where it is not known
-    demanded: FloatArray  # (delivery,) MW of units that only buy, whether it was served or not
+    # (delivery,) MW that units that only buy want at the price, whether it was served or not
+    demanded: FloatArray
 
     @property
     def lerner(self) -> FloatArray:
@@ -83,8 +84,9 @@ class MarketPower:
 def market_power(orders: pd.DataFrame) -> MarketPower | None:
     """Return market power from one market's orders; None if nobody sells.
 
-    What storages want to charge is no demand that has to be met. What they sell counts as supply;
-    its cost is what it was bought for, which no order shows: nan.
+    What storages want to charge, and what would be bought below the price only, is no demand that
+    has to be met. What storages sell counts as supply; its cost is what it was bought for, which no
+    order shows: nan.
 
     :param orders: with `operator`, `marginal_cost` and `trades` (whether the unit buys and sells)
     """
@@ -102,7 +104,8 @@ def market_power(orders: pd.DataFrame) -> MarketPower | None:
     ).reindex(index=sold.index, columns=sold.columns)
     operator = sales.groupby("unit_id")["operator"].first().fillna("unknown")
     names = tuple(sorted(operator.unique()))
-    asked = orders[(orders["volume"] < 0) & ~orders["trades"]]
+    wanted = orders["price"] >= orders["accepted_price"]
+    asked = orders[(orders["volume"] < 0) & wanted & ~orders["trades"]]
     demanded = -asked.groupby("start_time")["volume"].sum()
     return MarketPower(
         start=pd.Series(sold.index),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class Scenario:
     def units(self) -> tuple[Unit, ...]:
         """All units, in the order of the fleet: kind by kind, as in their files."""
         return tuple(unit for _, unit in self.each())
+
+    @cached_property
+    def most_orders(self) -> int:
+        """Most orders per product that the table of any unit asks for."""
+        return max((unit.orders for unit in self.units), default=1)
 
     def of(self, kind: str) -> tuple[Unit, ...]:
         """Return the units of a kind, a key of `UNIT_TABLES`."""

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hand_made_run import CHEAP, OWNER, write_run
 
@@ -70,3 +71,14 @@ def test_several_orders_of_a_unit_are_one_offer(tmp_path: Path) -> None:
 def test_nobody_has_power_where_nobody_sells(tmp_path: Path) -> None:
     found, _ = orders(open_source(write_run(tmp_path / "run")).recorded[0])
     assert market_power(found[found["volume"] < 0]) is None
+
+
+def test_what_would_be_bought_below_the_price_only_is_no_demand_to_be_met(tmp_path: Path) -> None:
+    found, _ = orders(open_source(write_run(tmp_path / "run")).recorded[0])
+    buys = found[found["volume"] < 0]
+    below = buys.assign(price=buys["accepted_price"] - 1, accepted_volume=0.0)
+    power = market_power(pd.concat([found, below], ignore_index=True))
+    alone = market_power(found)
+    assert power is not None
+    assert alone is not None
+    assert power.demanded.tolist() == alone.demanded.tolist()

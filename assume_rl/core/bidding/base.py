@@ -111,6 +111,7 @@ class Context:
     max_bid_price: float  # EUR/MWh, what learned prices are scaled by
     products: int  # of an auction of the market
     step_hours: float  # length of a step
+    orders: int = 1  # most orders per unit and product that a unit table asks for
 
 
 @dataclass(frozen=True)

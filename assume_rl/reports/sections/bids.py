@@ -103,8 +103,9 @@ def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str
     yield Chart(
         f"Residual supply index, {market}",
         residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
-        "What all others offer over what units that only buy ask for, sorted; the operators with "
-        "the lowest values. Below 1 an operator is pivotal: demand cannot be met without it."
+        "What all others offer over what units that only buy want at the price, sorted; the "
+        "operators with the lowest values. Below 1 an operator is pivotal: demand cannot be met "
+        "without it."
         f"{_drawn(index)}{some}",
         (recorded.run_id,),
         f"residual-supply-{market}",

@@ -117,4 +117,5 @@ def _context(market: str, scenario: Scenario) -> Context:
         max_bid_price=scenario.learning.max_bid_price,
         products=sum(product.count for product in products) or 1,
         step_hours=config.time_step / 3600,
+        orders=scenario.most_orders,
     )

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder
-from assume_rl.core.clearing import RULES, MarketSpec
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
-from assume_rl.scenario.compile.fleet import build_fleet, build_profiles, nodes_of
+from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
+from assume_rl.scenario.compile.markets import market_spec
 from assume_rl.scenario.compile.plan import auction_plan, steps_of
-from assume_rl.scenario.config.mechanisms import params_of
 from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
 
 __all__ = [
@@ -45,7 +44,7 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         fleet=to_device(fleet, device),
         profiles=to_device(build_profiles(scenario), device),
         operators=_operators(scenario, fleet, bidders),
-        markets=_markets(scenario),
+        markets=tuple(market_spec(scenario, name) for name in scenario.config.markets_config),
         plan=plan,
         steps=steps_of(scenario.config),
         step_seconds=scenario.config.time_step,
@@ -53,23 +52,6 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         horizon=_horizon(plan, scenario.config.time_step),
         delay=_delay(plan),
         agents=agent_names(scenario, bidders),
-    )
-
-
-def _markets(scenario: Scenario) -> tuple[MarketSpec[Any], ...]:
-    return tuple(
-        MarketSpec(
-            name=name,
-            operator=market.operator,
-            rule=RULES[market.market_mechanism],
-            params=params_of(RULES[market.market_mechanism], market.param_dict),
-            min_price=market.minimum_bid_price,
-            max_price=market.maximum_bid_price,
-            max_volume=market.maximum_bid_volume,
-            product_type=market.product_type,
-            nodes=nodes_of(scenario),
-        )
-        for name, market in scenario.config.markets_config.items()
     )
 
 

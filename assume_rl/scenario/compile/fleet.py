@@ -26,11 +26,6 @@ def build_fleet(scenario: Scenario) -> Fleet:
     )
 
 
-def nodes_of(scenario: Scenario) -> tuple[str, ...]:
-    """Return the names of the nodes, by the index that units and orders carry."""
-    return tuple(dict.fromkeys(unit.node for unit in scenario.units))
-
-
 def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
     start = 0
     basis = Basis(

@@ -39,6 +39,11 @@ class Unit(Section):
     forecast: dict[str, str] = Field({})
     """Algorithm by key, from the columns `forecast_<key>`."""
 
+    @property
+    def orders(self) -> int:
+        """Return how many orders per product its table asks for; bidders may have other numbers."""
+        return 1
+
     def concerns(self) -> dict[str, str]:
         """Return warnings by column: values that are valid but probably a mistake."""
         return {}

@@ -1,0 +1,29 @@
+"""Markets as the core sees them, and the nodes that their orders count."""
+
+from typing import Any
+
+from assume_rl.core.clearing import RULES, MarketSpec
+from assume_rl.scenario.config.mechanisms import params_of
+from assume_rl.scenario.types import Scenario
+
+
+def market_spec(scenario: Scenario, name: str) -> MarketSpec[Any]:
+    """Return rule, parameters and limits of the market called `name`."""
+    market = scenario.config.markets_config[name]
+    rule = RULES[market.market_mechanism]
+    return MarketSpec(
+        name=name,
+        operator=market.operator,
+        rule=rule,
+        params=params_of(rule, market.param_dict),
+        min_price=market.minimum_bid_price,
+        max_price=market.maximum_bid_price,
+        max_volume=market.maximum_bid_volume,
+        product_type=market.product_type,
+        nodes=nodes_of(scenario),
+    )
+
+
+def nodes_of(scenario: Scenario) -> tuple[str, ...]:
+    """Return the names of the nodes, by the index that units and orders carry."""
+    return tuple(dict.fromkeys(unit.node for unit in scenario.units))
