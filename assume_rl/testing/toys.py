@@ -43,7 +43,14 @@ def toy_fleet(
         capacity, price = list(most), list(cost)
     if demands:
         power, value = zip(*demands, strict=True)
-        blocks.append(Block(Demand(), n, n + m, DemandParams(price=_row(value, m))))
+        curves = _row([0.0, -0.3, 0.0], 3)[torch.arange(m) % 3], _row([3.0, 2.0, 2.0], 3)
+        params = DemandParams(
+            price=_row(value, m),
+            most=_row(power, m),
+            elasticity=curves[0],
+            num_bids=curves[1][torch.arange(m) % 3],
+        )
+        blocks.append(Block(Demand(), n, n + m, params))
         capacity, price = capacity + [-p for p in power], price + list(value)
     fleet = Fleet(
         ids=tuple(f"plant_{i}" for i in range(n)) + tuple(f"demand_{i}" for i in range(m)),

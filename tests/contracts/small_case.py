@@ -23,7 +23,11 @@ ROWS: Mapping[str, tuple[str, dict[str, Any]]] = {
         {"technology": "battery", "capacity": 60, "max_power_charge": 20, "initial_soc": 0.5,
          "max_power_discharge": 30, "efficiency_charge": 0.9, "efficiency_discharge": 0.9},
     ),
-    "demand": ("demand_units", {"technology": "demand", "max_power": 400, "min_power": 0}),
+    "demand": (
+        "demand_units",
+        {"technology": "demand", "max_power": 400, "min_power": 0, "elasticity": -0.2,
+         "elasticity_model": "isoelastic", "num_bids": 6},
+    ),
     "exchange": ("exchange_units", {"price_import": 15, "price_export": 100}),
     "reservoir": (
         "reservoir_units",

@@ -34,7 +34,11 @@ FITS = {
         "demand_energy_naive",
     },
     "storage": {"storage_energy_heuristic_flexable", "storage_energy_learning"},
-    "demand": {"demand_energy_naive", "powerplant_energy_naive"},
+    "demand": {
+        "demand_energy_heuristic_elastic",
+        "demand_energy_naive",
+        "powerplant_energy_naive",
+    },
     "exchange": {"exchange_energy_naive"},
     "reservoir": {RULE_BIDDER, LEARNED_BIDDER},
 }

@@ -8,7 +8,7 @@ from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.core.units.base import Technology
 from assume_rl.testing import TOYS, check_bidder, check_technology
 
-TWO_PRODUCTS = Context(max_bid_price=100.0, products=2, step_hours=1.0)
+TWO_PRODUCTS = Context(max_bid_price=100.0, products=2, step_hours=1.0, orders=3)
 
 
 @pytest.mark.parametrize("learned_products", ["all", "first"])

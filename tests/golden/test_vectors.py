@@ -12,6 +12,7 @@ from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, r
 
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.learning.checkpoint import load_policies
+from assume_rl.testing import assert_same_episode
 
 pytestmark = pytest.mark.unchecked
 
@@ -58,10 +59,25 @@ def recorded_rows(ours: pd.DataFrame, record: pd.DataFrame) -> pd.DataFrame:
     return ours[ours.time <= record.time.max()]
 
 
-@pytest.mark.parametrize("vector", ["v01_basic", "v02_pay_as_bid", "v03_storage_flexable"])
+@pytest.mark.parametrize(
+    "vector", ["v01_basic", "v02_pay_as_bid", "v03_storage_flexable", "v05_elastic"]
+)
 def test_rule_based_vector(vectors: Path, vector: str) -> None:
     folder = vectors / vector
     compare_with_tables(run(compiled(folder / "inputs")), folder / "expected")
+
+
+def test_elastic_demand_gives_the_recorded_forecasts_and_the_same_on_both_shells(
+    vectors: Path,
+) -> None:
+    folder = vectors / "v05_elastic"
+    scenario = compiled(folder / "inputs")
+    record = read(folder / "expected" / "forecasts.csv")
+    ours = scenario.profiles.forecasts["EOM"]
+    assert_close(ours.price[0], record.price_EOM, EXACT, "price forecast")
+    assert_close(ours.residual_load[0], record.residual_load_EOM, EXACT, "residual load")
+    assert scenario.scenario.warnings == ()
+    assert_same_episode(scenario, {})
 
 
 @pytest.mark.reference

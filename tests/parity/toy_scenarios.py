@@ -117,6 +117,8 @@ def toy_scenario(
             "max_power": [1000],
             "min_power": [0],
             "price": [3000],
+            "elasticity_model": ["linear"],  # of elastic strategies
+            "num_bids": [20],
             "unit_operator": ["OD"],
         }
     )

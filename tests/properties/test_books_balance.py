@@ -29,6 +29,7 @@ from assume_rl.testing.episodes import KEYS, Frames
 
 SECONDS = 3600
 PLANT, STORE = "powerplant_energy_naive", "storage_energy_heuristic_flexable"
+ELASTIC = "demand_energy_heuristic_elastic"
 BORDER, WAYS = "exchange_energy_naive", ("import", "export")
 
 
@@ -133,8 +134,9 @@ def worlds(draw: st.DrawFn) -> Drawn:
     def bidding(rows: list[dict[str, Any]], bidder: str) -> pd.DataFrame:
         # The first of each kind bids everywhere, so that every market has two sides.
         for i, row in enumerate(rows):
+            own = ELASTIC if row.get("elasticity_model") else bidder
             row |= {
-                f"bidding_{name}": bidder if i == 0 or draw(st.booleans()) else "" for name in names
+                f"bidding_{name}": own if i == 0 or draw(st.booleans()) else "" for name in names
             }
         return pd.DataFrame(rows)
 
@@ -142,6 +144,7 @@ def worlds(draw: st.DrawFn) -> Drawn:
     fleet = [draw(plants(f"plant {i}", free)) for i, free in enumerate(frees)]
     stores = [draw(storages(f"storage {i}")) for i in range(draw(st.integers(0, 2)))]
     common = {"technology": "demand", "unit_operator": "O4", "max_power": 300, "min_power": 0}
+    common["price"] = 3000
     borders = [
         {
             "name": f"border {i}",
@@ -152,13 +155,25 @@ def worlds(draw: st.DrawFn) -> Drawn:
         for i in range(draw(st.integers(0, 2)))
     ]
     loads = [{"name": f"load {i}"} | common for i in range(draw(st.integers(1, 2)))]
+    curves = [
+        common
+        | {
+            "name": f"curve {i}",
+            "max_power": draw(st.integers(1, 12)) * 10,
+            "price": draw(st.sampled_from([70, 3000])),
+            "elasticity_model": draw(st.sampled_from(["linear", "isoelastic"])),
+            "elasticity": draw(st.sampled_from([-0.1, -0.7])),
+            "num_bids": draw(st.integers(2, 6)),
+        }
+        for i in range(draw(st.integers(0, 2)))
+    ]
     return Drawn(
         step=draw(st.sampled_from(["1h", "1h", "30min"])),
         hours=max(draw(st.integers(44, 72)), *(reach(market) for market in chosen.values())),
         markets=chosen,
         plants=bidding(fleet, PLANT),
         storages=bidding(stores, STORE),
-        demands=bidding(loads, "demand_energy_naive"),
+        demands=bidding([*loads, *curves], "demand_energy_naive"),
         exchanges=bidding(borders, BORDER),
         series=draw(st.integers(0, 99)),
     )

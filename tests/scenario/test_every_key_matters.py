@@ -275,6 +275,12 @@ STORAGE: Mapping[str, Change] = {
     "downtime_hot_start": runs(30, SWINGS),
     "downtime_warm_start": runs(30, SWINGS),
 }
+CURVE = {
+    **bids("mill", "demand_energy_heuristic_elastic"),
+    "units.mill.elasticity_model": "isoelastic",
+    "units.mill.elasticity": -0.3,
+    "units.mill.num_bids": 4,
+}
 DEMAND: Mapping[str, Change] = {
     "id": label(None),
     "technology": label("wind", LEARNER, NO_STORAGES),
@@ -285,6 +291,9 @@ DEMAND: Mapping[str, Change] = {
     "max_power": label(2000, NO_STORAGES),
     "min_power": label(10, NO_STORAGES),
     "price": runs(30, NO_STORAGES),
+    "elasticity": runs(-0.9, CURVE, NO_STORAGES),
+    "elasticity_model": runs("linear", CURVE, NO_STORAGES),
+    "num_bids": runs(7, CURVE, NO_STORAGES),
 }
 EXCHANGE: Mapping[str, Change] = {
     "id": label(None),
@@ -335,8 +344,8 @@ LABELS: Mapping[str, str] = {
     "simulation_id": "what a run is called",
     "volume_unit": "only MW is traded",
     "price_unit": "only EUR/MWh are paid",
-    "max_power": "of demand, whose power is in demand_df",
-    "min_power": "of demand, whose power is in demand_df",
+    "max_power": "of inelastic demand, whose power is in demand_df",
+    "min_power": "of inelastic demand, whose power is in demand_df",
     "save_frequency_hours": "when rows are written, not which",
     "trained_policies_save_path": "where policies are copied to",
     "device": "where networks live",

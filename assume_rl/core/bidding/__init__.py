@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import exchange, learned, portfolio, storage
+from assume_rl.core.bidding import elastic, exchange, learned, portfolio, storage
 from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
@@ -41,6 +41,7 @@ class Entry(Generic[P, B]):
 
 
 BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
+    "demand_energy_heuristic_elastic": Entry(elastic.elastic, NoParams),
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
@@ -82,7 +83,6 @@ ALIASES: dict[str, str] = {
 # Names of the established format that are not supported yet.
 PLANNED: frozenset[str] = frozenset(
     {
-        "demand_energy_heuristic_elastic",
         "demand_energy_naive_balancing",
         "demand_energy_naive_otc",
         "demand_energy_naive_redispatch",

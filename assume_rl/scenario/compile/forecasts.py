@@ -12,8 +12,10 @@ from torch import Tensor
 from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
 from assume_rl.core.units.fleet import Profiles
 from assume_rl.errors import nearest
+from assume_rl.scenario.compile.elastic_forecast import elastic_price
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
+from assume_rl.scenario.tables.demands import inelastic
 from assume_rl.scenario.tables.read import FORECAST
 from assume_rl.scenario.types import Scenario
 
@@ -102,6 +104,10 @@ def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) 
     if algorithm == "price_keep_given":
         return torch.full_like(demand, GIVEN_PRICES.get(market, 0.0))
     plants = _members(scenario, market, "supply")
+    elastic = [i for i in _members(scenario, market, "demand") if i not in buyers]
+    if elastic:
+        members = {"plants": plants, "elastic": elastic, "inelastic": buyers}
+        return elastic_price(scenario, market, profiles, demand, **members)
     worth = profiles.marginal_cost[:, buyers]
     scarcity = float(worth.max()) if buyers else 0.0
     cost, available = profiles.marginal_cost[:, plants], profiles.capacity[:, plants]
@@ -128,8 +134,9 @@ def _given(scenario: Scenario, column: str) -> Tensor | None:
 
 
 def _demand(scenario: Scenario, market: str, profiles: Profiles) -> tuple[Tensor, list[int]]:
-    """Return the demand (step), MW, positive, and the fleet indices of the demand units."""
-    buyers = _members(scenario, market, "demand")
+    """Return the inelastic demand (step), MW, positive, and the fleet indices of its units."""
+    units = scenario.units
+    buyers = [i for i in _members(scenario, market, "demand") if inelastic(units[i])]
     demand = -profiles.capacity[:, buyers].sum(-1)
     for table, unit in scenario.each():
         if table.load is not None and market in unit.bidding:

@@ -12,6 +12,7 @@ from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, explain
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Row, Unit, UnitTable
+from assume_rl.scenario.tables.demands import inelastic
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
 
@@ -160,7 +161,7 @@ def _with_series(
 def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
     """Return the names that a table has, or could have, a column for."""
     if table == "demand":
-        return [unit.id for unit in scenario.of("demand")]
+        return [unit.id for unit in scenario.of("demand") if inelastic(unit)]
     if table == "availability":
         return [unit.id for kind, unit in scenario.each() if kind.availability]
     used = {fuel for kind, unit in scenario.each() for fuel in kind.fuels(unit)} | {"co2"}

@@ -11,6 +11,7 @@ from assume_rl.scenario.files import optional_file
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit
+from assume_rl.scenario.tables.demands import inelastic
 from assume_rl.scenario.tables.timeseries import read_series
 
 
@@ -104,12 +105,16 @@ def _demand(
 ) -> pd.DataFrame:
     """Return demand in MW, <= 0, a column per demand unit; zeros where the file has none."""
     ids = [unit.id for unit in demands]
+    needed = [unit.id for unit in demands if inelastic(unit)]
     if table is None:
-        problems.error(file or "demand_df", "no such file: there is no demand")
+        if needed or not ids:
+            problems.error(file or "demand_df", "no such file: there is no demand")
         table = pd.DataFrame(index=index)
     elif not table.columns.empty:
         _note_stray(file, table, demands, problems)
-        _note_absent(file or "", table, ids, problems)
+        _note_absent(file or "", table, needed, problems)
+        for name in (name for name in ids if name in table and name not in needed):
+            problems.warn(cell(file or "", column=name), "nothing reads it: the demand is elastic")
     return -table.reindex(columns=ids, fill_value=0.0).abs()
 
 
