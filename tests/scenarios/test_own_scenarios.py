@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from assume_rl.envs.record import play_recorded
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
+from assume_rl.testing import assert_same_episode
+from assume_rl.testing.episodes import Frames
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 FOLDERS = sorted(path.parent for path in SCENARIOS.glob("*/config.yaml"))
@@ -144,6 +148,35 @@ def test_every_technology_sets_the_national_price_at_times() -> None:
     assert set(setting.ravel()) == set(technology)
 
 
+@pytest.mark.parametrize("case", ["base", "closed"])
+def test_border_and_industry_play_alike_on_both_shells(case: str) -> None:
+    compiled = compile_scenario(load_scenario(SCENARIOS / "border_and_industry", case))
+
+    assert_same_episode(compiled, {})
+
+
+def test_the_border_levels_prices_and_industry_answers_to_them() -> None:
+    # GIVEN the week with and without the neighbouring area
+    folder, tables = SCENARIOS / "border_and_industry", {}
+    for case in ("base", "closed"):
+        tables[case] = Frames()
+        play_recorded(
+            compile_scenario(load_scenario(folder, case)), seed=1, policies={}, sink=tables[case]
+        )
+    price = {case: own.table("market_meta")["price"] for case, own in tables.items()}
+    power = tables["base"].table("unit_dispatch").pivot(index="time", columns="unit")["power"]
+    # THEN the line is used both ways, prices are lower and as the README has them
+    assert power["neighbour"].min() < -100
+    assert power["neighbour"].max() > 100
+    assert price["base"].mean().round(2) == 46.41
+    assert price["closed"].mean().round(2) == 47.68
+    # AND the works buy less the dearer power is
+    works = power[["smelter", "chemistry"]].sum(axis=1).iloc[1:].to_numpy()
+    bought = pd.Series(-works).groupby(price["base"].to_numpy()).mean()
+    assert bought.is_monotonic_decreasing
+    assert bought.iloc[0] > bought.iloc[-1] + 50
+
+
 def assert_remade(script: Path, out: Path) -> None:
     """The script writes the files that lie beside it, up to the last digit."""
     subprocess.run([sys.executable, script, "--out", out], check=True, timeout=300)
@@ -158,7 +191,12 @@ def assert_remade(script: Path, out: Path) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["single_learner/make_demand.py", "ten_learners/make_profiles.py", "national/make_units.py"],
+    [
+        "border_and_industry/make_profiles.py",
+        "national/make_units.py",
+        "single_learner/make_demand.py",
+        "ten_learners/make_profiles.py",
+    ],
 )
 def test_small_scripts_write_the_same_files_again(script: str, tmp_path: Path) -> None:
     assert_remade(SCENARIOS / script, tmp_path)
