@@ -91,7 +91,7 @@ class Outlook:
 
         :raises ValueError: the market has no forecasts
         """
-        return self._prices(0)[0].squeeze(-1)
+        return self._prices(0, 0)[0].squeeze(-2)[..., self.series]
 
     def mean_price_around(self, steps: int) -> Float[Tensor, "... product unit"]:
         """Return mean prices from `steps` before to `steps` after each product's start, EUR/MWh.
@@ -100,8 +100,21 @@ class Outlook:
 
         :raises ValueError: the market has no forecasts
         """
-        prices, known = self._prices(steps)
-        return (prices * known).sum(-1) / known.sum(-1)
+        prices, known = self._prices(steps, steps)
+        return ((prices * known).sum(-2) / known.sum(-2))[..., self.series]
+
+    def margin_ahead(
+        self, steps: int, cost: Float[Tensor, "... product unit"]
+    ) -> Float[Tensor, "... product unit"]:
+        """Return price less cost, summed from each product's start to `steps` later, EUR/MWh.
+
+        Steps after the end of the calendar do not count.
+
+        :param cost: EUR/MWh, the same in all these steps
+        :raises ValueError: the market has no forecasts
+        """
+        prices, known = self._prices(0, steps)
+        return (prices * known).sum(-2)[..., self.series] - known.sum(-2) * cost
 
     @property
     def _known(self) -> Forecasts:
@@ -109,16 +122,20 @@ class Outlook:
             raise ValueError("a bidder reads forecasts of a market that has none")
         return self.forecasts
 
-    def _prices(self, steps: int) -> tuple[Tensor, Tensor]:
-        """Return prices (... product unit window), and which of them lie in the calendar."""
+    def _prices(self, before: int, after: int) -> tuple[Tensor, Tensor]:
+        """Return prices (... product window series), and which of them lie in the calendar.
+
+        Of each series once: many units read the same one.
+
+        :param before: steps of the window before each product's start
+        :param after: steps after it
+        """
         table = self._known.price
-        around = torch.arange(-steps, steps + 1, device=table.device)
+        around = torch.arange(-before, after + 1, device=table.device)
         at = torch.tensor(self.starts, device=table.device)[:, None] + around
-        first = self.first if isinstance(self.first, int) else self.first[..., None, None]
-        index = at + first
+        index = at + (self.first if isinstance(self.first, int) else self.first[..., None, None])
         known = (index >= 0) & (index < table.shape[-1])
-        prices = table[self.series[:, None], index.clamp(0, table.shape[-1] - 1).unsqueeze(-2)]
-        return prices, known.unsqueeze(-2)
+        return table.t()[index.clamp(0, table.shape[-1] - 1)], known.unsqueeze(-1)
 
 
 def _circular(

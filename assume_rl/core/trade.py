@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from assume_rl.core import window
-from assume_rl.core.bidding.base import AnyBidder, Bidder, LearnedBidder, View
+from assume_rl.core.bidding.base import AnyBidder, Bidder, LearnedBidder, Need, View
 from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.money import Outcome, by_unit, cashflow, last_price, revenue
 from assume_rl.core.orders import Orders
@@ -31,6 +31,7 @@ from assume_rl.core.units.base import (
     ENERGY,
     NEVER_RAN,
     NO_STATE,
+    ZERO_VOLUME,
     AnyBlock,
     Sale,
     Window,
@@ -110,12 +111,17 @@ class Portfolio:
         """Return whether any of its bidders looks at accepted prices."""
         return any(team.bidder.foresight > 0 for teams in self.teams.values() for team in teams)
 
-    @property
-    def keeps_downtime(self) -> bool:
-        """Return whether any of its bidders is charged for starts by their downtime."""
-        return any(
-            "downtime" in team.bidder.needs for teams in self.teams.values() for team in teams
-        )
+    def needs(self, need: Need) -> bool:
+        """Return whether any of its bidders needs it."""
+        return any(need in team.bidder.needs for teams in self.teams.values() for team in teams)
+
+
+@dataclass(frozen=True)
+class Running:
+    """In how much of an episode units were on, as results found them."""
+
+    on: Float[Tensor, "... unit"]  # steps on among those for which a unit had orders
+    share: Float[Tensor, "... unit"]  # of all steps up to the last for which it had orders, plus 1
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class UnitState:
     # Steps off up to and with each executed step, 0: it runs, `NEVER_RAN`: not in this episode yet.
     # None: no reward charges starts by their downtime, so it is not kept.
     downtime: Window | None = None
+    running: Running | None = None  # None: no bidder needs it
 
     @property
     def energy(self) -> Window:
@@ -193,6 +200,7 @@ def begin(
     size = lookback + 1 + portfolio.horizon
     shape = (*batch, size, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
+    never = zero[..., 0, :]
     state = UnitState(
         sold={kind: zero for kind in dict.fromkeys((ENERGY, *portfolio.product_types))},
         own=tuple(b.technology.initial(b.params, batch, size) for b in fleet.blocks),
@@ -200,7 +208,8 @@ def begin(
         cashflow=zero if keep_money else None,
         revenue=zero if keep_money else None,
         lookback=lookback,
-        downtime=torch.full_like(zero, NEVER_RAN) if portfolio.keeps_downtime else None,
+        downtime=torch.full_like(zero, NEVER_RAN) if portfolio.needs("downtime") else None,
+        running=Running(never, never) if portfolio.needs("running_share") else None,
     )
     return Position(state, start, 0, -1)
 
@@ -262,6 +271,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
         own=technology.view(
             block.params, own, energy.narrow(-2, 0, now + first), position.elapsed + first
         ),
+        running_share=None if state.running is None else units.of(state.running.share),
     )
 
 
@@ -284,6 +294,8 @@ def settle(
     position = _planned(portfolio, replace(position, state=state))
     position, executed = execute(portfolio, position, position.elapsed - portfolio.delay)
     position = _paid(portfolio, position, results)
+    if position.state.running is not None:
+        position = _counted(position, position.state.running, results)
     outcomes = tuple(
         tuple(
             outcome(portfolio, position, team, result, slots)
@@ -510,6 +522,37 @@ def _paid(portfolio: Portfolio, position: Position, results: Sequence[Result]) -
         )
         owns.append(block.technology.settle(block.params, own, sale))
     return replace(position, state=replace(state, own=tuple(owns)))
+
+
+def _counted(position: Position, running: Running, results: Sequence[Result]) -> Position:
+    """Let the state know in how many steps units with orders were on; see `Running`.
+
+    Steps that are not executed yet count as planned.
+    """
+    state = position.state
+    for result in results:
+        auction, orders = result.auction, result.orders
+        on = _steps_on(state, auction, position.elapsed)
+        asked = torch.zeros_like(on).index_add(-1, orders.unit, orders.volume.abs()) > ZERO_VOLUME
+        ends = [first + length for first, length in zip(auction.first, auction.length, strict=True)]
+        until = (asked * torch.tensor(ends, device=on.device)[:, None]).amax(-2)
+        total = running.on + (asked * on).sum(-2)
+        running = Running(total, torch.where(until > 0, total / (until + 1), running.share))
+    return replace(position, state=replace(state, running=running))
+
+
+def _steps_on(
+    state: UnitState, auction: Auction, elapsed: int
+) -> Float[Tensor, "... product unit"]:
+    """Return in how many steps of each product units are on."""
+    on = (state.energy > ZERO_VOLUME).to(state.energy.dtype)
+    parts = []
+    for run in window.runs(offsets_of(auction, elapsed), auction.length):
+        count = run.last - run.first
+        steps = window.rows(on, state.lookback + run.start, count * run.length)
+        shape = (*steps.shape[:-2], count, run.length, steps.shape[-1])
+        parts.append(steps.reshape(shape).sum(-2))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -2)
 
 
 def _outlook(

@@ -31,7 +31,7 @@ def copy_bytes(setting: Setting) -> int:
     """Return the bytes of one copy: states, order books and observations."""
     owns = [cohort.portfolio for cohort in setting.cohorts if not cohort.routine]
     states = sum(
-        (2 + own.keeps_prices + own.keeps_downtime)
+        (2 + own.keeps_prices + own.needs("downtime"))
         * (own.lookback + 1 + own.horizon)
         * len(own.fleet.ids)
         for own in owns

@@ -14,9 +14,10 @@ from assume_rl.core.units.base import Limits
 
 O = TypeVar("O")  # noqa: E741
 
-Need = Literal["operating_time", "downtime"]
+Need = Literal["operating_time", "downtime", "running_share"]
 """What a bidder looks up beside limits, prices and forecasts: how long its units have been on or
-off in the window of the state, and what their starts cost by their real downtime."""
+off in the window of the state, what their starts cost by their real downtime, and in which share of
+an episode they were on."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class View(Generic[O]):
     price_history: Float[Tensor, "... unit window"]  # EUR/MWh, up to and including the first step
     outlook: Outlook  # forecasts
     own: O  # what the technology shows
+    # Share of the steps so far in which each unit was on; None: no bidder needs it.
+    running_share: Float[Tensor, "... unit"] | None = None
 
 
 AnyView = View[Any]

@@ -9,7 +9,7 @@ from torch import Tensor
 from assume_rl.core.bidding.base import Context, Need, NoParams, View, WithoutForecasts
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units import thermal
-from assume_rl.core.units.base import ENERGY, ZERO_VOLUME
+from assume_rl.core.units.base import ENERGY
 from assume_rl.core.units.demand import DemandView
 from assume_rl.core.units.thermal import ThermalView
 
@@ -51,7 +51,7 @@ def reachable(
     for wanted, sold in zip(most.unbind(-2), view.sold.unbind(-2), strict=True):
         volumes.append(thermal.ramp(params, run, previous, wanted, sold))
         previous = volumes[-1] + sold
-        run = torch.where(previous > ZERO_VOLUME, run.clamp(min=0) + 1, run.clamp(max=0) - 1)
+        run = thermal.next_operating_time(run, previous)
     return torch.stack(volumes, dim=-2)
 
 

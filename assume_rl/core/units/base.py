@@ -256,14 +256,24 @@ def starts_of(params: StartParams, power: PerStep, downtime: PerUnit) -> tuple[S
     last = torch.where(on, number, -1).cummax(-2).values  # step of the latest run, -1: none yet
     after = torch.where(last < 0, downtime[..., None, :] + number + 1, number - last)
     before = torch.cat([downtime[..., None, :], after[..., :-1, :]], dim=-2)
-    hot = before <= params.downtime_hot_start + ROUNDING
-    warm = before <= params.downtime_warm_start + ROUNDING
-    cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
-    cost = torch.where(hot, params.hot_start_cost, cost)
     started = on & (before > 0)
+    hot, warm = _hot_and_warm(params, before)
     kind = torch.where(hot, 0, torch.where(warm, 1, 2))
-    found = Starts(started, kind, before, torch.where(started, cost, 0.0))
+    found = Starts(started, kind, before, torch.where(started, start_cost(params, before), 0.0))
     return found, after[..., -1, :]
+
+
+def start_cost(params: StartParams, downtime: PerUnit) -> PerUnit:
+    """Return what a start after some steps off costs, EUR."""
+    hot, warm = _hot_and_warm(params, downtime)
+    cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
+    return torch.where(hot, params.hot_start_cost, cost)
+
+
+def _hot_and_warm(params: StartParams, downtime: PerUnit) -> tuple[Tensor, Tensor]:
+    """Return whether a start after some steps off is hot, and whether it is at least warm."""
+    hot = downtime <= params.downtime_hot_start + ROUNDING
+    return hot, downtime <= params.downtime_warm_start + ROUNDING
 
 
 def no_starts(power: PerStep) -> Starts:

@@ -148,6 +148,17 @@ def operating_time(
     return torch.where(reach <= 0, span, torch.where(now, run, -run))
 
 
+def next_operating_time(
+    operating_time: Float[Tensor, "... unit"], power: Float[Tensor, "... unit"]
+) -> Float[Tensor, "... unit"]:
+    """Return the operating time a step later.
+
+    :param power: MW in the step between
+    """
+    on, off = operating_time.clamp(min=0) + 1, operating_time.clamp(max=0) - 1
+    return torch.where(power > ZERO_VOLUME, on, off)
+
+
 def ramp(
     params: ThermalParams,
     operating_time: Float[Tensor, "... unit"],
