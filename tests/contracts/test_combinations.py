@@ -28,6 +28,7 @@ ALL_RULES = [*RULES, RULE]
 # The only place that says which bidders a kind has; a new bidder or kind must be added on purpose.
 FITS = {
     "power_plant": {
+        "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",

@@ -20,6 +20,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.testing import check_bidder, toy_fleet, toy_thermal
 
 TWO_BID, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
+FLEXIBLE = "powerplant_energy_heuristic_flexable"
 
 
 def bidder_of(name: str, products: int = 1, **params: Any) -> Any:
@@ -53,7 +54,7 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
     assert found["start_costs"] == (TWO_BID, SINGLE_BID)
-    assert found["eom_foresight"] == ("storage_energy_heuristic_flexable",)
+    assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
     assert set(found["foresight"]) == {TWO_BID, SINGLE_BID, "storage_energy_learning"}
 
 
@@ -61,7 +62,7 @@ def test_each_parameter_names_the_bidders_that_take_it() -> None:
     ("name", "params", "message"),
     [
         ("powerplant_energy_naiv", {}, "did you mean 'powerplant_energy_naive'"),
-        ("flexable_eom", {}, "not supported yet"),
+        ("flexable_eom_block", {}, "not supported yet"),
         (TWO_BID, {"foresight": 0}, "foresight: .* greater than 0"),
         (TWO_BID, {"foresight": True}, "foresight: .* valid integer"),
         (TWO_BID, {"foresight": 2.5}, "foresight: .* valid integer"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.agents.world import World
+from assume_rl.envs.record import play_recorded
 from assume_rl.episodes.teams import Policy
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -28,6 +29,9 @@ class Tables:
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         return pd.concat(self._parts[table], ignore_index=True)
+
+
+Shell = Callable[[Compiled], Tables]
 
 
 class Replay:
@@ -68,6 +72,13 @@ def run(scenario: Compiled, policies: Mapping[str, Policy] | None = None) -> Tab
     tables = Tables()
     world = World(scenario, seed=42, policies=policies or {})
     asyncio.run(world.run_episode(sink=tables))
+    return tables
+
+
+def run_batch(scenario: Compiled) -> Tables:
+    """One episode on the batch shell, all tables kept."""
+    tables = Tables()
+    play_recorded(scenario, seed=42, policies={}, sink=tables)
     return tables
 
 

@@ -6,7 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recorded import Replay, Tables, Watched, aligned, assert_close, compiled, read, run
+from recorded import (
+    Replay,
+    Shell,
+    Tables,
+    Watched,
+    aligned,
+    assert_close,
+    compiled,
+    read,
+    run,
+    run_batch,
+)
 
 from assume_rl.episodes.teams import Policy
 from assume_rl.learning.checkpoint import load_policies
@@ -79,6 +90,25 @@ def test_example_with_exchanges(reference: Path, case: str) -> None:
     a, b = aligned(kept, dispatch, ["time", "unit"])
     for column in ("power", "energy_cashflow", "energy_generation_costs"):
         assert_close(a[column], b[column], DIGITS, column)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("shell", [run, run_batch])
+def test_example_with_plants_that_count_starts(reference: Path, shell: Shell) -> None:
+    """All orders are compared; of those of equal price, what is accepted of them together."""
+    examples = reference / "examples"
+    ours = shell(compiled(examples / "scenarios" / "example_01b", "base"))
+    results = examples / "results" / "example_01b" / "base"
+    prices_and_volumes(ours, results, DIGITS, DIGITS)
+    tied_groups(ours, results, DIGITS)
+    orders = read(results / "market_orders.csv.gz", ("start_time",))
+    a, b = aligned(ours["market_orders"], orders, ["start_time", "bid_id"])
+    for column in ("price", "volume"):
+        assert_close(a[column], b[column], DIGITS, column)
+    dispatch = read(results / "unit_dispatch.csv.gz", ("time",))
+    kept = ours["unit_dispatch"].merge(dispatch[["time", "unit"]])
+    a, b = aligned(kept, dispatch, ["time", "unit"])
+    assert_close(a.power, b.power, DIGITS, "power")
 
 
 def recorded_actions(results: Path) -> dict[str, Replay]:

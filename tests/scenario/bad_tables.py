@@ -51,8 +51,8 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         ["row 'gas', column 'bidding_EOM': unknown strategy", "'powerplant_energy_learning'?"],
     ),
     "planned strategy": (
-        PLANTS, "powerplant_energy_learning", "powerplant_energy_heuristic_flexable",
-        ["not supported yet: the strategy 'powerplant_energy_heuristic_flexable'"],
+        PLANTS, "powerplant_energy_learning", "powerplant_energy_heuristic_linked",
+        ["not supported yet: the strategy 'powerplant_energy_heuristic_linked'"],
     ),
     "strategy for another kind of unit": (
         DEMANDS, "demand_energy_naive", "powerplant_energy_learning",

@@ -93,7 +93,10 @@ def settings(**values: Any) -> Overrides:
 
 
 TWO_BIDS, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
+FLEXIBLE = "powerplant_energy_heuristic_flexable"
 LEARNER = bids("gas", TWO_BIDS)
+# A plant that is on below its cost.
+DEAR_TO_STOP = {"units.lignite.additional_cost": 25, "units.lignite.hot_start_cost": 100}
 LEARNERS = merged((LEARNER, bids("coal", TWO_BIDS)))
 NO_STORAGES = {"storage_units": None}
 FEW = {"powerplant_units": "few_powerplant_units.csv"}  # no ramps
@@ -330,6 +333,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "exchange": EXCHANGE,
     TWO_BIDS: PLANT_LEARNER,
     SINGLE_BID: PLANT_LEARNER,
+    FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
 }
@@ -384,7 +388,7 @@ UNITS = {
     "warm_start_cost": "coal",
     "min_down_time": "lignite",
 }
-USERS = {TWO_BIDS: "gas", SINGLE_BID: "gas"}
+USERS = {TWO_BIDS: "gas", SINGLE_BID: "gas", FLEXIBLE: "lignite"}
 
 
 def place(section: str, key: str) -> str:

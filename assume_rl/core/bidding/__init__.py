@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import elastic, exchange, learned, portfolio, storage
+from assume_rl.core.bidding import elastic, exchange, flexible, learned, portfolio, storage
 from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
@@ -44,10 +44,11 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "demand_energy_heuristic_elastic": Entry(elastic.elastic, NoParams),
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
+    "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
-    "storage_energy_heuristic_flexable": Entry(storage.flexible, storage.FlexibleParams),
+    "storage_energy_heuristic_flexable": Entry(storage.flexible, flexible.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
 }
 
@@ -90,7 +91,6 @@ PLANNED: frozenset[str] = frozenset(
         "powerplant_capacity_heuristic_balancing_neg",
         "powerplant_capacity_heuristic_balancing_pos",
         "powerplant_energy_heuristic_block",
-        "powerplant_energy_heuristic_flexable",
         "powerplant_energy_heuristic_linked",
         "powerplant_energy_interactive",
         "powerplant_energy_naive_balancing",

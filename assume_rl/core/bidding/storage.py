@@ -3,16 +3,15 @@
 Semantics: docs/scenario-format.md, "Storage bidders" and "Learning".
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
-from pydantic import field_validator
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, Params, View
+from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, View
+from assume_rl.core.bidding.flexible import PRICE_ROUNDING, FlexibleParams
 from assume_rl.core.bidding.learned import (
     LearnedParams,
     by_product,
@@ -21,7 +20,7 @@ from assume_rl.core.bidding.learned import (
 )
 from assume_rl.core.money import Outcome, Reward
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.units.base import ENERGY, ROUNDING, ZERO_VOLUME, Limits
+from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, Limits
 from assume_rl.core.units.storage import (
     IGNORED_VOLUME,
     StorageParams,
@@ -31,14 +30,10 @@ from assume_rl.core.units.storage import (
     ramp_charge,
     ramp_discharge,
 )
-from assume_rl.durations import duration_seconds
 
 STORAGES = frozenset({"storage"})
 ENERGY_ONLY = frozenset({ENERGY})
 NOTHING: frozenset[Need] = frozenset()
-
-PRICE_ROUNDING = 1e-9
-"""EUR/MWh; a forecast this close to its mean equals it, so that rounding decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -186,23 +181,9 @@ def _reachable(
     return charge, discharge
 
 
-class FlexibleParams(Params):
-    """Parameters of the rule of storages."""
-
-    eom_foresight: str = "12h"
-    """How far around a product the mean price is taken."""
-
-    @field_validator("eom_foresight")
-    @classmethod
-    def _is_duration(cls, text: str) -> str:
-        duration_seconds(text)
-        return text
-
-
 def flexible(context: Context, params: FlexibleParams) -> FlexibleStorage:
     """Return the rule with its foresight in steps."""
-    steps = duration_seconds(params.eom_foresight) / 3600 / context.step_hours
-    return FlexibleStorage(around=math.floor(steps + ROUNDING))
+    return FlexibleStorage(around=params.steps(context))
 
 
 def learned(context: Context, params: LearnedParams) -> LearnedStorage:

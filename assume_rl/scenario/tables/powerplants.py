@@ -47,9 +47,9 @@ class Plant(Unit):
     cold_start_cost: float = Field(0.0, ge=0)
     """EUR per MW of max_power and start."""
     min_operating_time: float = Field(1.0, ge=0)
-    """Steps; only with a ramp limit."""
+    """Steps; holds a plant with a ramp limit, and counts in prices that count starts."""
     min_down_time: float = Field(1.0, ge=0)
-    """Steps; only with a ramp limit."""
+    """Steps; holds a plant with a ramp limit, and counts in prices that count starts."""
     downtime_hot_start: float = Field(0.0, ge=0)
     """Hours off up to which a start is hot."""
     downtime_warm_start: float = Field(0.0, ge=0)
