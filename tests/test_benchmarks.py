@@ -15,7 +15,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-from benchmarks import peer, training
+from benchmarks import peer, rules, training
 from benchmarks.peer_update import write_scenario
 from benchmarks.timing import ask_peer
 
@@ -162,3 +162,11 @@ def test_the_peer_updates_learners_of_the_size_that_is_claimed(tmp_path: Path) -
     specs = learner_specs(compile_scenario(scenario))
     assert [(spec.obs_size, spec.act_size) for spec in specs.values()] == [(38, 2)] * 3
     assert scenario.learning.batch_size == 128
+
+
+def test_rules_are_timed_on_a_valid_scenario(tmp_path: Path) -> None:
+    scenario = load_scenario(rules.with_rules(tmp_path / "both", rules.FLEXIBLE, 2), "week")
+    bidders = [unit.bidding["EOM"] for unit in scenario.units]
+    assert bidders.count(rules.FLEXIBLE) == 120
+    assert bidders.count(rules.STORAGE) == 2
+    assert not [warning for warning in scenario.warnings if "ramp" in warning]

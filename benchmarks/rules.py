@@ -1,0 +1,127 @@
+"""What memory costs: the national week with naive plants, with ramps, with plants that count starts
+and with storages beside them, in both shells.
+"""
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from assume_rl.agents.world import World
+from assume_rl.envs.record import play_recorded
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+from benchmarks.agents_shell import NATIONAL
+from benchmarks.timing import machine
+
+NAIVE = "powerplant_energy_naive"
+FLEXIBLE, STORAGE = "powerplant_energy_heuristic_flexable", "storage_energy_heuristic_flexable"
+# EUR per MW and start, share of max_power per hour, hours.
+STARTS: Mapping[str, tuple[float, float, int, int]] = {
+    "nuclear": (140, 0.4, 24, 10),
+    "lignite": (50, 0.35, 10, 7),
+    "hard coal": (45, 0.5, 7, 6),
+    "combined cycle gas turbine": (40, 0.6, 5, 3),
+    "open cycle gas turbine": (20, 1.0, 0, 0),
+    "oil turbine": (20, 1.0, 0, 0),
+}
+STORAGES = 20
+
+
+def with_rules(folder: Path, bidder: str, storages: int = 0) -> Path:
+    """Return the folder of the national scenario, written with ramps, minimum times and storages.
+
+    :param folder: that is written
+    :param bidder: of the plants with ramps
+    :param storages: how many
+    """
+    shutil.copytree(NATIONAL, folder)
+    plants = pd.read_csv(folder / "powerplant_units.csv")
+    own = plants.technology.map(STARTS)
+    counts = own.notna()
+    start, ramp, on, off = (own[counts].str[i] for i in range(4))
+    plants.loc[counts, "bidding_EOM"] = bidder
+    for kind in ("hot", "warm", "cold"):
+        plants.loc[counts, f"{kind}_start_cost"] = start
+    for way in ("up", "down"):
+        plants.loc[counts, f"ramp_{way}"] = ramp * plants.max_power[counts]
+    plants.loc[counts, "min_operating_time"], plants.loc[counts, "min_down_time"] = on, off
+    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    if storages:
+        table = {
+            "name": [f"pumped storage {i}" for i in range(storages)],
+            "technology": "hydro",
+            "unit_operator": [f"storage operator {i}" for i in range(storages)],
+            "bidding_EOM": STORAGE,
+            "capacity": 2000,
+            "max_power_charge": 300,
+            "max_power_discharge": 300,
+            "efficiency_charge": 0.88,
+            "efficiency_discharge": 0.9,
+            "initial_soc": 0.5,
+        }
+        pd.DataFrame(table).to_csv(folder / "storage_units.csv", index=False)
+    return folder
+
+
+def messages(compiled: Compiled) -> None:
+    """Play an episode on the message shell."""
+    asyncio.run(World(compiled, seed=1).run_episode(sink=MemorySink()))
+
+
+def batch(compiled: Compiled) -> None:
+    """Play an episode on the batch shell."""
+    play_recorded(compiled, seed=1, policies={}, sink=MemorySink())
+
+
+SHELLS: Mapping[str, Callable[[Compiled], None]] = {"messages": messages, "batch": batch}
+
+
+def measure(folder: Path, case: str, shells: Sequence[str]) -> dict[str, float]:
+    """Return milliseconds per simulated step of each shell, rows kept in memory.
+
+    :param folder: of the scenario
+    :param case: study case
+    :param shells: keys of `SHELLS`
+    """
+    compiled = compile_scenario(load_scenario(folder, case))
+    found = {}
+    for name in shells:
+        start = time.perf_counter()
+        SHELLS[name](compiled)
+        found[name] = 1000 * (time.perf_counter() - start) / (compiled.steps - 1)
+    return found
+
+
+def main() -> None:
+    """Print a line per scenario: time of a step, and its ratio to that with naive plants."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", default="week", help="study case: week, or base for a year")
+    parser.add_argument("--shell", nargs="+", default=list(SHELLS), choices=list(SHELLS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine())
+    with tempfile.TemporaryDirectory() as place:
+        folders = {
+            "naive plants": NATIONAL,
+            "naive plants with ramps": with_rules(Path(place) / "ramps", NAIVE),
+            "plants that count starts": with_rules(Path(place) / "plants", FLEXIBLE),
+            f"and {STORAGES} storages": with_rules(Path(place) / "both", FLEXIBLE, STORAGES),
+        }
+        usual: dict[str, float] = {}
+        for name, folder in folders.items():
+            took = measure(folder, given.case, given.shell)
+            usual = usual or took
+            parts = (f"{s} {t:.2f} ms ({t / usual[s]:.1f} times)" for s, t in took.items())
+            print(f"national/{given.case}, {name}, per step: {', '.join(parts)}")
+
+
+if __name__ == "__main__":
+    main()
