@@ -31,7 +31,7 @@ class Unit(Section):
     technology: str
     """A label; units with wind, solar or bio in it count as renewable in the residual load."""
     unit_operator: str
-    """Owner of the unit, who bids for it; see unit_operators."""
+    """Owner of the unit, who bids for it; a label unless unit_operators gives it a strategy."""
     node: str = "node0"
     """Where it is connected; a label, as no mechanism of the package reads it."""
     bidding: dict[str, str] = Field({})
