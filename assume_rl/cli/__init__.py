@@ -8,12 +8,14 @@ from assume_rl.cli import (  # noqa: F401 (each registers its commands)
     batch,
     compare,
     export,
+    list,
     report,
     schema,
     single,
 )
 from assume_rl.cli.app import app
 from assume_rl.errors import AssumeRlError
+from assume_rl.scenario.plugins import blame
 
 __all__ = ["app", "main"]
 
@@ -25,4 +27,10 @@ def main() -> None:
         app()
     except AssumeRlError as error:
         errors.print(str(error), markup=False)
+        sys.exit(2)
+    except Exception as error:
+        told = blame(error)
+        if told is None:
+            raise
+        errors.print(told, markup=False)
         sys.exit(2)

@@ -16,7 +16,7 @@ from assume_rl.cli.app import app
 from assume_rl.cli.batch_output import print_estimate, print_result, print_status
 from assume_rl.cli.batch_progress import study_watching
 from assume_rl.cli.console import settings
-from assume_rl.cli.options import Quiet
+from assume_rl.cli.options import Plugins, Quiet
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.estimate import estimate
 from assume_rl.studies.file import read_study
@@ -48,6 +48,7 @@ def batch(
             "--set", help="Change a key of the study file, or a setting of all runs; repeatable."
         ),
     ] = None,
+    plugins: Plugins = None,
     out: Annotated[Path | None, typer.Option("--out", help="Study folder.")] = None,
     db: Annotated[
         str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
@@ -64,7 +65,7 @@ def batch(
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
-    study = _placed(read_study(file, settings(overrides or [])), out, db)
+    study = _placed(read_study(file, settings(overrides or []), plugins or ()), out, db)
     console = Console(quiet=quiet)
     if show_status:
         print_status(console, study, status(study))

@@ -1,6 +1,6 @@
 """What commands share: reading a scenario, printing, showing progress, being interrupted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,11 +22,19 @@ def load(
     overrides: list[str] | None,
     strict: bool,
     device: Device | None = None,
+    *,
+    plugins: Sequence[str] | None = None,
 ) -> Scenario:
     """The study case; `AssumeRlError` if it, a setting or the device is wrong."""
     if device is Device.cuda:
         pick_device("cuda")
-    return load_scenario(folder, case, overrides=settings(overrides or []), strict=strict)
+    return load_scenario(
+        folder,
+        case,
+        overrides=settings(overrides or []),
+        strict=strict,
+        plugins=plugins or (),
+    )
 
 
 def settings(assignments: list[str]) -> dict[str, str]:

@@ -25,6 +25,15 @@ class Engine(StrEnum):
 
 Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yaml).")]
 Case = Annotated[str | None, typer.Option("--case", help="Study case; the first by default.")]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="Load a plug-in: a Python file, or the name of an entry point; repeatable. It is code "
+        "that runs.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

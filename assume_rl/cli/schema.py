@@ -8,7 +8,9 @@ import typer
 from pydantic import TypeAdapter
 
 from assume_rl.cli.app import app
+from assume_rl.cli.options import Plugins
 from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.schema import StudyFile
 
 
@@ -24,8 +26,10 @@ def schema(
     file: Annotated[
         Format, typer.Argument(help="A study file, or the config.yaml of a scenario folder.")
     ],
+    plugins: Plugins = None,
 ) -> None:
     """Print the JSON schema of a file, with which editors check and complete it."""
+    load_plugins(plugins or ())
     typer.echo(json.dumps(json_schema(file), indent=2))
 
 

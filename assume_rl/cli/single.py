@@ -8,6 +8,7 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.console import console_of, load, watching
+from assume_rl.cli.console import settings as settings_of
 from assume_rl.cli.options import (
     Case,
     Csv,
@@ -18,6 +19,7 @@ from assume_rl.cli.options import (
     Folder,
     Out,
     Overwrite,
+    Plugins,
     Policies,
     Quiet,
     Resume,
@@ -44,6 +46,8 @@ from assume_rl.experiments.train import train_seeds as run_trainings
 from assume_rl.experiments.train_task import training_warnings
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.describe import describe
+from assume_rl.scenario.read import simulation_id
+from assume_rl.studies.recorded_plugins import recorded_plugins
 
 
 class TrainOptions(TypedDict):
@@ -62,10 +66,14 @@ class TrainOptions(TypedDict):
 
 @app.command()
 def validate(
-    scenario: Folder, case: Case = None, overrides: Set = None, strict: Strict = False
+    scenario: Folder,
+    case: Case = None,
+    overrides: Set = None,
+    plugins: Plugins = None,
+    strict: Strict = False,
 ) -> None:
     """Check a scenario folder: print what was understood, or every problem at once."""
-    loaded = load(scenario, case, overrides, strict)
+    loaded = load(scenario, case, overrides, strict, plugins=plugins)
     print_summary(Console(), describe(compile_scenario(loaded)))
 
 
@@ -78,6 +86,7 @@ def run(
     seed: Seed = None,
     device: DeviceOption = None,
     overrides: Set = None,
+    plugins: Plugins = None,
     db: Database = None,
     csv: Csv = None,
     out: Out = None,
@@ -87,7 +96,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a study case without training; learning bidders act on finished policies."""
-    loaded = load(scenario, case, overrides, strict, device)
+    loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
     console = console_of(loaded, quiet)
     with watching(console, quiet) as observer:
         result = run_case(
@@ -115,6 +124,7 @@ def train(
     seeds: Seeds = None,
     device: DeviceOption = None,
     overrides: Set = None,
+    plugins: Plugins = None,
     db: Database = None,
     csv: Csv = None,
     out: Out = None,
@@ -125,7 +135,8 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
-    loaded = load(scenario, case, overrides, strict, device)
+    plugins = plugins or (_recorded(scenario, case, overrides, out) if resume else None)
+    loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
     console = console_of(loaded, quiet, training_warnings(loaded, engine.value))
     settings = TrainOptions(
         policies=policies,
@@ -151,6 +162,13 @@ def train(
     print_trainings(console, results)
 
 
+def _recorded(folder: Path, case: Case, overrides: Set, out: Out) -> list[str]:
+    """Plug-ins of the training that is to be resumed."""
+    changes = settings_of(overrides or [])
+    place = out or Path("runs") / simulation_id(folder, case, overrides=changes)
+    return list(recorded_plugins(place))
+
+
 @app.command()
 def evaluate(
     scenario: Folder,
@@ -160,6 +178,7 @@ def evaluate(
     seed: Seed = None,
     device: DeviceOption = None,
     overrides: Set = None,
+    plugins: Plugins = None,
     db: Database = None,
     csv: Csv = None,
     out: Out = None,
@@ -168,7 +187,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Let finished policies act without exploration and score them."""
-    loaded = load(scenario, case, overrides, strict, device)
+    loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
     console = console_of(loaded, quiet)
     with watching(console, quiet) as observer:
         result = run_evaluation(

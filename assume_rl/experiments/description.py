@@ -22,6 +22,7 @@ def description(
         "engine": engine,
         "device": device,
         "data": data_digest(scenario),
+        "plugins": {plugin.name: plugin.sha256 for plugin in scenario.plugins},
         "overrides": dict(scenario.overrides),  # of tables; those of settings are in them
         "configuration": scenario.config.model_dump(mode="json"),
     }

@@ -7,6 +7,7 @@ from assume_rl.reports.run_source import run_source
 from assume_rl.reports.source import Source
 from assume_rl.reports.study_source import database_source, folder_source
 from assume_rl.results.files import MANIFEST
+from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins
 from assume_rl.studies.records import STUDY, read_record
 from assume_rl.studies.storing import DATABASE
 
@@ -26,6 +27,11 @@ def open_source(place: Path | str) -> Source:
         return database_source(f"sqlite:///{folder}")
     if not folder.is_dir():
         raise ResultsError(_no_folder(folder))
+    notes = load_recorded(recorded_plugins(folder))  # their unit kinds have tables of their own
+    return _folder_source(folder).noting(*notes)
+
+
+def _folder_source(folder: Path) -> Source:
     if (folder / STUDY).is_file() or (folder / DATABASE).is_file():
         return folder_source(folder)
     if (folder / MANIFEST).is_file():

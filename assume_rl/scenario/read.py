@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,12 +10,19 @@ from typing import Any
 
 import pandas as pd
 
-from assume_rl.errors import ScenarioError
+from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.scenario.checks import check_scenario
 from assume_rl.scenario.config.overrides import split
-from assume_rl.scenario.config.read import CONFIG_FILE, read_case, read_cases
+from assume_rl.scenario.config.read import (
+    CONFIG_FILE,
+    case_settings,
+    named_plugins,
+    read_cases,
+    study_case,
+)
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.files import optional_file, required_file
+from assume_rl.scenario.plugins import Plugin, load_plugins
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
@@ -24,7 +31,7 @@ from assume_rl.scenario.tables.operators import Operators, read_operators
 from assume_rl.scenario.tables.overrides import with_overrides
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.series import read_all_series
-from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.types import Scenario, usual_simulation
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
@@ -40,6 +47,7 @@ def load_scenario(
     *,
     overrides: Mapping[str, Any] = NO_OVERRIDES,
     strict: bool = False,
+    plugins: Sequence[str | Path] = (),
 ) -> Scenario:
     """Return one study case of the folder `path`, read and validated.
 
@@ -48,9 +56,11 @@ def load_scenario(
     :param overrides: changes by dotted key, e.g. ``{"learning_config.gamma": 0.9}`` or
         ``{"units.coal.max_power": 500}``, see `scenario.overrides`; text is read as YAML
     :param strict: whether an unknown column, which nothing reads, is an error instead of a warning
+    :param plugins: files and entry points to load beside those that the study case names
     :raises ScenarioError: with every problem found
+    :raises ConfigurationError: a plug-in is missing or broken
     """
-    return Reader(strict=strict).load(path, case, overrides=overrides)
+    return Reader(strict=strict).load(path, case, overrides=overrides, plugins=plugins)
 
 
 @dataclass(frozen=True)
@@ -89,16 +99,19 @@ class Reader:
         case: str | None = None,
         *,
         overrides: Mapping[str, Any] = NO_OVERRIDES,
+        plugins: Sequence[str | Path] = (),
     ) -> Scenario:
         """Return one study case, read and validated, see `load_scenario`.
 
         :param path: folder of the scenario
         :param case: study case; by default the first one of `config.yaml`
         :param overrides: changes by dotted key
+        :param plugins: files and entry points to load beside those that the study case names
         :raises ScenarioError: with every problem found
+        :raises ConfigurationError: a plug-in is missing or broken
         """
         try:
-            scenario = self._load(Path(path), case, overrides)
+            scenario = self._load(Path(path), case, overrides, load_plugins(plugins))
         except ScenarioError as error:
             raise ScenarioError(_named(p, overrides) for p in error.problems) from None
         warnings = tuple(_named(warning, overrides) for warning in scenario.warnings)
@@ -109,12 +122,20 @@ class Reader:
             self._cases[folder] = read_cases(folder)
         return self._cases[folder]
 
-    def _load(self, folder: Path, case: str | None, overrides: Mapping[str, Any]) -> Scenario:
+    def _load(
+        self,
+        folder: Path,
+        case: str | None,
+        overrides: Mapping[str, Any],
+        plugins: tuple[Plugin, ...],
+    ) -> Scenario:
         problems = Problems(strict=self._strict)
         settings, changes = split(overrides, problems)
-        name, config = read_case(self._cases_of(folder), folder, case, settings, problems)
+        name, written = case_settings(self._cases_of(folder), folder, case, settings, problems)
+        plugins = tuple(dict.fromkeys((*plugins, *_own_plugins(name, written, problems))))
+        config = study_case(written, name, problems)
         index = _calendar(name, config, problems)
-        tables = self._tables_of(folder, config, index)
+        tables = self._tables_of(folder, config, index, plugins)
         problems.errors += tables.problems.errors
         problems.warnings += tables.problems.warnings
         scenario = Scenario(
@@ -127,6 +148,7 @@ class Reader:
             series=tables.series,
             operators=tables.operators,
             warnings=(),
+            plugins=plugins,
         )
         if not problems.errors:  # else the units to be changed may be missing
             scenario = with_overrides(scenario, changes, problems)
@@ -134,13 +156,45 @@ class Reader:
         problems.check()
         return dataclasses.replace(scenario, warnings=tuple(problems.warnings))
 
-    def _tables_of(self, folder: Path, config: StudyCase, index: pd.DatetimeIndex) -> Tables:
+    def _tables_of(
+        self,
+        folder: Path,
+        config: StudyCase,
+        index: pd.DatetimeIndex,
+        plugins: tuple[Plugin, ...],
+    ) -> Tables:
         # Of the sections on learning and markets, tables depend only on the names of the markets.
         rest = config.model_dump_json(exclude={"learning_config", "markets_config"})
-        key = repr((folder, list(config.markets_config), rest))
+        key = repr((folder, list(config.markets_config), rest, plugins))
         if key not in self._tables:
             self._tables[key] = _read_tables(folder, config, index, Problems(strict=self._strict))
         return self._tables[key]
+
+
+def simulation_id(
+    path: str | Path, case: str | None = None, *, overrides: Mapping[str, Any] = NO_OVERRIDES
+) -> str:
+    """Return `Scenario.simulation_id` of a study case that may need plug-ins to be read.
+
+    :param path: folder of the scenario
+    :param case: study case; by default the first one of `config.yaml`
+    :param overrides: changes by dotted key
+    :raises ScenarioError: there is no such study case
+    """
+    problems, folder = Problems(), Path(path)
+    settings, _ = split(overrides, problems)
+    name, written = case_settings(read_cases(folder), folder, case, settings, problems)
+    return str(written.get("simulation_id") or usual_simulation(folder, name))
+
+
+def _own_plugins(case: str, settings: Mapping[str, Any], problems: Problems) -> tuple[Plugin, ...]:
+    """Return the plug-ins that a study case names, loaded."""
+    try:
+        return load_plugins(named_plugins(settings))
+    except ConfigurationError as error:
+        problems.error(f"{CONFIG_FILE}, {case}.plugins", str(error))
+        problems.check()
+        raise
 
 
 def _read_tables(

@@ -15,9 +15,15 @@ from assume_rl.core.time import Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.plugins import Plugin
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 from assume_rl.scenario.tables.operators import Operators
+
+
+def usual_simulation(folder: Path, case: str) -> str:
+    """Return the name in result tables of a study case that has no `simulation_id`."""
+    return f"{folder.resolve().name}_{case}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Scenario:
     warnings: tuple[str, ...]
     # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    plugins: tuple[Plugin, ...] = ()  # that are loaded for it
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -63,7 +70,7 @@ class Scenario:
     @property
     def simulation_id(self) -> str:
         """Name of the run in result tables."""
-        return self.config.simulation_id or f"{self.name}_{self.case}"
+        return self.config.simulation_id or usual_simulation(self.folder, self.case)
 
     @property
     def learning(self) -> LearningConfig:

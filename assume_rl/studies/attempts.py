@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from assume_rl.errors import AssumeRlError
 from assume_rl.experiments.outputs import read_manifest, versions
+from assume_rl.scenario.plugins import blame
 from assume_rl.studies.records import (
     LOCK,
     STORED,
@@ -99,6 +100,9 @@ def relabel(study_folder: Path, run: Run, study: str) -> None:
 
 def sentence(failure: Exception) -> str:
     """What failed, in one line."""
+    told = blame(failure)
+    if told is not None:
+        return told
     if isinstance(failure, OSError) and failure.strerror:
         place = f"'{failure.filename}': " if failure.filename else ""
         return f"{place}{failure.strerror}"

@@ -144,6 +144,7 @@ def _write_study(study: Study) -> str:
         "asked": now(),
         "database": recorded_database(study),
         "track": list(study.track),
+        "plugins": {p.name: p.sha256 for run in study.runs for s in run.steps for p in s.plugins},
         "runs": [{"id": run.id, "design": run.design, "seed": run.seed} for run in study.runs],
     }
     write_json(study.folder / STUDY, content)

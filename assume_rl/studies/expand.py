@@ -1,7 +1,7 @@
 """A study file as the runs that it asks for, all of them checked."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,20 @@ class Loaded:
     identity: Mapping[str, Any]
 
 
-def expand(file: StudyFile, base: Path, name: str) -> tuple[Run, ...]:
+def expand(
+    file: StudyFile, base: Path, name: str, plugins: Sequence[str | Path] = ()
+) -> tuple[Run, ...]:
     """Every cell with every seed.
 
     :param base: where relative paths start.
     :param name: label of a study with a single cell.
+    :param plugins: to load beside those that study cases name.
     :raises ConfigurationError: something cannot be run; the sentence starts with the key.
     """
     reader = Reader()
     found = cells(file, _places(file, base, reader))
     names, keys = labels(found, name), parameter_keys(found)
-    expansion = _Expansion(file, base, reader)
+    expansion = _Expansion(file, base, reader, plugins)
     runs: dict[str, Run] = {}
     for cell, label in zip(found, names, strict=True):
         for run in expansion.runs(cell, label, found, keys):
@@ -71,10 +74,13 @@ def _places(file: StudyFile, base: Path, reader: Reader) -> list[tuple[Path, str
 class _Expansion:
     """What the cells of a study share."""
 
-    def __init__(self, file: StudyFile, base: Path, reader: Reader) -> None:
+    def __init__(
+        self, file: StudyFile, base: Path, reader: Reader, plugins: Sequence[str | Path]
+    ) -> None:
         self._file = file
         self._base = base
         self._reader = reader
+        self._plugins = plugins
         self._plans = plan_steps(file, base)
         self._trainings = [plan.name for plan in self._plans if plan.kind == "train"]
         self._checks = Checks(file.engine)
@@ -102,7 +108,7 @@ class _Expansion:
                 design=label,
                 parameters=differs,
                 seed=seed,
-                steps=tuple(steps),
+                steps=tuple(replace(s, plugins=part.scenario.plugins) for s, part in pairs),
                 engine=self._file.engine,
                 device=self._file.device or (*trains, first)[0].learning.device,
             )
@@ -114,7 +120,12 @@ class _Expansion:
         key = repr((step.case, step.settings))
         try:
             if key not in loaded:
-                scenario = self._reader.load(step.scenario, step.case, overrides=step.settings)
+                scenario = self._reader.load(
+                    step.scenario,
+                    step.case,
+                    overrides=step.settings,
+                    plugins=self._plugins,
+                )
                 loaded[key] = Loaded(scenario, scenario_identity(scenario, self._digests))
         except ScenarioError as error:
             told = [_told(problem, self._file, cell, label, plan) for problem in error.problems]

@@ -1,6 +1,6 @@
 """Reads a study file: `read_study`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from assume_rl.errors import AssumeRlError, ConfigurationError
 from assume_rl.results.database import create_engine
 from assume_rl.results.tracking import check_trackers
+from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
 from assume_rl.studies.expand import expand
 from assume_rl.studies.merge import assigned, read_content
@@ -17,20 +18,30 @@ from assume_rl.studies.schema import MAX_SEED, StudyFile
 from assume_rl.studies.types import Run, Study
 
 
-def read_study(path: str | Path, overrides: Mapping[str, str] = MappingProxyType({})) -> Study:
+def read_study(
+    path: str | Path,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    plugins: Sequence[str | Path] = (),
+) -> Study:
     """Everything that the study file at `path` asks for; every cell is validated, nothing runs.
 
     :param overrides: a key of the study file (`seeds`), or else a setting of all runs
         (`learning_config.gamma`), to text that is read as YAML.
+    :param plugins: files and entry points to load beside those that the study names.
     :raises ConfigurationError: with file and key.
     """
     source = Path(path)
     content = assigned(read_content(source), overrides, StudyFile.model_fields)
     file = _validated(content, source.name)
     name = file.name or source.stem
+    load_plugins(plugins)
     try:
         _check_names(file, name)
-        runs = expand(file, source.resolve().parent, name)
+        base = source.resolve().parent
+        own = [str(base / plugin) if is_file(plugin) else plugin for plugin in file.plugins]
+        with _at("plugins"):
+            load_plugins(own)
+        runs = expand(file, base, name, (*own, *plugins))
         _check_seeds(runs)
     except ConfigurationError as error:
         lines = (f"{source.name}, {line}" for line in str(error).splitlines())

@@ -35,6 +35,7 @@ def scenario_identity(scenario: Scenario, digests: Digests) -> dict[str, Any]:
         "case": scenario.case,
         "data": data_digest(scenario),
         "settings": _settings(scenario, digests),
+        "plugins": sorted({plugin.sha256 for plugin in scenario.plugins}),
     }
 
 
@@ -60,7 +61,7 @@ def run_id(steps: Sequence[Mapping[str, Any]], seed: int, engine: str) -> str:
 
 def _settings(scenario: Scenario, digests: Digests) -> dict[str, Any]:
     """Resolved settings, with the contents of policies in place of their paths."""
-    found = scenario.config.model_dump(mode="json", exclude={"seed"})
+    found = scenario.config.model_dump(mode="json", exclude={"seed", "plugins"})
     found["policies"] = {u: digests.of(Path(p)) for u, p in scenario.config.policies.items()}
     if found["learning_config"] is not None:
         learning = {k: v for k, v in found["learning_config"].items() if k not in NO_MATTER}

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assume_rl.errors import AssumeRlError
+from assume_rl.errors import AssumeRlError, ConfigurationError
 from assume_rl.experiments.engines import choose_engine
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
-from assume_rl.studies.types import Run
+from assume_rl.scenario.types import Scenario
+from assume_rl.studies.types import Run, Step
 
 MOST = 8  # seeds side by side: more bring little on a CPU and take memory each
 
@@ -38,6 +39,23 @@ class Report:
     job: Job
     outcomes: tuple[Outcome, ...]
     died: str | None = None  # why nothing came back, if nothing did
+
+
+def scenario_of(step: Step) -> Scenario:
+    """Read the study case of a step, in whatever process, with the plug-ins that it needs.
+
+    :raises ConfigurationError: a plug-in is not what it was when the study was read.
+    """
+    scenario = load_scenario(
+        step.scenario, step.case, overrides=step.settings, plugins=step.plugin_names
+    )
+    for plugin in step.plugins:
+        if plugin not in scenario.plugins:
+            raise ConfigurationError(
+                f"plug-in '{plugin.name}' has changed since the study was read; start the study "
+                "again"
+            )
+    return scenario
 
 
 def jobs_of(study: str, runs: Sequence[Run], workers: int) -> Iterator[Job]:
@@ -76,7 +94,7 @@ def _stackable(run: Run) -> bool:
         return False
     step = run.steps[0]
     try:
-        scenario = load_scenario(step.scenario, step.case, overrides=step.settings)
+        scenario = scenario_of(step)
         return choose_engine(run.engine, compile_scenario(scenario), default="batch")[0] == "batch"
     except AssumeRlError:
         return False  # the run will tell

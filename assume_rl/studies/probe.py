@@ -70,7 +70,9 @@ class Probe:
     def load(self, step: Step, more: Mapping[str, Any] | None = None) -> Scenario:
         """The scenario of a step."""
         settings = {**step.settings, **(more or {})}
-        return self._reader.load(step.scenario, step.case, overrides=settings)
+        return self._reader.load(
+            step.scenario, step.case, overrides=settings, plugins=step.plugin_names
+        )
 
     def train(self, step: Step, seed: int, policies: Path | None) -> TrainCost:
         """Four waves of training episodes, the last two of them with an update; three of many."""

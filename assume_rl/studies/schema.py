@@ -55,6 +55,8 @@ class StudyFile(Section):
     """Scenario folders, relative to the study file."""
     cases: Names = ()
     """Study cases to run of every scenario; by default the first one."""
+    plugins: Names = ()
+    """Files of plug-ins, relative to the study file, and names of entry points; they are code."""
     set: Settings = Field({})
     """Settings of all runs by dotted key."""
     list: tuple[Design, ...] = Field((), min_length=1)

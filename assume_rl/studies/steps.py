@@ -12,8 +12,7 @@ from assume_rl.experiments.outputs import MANIFEST, POLICIES
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train_places
 from assume_rl.experiments.train_places import Place, is_finished
-from assume_rl.scenario.read import load_scenario
-from assume_rl.studies.jobs import trains_alike
+from assume_rl.studies.jobs import scenario_of, trains_alike
 from assume_rl.studies.records import run_folder
 from assume_rl.studies.types import Run, Step
 
@@ -80,7 +79,7 @@ def _train(number: int, runs: Sequence[Run], folder: Path, track: Sequence[str])
         for out, run in zip(outs, runs, strict=True)
     ]
     train_places(
-        load_scenario(step.scenario, step.case, overrides=step.settings),
+        scenario_of(step),
         places,
         policies=policy_source(first, step, folder),
         device=first.device,
@@ -96,7 +95,7 @@ def _play(number: int, run: Run, folder: Path) -> None:
     _remove(out)
     play = run_case if step.kind == "run" else evaluate
     play(
-        load_scenario(step.scenario, step.case, overrides=step.settings),
+        scenario_of(step),
         policies=policy_source(run, step, folder),
         seed=run.seed,
         engine=run.engine,

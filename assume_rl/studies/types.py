@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assume_rl.experiments.engines import EngineName
+from assume_rl.scenario.plugins import Plugin
 
 StepKind = Literal["train", "run", "evaluate"]
 
@@ -21,6 +22,12 @@ class Step:
     settings: Mapping[str, Any]  # overrides by dotted key, paths absolute
     policies: str | None = None  # name of an earlier training step, or an absolute folder
     which: str = "last"  # of that training's policies: last, best_reward, best_profit, ...
+    plugins: tuple[Plugin, ...] = ()  # of the study and of the study case
+
+    @property
+    def plugin_names(self) -> tuple[str, ...]:
+        """What to load before the scenario is read."""
+        return tuple(plugin.name for plugin in self.plugins)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.tables import UNIT_TABLES, unregister
 from assume_rl.studies import probe
 from assume_rl.studies.schema import StudyFile
@@ -50,6 +51,7 @@ def registries():
         patch.dict(TRACKERS),
     ):
         yield
+        unload_plugins()
     for name in [name for name in UNIT_TABLES if name not in kinds]:
         unregister(name)
 

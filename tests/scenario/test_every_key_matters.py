@@ -141,6 +141,7 @@ STUDY_CASE: Mapping[str, Change] = {
         {"policies.coal": TRAINED.format(1)},
     ),
     "forecast_algorithms": runs({"price": KEPT}),
+    "plugins": refused(["nowhere.py"]),
     "use_forecasts_df": runs(False, FORECASTS),
     "save_forecasts": warns(True),
     "forecast_save_file": warns("other.csv"),

@@ -12,6 +12,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.overrides import override_setting
 from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
 from assume_rl.scenario.config.yaml_file import read_yaml
+from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.problems import Location, Problems, explain
 
 CONFIG_FILE = "config.yaml"
@@ -36,21 +37,21 @@ def read_cases(folder: Path) -> dict[str, Any]:
     return {str(name): settings for name, settings in content.items()}
 
 
-def read_case(
+def case_settings(
     cases: Mapping[str, Any],
     folder: Path,
     case: str | None,
     overrides: Mapping[str, Any],
     problems: Problems,
-) -> tuple[str, StudyCase]:
-    """Return name and settings of one study case.
+) -> tuple[str, dict[str, Any]]:
+    """Return name and settings of one study case, as they are written but for overrides and paths.
 
     :param cases: settings of all study cases of the folder by name
     :param folder: of the scenario; relative paths are relative to it
     :param case: name; None: the first one
     :param overrides: replacements of settings by dotted key (`learning_config.gamma`)
-    :param problems: takes every problem of the configuration
-    :raises ScenarioError: the settings cannot be used
+    :param problems: takes overrides that lead nowhere
+    :raises ScenarioError: there is no such study case, or it is no mapping
     """
     name = case or next(iter(cases))
     if name not in cases:
@@ -63,7 +64,13 @@ def read_case(
     settings = _drop_unread(settings, f"{CONFIG_FILE}, {name}", problems)
     for key, value in overrides.items():
         settings = override_setting(settings, key, value, problems)
-    return name, _validate(_prefix_paths(settings, folder), name, problems)
+    return name, _prefix_paths(settings, folder)
+
+
+def named_plugins(settings: Mapping[str, Any]) -> list[str]:
+    """Return the plug-ins that settings name; none where the key is refused later."""
+    found = settings.get("plugins")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _nearest_folder(path: Path) -> str:
@@ -100,7 +107,10 @@ def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
 
 
 def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
-    """Return `settings` with paths (keys that end in `_path`, policies) prefixed by the folder."""
+    """Return `settings` with paths prefixed by the folder.
+
+    Paths are keys that end in `_path`, policies, and plug-ins that are files.
+    """
     if isinstance(settings, dict):
         in_policies = key == "policies"
         return {
@@ -109,13 +119,23 @@ def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
         }
     if isinstance(settings, list):
         return [_prefix_paths(value, folder, key) for value in settings]
-    if not key.endswith("_path") or not isinstance(settings, str):
+    is_path = isinstance(settings, str) and (
+        key.endswith("_path") or (key == "plugins" and is_file(settings))
+    )
+    if not is_path:
         return settings
     path = Path(settings)
     return str(path if path.is_relative_to(folder) else folder / path)
 
 
-def _validate(settings: dict[str, Any], case: str, problems: Problems) -> StudyCase:
+def study_case(settings: dict[str, Any], case: str, problems: Problems) -> StudyCase:
+    """Return the validated settings of a study case; unit kinds and bidders must be registered.
+
+    :param settings: the result of `case_settings`
+    :param case: name
+    :param problems: takes every problem of the configuration
+    :raises ScenarioError: the settings cannot be used
+    """
     if "learning_mode" in settings:
         problems.error(
             f"{CONFIG_FILE}, {case}.learning_mode", "belongs into the section learning_config"

@@ -215,6 +215,8 @@ class StudyCase(Section):
     """Policy file or folder by unit: these units act on it and do not learn."""
     forecast_algorithms: dict[str, str] = Field({})
     """Forecast algorithm by key; a column `forecast_<key>` of a unit table wins."""
+    plugins: tuple[str, ...] = ()
+    """Files of plug-ins, relative to the folder, and names of entry points; they are code."""
     use_forecasts_df: bool = True
     """Whether columns of forecasts_df replace computed forecasts."""
     save_forecasts: bool = False

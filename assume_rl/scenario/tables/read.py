@@ -34,7 +34,7 @@ def read_units(
         return ()
     file = path.name
     columns = _known_columns(file, table, model, set(markets), problems)
-    if any(c not in table for c, f in _fields(model).items() if f.is_required()):
+    if any(c not in table for c, f in columns_of(model).items() if f.is_required()):
         return ()
     rows = (
         _row(file, str(name), dict(zip(columns, values, strict=True)), model, problems)
@@ -43,7 +43,7 @@ def read_units(
     return tuple(row for row in rows if row is not None)
 
 
-def _fields(model: type[Unit]) -> dict[str, Any]:
+def columns_of(model: type[Unit]) -> dict[str, Any]:
     """Return the fields of the model that are columns of the table."""
     derived = ("id", "bidding", "forecast")
     return {k: f for k, f in model.model_fields.items() if k not in derived}
@@ -53,7 +53,7 @@ def _known_columns(
     file: str, table: pd.DataFrame, model: type[Unit], markets: set[str], problems: Problems
 ) -> list[str]:
     """Return the columns to read; missing, unread and unknown ones are noted."""
-    fields = _fields(model)
+    fields = columns_of(model)
     for name in (name for name, f in fields.items() if f.is_required() and name not in table):
         problems.error(cell(file, column=name), "the column is missing")
     valid = [*fields, *model.unread, *(f"{BIDDING}{market}" for market in markets)]

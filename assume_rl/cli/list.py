@@ -1,0 +1,77 @@
+"""`assume-rl list`: what scenarios can be made of."""
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from assume_rl.cli.app import app
+from assume_rl.cli.options import Plugins
+from assume_rl.scenario.plugins import load_plugins
+from assume_rl.scenario.plugins.catalogue import Parameter, Part, catalogue
+from assume_rl.scenario.plugins.loading import installed_plugins
+
+
+class Sort(StrEnum):
+    """What there is."""
+
+    unit_kinds = "unit-kind"
+    bidders = "bidder"
+    rules = "rule"
+    algorithms = "algorithm"
+
+
+class Format(StrEnum):
+    """How it is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@app.command("list")
+def list_parts(
+    sort: Annotated[Sort | None, typer.Argument(help="Only these; all by default.")] = None,
+    plugins: Plugins = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="Text, or JSON for programs.")
+    ] = Format.text,
+) -> None:
+    """Print all unit kinds, bidders, rules, forecasts and algorithms, with their parameters."""
+    load_plugins(plugins or ())
+    parts = [
+        part for part in catalogue() if sort is None or part.sort == sort.value.replace("-", " ")
+    ]
+    if output is Format.json:
+        content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
+        typer.echo(json.dumps(content, indent=2, default=str))
+        return
+    _print(parts)
+
+
+def _entry_points() -> list[dict[str, Any]]:
+    """Plug-ins of installed packages, which are loaded only where they are named."""
+    return [
+        {
+            "name": point.name,
+            "package": point.dist.name if point.dist else None,
+            "version": point.dist.version if point.dist else None,
+        }
+        for point in installed_plugins()
+    ]
+
+
+def _print(parts: list[Part]) -> None:
+    for part in parts:
+        typer.echo(f"{part.sort} {part.name} ({part.source})")
+        for parameter in part.parameters:
+            typer.echo(f"    {_line(parameter)}")
+    for point in _entry_points():
+        name, package = point["name"], f"{point['package']} {point['version']}"
+        typer.echo(f"plug-in {name} (installed with {package}; --plugin {name} loads it)")
+
+
+def _line(parameter: Parameter) -> str:
+    default = "" if parameter.required else f" = {parameter.default}"
+    return f"{parameter.name}: {parameter.type}{default}"

@@ -1,0 +1,73 @@
+"""List everything that the registries hold, with its parameters and where it comes from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.clearing import RULES
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.plugins.registry import ORIGINS
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.read import columns_of
+
+BUILT_IN = "built in"
+
+Fields = Mapping[str, FieldInfo]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a part: a column, a key of `bidding_strategy_params`, of `param_dict`, ..."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any  # None where it is required
+    description: str  # with its unit of measure
+
+
+@dataclass(frozen=True)
+class Part:
+    """One entry of a registry."""
+
+    sort: str  # unit kind, bidder, rule, forecast, algorithm
+    name: str
+    source: str  # built in, or the plug-in that registered it
+    parameters: tuple[Parameter, ...]
+
+
+def catalogue() -> tuple[Part, ...]:
+    """Return all parts, sort by sort, each by name."""
+    found: dict[str, dict[str, Fields]] = {
+        "unit kind": {name: columns_of(table.row) for name, table in UNIT_TABLES.items()},
+        "bidder": {name: entry.Params.model_fields for name, entry in BIDDERS.items()},
+        "rule": {name: rule.Params.model_fields for name, rule in RULES.items()},
+        "algorithm": dict.fromkeys(ALGORITHMS, LearningConfig.model_fields),
+    }
+    return tuple(
+        Part(sort, name, ORIGINS.get((sort, name), BUILT_IN), tuple(_parameters(named[name])))
+        for sort, named in found.items()
+        for name in sorted(named)
+    )
+
+
+def _parameters(fields: Fields) -> Iterator[Parameter]:
+    for name, field in fields.items():
+        required = field.is_required()
+        yield Parameter(
+            name,
+            _text(field.annotation),
+            required,
+            None if required else field.get_default(call_default_factory=True),
+            field.description or "",
+        )
+
+
+def _text(annotation: Any) -> str:
+    """Return a type as people write it."""
+    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
+    return annotation.__name__ if plain else str(annotation).replace("typing.", "")

@@ -1,0 +1,209 @@
+"""Load plug-ins by name: a file, or an entry point of an installed package.
+
+A plug-in is a module with a function `register(registry)`. Loading it runs its code, so nothing is
+loaded that was not named: by a command, a study case or a study.
+"""
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
+from assume_rl.scenario.plugins.registry import Registry
+
+GROUP = "assume_rl.plugins"
+"""Group of the entry points."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in and what it was when it was loaded."""
+
+    name: str  # absolute path of a file, or name of an entry point
+    sha256: str  # of its content
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    plugin: Plugin
+    files: frozenset[str]  # that its code is in
+    registry: Registry
+
+
+_LOADED: dict[str, _Loaded] = {}  # by name
+
+
+def is_file(name: str) -> bool:
+    """Return whether a plug-in's name is that of a file, not of an entry point."""
+    return name.endswith(".py")
+
+
+def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
+    """Return the plug-ins of these names, loaded; one that is loaded already is left as it is.
+
+    A file that has changed since is loaded anew.
+
+    :param names: paths of files, relative to the working directory, and names of entry points
+    :raises ConfigurationError: a plug-in is missing or broken; the sentence names file and line
+    """
+    absolute = (str(Path(n).resolve()) if is_file(str(n)) else str(n) for n in names)
+    return tuple(_load(name) for name in dict.fromkeys(absolute))
+
+
+def unload_plugins() -> None:
+    """Remove all that plug-ins have registered."""
+    while _LOADED:
+        _LOADED.popitem()[1].registry.withdraw()
+
+
+def found_plugin(name: str) -> Plugin:
+    """Return a plug-in as it is now; its code does not run.
+
+    :param name: absolute path of a file, or name of an entry point
+    :raises ConfigurationError: it is missing
+    """
+    if is_file(name):
+        return Plugin(name, _digest(_content(name)))
+    return Plugin(name, _digest(*map(_content, _files(_entry_point(name)))))
+
+
+def blame(error: BaseException) -> str | None:
+    """Return the sentence that names the plug-in whose code raised an error; None if none did."""
+    return _told(error, {file for loaded in _LOADED.values() for file in loaded.files})
+
+
+def _load(name: str) -> Plugin:
+    if not is_file(name):
+        return _load_entry_point(name)
+    content = _content(name)
+    plugin = Plugin(name, _digest(content))
+    before = _LOADED.get(name)
+    if before is not None and before.plugin == plugin:
+        return plugin
+    if before is not None:
+        _LOADED.pop(name).registry.withdraw()
+    with _errors_of(name, {name}):
+        _register(plugin, _module(plugin, content), frozenset({name}))
+    return plugin
+
+
+def _content(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"plug-in '{_shown(file)}': {error.strerror}") from None
+
+
+def _digest(*contents: bytes) -> str:
+    """Return the hash of a file, or of the hashes of several."""
+    digests = [hashlib.sha256(content) for content in contents]
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+
+def _module(plugin: Plugin, content: bytes) -> ModuleType:
+    """Return the module that runs just the content that was hashed, not a compiled copy of it."""
+    stem = Path(plugin.name).stem
+    module = ModuleType(f"assume_rl_plugin_{plugin.sha256[:12]}_{stem}")
+    module.__file__ = plugin.name
+    sys.modules[module.__name__] = module  # dataclasses look for it
+    try:
+        exec(compile(content, plugin.name, "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+def _load_entry_point(name: str) -> Plugin:
+    if name in _LOADED:
+        return _LOADED[name].plugin
+    plugin, files = found_plugin(name), _files(_entry_point(name))
+    with _errors_of(name, set(files)):
+        _register(plugin, import_module(_entry_point(name).module), frozenset(files))
+    return plugin
+
+
+def installed_plugins() -> tuple[EntryPoint, ...]:
+    """Return the entry points of installed packages; their code does not run."""
+    return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
+
+
+def _entry_point(name: str) -> EntryPoint:
+    found = {point.name: point for point in installed_plugins()}
+    if name not in found:
+        hint = f"; {nearest(name, found)}" if found else ""
+        raise ConfigurationError(
+            f"plug-in '{name}': no installed package has an entry point of this name in the group "
+            f"'{GROUP}' (the name of a file ends in .py){hint}"
+        )
+    return found[name]
+
+
+def _files(point: EntryPoint) -> Sequence[str]:
+    """Return the Python files of the package or module that an entry point is in."""
+    spec = find_spec(point.module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(f"plug-in '{point.name}': there is no module '{point.module}'")
+    if spec.submodule_search_locations is None:
+        return [spec.origin]
+    folders = (Path(folder) for folder in spec.submodule_search_locations)
+    return sorted(str(file) for folder in folders for file in folder.rglob("*.py"))
+
+
+def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None:
+    """Let a module register its parts: all of them, or none where one is refused."""
+    register = getattr(module, "register", None)
+    if not isinstance(register, FunctionType):
+        raise ConfigurationError(f"{_shown(plugin.name)}: has no function register(registry)")
+    shown = _shown(plugin.name)
+    registry = Registry(shown if is_file(plugin.name) else f"the entry point '{shown}'")
+    try:
+        register(registry)
+    except BaseException:
+        registry.withdraw()
+        raise
+    if registry.is_empty:
+        line = register.__code__.co_firstlineno
+        raise ConfigurationError(f"{_shown(plugin.name)}, line {line}: registers nothing")
+    _LOADED[plugin.name] = _Loaded(plugin, files, registry)
+
+
+@contextmanager
+def _errors_of(name: str, files: set[str]) -> Iterator[None]:
+    """Turn what the code of a plug-in raises into a sentence with file and line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        told = _told(error, files)
+        if told is None and isinstance(error, AssumeRlError):
+            raise
+        raise ConfigurationError(told or f"plug-in '{_shown(name)}': {error}") from None
+
+
+def _told(error: BaseException, files: set[str]) -> str | None:
+    """Return file, line and reason of an error, at the last line in one of some files."""
+    if isinstance(error, SyntaxError) and error.filename in files:
+        return f"{_shown(error.filename)}, line {error.lineno}: {error.msg}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    if not frames:
+        return None
+    text = " ".join(str(error).split())
+    if not isinstance(error, AssumeRlError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{_shown(frames[-1].filename)}, line {frames[-1].lineno}: {text}"
+
+
+def _shown(name: str) -> str:
+    """Return a path as people write it: relative to the working directory where it is below."""
+    path = Path(name)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name

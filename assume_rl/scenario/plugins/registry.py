@@ -1,0 +1,133 @@
+"""What a plug-in registers its parts with: each is checked, and its name must be free."""
+
+from collections.abc import Callable
+from typing import Any
+
+from assume_rl.core.bidding import ALIASES, BIDDERS, Entry
+from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidder, NoParams, Params
+from assume_rl.core.clearing import RULES, Rule
+from assume_rl.core.units import TECHNOLOGIES, Technology
+from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
+from assume_rl.scenario.tables.base import UnitTable
+
+ORIGINS: dict[tuple[str, str], str] = {}
+"""The plug-in that registered a part, by what it is (`bidder`, ...) and its name."""
+
+ANY_CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
+LEARNED = {"observe", "explore_around", "layout", "action", "reward"}
+"""Members that only learned bidders have."""
+
+
+class Registry:
+    """What a plug-in's function `register` is given.
+
+    :param source: name of the plug-in, for messages
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._undo: list[Callable[[], object]] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is registered."""
+        return not self._undo
+
+    def technology(self, technology: Technology[Any, Any, Any]) -> None:
+        """Register what units can do.
+
+        :raises ConfigurationError: its name is taken, or it breaks the contract
+        """
+        name = self._named("technology", technology, Technology)
+        self._add("technology", name, TECHNOLOGIES, technology)
+
+    def unit_kind(self, table: UnitTable[Any]) -> None:
+        """Register a unit kind: its file is read, its units are written to results.
+
+        :raises ConfigurationError: its name or file is taken, or its technology is not registered
+        """
+        if not isinstance(table, UnitTable):
+            raise ConfigurationError(f"a unit kind is a UnitTable, not {table!r}")
+        self._check_free("unit kind", table.name, UNIT_TABLES)
+        register(table)
+        self._keep("unit kind", table.name, lambda: unregister(table.name))
+
+    def bidder(
+        self,
+        name: str,
+        make: Callable[[Context, Any], AnyBidder],
+        params: type[Params] = NoParams,
+    ) -> None:
+        """Register a bidder.
+
+        :param name: as written in a cell `bidding_<MARKET>`
+        :param make: returns the bidder, given a `Context` and the parameters
+        :param params: model of the parameters; each has a default
+        :raises ConfigurationError: the name is taken, or the bidder breaks the contract
+        """
+        entry = Entry(make, params)
+        _check_bidder(name, entry.create(ANY_CONTEXT, {}))
+        self._add("bidder", name, BIDDERS, entry, taken=ALIASES)
+
+    def rule(self, rule: Rule[Any, Any]) -> None:
+        """Register a market rule.
+
+        :raises ConfigurationError: its name is taken, or it breaks the contract
+        """
+        self._add("rule", self._named("rule", rule, Rule), RULES, rule)
+
+    def withdraw(self) -> None:
+        """Remove all that was registered, the last first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _named(self, sort: str, part: Any, contract: type) -> str:
+        """Return the name of a part that has all members of its contract."""
+        name = getattr(part, "name", type(part).__name__)
+        _check_members(f"the {sort} '{name}'", part, contract)
+        return str(name)
+
+    def _add(
+        self,
+        sort: str,
+        name: str,
+        parts: dict[str, Any],
+        part: object,
+        taken: dict[str, str] | None = None,
+    ) -> None:
+        self._check_free(sort, name, {**parts, **(taken or {})})
+        parts[name] = part
+        self._keep(sort, name, lambda: parts.pop(name, None))
+
+    def _check_free(self, sort: str, name: str, taken: dict[str, Any]) -> None:
+        if name in taken:
+            owner = ORIGINS.get((sort, name))
+            whose = f"is registered by {owner}" if owner else "is built in"
+            raise ConfigurationError(f"the {sort} '{name}' {whose}; choose another name")
+
+    def _keep(self, sort: str, name: str, undo: Callable[[], object]) -> None:
+        ORIGINS[sort, name] = self.source
+        self._undo += [undo, lambda: ORIGINS.pop((sort, name))]
+
+
+def _check_bidder(name: str, bidder: AnyBidder) -> None:
+    """Raise `ConfigurationError` unless a bidder has what its kind of bidder has."""
+    learned = any(hasattr(bidder, member) for member in LEARNED)
+    _check_members(f"the bidder '{name}'", bidder, LearnedBidder if learned else Bidder)
+    if bidder.name != name:
+        raise ConfigurationError(f"the bidder '{name}' has the name '{bidder.name}'")
+    for technology in sorted(bidder.technologies - TECHNOLOGIES.keys()):
+        raise ConfigurationError(
+            f"the bidder '{name}': unknown technology '{technology}'; "
+            f"{nearest(technology, TECHNOLOGIES)}"
+        )
+
+
+def _check_members(what: str, part: object, contract: type) -> None:
+    members = (name for name in dir(contract) if not name.startswith("_"))
+    lacks = [name for name in members if not hasattr(part, name)]
+    if lacks:
+        raise ConfigurationError(
+            f"{what} lacks {', '.join(lacks)}, see the protocol {contract.__name__}"
+        )

@@ -1,0 +1,41 @@
+"""The plug-ins that results were made with, as manifests and `study.json` name them."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.outputs import MANIFEST
+from assume_rl.scenario.plugins import found_plugin, load_plugins
+from assume_rl.studies.records import STUDY
+
+
+def recorded_plugins(folder: Path) -> dict[str, str]:
+    """Plug-ins by name, with their hashes.
+
+    :param folder: of a run, of the seeds of a training, of a study or of one of its runs.
+    """
+    found: dict[str, str] = {}
+    for path in (folder / MANIFEST, folder / STUDY, *sorted(folder.glob(f"*/{MANIFEST}"))):
+        with suppress(OSError, ValueError, AttributeError, TypeError):  # told by whoever needs it
+            found |= json.loads(path.read_text(encoding="utf-8")).get("plugins", {})
+    return found
+
+
+def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
+    """Load the plug-ins that still are what they were; returns a sentence on each other one.
+
+    :param plugins: as `recorded_plugins` gives them.
+    """
+    notes = []
+    for name, sha256 in plugins.items():
+        try:
+            if found_plugin(name).sha256 == sha256:
+                load_plugins([name])
+                continue
+            reason = f"plug-in '{name}' has changed"
+        except ConfigurationError as error:
+            reason = str(error)
+        notes.append(f"{reason}: what only it knows is left out.")
+    return tuple(notes)

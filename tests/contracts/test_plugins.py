@@ -1,0 +1,295 @@
+"""The plug-ins of `examples/plugins` go through every command, other processes and the hashes."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding.base import Context
+from assume_rl.core.clearing import RULES
+from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.experiments.observer import Silent
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.plugins import load_plugins, unload_plugins
+from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import check_bidder, check_clearing, check_technology
+
+pytestmark = pytest.mark.unchecked
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("capped", "nuclear", "yesterday")
+ENGINES = pytest.mark.parametrize("engine", ["agents", "batch"])
+Command = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def unloaded() -> Iterator[None]:
+    yield
+    unload_plugins()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scenario that needs all three plug-ins, and these, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in NAMES:
+        shutil.copy(ROOT / "examples" / "plugins" / f"{name}.py", tmp_path)
+    folder = tmp_path / "market"
+    shutil.copytree(ROOT / "scenarios" / "single_learner", folder)
+    (folder / "nuclear_units.csv").write_text(
+        "name,technology,unit_operator,bidding_EOM,max_power\n"
+        "north,nuclear,base power,nuclear_energy_profile,200\n"
+    )
+    times = pd.date_range("2019-03-04", "2019-03-18", freq="h")
+    pd.DataFrame({"datetime": times, "north": 0.9}).to_csv(folder / "nuclear_df.csv", index=False)
+    plants = pd.read_csv(folder / "powerplant_units.csv", index_col="name")
+    plants.loc["coal_old", "bidding_EOM"] = "powerplant_energy_yesterday"
+    plants.to_csv(folder / "powerplant_units.csv")
+    cases = yaml.safe_load((folder / "config.yaml").read_text())
+    case = cases["tiny"]
+    case["markets_config"]["EOM"] |= {
+        "market_mechanism": "pay_as_clear_capped", "param_dict": {"cap": 45}
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump({"tiny": case}, sort_keys=False))
+    return tmp_path
+
+
+def options(names: tuple[str, ...] = NAMES) -> list[str]:
+    return [word for name in names for word in ("--plugin", f"{name}.py")]
+
+
+@pytest.fixture
+def command(assume_rl_command: Callable[..., tuple[int, str, str]]) -> Command:
+    """Runs `assume-rl ARGUMENTS` as a process that knows no plug-in yet; returns its output."""
+
+    def call(*arguments: object) -> str:
+        unload_plugins()
+        code, out, err = assume_rl_command(*arguments)
+        assert code == 0, err
+        return out
+
+    return call
+
+
+@pytest.fixture
+def refused(assume_rl_command: Callable[..., tuple[int, str, str]]) -> Command:
+    """Runs a command that must end with exit code 2; returns its message."""
+
+    def call(*arguments: object) -> str:
+        unload_plugins()
+        code, _, err = assume_rl_command(*arguments)
+        assert code == 2, err
+        assert "Traceback" not in err
+        return err
+
+    return call
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return content
+
+
+def test_they_keep_the_contracts(place: Path) -> None:
+    load_plugins([f"{name}.py" for name in NAMES])
+    compiled = compile_scenario(load_scenario("market"))
+    check_technology(TECHNOLOGIES["nuclear"], (compiled.fleet, compiled.profiles))
+    for products in (1, 3, 48):
+        context = Context(max_bid_price=100.0, products=products, step_hours=1.0)
+        check_bidder(BIDDERS["powerplant_energy_yesterday"].create(context, {}))
+    check_clearing(RULES["pay_as_clear_capped"], cap=30)
+
+
+def test_they_are_validated_and_without_them_the_scenario_is_refused(
+    place: Path, command: Command, refused: Command
+) -> None:
+    out = command("validate", "market", *options())
+    assert "1 nuclear plant" in out
+    assert "pay_as_clear_capped" in out
+    assert "unknown mechanism 'pay_as_clear_capped'" in refused("validate", "market")
+
+
+def test_a_broken_one_is_one_sentence(place: Path, refused: Command) -> None:
+    file = place / "capped.py"
+    text = file.read_text()
+    file.write_text(text.replace("import torch\n", "import torch\n1 / 0\n"))
+    line = text.splitlines().index("import torch") + 2
+    sentence = f"capped.py, line {line}: ZeroDivisionError: division by zero\n"
+    for arguments in (("validate", "market"), ("run", "market"), ("list",), ("schema", "study")):
+        assert refused(*arguments, *options()) == sentence
+    file.write_text(text.replace("orders.price > cap", "orders.price > cup"))
+    line = next(i for i, row in enumerate(text.splitlines(), 1) if "orders.price > cap" in row)
+    told = refused("run", "market", *options(), "--set", RULE_ONLY, "--quiet")
+    assert told == f"capped.py, line {line}: NameError: name 'cup' is not defined\n"
+
+
+RULE_ONLY = "units.learner.bidding_EOM=powerplant_energy_naive"
+
+
+@ENGINES
+def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
+    place: Path, command: Command, engine: str
+) -> None:
+    common = ("--set", RULE_ONLY, "--engine", engine, "--quiet")
+    command("run", "market", *common, *options(), "--out", "ran")
+    database = place / "ran" / "results.db"
+    assert rows(database, 'select "index", max_power, fuel_cost from nuclear_meta') == [
+        ("north", 200.0, 9.0)
+    ]
+    powers = rows(database, "select power from unit_dispatch where unit = 'north' order by time")
+    assert [power for (power,) in powers] == [0.0] + 47 * [180.0]  # no auction sold the first hour
+    (dearest,) = rows(database, "select max(price) from market_meta")
+    assert dearest[0] <= 45
+    orders = rows(
+        database,
+        "select price, accepted_price from market_orders where unit_id = 'coal_old' "
+        "order by start_time",
+    )
+    for (_, paid), (asked, _) in zip(orders, orders[24:], strict=False):
+        assert asked == pytest.approx(max(paid, orders[0][0]))
+    found = manifest(place / "ran")["plugins"]
+    assert [Path(name).name for name in found] == [f"{name}.py" for name in NAMES]
+    assert all(len(sha256) == 64 for sha256 in found.values())
+    command("report", "ran")  # knows them from the manifest
+    assert "nuclear" in BIDDERS["nuclear_energy_profile"].make(None, None).technologies  # type: ignore[arg-type]
+    assert "Plug-in" not in (place / "ran" / "report.html").read_text()
+    (place / "nuclear.py").write_text((place / "nuclear.py").read_text() + "# changed\n")
+    command("report", "ran")
+    assert "nuclear" not in TECHNOLOGIES  # what ran is not there any more
+    assert "nuclear.py&#x27; has changed" in (place / "ran" / "report.html").read_text()
+
+
+def test_a_training_is_resumed_with_them_unless_they_have_changed(
+    place: Path,
+    command: Command,
+    refused: Command,
+    assume_rl_command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    common = ("train", "market", "--seed", 5, "--quiet")
+    command(*common, *options(), "--out", "whole")
+    seen = []
+
+    def pressed(*report: object) -> None:
+        seen.append(report)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Silent, "episode", pressed)
+        code, *_ = assume_rl_command(*common, *options(), "--out", "twice")
+        assert code == 130
+    text = (place / "yesterday.py").read_text()
+    (place / "yesterday.py").write_text(text + "# changed\n")
+    told = refused(*common, "--resume", "--out", "twice")
+    assert f"cannot be resumed: plugins.{place / 'yesterday.py'} was" in told
+    (place / "yesterday.py").write_text(text)
+    command(*common, "--resume", "--out", "twice")
+    whole, twice = manifest(place / "whole"), manifest(place / "twice")
+    assert twice["resumed_after"]
+    assert whole["final_hash"] == twice["final_hash"]
+    assert whole["plugins"] == twice["plugins"]
+    out = command("evaluate", "market", *options(), "--policies", "whole", "--out", "scored")
+    assert "learner" in out
+
+
+def study(place: Path, **keys: Any) -> Path:
+    file = place / "study.yaml"
+    content = {
+        "scenarios": "market",
+        "plugins": [f"{name}.py" for name in NAMES],
+        "seeds": 2,
+        "set": {"learning_config.gradient_steps": 1},
+        "steps": ["train", "evaluate"],
+        **keys,
+    }
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def run_ids(place: Path) -> list[str]:
+    content = json.loads((place / "studies" / "study" / "study.json").read_text())
+    return [run["id"] for run in content["runs"]]
+
+
+def check_study(place: Path, command: Command, *more: object) -> None:
+    """Runs a study in other processes, which load the plug-ins themselves."""
+    command("batch", "study.yaml", "--workers", 2, "--quiet", *more)
+    (steps,) = rows(
+        place / "studies" / "study" / "study.db",
+        "select count(*) from nuclear_meta",
+    )
+    assert steps[0] > 0
+    command("report", "studies/study")
+    assert (place / "studies" / "study" / "report.html").is_file()
+
+
+def test_a_study_runs_in_spawned_processes_and_its_runs_are_named_by_their_content(
+    place: Path, command: Command
+) -> None:
+    study(place)
+    check_study(place, command)
+    first = run_ids(place)
+    status = command("batch", "study.yaml", "--status")
+    assert "2" in status
+    file = place / "yesterday.py"
+    file.write_text(file.read_text() + "# changed\n")
+    command("batch", "study.yaml", "--quiet", "--set", "seeds=1", "--set", "steps=[train]")
+    assert set(run_ids(place)).isdisjoint(first)
+
+
+@pytest.mark.slow
+def test_a_study_runs_on_ray(place: Path, command: Command) -> None:
+    pytest.importorskip("ray", reason="needs the extra 'ray'")
+    study(place)
+    check_study(place, command, "--executor", "ray")
+
+
+def test_a_study_names_a_broken_one(place: Path, refused: Command) -> None:
+    study(place)
+    (place / "capped.py").write_text("import torch\n1 / 0\n")
+    assert refused("batch", "study.yaml") == (
+        "study.yaml, plugins: capped.py, line 2: ZeroDivisionError: division by zero\n"
+    )
+
+
+def test_the_list_says_where_they_come_from(place: Path, command: Command) -> None:
+    out = command("list", *options())
+    for line in (
+        "unit kind nuclear (nuclear.py)",
+        "    fuel_cost: float = 9.0",
+        "bidder powerplant_energy_yesterday (yesterday.py)",
+        "    days_back: int = 1",
+        "rule pay_as_clear_capped (capped.py)",
+        "    cap: float",
+        "unit kind storage (built in)",
+        "algorithm matd3 (built in)",
+    ):
+        assert line in out.splitlines()
+    content = json.loads(command("list", "bidder", *options(("yesterday",)), "--format", "json"))
+    (own,) = [part for part in content["parts"] if part["source"] == "yesterday.py"]
+    assert own["name"] == "powerplant_energy_yesterday"
+    assert own["parameters"] == [
+        {
+            "name": "days_back",
+            "type": "int",
+            "required": False,
+            "default": 1,
+            "description": "Days to the price that is repeated; 7 is the same day of last week.",
+        }
+    ]
+    assert "yesterday" not in command("list")

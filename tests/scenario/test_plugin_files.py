@@ -1,0 +1,217 @@
+"""Plug-ins are loaded once, whole or not at all, and a broken one is named with file and line."""
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.clearing import RULES
+from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError
+from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
+from assume_rl.scenario.plugins.registry import ANY_CONTEXT
+from assume_rl.scenario.read import load_scenario, simulation_id
+from assume_rl.scenario.tables import UNIT_TABLES
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "plugins"
+Write = Callable[..., str]
+
+BIDDER = """
+from dataclasses import dataclass
+from assume_rl.core.bidding.cost_based import naive
+
+
+def make(context, params):
+    return naive("{name}", context, params)
+
+
+def register(registry):
+    registry.bidder("{name}", make)
+"""
+
+
+@pytest.fixture(autouse=True)
+def unloaded() -> Iterator[None]:
+    before = [dict(part) for part in (BIDDERS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+    yield
+    unload_plugins()
+    assert before == [dict(part) for part in (BIDDERS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a plug-in into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def file(text: str, name: str = "mine.py") -> str:
+        (tmp_path / name).write_text(text)
+        return name
+
+    return file
+
+
+def test_the_examples_are_loaded_and_unloaded() -> None:
+    plugins = load_plugins(sorted(EXAMPLES.glob("*.py")))
+    assert [Path(plugin.name).name for plugin in plugins] == [
+        "capped.py", "nuclear.py", "yesterday.py"
+    ]  # fmt: skip
+    assert "nuclear" in TECHNOLOGIES.keys() & UNIT_TABLES.keys()
+    assert "pay_as_clear_capped" in RULES
+    assert {"nuclear_energy_profile", "powerplant_energy_yesterday"} <= BIDDERS.keys()
+
+
+def test_a_file_is_loaded_once_and_again_when_it_has_changed(write: Write) -> None:
+    text = "print('loaded')\n" + BIDDER.format(name="own")
+    (first,) = load_plugins([write(text)])
+    assert load_plugins(["mine.py", Path("mine.py").resolve()]) == (first,)
+    (changed,) = load_plugins([write(BIDDER.format(name="other"))])
+    assert changed != first
+    assert changed.name == first.name
+    assert "other" in BIDDERS
+    assert "own" not in BIDDERS
+
+
+@pytest.mark.unchecked  # else the check of types tells of it first
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x = 1\ndef register(registry:\n", "mine.py, line 2: '(' was never closed"),
+        ("x = 1\nimport nowhere\n", "mine.py, line 2: ModuleNotFoundError: No module named 'now"),
+        ("x = 1\n\ny = 1 / 0\n", "mine.py, line 3: ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)\n", "mine.py, line 1: SystemExit: 3"),
+        ("x = 1\n", "mine.py: has no function register(registry)"),
+        ("register = 1\n", "mine.py: has no function register(registry)"),
+        ("x = 1\ndef register(registry):\n    pass\n", "mine.py, line 2: registers nothing"),
+        (
+            "class Lazy:\n    name = 'lazy'\n\ndef register(registry):\n"
+            "    registry.bidder('lazy', lambda context, params: Lazy())\n",
+            "mine.py, line 5: the bidder 'lazy' lacks blocks, foresight, needs, orders, "
+            "product_types, slots, technologies, see the protocol Bidder",
+        ),
+        (
+            "class R:\n    name = 'r'\n\ndef register(registry):\n    registry.rule(R())\n",
+            "mine.py, line 5: the rule 'r' lacks Params, batched, clear, couples_products, needs, "
+            "setup, see the protocol Rule",
+        ),
+        (
+            "def register(registry):\n    registry.unit_kind('boiler')\n",
+            "mine.py, line 2: a unit kind is a UnitTable, not 'boiler'",
+        ),
+        (
+            "def make(context, params):\n    return params.price\n\ndef register(registry):\n"
+            "    registry.bidder('own', make)\n",
+            "mine.py, line 2: AttributeError: 'NoParams' object has no attribute 'price'",
+        ),
+        (
+            BIDDER.format(name="powerplant_energy_naive"),
+            "mine.py, line 11: the bidder 'powerplant_energy_naive' is built in; choose another "
+            "name",
+        ),
+        (
+            BIDDER.format(name="naive_eom"),
+            "mine.py, line 11: the bidder 'naive_eom' is built in; choose another name",
+        ),
+    ],
+)  # fmt: skip
+def test_a_broken_plug_in_is_named_with_file_and_line(
+    write: Write, text: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load_plugins([write(text)])
+    assert str(raised.value).startswith(sentence)
+    assert "\n" not in str(raised.value)
+
+
+def test_nothing_of_a_broken_plug_in_stays(write: Write) -> None:
+    text = BIDDER.format(name="own") + "    raise ValueError('at the end')\n"
+    with pytest.raises(ConfigurationError, match="line 12: ValueError: at the end"):
+        load_plugins([write(text)])
+    assert "own" not in BIDDERS
+
+
+def test_two_plug_ins_with_one_name_clash(write: Write) -> None:
+    write(BIDDER.format(name="own"), "first.py")
+    write(BIDDER.format(name="own") + "# another file\n", "second.py")
+    with pytest.raises(ConfigurationError, match=r"^second\.py, line 11: .* by first\.py; choose"):
+        load_plugins(["first.py", "second.py"])
+
+
+def test_a_missing_plug_in_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"plug-in '.*nowhere\.py': No such file"):
+        load_plugins(["nowhere.py"])
+    with pytest.raises(ConfigurationError, match=r"no installed package has an entry point"):
+        load_plugins(["nowhere"])
+
+
+def test_an_entry_point_is_loaded_by_its_name_only(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(BIDDER.format(name="installed"), "installed_market_plugin.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("my_market", "installed_market_plugin", loading.GROUP)
+    monkeypatch.setattr(loading, "entry_points", lambda group: [point])
+    assert loading.installed_plugins() == (point,)
+    assert "installed_market_plugin" not in sys.modules
+    with pytest.raises(ConfigurationError, match="did you mean 'my_market'"):
+        load_plugins(["my_markt"])
+    (plugin,) = load_plugins(["my_market"])
+    assert plugin == loading.found_plugin("my_market")
+    assert plugin.name == "my_market"
+    assert "installed" in BIDDERS
+    sys.modules.pop("installed_market_plugin")
+
+
+def test_what_its_code_raises_later_is_blamed_on_it(write: Write) -> None:
+    text = BIDDER.format(name="own").replace(
+        "    return naive", "    params.price\n    return naive"
+    )
+    load_plugins(
+        [
+            write(
+                text.replace(
+                    "params.price", "getattr(params, 'price') if type(params) is object else None"
+                )
+            )
+        ]
+    )
+    with pytest.raises(AttributeError) as raised:
+        BIDDERS["own"].make(ANY_CONTEXT, object())  # type: ignore[arg-type]
+    assert blame(raised.value) == (
+        "mine.py, line 7: AttributeError: 'object' object has no attribute 'price'"
+    )
+    assert blame(AttributeError("of somebody else")) is None
+
+
+def case(folder: Path, *plugins: str) -> Path:
+    """A scenario with plug-ins of its own."""
+    for source in (ROOT / "scenarios" / "single_learner").glob("*.*"):
+        (folder / source.name).write_bytes(source.read_bytes())
+    config = folder / "config.yaml"
+    named = "".join(f"\n  - {plugin}" for plugin in plugins)
+    lines = config.read_text().splitlines()
+    (tiny,) = (i for i, line in enumerate(lines) if line.startswith("tiny:"))
+    config.write_text("\n".join([*lines[: tiny + 1], f"  plugins:{named}", *lines[tiny + 1 :]]))
+    return folder
+
+
+def test_a_study_case_names_its_plug_ins(write: Write, tmp_path: Path) -> None:
+    write(BIDDER.format(name="own"))
+    case(tmp_path, "mine.py")
+    own = {"units.coal_old.bidding_EOM": "own"}
+    scenario = load_scenario(tmp_path, "tiny", overrides=own)
+    (plugin,) = scenario.plugins
+    assert plugin == Plugin(str(tmp_path / "mine.py"), plugin.sha256)
+    assert simulation_id(tmp_path, "tiny") == scenario.simulation_id
+    unload_plugins()
+    with pytest.raises(ScenarioError, match="own"):
+        load_scenario(tmp_path, "base", overrides=own)
+    write("x = 1\n1 / 0\n")
+    with pytest.raises(AssumeRlError) as raised:
+        load_scenario(tmp_path, "tiny")
+    assert str(raised.value) == (
+        "config.yaml, tiny.plugins: mine.py, line 2: ZeroDivisionError: division by zero"
+    )
