@@ -25,12 +25,9 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()
-    except AssumeRlError as error:
-        errors.print(str(error), markup=False)
-        sys.exit(2)
     except Exception as error:
         told = blame(error)
-        if told is None:
+        if told is None and not isinstance(error, AssumeRlError):
             raise
-        errors.print(told, markup=False)
+        errors.print(told or str(error), markup=False)
         sys.exit(2)

@@ -19,6 +19,7 @@ class Sort(StrEnum):
 
     unit_kinds = "unit-kind"
     bidders = "bidder"
+    portfolio_strategies = "portfolio-strategy"
     rules = "rule"
     algorithms = "algorithm"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding import BIDDERS, OPERATORS
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
@@ -34,7 +34,7 @@ class Parameter:
 class Part:
     """One entry of a registry."""
 
-    sort: str  # unit kind, bidder, rule, forecast, algorithm
+    sort: str  # unit kind, bidder, portfolio strategy, rule, algorithm
     name: str
     source: str  # built in, or the plug-in that registered it
     parameters: tuple[Parameter, ...]
@@ -45,6 +45,9 @@ def catalogue() -> tuple[Part, ...]:
     found: dict[str, dict[str, Fields]] = {
         "unit kind": {name: columns_of(table.row) for name, table in UNIT_TABLES.items()},
         "bidder": {name: entry.Params.model_fields for name, entry in BIDDERS.items()},
+        "portfolio strategy": {
+            name: entry.Params.model_fields for name, entry in OPERATORS.items()
+        },
         "rule": {name: rule.Params.model_fields for name, rule in RULES.items()},
         "algorithm": dict.fromkeys(ALGORITHMS, LearningConfig.model_fields),
     }

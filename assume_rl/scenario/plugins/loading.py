@@ -76,8 +76,15 @@ def found_plugin(name: str) -> Plugin:
 
 
 def blame(error: BaseException) -> str | None:
-    """Return the sentence that names the plug-in whose code raised an error; None if none did."""
-    return _told(error, {file for loaded in _LOADED.values() for file in loaded.files})
+    """Return the sentence that names the plug-in whose code raised an error, or caused it.
+
+    None if none did, or if the plug-in itself says what the user can mend.
+    """
+    files = {file for loaded in _LOADED.values() for file in loaded.files}
+    told = None if isinstance(error, AssumeRlError) else _told(error, files)
+    if told is None and error.__cause__ is not None:
+        return blame(error.__cause__)
+    return told
 
 
 def _load(name: str) -> Plugin:
