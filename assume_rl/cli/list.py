@@ -21,6 +21,7 @@ class Sort(StrEnum):
     bidders = "bidder"
     portfolio_strategies = "portfolio-strategy"
     rules = "rule"
+    forecasts = "forecast"
     algorithms = "algorithm"
 
 

@@ -22,7 +22,7 @@ from assume_rl.scenario.config.read import (
 )
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.files import optional_file, required_file
-from assume_rl.scenario.plugins import Plugin, load_plugins
+from assume_rl.scenario.plugins import load_plugins, plugins_with
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
@@ -31,7 +31,7 @@ from assume_rl.scenario.tables.operators import Operators, read_operators
 from assume_rl.scenario.tables.overrides import with_overrides
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.series import read_all_series
-from assume_rl.scenario.types import Scenario, usual_simulation
+from assume_rl.scenario.types import Plugin, Scenario, usual_simulation
 
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
@@ -148,13 +148,17 @@ class Reader:
             series=tables.series,
             operators=tables.operators,
             warnings=(),
-            plugins=plugins,
         )
         if not problems.errors:  # else the units to be changed may be missing
             scenario = with_overrides(scenario, changes, problems)
         check_scenario(scenario, problems)
         problems.check()
-        return dataclasses.replace(scenario, warnings=tuple(problems.warnings))
+        used = plugins_with(_parts(scenario))  # a program may have loaded them before
+        return dataclasses.replace(
+            scenario,
+            warnings=tuple(problems.warnings),
+            plugins=tuple(dict.fromkeys((*plugins, *used))),
+        )
 
     def _tables_of(
         self,
@@ -185,6 +189,18 @@ def simulation_id(
     settings, _ = split(overrides, problems)
     name, written = case_settings(read_cases(folder), folder, case, settings, problems)
     return str(written.get("simulation_id") or usual_simulation(folder, name))
+
+
+def _parts(scenario: Scenario) -> set[tuple[str, str]]:
+    """Return what a scenario uses that a plug-in may have registered, by what it is and name."""
+    config, units = scenario.config, scenario.units
+    forecasts = (config.forecast_algorithms, *(unit.forecast for unit in units))
+    return {
+        *(("unit kind", kind) for kind, members in scenario.units_by_kind.items() if members),
+        *(("bidder", name) for unit in units for name in unit.bidding.values()),
+        *(("rule", market.market_mechanism) for market in config.markets_config.values()),
+        *(("forecast", name) for chosen in forecasts for name in chosen.values()),
+    }
 
 
 def _own_plugins(case: str, settings: Mapping[str, Any], problems: Problems) -> tuple[Plugin, ...]:

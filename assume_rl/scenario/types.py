@@ -15,7 +15,6 @@ from assume_rl.core.time import Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.schema import StudyCase
-from assume_rl.scenario.plugins import Plugin
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 from assume_rl.scenario.tables.operators import Operators
@@ -24,6 +23,14 @@ from assume_rl.scenario.tables.operators import Operators
 def usual_simulation(folder: Path, case: str) -> str:
     """Return the name in result tables of a study case that has no `simulation_id`."""
     return f"{folder.resolve().name}_{case}"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in and what it was when it was loaded."""
+
+    name: str  # absolute path of a file, or name of an entry point
+    sha256: str  # of its content
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Scenario:
     warnings: tuple[str, ...]
     # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    plugins: tuple[Plugin, ...] = ()  # that are loaded for it
+    plugins: tuple[Plugin, ...] = ()  # that it names or uses
 
     @property
     def units(self) -> tuple[Unit, ...]:

@@ -277,6 +277,7 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
         "rule pay_as_clear_capped (capped.py)",
         "    cap: float",
         "unit kind storage (built in)",
+        "forecast price_naive_forecast (built in)",
         "algorithm matd3 (built in)",
     ):
         assert line in out.splitlines()

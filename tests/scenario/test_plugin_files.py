@@ -11,6 +11,8 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
 from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.scenario.read import load_scenario, simulation_id
@@ -36,10 +38,10 @@ def register(registry):
 
 @pytest.fixture(autouse=True)
 def unloaded() -> Iterator[None]:
-    before = [dict(part) for part in (BIDDERS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+    before = [dict(part) for part in (BIDDERS, FORECASTS, RULES, TECHNOLOGIES, UNIT_TABLES)]
     yield
     unload_plugins()
-    assert before == [dict(part) for part in (BIDDERS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+    assert before == [dict(part) for part in (BIDDERS, FORECASTS, RULES, TECHNOLOGIES, UNIT_TABLES)]
 
 
 @pytest.fixture
@@ -163,6 +165,39 @@ def test_an_entry_point_is_loaded_by_its_name_only(
     assert plugin.name == "my_market"
     assert "installed" in BIDDERS
     sys.modules.pop("installed_market_plugin")
+
+
+FORECAST = """
+def flat(basis):
+    peak = basis.profiles.marginal_cost[:, basis.plants].max()
+    return 0 * basis.demand + peak{more}
+
+
+def register(registry):
+    registry.forecast("{name}", flat)
+"""
+
+
+def test_a_forecast_is_made_by_its_function(write: Write) -> None:
+    folder = ROOT / "scenarios" / "single_learner"
+    settings = {"forecast_algorithms.price": "price_flat"}
+    with pytest.raises(ScenarioError, match="unknown forecast algorithm 'price_flat'"):
+        load_scenario(folder, "tiny", overrides=settings)
+    load_plugins([write(FORECAST.format(name="price_flat", more=""))])
+    compiled = compile_scenario(load_scenario(folder, "tiny", overrides=settings))
+    assert [Path(plugin.name).name for plugin in compiled.scenario.plugins] == ["mine.py"]
+    assert load_scenario(folder, "tiny").plugins == ()  # loaded, but not used
+    forecasts = compiled.profiles.forecasts["EOM"]
+    plants = len(compiled.scenario.of("power_plant"))
+    dearest = compiled.profiles.marginal_cost[:, :plants].max()
+    assert forecasts.price.unique().tolist() == [float(dearest)]
+    load_plugins(
+        [write(FORECAST.format(name="price_flat", more="").replace("+ peak", "[None] + peak"))]
+    )
+    with pytest.raises(ConfigurationError, match=r"'price_flat' is \(1, 49\), not \(49,\)"):
+        compile_scenario(load_scenario(folder, "tiny", overrides=settings))
+    with pytest.raises(ConfigurationError, match=r"^mine\.py, line 8: .* must begin with 'price_'"):
+        load_plugins([write(FORECAST.format(name="flat", more=""))])
 
 
 def test_what_its_code_raises_later_is_blamed_on_it(write: Write) -> None:

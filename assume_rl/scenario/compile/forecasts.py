@@ -1,17 +1,19 @@
 """Forecasts of a scenario: the algorithm that each unit uses, and the resulting series.
 
-Formulas: docs/scenario-format.md, "Forecasts".
+Formulas: docs/scenario-format.md, "Forecasts". An algorithm is a function and one entry of
+`FORECASTS`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
 from assume_rl.core.units.fleet import Profiles
-from assume_rl.errors import nearest
+from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
@@ -21,11 +23,33 @@ from assume_rl.scenario.types import Scenario
 
 METRICS = ("price", "residual_load")
 UNREAD_METRICS = ("congestion_signal", "renewable_utilisation")
-ALGORITHMS = ("naive_forecast", "keep_given")
 GIVEN_PRICES = {"EOM": 50.0}  # EUR/MWh, of `price_keep_given`; 0 for any other market
 
 # `_` belongs to a word: wind_onshore does not match, and biomass is not bio.
 RENEWABLE = re.compile(r"\b(wind|solar|bio)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a forecast of a market is made of."""
+
+    scenario: Scenario
+    market: str
+    profiles: Profiles  # capacity and marginal cost of all units, (step unit)
+
+    @property
+    def demand(self) -> Tensor:
+        """Return the inelastic demand of the market, (step), MW, positive."""
+        return _demand(self.scenario, self.market, self.profiles)[0]
+
+    @property
+    def plants(self) -> list[int]:
+        """Return the indices of its suppliers, on the unit axis of `profiles`."""
+        return _members(self.scenario, self.market, "supply")
+
+
+Algorithm = Callable[[Basis], Tensor]
+"""Returns the forecast of a market at every step of the calendar, (step), float64."""
 
 
 def check_forecasts(scenario: Scenario, problems: Problems) -> None:
@@ -60,11 +84,16 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
             problems.error(where, f"not supported yet: the forecast algorithm '{algorithm}'")
     elif metric in UNREAD_METRICS:
         problems.warn(where, "no supported bidder reads this forecast")
-    elif algorithm not in (valid := [f"{metric}_{name}" for name in ALGORITHMS]):
+    elif algorithm not in (valid := [name for name in FORECASTS if metric_of(name) == metric]):
         known = algorithm == f"{metric}_default_test"
         problem = "not supported yet: the" if known else "unknown"
         hint = nearest(algorithm, valid)
         problems.error(where, f"{problem} forecast algorithm '{algorithm}'; {hint}")
+
+
+def metric_of(algorithm: str) -> str | None:
+    """Return what an algorithm of this name forecasts; None if its name does not say."""
+    return next((metric for metric in METRICS if algorithm.startswith(f"{metric}_")), None)
 
 
 def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> Forecasts:
@@ -76,10 +105,10 @@ def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> For
     """
     chosen = [tuple(_algorithm(scenario, u, metric) for metric in METRICS) for u in scenario.units]
     rows = list(dict.fromkeys(chosen))
-    price = {a: _price(scenario, market, profiles, a) for a in {row[0] for row in rows}}
-    load = {a: _residual_load(scenario, market, profiles, a) for a in {row[1] for row in rows}}
-    prices = torch.stack([price[row[0]] for row in rows])
-    loads = torch.stack([load[row[1]] for row in rows])
+    basis = Basis(scenario, market, profiles)
+    series = {a: _series(basis, a) for a in sorted({a for row in rows for a in row})}
+    prices = torch.stack([series[row[0]] for row in rows])
+    loads = torch.stack([series[row[1]] for row in rows])
     return Forecasts(
         price=prices,
         residual_load=loads,
@@ -95,14 +124,33 @@ def _algorithm(scenario: Scenario, unit: Unit, metric: str) -> str:
     return unit.forecast.get(metric, default)
 
 
-def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
-    """Return the price forecast of one algorithm, (step), EUR/MWh."""
-    given = _given(scenario, f"price_{market}")
+def _series(basis: Basis, algorithm: str) -> Tensor:
+    """Return the column of forecasts_df, else what the algorithm forecasts, (step)."""
+    given = _given(basis.scenario, f"{metric_of(algorithm)}_{basis.market}")
     if given is not None:
         return given
+    found = FORECASTS[algorithm](basis)
+    steps = len(basis.profiles.capacity)
+    if not isinstance(found, Tensor) or found.shape != (steps,):
+        shape = tuple(getattr(found, "shape", ())) or type(found).__name__
+        raise ConfigurationError(f"the forecast '{algorithm}' is {shape}, not ({steps},): (step)")
+    return found
+
+
+def given_price(basis: Basis) -> Tensor:
+    """Return 50 EUR/MWh in a market called EOM, else 0, (step)."""
+    return torch.full_like(basis.demand, GIVEN_PRICES.get(basis.market, 0.0))
+
+
+def given_residual_load(basis: Basis) -> Tensor:
+    """Return 0 MW, (step)."""
+    return torch.zeros_like(basis.demand)
+
+
+def naive_price(basis: Basis) -> Tensor:
+    """Return the cost of the plant that the demand reaches, (step), EUR/MWh."""
+    scenario, market, profiles = basis.scenario, basis.market, basis.profiles
     demand, buyers = _demand(scenario, market, profiles)
-    if algorithm == "price_keep_given":
-        return torch.full_like(demand, GIVEN_PRICES.get(market, 0.0))
     plants = _members(scenario, market, "supply")
     elastic = [i for i in _members(scenario, market, "demand") if i not in buyers]
     if elastic:
@@ -114,18 +162,20 @@ def _price(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) 
     return merit_order_price(cost, available, demand, scarcity)
 
 
-def _residual_load(scenario: Scenario, market: str, profiles: Profiles, algorithm: str) -> Tensor:
-    """Return the residual load forecast of one algorithm, (step), MW."""
-    given = _given(scenario, f"residual_load_{market}")
-    if given is not None:
-        return given
-    demand, _ = _demand(scenario, market, profiles)
-    if algorithm == "residual_load_keep_given":
-        return torch.zeros_like(demand)
-    units = scenario.units
-    supply = _members(scenario, market, "supply")
-    renewable = [i for i in supply if RENEWABLE.search(units[i].technology)]
-    return residual_load(demand, profiles.capacity[:, renewable])
+def naive_residual_load(basis: Basis) -> Tensor:
+    """Return demand less what wind, solar and bio can deliver, (step), MW."""
+    units = basis.scenario.units
+    renewable = [i for i in basis.plants if RENEWABLE.search(units[i].technology)]
+    return residual_load(basis.demand, basis.profiles.capacity[:, renewable])
+
+
+FORECASTS: dict[str, Algorithm] = {
+    "price_naive_forecast": naive_price,
+    "price_keep_given": given_price,
+    "residual_load_naive_forecast": naive_residual_load,
+    "residual_load_keep_given": given_residual_load,
+}
+"""Algorithms by name, which begins with what they forecast."""
 
 
 def _given(scenario: Scenario, column: str) -> Tensor | None:

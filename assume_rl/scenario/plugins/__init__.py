@@ -1,14 +1,15 @@
-"""Plug-ins: files and entry points that register unit kinds, bidders and rules."""
+"""Plug-ins: files and entry points that register unit kinds, bidders, rules and forecasts."""
 
 from assume_rl.scenario.plugins.loading import (
-    Plugin,
     blame,
     found_plugin,
     is_file,
     load_plugins,
+    plugins_with,
     unload_plugins,
 )
 from assume_rl.scenario.plugins.registry import Registry
+from assume_rl.scenario.types import Plugin
 
 __all__ = [
     "Plugin",
@@ -17,5 +18,6 @@ __all__ = [
     "found_plugin",
     "is_file",
     "load_plugins",
+    "plugins_with",
     "unload_plugins",
 ]

@@ -10,6 +10,7 @@ from assume_rl.core.bidding import BIDDERS, OPERATORS
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins.registry import ORIGINS
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.read import columns_of
@@ -34,7 +35,7 @@ class Parameter:
 class Part:
     """One entry of a registry."""
 
-    sort: str  # unit kind, bidder, portfolio strategy, rule, algorithm
+    sort: str  # unit kind, bidder, portfolio strategy, rule, forecast, algorithm
     name: str
     source: str  # built in, or the plug-in that registered it
     parameters: tuple[Parameter, ...]
@@ -49,6 +50,7 @@ def catalogue() -> tuple[Part, ...]:
             name: entry.Params.model_fields for name, entry in OPERATORS.items()
         },
         "rule": {name: rule.Params.model_fields for name, rule in RULES.items()},
+        "forecast": {name: {} for name in FORECASTS},
         "algorithm": dict.fromkeys(ALGORITHMS, LearningConfig.model_fields),
     }
     return tuple(

@@ -7,7 +7,7 @@ loaded that was not named: by a command, a study case or a study.
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,17 +18,10 @@ from types import FunctionType, ModuleType
 
 from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
 from assume_rl.scenario.plugins.registry import Registry
+from assume_rl.scenario.types import Plugin
 
 GROUP = "assume_rl.plugins"
 """Group of the entry points."""
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plug-in and what it was when it was loaded."""
-
-    name: str  # absolute path of a file, or name of an entry point
-    sha256: str  # of its content
 
 
 @dataclass(frozen=True)
@@ -56,6 +49,14 @@ def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
     """
     absolute = (str(Path(n).resolve()) if is_file(str(n)) else str(n) for n in names)
     return tuple(_load(name) for name in dict.fromkeys(absolute))
+
+
+def plugins_with(parts: Set[tuple[str, str]]) -> tuple[Plugin, ...]:
+    """Return the loaded plug-ins that registered any of some parts.
+
+    :param parts: what each is, and its name, as in `registry.ORIGINS`
+    """
+    return tuple(one.plugin for one in _LOADED.values() if one.registry.parts & parts)
 
 
 def unload_plugins() -> None:

@@ -8,6 +8,7 @@ from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidde
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units import TECHNOLOGIES, Technology
 from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, Algorithm, metric_of
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
 from assume_rl.scenario.tables.base import UnitTable
 
@@ -27,12 +28,13 @@ class Registry:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.parts: set[tuple[str, str]] = set()  # what each is, and its name, as in `ORIGINS`
         self._undo: list[Callable[[], object]] = []
 
     @property
     def is_empty(self) -> bool:
         """Return whether nothing is registered."""
-        return not self._undo
+        return not self.parts
 
     def technology(self, technology: Technology[Any, Any, Any]) -> None:
         """Register what units can do.
@@ -77,6 +79,20 @@ class Registry:
         """
         self._add("rule", self._named("rule", rule, Rule), RULES, rule)
 
+    def forecast(self, name: str, algorithm: Algorithm) -> None:
+        """Register a forecast algorithm.
+
+        :param name: as written in `forecast_algorithms`; begins with what it forecasts
+        :param algorithm: returns the forecast at every step, given a `Basis`
+        :raises ConfigurationError: the name is taken or does not say what is forecast
+        """
+        if metric_of(name) is None:
+            begins = " or ".join(f"'{metric}_'" for metric in METRICS)
+            raise ConfigurationError(f"the forecast '{name}': its name must begin with {begins}")
+        if not callable(algorithm):
+            raise ConfigurationError(f"the forecast '{name}' is no function")
+        self._add("forecast", name, FORECASTS, algorithm)
+
     def withdraw(self) -> None:
         """Remove all that was registered, the last first."""
         while self._undo:
@@ -107,6 +123,7 @@ class Registry:
             raise ConfigurationError(f"the {sort} '{name}' {whose}; choose another name")
 
     def _keep(self, sort: str, name: str, undo: Callable[[], object]) -> None:
+        self.parts.add((sort, name))
         ORIGINS[sort, name] = self.source
         self._undo += [undo, lambda: ORIGINS.pop((sort, name))]
 
