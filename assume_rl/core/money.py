@@ -143,20 +143,24 @@ def last_price(
 
 
 def plant_reward(
-    outcome: Outcome[ThermalParams], max_bid_price: float, *, start_costs: bool = False
+    outcome: Outcome[ThermalParams],
+    power: Float[Tensor, "... unit"],
+    max_bid_price: float,
+    *,
+    start_costs: bool = False,
 ) -> Reward:
-    """Return the `Reward`: profit less a share of the missed profit of the unsold nameplate power.
+    """Return the `Reward`: profit less a share of the missed profit of the unsold part of `power`.
 
-    reward = (profit - regret) / (max_bid_price * max_power): of order one. Per product and
-    unit.
+    reward = (profit - regret) / (max_bid_price * power): of order one; 0 without power. Per
+    product and unit.
 
     :param outcome: of an auction, (... product unit)
+    :param power: MW that could have been sold, per unit or per product and unit
     :param max_bid_price: EUR/MWh
     :param start_costs: whether each start is charged by its downtime, see `Outcome.start_cost`, in
         place of half a hot start per switch
     :raises ValueError: starts are charged, but the outcome has no start costs
     """
-    params = outcome.params
     if not start_costs:
         starts = half_hot_start(outcome)
     elif outcome.start_cost is not None:
@@ -164,9 +168,9 @@ def plant_reward(
     else:
         raise ValueError("a bidder that is charged for starts needs a state with downtimes")
     profit = margin(outcome) - starts
-    regret = regret_share(outcome) * missed_profit(outcome)
-    scaled = (profit - regret) / (max_bid_price * params.max_power)
-    return Reward(reward=scaled, profit=profit, regret=regret)
+    regret = regret_share(outcome) * missed_profit(outcome, power)
+    scaled = (profit - regret) / (max_bid_price * power)
+    return Reward(torch.where(power > ZERO_VOLUME, scaled, 0.0), profit=profit, regret=regret)
 
 
 def margin(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
@@ -185,13 +189,14 @@ def switched(outcome: Outcome[ThermalParams]) -> Bool[Tensor, "... unit"]:
     return (outcome.power > ZERO_VOLUME) != (outcome.previous_power > ZERO_VOLUME)
 
 
-def missed_profit(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
-    """Return the missed profit of the unsold part of the nameplate power, EUR, >= 0.
+def missed_profit(
+    outcome: Outcome[ThermalParams], power: Float[Tensor, "... unit"]
+) -> Float[Tensor, "... unit"]:
+    """Return the missed profit of the unsold part of `power` (MW), EUR, >= 0.
 
     It is valued at the published price of the auction, not at the price paid to the unit.
     """
-    params = outcome.params
-    unsold = params.max_power - outcome.sold
+    unsold = power - outcome.sold
     return ((outcome.price - outcome.marginal_cost) * unsold * outcome.hours).clamp(min=0)
 
 

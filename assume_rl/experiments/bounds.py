@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.bidding.learned import PlantLearning
-from assume_rl.core.money import Outcome, plant_reward
+from assume_rl.core.money import Outcome
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
 from assume_rl.results.sinks import MemorySink
@@ -42,8 +43,10 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
     if unknown_bounds(compiled) is not None:
         return None
     unit, params = _learner(compiled)
+    bidder = _bidder(compiled, unit)
     assert isinstance(params, ThermalParams)  # unknown_bounds
-    return _bounds(compiled, memory, unit, params)
+    assert isinstance(bidder, PlantLearning)
+    return _bounds(compiled, memory, unit, params, bidder)
 
 
 def unknown_bounds(compiled: Compiled) -> str | None:
@@ -66,10 +69,11 @@ def _obstacles(compiled: Compiled) -> Iterator[str]:
         return
     if not isinstance(bidder, PlantLearning):
         yield f"{name} bids by {bidder.name}, whose reward is not that of a plant"
+        return
     if params.ramped:
         yield f"{name} has ramps"
     starts = [params.hot_start_cost]
-    if compiled.scenario.config.bidding_strategy_params.get("start_costs"):
+    if bidder.start_costs:
         starts += [params.warm_start_cost, params.cold_start_cost]
     if any(float(cost) > 0 for cost in starts):
         yield f"{name} has start costs"
@@ -93,29 +97,37 @@ def _learner(compiled: Compiled) -> tuple[int, object]:
     return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
 
 
-def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalParams) -> Bounds:
+def _bounds(
+    compiled: Compiled,
+    memory: MemorySink,
+    unit: int,
+    plant: ThermalParams,
+    bidder: PlantLearning,
+) -> Bounds:
     market = compiled.markets[0]
     limit = compiled.scenario.learning.max_bid_price
-    own = torch.arange(_bidder(compiled, unit).slots)
+    own = torch.arange(bidder.slots)
     price, volume, steps = _books(memory, compiled, compiled.fleet.ids[unit], len(own))
     cost = compiled.profiles.marginal_cost[steps, unit]
     (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
+    offered = _of_one_product(volume.index_select(-1, own).sum(-1))
     hours = length * compiled.step_seconds / 3600
 
     def earn(got: Sale) -> tuple[Tensor, Tensor]:
-        sold = got.sold.unsqueeze(-1)
+        sold = _of_one_product(got.sold)
         outcome = Outcome(
-            price=got.price.unsqueeze(-1),
-            revenue=got.revenue.unsqueeze(-1) * hours,
+            price=_of_one_product(got.price),
+            revenue=_of_one_product(got.revenue * hours),
             sold=sold,
-            offered=sold,
+            offered=offered,
             hours=hours,
-            marginal_cost=cost.unsqueeze(-1),
+            marginal_cost=_of_one_product(cost),
             power=sold,
             previous_power=sold,
             params=plant,
+            start_cost=torch.zeros_like(sold),  # see `_obstacles`
         )
-        earned = plant_reward(outcome, limit)
+        earned = bidder.reward(outcome)
         return earned.reward.squeeze(-1), earned.profit.squeeze(-1)
 
     tie = torch.zeros_like(price)
@@ -136,6 +148,10 @@ def _bounds(compiled: Compiled, memory: MemorySink, unit: int, plant: ThermalPar
         Earned(*earn(honest_sale), honest_sale.price, cost),
         Earned(*earn(best.sale), best.sale.price, best.bid[:, 0]),
     )
+
+
+def _of_one_product(values: Float[Tensor, " auction"]) -> Float[Tensor, "auction 1 1"]:
+    return values[:, None, None]
 
 
 def _bidder(compiled: Compiled, unit: int) -> AnyBidder:

@@ -32,6 +32,7 @@ FITS = {
         "powerplant_energy_learning",
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",
+        "renewable_energy_learning_single_bid",
         "demand_energy_naive",
     },
     "storage": {"storage_energy_heuristic_flexable", "storage_energy_learning"},

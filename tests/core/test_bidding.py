@@ -21,6 +21,7 @@ from assume_rl.testing import check_bidder, toy_fleet, toy_thermal
 
 TWO_BID, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
+RENEWABLE = "renewable_energy_learning_single_bid"
 
 
 def bidder_of(name: str, products: int = 1, **params: Any) -> Any:
@@ -53,9 +54,9 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
-    assert found["start_costs"] == (TWO_BID, SINGLE_BID)
+    assert found["start_costs"] == (TWO_BID, SINGLE_BID, RENEWABLE)
     assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
-    assert set(found["foresight"]) == {TWO_BID, SINGLE_BID, "storage_energy_learning"}
+    assert set(found["foresight"]) == {TWO_BID, SINGLE_BID, RENEWABLE, "storage_energy_learning"}
 
 
 @pytest.mark.parametrize(
@@ -250,6 +251,45 @@ def test_observation_follows_the_layout() -> None:
     observation = bidder.observe(seen(bidder))
     assert torch.allclose(observation, EXPECTED, atol=1e-7)
     assert torch.allclose(bidder.explore_around(observation), row(0.3, 0.3)[None], atol=1e-7)
+
+
+def test_a_renewable_sees_what_is_available_to_it_at_the_first_product() -> None:
+    bidder = bidder_of(RENEWABLE, 2, foresight=2)
+    view = seen(bidder, (1, 2))
+    most = torch.stack([view.limits.sell.most[0] * 0.4, view.limits.sell.most[1] * 0.9])
+    sell = replace(view.limits.sell, most=most)
+    view = replace(view, limits=replace(view.limits, sell=sell))
+    observation = bidder.observe(view)
+    expected = torch.cat([EXPECTED[:, :-1], row(0.4)[None], EXPECTED[:, -1:]], -1)
+    assert torch.allclose(observation, expected, atol=1e-7)
+    assert torch.allclose(bidder.explore_around(observation), row(0.3, 0.3)[None], atol=1e-7)
+    orders = bidder.orders(view, torch.tensor([[-0.5, 0.25]]))
+    assert orders.price.tolist() == [[-50.0], [25.0]]
+    assert orders.volume.tolist() == [[40.0], [90.0]]
+
+
+def test_a_renewable_is_rewarded_by_what_it_offered() -> None:
+    """Of 40 MW offered 30 are sold; nothing is offered for the second product."""
+
+    def column(*values: float) -> Tensor:
+        return row(*values)[:, None]
+
+    outcome = Outcome(
+        price=column(50.0, 50.0),
+        revenue=column(50.0 * 30, 0.0),
+        sold=column(30.0, 0.0),
+        offered=column(40.0, 0.0),
+        hours=1.0,
+        marginal_cost=column(10.0, 10.0),
+        power=column(30.0, 0.0),
+        previous_power=column(30.0, 0.0),
+        params=toy_thermal((100.0,)),
+    )
+    got = bidder_of(RENEWABLE, 2).reward(outcome)
+    profit, regret = 40.0 * 30, 0.1 * 40 * 10
+    assert got.profit.tolist() == [pytest.approx(profit)]
+    assert got.regret.tolist() == [pytest.approx(regret)]
+    assert got.reward.tolist() == [pytest.approx((profit - regret) / (100 * 40))]
 
 
 def test_observation_of_many_products_is_that_of_the_first() -> None:

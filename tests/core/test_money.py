@@ -49,6 +49,9 @@ def outcome(**changes: Any) -> Outcome[ThermalParams]:
     return result if "revenue" in changes else replace(result, revenue=uniform)
 
 
+NAMEPLATE = row(100.0)  # MW
+
+
 @pytest.mark.parametrize(
     ("changes", "profit", "regret"),
     [
@@ -64,7 +67,7 @@ def outcome(**changes: Any) -> Outcome[ThermalParams]:
 def test_reward_is_profit_less_a_share_of_what_was_missed(
     changes: dict[str, Any], profit: float, regret: float
 ) -> None:
-    got = plant_reward(outcome(**changes), 100.0)
+    got = plant_reward(outcome(**changes), NAMEPLATE, 100.0)
     assert got.profit.item() == pytest.approx(profit, abs=1e-9)
     assert got.regret.item() == pytest.approx(regret, abs=1e-9)
     assert got.reward.item() == pytest.approx((profit - regret) / (100 * 100), abs=1e-12)
@@ -77,7 +80,7 @@ def test_profit_is_revenue_and_regret_is_at_the_published_price() -> None:
         "price": product(72.0),
         "revenue": product(20.0 * 40 + 70 * 80),
     }
-    got = plant_reward(outcome(**changes), 100.0)
+    got = plant_reward(outcome(**changes), NAMEPLATE, 100.0)
     assert got.profit.item() == pytest.approx(6400 - 30 * 90)
     assert got.regret.item() == pytest.approx(0.1 * (72 - 30) * 10)
 
@@ -85,15 +88,23 @@ def test_profit_is_revenue_and_regret_is_at_the_published_price() -> None:
 def test_starts_are_charged_by_downtime_where_that_is_asked_for() -> None:
     """In place of half a hot start, which a switch would cost."""
     switched_on = outcome(previous_power=product(0.0), start_cost=product(24_000.0))
-    got = plant_reward(switched_on, 100.0, start_costs=True)
+    got = plant_reward(switched_on, NAMEPLATE, 100.0, start_costs=True)
     assert got.profit.item() == pytest.approx(20 * 60 - 24_000)
-    assert plant_reward(switched_on, 100.0).profit.item() == pytest.approx(20 * 60 - 250)
+    assert plant_reward(switched_on, NAMEPLATE, 100.0).profit.item() == pytest.approx(20 * 60 - 250)
     with pytest.raises(ValueError, match="a state with downtimes"):
-        plant_reward(outcome(), 100.0, start_costs=True)
+        plant_reward(outcome(), NAMEPLATE, 100.0, start_costs=True)
 
 
-def test_missed_profit_counts_nameplate_power_whatever_was_offered() -> None:
-    assert plant_reward(outcome(offered=product(60.0)), 100.0).regret.item() == pytest.approx(80.0)
+def test_what_is_missed_and_the_scale_follow_the_power_that_counts() -> None:
+    got = plant_reward(outcome(), product(70.0), 100.0)
+    assert got.regret.item() == pytest.approx(0.1 * 20 * 10)
+    assert got.reward.item() == pytest.approx((20 * 60 - 20) / (100 * 70))
+
+
+def test_there_is_no_reward_without_power() -> None:
+    nothing = outcome(sold=product(0.0), power=product(0.0), previous_power=product(0.0))
+    got = plant_reward(nothing, product(0.0), 100.0)
+    assert (got.reward.item(), got.profit.item(), got.regret.item()) == (0.0, 0.0, 0.0)
 
 
 def test_settlement() -> None:
@@ -135,7 +146,7 @@ def test_rewards_of_products_are_each_its_own_and_add_up() -> None:
         "previous_power": row(60.0, 60.0)[:, None],
         "revenue": row(3000.0, 0.0)[:, None],
     }
-    got = plant_reward(outcome(**columns), 100.0)
+    got = plant_reward(outcome(**columns), NAMEPLATE, 100.0)
     assert got.profit[:, 0].tolist() == [pytest.approx(1200.0), pytest.approx(-250.0)]
     assert got.regret[:, 0].tolist() == [pytest.approx(80.0), pytest.approx(1000.0)]
     whole = got.over_products()
@@ -149,7 +160,8 @@ def test_products_of_unequal_length_have_their_own_hours() -> None:
     names = ("price", "sold", "offered", "marginal_cost", "power", "previous_power")
     twice = {name: getattr(usual, name).expand(2, 1) for name in names}
     hours = row(1.0, 3.0)[:, None]
-    got = plant_reward(outcome(**twice, hours=hours, revenue=50.0 * 60 * hours), 100.0)
+    rewarded = outcome(**twice, hours=hours, revenue=50.0 * 60 * hours)
+    got = plant_reward(rewarded, NAMEPLATE, 100.0)
     assert got.profit[:, 0].tolist() == [pytest.approx(1200.0), pytest.approx(3600.0)]
     assert got.regret[:, 0].tolist() == [pytest.approx(80.0), pytest.approx(240.0)]
 

@@ -27,11 +27,11 @@ class Constant:
 
     dtype = torch.float64
 
-    def __init__(self, action: float) -> None:
-        self.action = action
+    def __init__(self, action: float, prices: int = 2) -> None:
+        self.action, self.prices = action, prices
 
     def __call__(self, obs: Tensor) -> Tensor:
-        return torch.full((len(obs), 2), self.action, dtype=torch.float64)
+        return torch.full((len(obs), self.prices), self.action, dtype=torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,9 @@ def compiled() -> Compiled:
     return compile_scenario(tiny("single_learner"))
 
 
-def play(compiled: Compiled, action: float) -> MemorySink:
+def play(compiled: Compiled, action: float, prices: int = 2) -> MemorySink:
     memory = MemorySink()
-    world = World(compiled, seed=42, policies={"learner": Constant(action)})
+    world = World(compiled, seed=42, policies={"learner": Constant(action, prices)})
     asyncio.run(world.run_episode(0, sink=memory))
     return memory
 
@@ -88,18 +88,49 @@ def test_the_truthful_bound_is_what_bidding_marginal_cost_brings(
     assert bounds.truthful.price.numpy() == pytest.approx(price, abs=1e-9)
 
 
-@pytest.mark.parametrize("least", [100.0, 500.0])
-def test_hours_with_fewer_own_orders_are_bounded_too(tmp_path: Path, least: float) -> None:
-    """Orders without volume have no row: no power at all, or nothing above minimum power."""
-    folder = tmp_path / "plant"
+def with_availability(folder: Path, **columns: int) -> list[float]:
+    """Write the scenario with a learner that has nothing every fourth hour; return its shares.
+
+    :param columns: of the learner's row
+    """
     shutil.copytree(SCENARIOS / "single_learner", folder)
     plants = pd.read_csv(folder / "powerplant_units.csv")
-    plants.loc[plants["name"] == "learner", "min_power"] = least
+    plants.loc[plants["name"] == "learner", list(columns)] = list(columns.values())
     plants.to_csv(folder / "powerplant_units.csv", index=False)
     hours = pd.date_range("2019-03-04", "2019-03-05", freq="h")
     available = [(0.0, 0.2, 0.6, 1.0)[hour % 4] for hour in range(25)]
     series = pd.DataFrame({"datetime": hours, "learner": available})
     series.to_csv(folder / "availability_df.csv", index=False)
+    return available
+
+
+def test_a_renewable_is_bounded_by_what_it_offers(tmp_path: Path) -> None:
+    """Its power, and with it the scale of its reward, differ from hour to hour."""
+    available = with_availability(tmp_path / "plant")
+    settings = {
+        "end_date": "2019-03-05 00:00",
+        "units.learner.bidding_EOM": "renewable_energy_learning_single_bid",
+    }
+    compiled = compile_scenario(load_scenario(tmp_path / "plant", "tiny", overrides=settings))
+    idle = torch.tensor([available[hour % 25] == 0 for hour in range(1, 24)])
+    best = []
+    for action in (-1.0, 0.3, 0.5, 0.8, 1.0):
+        memory = play(compiled, action, prices=1)
+        bounds = bounds_of(compiled, memory)
+        reward = torch.from_numpy(memory.table("rl_params")["reward"])
+        assert (bounds.best.reward >= reward - 1e-9).all()
+        assert (reward[idle] == 0).all()
+        best.append(bounds.best.reward)
+    assert all(torch.allclose(reward, best[0]) for reward in best)
+    assert (best[0][~idle] > bounds.truthful.reward[~idle] + 1e-6).any()
+    assert (best[0][idle] == 0).all()
+
+
+@pytest.mark.parametrize("least", [100, 500])
+def test_hours_with_fewer_own_orders_are_bounded_too(tmp_path: Path, least: int) -> None:
+    """Orders without volume have no row: no power at all, or nothing above minimum power."""
+    folder = tmp_path / "plant"
+    available = with_availability(folder, min_power=least)
     settings = {"end_date": "2019-03-05 00:00", "learning_config.learning_mode": True}
     compiled = compile_scenario(load_scenario(folder, "tiny", overrides=settings))
     best = []

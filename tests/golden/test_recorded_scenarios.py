@@ -31,6 +31,7 @@ PRICE = 5e-4  # EUR/MWh, what that does to a price
 LEARNING = [
     ("example_02a", "tiny"),
     ("example_02b", "base"),
+    ("example_02d", "base"),
     ("example_02e", "tiny"),
     # As the tiny cases, for weeks.
     pytest.param("example_02a", "base", marks=pytest.mark.slow),

@@ -32,6 +32,7 @@ RECORDED = [
     ("example_01a", "dam"),
     ("example_02a", "base"),
     ("example_02b", "base"),
+    ("example_02d", "base"),
 ]
 # Actions of float32 networks differ by the order of sums; prices of up to 100 EUR/MWh with them.
 ACTIONS = 5e-6

@@ -94,6 +94,7 @@ def settings(**values: Any) -> Overrides:
 
 TWO_BIDS, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
+RENEWABLE = "renewable_energy_learning_single_bid"
 LEARNER = bids("gas", TWO_BIDS)
 # A plant that is on below its cost.
 DEAR_TO_STOP = {"units.lignite.additional_cost": 25, "units.lignite.hot_start_cost": 100}
@@ -335,6 +336,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     TWO_BIDS: PLANT_LEARNER,
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
+    RENEWABLE: PLANT_LEARNER,
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
 }
@@ -389,7 +391,7 @@ UNITS = {
     "warm_start_cost": "coal",
     "min_down_time": "lignite",
 }
-USERS = {TWO_BIDS: "gas", SINGLE_BID: "gas", FLEXIBLE: "lignite"}
+USERS = {TWO_BIDS: "gas", SINGLE_BID: "gas", RENEWABLE: "gas", FLEXIBLE: "lignite"}
 
 
 def place(section: str, key: str) -> str:

@@ -48,6 +48,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
+    "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),
     "storage_energy_heuristic_flexable": Entry(storage.flexible, flexible.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
 }
@@ -98,7 +99,6 @@ PLANNED: frozenset[str] = frozenset(
         "powerplant_energy_naive_profile",
         "powerplant_energy_naive_redispatch",
         "powerplant_energy_optimization_dmas",
-        "renewable_energy_learning_single_bid",
         "storage_capacity_heuristic_balancing_neg",
         "storage_capacity_heuristic_balancing_pos",
         "storage_energy_optimization_dmas",

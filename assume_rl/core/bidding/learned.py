@@ -21,6 +21,9 @@ from assume_rl.core.units.thermal import ThermalParams, ThermalView
 from assume_rl.errors import ConfigurationError
 
 Slots = tuple[Float[Tensor, "... unit product slot"], Float[Tensor, "... unit product slot"]]
+Divide = Callable[[Range, Float[Tensor, "... unit product slot"]], Slots]
+RewardedPower = Callable[[Outcome[ThermalParams]], Float[Tensor, "... unit"]]
+"""MW per unit, or per product and unit."""
 
 
 class LearnedParams(Params):
@@ -58,10 +61,51 @@ class PlantParams(LearnedParams):
 
 
 @dataclass(frozen=True)
+class OwnFeature:
+    """An entry of an observation that only the plant itself knows.
+
+    :param value: of the view and `max_bid_price` (EUR/MWh), (... unit)
+    """
+
+    name: str
+    scaling: str
+    value: Callable[[View[ThermalView], float], Float[Tensor, "... unit"]]
+
+
+def _previous_power(view: View[ThermalView], _: float) -> Float[Tensor, "... unit"]:
+    return view.previous_power / view.own.params.max_power
+
+
+def _available_power(view: View[ThermalView], _: float) -> Float[Tensor, "... unit"]:
+    return view.limits.sell.most[..., 0, :] / view.own.params.max_power
+
+
+def _marginal_cost(view: View[ThermalView], max_bid_price: float) -> Float[Tensor, "... unit"]:
+    return view.marginal_cost[..., 0, :] / max_bid_price
+
+
+PREVIOUS_POWER = OwnFeature("previous_power", "divided by max_power", _previous_power)
+AVAILABLE_POWER = OwnFeature("available_power", "divided by max_power", _available_power)
+MARGINAL_COST = OwnFeature("marginal_cost", "divided by max_bid_price", _marginal_cost)
+
+
+def nameplate(outcome: Outcome[ThermalParams]) -> Float[Tensor, " unit"]:
+    """Return the power that plants have, available or not, MW."""
+    return outcome.params.max_power
+
+
+def offered(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... product unit"]:
+    """Return the power that plants offered, MW."""
+    return outcome.offered
+
+
+@dataclass(frozen=True)
 class PlantLearning:
     """A plant that learns at which prices to offer; action 1 is `max_bid_price`, -1 its negative.
 
     :param divide: what it offers at the prices it chose, one order per price.
+    :param own: what it observes of itself.
+    :param rewarded_power: what its reward is a share of, and of what unsold power it regrets.
     :param prices: number of prices, and of orders, per product.
     :param products: products of an auction that it decides for, from the first one on.
     :param foresight: steps of forecast and price history it observes.
@@ -70,7 +114,9 @@ class PlantLearning:
     """
 
     name: str
-    divide: Callable[[Range, Float[Tensor, "... unit product slot"]], Slots]
+    divide: Divide
+    own: tuple[OwnFeature, ...]
+    rewarded_power: RewardedPower
     prices: int
     products: int
     foresight: int
@@ -98,23 +144,12 @@ class PlantLearning:
     @cached_property
     def layout(self) -> Layout:
         """Return forecasts, own price history, then what only the unit itself knows."""
-        return Layout(
-            (
-                *market_features(self.foresight),
-                Feature("previous_power", 1, "divided by max_power", unique=True),
-                Feature("marginal_cost", 1, "divided by max_bid_price", unique=True),
-            )
-        )
+        own = (Feature(entry.name, 1, entry.scaling, unique=True) for entry in self.own)
+        return Layout((*market_features(self.foresight), *own))
 
     def observe(self, view: View[ThermalView]) -> Float[Tensor, "... unit obs"]:
         """Return the observation in the order of the layout, float64."""
-        own = torch.stack(
-            [
-                view.previous_power / view.own.params.max_power,
-                view.marginal_cost[..., 0, :] / self.max_bid_price,
-            ],
-            dim=-1,
-        )
+        own = torch.stack([entry.value(view, self.max_bid_price) for entry in self.own], dim=-1)
         return torch.cat([*observe_market(view, self.foresight, self.max_bid_price), own], dim=-1)
 
     def explore_around(
@@ -137,7 +172,8 @@ class PlantLearning:
 
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
         """Return what `money.plant_reward` does for the products that it decides for."""
-        earned = plant_reward(outcome, self.max_bid_price, start_costs=self.start_costs)
+        power = self.rewarded_power(outcome)
+        earned = plant_reward(outcome, power, self.max_bid_price, start_costs=self.start_costs)
         return earned.over_products(self.products)
 
 
@@ -206,26 +242,46 @@ def observe_market(
 
 def two_bids(context: Context, params: PlantParams) -> PlantLearning:
     """Return the plant with two prices: one for minimum power, one for the rest."""
-    return _create("powerplant_energy_learning", inflexible_and_flexible, 2, 12, context, params)
+    name = "powerplant_energy_learning"
+    return _plant(name, inflexible_and_flexible, context, params, prices=2, foresight=12)
 
 
 def single_bid(context: Context, params: PlantParams) -> PlantLearning:
     """Return the plant with one price for all available power."""
     name = "powerplant_energy_learning_single_bid"
-    return _create(name, all_at_once, 1, 24, context, params)
+    return _plant(name, all_at_once, context, params, prices=1, foresight=24)
 
 
-def _create(
+def renewable(context: Context, params: PlantParams) -> PlantLearning:
+    """Return the plant with one price that sees what is available and regrets no more than that."""
+    return _plant(
+        "renewable_energy_learning_single_bid",
+        all_at_once,
+        context,
+        params,
+        prices=1,
+        foresight=24,
+        own=(PREVIOUS_POWER, AVAILABLE_POWER, MARGINAL_COST),
+        rewarded_power=offered,
+    )
+
+
+def _plant(
     name: str,
-    divide: Callable[[Range, Float[Tensor, "... unit product slot"]], Slots],
-    prices: int,
-    foresight: int,
+    divide: Divide,
     context: Context,
     params: PlantParams,
+    *,
+    prices: int,
+    foresight: int,
+    own: tuple[OwnFeature, ...] = (PREVIOUS_POWER, MARGINAL_COST),
+    rewarded_power: RewardedPower = nameplate,
 ) -> PlantLearning:
     bidder = PlantLearning(
         name=name,
         divide=divide,
+        own=own,
+        rewarded_power=rewarded_power,
         prices=prices,
         products=params.products_of(context),
         foresight=params.foresight or foresight,
