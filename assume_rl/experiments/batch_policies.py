@@ -18,7 +18,7 @@ def save_policies_of(
 ) -> None:
     """Write one seed's actors and, if asked for, critics, targets and optimisers."""
     single = learner.single(seed)
-    extra = {"episodes_done": episodes_done, "max_bid_price": learner.config.max_bid_price}
+    extra = {"episodes_done": episodes_done, **learner.config.policy_settings}
     save_actors(single, folder, extra)
     if critics:
         save_critics(single, folder)

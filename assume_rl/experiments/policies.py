@@ -108,5 +108,5 @@ def _check(
         [specs[unit] for unit in policies],
         source,
         manifest=manifest,
-        max_bid_price=compiled.scenario.learning.max_bid_price,
+        settings=compiled.scenario.learning.policy_settings,
     )

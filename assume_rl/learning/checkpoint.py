@@ -147,12 +147,13 @@ def check_fit(
     source: Path,
     *,
     manifest: Manifest | None = None,
-    max_bid_price: float | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes.
 
-    With a `manifest`, features must also be the same, and `max_bid_price` (EUR/MWh, which scales
-    observations and actions) that of the training; what either side does not tell is not checked.
+    With a `manifest`, features must also be the same, and `settings`
+    (`LearningConfig.policy_settings`) those of the training; what either side does not tell is not
+    checked.
     """
     found = {u: _sizes(stack.module_state(u)) for stack in actors for u in stack.unit_ids}
     for spec in specs:
@@ -161,12 +162,17 @@ def check_fit(
         _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), found[spec.unit_id])
         if manifest is not None:
             _check_features(source, spec, manifest)
-    trained = None if manifest is None else manifest.extra.get("max_bid_price")
-    if None not in (trained, max_bid_price) and trained != max_bid_price:
-        raise PolicyError(
-            f"'{source}': the policies were trained with max_bid_price {trained:g}, here it is "
-            f"{max_bid_price:g}, which would scale what they see and bid"
-        )
+    trained = {} if manifest is None else manifest.extra
+    for key, here in (settings or {}).items():
+        if key in trained and trained[key] != here:
+            raise PolicyError(
+                f"'{source}': the policies were trained with {key} {_plain(trained[key])}, here it "
+                f"is {_plain(here)}, which would change what they see or bid"
+            )
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_features(source: Path, spec: AgentSpec, manifest: Manifest) -> None:

@@ -19,6 +19,9 @@ from assume_rl.learning.critics import CRITICS
 
 ScheduleName = Literal["constant", "linear"]
 
+POLICY_SETTINGS = ("max_bid_price",)
+"""What observations and actions mean: policies act in scenarios that agree with their training."""
+
 
 class LearningConfig(BaseModel):
     """Settings of a learning run, as in the `learning_config` section of a study case."""
@@ -112,6 +115,11 @@ class LearningConfig(BaseModel):
             return cls.model_validate(dict(settings))
         except ValidationError as error:
             raise ConfigurationError("\n".join(map(_problem, error.errors()))) from None
+
+    @property
+    def policy_settings(self) -> dict[str, Any]:
+        """The settings that policies are made for, as their manifest keeps them."""
+        return {key: getattr(self, key) for key in POLICY_SETTINGS}
 
     @property
     def validation_interval(self) -> int:

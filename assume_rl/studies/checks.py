@@ -10,7 +10,7 @@ from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import POLICY_SETTINGS, LearningConfig
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.types import Step
@@ -80,7 +80,6 @@ def is_number(key: str) -> bool:
     """Whether a setting is a mere number: a price, a rate, the power of a unit."""
     head, _, rest = key.partition(".")
     if head == "learning_config":
-        # Policies are made for one max_bid_price.
         field = LearningConfig.model_fields.get(rest)
-        return field is not None and field.annotation is float and rest != "max_bid_price"
+        return field is not None and field.annotation is float and rest not in POLICY_SETTINGS
     return head in NUMBERS or (head == "units" and ".bidding_" not in rest)

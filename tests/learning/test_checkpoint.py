@@ -253,9 +253,11 @@ def test_policies_must_fit_the_agents(folder: Path) -> None:
 def test_policies_trained_on_another_scale_or_other_features_do_not_fit(folder: Path) -> None:
     loaded = load_policies(folder)
     manifest = loaded.manifest.model_copy(update={"extra": {"max_bid_price": 100.0}})
-    check_fit(loaded.actors, SPECS, folder, manifest=manifest, max_bid_price=100.0)
+    check_fit(loaded.actors, SPECS, folder, manifest=manifest, settings={"max_bid_price": 100.0})
     with pytest.raises(PolicyError, match="max_bid_price 100, here it is 200"):
-        check_fit(loaded.actors, SPECS, folder, manifest=manifest, max_bid_price=200.0)
+        check_fit(
+            loaded.actors, SPECS, folder, manifest=manifest, settings={"max_bid_price": 200.0}
+        )
     spec = loaded.specs[0]
     other = replace(spec, features=(("moon", spec.obs_size, "none"),))
     with pytest.raises(PolicyError, match="expected moon"):

@@ -39,11 +39,8 @@ class Keeper:
 
     def save_actors(self, folder: Path) -> None:
         """Write a policy folder, which a scenario can run on."""
-        extra = {
-            "episodes_done": self._training.episodes_done,
-            # What actions and observations scale by.
-            "max_bid_price": self._trainer.config.max_bid_price,
-        }
+        settings = self._trainer.config.policy_settings
+        extra = {"episodes_done": self._training.episodes_done, **settings}
         self._trainer.save_actors(folder, extra)
 
     def save_critics(self, folder: Path) -> None:
