@@ -22,6 +22,7 @@ class Forecasts:
     scaled_price: Float[Tensor, "series step"]  # min-max over the calendar, [0, 1]
     scaled_residual_load: Float[Tensor, "series step"]
     series: Int[Tensor, " unit"]  # which row a unit reads
+    circular: bool = True  # after the calendar's end comes its start; else the last value stays
 
 
 def merit_order_price(
@@ -71,20 +72,16 @@ class Outlook:
     def residual_load(self, steps: int) -> Float[Tensor, "... unit window"]:
         """Return scaled residual load of `steps` steps from the first product on.
 
-        At the end of the calendar the series continues at its start.
-
         :raises ValueError: the market has no forecasts
         """
-        return _circular(self._known.scaled_residual_load, self.series, self.first, steps)
+        return self._ahead(self._known.scaled_residual_load, steps)
 
     def price(self, steps: int) -> Float[Tensor, "... unit window"]:
         """Return scaled prices of `steps` steps from the first product on.
 
-        At the end of the calendar the series continues at its start.
-
         :raises ValueError: the market has no forecasts
         """
-        return _circular(self._known.scaled_price, self.series, self.first, steps)
+        return self._ahead(self._known.scaled_price, steps)
 
     def price_at_products(self) -> Float[Tensor, "... product unit"]:
         """Return the price forecast of the first step of each product, EUR/MWh.
@@ -122,6 +119,17 @@ class Outlook:
             raise ValueError("a bidder reads forecasts of a market that has none")
         return self.forecasts
 
+    def _ahead(
+        self, table: Float[Tensor, "series step"], steps: int
+    ) -> Float[Tensor, "... unit window"]:
+        """Return `steps` entries of each unit's series from the first product on."""
+        ahead, last = torch.arange(steps, device=table.device), table.shape[-1] - 1
+        index = ahead + (self.first if isinstance(self.first, int) else self.first[..., None])
+        index = index % (last + 1) if self._known.circular else index.clamp(max=last)
+        if len(table) == 1:
+            return table[0][index].unsqueeze(-2).expand(*index.shape[:-1], len(self.series), steps)
+        return table[self.series[:, None], index.unsqueeze(-2)]
+
     def _prices(self, before: int, after: int) -> tuple[Tensor, Tensor]:
         """Return prices (... product window series), and which of them lie in the calendar.
 
@@ -136,20 +144,3 @@ class Outlook:
         index = at + (self.first if isinstance(self.first, int) else self.first[..., None, None])
         known = (index >= 0) & (index < table.shape[-1])
         return table.t()[index.clamp(0, table.shape[-1] - 1)], known.unsqueeze(-1)
-
-
-def _circular(
-    table: Float[Tensor, "series row"], series: Int[Tensor, " unit"], start: Step, size: int
-) -> Float[Tensor, "... unit window"]:
-    """Return `size` entries of each unit's series from `start` on, circular over the series.
-
-    :param table: series
-    :param series: row of each unit
-    :param start: first entry
-    :param size: number of entries
-    """
-    ahead = torch.arange(size, device=table.device)
-    index = (ahead + (start if isinstance(start, int) else start[..., None])) % table.shape[-1]
-    if len(table) == 1:
-        return table[0][index].unsqueeze(-2).expand(*index.shape[:-1], len(series), size)
-    return table[series[:, None], index.unsqueeze(-2)]

@@ -19,7 +19,7 @@ from assume_rl.learning.critics import CRITICS
 
 ScheduleName = Literal["constant", "linear"]
 
-POLICY_SETTINGS = ("max_bid_price",)
+POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
 
 
@@ -44,6 +44,8 @@ class LearningConfig(BaseModel):
     """EUR/MWh. Not read: learned bids lie in [-max_bid_price, max_bid_price]."""
     max_bid_price: float = Field(100.0, gt=0)
     """EUR/MWh that an action of 1 stands for."""
+    observation_window: Literal["wrap", "clamp"] = "wrap"
+    """What observed forecasts show after the calendar's end: its start, or the last value."""
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where networks live: auto, cpu, cuda or cuda:<n>; changes no number but by rounding."""
 

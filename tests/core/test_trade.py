@@ -156,6 +156,19 @@ def test_forecasts_go_round_the_calendar() -> None:
     assert view.outlook.price(3).tolist() == [[scaled[i].item() for i in (4, 0, 1)]] * 2
 
 
+def test_forecasts_keep_their_last_value_where_they_do_not_go_round() -> None:
+    fleet, profiles = toy_fleet(steps=5, varied=True)
+    ending = replace(profiles.forecasts["EOM"], circular=False)
+    portfolio = portfolio_of((fleet, replace(profiles, forecasts={"EOM": ending})), 4, 2)
+    view = look(portfolio, begin(portfolio, start=3), auction_of(1), team_of(portfolio))
+    scaled, load = ending.scaled_price[0], ending.scaled_residual_load[0]
+    assert view.outlook.price(3).tolist() == [[scaled[4].item()] * 3] * 2
+    starts = torch.tensor([1, 3])
+    view = look(portfolio, begin(portfolio, (2,), start=starts), auction_of(1), team_of(portfolio))
+    expected = [[load[i].item() for i in row] for row in ((2, 3, 4), (4, 4, 4))]
+    assert view.outlook.residual_load(3).tolist() == [[row] * 2 for row in expected]
+
+
 def test_price_history_ends_with_the_first_delivery_step() -> None:
     portfolio = portfolio_of(toy_fleet(), 4, 2)
     position = begin(portfolio, start=9)

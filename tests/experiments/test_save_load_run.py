@@ -98,11 +98,18 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
     assert not (tmp_path / "run" / "policies").exists()
 
 
-def test_a_policy_trained_for_another_price_scale_is_refused(
-    single: Trained, tmp_path: Path
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("max_bid_price", 3000.0, "max_bid_price 100, here it is 3000"),
+        ("observation_window", "clamp", "observation_window wrap, here it is clamp"),
+    ],
+)
+def test_a_policy_trained_for_another_setting_is_refused(
+    single: Trained, tmp_path: Path, setting: str, value: object, message: str
 ) -> None:
-    learning = single.scenario.learning.model_copy(update={"max_bid_price": 3000.0})
+    learning = single.scenario.learning.model_copy(update={setting: value})
     config = single.scenario.config.model_copy(update={"learning_config": learning})
     other = dataclasses.replace(single.scenario, config=config)
-    with pytest.raises(PolicyError, match="max_bid_price 100, here it is 3000"):
+    with pytest.raises(PolicyError, match=message):
         run(other, policies=single.result.folder, out=tmp_path / "run")

@@ -197,6 +197,7 @@ LEARNING: Mapping[str, Change] = {
     ),
     "min_bid_price": warns(-50, LEARNER),
     "max_bid_price": runs(50, LEARNER, NO_STORAGES),
+    "observation_window": runs("clamp", LEARNER, NO_STORAGES),
     "device": label("auto"),
     "compile": label(True),
     "autocast": warns(True, LEARNER),

@@ -115,6 +115,7 @@ def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> For
         scaled_price=min_max(prices),
         scaled_residual_load=min_max(loads),
         series=torch.tensor([rows.index(choice) for choice in chosen]),
+        circular=scenario.learning.observation_window == "wrap",
     )
 
 
