@@ -263,6 +263,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
     params = at_steps(block.params, step, offsets)
     return View(
         limits=technology.limits(params, own, capacity, sold, now + first),
+        lengths=auction.length,
         sold=sold[ENERGY],
         marginal_cost=window.copies(cost, batch, 2),
         previous_power=energy.select(-2, now + first - 1),

@@ -159,6 +159,7 @@ def view_of(all_plants: list[Plant], forecast: list[float], first: int) -> View[
     series = torch.zeros(len(all_plants), dtype=torch.long)
     return View(
         limits=Limits(sell=Range(least * fits, most * fits), buy=no_range(most)),
+        lengths=(1,) * len(sold),
         sold=sold,
         marginal_cost=cost,
         previous_power=past[-1],

@@ -119,7 +119,8 @@ class Context:
 class View(Generic[O]):
     """Everything a bidder may know at gate closure, and nothing else; `unit`: its own units."""
 
-    limits: Limits  # additional to what is sold
+    limits: Limits  # additional to what is sold; of storages, for a single step
+    lengths: tuple[int, ...]  # steps of each product
     sold: Float[Tensor, "... product unit"]  # MW of energy already sold for these steps
     marginal_cost: Float[Tensor, "... product unit"]  # EUR/MWh
     previous_power: Float[Tensor, "... unit"]  # MW in the step before the first product

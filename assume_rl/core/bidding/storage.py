@@ -26,7 +26,10 @@ from assume_rl.core.units.storage import (
     StorageParams,
     StorageView,
     limits_at,
+    max_charge,
+    max_discharge,
     next_soc,
+    over,
     ramp_charge,
     ramp_discharge,
 )
@@ -57,13 +60,13 @@ class FlexibleStorage:
 
     def orders(self, view: View[StorageView]) -> Orders:
         """Return one order per storage and product: all that it can charge or discharge."""
-        params = view.own.params
         forecast = view.outlook.price_at_products()
         mean = view.outlook.mean_price_around(self.around)
         high = forecast >= mean - PRICE_ROUNDING
         soc, previous = view.own.soc, view.previous_power
         prices, volumes = [], []
         for i, sold in enumerate(view.sold.unbind(-2)):
+            params = over(view.own.params, view.lengths[i])
             charge, discharge = _reachable(params, soc, previous, sold)
             sells = high[..., i, :] & (discharge > ZERO_VOLUME)
             volume = torch.where(sells, discharge, charge)
@@ -76,7 +79,8 @@ class FlexibleStorage:
             _, soc = next_soc(params, soc, previous)
             prices.append(price)
             volumes.append(volume)
-        return unit_major(torch.stack(prices, -2), torch.stack(volumes, -2), len(params.capacity))
+        units = view.sold.shape[-1]
+        return unit_major(torch.stack(prices, -2), torch.stack(volumes, -2), units)
 
 
 @dataclass(frozen=True)
@@ -132,14 +136,16 @@ class LearnedStorage:
 
         Prices are computed in the dtype of the policy, like those of the established framework.
         """
-        params, soc = view.own.params, view.own.soc
+        soc = view.own.soc
         price = (action.abs() * self.max_bid_price).to(torch.float64)
         volumes = []
         for i, chosen in enumerate(action.unbind(-1)):
+            params = over(view.own.params, view.lengths[i])
             limits = view.limits if i == 0 else _limits(params, soc, view.sold[..., i, :])
-            volume = torch.where(
-                chosen < 0, limits.buy.most[..., 0, :], limits.sell.most[..., 0, :]
-            )
+            # The limits of the first product are those of a single step.
+            charge = torch.maximum(limits.buy.most[..., 0, :], max_charge(params, soc))
+            discharge = torch.minimum(limits.sell.most[..., 0, :], max_discharge(params, soc))
+            volume = torch.where(chosen < 0, charge, discharge)
             volumes.append(volume)
             if i + 1 < self.products:
                 _, soc = next_soc(params, soc, volume + view.sold[..., i, :])

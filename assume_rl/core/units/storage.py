@@ -198,6 +198,11 @@ class Storage:
         return {"soc": state.soc}
 
 
+def over(params: StorageParams, steps: int) -> StorageParams:
+    """Return the parameters of storages that keep their power for so many steps at a time."""
+    return params if steps == 1 else replace(params, step_hours=params.step_hours * steps)
+
+
 def limits_at(
     params: StorageParams,
     soc: Float[Tensor, "... #product unit"],
