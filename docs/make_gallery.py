@@ -94,6 +94,26 @@ CHAPTERS = (
         ),
     ),
     Chapter(
+        "A summer week",
+        "summer",
+        (
+            "assume-rl run scenarios/summer_week --out runs/gallery/summer --overwrite",
+            "assume-rl report runs/gallery/summer --png runs/gallery/summer/figures",
+        ),
+        (
+            Picture(
+                "Prices below zero",
+                "figures/prices.png",
+                "Sun and wind exceed the demand at noon.",
+            ),
+            Picture(
+                "State of charge",
+                "figures/state-of-charge.png",
+                "A pumped hydro plant and a battery buy then and sell in the evenings.",
+            ),
+        ),
+    ),
+    Chapter(
         "A study of market designs",
         "study",
         (

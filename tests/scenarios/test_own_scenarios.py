@@ -125,6 +125,18 @@ def test_ten_learners_belong_to_several_operators() -> None:
     assert len({plant.unit_operator for plant in learners}) >= 3
 
 
+def test_the_sun_outshines_the_demand_of_the_summer_week_at_times() -> None:
+    scenario = load_scenario(SCENARIOS / "summer_week")
+    power = available_power(scenario)
+    supported = marginal_cost(scenario).iloc[0] < 0
+
+    surplus = power.loc[:, supported].sum(axis=1) > load_of(scenario)
+
+    assert 5 < surplus.sum() < 30
+    assert set(scenario.index[surplus].hour) <= set(range(7, 17))
+    assert len(scenario.of("storage")) == 2
+
+
 def test_the_national_scenario_is_of_national_size() -> None:
     scenario = load_scenario(SCENARIOS / "national")
 
@@ -195,6 +207,7 @@ def assert_remade(script: Path, out: Path) -> None:
         "border_and_industry/make_profiles.py",
         "national/make_units.py",
         "single_learner/make_demand.py",
+        "summer_week/make_profiles.py",
         "ten_learners/make_profiles.py",
     ],
 )
