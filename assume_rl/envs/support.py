@@ -1,9 +1,7 @@
 """The scenarios that the batch shell cannot run."""
 
-from typing import Any
-
 from assume_rl.core.bidding.base import LearnedBidder
-from assume_rl.core.clearing import MarketSpec
+from assume_rl.scenario.compile.capabilities import one_at_a_time
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.compile.plan import out_of_step
 
@@ -24,9 +22,8 @@ def unsupported(compiled: Compiled) -> str | None:
     problem = out_of_step(compiled.plan, markets)
     if problem is not None:
         return problem
-    alone = (spec for spec in compiled.markets if not spec.rule.batched)
-    return next((_one_at_a_time(spec) for spec in alone), None)
-
-
-def _one_at_a_time(spec: MarketSpec[Any]) -> str:
-    return f"the mechanism '{spec.rule.name}' of {spec.name} clears one auction at a time"
+    for spec in compiled.markets:
+        alone = one_at_a_time(spec.rule)
+        if alone is not None:
+            return f"{spec.name}: {alone}"
+    return None

@@ -16,10 +16,14 @@ from typer.cli import get_docs_for_click
 import assume_rl
 from assume_rl.cli import app
 from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding.base import Context
+from assume_rl.core.clearing import RULES
 from assume_rl.learning.config import LearningConfig
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
+from assume_rl.scenario.compile.capabilities import capabilities
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
+from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 
@@ -152,6 +156,35 @@ def tables() -> str:
     return "\n".join(lines) + "\n"
 
 
+def capability_table() -> str:
+    """What each unit kind can bid with, in which markets and on which shell."""
+    lines = [
+        "# What goes together",
+        "",
+        "Every unit kind with every bidder that it can have, by what a market trades and how it "
+        "clears. `both`: the message shell and the batch shell; anything else says why not. A "
+        "combination that is not here is refused: the bidder is not for that kind of unit.",
+        "",
+        *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
+    ]
+    context = Context(max_bid_price=100.0, products=1, step_hours=1.0)
+    fits = {
+        kind: [
+            n for n, e in BIDDERS.items() if table.technology in e.create(context, {}).technologies
+        ]
+        for kind, table in UNIT_TABLES.items()
+    }
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for one in capabilities(context):
+        if one.bidder in fits[one.kind]:
+            cell = one.refused or (one.not_batched and f"message shell: {one.not_batched}")
+            rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell or "both")
+    for (kind, bidder, product_type), cells in rows.items():
+        lines.append(f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |")
+    lines += ["", "Learners of several markets train together if these open at the same times."]
+    return "\n".join(lines) + "\n"
+
+
 def _columns(table: Table) -> Iterator[str]:
     for column in table.columns:
         kind = column.type.__visit_name__.lower().removeprefix("big_")
@@ -189,6 +222,7 @@ def _cell(text: str) -> str:
 PAGES = {
     "reference/command-line.md": command_line,
     "reference/settings.md": settings,
+    "reference/capabilities.md": capability_table,
     "reference/tables.md": tables,
     "reference/python.md": python_names,
 }

@@ -173,7 +173,7 @@ def test_a_rule_for_single_auctions_is_left_to_the_message_shell(
 ) -> None:
     monkeypatch.setitem(RULES, "pay_as_clear_capped", replace(Capped(), batched=False))
     scenario = capped(**CAP_45)
-    reason = "the mechanism 'pay_as_clear_capped' of EOM clears one auction at a time"
+    reason = "EOM: the mechanism 'pay_as_clear_capped' clears one auction at a time"
     assert unsupported(compile_scenario(scenario)) == reason
     with pytest.raises(ConfigurationError, match="clears one auction at a time"):
         train(scenario, out=tmp_path / "batch", engine="batch")

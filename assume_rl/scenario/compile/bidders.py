@@ -7,7 +7,7 @@ from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.config.schema import Market
+from assume_rl.scenario.compile.capabilities import misfit
 from assume_rl.scenario.types import Scenario
 
 Bidders = Mapping[tuple[str, str], AnyBidder]
@@ -23,13 +23,15 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     :raises ConfigurationError: unknown, not supported yet, or it does not fit, see `misfit`
     """
     bidder = create_bidder(name, market, scenario)
-    rules = scenario.config.markets_config.get(market)
-    if rules is not None and rules.product_type not in traded_types(scenario):
-        rules = None  # the market itself is refused
-    problem = misfit(bidder, technology, rules)
+    settings = scenario.config.markets_config.get(market)
+    if settings is not None and settings.product_type not in traded_types(scenario):
+        settings = None  # the market itself is refused
+    product_type = settings.product_type if settings else None
+    rule = RULES.get(settings.market_mechanism) if settings else None
+    problem = misfit(bidder, technology, product_type, rule)
     if problem is not None:
         others = (create_bidder(other, market, scenario) for other in BIDDERS)
-        fitting = [other.name for other in others if misfit(other, technology, rules) is None]
+        fitting = [o.name for o in others if misfit(o, technology, product_type, rule) is None]
         hint = nearest(name, fitting) if fitting else "no strategy fits"
         raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
     return bidder
@@ -68,27 +70,6 @@ def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder)
         if table.sells and unit.unit_operator == operator and market in unit.bidding
     )
     return strategy(bidder, operator, sum(selling, start=0.0))
-
-
-def misfit(bidder: AnyBidder, technology: str, market: Market | None) -> str | None:
-    """Return why units of a technology cannot use a bidder in a market, None if they can.
-
-    The only place that compares unit kind, bidder, product type and mechanism.
-
-    :param technology: key of core.units.TECHNOLOGIES
-    :param market: None: there is no such market, so that only the technology counts
-    """
-    if technology not in bidder.technologies:
-        return "is not for this kind of unit"
-    if market is None:
-        return None
-    if market.product_type not in bidder.product_types:
-        traded = ", ".join(sorted(bidder.product_types))
-        return f"trades {traded}, but the market trades {market.product_type}"
-    rule = RULES.get(market.market_mechanism)  # None: the market itself is refused
-    if rule is not None and bidder.blocks and "blocks" not in rule.needs:
-        return f"makes block orders, which the mechanism '{rule.name}' does not read"
-    return None
 
 
 def traded_types(scenario: Scenario) -> frozenset[str]:
