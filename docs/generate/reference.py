@@ -15,15 +15,14 @@ from typer.cli import get_docs_for_click
 
 import assume_rl
 from assume_rl.cli import app
-from assume_rl.core.bidding import BIDDERS
-from assume_rl.core.bidding.base import Context
+from assume_rl.core.bidding import entries
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.config import LearningConfig
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
-from assume_rl.scenario.compile.capabilities import capabilities
+from assume_rl.scenario.compile.capabilities import OTHER_KIND, capabilities
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
-from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 
@@ -33,7 +32,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "products: what an auction sells": Product,
     **{
         f"bidding_strategy_params of {name}": entry.Params
-        for name, entry in BIDDERS.items()
+        for name, entry in entries().items()
         if entry.Params.model_fields
     },
     "learning_config": LearningConfig,
@@ -167,16 +166,9 @@ def capability_table() -> str:
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
     ]
-    context = Context(max_bid_price=100.0, products=1, step_hours=1.0)
-    fits = {
-        kind: [
-            n for n, e in BIDDERS.items() if table.technology in e.create(context, {}).technologies
-        ]
-        for kind, table in UNIT_TABLES.items()
-    }
     rows: dict[tuple[str, str, str], list[str]] = {}
-    for one in capabilities(context):
-        if one.bidder in fits[one.kind]:
+    for one in capabilities(ANY_CONTEXT):
+        if one.refused != OTHER_KIND:
             cell = one.refused or (one.not_batched and f"message shell: {one.not_batched}")
             rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell or "both")
     for (kind, bidder, product_type), cells in rows.items():

@@ -9,7 +9,6 @@ from small_case import ROWS, USUAL, write_case
 from strangers import LEARNED_BIDDER, RULE, RULE_BIDDER, strangers
 
 from assume_rl.core.bidding import BIDDERS, PLANNED
-from assume_rl.core.bidding.base import Context
 from assume_rl.core.clearing import RULES
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
@@ -18,6 +17,7 @@ from assume_rl.learning.networks import ActorStack, initial_actors
 from assume_rl.scenario.compile.capabilities import capabilities
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.config.mechanisms import PLANNED_RULES
+from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.testing import assert_same_episode
@@ -83,7 +83,7 @@ def test_there_is_a_unit_of_every_kind() -> None:
 
 
 def test_the_capability_table_says_what_fits() -> None:
-    table = list(capabilities(Context(max_bid_price=100.0, products=2, step_hours=1.0)))
+    table = list(capabilities(ANY_CONTEXT))
     fits = {(one.kind, one.bidder, one.rule) for one in table if one.refused is None}
     assert fits == {(k, b, r) for k, bidders in FITS.items() for b in bidders for r in ALL_RULES}
     assert {one.not_batched for one in table} == {None}

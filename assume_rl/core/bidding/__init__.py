@@ -137,11 +137,15 @@ def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> 
     )
 
 
+def entries() -> dict[str, Entry[Any, Any]]:
+    """Return all that reads `bidding_strategy_params`, by name."""
+    return {**BIDDERS, **OPERATORS}
+
+
 def parameters() -> dict[str, tuple[str, ...]]:
     """Return which bidders and strategies of operators take each parameter, by parameter."""
     found: dict[str, list[str]] = {}
-    entries: dict[str, Entry[Any, Any]] = {**BIDDERS, **OPERATORS}
-    for name, entry in entries.items():
+    for name, entry in entries().items():
         for key in entry.Params.model_fields:
             found.setdefault(key, []).append(name)
     return {key: tuple(names) for key, names in found.items()}
@@ -154,6 +158,7 @@ __all__ = [
     "PLANNED",
     "Entry",
     "create",
+    "entries",
     "operator_strategy",
     "parameters",
 ]

@@ -199,7 +199,7 @@ class Storage:
 
 
 def over(params: StorageParams, steps: int) -> StorageParams:
-    """Return the parameters of storages that keep their power for so many steps at a time."""
+    """Return the parameters of storages that keep their power for several steps at a time."""
     return params if steps == 1 else replace(params, step_hours=params.step_hours * steps)
 
 

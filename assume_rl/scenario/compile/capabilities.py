@@ -12,6 +12,8 @@ from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.scenario.tables import UNIT_TABLES
 
+OTHER_KIND = "is not for this kind of unit"
+
 
 @dataclass(frozen=True)
 class Capability:
@@ -36,7 +38,7 @@ def misfit(
     :param rule: of the market; None: there is no such rule
     """
     if technology not in bidder.technologies:
-        return "is not for this kind of unit"
+        return OTHER_KIND
     if product_type is not None and product_type not in bidder.product_types:
         traded = ", ".join(sorted(bidder.product_types))
         return f"trades {traded}, but the market trades {product_type}"

@@ -152,7 +152,7 @@ def naive_price(basis: Basis) -> Tensor:
     """Return the cost of the plant that the demand reaches, (step), EUR/MWh."""
     scenario, market, profiles = basis.scenario, basis.market, basis.profiles
     demand, buyers = _demand(scenario, market, profiles)
-    plants = _members(scenario, market, "supply")
+    plants = basis.plants
     elastic = [i for i in _members(scenario, market, "demand") if i not in buyers]
     if elastic:
         members = {"plants": plants, "elastic": elastic, "inelastic": buyers}

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from assume_rl.core.bidding import BIDDERS, OPERATORS, Entry
+from assume_rl.core.bidding import entries
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
@@ -151,10 +151,9 @@ UNREAD_PARAMS = frozenset(
 
 def _params_schema() -> dict[str, Any]:
     """Return the JSON schema of the parameters of all bidders."""
-    entries: dict[str, Entry[Any, Any]] = {**BIDDERS, **OPERATORS}
     own = [
         entry.Params.model_json_schema()["properties"]
-        for entry in entries.values()
+        for entry in entries().values()
         if entry.Params.model_fields
     ]
     known = {key: value for properties in own for key, value in properties.items()}
