@@ -21,6 +21,8 @@ from assume_rl.agents.messages import (
     UpdateDone,
     UpdateDue,
 )
+from assume_rl.compat.modules import Actor, CriticTD3
+from assume_rl.compat.replay_buffer import ReplayBuffer, ReplayBufferSamples
 from assume_rl.errors import (
     AssumeRlError,
     ConfigurationError,
@@ -33,9 +35,7 @@ from assume_rl.experiments.run import RunResult, run
 from assume_rl.experiments.train import TrainResult, train
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import NormalActionNoise, OUNoise
-from assume_rl.learning.modules import Actor, CriticTD3
-from assume_rl.learning.networks import polyak_update
-from assume_rl.learning.replay_buffer import ReplayBuffer, ReplayBufferSamples
+from assume_rl.learning.nets.stack import polyak_update
 from assume_rl.scenario.read import load_scenario
 
 __version__ = version("assume-rl")

@@ -17,7 +17,7 @@ import torch
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
-from assume_rl.learning.networks import ACTOR_HIDDEN
+from assume_rl.learning.nets.stack import ACTOR_HIDDEN
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 from benchmarks.timing import ask_peer, machine
 

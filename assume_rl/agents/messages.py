@@ -14,7 +14,7 @@ from assume_rl.core.bidding.base import Layout
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 
 # --- episode -----------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Save and load a learner's networks; loading reads ASSUME's layout too.
 
-Actors are policy folders (`learning.checkpoint`). Critics, targets and optimisers go into a trainer
-state of their own, unit by unit, so that a changed fleet can take over what fits. A learner that is
-saved or loaded has one seed (`Learner.single`).
+Actors are policy folders (`learning.policies.folder`). Critics, targets and optimisers go into a
+trainer state of their own, unit by unit, so that a changed fleet can take over what fits. A learner
+that is saved or loaded has one seed (`Learner.single`).
 """
 
 import logging
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.assume_layout import (
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
+from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
     load_assume_actors,
     load_assume_critics,
 )
-from assume_rl.learning.checkpoint import load_policies, save_policies, save_trainer_state
-from assume_rl.learning.files import load_torch, parse_safetensors, read_file
-from assume_rl.learning.learner import Learner
-from assume_rl.learning.manifest import read_manifest
+from assume_rl.learning.policies.files import load_torch, parse_safetensors, read_file
+from assume_rl.learning.policies.folder import load_policies, save_policies, save_trainer_state
+from assume_rl.learning.policies.manifest import read_manifest
+from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
 from assume_rl.learning.states import States, networks, optimizers, write_networks, write_optimizers
-from assume_rl.learning.trainer_state import FILE, load_trainer_state
-from assume_rl.learning.transfer import TransferReport, report, transfer_critic, write_if_fits
 from assume_rl.learning.types import AgentSpec
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
 
     Critics of another algorithm or kind are not used, with a warning: they differ in number or
     shape, or value other policies. In another fleet first-layer weights move block by block
-    (`learning.transfer`).
+    (`learning.nets.transfer`).
 
     :raises PolicyError: there is no such folder, or it cannot be read
     """

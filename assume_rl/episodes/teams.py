@@ -9,7 +9,7 @@ from torch import Tensor
 from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
 from assume_rl.core.trade import Policy, Team
 from assume_rl.core.units.fleet import Fleet, members
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.types import AgentSpec
 
 

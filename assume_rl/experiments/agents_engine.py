@@ -14,7 +14,7 @@ from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import learned_bidders
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
-from assume_rl.learning.replay import Replay
+from assume_rl.learning.data.replay import Replay
 
 
 class AgentsEngine:

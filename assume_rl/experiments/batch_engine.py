@@ -27,9 +27,9 @@ from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
+from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
-from assume_rl.learning.replay import Replay
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 

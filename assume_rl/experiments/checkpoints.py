@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.learning.replay import Replay
-from assume_rl.learning.trainer_state import load_state, save_state
+from assume_rl.learning.data.replay import Replay
+from assume_rl.learning.policies.trainer_state import load_state, save_state
 
 _CHECKPOINT = re.compile(r"episode_(\d+)\.safetensors")
 _TRANSITIONS = re.compile(r"transitions_(\d+)_(\d+)\.safetensors")

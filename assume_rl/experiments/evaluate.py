@@ -23,7 +23,7 @@ from assume_rl.experiments.scores import (
     price_statistics,
     unit_scores,
 )
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import write_kpis
 from assume_rl.scenario.types import Scenario
 

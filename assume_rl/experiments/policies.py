@@ -7,9 +7,9 @@ from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
-from assume_rl.learning.checkpoint import check_fit, load_policies, load_policy
-from assume_rl.learning.manifest import Manifest as PolicyManifest
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.policies.folder import check_fit, load_policies, load_policy
+from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario

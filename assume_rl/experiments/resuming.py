@@ -11,7 +11,7 @@ from assume_rl.experiments.checkpoints import Checkpoints
 from assume_rl.experiments.marks import Mark, NotResumable
 from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
 from assume_rl.experiments.training import Engine, Standing
-from assume_rl.learning.replay import Replay
+from assume_rl.learning.data.replay import Replay
 from assume_rl.scenario.config.overrides import flatten
 
 # Of a manifest: what results do not depend on, since seed and device are told on their own.

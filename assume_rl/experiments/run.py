@@ -17,7 +17,7 @@ from assume_rl.experiments.loop import complete
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import write_kpis
 from assume_rl.scenario.types import Scenario
 

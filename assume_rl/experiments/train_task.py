@@ -10,9 +10,9 @@ from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import named_policies, policy_folder
 from assume_rl.experiments.training import first_evaluation
-from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.types import Scenario

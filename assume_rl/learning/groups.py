@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softsign
 
-from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import GradientStep, Weights, clip_, part_norms
-from assume_rl.learning.flat import Adam, Flat, scratch
 from assume_rl.learning.losses import actor_loss
-from assume_rl.learning.mlp import Hidden, Layer
-from assume_rl.learning.networks import ACTOR_HIDDEN, ActorStack, actor_layers, initial_actors
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.flat import Adam, Flat, scratch
+from assume_rl.learning.nets.layers import Hidden, Layer
+from assume_rl.learning.nets.stack import ACTOR_HIDDEN, ActorStack, actor_layers, initial_actors
 from assume_rl.learning.types import AgentSpec
 
 CPU_BLOCK = 5  # networks of a group on the CPU: what is worked on should stay in cache

@@ -13,11 +13,11 @@ from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.critic import Critic, Fleet
+from assume_rl.learning.data.draws import Draws
+from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.groups import Group, block_of, create_groups, group_positions
 from assume_rl.learning.metrics import Metrics
-from assume_rl.learning.networks import ActorStack
-from assume_rl.learning.replay import Replay
-from assume_rl.learning.sampling import Draws
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.schedules import SCHEDULES
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.steps import play_round

@@ -9,9 +9,9 @@ from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.critic import Critic, Fleet
-from assume_rl.learning.flat import Flat
+from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.groups import Group, block_of, create_groups, group_positions
-from assume_rl.learning.replay import Replay
+from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.types import AgentSpec
 
 NOWHERE = torch.device("meta")  # tensors there have shapes and no memory

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics.critic import Critic, Weights
-from assume_rl.learning.flat import Flat
 from assume_rl.learning.groups import Group
+from assume_rl.learning.nets.flat import Flat
 
 States = dict[str, dict[str, Weights]]  # kind of network -> unit or other name -> state dict
 KINDS = ("actor", "actor_target", "critic", "critic_target")

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.critics.critic import Critic, Seen
-from assume_rl.learning.flat import Flat
+from assume_rl.learning.data.draws import Round, joint
 from assume_rl.learning.groups import Group
 from assume_rl.learning.losses import td_target
 from assume_rl.learning.metrics import Metrics
-from assume_rl.learning.sampling import Round, joint
+from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.states import Networks
 
 

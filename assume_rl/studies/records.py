@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.learning.files import write_file
+from assume_rl.learning.policies.files import write_file
 from assume_rl.results.gather import RECORD
 from assume_rl.studies.types import Run
 

@@ -15,7 +15,7 @@ from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.core.orders import BlockTerms, unit_major
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
-from assume_rl.learning.networks import initial_actors
+from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.learning.types import AgentSpec
 
 AUCTION = Auction("EOM", 3, 0, 3600, (24, 25), (1, 1))

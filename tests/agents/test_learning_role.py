@@ -52,8 +52,8 @@ from assume_rl.agents.transport import Failures
 from assume_rl.episodes.plan import posix, update_interval, update_times
 from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError, PolicyError
-from assume_rl.learning.checkpoint import load_policies
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.types import Joint
 
 

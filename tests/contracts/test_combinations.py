@@ -13,7 +13,7 @@ from assume_rl.core.clearing import RULES
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
-from assume_rl.learning.networks import ActorStack, initial_actors
+from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.scenario.compile.capabilities import capabilities
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.config.mechanisms import PLANNED_RULES

@@ -28,7 +28,7 @@ from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.observer import Silent
-from assume_rl.learning.networks import initial_actors
+from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.read import load_scenario

@@ -12,7 +12,7 @@ from assume_rl.experiments.engines import choose_engine
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import TrainResult, train, train_seeds
-from assume_rl.learning.checkpoint import load_policies
+from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.compile.compiled import compile_scenario
 
 

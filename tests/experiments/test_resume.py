@@ -240,7 +240,7 @@ def test_a_full_disk_gives_a_sentence_and_leaves_the_checkpoint(
 ) -> None:
     out = interrupted(tmp_path / "out", after=3)
     with monkeypatch.context() as patch:
-        patch.setattr("assume_rl.learning.trainer_state.save_file", full)
+        patch.setattr("assume_rl.learning.policies.trainer_state.save_file", full)
         with pytest.raises(AssumeRlError, match="No space left on device"):
             train(case(), engine="batch", out=out, resume=True)
     assert manifest(out)["state"] == "failed"

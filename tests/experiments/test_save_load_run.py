@@ -13,7 +13,7 @@ from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.run import run
-from assume_rl.learning.assume_layout import save_assume_layout
+from assume_rl.learning.policies.assume_layout import save_assume_layout
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.types import Scenario
@@ -86,10 +86,10 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
 
     for place in (
         "assume_rl.learning.learner.Learner.__init__",
-        "assume_rl.learning.replay_buffer.ReplayBuffer.__init__",
+        "assume_rl.compat.replay_buffer.ReplayBuffer.__init__",
         "assume_rl.learning.groups.create_groups",
         "torch.optim.AdamW.__init__",
-        "assume_rl.learning.networks.CriticStack.__init__",
+        "assume_rl.learning.nets.stack.CriticStack.__init__",
         "assume_rl.agents.learning.role.Learning.__init__",
     ):
         monkeypatch.setattr(place, forbidden)

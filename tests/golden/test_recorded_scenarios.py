@@ -20,7 +20,7 @@ from recorded import (
 )
 
 from assume_rl.episodes.teams import Policy
-from assume_rl.learning.checkpoint import load_policies
+from assume_rl.learning.policies.folder import load_policies
 
 pytestmark = pytest.mark.unchecked
 

@@ -22,7 +22,7 @@ from recorded import (
 )
 
 from assume_rl.core.units.base import ZERO_VOLUME
-from assume_rl.learning.checkpoint import load_policies
+from assume_rl.learning.policies.folder import load_policies
 
 pytestmark = pytest.mark.unchecked
 

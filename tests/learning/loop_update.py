@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from assume_rl import keyed
+from assume_rl.compat.modules import Actor
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.modules import Actor
-from assume_rl.learning.networks import Weights
+from assume_rl.learning.nets.stack import Weights
 from assume_rl.learning.states import networks
 from assume_rl.learning.types import AgentSpec, Joint
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import torch
 
+from assume_rl.compat.modules import Actor, CriticTD3
 from assume_rl.errors import PolicyError
-from assume_rl.learning.assume_layout import (
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
     load_assume_actors,
     load_assume_critics,
     save_assume_layout,
 )
-from assume_rl.learning.checkpoint import load_policies, load_policy
-from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.learner import Learner
-from assume_rl.learning.modules import Actor, CriticTD3
+from assume_rl.learning.policies.folder import load_policies, load_policy
 from assume_rl.learning.states import networks
 from assume_rl.learning.types import AgentSpec
 

@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from assume_rl.compat.modules import Actor
 from assume_rl.errors import PolicyError
-from assume_rl.learning import files
-from assume_rl.learning.checkpoint import (
+from assume_rl.learning.nets.stack import ActorStack, initial_actors
+from assume_rl.learning.policies import files
+from assume_rl.learning.policies.folder import (
     check_fit,
     load_policies,
     load_policy,
     read_manifest,
     save_policies,
 )
-from assume_rl.learning.modules import Actor
-from assume_rl.learning.networks import ActorStack, initial_actors
 from assume_rl.learning.types import AgentSpec
 
 FEATURES = (("residual load", 5, "min-max"), ("marginal cost", 1, "max_bid_price"))

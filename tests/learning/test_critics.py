@@ -6,7 +6,7 @@ from toys import fleet, learner, random_joint
 
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.critic import Seen
-from assume_rl.learning.sampling import joint
+from assume_rl.learning.data.draws import joint
 
 MIXED = [(5, 2, 2), (4, 1, 3), (5, 2, 2), (6, 1, 0), (5, 2, 2)]
 ALONE = [(5, 2, 2)]

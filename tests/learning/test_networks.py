@@ -4,9 +4,9 @@ import pytest
 import torch
 from toys import fleet
 
+from assume_rl.compat.modules import Actor, CriticTD3
 from assume_rl.errors import PolicyError
-from assume_rl.learning.modules import Actor, CriticTD3
-from assume_rl.learning.networks import (
+from assume_rl.learning.nets.stack import (
     ActorStack,
     critic_hidden,
     critic_input_size,

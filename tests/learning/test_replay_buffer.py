@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from assume_rl.learning.replay_buffer import ReplayBuffer
+from assume_rl.compat.replay_buffer import ReplayBuffer
 
 
 def _buffer(size=5, agents=2):

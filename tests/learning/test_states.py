@@ -6,10 +6,10 @@ from toys import fleet, learner, random_joint
 
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.learning import groups as module
-from assume_rl.learning.assume_layout import load_assume_critics, save_assume_layout
 from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.policies.assume_layout import load_assume_critics, save_assume_layout
+from assume_rl.learning.policies.trainer_state import load_trainer_state, save_trainer_state
 from assume_rl.learning.states import load_states, states
-from assume_rl.learning.trainer_state import load_trainer_state, save_trainer_state
 
 AGENTS = fleet(*[(5, 2, 2)] * 7, (4, 1, 3))
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.checkpoint import load_trainer_state, save_trainer_state
-from assume_rl.learning.trainer_state import FILE
+from assume_rl.learning.policies.folder import load_trainer_state, save_trainer_state
+from assume_rl.learning.policies.trainer_state import FILE
 
 STACK = torch.randn(2, 3, 4)
 STATE: dict[str, Any] = {

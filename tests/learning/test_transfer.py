@@ -2,8 +2,8 @@
 
 import torch
 
-from assume_rl.learning.networks import initial_actors, initial_critics
-from assume_rl.learning.transfer import critic_blocks, transfer, transfer_critics
+from assume_rl.learning.nets.stack import initial_actors, initial_critics
+from assume_rl.learning.nets.transfer import critic_blocks, transfer, transfer_critics
 from assume_rl.learning.types import AgentSpec
 
 A, B, C, D = (AgentSpec(unit, 5, 2, 1) for unit in "ABCD")

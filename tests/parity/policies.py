@@ -3,7 +3,7 @@
 import torch
 
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.learning.networks import ActorStack, initial_actors
+from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.scenario.compile.compiled import Compiled
 
 

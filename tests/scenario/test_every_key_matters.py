@@ -27,7 +27,7 @@ from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.networks import initial_actors
+from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.config.schema import UNREAD_KEYS, UNREAD_PARAMS, Market, Product, StudyCase
 from assume_rl.scenario.problems import Problems

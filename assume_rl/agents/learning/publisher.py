@@ -8,7 +8,7 @@ from mango import AgentAddress
 from assume_rl.agents.messages import PolicyUpdate
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.learning.exploration import Exploration
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 
 
 class Publisher:

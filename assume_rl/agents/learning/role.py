@@ -42,7 +42,7 @@ from assume_rl.episodes.trainer import Trainer
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics.critic import CriticNets
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.networks import ActorStack, CriticStack
+from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
 
 

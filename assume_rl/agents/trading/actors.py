@@ -12,7 +12,7 @@ from assume_rl.core.trade import Team
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import noise, noise_keys, of_episode
 from assume_rl.learning.exploration import OFF, Exploration, explore
-from assume_rl.learning.networks import ActorStack
+from assume_rl.learning.nets.stack import ActorStack
 
 
 @dataclass(frozen=True)

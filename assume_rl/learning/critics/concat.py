@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import (
     Fleet,
     GradientStep,
@@ -27,10 +26,11 @@ from assume_rl.learning.critics.critic import (
     part_norms,
 )
 from assume_rl.learning.critics.units import UnitCritics, file_columns
-from assume_rl.learning.flat import Adam, Flat, scratch
 from assume_rl.learning.losses import critic_loss
-from assume_rl.learning.mlp import Layer
-from assume_rl.learning.networks import CriticStack, critic_hidden, initial_critics
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.flat import Adam, Flat, scratch
+from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.stack import CriticStack, critic_hidden, initial_critics
 
 
 class Nets(NamedTuple):

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.learning.flat import Adam, Flat
-from assume_rl.learning.networks import CriticStack
+from assume_rl.learning.nets.flat import Adam, Flat
+from assume_rl.learning.nets.stack import CriticStack
 from assume_rl.learning.types import AgentSpec
 
 MAX_GRAD_NORM = 1.0

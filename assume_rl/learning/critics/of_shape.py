@@ -18,7 +18,6 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import (
     CriticNets,
     Fleet,
@@ -30,9 +29,10 @@ from assume_rl.learning.critics.critic import (
     part_norms,
 )
 from assume_rl.learning.critics.rivals import HIDDEN, Rivals
-from assume_rl.learning.flat import Adam, Flat
 from assume_rl.learning.losses import critic_loss
-from assume_rl.learning.mlp import Layer
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.flat import Adam, Flat
+from assume_rl.learning.nets.layers import Layer
 from assume_rl.learning.types import AgentSpec
 
 EMBEDDING = 16

@@ -13,11 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import Fleet, Seen, Weights
 from assume_rl.learning.critics.of_shape import ShapeCritic, create_with
 from assume_rl.learning.critics.rivals import HIDDEN
-from assume_rl.learning.mlp import Layer
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.layers import Layer
 
 CODE = 32
 

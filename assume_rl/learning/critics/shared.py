@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning import mlp
 from assume_rl.learning.critics.critic import Fleet, Seen, Weights
 from assume_rl.learning.critics.of_shape import ShapeCritic, create_with
 from assume_rl.learning.critics.rivals import HIDDEN
+from assume_rl.learning.nets import layers as mlp
 
 
 class Look(NamedTuple):

@@ -14,8 +14,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from assume_rl.learning.critics.critic import Fleet, Weights
-from assume_rl.learning.networks import CriticStack
-from assume_rl.learning.transfer import critic_blocks
+from assume_rl.learning.nets.stack import CriticStack
+from assume_rl.learning.nets.transfer import critic_blocks
 
 
 class UnitCritics(NamedTuple):

@@ -6,7 +6,7 @@
     critics/critic_<unit id>.pt   critic, critic_target, critic_optimizer
     critics/u_id_order.json       the agents in the order of the critics' inputs
 
-Networks are state dicts of single-agent modules (`learning.modules`), optimisers are state dicts of
+Networks are state dicts of single-agent modules (`compat.modules`), optimisers are state dicts of
 one `torch.optim.AdamW` per network. A group has one optimiser, and so one step count.
 """
 
@@ -22,17 +22,17 @@ from torch.optim import AdamW
 
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.files import load_torch, read_file, write_file
-from assume_rl.learning.flat import ADAMW
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.networks import Weights
-from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
-from assume_rl.learning.transfer import (
+from assume_rl.learning.nets.flat import ADAMW
+from assume_rl.learning.nets.stack import Weights
+from assume_rl.learning.nets.transfer import (
     TransferReport,
     report,
     transfer_critic,
     write_if_fits,
 )
+from assume_rl.learning.policies.files import load_torch, read_file, write_file
+from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.types import AgentSpec
 
 ORDER = "u_id_order"

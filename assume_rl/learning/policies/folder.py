@@ -16,19 +16,26 @@ from typing import Any, NamedTuple
 import safetensors.torch
 
 from assume_rl.errors import PolicyError, nearest
-from assume_rl.learning import assume_layout
-from assume_rl.learning.assume_layout import is_assume_layout, save_assume_layout
-from assume_rl.learning.files import MANIFEST, find, parse_safetensors, read_file, sha256, write_set
-from assume_rl.learning.manifest import (
+from assume_rl.learning.nets.stack import ActorStack, Weights
+from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
+from assume_rl.learning.policies import assume_layout
+from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
+from assume_rl.learning.policies.files import (
+    MANIFEST,
+    find,
+    parse_safetensors,
+    read_file,
+    sha256,
+    write_set,
+)
+from assume_rl.learning.policies.manifest import (
     Manifest,
     PolicyEntry,
     file_name,
     package_version,
     read_manifest,
 )
-from assume_rl.learning.networks import ActorStack, Weights
-from assume_rl.learning.trainer_state import load_trainer_state, save_trainer_state
-from assume_rl.learning.transfer import transfer, transfer_critic, transfer_critics
+from assume_rl.learning.policies.trainer_state import load_trainer_state, save_trainer_state
 from assume_rl.learning.types import AgentSpec
 
 __all__ = [

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.files import replacing
+from assume_rl.learning.policies.files import replacing
 
 FILE = "trainer_state.safetensors"
 FORMAT_VERSION = 3

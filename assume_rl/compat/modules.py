@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softsign
 
-from assume_rl.learning.networks import ACTOR_HIDDEN, critic_hidden
+from assume_rl.learning.nets.stack import ACTOR_HIDDEN, critic_hidden
 
 
 class Actor(nn.Module):

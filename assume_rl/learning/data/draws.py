@@ -10,8 +10,8 @@ from torch import Tensor
 from assume_rl import keyed
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics.critic import Seen
+from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.groups import Group
-from assume_rl.learning.replay import Replay
 
 MOST_DRAWS = 2**18  # normal draws that are worked out at a time, of all agents
 

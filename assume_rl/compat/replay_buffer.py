@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from assume_rl.learning.replay import Replay
+from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.types import Joint, Transitions
 
 Array = np.ndarray | Tensor

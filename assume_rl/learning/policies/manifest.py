@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.files import MANIFEST, find, read_file
+from assume_rl.learning.policies.files import MANIFEST, find, read_file
 
 FORMAT = "assume-rl policies"
 FORMAT_VERSION = 1

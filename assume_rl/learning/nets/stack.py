@@ -1,7 +1,7 @@
 """Actors and critics of many agents as stacked weights.
 
 A stack holds the networks of all agents of one shape: weights `(net, in, out)`, so that one batched
-product serves all agents. `learning.modules` has the same networks for one agent as torch modules;
+product serves all agents. `compat.modules` has the same networks for one agent as torch modules;
 `module_state` and `write` convert between the two.
 """
 
@@ -17,7 +17,7 @@ from torch.nn.functional import softsign
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning import mlp
+from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]

@@ -1,0 +1,1 @@
+"""Single-agent faces under the names that users of the field know."""

@@ -1,0 +1,1 @@
+"""What a learner stores, and how it draws from it."""

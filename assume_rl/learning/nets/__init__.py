@@ -1,0 +1,1 @@
+"""Stacked networks of many agents: layers, parameters, optimiser and initial weights."""
