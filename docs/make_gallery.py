@@ -114,6 +114,28 @@ CHAPTERS = (
         ),
     ),
     Chapter(
+        "Border and industry",
+        "border",
+        (
+            "assume-rl run scenarios/border_and_industry --out runs/gallery/border --overwrite",
+            "assume-rl report runs/gallery/border --png runs/gallery/border/figures"
+            " --hours 2019-10-08T18:00",
+        ),
+        (
+            Picture(
+                "Demand with steps",
+                "figures/orders-*.png",
+                "Two works buy less the dearer power is; at 40 EUR/MWh the neighbour would buy, at "
+                "50 EUR/MWh it sells and sets the price.",
+            ),
+            Picture(
+                "Trade over the border",
+                "figures/storages.png",
+                "Imports mostly in the evenings, exports (below zero) in windy nights.",
+            ),
+        ),
+    ),
+    Chapter(
         "A study of market designs",
         "study",
         (
