@@ -25,6 +25,7 @@ from assume_rl.studies.executors.protocol import Task, Tasks
 from assume_rl.studies.jobs import Job, Outcome, Report
 
 HERE = Path(__file__).parent
+QUICK = pytest.mark.usefixtures("quick_workers")  # the others start as users' workers do
 
 
 def jobs(count: int) -> list[Job]:
@@ -102,6 +103,7 @@ def test_every_job_is_done_once_and_few_are_in_flight(
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
+@QUICK
 def test_a_job_whose_worker_is_killed_is_done_by_another(tmp_path: Path) -> None:
     reports = list(Local(2).run(jobs(4), partial(die_once, tmp_path)))
     assert seeds(reports) == [0, 1, 2, 3]
@@ -130,6 +132,7 @@ def test_runs_that_lost_their_worker_together_are_tried_alone() -> None:
     assert tasks.next() is None
 
 
+@QUICK
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_work_raises_is_raised_here(workers: int) -> None:
     with (
@@ -139,6 +142,7 @@ def test_what_work_raises_is_raised_here(workers: int) -> None:
         list(executor.run(jobs(1), fail))
 
 
+@QUICK
 def test_workers_stop_when_the_iterator_is_closed(tmp_path: Path) -> None:
     reports = Local(2).run(jobs(3), partial(quick_then_long, tmp_path))
     next(reports)
