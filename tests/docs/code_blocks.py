@@ -5,7 +5,7 @@ A page's blocks run one after the other, in a folder of their own that has `scen
 
     <!-- test: given a training -->             something that the reader has: see given.py
     <!-- test: add --case tiny -->              more arguments for its `assume-rl` commands
-    <!-- test: shorten -->                      as few episodes as a training can have
+    <!-- test: shorten -->                      trainings, of a study too, as short as they can be
     <!-- test: replace seeds: 10 by seeds: 2 -->  other text in the block
     <!-- test: exact -->                        the command prints what is printed below it
     <!-- test: fails -->                        its command ends with this message, exit code 2

@@ -99,7 +99,15 @@ def write(block: Block, folder: Path) -> None:
     path = folder / str(block.title)
     assert path.resolve().is_relative_to(folder), f"{block.where}: is not in the folder"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(block.text, encoding="utf-8")
+    text = shortened(block.text) if block.noted("shorten") else block.text
+    path.write_text(text, encoding="utf-8")
+
+
+def shortened(study: str) -> str:
+    """Let the trainings of a study file be as short as they can be."""
+    content = yaml.safe_load(study)
+    short = {f"learning_config.{key}": value for key, value in SHORT.items()}
+    return yaml.safe_dump(content | {"set": content.get("set", {}) | short}, sort_keys=False)
 
 
 def run_shell(block, monkeypatch, capsys):
