@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.unchecked
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -22,6 +22,8 @@ from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.testing import assert_same_episode
 
+pytestmark = pytest.mark.unchecked
+
 Command = Callable[..., tuple[int, str, str]]
 
 KINDS = [*UNIT_TABLES, "reservoir"]

@@ -34,6 +34,8 @@ from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode, check_clearing
 
+pytestmark = pytest.mark.unchecked
+
 Command = Callable[..., tuple[int, str, str]]
 
 LEARNING = {

@@ -14,6 +14,8 @@ from assume_rl.envs.setting import Setting
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 Batch = tuple[str, dict[str, Any]]
 

@@ -34,6 +34,7 @@ def test_what_it_returns_lies_in_its_spaces() -> None:
     )
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [None, 10])
 def test_each_copy_is_one_episode_of_the_pettingzoo_environment(window: int | None) -> None:
     """Copy 1 of 2 plays episodes 1, 3, 5, ... of the seed; a step in between begins the next."""

@@ -50,6 +50,7 @@ def play(env: MarketEnv, episodes: list[int]) -> tuple[list[Tensor], list[Tensor
 # --- copies --------------------------------------------------------------------------------------
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [None, 13])
 def test_every_copy_is_what_it_is_alone(window: int | None) -> None:
     compiled, seeds, episodes = scenario(), (5, 8), [3, 4, 9, 3, 4, 11]

@@ -32,6 +32,7 @@ def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tup
     return steps
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [None, 8])
 def test_the_library_accepts_it(window: int | None) -> None:
     parallel_api_test(parallel_env(TEN, window=window), num_cycles=100)

@@ -62,6 +62,7 @@ def test_the_library_accepts_several_groups(mixed: Scenario) -> None:
         assert env.observation_spec[name, "observation"].shape[-1] == layout.size
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [None, 10])
 def test_each_copy_is_one_episode_of_the_pettingzoo_environment(
     mixed: Scenario, window: int | None

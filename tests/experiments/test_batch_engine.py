@@ -51,6 +51,7 @@ def test_both_engines_learn_the_same(name: str, tmp_path: Path) -> None:
     assert batch.last.reward == pytest.approx(agents.last.reward, abs=1e-4)
 
 
+@pytest.mark.unchecked
 def test_auto_trains_on_the_batch_engine_and_runs_on_agents(tmp_path: Path) -> None:
     result = train(tiny("single_learner"), out=tmp_path / "train")
     assert manifest(result)["engine"] == result.engine == "batch"
@@ -97,6 +98,7 @@ def test_seeds_on_agents_train_one_after_the_other(tmp_path: Path) -> None:
     assert results[0].last.reward != results[1].last.reward
 
 
+@pytest.mark.unchecked
 def test_seeds_share_a_database_under_names_of_their_own(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'results.db'}"
     train_seeds(tiny("single_learner"), seeds=[1, 2], out=tmp_path, db=url)
@@ -104,6 +106,7 @@ def test_seeds_share_a_database_under_names_of_their_own(tmp_path: Path) -> None
     assert names == ["single_learner_tiny_seed_1", "single_learner_tiny_seed_2"]
 
 
+@pytest.mark.unchecked
 def test_seeds_are_not_put_beside_another_run(tmp_path: Path) -> None:
     train(tiny("single_learner"), out=tmp_path)
     with pytest.raises(ResultsError, match="holds another run, not seeds"):
@@ -117,6 +120,7 @@ def test_seeds_must_be_different_numbers(seeds: list[int]) -> None:
         train_seeds(tiny("single_learner"), seeds=seeds)
 
 
+@pytest.mark.unchecked
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0, 2.0])
 def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -> None:
     settings = {
@@ -132,6 +136,7 @@ def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -
     assert steps == list(range(int(3 * 2 * 2 * ratio)))  # 0.1: 1.2 iterations are due
 
 
+@pytest.mark.unchecked
 def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
     settings = {
         "end_date": "2019-03-06 00:00",
@@ -170,6 +175,7 @@ def test_a_part_that_is_not_supported_is_named(monkeypatch: pytest.MonkeyPatch) 
         choose_engine("batch", compiled, default="agents")
 
 
+@pytest.mark.unchecked
 def test_settings_that_agents_do_not_use_are_told(tmp_path: Path) -> None:
     settings = {"learning_config.num_envs": 3, "learning_config.update_ratio": 0.5}
     result = train(tiny("single_learner", **settings), engine="agents", out=tmp_path)
@@ -179,6 +185,7 @@ def test_settings_that_agents_do_not_use_are_told(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.unchecked
 def test_more_copies_than_fit_between_evaluations_are_told(tmp_path: Path) -> None:
     scenario = tiny("single_learner", **{"learning_config.num_envs": 8})
     result = train(scenario, out=tmp_path)

@@ -20,6 +20,8 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.testing import assert_same_episode
 
+pytestmark = pytest.mark.unchecked
+
 NONE = np.nan
 # Marginal costs with the fuel prices of the toy scenario: 3 / 0.6 = 5 and 12 / 0.2 = 60 EUR/MWh.
 CHEAP = ("cheap", "O1", "nuclear", "uranium", 100, 0, 0.6, NONE, NONE, 0, 0, 0)

@@ -9,6 +9,8 @@ from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
+pytestmark = pytest.mark.unchecked
+
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 OWN = dict.fromkeys((row[0] for row in PLANTS), FLEXIBLE)
 # What a start costs; a plant without a minimum operating time reckons with the share it was on.

@@ -17,6 +17,8 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.testing.episodes import KEYS, Frames
 
+pytestmark = pytest.mark.unchecked
+
 NONE = np.nan
 # A margin of 55 EUR/MWh where the other one sets the price: 3 / 0.6 = 5 and 12 / 0.2 = 60 EUR/MWh.
 CHEAP = ("cheap", "O1", "nuclear", "uranium", 300, 0, 0.6, NONE, NONE, 0, 0, 0)

@@ -22,6 +22,8 @@ from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
+pytestmark = pytest.mark.unchecked
+
 DAY_AHEAD = market(
     products=[{"duration": "1h", "count": 24, "first_delivery": "12h"}],
     opening_frequency="24h",

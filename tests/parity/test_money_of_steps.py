@@ -23,6 +23,8 @@ from assume_rl.results.sinks import DatabaseSink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 HOURS = 24
 # The base plant serves the low demand alone. Where demand is high the peaker sets the price.
 PLANTS = {"base": (100, 10.0), "peaker": (100, 60.0)}  # MW, EUR/MWh

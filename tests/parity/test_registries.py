@@ -11,9 +11,8 @@ from assume_rl.core.bidding.base import Context
 from assume_rl.core.clearing import RULES
 from assume_rl.testing import assert_same_episode
 
+HOURS = 24
 TWO_HOURS = [{"duration": "1h", "count": 2, "first_delivery": "1h"}]
-
-
 CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
 UNITS = {
     "thermal": [plant[0] for plant in PLANTS],
@@ -36,6 +35,7 @@ def test_every_bidder_gives_the_same_on_both_shells(
     compiled = toy_scenario(
         tmp_path,
         {"EOM": settings},
+        hours=HOURS,
         bids={"EOM": own},
         storage="storage" in technologies,
         exchange="exchange" in technologies,
@@ -47,5 +47,5 @@ def test_every_bidder_gives_the_same_on_both_shells(
 def test_every_clearing_rule_gives_the_same_on_both_shells(tmp_path: Path, rule: str) -> None:
     settings = market(market_mechanism=rule, opening_frequency="2h", products=TWO_HOURS)
     own = {"coal": "powerplant_energy_learning"}
-    compiled = toy_scenario(tmp_path, {"EOM": settings}, bids={"EOM": own})
+    compiled = toy_scenario(tmp_path, {"EOM": settings}, hours=HOURS, bids={"EOM": own})
     assert_same_episode(compiled, fresh_policies(compiled))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from assume_rl.results.sinks import DatabaseSink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing.episodes import KEYS, Frames
+
+pytestmark = pytest.mark.unchecked
 
 SECONDS = 3600
 PLANT, STORE = "powerplant_energy_naive", "storage_energy_heuristic_flexable"
