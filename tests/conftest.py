@@ -24,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The longest go first: as the last ones they keep a process busy while the others are done.
+    items.sort(key=lambda item: item.path.name != "test_example_scripts.py")
     for item in items:
         if "gpu" in item.keywords and not config.getoption("--run-gpu"):
             item.add_marker(pytest.mark.skip(reason="needs --run-gpu and a CUDA device"))
