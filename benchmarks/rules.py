@@ -1,5 +1,7 @@
 """What memory costs: the national week with naive plants, with ramps, with plants that count starts
 and with storages beside them, in both shells.
+
+With `--peer` also the last of these in ASSUME, a week, and in both shells with all tables written.
 """
 
 import argparse
@@ -15,11 +17,13 @@ import torch
 
 from assume_rl.agents.world import World
 from assume_rl.envs.record import play_recorded
-from assume_rl.results.sinks import MemorySink
+from assume_rl.episodes.rows.dated import Sink
+from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from benchmarks.agents_shell import NATIONAL
-from benchmarks.timing import machine
+from benchmarks.phases import PLACES, Run, timed
+from benchmarks.timing import machine, peer_seconds
 
 NAIVE = "powerplant_energy_naive"
 FLEXIBLE, STORAGE = "powerplant_energy_heuristic_flexable", "storage_energy_heuristic_flexable"
@@ -71,17 +75,21 @@ def with_rules(folder: Path, bidder: str, storages: int = 0) -> Path:
     return folder
 
 
-def messages(compiled: Compiled) -> None:
+def messages(compiled: Compiled, sink: Sink, flush_hours: int | None) -> None:
     """Play an episode on the message shell."""
-    asyncio.run(World(compiled, seed=1).run_episode(sink=MemorySink()))
+    world = World(compiled, seed=1)
+    asyncio.run(world.run_episode(sink=sink, flush_hours=flush_hours))
 
 
-def batch(compiled: Compiled) -> None:
+def batch(compiled: Compiled, sink: Sink, flush_hours: int | None) -> None:
     """Play an episode on the batch shell."""
-    play_recorded(compiled, seed=1, policies={}, sink=MemorySink())
+    play_recorded(compiled, seed=1, policies={}, sink=sink, flush_hours=flush_hours)
 
 
-SHELLS: Mapping[str, Callable[[Compiled], None]] = {"messages": messages, "batch": batch}
+SHELLS: Mapping[str, Callable[[Compiled, Sink, int | None], None]] = {
+    "messages": messages,
+    "batch": batch,
+}
 
 
 def measure(folder: Path, case: str, shells: Sequence[str]) -> dict[str, float]:
@@ -95,9 +103,46 @@ def measure(folder: Path, case: str, shells: Sequence[str]) -> dict[str, float]:
     found = {}
     for name in shells:
         start = time.perf_counter()
-        SHELLS[name](compiled)
+        SHELLS[name](compiled, MemorySink(), None)
         found[name] = 1000 * (time.perf_counter() - start) / (compiled.steps - 1)
     return found
+
+
+def written(folder: Path, case: str, shell: str) -> Run:
+    """Return the time of a run whose tables are all written to SQLite, and where it goes.
+
+    :param folder: of the scenario
+    :param case: study case
+    :param shell: key of `SHELLS`
+    """
+    compiled = compile_scenario(load_scenario(folder, case))
+    flush_hours = compiled.scenario.config.save_frequency_hours or None
+    with (
+        tempfile.TemporaryDirectory() as out,
+        DatabaseSink(f"sqlite:///{out}/results.db", "benchmark") as sink,
+        timed(PLACES[shell]) as phases,
+    ):
+        start = time.perf_counter()
+        SHELLS[shell](compiled, sink, flush_hours)
+        seconds = time.perf_counter() - start
+    return Run((compiled.steps - 1) * compiled.step_seconds / 3600, seconds, phases)
+
+
+def against(peer: Path, folder: Path, cases: Mapping[str, str]) -> None:
+    """Print the time of ASSUME's week, that of each shell, and the ratio per simulated hour.
+
+    :param peer: python of an environment with ASSUME
+    :param folder: of the scenario
+    :param cases: study case that each shell plays
+    """
+    week = compile_scenario(load_scenario(folder, "week"))
+    hours = (week.steps - 1) * week.step_seconds / 3600
+    theirs = peer_seconds(peer, folder, "week")["run"]
+    print(f"peer, week: {theirs:.1f} s, {1000 * theirs / hours:.1f} ms per simulated hour")
+    for shell, case in cases.items():
+        ours = written(folder, case, shell)
+        ratio = theirs / hours / ours.per_hour
+        print(f"{shell}, {case}: {ours.report()}; {ratio:.1f} times as fast as the peer")
 
 
 def main() -> None:
@@ -105,6 +150,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", default="week", help="study case: week, or base for a year")
     parser.add_argument("--shell", nargs="+", default=list(SHELLS), choices=list(SHELLS))
+    parser.add_argument("--peer", type=Path, help="python of an environment with ASSUME")
+    parser.add_argument(
+        "--year",
+        action="store_true",
+        help="beside the peer a year of the message shell, not a week",
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
@@ -120,7 +171,10 @@ def main() -> None:
             took = measure(folder, given.case, given.shell)
             usual = usual or took
             parts = (f"{s} {t:.2f} ms ({t / usual[s]:.1f} times)" for s, t in took.items())
-            print(f"national/{given.case}, {name}, per step: {', '.join(parts)}")
+            print(f"national/{given.case}, {name}, per step: {', '.join(parts)}", flush=True)
+        if given.peer:
+            long = "base" if given.year else "week"
+            against(given.peer, folder, {"messages": long, "batch": "base"})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-from benchmarks import peer, rules, training
+from benchmarks import peer, phases, rules, training
 from benchmarks.peer_update import write_scenario
 from benchmarks.timing import ask_peer
 
@@ -170,3 +170,37 @@ def test_rules_are_timed_on_a_valid_scenario(tmp_path: Path) -> None:
     assert bidders.count(rules.FLEXIBLE) == 120
     assert bidders.count(rules.STORAGE) == 2
     assert not [warning for warning in scenario.warnings if "ramp" in warning]
+
+
+def test_nested_time_counts_for_the_inner_phase_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(100))
+    monkeypatch.setattr(phases, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    owner = SimpleNamespace(inner=lambda: 1)
+    owner.outer = lambda: owner.inner() + owner.inner()
+    plain = dict(vars(owner))
+    places = (phases.Place("a", owner, "outer"), phases.Place("b", owner, "inner"))
+
+    with phases.timed(places) as seconds:
+        assert owner.outer() == 2
+
+    assert seconds == {"a": 3.0, "b": 2.0}  # a clock that ticks at each look: 0, (1, 2), (3, 4), 5
+    assert vars(owner) == plain
+
+
+@pytest.mark.parametrize("shell", rules.SHELLS)
+def test_every_phase_of_a_shell_takes_time(shell: str, tmp_path: Path) -> None:
+    run = rules.written(
+        three_hours(rules.with_rules(tmp_path / "both", rules.FLEXIBLE, 2)), "week", shell
+    )
+    assert run.hours == 3
+    assert min(run.phases.values()) > 0
+    assert sum(run.phases.values()) < run.seconds
+
+
+def three_hours(folder: Path) -> Path:
+    """Cut the week of a scenario to its first three hours."""
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["week"]["end_date"] = "2019-01-14 03:00"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return folder
