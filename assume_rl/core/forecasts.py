@@ -139,6 +139,11 @@ class Outlook:
         :param after: steps after it
         """
         table = self._known.price
+        if isinstance(self.first, int) and len(self.starts) == 1:
+            start, size = self.first + self.starts[0] - before, before + 1 + after
+            if start >= 0 and start + size <= table.shape[-1]:  # the usual case, without an index
+                inside = table.narrow(-1, start, size).t().contiguous().unsqueeze(0)
+                return inside, inside.new_ones((size, 1), dtype=torch.bool)
         around = torch.arange(-before, after + 1, device=table.device)
         at = torch.tensor(self.starts, device=table.device)[:, None] + around
         index = at + (self.first if isinstance(self.first, int) else self.first[..., None, None])

@@ -28,6 +28,7 @@ from assume_rl.scenario.compile.compiled import Compiled, to_device
 T = TypeVar("T")
 
 
+@torch.inference_mode()  # nothing learns: without gradients operations are faster
 def play_recorded(
     compiled: Compiled,
     *,

@@ -1,7 +1,14 @@
+import pytest
 import torch
 from torch import Tensor
 
-from assume_rl.core.forecasts import merit_order_price, min_max, residual_load
+from assume_rl.core.forecasts import (
+    Forecasts,
+    Outlook,
+    merit_order_price,
+    min_max,
+    residual_load,
+)
 
 
 def tensor(*values: float | list[float]) -> Tensor:
@@ -48,3 +55,18 @@ def test_residual_load_may_be_negative() -> None:
 def test_min_max_scales_each_series_by_itself() -> None:
     scaled = min_max(tensor([10, 20, 30], [-1, -1, -1], [0, -4, -2]))
     assert scaled.tolist() == [[0, 0.5, 1], [0.5, 0.5, 0.5], [1, 0, 0.5]]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3, 5, 8, 9])
+def test_a_view_of_one_step_has_the_prices_of_any_copy_that_stands_there(first: int) -> None:
+    # A number is cut out of the series where it can be; a tensor of steps is looked up.
+    table = torch.arange(20, dtype=torch.float64).reshape(2, 10) ** 2 / 7
+    series = torch.tensor([1, 0, 1])
+    forecasts = Forecasts(table, table, table, table, series)
+    cost = torch.tensor([[3.0, 20.0, 40.0]], dtype=torch.float64)
+    one = Outlook(forecasts, series, first, (0,))
+    many = Outlook(forecasts, series, torch.tensor([first]), (0,))
+
+    assert torch.equal(one.price_at_products(), many.price_at_products()[0])
+    assert torch.equal(one.mean_price_around(2), many.mean_price_around(2)[0])
+    assert torch.equal(one.margin_ahead(3, cost), many.margin_ahead(3, cost)[0])

@@ -1,9 +1,11 @@
 """Trade for the units of an operator: bid, execute the sold energy, report rewards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mango import AgentAddress, Role, sender_addr
 from torch import Tensor
 
@@ -102,6 +104,8 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._policy_log = PolicyLog(key) if recorder is not None else None
         self._actors = Actors(key, {name: len(own) for name, own in auctions.items()})
         self._position = begin(portfolio, keep_money=recorder is not None)
+        # Where no observation goes to a learner, nothing needs gradients: operations are faster.
+        self._mode = nullcontext if any(self._learners()) else torch.inference_mode
         self._sold = -1  # last step that an auction with a result delivers
         self._placed: dict[tuple[str, int], Placed] = {}
         self._results: list[tuple[Placed, AuctionResult]] = []  # of one instant, not settled yet
@@ -170,7 +174,8 @@ class UnitOperator(Role):  # type: ignore[misc]
             placed = Placed(auction, self._routine.orders(auction), ())
         else:
             self._settle()  # a result that is missing by now does not come
-            placed = self._place(auction)
+            with self._mode():
+                placed = self._place(auction)
         self._placed[auction.market, auction.number] = placed
         book = OrderBook(auction.market, auction.number, self._name, placed.orders)
         post(self.context, book, sender_addr(meta))
@@ -232,10 +237,15 @@ class UnitOperator(Role):  # type: ignore[misc]
             self._flush()
 
     def _settle(self) -> None:
-        """Book the sales of the auctions of an instant, execute up to it, report the rewards."""
+        """Settle the auctions of an instant whose results have arrived, if there are any."""
         taken, self._results = self._results, []
         if not taken:
             return
+        with self._mode():
+            self._book(taken)
+
+    def _book(self, taken: Sequence[tuple[Placed, AuctionResult]]) -> None:
+        """Book and execute the sales of an instant, and report the rewards."""
         self._move_to(taken[0][1].auction.closes)
         asked = [[part for part in placed.parts if part.action is not None] for placed, _ in taken]
         results = [

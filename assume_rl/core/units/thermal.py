@@ -141,11 +141,12 @@ def operating_time(
     span = _span(params)
     reach = _at_most(span, step)  # not beyond the start of the episode
     on = past > ZERO_VOLUME
-    now = on[..., -1, :]
-    seen = _age(past.shape[-2], past.device) <= reach[..., None, :]
-    unchanged = (on == now[..., None, :]) & seen
-    run = unchanged.flip(-2).cumprod(-2).sum(-2).to(past.dtype)
-    return torch.where(reach <= 0, span, torch.where(now, run, -run))
+    window = past.shape[-2]
+    now = on.narrow(-2, window - 1, 1)
+    # The last step that differs: a minimum takes a fraction of the time of a cumulative product.
+    other = torch.where(on == now, window + 1.0, _age(window, past.device)).amin(-2)
+    run = torch.minimum(other - 1, reach.floor())
+    return torch.where(reach <= 0, span, torch.where(now.squeeze(-2), run, -run))
 
 
 def next_operating_time(
