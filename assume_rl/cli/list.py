@@ -40,7 +40,7 @@ def list_parts(
         Format, typer.Option("--format", help="Text, or JSON for programs.")
     ] = Format.text,
 ) -> None:
-    """Print all unit kinds, bidders, rules, forecasts and algorithms, with their parameters."""
+    """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
     load_plugins(plugins or ())
     parts = [
         part for part in catalogue() if sort is None or part.sort == sort.value.replace("-", " ")

@@ -198,6 +198,11 @@ def _parts(scenario: Scenario) -> set[tuple[str, str]]:
     return {
         *(("unit kind", kind) for kind, members in scenario.units_by_kind.items() if members),
         *(("bidder", name) for unit in units for name in unit.bidding.values()),
+        *(
+            ("portfolio strategy", name)
+            for own in scenario.operators.values()
+            for name in own.values()
+        ),
         *(("rule", market.market_mechanism) for market in config.markets_config.values()),
         *(("forecast", name) for chosen in forecasts for name in chosen.values()),
     }

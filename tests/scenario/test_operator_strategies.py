@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from assume_rl.core.bidding import OPERATORS
 from assume_rl.envs.record import play_recorded
-from assume_rl.errors import ScenarioError
+from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.description import data_digest
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.plugins import load_plugins, unload_plugins
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
@@ -105,6 +107,62 @@ def test_a_learner_has_no_markup(folder: Any) -> None:
     assert load_scenario(strategies(folder, f"South,{DIRECT}")).operators == {
         "South": {"EOM": DIRECT}
     }
+
+
+FLOOR = """
+from dataclasses import replace
+
+import torch
+from pydantic import Field
+
+from assume_rl.core.bidding.base import Params
+from assume_rl.core.bidding.portfolio import Changed
+
+
+class FloorParams(Params):
+    floor: float = Field(0.0, ge=0)
+
+
+def at_least(context, params):
+    def floored(orders):
+        price = orders.price.clamp(min=params.floor)
+        return replace(orders, price=torch.where(orders.volume > 0, price, orders.price))
+
+    def bid(bidder, operator, capacity):
+        return Changed(bidder, f"{bidder.name}, floor of {operator}", floored)
+
+    return bid
+
+
+def register(registry):
+    registry.portfolio_strategy("units_operator_floor", at_least, FloorParams)
+"""
+
+
+@pytest.mark.unchecked  # a plug-in is no part of the package whose shapes are checked
+def test_a_plug_in_adds_one(owned: Any, assume_rl_command: Any) -> None:
+    path = strategies(owned, "South,units_operator_floor")
+    assert "no strategy of operators is called 'units_operator_floor'" in problem(path)
+    owned.write("floor.py", FLOOR)
+    (plugin,) = load_plugins([path / "floor.py"])
+    try:
+        overrides = {"bidding_strategy_params.floor": 50.0}
+        assert prices(path, **overrides) == {
+            "coal": {40.0}, "gas": {58.0}, "sun": {50.0}, "town": {3000.0}
+        }  # fmt: skip
+        scenario = load_scenario(path, overrides=overrides)
+        assert scenario.plugins == (plugin,)
+        assert_same_episode(compile_scenario(scenario), {})
+        _, out, _ = assume_rl_command("list", "portfolio-strategy")
+        assert f"portfolio strategy units_operator_floor ({path / 'floor.py'})" in out
+        assert "    floor: float = 0.0" in out
+        clash = FLOOR.replace("units_operator_floor", DIRECT)
+        owned.write("clash.py", clash)
+        with pytest.raises(ConfigurationError, match=rf"strategy '{DIRECT}' is built in"):
+            load_plugins([path / "clash.py"])
+    finally:
+        unload_plugins()
+    assert "units_operator_floor" not in OPERATORS
 
 
 def test_parameters_and_columns(owned: Any) -> None:

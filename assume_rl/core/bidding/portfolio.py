@@ -5,6 +5,7 @@ Semantics: docs/scenario-format.md, "unit_operators".
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -39,17 +40,22 @@ class CournotParams(Params):
 
 
 @dataclass(frozen=True)
-class Cournot:
-    """A rule whose offers are dearer by `addend`: what an operator with market power asks for.
+class Changed:
+    """A rule whose orders an operator changes; all else is as the rule has it.
 
-    The first-order condition of a Cournot firm with a linear residual demand of slope -1/markup
-    asks for marginal cost plus markup times what the firm sells; its capacity stands for that.
-    What its units buy keeps its price.
+    :raises ConfigurationError: the bidder follows no rule
     """
 
     bidder: Bidder[Any]
-    addend: float  # EUR/MWh
-    name: str  # differs among operators, whose addends differ
+    name: str  # differs wherever the change does: units of one name share a bidder
+    change: Callable[[Orders], Orders]
+
+    def __post_init__(self) -> None:
+        """Refuse a bidder whose orders a policy decides."""
+        if isinstance(self.bidder, LearnedBidder):
+            raise ConfigurationError(
+                f"'{self.bidder.name}' learns its prices, so that its operator cannot change them"
+            )
 
     @property
     def technologies(self) -> frozenset[str]:
@@ -82,10 +88,8 @@ class Cournot:
         return self.bidder.blocks
 
     def orders(self, view: View[Any]) -> Orders:
-        """Return the orders of the rule, those that sell at a higher price."""
-        orders = self.bidder.orders(view)
-        dearer = torch.where(orders.volume > 0, orders.price + self.addend, orders.price)
-        return replace(orders, price=dearer)
+        """Return the orders of the rule, changed."""
+        return self.change(self.bidder.orders(view))
 
 
 def direct(context: Context, params: NoParams) -> Strategy:
@@ -98,13 +102,20 @@ def direct(context: Context, params: NoParams) -> Strategy:
 
 
 def cournot(context: Context, params: CournotParams) -> Strategy:
-    """Return the strategy that adds to every offer `markup` times the operator's power."""
+    """Return the strategy that adds to every offer `markup` times the operator's power.
+
+    The first-order condition of a Cournot firm with a linear residual demand of slope -1/markup
+    asks for marginal cost plus markup times what the firm sells; its capacity stands for that.
+    """
 
     def bid(bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
-        if isinstance(bidder, LearnedBidder):
-            raise ConfigurationError(
-                f"'{bidder.name}' learns its prices, so that its operator cannot add a markup"
-            )
-        return Cournot(bidder, params.markup * capacity, f"{bidder.name}, markup of {operator}")
+        change = partial(_dearer, params.markup * capacity)
+        return Changed(bidder, f"{bidder.name}, markup of {operator}", change)
 
     return bid
+
+
+def _dearer(addend: float, orders: Orders) -> Orders:
+    """Return orders that sell at a higher price; what is bought keeps its price."""
+    dearer = torch.where(orders.volume > 0, orders.price + addend, orders.price)
+    return replace(orders, price=dearer)

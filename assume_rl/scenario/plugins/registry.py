@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from assume_rl.core.bidding import ALIASES, BIDDERS, Entry
+from assume_rl.core.bidding import ALIASES, BIDDERS, OPERATORS, Entry
 from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidder, NoParams, Params
+from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units import TECHNOLOGIES, Technology
 from assume_rl.errors import ConfigurationError, nearest
@@ -71,6 +72,24 @@ class Registry:
         entry = Entry(make, params)
         _check_bidder(name, entry.create(ANY_CONTEXT, {}))
         self._add("bidder", name, BIDDERS, entry, taken=ALIASES)
+
+    def portfolio_strategy(
+        self,
+        name: str,
+        make: Callable[[Context, Any], Strategy],
+        params: type[Params] = NoParams,
+    ) -> None:
+        """Register what operators make of the bids of their units.
+
+        :param name: as written in a cell of `unit_operators`
+        :param make: returns the strategy, given a `Context` and the parameters
+        :param params: model of the parameters; each has a default
+        :raises ConfigurationError: the name is taken, or what `make` returns is no function
+        """
+        entry = Entry(make, params)
+        if not callable(entry.create(ANY_CONTEXT, {})):
+            raise ConfigurationError(f"the portfolio strategy '{name}' is no function")
+        self._add("portfolio strategy", name, OPERATORS, entry)
 
     def rule(self, rule: Rule[Any, Any]) -> None:
         """Register a market rule.
