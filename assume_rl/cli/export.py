@@ -9,10 +9,10 @@ from rich.console import Console
 from assume_rl.cli.app import app
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.outputs import DATABASE, MANIFEST
-from assume_rl.results.export import export_csv, export_parquet, export_tidy
+from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
 from assume_rl.results.gather import RECORD
 from assume_rl.studies.place import find_study
-from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins
+from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY
 from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
 
@@ -39,7 +39,8 @@ def export(place: Place, parquet: Parquet = None, csv: Csv = None, tidy: Tidy = 
     if parquet is None and csv is None and tidy is None:
         raise ConfigurationError("name at least one of --parquet, --csv and --tidy")
     url = database_of(place)
-    for note in load_recorded(recorded_plugins(Path(place))):
+    plugins = recorded_plugins(Path(place)) or stored_plugins(url)
+    for note in (*load_recorded(plugins), *unknown_kinds(url)):
         Console(stderr=True, soft_wrap=True, highlight=False).print(note, markup=False)
     written = [] if parquet is None else export_parquet(url, parquet)
     written += [] if csv is None else export_csv(url, csv)

@@ -7,7 +7,7 @@ from assume_rl.reports.run_source import run_source
 from assume_rl.reports.source import Source
 from assume_rl.reports.study_source import database_source, folder_source
 from assume_rl.results.files import MANIFEST
-from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins
+from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY, read_record
 from assume_rl.studies.storing import DATABASE
 
@@ -21,14 +21,19 @@ def open_source(place: Path | str) -> Source:
     :raises ResultsError: it is none of these, or what is there cannot be read.
     """
     if "://" in str(place):
-        return database_source(str(place))
+        return _database_source(str(place))
     folder = Path(place)
     if folder.is_file() and not (folder.parent / MANIFEST).is_file():
-        return database_source(f"sqlite:///{folder}")
+        return _database_source(f"sqlite:///{folder}")
     if not folder.is_dir():
         raise ResultsError(_no_folder(folder))
     notes = load_recorded(recorded_plugins(folder))  # their unit kinds have tables of their own
     return _folder_source(folder).noting(*notes)
+
+
+def _database_source(url: str) -> Source:
+    notes = load_recorded(stored_plugins(url))
+    return database_source(url).noting(*notes)
 
 
 def _folder_source(folder: Path) -> Source:

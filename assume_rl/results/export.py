@@ -22,6 +22,7 @@ from assume_rl.results.study_tables import STUDY, study_column
 from assume_rl.results.tables import METADATA, column_of, table_of
 
 AT_ONCE = 10_000  # rows that are fetched together
+UNITS = "_meta"  # ends the names of tables that describe units
 GROUP = 100_000  # rows of a row group in Parquet
 
 
@@ -113,6 +114,18 @@ def result_tables(connection: Connection) -> list[Stored]:
         for table in known.tables
         if table in names
     ]
+
+
+def unknown_kinds(database: str) -> tuple[str, ...]:
+    """Return a sentence on each table of units whose kind is not known, which is left out."""
+    with _connected(database) as connection:
+        names = sa.inspect(connection).get_table_names()
+    return tuple(
+        f"table '{name}' is of a unit kind that nothing here knows, of a plug-in perhaps: it is "
+        "left out."
+        for name in sorted(names)
+        if name.endswith(UNITS) and name not in METADATA.tables
+    )
 
 
 def _run_column(table: str, name: str) -> Column[object]:

@@ -1,12 +1,13 @@
-"""The plug-ins that results were made with, as manifests and `study.json` name them."""
+"""The plug-ins that results were made with, as manifests, `study.json` and databases name them."""
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.outputs import MANIFEST
+from assume_rl.results.study_reading import read
 from assume_rl.scenario.plugins import found_plugin, load_plugins
 from assume_rl.studies.records import STUDY
 
@@ -23,10 +24,25 @@ def recorded_plugins(folder: Path) -> dict[str, str]:
     return found
 
 
+def stored_plugins(url: str) -> dict[str, str]:
+    """Return the plug-ins that the runs of a study database name, with their hashes.
+
+    None of a database that is no study's or cannot be read: that is told by whoever needs it.
+
+    :param url: SQLAlchemy URL
+    """
+    found: dict[str, str] = {}
+    with suppress(ResultsError):
+        for text in read(url, "runs")["steps"]:
+            for step in json.loads(text):
+                found |= step.get("plugins", {})
+    return found
+
+
 def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
     """Load the plug-ins that still are what they were; returns a sentence on each other one.
 
-    :param plugins: as `recorded_plugins` gives them.
+    :param plugins: as `recorded_plugins` or `stored_plugins` gives them.
     """
     notes = []
     for name, sha256 in plugins.items():

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from assume_rl.errors import PolicyError, ResultsError
 from assume_rl.learning.policies.files import write_file
 from assume_rl.results.gather import RECORD
-from assume_rl.studies.types import Run
+from assume_rl.studies.types import Run, Step
 
 STUDY = "study.json"  # of a study folder: what was asked for last
 RUNS = "runs"  # the same: a folder per run
@@ -35,7 +35,7 @@ class Record:
     design: str
     parameters: Mapping[str, str | int | float | bool | None]
     seed: int
-    steps: tuple[Mapping[str, str], ...]  # name, kind, scenario, case
+    steps: tuple[Mapping[str, Any], ...]  # name, kind, scenario, case; plugins, where it has any
     state: State
     error: str | None  # one line
     attempts: int
@@ -77,7 +77,7 @@ class _Labels(TypedDict):
     study: str
     design: str
     parameters: Mapping[str, str | int | float | bool | None]
-    steps: tuple[Mapping[str, str], ...]
+    steps: tuple[Mapping[str, Any], ...]
 
 
 def _labels(run: Run, study: str) -> _Labels:
@@ -85,10 +85,19 @@ def _labels(run: Run, study: str) -> _Labels:
         "study": study,
         "design": run.design,
         "parameters": dict(run.parameters),
-        "steps": tuple(
-            {"name": s.name, "kind": s.kind, "scenario": s.scenario.name, "case": s.case}
-            for s in run.steps
-        ),
+        "steps": tuple(map(_step, run.steps)),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """What is written down of a step; without plug-ins nothing is said of them."""
+    plugins = {plugin.name: plugin.sha256 for plugin in step.plugins}
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "scenario": step.scenario.name,
+        "case": step.case,
+        **({"plugins": plugins} if plugins else {}),
     }
 
 

@@ -142,7 +142,10 @@ RULE_ONLY = "units.learner.bidding_EOM=powerplant_energy_naive"
 
 @ENGINES
 def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
-    place: Path, command: Command, engine: str
+    place: Path,
+    command: Command,
+    engine: str,
+    assume_rl_command: Callable[..., tuple[int, str, str]],
 ) -> None:
     common = ("--set", RULE_ONLY, "--engine", engine, "--quiet")
     command("run", "market", *common, *options(), "--out", "ran")
@@ -159,6 +162,11 @@ def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
         "select price, accepted_price from market_orders where unit_id = 'coal_old' "
         "order by start_time",
     )
+    command("run", "market", *common, *options(), "--db", "sqlite:///run.db", "--out", "stored")
+    unload_plugins()
+    code, _, err = assume_rl_command("export", "sqlite:///run.db", "--csv", "exported")
+    assert code == 0
+    assert "table 'nuclear_meta' is of a unit kind that nothing here knows" in err
     for (_, paid), (asked, _) in zip(orders, orders[24:], strict=False):
         assert asked == pytest.approx(max(paid, orders[0][0]))
     found = manifest(place / "ran")["plugins"]
@@ -236,6 +244,28 @@ def check_study(place: Path, command: Command, *more: object) -> None:
     assert steps[0] > 0
     command("report", "studies/study")
     assert (place / "studies" / "study" / "report.html").is_file()
+    check_database_by_url(place, command)
+
+
+def check_database_by_url(place: Path, command: Command) -> None:
+    """Reports on a study's database without its folder, and exports it: `runs` has the plug-ins."""
+    shutil.copy(place / "studies" / "study" / "study.db", place / "moved.db")
+    url = f"sqlite:///{place / 'moved.db'}"
+    for named in (url, "moved.db"):
+        command("report", named, "--out", "moved.html")
+        text = (place / "moved.html").read_text()
+        assert "nuclear" in text
+        assert "is left out" not in text
+        command("export", named, "--csv", "moved")
+        assert "north" in (place / "moved" / "nuclear_meta.csv").read_text()
+        (place / "moved" / "nuclear_meta.csv").unlink()
+    kept = (place / "nuclear.py").read_text()
+    (place / "nuclear.py").write_text(kept + "# changed\n")
+    command("report", url, "--out", "moved.html")
+    assert "nuclear.py&#x27; has changed" in (place / "moved.html").read_text()
+    command("export", url, "--csv", "moved")
+    assert not (place / "moved" / "nuclear_meta.csv").exists()
+    (place / "nuclear.py").write_text(kept)
 
 
 def test_a_study_runs_in_spawned_processes_and_its_runs_are_named_by_their_content(
