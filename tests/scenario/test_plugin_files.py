@@ -1,8 +1,10 @@
 """Plug-ins are loaded once, whole or not at all, and a broken one is named with file and line."""
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -149,22 +151,65 @@ def test_a_missing_plug_in_is_named() -> None:
         load_plugins(["nowhere"])
 
 
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with an installed package whose entry point `my_market` names a module in it."""
+    site = tmp_path / "site"
+    package, record = site / "installed_market", site / "installed_market-1.2.dist-info"
+    package.mkdir(parents=True)
+    record.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "bids.py").write_text(BIDDER.format(name="installed"))
+    (record / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: installed-market\nVersion: 1.2\n"
+    )
+    (record / "entry_points.txt").write_text(
+        "[assume_rl.plugins]\nmy_market = installed_market.bids\n"
+    )
+    return site
+
+
 def test_an_entry_point_is_loaded_by_its_name_only(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(BIDDER.format(name="installed"), "installed_market_plugin.py")
-    monkeypatch.syspath_prepend(tmp_path)
-    point = EntryPoint("my_market", "installed_market_plugin", loading.GROUP)
-    monkeypatch.setattr(loading, "entry_points", lambda group: [point])
-    assert loading.installed_plugins() == (point,)
-    assert "installed_market_plugin" not in sys.modules
+    monkeypatch.syspath_prepend(installed)
+    assert [point.name for point in loading.installed_plugins()] == ["my_market"]
+    assert "installed_market" not in sys.modules
     with pytest.raises(ConfigurationError, match="did you mean 'my_market'"):
         load_plugins(["my_markt"])
     (plugin,) = load_plugins(["my_market"])
     assert plugin == loading.found_plugin("my_market")
     assert plugin.name == "my_market"
     assert "installed" in BIDDERS
-    sys.modules.pop("installed_market_plugin")
+    for name in ("installed_market.bids", "installed_market"):
+        sys.modules.pop(name)
+    (installed / "installed_market" / "__init__.py").write_text("changed = True\n")
+    assert plugin != loading.found_plugin("my_market")
+
+
+def test_the_command_finds_an_installed_package(installed: Path, tmp_path: Path) -> None:
+    paths = [str(installed), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    def command(*arguments: str) -> str:
+        line = [sys.executable, "-m", "assume_rl.cli", *arguments]
+        done = subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    listed = command("list", "bidder")
+    assert "plug-in my_market (installed with installed-market 1.2; --plugin my_market" in listed
+    assert "bidder installed" not in listed
+    command(
+        "run", str(ROOT / "scenarios" / "single_learner"), "--case", "tiny", "--quiet",
+        "--plugin", "my_market", "--set", "units.learner.bidding_EOM=powerplant_energy_naive",
+        "--set", "units.coal_old.bidding_EOM=installed", "--out", "ran",
+    )  # fmt: skip
+    content = json.loads((tmp_path / "ran" / "manifest.json").read_text())
+    assert list(content["plugins"]) == ["my_market"]
+    assert len(content["plugins"]["my_market"]) == 64
 
 
 FORECAST = """
