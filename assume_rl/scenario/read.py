@@ -85,6 +85,7 @@ class Reader:
         self._strict = strict
         self._cases: dict[Path, dict[str, Any]] = {}
         self._tables: dict[str, Tables] = {}
+        self._plugins: dict[tuple[str, ...], tuple[Plugin, ...]] = {}
 
     def cases(self, path: str | Path) -> tuple[str, ...]:
         """Return the names of the study cases of a folder.
@@ -111,7 +112,7 @@ class Reader:
         :raises ConfigurationError: a plug-in is missing or broken
         """
         try:
-            scenario = self._load(Path(path), case, overrides, load_plugins(plugins))
+            scenario = self._load(Path(path), case, overrides, self._loaded(plugins))
         except ScenarioError as error:
             raise ScenarioError(_named(p, overrides) for p in error.problems) from None
         warnings = tuple(_named(warning, overrides) for warning in scenario.warnings)
@@ -121,6 +122,23 @@ class Reader:
         if folder not in self._cases:
             self._cases[folder] = read_cases(folder)
         return self._cases[folder]
+
+    def _loaded(self, names: Sequence[str | Path]) -> tuple[Plugin, ...]:
+        key = tuple(map(str, names))
+        if key not in self._plugins:
+            self._plugins[key] = load_plugins(names)
+        return self._plugins[key]
+
+    def _own_plugins(
+        self, case: str, settings: Mapping[str, Any], problems: Problems
+    ) -> tuple[Plugin, ...]:
+        """Return the plug-ins that a study case names, loaded."""
+        try:
+            return self._loaded(named_plugins(settings))
+        except ConfigurationError as error:
+            problems.error(f"{CONFIG_FILE}, {case}.plugins", str(error))
+            problems.check()
+            raise
 
     def _load(
         self,
@@ -132,7 +150,7 @@ class Reader:
         problems = Problems(strict=self._strict)
         settings, changes = split(overrides, problems)
         name, written = case_settings(self._cases_of(folder), folder, case, settings, problems)
-        plugins = tuple(dict.fromkeys((*plugins, *_own_plugins(name, written, problems))))
+        plugins = tuple(dict.fromkeys((*plugins, *self._own_plugins(name, written, problems))))
         config = study_case(written, name, problems)
         index = _calendar(name, config, problems)
         tables = self._tables_of(folder, config, index, plugins)
@@ -206,16 +224,6 @@ def _parts(scenario: Scenario) -> set[tuple[str, str]]:
         *(("rule", market.market_mechanism) for market in config.markets_config.values()),
         *(("forecast", name) for chosen in forecasts for name in chosen.values()),
     }
-
-
-def _own_plugins(case: str, settings: Mapping[str, Any], problems: Problems) -> tuple[Plugin, ...]:
-    """Return the plug-ins that a study case names, loaded."""
-    try:
-        return load_plugins(named_plugins(settings))
-    except ConfigurationError as error:
-        problems.error(f"{CONFIG_FILE}, {case}.plugins", str(error))
-        problems.check()
-        raise
 
 
 def _read_tables(

@@ -17,7 +17,7 @@ from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
 from assume_rl.scenario.plugins.registry import ANY_CONTEXT
-from assume_rl.scenario.read import load_scenario, simulation_id
+from assume_rl.scenario.read import Reader, load_scenario, simulation_id
 from assume_rl.scenario.tables import UNIT_TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,20 @@ def test_a_file_is_loaded_once_and_again_when_it_has_changed(write: Write) -> No
     assert changed.name == first.name
     assert "other" in BIDDERS
     assert "own" not in BIDDERS
+
+
+def test_a_reader_of_many_study_cases_reads_a_file_once(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, read = Reader(), []
+    monkeypatch.setattr(loading, "_digest", lambda *content: read.append(content) or "0" * 64)
+    name = write(BIDDER.format(name="own"))
+    for price in (90, 100):
+        overrides = {"learning_config.max_bid_price": price}
+        folder = ROOT / "scenarios" / "single_learner"
+        (plugin,) = reader.load(folder, "tiny", overrides=overrides, plugins=[name]).plugins
+        assert Path(plugin.name).name == name
+    assert len(read) == 1
 
 
 @pytest.mark.unchecked  # else the check of types tells of it first
