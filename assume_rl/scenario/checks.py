@@ -22,6 +22,7 @@ from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
+from assume_rl.scenario.tables.demands import inelastic
 from assume_rl.scenario.tables.operators import FILE
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
@@ -43,6 +44,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
+    _check_demand(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
         _check_policies(scenario, bidders, problems)
@@ -176,6 +178,14 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
         problems.warn(
             file, f"no column for the fuel '{fuel}' of {some(users[fuel])}, its price is 0; {hint}"
         )
+
+
+def _check_demand(scenario: Scenario, problems: Problems) -> None:
+    """Warn of series of elastic demand."""
+    file, series = scenario.config.demand_df or "", scenario.series.demand
+    for unit in scenario.of("demand"):
+        if unit.id in series and not inelastic(unit):
+            problems.warn(cell(file, column=unit.id), "nothing reads it: the demand is elastic")
 
 
 def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

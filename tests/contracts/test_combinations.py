@@ -9,6 +9,7 @@ from small_case import ROWS, USUAL, write_case
 from strangers import LEARNED_BIDDER, RULE, RULE_BIDDER, strangers
 
 from assume_rl.core.bidding import BIDDERS, PLANNED
+from assume_rl.core.bidding.base import ANY_CONTEXT
 from assume_rl.core.clearing import RULES
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
@@ -17,7 +18,6 @@ from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.scenario.compile.capabilities import capabilities
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.config.mechanisms import PLANNED_RULES
-from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.testing import assert_same_episode

@@ -9,12 +9,16 @@ import torch
 
 from assume_rl.core.clearing import RULES
 from assume_rl.core.orders import Orders
+from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ScenarioError
 from assume_rl.reports.surplus import surplus
+from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.compile.elastic_forecast import cleared_price
 from assume_rl.scenario.compile.markets import market_spec
+from assume_rl.scenario.plugins import load_plugins, unload_plugins
 from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import assert_same_episode
 
 UNITS, SERIES = "demand_units.csv", "demand_df.csv"
 STRATEGY = "demand_energy_heuristic_elastic"
@@ -109,8 +113,8 @@ def test_a_curve_that_no_bidder_reads_is_a_warning(elastic: Any) -> None:
     elastic.change(UNITS, SHOP, SHOP.replace("elastic_demand", "demand_energy_naive"))
     unread, *absent = load_scenario(elastic.path).warnings[::-1]
     assert unread == (
-        f"{UNITS}, column 'elasticity_model': of 'mill', 'shop': nothing reads it without the "
-        f"strategy {STRATEGY}"
+        f"{UNITS}, column 'elasticity_model': of 'mill', 'shop': nothing reads it without a "
+        "strategy that bids a curve"
     )
     assert len(absent) == 2  # both need a series now
 
@@ -123,6 +127,78 @@ def test_a_series_of_elastic_demand_is_read_by_nothing(elastic: Any) -> None:
     assert "demand.mill: there is no such demand unit" in problem(
         elastic.path, **{"demand.mill": 5}
     )
+
+
+NAIVE = {"units.mill.bidding_EOM": "demand_energy_naive"}
+
+
+def test_an_elastic_demand_changed_to_an_inelastic_one_needs_a_series(elastic: Any) -> None:
+    sentence = (
+        "override units.mill: the demand is no longer elastic, but demand_df.csv has no column "
+        "'mill'; add one, or set demand.mill to a number"
+    )
+    assert problem(elastic.path, **NAIVE) == sentence
+    assert "demand.mill.scale: the unit has no series to scale" in problem(
+        elastic.path, **NAIVE, **{"demand.mill.scale": 2}
+    )
+    mill = -2  # of the units: town, mill, shop
+    changed = made(elastic.path, **NAIVE, **{"demand.mill": 7})
+    assert changed.profiles.capacity[:, mill].unique().tolist() == [-7]
+    demand = pd.read_csv(elastic.path / SERIES, index_col=0).assign(mill=8.0)
+    elastic.write(SERIES, demand.to_csv())
+    changed = made(elastic.path, **NAIVE)
+    assert changed.profiles.capacity[:, mill].unique().tolist() == [-8]
+    assert not any("nothing reads it: the demand" in text for text in changed.scenario.warnings)
+    elastic.remove(SERIES)
+    elastic.write(UNITS, table(MILL))
+    assert problem(elastic.path, **NAIVE) == sentence
+
+
+def bought(compiled: Compiled) -> list[tuple[float, float]]:
+    """Price and accepted volume of each order of the mill."""
+    sink = MemorySink()
+    play_recorded(compiled, seed=1, policies={}, sink=sink)
+    table = sink.table("market_orders")
+    rows = zip(table["unit_id"], table["price"], table["accepted_volume"], strict=True)
+    return [(float(price), float(volume)) for unit, price, volume in rows if unit == "mill"]
+
+
+CURVES = """
+from assume_rl.core.bidding.base import NoParams
+from assume_rl.core.bidding.elastic import Elastic
+
+
+def make(context, params):
+    return Elastic(slots=context.orders, name="demand_energy_mine")
+
+
+def register(registry):
+    registry.bidder("demand_energy_mine", make)
+"""
+
+
+@pytest.mark.unchecked
+def test_an_elastic_bidder_of_a_plug_in_has_the_limits_of_the_curve(elastic: Any) -> None:
+    elastic.write("mine.py", CURVES)
+    elastic.change("powerplant_units.csv", "powerplant_energy_learning", "powerplant_energy_naive")
+    own = {"units.mill.bidding_EOM": "demand_energy_mine"}
+    load_plugins([elastic.path / "mine.py"])
+    try:
+        compiled = made(elastic.path, **own)
+        assert not any(SERIES in warning for warning in compiled.scenario.warnings)
+        assert compiled.profiles.capacity[:, -2].unique().tolist() == [-80]
+        usual = made(elastic.path)
+        price = compiled.profiles.forecasts["EOM"].price
+        assert price.equal(usual.profiles.forecasts["EOM"].price)
+        assert bought(compiled) == bought(usual)
+        assert_same_episode(compiled, {})
+        elastic.change(UNITS, STRATEGY, "demand_energy_mine")
+        elastic.change(UNITS, "linear,4", ",4")
+        assert "elasticity_model is missing, which demand_energy_mine needs" in problem(
+            elastic.path
+        )
+    finally:
+        unload_plugins()
 
 
 def test_curves_are_no_residual_load_but_make_the_price(elastic: Any) -> None:

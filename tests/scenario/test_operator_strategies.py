@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from assume_rl.core.bidding import OPERATORS
@@ -107,6 +108,48 @@ def test_a_learner_has_no_markup(folder: Any) -> None:
     assert load_scenario(strategies(folder, f"South,{DIRECT}")).operators == {
         "South": {"EOM": DIRECT}
     }
+
+
+MILL = """\
+name,technology,bidding_EOM,max_power,min_power,price,elasticity_model,num_bids,unit_operator
+mill,industry,demand_energy_heuristic_elastic,80,0,70,linear,4,South
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "price", "bought", "sold"),
+    [
+        # 25 MW of sun at 0 and 10 MW of coal at 40 serve 20 MW at 70 and 15 of 20 MW at 52.5.
+        ((), 40.0, [20.0, 15.0, 0.0, 0.0], {"coal": 10.0, "gas": 0.0, "sun": 25.0}),
+        # South sells up to 130 MW at 0.5 EUR/MWh per MW more: sun at 65, so that 10 MW of it
+        # serve what is left of the first step, and nothing serves the second one, at 52.5 still.
+        (
+            (f"South,{COURNOT}",), 65.0, [20.0, 0.0, 0.0, 0.0],
+            {"coal": 10.0, "gas": 0.0, "sun": 10.0},
+        ),
+    ],
+)  # fmt: skip
+def test_a_cournot_operator_that_owns_elastic_demand(
+    owned: Any, rows: Any, price: float, bought: list[float], sold: dict[str, float]
+) -> None:
+    owned.write("demand_units.csv", MILL)
+    owned.remove("demand_df.csv")
+    owned.change(PLANTS, "0.3,100,20", "0.3,10,0")
+    path = strategies(owned, *rows) if rows else owned.path
+    compiled = compile_scenario(
+        load_scenario(path, overrides={"bidding_strategy_params.markup": 0.5} if rows else {})
+    )
+    assert_same_episode(compiled, {})
+    sink = MemorySink()
+    play_recorded(compiled, seed=1, policies={}, sink=sink)
+    assert set(sink.table("market_meta")["price"]) == {price}
+    orders = pd.DataFrame(sink.table("market_orders"))
+    for _, hour in orders.groupby("start_time"):
+        mill = hour[hour["unit_id"] == "mill"]
+        assert mill["price"].tolist() == [70, 52.5, 35, 17.5]
+        assert (-mill["accepted_volume"]).tolist() == pytest.approx(bought)
+        by_unit = hour[hour["unit_id"] != "mill"].groupby("unit_id")["accepted_volume"].sum()
+        assert by_unit.to_dict() == pytest.approx(sold)
 
 
 FLOOR = """

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding.base import ANY_CONTEXT
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
-from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.scenario.read import Reader, load_scenario, simulation_id
 from assume_rl.scenario.tables import UNIT_TABLES
 

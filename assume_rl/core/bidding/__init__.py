@@ -8,7 +8,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from assume_rl.core.bidding import elastic, exchange, flexible, learned, portfolio, storage
-from assume_rl.core.bidding.base import AnyBidder, Context, NoParams, Params
+from assume_rl.core.bidding.base import (
+    ANY_CONTEXT,
+    AnyBidder,
+    BidsCurve,
+    Context,
+    NoParams,
+    Params,
+)
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest
 
@@ -121,6 +128,12 @@ def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
     raise ConfigurationError(f"unknown strategy '{name}'; {nearest(name, [*BIDDERS, *ALIASES])}")
 
 
+def bids_curve(name: str) -> bool:
+    """Return whether the bidder called `name`, which may be an alias, bids a demand curve."""
+    entry = BIDDERS.get(ALIASES.get(name, name))
+    return entry is not None and isinstance(entry.create(ANY_CONTEXT, {}), BidsCurve)
+
+
 def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> portfolio.Strategy:
     """Return the portfolio strategy called `name`.
 
@@ -157,6 +170,7 @@ __all__ = [
     "OPERATORS",
     "PLANNED",
     "Entry",
+    "bids_curve",
     "create",
     "entries",
     "operator_strategy",

@@ -174,8 +174,16 @@ class Described(Protocol):
         ...
 
 
+ANY_CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
+"""To make a bidder of which only what its context does not change is asked."""
+
+
 class WithoutForecasts:
     """Marks bidders that look up no forecasts: columns `forecast_<key>` do not matter to them."""
+
+
+class BidsCurve:
+    """Marks bidders of elastic demand: their units have a curve instead of a series of demand."""
 
 
 @runtime_checkable

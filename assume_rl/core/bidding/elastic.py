@@ -4,14 +4,21 @@ from dataclasses import dataclass
 
 import torch
 
-from assume_rl.core.bidding.base import Context, Need, NoParams, View, WithoutForecasts
+from assume_rl.core.bidding.base import (
+    BidsCurve,
+    Context,
+    Need,
+    NoParams,
+    View,
+    WithoutForecasts,
+)
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units.base import ENERGY
 from assume_rl.core.units.demand import DemandView, demand_curve
 
 
 @dataclass(frozen=True)
-class Elastic(WithoutForecasts):
+class Elastic(WithoutForecasts, BidsCurve):
     """Buys the steps of its units' demand curves, the dearest first.
 
     What a unit has bought already for a step of the calendar is taken off the dear end.

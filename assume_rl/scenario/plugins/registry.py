@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from assume_rl.core.bidding import ALIASES, BIDDERS, OPERATORS, Entry
-from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidder, NoParams, Params
+from assume_rl.core.bidding.base import (
+    ANY_CONTEXT,
+    AnyBidder,
+    Bidder,
+    Context,
+    LearnedBidder,
+    NoParams,
+    Params,
+)
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units import TECHNOLOGIES, Technology
@@ -16,7 +24,6 @@ from assume_rl.scenario.tables.base import UnitTable
 ORIGINS: dict[tuple[str, str], str] = {}
 """The plug-in that registered a part, by what it is (`bidder`, ...) and its name."""
 
-ANY_CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
 LEARNED = {"observe", "explore_around", "layout", "action", "reward"}
 """Members that only learned bidders have."""
 

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from assume_rl.core.bidding import ALIASES
+from assume_rl.core.bidding import bids_curve
 from assume_rl.core.bidding.base import Need
-from assume_rl.core.bidding.elastic import Elastic
 from assume_rl.core.units.demand import DemandParams
 from assume_rl.scenario.tables.base import (
     Basis,
@@ -61,19 +60,20 @@ class Demand(Unit):
     @model_validator(mode="after")
     def _complete_curve(self) -> Self:
         """Refuse a curve that cannot be drawn, and one that only some of the bidders would read."""
+        curves = [name for name in self.bidding.values() if bids_curve(name)]
         if self.elasticity_model is None:
-            if self.elastic:
-                raise ValueError(f"elasticity_model is missing, which {_ELASTIC} needs")
+            if curves:
+                raise ValueError(f"elasticity_model is missing, which {curves[0]} needs")
         elif (fault := _fault(self)) is not None:
             raise ValueError(fault)
-        if self.elastic and not all(map(_is_elastic, self.bidding.values())):
-            raise ValueError(f"{_ELASTIC} in one market needs the same strategy in all others")
+        if curves and len(curves) < len(self.bidding):
+            raise ValueError(f"{curves[0]} in one market needs a strategy for curves in all others")
         return self
 
     @property
     def elastic(self) -> bool:
         """Return whether it bids a curve; then it needs no series."""
-        return any(map(_is_elastic, self.bidding.values()))
+        return any(map(bids_curve, self.bidding.values()))
 
     @property
     def most(self) -> float:
@@ -89,14 +89,7 @@ class Demand(Unit):
         """Return the model of a curve that no bidder reads."""
         if self.elastic or self.elasticity_model is None:
             return {}
-        return {"elasticity_model": f"nothing reads it without the strategy {_ELASTIC}"}
-
-
-_ELASTIC = Elastic.name
-
-
-def _is_elastic(strategy: str) -> bool:
-    return ALIASES.get(strategy, strategy) == _ELASTIC
+        return {"elasticity_model": "nothing reads it without a strategy that bids a curve"}
 
 
 def _fault(demand: Demand) -> str | None:

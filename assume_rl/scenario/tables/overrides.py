@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
 
 SCALE = "scale"
+UNSCALED = {"fuel_prices": "the fuel has no price", "demand": "the unit has no series"}
 LABELLED = {BIDDING: "bidding", FORECAST: "forecast"}  # prefix of columns: field of a unit
 
 
@@ -28,12 +29,15 @@ def with_overrides(scenario: Scenario, given: Mapping[str, Any], problems: Probl
     :param problems: overrides that cannot be applied are noted here
     """
     changes: dict[str, dict[str, Any]] = {}
+    read = scenario
     for key, value in given.items():
         table, _, rest = key.partition(".")
         changes.setdefault(table, {})[rest] = value
     scenario = _with_units(scenario, changes.pop("units", {}), problems)
+    elastic = {unit.id for unit in read.of("demand") if not inelastic(unit)}
     for table, own in changes.items():
         scenario = _with_series(scenario, table, own, problems)
+    _check_demand(scenario, elastic, problems)
     return dataclasses.replace(scenario, overrides=dict(given))
 
 
@@ -147,8 +151,8 @@ def _with_series(
             problems.error(where, f"unknown key '{rest}'; {nearest(rest, [SCALE])}")
         elif (wrong := _fault(table, value, scale=rest == SCALE)) is not None:
             problems.error(where, wrong)
-        elif rest == SCALE and table == "fuel_prices" and name not in frame:
-            problems.error(where, "the fuel has no price to scale; write a number")
+        elif rest == SCALE and table in UNSCALED and name not in frame:
+            problems.error(where, f"{UNSCALED[table]} to scale; write a number")
         else:
             old = frame[name] if rest == SCALE and name in frame else 1.0
             new = pd.Series(old, index=frame.index) * float(value)
@@ -156,6 +160,23 @@ def _with_series(
     changed: dict[str, Any] = {table: frame}
     series = dataclasses.replace(scenario.series, **changed)
     return dataclasses.replace(scenario, series=series)
+
+
+def _check_demand(scenario: Scenario, elastic: Collection[str], problems: Problems) -> None:
+    """Note demand units that have a series to follow since they were changed, but no series.
+
+    :param scenario: with all its changes
+    :param elastic: demand units that had a curve as they were read
+    :param problems: units without a series are noted here
+    """
+    file = scenario.config.demand_df or "demand_df"
+    for unit in scenario.of("demand"):
+        if unit.id in elastic and inelastic(unit) and unit.id not in scenario.series.demand:
+            problems.error(
+                f"override units.{unit.id}",
+                f"the demand is no longer elastic, but {file} has no column '{unit.id}'; add one, "
+                f"or set demand.{unit.id} to a number",
+            )
 
 
 def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:

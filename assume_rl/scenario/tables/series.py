@@ -103,7 +103,10 @@ def _demand(
     index: pd.DatetimeIndex,
     problems: Problems,
 ) -> pd.DataFrame:
-    """Return demand in MW, <= 0, a column per demand unit; zeros where the file has none."""
+    """Return demand in MW, <= 0, a column per demand unit; zeros where the file has none.
+
+    An elastic demand has a column only where the file has one.
+    """
     ids = [unit.id for unit in demands]
     needed = [unit.id for unit in demands if inelastic(unit)]
     if table is None:
@@ -113,9 +116,8 @@ def _demand(
     elif not table.columns.empty:
         _note_stray(file, table, demands, problems)
         _note_absent(file or "", table, needed, problems)
-        for name in (name for name in ids if name in table and name not in needed):
-            problems.warn(cell(file or "", column=name), "nothing reads it: the demand is elastic")
-    return -table.reindex(columns=ids, fill_value=0.0).abs()
+    columns = [name for name in ids if name in table or name in needed]
+    return -table.reindex(columns=columns, fill_value=0.0).abs()
 
 
 def _note_absent(file: str, table: pd.DataFrame, ids: list[str], problems: Problems) -> None:
