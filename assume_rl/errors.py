@@ -6,11 +6,12 @@
     ├── ScenarioError        a scenario folder, its configuration or its tables
     ├── PolicyError          a policy file or folder
     ├── ConfigurationError   an argument, a learning setting, a device
+    ├── ContractError        a bidder, a rule, ... that returned what it must not
     └── ResultsError         a database URL or an output folder
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class AssumeRlError(Exception):
@@ -31,6 +32,19 @@ class PolicyError(AssumeRlError):
 
 class ConfigurationError(AssumeRlError, ValueError):
     """An argument or setting is not valid."""
+
+
+class ContractError(AssumeRlError):
+    """A part of a simulation returned what its contract does not allow.
+
+    :param function: that returned it
+    :param what: it returned, and what it should have
+    """
+
+    def __init__(self, function: Callable[..., object], what: str) -> None:
+        self.function = function
+        name = getattr(function, "__qualname__", type(function).__name__)
+        super().__init__(f"{name} returned {what}")
 
 
 class ResultsError(AssumeRlError):

@@ -23,10 +23,12 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.base import AnyBidder, Bidder, LearnedBidder, Need, View
+from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.forecasts import Forecasts, Outlook
-from assume_rl.core.money import Outcome, by_unit, cashflow, last_price, revenue
+from assume_rl.core.money import Outcome, Reward, by_unit, cashflow, last_price, revenue
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction, Step
+from assume_rl.core.units import calls
 from assume_rl.core.units.base import (
     ENERGY,
     NEVER_RAN,
@@ -81,13 +83,67 @@ class Team:
         """Return its bidder if that follows a rule, else None."""
         return None if isinstance(self.bidder, LearnedBidder) else self.bidder
 
+    # The only place where bidders are called, and where what they return is checked.
+
     def orders(self, view: View[Any], action: Tensor | None) -> Orders:
-        """Return what the bidder makes of a view; `action` is None for a rule."""
+        """Return what the bidder makes of a view; `action` is None for a rule.
+
+        :raises ContractError: that is not what a bidder returns
+        """
         if self.rule is not None:
-            return self.rule.orders(view)
-        if self.learned is None or action is None:
+            found = self.rule.orders(view)
+        elif self.learned is not None and action is not None:
+            found = self.learned.orders(view, action)
+        else:
             raise ValueError(f"{self.bidder.name} bids by a policy: it needs an action")
-        return self.learned.orders(view, action)
+        batch, slots = view.marginal_cost.shape[:-2], len(self.ids) * self.bidder.slots
+        shapes = {
+            "price": (*batch, len(view.lengths), slots),
+            "volume": (*batch, len(view.lengths), slots),
+            "unit": (slots,),
+            "node": (slots,),
+        }
+        of_kind(self.bidder.orders, found, Orders)
+        for name, shape in shapes.items():
+            shaped(self.bidder.orders, getattr(found, name), shape, name)
+        return found
+
+    def observe(self, view: View[Any]) -> Float[Tensor, "... unit obs"]:
+        """Return what its policy is shown of a view.
+
+        :raises ContractError: that is not what a bidder returns
+        """
+        learned = self._learned()
+        shape = (*view.marginal_cost.shape[:-2], len(self.ids), learned.layout.size)
+        return shaped(learned.observe, learned.observe(view), shape)
+
+    def explore_around(
+        self, observation: Float[Tensor, "... unit obs"]
+    ) -> Float[Tensor, "... unit act"]:
+        """Return the centre of the random actions of the initial experience.
+
+        :raises ContractError: that is not what a bidder returns
+        """
+        learned = self._learned()
+        shape = (*observation.shape[:-1], learned.action.size)
+        return shaped(learned.explore_around, learned.explore_around(observation), shape)
+
+    def reward(self, outcome: Outcome[Any]) -> Reward:
+        """Return the reward of an outcome.
+
+        :raises ContractError: that is not what a bidder returns
+        """
+        learned = self._learned()
+        found = of_kind(learned.reward, learned.reward(outcome), Reward)
+        shape = (*outcome.sold.shape[:-2], outcome.sold.shape[-1])
+        for name, value in vars(found).items():
+            shaped(learned.reward, value, shape, name)
+        return found
+
+    def _learned(self) -> LearnedBidder[Any]:
+        if self.learned is None:
+            raise ValueError(f"{self.bidder.name} follows a rule")
+        return self.learned
 
 
 @dataclass(frozen=True)
@@ -262,7 +318,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
     starts = tuple(offset - first for offset in offsets)
     params = at_steps(block.params, step, offsets)
     return View(
-        limits=technology.limits(params, own, capacity, sold, now + first),
+        limits=calls.limits(technology, params, own, capacity, sold, now + first),
         lengths=auction.length,
         sold=sold[ENERGY],
         marginal_cost=window.copies(cost, batch, 2),
@@ -366,8 +422,14 @@ def execute(
     delivered, own = [], []
     for block, mine in zip(portfolio.fleet.blocks, state.own, strict=True):
         params = at_steps(block.params, position.step, offsets)
-        power, after = block.technology.execute(
-            params, mine, _columns(capacity, block), _columns(energy, block), first, until
+        power, after = calls.execute(
+            block.technology,
+            params,
+            mine,
+            _columns(capacity, block),
+            _columns(energy, block),
+            first,
+            until,
         )
         delivered.append(power)
         own.append(after)
@@ -408,7 +470,7 @@ def outcome(
         sold=accepted.sum(-1),
         offered=offered.sum(-1),
         hours=hours,
-        marginal_cost=block.technology.marginal_cost(block.params, cost, power),
+        marginal_cost=calls.marginal_cost(block.technology, block.params, cost, power),
         power=power,
         previous_power=window.at(energy, state.lookback - 1, offsets),
         params=block.params,
@@ -438,8 +500,11 @@ def _downtime(
     for step in power.unbind(-2):
         now = step.unsqueeze(-2)
         parts = [
-            block.technology.starts(
-                block.params, _columns(now, block), before[..., block.start : block.stop]
+            calls.starts(
+                block.technology,
+                block.params,
+                _columns(now, block),
+                before[..., block.start : block.stop],
             )[1]
             for block in fleet.blocks
         ]
@@ -464,7 +529,7 @@ def _start_cost(
     first, stop = min(*starts, known + 1), state.lookback + auction.last + 1 - position.elapsed
     before = units.of(window.rows(state.downtime, first - 1, 1)[..., 0, :])
     power = units.of(window.rows(state.energy, first, stop - first))
-    cost = block.technology.starts(block.params, power, before)[0].cost
+    cost = calls.starts(block.technology, block.params, power, before)[0].cost
     parts = zip(starts, auction.length, strict=True)
     return torch.stack([cost[..., at - first : at - first + n, :].sum(-2) for at, n in parts], -2)
 
@@ -477,8 +542,8 @@ def _planned(portfolio: Portfolio, position: Position) -> Position:
     first = state.lookback + position.executed + 1 - position.elapsed
     energy, owns = [], []
     for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
-        possible, after = block.technology.plan(
-            block.params, own, _columns(state.energy, block), first
+        possible, after = calls.plan(
+            block.technology, block.params, own, _columns(state.energy, block), first
         )
         energy.append(possible)
         owns.append(after)
@@ -511,8 +576,8 @@ def _paid(portfolio: Portfolio, position: Position, results: Sequence[Result]) -
     cost = window.at(portfolio.profiles.marginal_cost, position.step, offsets)
     owns = []
     for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
-        costs = block.technology.marginal_cost(
-            block.params, _columns(cost, block), _columns(power, block)
+        costs = calls.marginal_cost(
+            block.technology, block.params, _columns(cost, block), _columns(power, block)
         )
         sale = Sale(
             sold=_columns(sold, block),
@@ -607,7 +672,7 @@ def columns_of(portfolio: Portfolio, state: UnitState) -> Mapping[str, Window]:
     """
     found: dict[str, Window] = {}
     for block, own in zip(portfolio.fleet.blocks, state.own, strict=True):
-        for name, values in block.technology.columns(block.params, own).items():
+        for name, values in calls.columns(block.technology, block.params, own).items():
             table = found.get(name, torch.full_like(state.energy, torch.nan))
             index = torch.arange(block.start, block.stop, device=values.device)
             found[name] = table.index_copy(-1, index, values)

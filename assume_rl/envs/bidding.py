@@ -50,7 +50,7 @@ def with_views(
     return replace(
         state,
         views=views,
-        observations=tuple(part.bidder.observe(view) for part, view in seen),
+        observations=tuple(part.team.observe(view) for part, view in seen),
     )
 
 
@@ -114,7 +114,7 @@ def _orders(
     view = view_of(setting, state, part, auction)
     if team.policy is None or team.learned is None:
         return team.orders(view, None), None
-    action = team.policy(team.learned.observe(view).to(team.policy.dtype))
+    action = team.policy(team.observe(view).to(team.policy.dtype))
     return team.orders(view, action), action
 
 

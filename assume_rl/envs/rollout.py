@@ -162,8 +162,7 @@ class Rollout:
         self, team: Team, mean: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
     ) -> Tensor:
         law = self.exploration
-        assert team.learned is not None
-        centre = team.learned.explore_around(observed).to(mean.dtype)
+        centre = team.explore_around(observed).to(mean.dtype)
         action, _ = explore(mean, centre, z.to(mean.dtype), law)
         if law.mode != "initial" or experienced is None:
             return action

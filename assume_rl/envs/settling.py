@@ -115,7 +115,7 @@ def _cleared(market: Market, orders: Sequence[Orders], tie: Tensor) -> tuple[Ord
     :param orders: of each part of the market, within its limits
     """
     joined = beside(orders, market.unit, market.node)
-    return joined, market.spec.rule.clear(joined, tie, market.setup)
+    return joined, market.spec.clear(joined, tie, market.setup)
 
 
 def _result(closed: Closed, share: Share) -> Result:
@@ -149,4 +149,4 @@ def _earned(setting: Setting, closed: Closed, position: int, outcome: Outcome[An
     part, action = closed.market.parts[position], closed.book.actions[position]
     assert action is not None
     team = setting.team(part) if part.team.learns else position
-    return Earned(team, closed.cleared.auction, action, part.bidder.reward(outcome))
+    return Earned(team, closed.cleared.auction, action, part.team.reward(outcome))

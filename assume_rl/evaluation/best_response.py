@@ -116,7 +116,7 @@ def clearing_of(
 
     def clear(price: Tensor) -> Clearing:
         orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
-        return market.rule.clear(orders, tie.unsqueeze(-2), setup)
+        return market.clear(orders, tie.unsqueeze(-2), setup)
 
     return clear
 

@@ -137,6 +137,116 @@ def test_a_broken_one_is_one_sentence(place: Path, refused: Command) -> None:
     assert told == f"capped.py, line {line}: NameError: name 'cup' is not defined\n"
 
 
+# File, what is replaced in it, by what, the function that is to blame, and what it is told of.
+WRONG = {
+    "a bidder's orders are no orders": (
+        "yesterday", "return unit_major(price, ", "return (lambda *orders, units: orders)(price, ",
+        "def orders(", "Yesterday.orders returned tuple, not Orders",
+    ),
+    "a bidder's orders have another shape": (
+        "yesterday", "return unit_major(price, ", "return unit_major(price[..., :0], ",
+        "def orders(", "Yesterday.orders returned the shape ",
+    ),
+    "a bidder fails": (
+        "yesterday", "price = price.maximum(", "price = price.nothing(",
+        "price.maximum(", "AttributeError: 'Tensor' object has no attribute 'nothing'",
+    ),
+    "a rule's clearing is none": (
+        "capped", "return pay_as_clear.clear(taking_part, tie, zone)", "return taking_part",
+        "def clear(", "Capped.clear returned Orders, not Clearing",
+    ),
+    "a rule's prices have another shape": (
+        "capped", "return pay_as_clear.clear(taking_part, tie, zone)",
+        "got = pay_as_clear.clear(taking_part, tie, zone); return replace(got, price=got.paid)",
+        "def clear(", "Capped.clear returned the shape ",
+    ),
+    "a technology's limits are none": (
+        "nuclear", "return Limits(sell=Range(least=left, most=left), buy=no_range(left))",
+        "return left", "def limits(", "Nuclear.limits returned Tensor, not Limits",
+    ),
+    "a technology delivers one thing instead of two": (
+        "nuclear", "return sold.minimum(capacity), state", "return sold.minimum(capacity)",
+        "def execute(", "Nuclear.execute returned Tensor, not a tuple of two",
+    ),
+    "a technology delivers another shape": (
+        "nuclear", "return sold.minimum(capacity), state", "return sold.sum(-1), state",
+        "def execute(", "Nuclear.execute returned the shape ",
+    ),
+    "a technology's costs are none": (
+        "nuclear", "return series * power", "return None",
+        "def running_cost(", "Nuclear.running_cost returned NoneType, not a tensor",
+    ),
+    "a table's series is a list": (
+        "nuclear", "to_numpy() * row.max_power", "tolist()",
+        "def profile(", "profile returned list, not ndarray",
+    ),
+    "a table's parameters are none": (
+        "nuclear", "NuclearParams(column(row.max_power for row in rows))", "rows",
+        "to_params=", "<lambda> returned tuple, not a dataclass of tensors",
+    ),
+}  # fmt: skip
+
+
+@ENGINES
+@pytest.mark.parametrize("fault", WRONG)
+def test_what_returns_something_wrong_is_one_sentence(
+    place: Path, refused: Command, fault: str, engine: str
+) -> None:
+    name, old, new, function, sentence = WRONG[fault]
+    file = place / f"{name}.py"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    line = next(i for i, row in enumerate(text.splitlines(), 1) if function in row)
+    told = refused(
+        "run", "market", *options(), "--set", RULE_ONLY, "--quiet", "--engine", engine, "--out", "x"
+    )
+    assert told.startswith(f"{name}.py, line {line}: {sentence}")
+    assert told.count("\n") == 1
+
+
+LEARNS = """
+from dataclasses import dataclass, fields
+from assume_rl.core.bidding.learned import PlantLearning, PlantParams, two_bids
+
+
+@dataclass(frozen=True)
+class Mine(PlantLearning):
+    def {method}(self, given):
+        return {wrong}
+
+
+def make(context, params):
+    usual = two_bids(context, params)
+    same = {{field.name: getattr(usual, field.name) for field in fields(usual)}}
+    return Mine(**{{**same, "name": "mine"}})
+
+
+def register(registry):
+    registry.bidder("mine", make, PlantParams)
+"""
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("method", "wrong", "sentence"),
+    [
+        ("observe", "super().observe(given)[..., :3]", "the shape "),
+        ("explore_around", "None", "NoneType, not a tensor"),
+        ("reward", "given.sold", "Tensor, not Reward"),
+    ],
+)
+def test_what_a_learned_bidder_returns_is_checked_too(
+    place: Path, refused: Command, engine: str, method: str, wrong: str, sentence: str
+) -> None:
+    (place / "mine.py").write_text(LEARNS.format(method=method, wrong=wrong))
+    told = refused(
+        "train", ROOT / "scenarios" / "single_learner", "--case", "tiny", "--plugin", "mine.py",
+        "--set", "units.learner.bidding_EOM=mine", "--quiet", "--engine", engine, "--out", "x",
+    )  # fmt: skip
+    assert told.startswith(f"mine.py, line 8: Mine.{method} returned {sentence}")
+
+
 RULE_ONLY = "units.learner.bidding_EOM=powerplant_energy_naive"
 
 

@@ -159,7 +159,7 @@ import torch
 from pydantic import Field
 
 from assume_rl.core.bidding.base import Params
-from assume_rl.core.bidding.portfolio import Changed
+from assume_rl.core.bidding.portfolio import changed
 
 
 class FloorParams(Params):
@@ -172,7 +172,7 @@ def at_least(context, params):
         return replace(orders, price=torch.where(orders.volume > 0, price, orders.price))
 
     def bid(bidder, operator, capacity):
-        return Changed(bidder, f"{bidder.name}, floor of {operator}", floored)
+        return changed(bidder, f"{bidder.name}, floor of {operator}", floored)
 
     return bid
 

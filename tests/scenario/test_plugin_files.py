@@ -13,7 +13,7 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.bidding.base import ANY_CONTEXT
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
-from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError
+from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError, ScenarioError
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
@@ -253,8 +253,10 @@ def test_a_forecast_is_made_by_its_function(write: Write) -> None:
     load_plugins(
         [write(FORECAST.format(name="price_flat", more="").replace("+ peak", "[None] + peak"))]
     )
-    with pytest.raises(ConfigurationError, match=r"'price_flat' is \(1, 49\), not \(49,\)"):
+    with pytest.raises(ContractError) as raised:
         compile_scenario(load_scenario(folder, "tiny", overrides=settings))
+    told = "mine.py, line 2: flat returned the shape (1, 49), not (49)"
+    assert blame(raised.value) == told
     with pytest.raises(ConfigurationError, match=r"^mine\.py, line 8: .* must begin with 'price_'"):
         load_plugins([write(FORECAST.format(name="flat", more=""))])
 

@@ -63,11 +63,10 @@ class Actors:
         :param auction: that opens
         :param observation: (unit, obs), float64
         """
-        assert team.learned is not None
         policy = self._policies[team.agents]
         seen = observation.to(policy.dtype)
         mean = policy(seen)
-        centre = team.learned.explore_around(observation).to(mean.dtype)
+        centre = team.explore_around(observation).to(mean.dtype)
         z = self._draws(team, auction).to(mean.dtype)
         action, noise = self._explore(team, mean, centre, z)
         return Act(seen, action, noise)

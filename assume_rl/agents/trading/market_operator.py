@@ -193,7 +193,7 @@ class MarketOperator(Role):  # type: ignore[misc]
             return
         spec = self._spec
         orders = limited(joined, spec.min_price, spec.max_price, spec.max_volume)
-        clearing = spec.rule.clear(orders, layout.tie[auction.number], layout.setup)
+        clearing = spec.clear(orders, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, clearing)
         cleared = ClearedAuction(auction, orders.price, orders.volume, orders.node, clearing)
         self._record(layout, cleared)

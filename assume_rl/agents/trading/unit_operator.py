@@ -190,7 +190,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             view = look(self._own, self._position, auction, team)
             action = None
             if team.learned is not None:
-                action = self._act(team, auction, team.learned.observe(view))
+                action = self._act(team, auction, team.observe(view))
             orders.append(team.orders(view, action))
             start, stop = stop, stop + orders[-1].price.shape[-1]
             parts.append(Part(team, slice(start, stop), action))
@@ -269,9 +269,8 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def _reward(self, part: Part, auction: Auction, outcome: Outcome[Any]) -> None:
         team = part.team
-        assert team.learned is not None
         assert part.action is not None
-        got = team.learned.reward(outcome)
+        got = team.reward(outcome)
         if not team.learns:
             if self._policy_log is not None:
                 self._policy_log.add(team.agents, auction.first[0], part.action, got)

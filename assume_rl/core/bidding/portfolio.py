@@ -21,6 +21,7 @@ from assume_rl.core.bidding.base import (
     Params,
     View,
 )
+from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.orders import Orders
 from assume_rl.errors import ConfigurationError
 
@@ -41,21 +42,11 @@ class CournotParams(Params):
 
 @dataclass(frozen=True)
 class Changed:
-    """A rule whose orders an operator changes; all else is as the rule has it.
-
-    :raises ConfigurationError: the bidder follows no rule
-    """
+    """A rule whose orders an operator changes; all else is as the rule has it."""
 
     bidder: Bidder[Any]
     name: str  # differs wherever the change does: units of one name share a bidder
     change: Callable[[Orders], Orders]
-
-    def __post_init__(self) -> None:
-        """Refuse a bidder whose orders a policy decides."""
-        if isinstance(self.bidder, LearnedBidder):
-            raise ConfigurationError(
-                f"'{self.bidder.name}' learns its prices, so that its operator cannot change them"
-            )
 
     @property
     def technologies(self) -> frozenset[str]:
@@ -89,7 +80,26 @@ class Changed:
 
     def orders(self, view: View[Any]) -> Orders:
         """Return the orders of the rule, changed."""
-        return self.change(self.bidder.orders(view))
+        before = self.bidder.orders(view)
+        after = of_kind(self.change, self.change(before), Orders)
+        for name in ("price", "volume"):
+            shaped(self.change, getattr(after, name), tuple(before.price.shape), name)
+        return after
+
+
+def changed(bidder: AnyBidder, name: str, change: Callable[[Orders], Orders]) -> Changed:
+    """Return a bidder whose orders are those of another one, changed.
+
+    :param bidder: follows a rule
+    :param name: of the result; differs wherever the change does
+    :param change: returns orders in the same slots
+    :raises ConfigurationError: the bidder follows no rule
+    """
+    if isinstance(bidder, LearnedBidder):
+        raise ConfigurationError(
+            f"'{bidder.name}' learns its prices, so that its operator cannot change them"
+        )
+    return Changed(bidder, name, change)
 
 
 def direct(context: Context, params: NoParams) -> Strategy:
@@ -110,7 +120,7 @@ def cournot(context: Context, params: CournotParams) -> Strategy:
 
     def bid(bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
         change = partial(_dearer, params.markup * capacity)
-        return Changed(bidder, f"{bidder.name}, markup of {operator}", change)
+        return changed(bidder, f"{bidder.name}, markup of {operator}", change)
 
     return bid
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.orders import Orders
 
 Need = Literal["node", "blocks"]
@@ -128,3 +129,22 @@ class MarketSpec(Generic[P]):
     max_volume: float  # MW
     product_type: str
     nodes: tuple[str, ...] = (NO_GRID,)  # of the scenario, by the index that orders carry
+
+    def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: Any) -> Clearing:
+        """Return `Rule.clear`, checked: nothing else calls it.
+
+        :param orders: within the limits of the market
+        :param tie: in [0, 1), orders equal prices
+        :param setup: of the rule, for a book with these slots
+        :raises ContractError: the rule did not return a clearing of these orders
+        """
+        function = self.rule.clear
+        found = of_kind(function, function(orders, tie, setup), Clearing)
+        shape = tuple(orders.volume.shape)
+        for name in ("accepted", "paid"):
+            shaped(function, getattr(found, name), shape, name)
+        zones = (*shape[:-1], len(found.zones))
+        for name in ("price", "supply_volume", "demand_volume", "min_price", "max_price"):
+            shaped(function, getattr(found, name), zones, name)
+        shaped(function, found.zone, shape[-1:], "zone")
+        return found

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assume_rl.core.money import generation_cost
 from assume_rl.core.trade import Executed, Portfolio, UnitState, columns_of
+from assume_rl.core.units import calls
 from assume_rl.core.units.fleet import side_by_side
 from assume_rl.episodes.rows.starts import StartLog
 
@@ -80,8 +81,8 @@ def dispatch_columns(
     for block in portfolio.fleet.blocks:
         own = slice(block.start, block.stop)
         technology, given, done = block.technology, series[:, own], power[:, own]
-        cost.append(technology.marginal_cost(block.params, given, done))
-        running.append(technology.running_cost(block.params, given, done))
+        cost.append(calls.marginal_cost(technology, block.params, given, done))
+        running.append(calls.running_cost(technology, block.params, given, done))
     names = np.array(portfolio.fleet.ids, dtype=object)
     return {
         "step": np.repeat(steps.numpy(), len(names)),

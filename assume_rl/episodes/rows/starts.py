@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.units import calls
 from assume_rl.core.units.base import NEVER_RAN, START_KINDS
 from assume_rl.core.units.fleet import Fleet, side_by_side
 
@@ -37,7 +38,9 @@ class StartLog:
         downtime, parts = [], []
         for block in self._fleet.blocks:
             own = slice(block.start, block.stop)
-            found, after = block.technology.starts(block.params, power[:, own], self._downtime[own])
+            found, after = calls.starts(
+                block.technology, block.params, power[:, own], self._downtime[own]
+            )
             parts.append(found)
             downtime.append(after)
         self._downtime = side_by_side(downtime)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from assume_rl.core.bidding import BIDDERS, create, operator_strategy
-from assume_rl.core.bidding.base import AnyBidder, Context
+from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidder
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, ContractError, nearest
 from assume_rl.scenario.compile.capabilities import misfit
 from assume_rl.scenario.types import Scenario
 
@@ -69,7 +69,10 @@ def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder)
         for table, unit in scenario.each()
         if table.sells and unit.unit_operator == operator and market in unit.bidding
     )
-    return strategy(bidder, operator, sum(selling, start=0.0))
+    found = strategy(bidder, operator, sum(selling, start=0.0))
+    if not isinstance(found, Bidder | LearnedBidder):
+        raise ContractError(strategy, f"{type(found).__name__}, not a bidder")
+    return found
 
 
 def traded_types(scenario: Scenario) -> frozenset[str]:

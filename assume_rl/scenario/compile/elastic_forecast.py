@@ -84,5 +84,5 @@ def cleared_price(spec: MarketSpec[Any], orders: Orders) -> Tensor:
     for start in range(0, len(tie), many):
         own = slice(start, start + many) if spec.rule.batched else start
         part = Orders(orders.price[own], orders.volume[own], orders.unit, orders.node)
-        found.append(spec.rule.clear(part, tie[own], setup).price[..., 0, 0].reshape(-1))
+        found.append(spec.clear(part, tie[own], setup).price[..., 0, 0].reshape(-1))
     return torch.cat(found)

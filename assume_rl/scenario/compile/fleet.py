@@ -1,17 +1,21 @@
 """Build the tensors of a scenario's units and series: `Fleet` and `Profiles`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import is_dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.core.units.base import ENERGY, AnyBlock, Block
 from assume_rl.core.units.fleet import Fleet, Profiles
+from assume_rl.errors import ContractError
 from assume_rl.scenario.compile.forecasts import market_forecasts
 from assume_rl.scenario.tables import UNIT_TABLES
-from assume_rl.scenario.tables.base import Basis
+from assume_rl.scenario.tables.base import Basis, Series, Unit, UnitTable, Values
 from assume_rl.scenario.types import Scenario
 
 
@@ -36,9 +40,31 @@ def _blocks(scenario: Scenario) -> Iterator[AnyBlock]:
     for name, table in UNIT_TABLES.items():
         units = scenario.of(name)
         if units:
-            params = table.to_params(units, basis)
+            params = _params(table, units, basis)
             yield Block(TECHNOLOGIES[table.technology], start, start + len(units), params)
             start += len(units)
+
+
+def _params(table: UnitTable[Any], units: Sequence[Unit], basis: Basis) -> object:
+    """Return the parameters of a kind's units: a dataclass, one column of each tensor per unit."""
+    function = table.to_params
+    found = function(units, basis)
+    if not is_dataclass(found):
+        raise ContractError(function, f"{type(found).__name__}, not a dataclass of tensors")
+    for name, value in vars(found).items():
+        if isinstance(value, Tensor):
+            shaped(function, value, (len(units),), name, whole=False)
+    return found
+
+
+def _column(
+    function: Callable[[Any, Series], Values], unit: Unit, series: Series, steps: int
+) -> Values:
+    """Return what a unit table says of a unit at every step, (step)."""
+    found = of_kind(function, function(unit, series), np.ndarray)
+    if found.shape != (steps,):
+        raise ContractError(function, f"the shape {found.shape}, not ({steps},)")
+    return found.astype(float)
 
 
 def build_profiles(scenario: Scenario) -> Profiles:
@@ -48,8 +74,9 @@ def build_profiles(scenario: Scenario) -> Profiles:
     worth depends on what the same power would earn there.
     """
     series = scenario.series
-    capacity = [table.capacity(unit, series) for table, unit in scenario.each()]
-    cost = [table.marginal_cost(unit, series) for table, unit in scenario.each()]
+    steps = len(scenario.index)
+    capacity = [_column(table.capacity, unit, series, steps) for table, unit in scenario.each()]
+    cost = [_column(table.marginal_cost, unit, series, steps) for table, unit in scenario.each()]
     profiles = Profiles(
         capacity=torch.tensor(np.stack(capacity, axis=1)),
         marginal_cost=torch.tensor(np.stack(cost, axis=1)),

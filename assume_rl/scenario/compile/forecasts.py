@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assume_rl.core.contract import shaped
 from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
 from assume_rl.core.units.fleet import Profiles
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import nearest
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
@@ -130,12 +131,8 @@ def _series(basis: Basis, algorithm: str) -> Tensor:
     given = _given(basis.scenario, f"{metric_of(algorithm)}_{basis.market}")
     if given is not None:
         return given
-    found = FORECASTS[algorithm](basis)
-    steps = len(basis.profiles.capacity)
-    if not isinstance(found, Tensor) or found.shape != (steps,):
-        shape = tuple(getattr(found, "shape", ())) or type(found).__name__
-        raise ConfigurationError(f"the forecast '{algorithm}' is {shape}, not ({steps},): (step)")
-    return found
+    function = FORECASTS[algorithm]
+    return shaped(function, function(basis), (len(basis.profiles.capacity),))
 
 
 def given_price(basis: Basis) -> Tensor:

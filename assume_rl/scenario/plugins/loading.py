@@ -10,13 +10,16 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import unwrap
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
-from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
+from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError, nearest
 from assume_rl.scenario.plugins.registry import Registry
 from assume_rl.scenario.types import Plugin
 
@@ -82,6 +85,8 @@ def blame(error: BaseException) -> str | None:
     None if none did, or if the plug-in itself says what the user can mend.
     """
     files = {file for loaded in _LOADED.values() for file in loaded.files}
+    if isinstance(error, ContractError):
+        return _told_of(error, files)
     told = None if isinstance(error, AssumeRlError) else _told(error, files)
     if told is None and error.__cause__ is not None:
         return blame(error.__cause__)
@@ -209,6 +214,20 @@ def _told(error: BaseException, files: set[str]) -> str | None:
     if not isinstance(error, AssumeRlError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{_shown(frames[-1].filename)}, line {frames[-1].lineno}: {text}"
+
+
+def _told_of(error: ContractError, files: set[str]) -> str | None:
+    """Return file, line and reason of what a function of a plug-in returned; None: of others."""
+    function: Any = error.function
+    while isinstance(function, partial):
+        function = function.func
+    function = unwrap(getattr(function, "__func__", function))
+    if not isinstance(function, FunctionType):  # an object that is called
+        function = type(function).__call__
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_filename not in files:
+        return None
+    return f"{_shown(code.co_filename)}, line {code.co_firstlineno}: {error}"
 
 
 def _shown(name: str) -> str:
