@@ -125,6 +125,16 @@ def test_a_reader_of_many_study_cases_reads_a_file_once(
             "mine.py, line 2: AttributeError: 'NoParams' object has no attribute 'price'",
         ),
         (
+            BIDDER.format(name="own").replace(
+                "return naive(", "return replace(foresight='a day', bidder=naive("
+            ).replace("params)\n", "params))\n").replace(
+                "def make", "def replace(foresight, bidder):\n"
+                "    object.__setattr__(bidder, 'foresight', foresight)\n    return bidder\n\n\n"
+                "def make",
+            ),
+            "mine.py, line 16: the bidder 'own': foresight is 'a day', not of the type int",
+        ),
+        (
             BIDDER.format(name="powerplant_energy_naive"),
             "mine.py, line 11: the bidder 'powerplant_energy_naive' is built in; choose another "
             "name",

@@ -1,7 +1,8 @@
 """What a plug-in registers its parts with: each is checked, and its name must be free."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import UnionType
+from typing import Any, get_origin, get_type_hints
 
 from assume_rl.core.bidding import ALIASES, BIDDERS, OPERATORS, Entry
 from assume_rl.core.bidding.base import (
@@ -174,3 +175,17 @@ def _check_members(what: str, part: object, contract: type) -> None:
         raise ConfigurationError(
             f"{what} lacks {', '.join(lacks)}, see the protocol {contract.__name__}"
         )
+    for name, kind in _properties(contract):
+        value = getattr(part, name)
+        if not isinstance(value, kind):
+            wanted = getattr(kind, "__name__", str(kind))
+            raise ConfigurationError(f"{what}: {name} is {value!r}, not of the type {wanted}")
+
+
+def _properties(contract: type) -> Iterator[tuple[str, type | UnionType]]:
+    """Yield the properties of a contract and their types, without those of their elements."""
+    for name in dir(contract):
+        member = getattr(contract, name)
+        if isinstance(member, property) and member.fget is not None:
+            hint = get_type_hints(member.fget)["return"]
+            yield name, hint if isinstance(hint, UnionType) else get_origin(hint) or hint
