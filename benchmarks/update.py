@@ -11,13 +11,14 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import ACTOR_HIDDEN, LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
-from assume_rl.learning.nets.stack import ACTOR_HIDDEN
+from assume_rl.learning.nets.net import Net
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 from benchmarks.timing import ask_peer, machine
 
@@ -87,21 +88,21 @@ def gigaflop(learner: Learner) -> float:
     rows = learner.config.batch_size
     actor = 38 * ACTOR_HIDDEN[0] + ACTOR_HIDDEN[0] * ACTOR_HIDDEN[1] + ACTOR_HIDDEN[1] * 2
     actors = len(learner.agents) * actor * (1 + (3 - 38 * ACTOR_HIDDEN[0] / actor) / 2)
-    first, rest = map(sum, zip(*(_critic_products(c) for c in learner.critics), strict=True))
+    first, rest = map(sum, zip(*(_critic_products(c) for c in learner.nets["critic"]), strict=True))
     # Targets and values of all critics, their gradients; every other time the first critic's.
     critics = 3 * first + 4 * rest + (first + 2 * rest) / 4
     return 2 * rows * (actors + critics) / 1e9
 
 
-def _critic_products(critic: object) -> tuple[float, float]:
+def _critic_products(critic: Net[Any]) -> tuple[float, float]:
     """Multiplications of a row in the first and in the later layers, of all Q-functions."""
     first = rest = 0.0
-    for name, view in critic.online.views.items():  # type: ignore[attr-defined]
+    for name, view in critic.online.views.items():
         if not name.endswith("weight"):
             continue
-        agents = sum(map(len, getattr(critic, "unit_ids", [])))
+        agents = sum(map(len, getattr(critic.form, "unit_ids", [])))
         shared = view.ndim == 4
-        per_agent = agents if shared and not _once(name, critic) else 1
+        per_agent = agents if shared and not _once(name, critic.form) else 1
         if name.startswith("layers"):
             rest += view.numel() * per_agent
         elif name != "embedding.weight":  # not on every row
@@ -109,9 +110,9 @@ def _critic_products(critic: object) -> tuple[float, float]:
     return first, rest
 
 
-def _once(name: str, critic: object) -> bool:
+def _once(name: str, form: object) -> bool:
     """Whether a weight is met once for all agents."""
-    rivals = type(getattr(critic, "rivals", None)).__name__
+    rivals = type(getattr(form, "rivals", None)).__name__
     return name == "first.weight" and rivals == "SideBySide"
 
 

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softsign
 
-from assume_rl.learning.nets.stack import ACTOR_HIDDEN, critic_hidden
+from assume_rl.learning.config import ACTOR_HIDDEN
+from assume_rl.learning.nets.stack import critic_hidden
 
 
 class Actor(nn.Module):

@@ -92,8 +92,10 @@ class ReplayBuffer:
         }
         complete = next_obs is not None or len(obs) == 0 or bool(flags["terminated"][-1])
         end = len(obs) if complete else len(obs) - 1
-        group = Transitions(**{name: part[None, :end] for name, part in parts.items()})
-        self._replay.add(Joint((group,), **{n: flag[None, :end] for n, flag in flags.items()}))
+        own = {name: part[None, :end] for name, part in parts.items()}
+        group = Transitions(own["obs"], own["action"], own["reward"], own["next_obs"])
+        ends = {name: flag[None, :end] for name, flag in flags.items()}
+        self._replay.add(Joint((group,), ends["terminated"], ends["truncated"]))
 
     def sample(
         self,

@@ -76,7 +76,7 @@ class Rollout:
         self._store = store
         self._listener = listener
         self._learner = learner
-        self._dtype = learner.groups[0].actor.dtype
+        self._dtype = learner.dtype
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
         self._to_groups = rearrangement(teams, groups, env.device)

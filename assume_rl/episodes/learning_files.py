@@ -63,14 +63,14 @@ def has_critics(folder: Path) -> bool:
 
 def trainer_state(learner: Learner) -> dict[str, Any]:
     """Return the state that further training needs beside actors and replay."""
-    kinds = networks(learner, 0)
+    kinds = networks(learner.nets, 0)
     del kinds["actor"]
     return {
         "algorithm": learner.config.algorithm,
         "critic": learner.config.critic,
         "agents": [[a.unit_id, a.obs_size, a.act_size, a.unique_size] for a in learner.agents],
         "networks": kinds,
-        "optimizers": optimizers(learner, 0),
+        "optimizers": optimizers(learner.nets, 0),
     }
 
 
@@ -88,11 +88,13 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     stacks = load_policies(folder, unit_ids=known).actors
     saved = {u: stack.module_state(u) for stack in stacks for u in stack.unit_ids}
     loaded, skipped = [], {}
-    for group in learner.groups:
-        for unit in [u for u in group.unit_ids if u in saved]:
-            reason = write_if_fits(group.actor, unit, saved[unit])
+    for net in learner.nets["actor"]:
+        stack = net.form.stack(net.online, 0)
+        for unit in [u for u in stack.unit_ids if u in saved]:
+            reason = write_if_fits(stack, unit, saved[unit])
             if reason is None:
-                group.actor_target.write(unit, saved[unit])
+                if net.target is not None:
+                    net.form.stack(net.target, 0).write(unit, saved[unit])
                 loaded.append(unit)
             else:
                 skipped[unit] = reason
@@ -128,8 +130,8 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
         (a.unit_id, a.shape) for a in learner.agents
     ]:
         return _transfer(learner, state["networks"], saved_agents)
-    write_networks(learner, 0, state["networks"])
-    write_optimizers(learner, 0, state["optimizers"])
+    write_networks(learner.nets, 0, state["networks"])
+    write_optimizers(learner.nets, 0, state["optimizers"])
     return report(units, units, {})
 
 
@@ -137,7 +139,7 @@ def _transfer(
     learner: Learner, saved: States, saved_agents: tuple[AgentSpec, ...]
 ) -> TransferReport:
     """Overwrite critics of a changed fleet, unit by unit; one shared by all agents stays fresh."""
-    fresh = networks(learner, 0)
+    fresh = networks(learner.nets, 0)
     units = [agent.unit_id for agent in learner.agents]
     loaded, skipped = [], {}
     for unit in [u for u in units if u in saved["critic"]]:
@@ -146,7 +148,7 @@ def _transfer(
                 state = transfer_critic(
                     fresh[kind][unit], learner.agents, saved[kind][unit], saved_agents, unit
                 )
-                write_networks(learner, 0, {kind: {unit: state}})
+                write_networks(learner.nets, 0, {kind: {unit: state}})
         except PolicyError as error:
             skipped[unit] = str(error)
         else:

@@ -15,9 +15,8 @@ from assume_rl.episodes.learning_files import (
 )
 from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.groups import Group
+from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import AgentSpec
 
@@ -116,12 +115,10 @@ class Trainer:
 
         :raises ConfigurationError: it is unknown, or the networks exist already
         """
-        if algorithm not in ALGORITHMS:
-            hint = nearest(algorithm, ALGORITHMS)
-            raise ConfigurationError(f"unknown algorithm '{algorithm}', {hint}")
-        if self.created and algorithm != self.config.algorithm:
+        chosen = self.config.with_algorithm(algorithm)
+        if self.created and chosen is not self.config:
             raise ConfigurationError("the algorithm must be chosen before the networks are created")
-        self.config = self.config.model_copy(update={"algorithm": algorithm})
+        self.config = chosen
 
     def when_created(self, action: Callable[[], None]) -> None:
         """Call `action` now or, while there are no networks, as soon as they are created."""

@@ -1,30 +1,71 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializeAsAny,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.critics import CRITICS
 
 ScheduleName = Literal["constant", "linear"]
+CriticName = Literal["concat", "pooled", "shared"]
+ACTOR_HIDDEN = (256, 128)  # of ASSUME's actors
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
 
 
+class AlgorithmConfig(BaseModel):
+    """Settings of one algorithm."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class DdpgConfig(AlgorithmConfig):
+    """Settings of MADDPG and of independent DDPG."""
+
+    tau: float = Field(0.005, ge=0, le=1)
+    """Share by which targets move towards the online networks."""
+
+
+class Td3Config(DdpgConfig):
+    """Settings of MATD3 and of independent TD3."""
+
+    policy_delay: int = Field(2, gt=0)
+    """Critic steps per actor step (matd3, itd3)."""
+    target_policy_noise: float = Field(0.2, ge=0)
+    """Standard deviation of the noise on target actions (matd3, itd3)."""
+    target_noise_clip: float = Field(0.5, ge=0)
+    """Limit of that noise (matd3, itd3)."""
+
+
+SETTINGS: dict[str, type[AlgorithmConfig]] = {
+    "iddpg": DdpgConfig,
+    "itd3": Td3Config,
+    "maddpg": DdpgConfig,
+    "matd3": Td3Config,
+}
+"""Settings of each algorithm, by the name that `learning_config.algorithm` has for it."""
+
+
 class LearningConfig(BaseModel):
-    """Settings of a learning run, as in the `learning_config` section of a study case."""
+    """Settings of a learning run, as in the `learning_config` section of a study case.
+
+    The section is flat, as in ASSUME: keys of the chosen algorithm stand among the others, and are
+    the fields of `settings` here.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -72,8 +113,14 @@ class LearningConfig(BaseModel):
 
     algorithm: str = "matd3"
     """Key of `learning.algorithms.ALGORITHMS`."""
-    critic: str = "concat"
-    """Key of `learning.critics.CRITICS`."""
+    settings: SerializeAsAny[AlgorithmConfig] = Field(default_factory=Td3Config)
+    """Settings of the algorithm."""
+    critic: CriticName = "concat"
+    """How central critics see the agents: key of `learning.critics.CRITICS`."""
+    actor_hidden: tuple[int, ...] = ACTOR_HIDDEN
+    """Sizes of the hidden layers of an actor."""
+    max_grad_norm: float = Field(1.0, ge=0)
+    """Greatest norm of an agent's gradient; 0: not clipped."""
     compile: bool = False
     """Compile updates (torch.compile; needs a compiler); changes no number but by rounding."""
     autocast: bool = False
@@ -84,8 +131,6 @@ class LearningConfig(BaseModel):
     """Discount per transition."""
     actor_architecture: str = "mlp"
     """Kind of actor network."""
-    policy_delay: int = Field(2, gt=0)
-    """Critic steps per actor step (matd3)."""
     noise_sigma: float = Field(0.1, ge=0)
     """Standard deviation of the action noise."""
     noise_scale: float = Field(1.0, ge=0)
@@ -94,12 +139,6 @@ class LearningConfig(BaseModel):
     """Initial value of the factor on the action noise that `action_noise_schedule` changes."""
     action_noise_schedule: ScheduleName | None = None
     """How `noise_dt` changes over training; None: not at all."""
-    tau: float = Field(0.005, ge=0, le=1)
-    """Share by which targets move towards the online networks."""
-    target_policy_noise: float = Field(0.2, ge=0)
-    """Standard deviation of the noise on target actions (matd3)."""
-    target_noise_clip: float = Field(0.5, ge=0)
-    """Limit of that noise (matd3)."""
     learning_rate: float = Field(0.001, gt=0)
     """Of actors and critics."""
     learning_rate_schedule: ScheduleName | None = None
@@ -135,6 +174,35 @@ class LearningConfig(BaseModel):
             return self.early_stopping_steps
         return self.training_episodes // self.validation_interval + 1
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _settings_apart(cls, given: Any, validate: Any) -> Any:
+        """Gather the keys of the algorithm, which are flat in a study case."""
+        if not isinstance(given, Mapping) or isinstance(given.get("settings"), AlgorithmConfig):
+            return validate(given)
+        common = dict(given)
+        name = common.get("algorithm", cls.model_fields["algorithm"].default)
+        if name not in SETTINGS:
+            raise ValueError(f"unknown algorithm '{name}', {nearest(str(name), SETTINGS)}")
+        own = dict(common.pop("settings", {}))
+        own |= {key: common.pop(key) for key in list(common) if key in SETTINGS[name].model_fields}
+        _refuse_keys_of_others(common, name)
+        problems: list[Any] = []
+        settings = _checked(SETTINGS[name].model_validate, own, problems)
+        found = _checked(validate, common | {"settings": settings or AlgorithmConfig()}, problems)
+        if problems:
+            raise ValidationError.from_exception_data(cls.__name__, problems)
+        return found
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe the section as a study case has it: flat."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        del schema["properties"]["settings"]
+        for model in SETTINGS.values():
+            schema["properties"] |= model.model_json_schema()["properties"]
+        return dict(schema)
+
     @field_validator("learning_mode")
     @classmethod
     def _continuing_is_learning(cls, learning: bool, info: Any) -> bool:
@@ -152,14 +220,6 @@ class LearningConfig(BaseModel):
             raise ValueError(f"{info.field_name} must be longer than zero")
         return text
 
-    @field_validator("algorithm", "critic")
-    @classmethod
-    def _registered(cls, name: str, info: Any) -> str:
-        registry = ALGORITHMS if info.field_name == "algorithm" else CRITICS
-        if name not in registry:
-            raise ValueError(f"unknown {info.field_name} '{name}', {nearest(name, registry)}")
-        return name
-
     @field_validator("actor_architecture")
     @classmethod
     def _supported(cls, name: str) -> str:
@@ -168,6 +228,17 @@ class LearningConfig(BaseModel):
         if name != "mlp":
             raise ValueError(f"unknown actor_architecture '{name}', valid: mlp")
         return name
+
+    def with_algorithm(self, name: str) -> "LearningConfig":
+        """Return the settings with another algorithm, whose own settings are the defaults.
+
+        :raises ConfigurationError: it is unknown
+        """
+        if name == self.algorithm:
+            return self
+        if name not in SETTINGS:
+            raise ConfigurationError(f"unknown algorithm '{name}', {nearest(name, SETTINGS)}")
+        return self.model_copy(update={"algorithm": name, "settings": SETTINGS[name]()})
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> "LearningConfig":
@@ -179,10 +250,50 @@ class LearningConfig(BaseModel):
         return self
 
 
+def learning_keys(algorithm: str | None = None) -> dict[str, FieldInfo]:
+    """Return the keys of the section, with what each means.
+
+    :param algorithm: whose own keys are among them; None: those of all algorithms
+    """
+    names = list(SETTINGS) if algorithm is None else [algorithm]
+    own = {key: field for name in names for key, field in SETTINGS[name].model_fields.items()}
+    common = {k: f for k, f in LearningConfig.model_fields.items() if k != "settings"}
+    return common | own
+
+
+UNREAD_KEYS = frozenset(Td3Config.model_fields)
+"""Keys of ASSUME's that stand in study cases of any algorithm; those of others are not read."""
+
+
+def _refuse_keys_of_others(given: dict[str, Any], algorithm: str) -> None:
+    """Take keys out that only another algorithm reads.
+
+    :raises ValueError: ASSUME does not have them
+    """
+    for key in [
+        key for key in given if key in learning_keys() and key not in learning_keys(algorithm)
+    ]:
+        if key not in UNREAD_KEYS:
+            owners = [name for name, model in SETTINGS.items() if key in model.model_fields]
+            raise ValueError(f"{key} is a key of {', '.join(owners)}, not of {algorithm}")
+        del given[key]
+
+
+def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) -> Any:
+    """Return what `validate` does; None, with additions to `problems`, if that fails."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            kept = {key: found[key] for key in ("type", "loc", "input", "ctx") if key in found}
+            problems.append(kept)
+        return None
+
+
 def _problem(error: Any) -> str:
     """One sentence for one entry of pydantic's `ValidationError.errors()`."""
     key = ".".join(map(str, error["loc"]))
     where = f"learning_config.{key}" if key else "learning_config"
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key, {nearest(key, LearningConfig.model_fields)}"
+        return f"{where}: unknown key, {nearest(key, learning_keys())}"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}"

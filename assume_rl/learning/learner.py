@@ -1,6 +1,7 @@
-"""The whole learner: networks, targets, optimisers, replay and counters of a fleet of agents."""
+"""The whole learner: networks, targets, optimisers, transitions and counters of a fleet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,29 +11,33 @@ from torch import Tensor
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms.base import Log, Work
+from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.critics import CRITICS
-from assume_rl.learning.critics.critic import Critic, Fleet
-from assume_rl.learning.data.draws import Draws
+from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.groups import Group, block_of, create_groups, group_positions
-from assume_rl.learning.metrics import Metrics
+from assume_rl.learning.fleet import Group
+from assume_rl.learning.nets.heads import HEADS, Head
+from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.schedules import SCHEDULES
 from assume_rl.learning.states import load_states, states
-from assume_rl.learning.steps import play_round
 from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
 
 
 class Learner:
-    """Learns one policy per agent and seed from joint transitions, with centralised critics.
+    """Learns one policy per agent and seed from joint transitions.
 
     Seeds are independent: each has its own networks, batches and transitions, and learns what it
     would learn alone. Agents of equal sizes form a group with stacked networks; all groups share
-    the joint part of the critics' input. `update` writes networks in place; `actors` gives
+    the joint part of central critics' input. `update` writes networks in place; `actors` gives
     snapshots.
 
-    :param seeds: key initial weights, batches and target noise, so that no generator state exists.
+    :param config: settings
+    :param agents: the agents, in their order
+    :param seeds: key initial weights, batches and noise, so that no generator state exists
+    :param device: of networks and transitions
+    :param dtype: of networks and transitions
     """
 
     def __init__(
@@ -45,10 +50,10 @@ class Learner:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._create(config, agents, seeds, device, dtype)
-        for group in self.groups:
-            group.initialise(self.seeds)
-        for critic in self.critics:
-            critic.initialise(self._fleet, self.seeds)
+        for net in self.all_nets():
+            net.form.initialise(net.online, self.seeds)
+            if net.target is not None:
+                net.target.buffer.copy_(net.online.buffer)
 
     def _create(
         self,
@@ -58,7 +63,7 @@ class Learner:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        """Everything, with networks of zeros."""
+        """Create all parts, with networks of zeros."""
         if not agents:
             raise ConfigurationError("there is no agent to learn")
         self.config = config
@@ -66,122 +71,143 @@ class Learner:
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
         self.updates = 0  # calls of `update` that did something
-        self.iterations = 0  # gradient steps of the critics so far; actors are delayed by it
-        self._device, self._dtype = device, dtype
-        kind = CRITICS[config.critic]
-        block = block_of(device, len(self.seeds), own_nets=kind.own_nets)
-        positions = group_positions(agents, block)
-        self.groups: tuple[Group, ...] = create_groups(
-            agents, positions, seeds=len(self.seeds), device=device, dtype=dtype
-        )
-        self._fleet = Fleet(self.agents, positions, len(self.seeds))
-        self._places = torch.tensor(self._fleet.order, device=device).argsort()
-        self.critics: tuple[Critic, ...] = tuple(
-            kind.create(self._fleet, self.algorithm.critics, device, dtype)
-        )
-        shapes = [(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in self.groups]
+        self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
+        self.dtype = dtype
+        self._device = device
+        self.fleet = fleet_of(config, agents, len(self.seeds), device)
+        self.nets = build_nets(config, self.fleet, device, dtype)
+        self._places = torch.tensor(self.fleet.order, device=device).argsort()
+        shapes = [(len(g.specs), g.obs_size, g.act_size) for g in self.groups]
         self.replay = Replay(config.replay_buffer_size, len(self.seeds), shapes, device, dtype)
-        self._play_round = compiled(play_round, device) if config.compile else play_round
-        smooth = self.algorithm.smooths_targets
-        self._draws = Draws(config, self.groups, self.seeds, device, smooth=smooth)
+        self._batches = Batches(self.fleet, self.replay, self.seeds, self.algorithm.noises)
+        self._compiled = _compiler(device) if config.compile else _as_it_is
+
+    @property
+    def head(self) -> Head:
+        """What the actors' outputs mean."""
+        return HEADS[self.algorithm.networks()["actor"].head]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The agents, by group."""
+        return self.fleet.groups
+
+    def all_nets(self) -> list[Net[Any]]:
+        """Return all networks."""
+        return [net for own in self.nets.values() for net in own]
 
     def actors(self, seed: int = 0) -> tuple[ActorStack, ...]:
-        """Snapshots of all actors of the `seed`-th seed, one stack per group."""
-        return tuple(group.stack(group.online, seed).clone() for group in self.groups)
+        """Return snapshots of all actors of the `seed`-th seed, one stack per group."""
+        return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
+
+    def outputs(
+        self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
+    ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
+        """Return what the actors' heads read, (seed, copy, agent, out) per group, no graph.
+
+        :param observations: one tensor (seed, copy, agent, obs) per group
+        """
+        return tuple(
+            net.form.outputs(net.now, obs.to(self.dtype).transpose(1, 2)).transpose(1, 2)
+            for net, obs in zip(self.nets["actor"], observations, strict=True)
+        )
 
     def actions(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
     ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
-        """What the actors answer now, one tensor (seed, copy, agent, _) per group, no graph."""
-        return tuple(
-            group.act(obs.to(self._dtype).transpose(1, 2))[0].transpose(1, 2)
-            for group, obs in zip(self.groups, observations, strict=True)
-        )
+        """Return the actions of an evaluation, one tensor (seed, copy, agent, act) per group."""
+        return tuple(self.head.mean(out) for out in self.outputs(observations))
 
     def observe(self, joint: Joint) -> None:
         """Store joint transitions; groups in the order of `self.groups`."""
         self.replay.add(joint)
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
-        """Gradient steps of all seeds; nothing happens while the replay is empty.
+        """Make gradient steps for all seeds; nothing happens while there are no transitions.
 
-        :param progress: 1 at the start of training, falling to 0; drives the learning rate.
-        :param iterations: None: `config.gradient_steps`.
+        :param progress: 1 at the start of training, falling to 0; drives learning rates
+        :param iterations: None: `config.gradient_steps`
         """
         schedule = SCHEDULES[self.config.learning_rate_schedule or "constant"]
         rate = schedule(self.config.learning_rate, progress)
         count = self.config.gradient_steps if iterations is None else iterations
-        metrics = Metrics(len(self.groups), self._places)
+        log = Log()
         if self.replay.size() > 0 and count > 0:
             with autocast(self.config, self._device):
-                self._iterate(count, rate, metrics)
+                self.iterations += self.algorithm.update(self._work(progress, rate, count, log))
             self.updates += 1
-        return metrics.collect(rate, len(self.seeds))
+        return log.collect(self.nets, self._places, rate)
 
-    def _iterate(self, count: int, rate: float, metrics: Metrics) -> None:
-        lengths = self._lengths(count)
-        rounds = self._draws.rounds(self.replay, self.updates, lengths)
-        for length, sampled in zip(lengths, rounds, strict=True):
-            moves = (self.iterations + length) % self._delay == 0
-            self._play_round(self, sampled, length, rate, metrics, actors_move=moves)
-            self.iterations += length
-
-    @property
-    def _delay(self) -> int:
-        return self.config.policy_delay if self.algorithm.delays_policy else 1
-
-    def _lengths(self, count: int) -> list[int]:
-        """Iterations of each round; targets move at the end of all but, maybe, the last."""
-        first = min(self._delay - self.iterations % self._delay, count)
-        full, rest = divmod(count - first, self._delay)
-        return [first, *[self._delay] * full, *([rest] if rest else [])]
+    def _work(self, progress: float, rate: float, count: int, log: Log) -> Work:
+        return Work(
+            fleet=self.fleet,
+            config=self.config,
+            nets=self.nets,
+            batches=self._batches,
+            update=self.updates,
+            rates=dict.fromkeys(self.nets, rate),
+            iterations=count,
+            done=self.iterations,
+            progress=progress,
+            log=log,
+            compiled=self._compiled,
+        )
 
     def single(self, k: int) -> "Learner":
-        """A copy of the k-th seed's part, without its transitions."""
+        """Return a copy of the k-th seed's part, without its transitions."""
         learner = Learner.__new__(Learner)
-        learner._create(self.config, self.agents, (self.seeds[k],), self._device, self._dtype)
+        learner._create(self.config, self.agents, (self.seeds[k],), self._device, self.dtype)
         learner.updates, learner.iterations = self.updates, self.iterations
-        load_states(learner, 0, states(self, k))
+        load_states(learner.nets, 0, states(self.nets, k))
         return learner
 
     def put(self, k: int, single: "Learner") -> None:
-        """Let the k-th seed go on with the networks and optimisers of a learner of one seed."""
-        load_states(self, k, states(single, 0))
+        """Let the k-th seed continue with the networks and optimisers of a learner of one seed."""
+        load_states(self.nets, k, states(single.nets, 0))
 
     def state_of(self, k: int) -> dict[str, Any]:
-        """All that the k-th seed's later updates depend on, except its transitions."""
+        """Return all that the k-th seed's later updates depend on, except its transitions."""
         return {
             "agents": [spec.unit_id for spec in self.agents],
             "seed": self.seeds[k],
             "updates": self.updates,
             "iterations": self.iterations,
-            **states(self, k),
+            **states(self.nets, k),
         }
 
     def load_state_of(self, k: int, state: Mapping[str, Any]) -> None:
-        """Let the k-th seed go on from `state_of`; all seeds go on from the same update.
+        """Let the k-th seed continue from `state_of`; all seeds continue from the same update.
 
-        :raises ConfigurationError: the agents or the seed are others.
+        :raises ConfigurationError: the agents or the seed are others
         """
         if list(state["agents"]) != [spec.unit_id for spec in self.agents]:
             raise ConfigurationError("the saved learner has other agents than this one")
         if state["seed"] != self.seeds[k]:
             raise ConfigurationError("the saved learner has another seed than this one")
         self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
-        load_states(self, k, state)
+        load_states(self.nets, k, state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, targets, optimisers, replay and counters: all that later updates depend on."""
+        """Return networks, targets, optimisers, transitions and counters."""
         own = [self.state_of(k) for k in range(len(self.seeds))]
         return {"seeds": own, "replay": self.replay.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, taken from a learner with the same agents, seeds and settings.
+        """Continue from `state`, taken from a learner with the same agents, seeds and settings.
 
-        :raises ConfigurationError: the agents or seeds are others.
+        :raises ConfigurationError: the agents or seeds are others
         """
         if [own["seed"] for own in state["seeds"]] != list(self.seeds):
             raise ConfigurationError("the saved learner has other seeds than this one")
         for k, own in enumerate(state["seeds"]):
             self.load_state_of(k, own)
         self.replay.load_state_dict(state["replay"])
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def _compiler(device: torch.device) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what compiles each function once."""
+    return lru_cache(maxsize=None)(lambda function: compiled(function, device))

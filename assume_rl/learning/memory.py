@@ -1,16 +1,13 @@
 """How much memory a learner takes, worked out before any of it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.critics import CRITICS
-from assume_rl.learning.critics.critic import Critic, Fleet
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.groups import Group, block_of, create_groups, group_positions
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.types import AgentSpec
 
@@ -39,20 +36,24 @@ def estimate(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> Memory:
-    """What a `Learner` with these settings would take on `device`; nothing is allocated."""
-    kind, variant = CRITICS[config.critic], ALGORITHMS[config.algorithm]
-    positions = group_positions(agents, block_of(device, seeds, own_nets=kind.own_nets))
-    groups = create_groups(agents, positions, seeds=seeds, device=NOWHERE, dtype=dtype)
-    fleet = Fleet(tuple(agents), positions, seeds)
-    critics = kind.create(fleet, variant.critics, NOWHERE, dtype)
-    holders: list[Group | Critic] = [*groups, *critics]
-    gradients = {id(h.gradient): h.gradient for h in holders}.values()
-    networks = [flat for h in holders for flat in (h.online, h.target)]
-    moments = [flat for h in holders for flat in h.adam.moments().values()]
-    shapes = [(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in groups]
+    """Return what a `Learner` with these settings would take; nothing is allocated.
+
+    :param config: of the learner
+    :param agents: that learn
+    :param seeds: number of seeds
+    :param device: of the learner
+    :param dtype: of the learner
+    """
+    fleet = fleet_of(config, agents, seeds, device)
+    nets = [net for own in build_nets(config, fleet, NOWHERE, dtype).values() for net in own]
+    gradients = {id(net.gradient): net.gradient for net in nets}.values()
+    targets = [net.target for net in nets if net.target is not None]
+    networks = [*(net.online for net in nets), *targets, *gradients]
+    moments = [flat for net in nets for flat in net.adam.moments().values()]
+    shapes = [(len(g.specs), g.obs_size, g.act_size) for g in fleet.groups]
     replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype)
-    return Memory(_nbytes([*networks, *gradients]), _nbytes(moments), replay.nbytes)
+    return Memory(_nbytes(networks), _nbytes(moments), replay.nbytes)
 
 
-def _nbytes(flats: Sequence[Flat]) -> int:
+def _nbytes(flats: Iterable[Flat]) -> int:
     return sum(flat.buffer.nbytes for flat in flats)

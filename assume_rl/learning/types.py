@@ -1,6 +1,7 @@
 """The values that learning is written in: it knows transitions, not markets."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -24,12 +25,16 @@ class AgentSpec:
 
 @dataclass(frozen=True)
 class Transitions:
-    """One group's part of joint transitions; actions lie in [-1, 1] but for first experience."""
+    """One group's part of joint transitions; actions lie in [-1, 1] but for first experience.
+
+    `extras`: what an algorithm must know of how actions were drawn, by name.
+    """
 
     obs: Float[Tensor, "seed row agent obs"]
     action: Float[Tensor, "seed row agent act"]
     reward: Float[Tensor, "seed row agent"]
     next_obs: Float[Tensor, "seed row agent obs"]
+    extras: Mapping[str, Float[Tensor, "seed row agent _"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,26 +43,31 @@ class Joint:
 
     `terminated`: nothing follows, values are not bootstrapped. `truncated`: something follows that
     was not simulated further; values are bootstrapped from the next observation, which is real.
+    Rows are in order of time, at each time copy by copy of the market.
     """
 
     groups: tuple[Transitions, ...]
     terminated: Bool[Tensor, "seed row"]
     truncated: Bool[Tensor, "seed row"]
+    copies: int = 1
 
 
 @dataclass(frozen=True)
 class UpdateMetrics:
-    """What one update call did. Agents in the order of the specs; NaN where no actor stepped."""
+    """What one update call did, by name of the metric.
 
-    critic_loss: Float[Tensor, "iteration *seed agent"]
-    critic_total_grad_norm: Float[Tensor, "iteration *seed agent"]  # before clipping
-    critic_max_grad_norm: Float[Tensor, "iteration *seed agent"]  # largest of one weight or bias
-    actor_loss: Float[Tensor, "iteration *seed agent"]
-    actor_total_grad_norm: Float[Tensor, "iteration *seed agent"]
-    actor_max_grad_norm: Float[Tensor, "iteration *seed agent"]
+    Agents are in the order of the specs; NaN where nothing was measured, such as the loss of an
+    actor in a step of critics.
+    """
+
+    values: Mapping[str, Float[Tensor, "iteration *seed agent"]]
+    iterations: int
     learning_rate: float
 
+    def __getitem__(self, name: str) -> Float[Tensor, "iteration *seed agent"]:
+        """Return the values of one metric."""
+        return self.values[name]
+
     def of_seed(self, k: int) -> "UpdateMetrics":
-        """The k-th seed's, without the axis of seeds."""
-        names = [field.name for field in fields(self) if field.name != "learning_rate"]
-        return replace(self, **{name: getattr(self, name)[:, k] for name in names})
+        """Return the k-th seed's, without the axis of seeds."""
+        return replace(self, values={name: value[:, k] for name, value in self.values.items()})

@@ -10,7 +10,7 @@ from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task
-from assume_rl.learning.config import POLICY_SETTINGS, LearningConfig
+from assume_rl.learning.config import POLICY_SETTINGS, learning_keys
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.types import Step
@@ -80,6 +80,6 @@ def is_number(key: str) -> bool:
     """Whether a setting is a mere number: a price, a rate, the power of a unit."""
     head, _, rest = key.partition(".")
     if head == "learning_config":
-        field = LearningConfig.model_fields.get(rest)
+        field = learning_keys().get(rest)
         return field is not None and field.annotation is float and rest not in POLICY_SETTINGS
     return head in NUMBERS or (head == "units" and ".bidding_" not in rest)

@@ -428,7 +428,7 @@ def test_saved_and_loaded_networks_are_the_same_bit_for_bit(tmp_path: Path) -> N
     other.handle_message(EpisodeStart(1, False), META)
     assert_same_weights(role, other)
     assert notes.of(PolicyUpdate)[-1].experienced == ("a", "b", "wide")
-    for one, two in zip(role.learner.critics, other.learner.critics, strict=True):
+    for one, two in zip(role.learner.nets["critic"], other.learner.nets["critic"], strict=True):
         assert one.adam.step > 0
         assert torch.equal(one.adam.step, two.adam.step)
         for name, moment in one.adam.moments().items():

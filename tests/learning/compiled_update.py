@@ -16,7 +16,7 @@ def trained(*, compiled: bool) -> torch.Tensor:
     )
     ours.observe(random_joint(ours, 30))
     ours.update(1.0)
-    return torch.cat([holder.online.buffer for holder in (*ours.groups, *ours.critics)])
+    return torch.cat([net.online.buffer for net in ours.all_nets()])
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ def _optimizer(parameters: Any, rate: float) -> torch.optim.AdamW:
 class LoopAgent:
     """One agent's networks."""
 
-    def __init__(self, spec: AgentSpec, group: Any, critic: Weights, rate: float) -> None:
+    def __init__(self, spec: AgentSpec, actor: Weights, critic: Weights, rate: float) -> None:
         self.spec = spec
-        self.actor = self._actor(group.actor.module_state(spec.unit_id))
-        self.actor_target = self._actor(group.actor_target.module_state(spec.unit_id))
+        self.actor = self._actor(actor)
+        self.actor_target = self._actor(actor)
         count = 1 + ("q2_layers.0.weight" in critic)
         self.critics = nn.ModuleList(self._critic(critic, c) for c in range(count))
         self.critic_targets = nn.ModuleList(self._critic(critic, c) for c in range(count))
@@ -58,22 +58,24 @@ class LoopUpdate:
     def __init__(self, learner: Learner, joint: Joint) -> None:
         self.config: LearningConfig = learner.config
         (self.seed,) = learner.seeds
-        self.matd3 = learner.config.algorithm == "matd3"
+        self.matd3 = learner.config.algorithm.endswith("td3")
+        self.central = not learner.config.algorithm.startswith("i")
         rate = self.config.learning_rate
         members = {
-            p: (spec, group, k, part)
+            p: (spec, k, part)
             for group, part in zip(learner.groups, joint.groups, strict=True)
             for k, (p, spec) in enumerate(zip(group.positions, group.specs, strict=True))
         }
         ordered = [members[p] for p in sorted(members)]
-        critics = networks(learner, 0)["critic"]
+        nets = networks(learner.nets, 0)
         self.agents = [
-            LoopAgent(spec, group, critics[spec.unit_id], rate) for spec, group, _, _ in ordered
+            LoopAgent(spec, nets["actor"][spec.unit_id], nets["critic"][spec.unit_id], rate)
+            for spec, _, _ in ordered
         ]
-        self.obs = [part.obs[0, :, k] for _, _, k, part in ordered]
-        self.next_obs = [part.next_obs[0, :, k] for _, _, k, part in ordered]
-        self.actions = [part.action[0, :, k] for _, _, k, part in ordered]
-        self.rewards = [part.reward[0, :, k] for _, _, k, part in ordered]
+        self.obs = [part.obs[0, :, k] for _, k, part in ordered]
+        self.next_obs = [part.next_obs[0, :, k] for _, k, part in ordered]
+        self.actions = [part.action[0, :, k] for _, k, part in ordered]
+        self.rewards = [part.reward[0, :, k] for _, k, part in ordered]
         self.terminated = joint.terminated[0]
         self.iterations = self.updates = 0
 
@@ -85,7 +87,7 @@ class LoopUpdate:
             losses, norms = self._critic_steps(index[k], [z[k] for z in noise])
             rows["critic"].append(losses)
             rows["critic_norm"].append(norms)
-            if not self.matd3 or self.iterations % self.config.policy_delay == 0:
+            if not self.matd3 or self.iterations % self.config.settings.policy_delay == 0:
                 rows["actor"].append(self._actor_steps(index[k]))
                 self._polyak()
         self.updates += 1
@@ -105,6 +107,8 @@ class LoopUpdate:
         return index, noise
 
     def _seen(self, i: int, obs: list[Tensor], actions: list[Tensor]) -> Tensor:
+        if not self.central:
+            return torch.cat([obs[i], actions[i]], dim=1)
         uniques = [
             o[:, o.shape[1] - a.spec.unique_size :]
             for j, (o, a) in enumerate(zip(obs, self.agents, strict=True))
@@ -117,8 +121,8 @@ class LoopUpdate:
         for agent, obs, draws in zip(self.agents, self.next_obs, z, strict=True):
             action = agent.actor_target(obs[rows])
             if self.matd3:
-                clip = self.config.target_noise_clip
-                noise = (draws * self.config.target_policy_noise).clamp(-clip, clip)
+                clip = self.config.settings.target_noise_clip
+                noise = (draws * self.config.settings.target_policy_noise).clamp(-clip, clip)
                 action = (action + noise).clamp(-1, 1)
             following.append(action.detach())
         next_obs, obs = [o[rows] for o in self.next_obs], [o[rows] for o in self.obs]
@@ -153,7 +157,7 @@ class LoopUpdate:
         return losses
 
     def _polyak(self) -> None:
-        tau = self.config.tau
+        tau = self.config.settings.tau
         for agent in self.agents:
             pairs = [(agent.actor, agent.actor_target), (agent.critics, agent.critic_targets)]
             for online, target in pairs:

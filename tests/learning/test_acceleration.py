@@ -22,8 +22,8 @@ def trained(**settings):
     )
     ours.observe(random_joint(ours, 30))
     metrics = ours.update(1.0)
-    assert metrics.critic_loss.dtype == metrics.actor_total_grad_norm.dtype == torch.float32
-    return torch.cat([h.online.buffer for h in (*ours.groups, *ours.critics)])
+    assert metrics["critic_loss"].dtype == metrics["actor_total_grad_norm"].dtype == torch.float32
+    return torch.cat([net.online.buffer for net in ours.all_nets()])
 
 
 @pytest.mark.slow

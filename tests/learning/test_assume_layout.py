@@ -35,7 +35,7 @@ def create(agents: Sequence[AgentSpec], seed: int) -> Learner:
 
 def train(learner: Learner, steps: int = 2) -> Learner:
     """Weights, targets and moments that differ from each other and between agents."""
-    for holder in (*learner.groups, *learner.critics):
+    for holder in learner.all_nets():
         gradient = holder.online.like()
         for _ in range(steps):
             gradient.buffer.normal_()
@@ -159,7 +159,7 @@ def test_untrained_optimisers_are_saved_empty(tmp_path: Path) -> None:
 def test_another_fleet_takes_over_what_fits(folder: Path) -> None:
     newcomer, wider = AgentSpec("D", 5, 2, 1), AgentSpec("C", 6, 2, 1)
     learner = create((SMALL[2], newcomer, wider, SMALL[0]), seed=2)
-    before = networks(learner, 0)["critic"]["D"]
+    before = networks(learner.nets, 0)["critic"]["D"]
 
     actors, critics = load_assume_actors(folder, learner), load_assume_critics(folder, learner)
 
@@ -168,10 +168,10 @@ def test_another_fleet_takes_over_what_fits(folder: Path) -> None:
         assert report.fresh == ("D",)
         assert set(report.skipped) == {"C"}
     assert actors.skipped["C"] == "saved 5-256-128-2, expected 6-256-128-2"
-    after = networks(learner, 0)["critic"]["D"]
+    after = networks(learner.nets, 0)["critic"]["D"]
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
     saved = read(folder)["critics/critic_A.pt"]["critic"]
-    bias = networks(learner, 0)["critic"]["A"]["q2_layers.0.bias"]
+    bias = networks(learner.nets, 0)["critic"]["A"]["q2_layers.0.bias"]
     assert torch.equal(bias, saved["q2_layers.0.bias"])
 
 

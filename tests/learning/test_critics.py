@@ -4,9 +4,9 @@ import pytest
 import torch
 from toys import fleet, learner, random_joint
 
+from assume_rl.learning.algorithms.deterministic import critic_losses
 from assume_rl.learning.critics import CRITICS
-from assume_rl.learning.critics.critic import Seen
-from assume_rl.learning.data.draws import joint
+from assume_rl.learning.critics.base import Seen, joint
 
 MIXED = [(5, 2, 2), (4, 1, 3), (5, 2, 2), (6, 1, 0), (5, 2, 2)]
 ALONE = [(5, 2, 2)]
@@ -68,19 +68,21 @@ def test_steps_follow_the_gradient_of_the_mean_loss(kind):
     ours = new(kind)
     seen = batch(ours)
     obs, action = by_agent(ours, seen.obs), by_agent(ours, seen.action)
-    for critic in ours.critics:
+    for critic in ours.nets["critic"]:
         targets = [torch.randn(1, o.shape[1], 7, dtype=o.dtype) for o in seen.obs]
-        own = [targets[g] for g in critic.groups]
-        weights = {n: w.requires_grad_() for n, w in critic.snapshot(0).weights.items()}
+        own = [targets[g] for g in critic.form.groups]
+        own_weights = critic.form.snapshot(critic.online, 0).weights
+        weights = {n: w.requires_grad_() for n, w in own_weights.items()}
         losses = {}
-        for g in critic.groups:
+        for g in critic.form.groups:
             for k, p in enumerate(ours.groups[g].positions):
                 q = [value(kind, ours, weights, c, p, obs, action) for c in range(2)]
                 losses[p] = sum((v - targets[g][0, k]).square().mean() for v in q)
         torch.stack(list(losses.values())).mean().backward()
         norm = torch.stack([w.grad.norm() for w in weights.values()]).norm()
 
-        steps = critic.descend(seen, own, 1e-3)
+        found = critic_losses(critic.form, critic.followed, seen, own)
+        steps = critic.descend(found, 1e-3, max_grad_norm=1.0)
 
         torch.testing.assert_close(steps[0].total_norm[0, 0], norm)
         found = torch.cat([step.loss[0] for step in steps])
@@ -97,14 +99,16 @@ def test_actors_climb_the_gradient_at_their_own_actions(kind):
     ours = new(kind)
     seen = batch(ours)
     obs, taken = by_agent(ours, seen.obs), by_agent(ours, seen.action)
-    for critic in ours.critics:
-        weights = critic.snapshot(0).weights
-        context = critic.context(seen)
-        for g in critic.groups:
+    for critic in ours.nets["critic"]:
+        weights = critic.form.snapshot(critic.online, 0).weights
+        context = critic.form.context(critic.first, seen)
+        for g in critic.form.groups:
             chosen = torch.randn_like(seen.action[g])
-            q1, slope = critic.uphill(context, seen, g, chosen)
+            chosen.requires_grad_()
+            (q1,) = critic.form.with_action(context, seen, g, chosen)
+            (slope,) = torch.autograd.grad(q1.sum(), chosen)
             for k, p in enumerate(ours.groups[g].positions):
-                mine = chosen[0, k].clone().requires_grad_()
+                mine = chosen[0, k].detach().clone().requires_grad_()
                 action = [mine if i == p else a for i, a in enumerate(taken)]
                 q = value(kind, ours, weights, 0, p, obs, action)
                 (expected,) = torch.autograd.grad(q.sum(), mine)
@@ -117,12 +121,14 @@ def test_targets_are_the_least_value_of_the_target_networks(kind):
     ours = new(kind)
     seen = batch(ours)
     obs, action = by_agent(ours, seen.obs), by_agent(ours, seen.action)
-    for critic in ours.critics:
-        weights = critic.snapshot(0).weights  # targets start as copies
-        for g, found in zip(critic.groups, critic.target_values(seen), strict=True):
+    for critic in ours.nets["critic"]:
+        weights = critic.form.snapshot(critic.online, 0).weights  # targets start as copies
+        for g, found in zip(
+            critic.form.groups, critic.form.values(critic.later, seen), strict=True
+        ):
             for k, p in enumerate(ours.groups[g].positions):
                 q = [value(kind, ours, weights, c, p, obs, action) for c in range(2)]
-                torch.testing.assert_close(found[0, k], torch.minimum(*q))
+                torch.testing.assert_close(found.amin(dim=0)[0, k], torch.minimum(*q))
 
 
 def test_a_pooled_critic_does_not_mind_which_rival_does_what():
@@ -130,23 +136,23 @@ def test_a_pooled_critic_does_not_mind_which_rival_does_what():
     seen = batch(ours)
     swapped = [0, 3, 2, 1]
     other = joint(ours.groups, [seen.obs[0][:, swapped]], [seen.action[0][:, swapped]])
-    (critic,) = ours.critics
-    (before,), (after,) = critic.target_values(seen), critic.target_values(other)
-    torch.testing.assert_close(before[:, 0], after[:, 0])
-    assert not torch.allclose(before[:, 1], after[:, 3])  # their embeddings tell them apart
+    (critic,) = ours.nets["critic"]
+    (before,), (after,) = (critic.form.values(critic.later, s) for s in (seen, other))
+    torch.testing.assert_close(before[:, :, 0], after[:, :, 0])
+    assert not torch.allclose(before[:, :, 1], after[:, :, 3])  # their embeddings tell them apart
     mute = joint(ours.groups, list(seen.obs), [seen.action[0] * 0.0])
-    assert not torch.allclose(before[:, 0], critic.target_values(mute)[0][:, 0])
+    assert not torch.allclose(before[:, :, 0], critic.form.values(critic.later, mute)[0][:, :, 0])
 
 
 @pytest.mark.parametrize("kind", CRITICS)
 def test_an_agent_without_rivals_learns(kind):
     ours = new(kind, ALONE)
     ours.observe(random_joint(ours, 20))
-    assert ours.update(1.0).critic_loss.isfinite().all()
+    assert ours.update(1.0)["critic_loss"].isfinite().all()
 
 
 @pytest.mark.parametrize("kind", OF_SHAPES)
 def test_networks_do_not_grow_with_the_fleet(kind):
-    few, many = (new(kind, [(5, 2, 2)] * n).critics[0].online.views for n in (3, 30))
+    few, many = (new(kind, [(5, 2, 2)] * n).nets["critic"][0].online.views for n in (3, 30))
     assert few["layers.1.weight"].shape == many["layers.1.weight"].shape == (2, 1, 256, 128)
     assert many["embedding"].shape[2] == 30

@@ -8,12 +8,20 @@ from toys import CPU, fleet, random_joint
 import assume_rl
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.config import (
+    SETTINGS,
+    DdpgConfig,
+    LearningConfig,
+    Td3Config,
+    learning_keys,
+)
 from assume_rl.learning.exploration import exploration_at
 from assume_rl.learning.learner import Learner
 
 LEARNER = {
     "action_noise_schedule",
+    "actor_hidden",
     "algorithm",
     "autocast",
     "batch_size",
@@ -24,14 +32,12 @@ LEARNER = {
     "gradient_steps",
     "learning_rate",
     "learning_rate_schedule",
+    "max_grad_norm",
     "noise_dt",
     "noise_scale",
     "noise_sigma",
-    "policy_delay",
     "replay_buffer_size",
-    "target_noise_clip",
-    "target_policy_noise",
-    "tau",
+    "settings",
 }
 # One is there for compatibility, one has a single valid value, one is a path of a whole run.
 ELSEWHERE = {
@@ -60,15 +66,17 @@ def test_defaults_are_those_of_the_format():
     assert (c.episodes_collecting_initial_experience, c.exploration_noise_std) == (5, 0.2)
     assert (c.training_episodes, c.validation_episodes_interval) == (100, 5)
     assert (c.train_freq, c.batch_size, c.gradient_steps) == ("24h", 128, 100)
-    assert (c.replay_buffer_size, c.gamma, c.tau, c.policy_delay) == (50_000, 0.99, 0.005, 2)
+    assert (c.replay_buffer_size, c.gamma) == (50_000, 0.99)
+    assert (c.settings.tau, c.settings.policy_delay) == (0.005, 2)
     assert (c.noise_sigma, c.noise_scale, c.noise_dt) == (0.1, 1, 1)
     assert (c.action_noise_schedule, c.learning_rate_schedule) == (None, None)
-    assert (c.target_policy_noise, c.target_noise_clip, c.learning_rate) == (0.2, 0.5, 0.001)
+    assert (c.settings.target_policy_noise, c.settings.target_noise_clip) == (0.2, 0.5)
+    assert (c.learning_rate, c.max_grad_norm, c.actor_hidden) == (0.001, 1.0, (256, 128))
     assert (c.early_stopping_steps, c.early_stopping_threshold) == (None, 0.05)
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(LearningConfig.model_fields) == 38
+    assert len(learning_keys()) == 40
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
@@ -88,7 +96,35 @@ def test_every_other_setting_is_read_somewhere(field):
 
 
 def test_every_setting_is_described():
-    assert all(field.description for field in LearningConfig.model_fields.values())
+    assert all(field.description for field in learning_keys().values())
+
+
+def test_keys_of_the_algorithm_stand_among_the_others():
+    config = LearningConfig(algorithm="itd3", tau=0.1)
+    assert config.settings == Td3Config(tau=0.1)
+    assert LearningConfig.model_validate(config.model_dump()) == config
+
+
+def test_every_problem_is_named_at_once():
+    with pytest.raises(ConfigurationError) as error:
+        LearningConfig.from_mapping({"tau": -1, "gamma": 2})
+    assert {line.split(":")[0] for line in str(error.value).splitlines()} == {
+        "learning_config.tau",
+        "learning_config.gamma",
+    }
+
+
+def test_keys_of_assume_may_stand_beside_an_algorithm_that_does_not_read_them():
+    assert LearningConfig(algorithm="maddpg", policy_delay=3).settings == DdpgConfig()
+
+
+def test_each_algorithm_has_settings():
+    assert SETTINGS.keys() == ALGORITHMS.keys()
+
+
+def test_the_schema_is_flat():
+    properties = LearningConfig.model_json_schema()["properties"]
+    assert properties.keys() == learning_keys().keys()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +132,10 @@ def test_every_setting_is_described():
     [
         ({"gama": 0.9}, "learning_config.gama: unknown key, did you mean 'gamma'?"),
         ({"algorithm": "mtd3"}, "unknown algorithm 'mtd3', did you mean 'matd3'?"),
-        ({"critic": "share"}, "unknown critic 'share', did you mean 'shared'?"),
+        (
+            {"critic": "share"},
+            "learning_config.critic: Input should be 'concat', 'pooled' or",
+        ),
         ({"actor_architecture": "lstm"}, "'lstm' is not supported yet"),
         ({"actor_architecture": "cnn"}, "unknown actor_architecture 'cnn', valid: mlp"),
         ({"gamma": 1.1}, "learning_config.gamma: Input should be less than or equal to 1"),

@@ -5,7 +5,7 @@ import torch
 from toys import fleet, learner
 
 from assume_rl.learning.critics import CRITICS
-from assume_rl.learning.critics.critic import GradientStep
+from assume_rl.learning.nets.net import GradientStep
 from assume_rl.learning.types import Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
@@ -15,15 +15,15 @@ def _column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1)
 
 
-def freeze(group) -> None:
+def freeze(actor) -> None:
     """Let the policies of a group answer 0 for ever."""
-    for flat in (group.online, group.target):
+    for flat in (actor.online, actor.target):
         flat.buffer.zero_()
-    object.__setattr__(group, "climb", _stand_still)
+    object.__setattr__(actor, "descend", _stand_still)
 
 
-def _stand_still(obs, action, hidden, q1, slope, rate) -> GradientStep:
-    return GradientStep(*[-q1.mean(-1)] * 3)
+def _stand_still(losses, rate, max_grad_norm) -> list[GradientStep]:
+    return [GradientStep(*[loss.detach()] * 3) for loss in losses]
 
 
 def one_group(obs, action, reward, ended) -> Joint:
@@ -45,7 +45,7 @@ def test_q_values_of_a_two_step_problem():
         learning_rate=3e-3,
         target_policy_noise=0.0,
     )
-    freeze(ours.groups[0])
+    freeze(ours.nets["actor"][0])
     a = torch.linspace(-1, 1, 41, dtype=torch.float64).reshape(-1, 1, 1)
     n = len(a)
     obs = torch.cat([torch.zeros(n), torch.ones(n)]).double().reshape(-1, 1, 1)
@@ -58,9 +58,9 @@ def test_q_values_of_a_two_step_problem():
         ours.update(1.0)
     # THEN Q(1, a) = 1 + a^2, and Q(0, a) = 0.1 a + 0.5 Q(1, 0): the end of state 1 is the end
     x = torch.cat([obs, torch.cat([a, a])], dim=-1).transpose(0, 1)
-    (critic,) = ours.critics
+    (critic,) = ours.nets["critic"]
     known = torch.cat([0.1 * a + 0.5, 1.0 + a.square()]).flatten()
-    error = (critic.snapshot(0)(x)[:, 0] - known).abs()
+    error = (critic.form.snapshot(critic.online, 0)(x)[:, 0] - known).abs()
     assert error.max() < 0.06
     assert error.mean() < 0.02
 
@@ -83,11 +83,12 @@ def test_a_truncated_row_bootstraps_and_a_terminated_one_does_not():
         flags[kind] = torch.tensor([[True]])
         part = Transitions(one[None], _column(0.0)[None], one[None, ..., 0], one[None])
         ours.observe(Joint((part,), **flags))
-        freeze(ours.groups[0])
+        freeze(ours.nets["actor"][0])
         ours.update(1.0)
         ours.update(1.0)
         x = torch.cat([one, _column(0.0)], dim=-1)
-        q[kind] = float(ours.critics[0].snapshot(0)(x)[0, 0, 0])
+        (critic,) = ours.nets["critic"]
+        q[kind] = float(critic.form.snapshot(critic.online, 0)(x)[0, 0, 0])
     assert q["terminated"] == pytest.approx(1.0, abs=0.02)
     assert q["truncated"] == pytest.approx(2.0, abs=0.05)
 

@@ -12,14 +12,14 @@ MIXED = fleet(*[(5, 2, 2)] * 7, (4, 1, 3), (6, 1, 0))
 
 
 @pytest.mark.parametrize("critic", CRITICS)
-@pytest.mark.parametrize("algorithm", ["maddpg", "matd3"])
+@pytest.mark.parametrize("algorithm", ["maddpg", "matd3", "itd3"])
 def test_an_estimate_is_what_a_learner_takes(algorithm, critic):
     settings = {"algorithm": algorithm, "critic": critic, "replay_buffer_size": 50}
     real = learner(MIXED, seeds=(1, 2), dtype=torch.float32, **settings)
 
     found = estimate(LearningConfig(**settings), MIXED, seeds=2, device=CPU)
 
-    holders = (*real.groups, *real.critics)
+    holders = real.all_nets()
     flats = [flat for h in holders for flat in (h.online, h.target, h.gradient)]
     networks = {flat.buffer.data_ptr(): flat.buffer.nbytes for flat in flats}
     moments = [flat for h in holders for flat in h.adam.moments().values()]

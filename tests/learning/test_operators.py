@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import fleet, learner, random_joint
 
-from assume_rl.learning import groups as module
+from assume_rl.learning import fleet as module
 from assume_rl.learning.critics import CRITICS
 
 COPIES_TO_A_DEVICE = ("lift_fresh", "lift_fresh_copy")  # what torch.tensor does

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import fleet, learner, one_seed, random_joint
+from toys import fleet, learner, one_seed, parts_of, random_joint
 
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.states import states
@@ -48,10 +48,9 @@ def test_a_seed_among_others_learns_the_same_bits_as_alone(shapes, algorithm, cr
         alone.observe(alone_joint(one_seed(joint, k), alone, together))
         for update in metrics:
             own, its = alone.update(1.0).of_seed(0), update.of_seed(k)
-            for name, value in vars(own).items():
-                if isinstance(value, torch.Tensor):
-                    assert value.nan_to_num().equal(getattr(its, name).nan_to_num()), name
-        assert_same_bits(states(alone, 0), states(together, k))
+            for name, value in own.values.items():
+                assert value.nan_to_num().equal(its.values[name].nan_to_num()), name
+        assert_same_bits(states(alone.nets, 0), states(together.nets, k))
 
 
 def alone_joint(joint, alone, together):
@@ -59,7 +58,7 @@ def alone_joint(joint, alone, together):
     parts = {}
     for group, part in zip(together.groups, joint.groups, strict=True):
         for k, position in enumerate(group.positions):
-            parts[position] = {name: value[:, :, k] for name, value in vars(part).items()}
+            parts[position] = {n: v[:, :, k] for n, v in parts_of(part).items()}
     return type(joint)(
         tuple(
             type(joint.groups[0])(
@@ -109,4 +108,4 @@ def test_a_single_seed_taken_out_and_put_back_goes_on(critic):
     for each in pair:
         each.update(1.0, 3)
     for k in range(3):
-        assert_same_bits(states(pair[0], k), states(pair[1], k))
+        assert_same_bits(states(pair[0].nets, k), states(pair[1].nets, k))

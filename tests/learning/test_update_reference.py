@@ -12,7 +12,7 @@ FLEETS = {
 }
 
 
-@pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
+@pytest.mark.parametrize("algorithm", ["matd3", "maddpg", "itd3", "iddpg"])
 @pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
 def test_updates_equal_a_loop_over_agents(shapes, algorithm):
     ours = learner(
@@ -24,11 +24,14 @@ def test_updates_equal_a_loop_over_agents(shapes, algorithm):
 
     for _ in range(2):
         metrics, expected = ours.update(1.0).of_seed(0), loop.update()
-        _close(metrics.critic_loss, expected["critic"])
-        _close(metrics.critic_total_grad_norm, expected["critic_norm"])
-        _close(metrics.actor_loss[~metrics.actor_loss.isnan().any(1)], expected["actor"])
+        _close(metrics["critic_loss"], expected["critic"])
+        _close(metrics["critic_total_grad_norm"], expected["critic_norm"])
+        _close(
+            metrics["actor_loss"][~metrics["actor_loss"].isnan().any(1)],
+            expected["actor"],
+        )
 
-    found = networks(ours, 0)
+    found = networks(ours.nets, 0)
     for spec, agent in zip(ours.agents, loop.agents, strict=True):
         _same(found["actor"][spec.unit_id], agent.actor)
         _same(found["actor_target"][spec.unit_id], agent.actor_target)
@@ -50,7 +53,7 @@ def test_policy_delay_counts_on_over_updates():
     ours = learner(fleet((3, 1, 1)), gradient_steps=3, policy_delay=2, batch_size=4)
     ours.observe(random_joint(ours, 10))
     # WHEN two updates run, THEN the count does not restart between them
-    stepped = [(~ours.update(1.0).actor_loss.isnan()).flatten().tolist() for _ in range(2)]
+    stepped = [(~ours.update(1.0)["actor_loss"].isnan()).flatten().tolist() for _ in range(2)]
     assert stepped == [[False, True, False], [True, False, True]]
 
 
@@ -70,10 +73,10 @@ def test_an_exploding_agent_leaves_the_others_alone():
     # WHEN both learn
     calm, wild = (p.update(1.0).of_seed(0) for p in pair)
     # THEN that agent's gradient explodes, and the others' steps are the same
-    assert wild.critic_total_grad_norm[0, 1] > 1e6 * calm.critic_total_grad_norm[0, 1]
-    assert (wild.critic_max_grad_norm <= wild.critic_total_grad_norm).all()
+    assert wild["critic_total_grad_norm"][0, 1] > 1e6 * calm["critic_total_grad_norm"][0, 1]
+    assert (wild["critic_max_grad_norm"] <= wild["critic_total_grad_norm"]).all()
     for unit in ("unit_0", "unit_2"):
-        ours, theirs = (networks(p, 0)["critic"][unit] for p in pair)
+        ours, theirs = (networks(p.nets, 0)["critic"][unit] for p in pair)
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -81,15 +84,17 @@ def test_clipping_bounds_the_gradient_that_the_optimiser_sees():
     ours = learner(fleet(*[(4, 1, 2)] * 2), gradient_steps=2, batch_size=8)
     ours.observe(random_joint(ours, 20, scale=1e3))
     metrics = ours.update(1.0)
-    squares = [g[:, 0].flatten(2).square().sum(2) for g in ours.critics[0].gradient.views.values()]
+    squares = [
+        g[:, 0].flatten(2).square().sum(2) for g in ours.nets["critic"][0].gradient.views.values()
+    ]
     norms = torch.stack(squares).sum((0, 1)).sqrt()
-    assert (metrics.critic_total_grad_norm > 1).all()
+    assert (metrics["critic_total_grad_norm"] > 1).all()
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=1e-5, atol=0)
 
 
 def test_an_empty_replay_means_no_update():
     ours = learner(fleet((3, 1, 1)), gradient_steps=2)
     before = ours.actors()[0]
-    assert ours.update(1.0).critic_loss.shape == (0, 1, 1)
+    assert ours.update(1.0)["critic_loss"].shape == (0, 1, 1)
     assert ours.updates == 0
     assert torch.equal(before.weights["FC1.weight"], ours.actors()[0].weights["FC1.weight"])

@@ -43,15 +43,18 @@ def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0
             next_obs=normal(seeds, rows, n, obs),
         )
 
-    groups = [part(len(g.specs), g.specs[0].obs_size, g.specs[0].act_size) for g in agent.groups]
+    groups = [part(len(g.specs), g.obs_size, g.act_size) for g in agent.groups]
     kind = torch.randint(4, (seeds, rows), generator=draw)
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)
+
+
+def parts_of(part: Transitions) -> dict[str, torch.Tensor]:
+    """The tensors of one group's transitions by name."""
+    return {name: getattr(part, name) for name in ("obs", "action", "reward", "next_obs")}
 
 
 def one_seed(joint: Joint, k: int) -> Joint:
     """The k-th seed's part of transitions."""
     own = slice(k, k + 1)
-    groups = tuple(
-        Transitions(**{name: part[own] for name, part in vars(g).items()}) for g in joint.groups
-    )
+    groups = tuple(Transitions(**{n: p[own] for n, p in parts_of(g).items()}) for g in joint.groups)
     return Joint(groups, joint.terminated[own], joint.truncated[own])

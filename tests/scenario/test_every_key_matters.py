@@ -26,7 +26,7 @@ from assume_rl.experiments.batch_engine import BatchEngine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.train_task import training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.config.schema import UNREAD_KEYS, UNREAD_PARAMS, Market, Product, StudyCase
@@ -213,6 +213,8 @@ LEARNING: Mapping[str, Change] = {
     "gradient_steps": trains(3),
     "algorithm": trains("maddpg"),
     "critic": trains("shared"),
+    "actor_hidden": trains([16]),
+    "max_grad_norm": trains(0.01),
     "replay_buffer_size": trains(4),
     "gamma": trains(0.5),
     "actor_architecture": refused("lstm"),
@@ -374,7 +376,9 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     **{name: table.row for name, table in UNIT_TABLES.items()},
     **{name: entry.Params for name, entry in BIDDERS.items()},
 }
-KEYS = [(section, key) for section, model in SCHEMAS.items() for key in model.model_fields]
+FIELDS = {section: model.model_fields for section, model in SCHEMAS.items()}
+FIELDS["LearningConfig"] = learning_keys()
+KEYS = [(section, key) for section, fields in FIELDS.items() for key in fields]
 PLACES = {
     "StudyCase": "",
     "Market": "markets_config.EOM.",
@@ -540,7 +544,7 @@ def test_a_key_changes_a_number_or_says_that_it_does_not(
         assert any(names(key, changed, warning) for warning in new), f"no warning of {key}: {new}"
     else:
         assert key in LABELS, f"say in LABELS why {section}.{key} changes no number"
-        text = SCHEMAS[section].model_fields[key].description or ""
+        text = FIELDS[section][key].description or ""
         assert re.search(r"\blabel\b|\bno number\b", text), (
             f"say 'a label' or 'changes no number' in the description of {section}.{key}"
         )

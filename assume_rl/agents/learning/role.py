@@ -40,7 +40,7 @@ from assume_rl.episodes.plan import Plan, pick_device
 from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.critics.critic import CriticNets
+from assume_rl.learning.critics.base import CriticNets
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
@@ -245,7 +245,9 @@ class Learning(Role):  # type: ignore[misc]
 
     def create_critics(self) -> tuple[CriticStack | CriticNets, ...]:
         """Return snapshots of all critics; create the networks if they do not exist yet."""
-        return tuple(critic.snapshot(0) for critic in self.learner.critics)
+        return tuple(
+            net.form.snapshot(net.online, 0) for net in self.learner.nets.get("critic", ())
+        )
 
     def create_actors_and_critics(self, actors_and_critics: States | None = None) -> None:
         """Create all networks, with the weights that `extract_actors_and_critics` returned, if any.
@@ -254,12 +256,12 @@ class Learning(Role):  # type: ignore[misc]
         """
         learner = self.learner
         if actors_and_critics is not None:
-            write_networks(learner, 0, actors_and_critics)
+            write_networks(learner.nets, 0, actors_and_critics)
             self._publisher.renew()
 
     def extract_actors_and_critics(self) -> States:
         """Return copies of actors, critics and their targets: kind -> unit -> state dict."""
-        return networks(self.learner, 0)
+        return networks(self.learner.nets, 0)
 
     def turn_off_initial_exploration(self, unit_ids: Sequence[str] | None = None) -> None:
         """Let these units (None: all) act on their actors, with noise, from now on."""

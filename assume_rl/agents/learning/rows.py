@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from assume_rl.agents.learning.experience import Frame
 from assume_rl.agents.messages import Acted, Rewarded
@@ -66,7 +65,7 @@ def rl_grad_params(
     :param first: number of the first iteration
     :param episode: number of the episode
     """
-    iterations, agents = metrics.critic_loss.shape
+    iterations, agents = metrics.iterations, len(unit_ids)
     rows = iterations * agents
     columns: dict[str, Any] = {
         "step": np.repeat(np.arange(first, first + iterations), agents),
@@ -75,8 +74,6 @@ def rl_grad_params(
         "evaluation_mode": np.full(rows, False),
         "episode": np.full(rows, episode),
     }
-    for kind in ("actor", "critic"):
-        for name in ("loss", "total_grad_norm", "max_grad_norm"):
-            values: Tensor = getattr(metrics, f"{kind}_{name}")
-            columns[f"{kind}_{name}"] = values.detach().double().cpu().flatten().numpy()
+    for name, values in metrics.values.items():
+        columns[name] = values.detach().double().cpu().flatten().numpy()
     return columns

@@ -1,17 +1,17 @@
-"""Kinds of centralised critics: one file and one line here for each."""
+"""Kinds of critics: one file and one line here for each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assume_rl.learning.critics import concat, pooled, shared
-from assume_rl.learning.critics.critic import Critic
+from assume_rl.learning.critics import concat, independent, pooled, shared
+from assume_rl.learning.critics.base import CriticForm
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of critic."""
 
-    create: Callable[..., Sequence[Critic]]  # (fleet, critics per agent, device, dtype)
+    create: Callable[..., Sequence[CriticForm]]  # (fleet, critics per agent, device, name)
     own_nets: bool  # every agent has networks of its own, so that it learns the same in any group
 
 
@@ -20,5 +20,9 @@ CRITICS: dict[str, Kind] = {
     "pooled": Kind(pooled.create, own_nets=False),
     "shared": Kind(shared.create, own_nets=False),
 }
+"""Critics that see all agents, by the name that `learning_config.critic` has for them."""
 
-__all__ = ["CRITICS"]
+INDEPENDENT = Kind(independent.create, own_nets=True)
+"""Critics that see their own agent only: those of independent algorithms."""
+
+__all__ = ["CRITICS", "INDEPENDENT"]

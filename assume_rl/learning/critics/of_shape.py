@@ -1,4 +1,4 @@
-"""One critic for all agents of a shape; what tells kinds apart is how it sees the rivals.
+"""One critic for all agents of equal sizes; what tells kinds apart is how it sees the rivals.
 
 The network sees an agent's own observation and action, a learned embedding that says whose values
 are asked for, and the rivals (`Rivals`). Its weights, and with them its cost per agent, do not grow
@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,116 +18,161 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning.critics.critic import (
-    CriticNets,
-    Fleet,
-    GradientStep,
-    Seen,
-    States,
-    Weights,
-    clip_,
-    part_norms,
-)
-from assume_rl.learning.critics.rivals import HIDDEN, Rivals
-from assume_rl.learning.losses import critic_loss
+from assume_rl.learning.critics.base import CriticNets, Seen
+from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.flat import Adam, Flat
+from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.layers import Layer
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.nets.net import States, Weights
 
 EMBEDDING = 16
+HIDDEN = (256, 128)  # whatever the number of agents
+
+
+@runtime_checkable
+class Rivals(Protocol):
+    """How a critic sees what the other agents know and do.
+
+    `weights` have all networks as one axis, critic by critic and in each seed by seed.
+    """
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Return the parameters of one network; `first.weight` meets the first hidden layer."""
+        ...
+
+    def look(self, weights: Weights, seen: Seen) -> Any:
+        """Return what can be worked out of some rows once for all agents."""
+        ...
+
+    def added(
+        self, weights: Weights, look: Any, group: int, base: Float[Tensor, "net agent 1 hidden"]
+    ) -> Float[Tensor, "net agent row hidden"]:
+        """Return the rivals' part of the first layer's output for a group's agents, plus `base`.
+
+        :param weights: of the critics
+        :param look: what `look` returned
+        :param group: of the agents, by position in the fleet
+        :param base: the rest of the output
+        """
+        ...
+
+    def own_action(
+        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
+    ) -> Float[Tensor, "net agent act hidden"]:
+        """Return what an agent's action meets in all: `direct` and, maybe, the rivals' part.
+
+        :param weights: of the critics
+        :param group: of the agents, by position in the fleet
+        :param direct: what it meets as the agent's own action
+        """
+        ...
+
+
+class Nets(NamedTuple):
+    """Parameters with all networks as one axis, and the layers after the first."""
+
+    weights: Weights
+    rest: list[Layer]
+
+
+class Context(NamedTuple):
+    """The networks, and what they see of the rivals."""
+
+    nets: Nets
+    look: Any
 
 
 @dataclass(frozen=True)
-class ShapeCritic:
-    """Critics of all agents of one shape; parameters are `(critic, seed, ...)`."""
+class ShapeForm:
+    """Critics of all agents of equal sizes; parameters are `(critic, seed, ...)`."""
 
     groups: tuple[int, ...]
     unit_ids: tuple[tuple[str, ...], ...]  # of each group
-    spans: tuple[range, ...]  # of each group's agents among those of the shape
-    obs_size: int
+    spans: tuple[range, ...]  # of each group's agents among those of the critic
+    sizes: tuple[int, int, int]  # of the agents
+    seeds: int
+    critics: int
+    key: str  # keys initial weights
     rivals: Rivals
-    online: Flat
-    target: Flat
-    adam: Adam
-    gradient: Flat
-    name: str  # in files
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One network per Q-function and seed."""
+        return ("critic", "seed")
+
+    @property
+    def name(self) -> str:
+        """Name in files: the sizes."""
+        return "-".join(map(str, self.sizes))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One name, which tells the shape."""
+        """The only name."""
         return (self.name,)
 
-    def target_values(self, seen: Seen) -> list[Float[Tensor, "seed _ row"]]:
-        """Per group, the least of the target networks' values."""
-        weights, rest = _nets(self.target)
-        look = self.rivals.look(weights, seen)
-        values = []
-        for k in range(len(self.groups)):
-            first = self._first(weights, look, seen, k)
-            values.append(self._values(mlp.forward(rest, first.relu_())[0], k).amin(dim=0))
-        return values
+    @property
+    def share(self) -> float:
+        """The loss is the mean over the agents."""
+        return 1.0 / self.spans[-1].stop
 
-    def descend(
-        self, seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]], rate: float
-    ) -> list[GradientStep]:
-        """One step down the mean of all agents' losses."""
-        (weights, rest), (slopes, rest_slopes) = _nets(self.online), _nets(self.gradient)
-        self.gradient.buffer.zero_()
-        look = self.rivals.look(weights, seen)
-        losses, agents = [], self.spans[-1].stop
-        for k, target in enumerate(targets):
-            q, hidden = mlp.forward(rest, self._first(weights, look, seen, k).relu_())
-            loss, slope = critic_loss(self._values(q, k), target)
-            slope = slope.view_as(q) / agents
-            slope = mlp.backward(rest, hidden, slope, rest_slopes, add=True)
-            self._first_gradient(weights, slopes, look, seen, k, slope)
-            losses.append(loss)
-        self.rivals.finish(weights, slopes, look)
-        total, largest = self._norms()
-        clip_(self.gradient, total[None])
-        self.adam.descend(self.gradient, rate)
-        norms = total[:, None], largest[:, None]
-        return [GradientStep(x, *[n.expand_as(x) for n in norms]) for x in losses]
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the parameters; the layers after the first are last."""
+        obs, act, _ = self.sizes
+        shapes: dict[str, tuple[int, ...]] = {
+            "own.weight": (obs + act, HIDDEN[0]),
+            "embedding": (self.spans[-1].stop, EMBEDDING),
+            "embedding.weight": (EMBEDDING, HIDDEN[0]),
+            **self.rivals.sizes(),
+            "first.bias": (HIDDEN[0],),
+        }
+        for k, (rows, columns) in enumerate(zip(HIDDEN, (*HIDDEN[1:], 1), strict=True), start=1):
+            shapes |= {f"layers.{k}.weight": (rows, columns), f"layers.{k}.bias": (columns,)}
+        return {name: (self.critics, self.seeds, *shape) for name, shape in shapes.items()}
 
-    def context(self, seen: Seen) -> tuple[Weights, list[Layer], Any]:
-        """The first Q-functions and what they see of the rivals."""
-        weights, rest = _nets(self.online, critics=1)
-        return weights, rest, self.rivals.look(weights, seen)
+    def nets(self, weights: Mapping[str, Tensor]) -> Nets:
+        """Return all parameters by name, and the layers after the first."""
+        rest = [weight for name, weight in weights.items() if name.startswith("layers.")]
+        return Nets(dict(weights), mlp.layers(rest))
 
-    def uphill(
-        self,
-        context: tuple[Weights, list[Layer], Any],
-        seen: Seen,
-        group: int,
-        action: Float[Tensor, "seed agent row act"],
-    ) -> tuple[Float[Tensor, "seed agent row"], Float[Tensor, "seed agent row act"]]:
-        """First values with the own `action` in place of the one taken, and their gradients."""
-        weights, rest, look = context
-        direct = weights["own.weight"][:, None, self.obs_size :]
+    def values(self, nets: Nets, seen: Seen) -> list[Float[Tensor, "critic seed _ row"]]:
+        """Return all values, per group (critic, seed, agent, row)."""
+        look = self.rivals.look(nets.weights, seen)
+        return [
+            self._values(nets, self._first(nets.weights, look, seen, k), seen, k)
+            for k in range(len(self.groups))
+        ]
+
+    def context(self, nets: Nets, seen: Seen) -> Context:
+        """Return what the critics see of the rivals."""
+        return Context(nets, self.rivals.look(nets.weights, seen))
+
+    def with_action(
+        self, context: Context, seen: Seen, group: int, action: Float[Tensor, "seed agent row act"]
+    ) -> Float[Tensor, "critic seed agent row"]:
+        """Return the values with the own `action` in place of the one taken.
+
+        :param context: of the rows
+        :param seen: the rows, with the actions taken
+        :param group: of the agents, by position in the fleet
+        :param action: of its agents
+        """
+        weights, k = context.nets.weights, self.groups.index(group)
+        direct = weights["own.weight"][:, None, self.sizes[0] :]
         weight = self.rivals.own_action(weights, group, direct).flatten(0, 1)
-        first = self._first(weights, look, seen, self.groups.index(group))
+        first = self._first(weights, context.look, seen, k)
         change = (action - seen.action[group]).flatten(0, 1)
-        moved = mlp.add_product_(first.view(weight.shape[0], -1, HIDDEN[0]), change, weight)
-        q, hidden = mlp.forward(rest, moved.view_as(first).relu_())
-        slope = mlp.backward(rest, hidden, torch.ones_like(q), None).view_as(moved)
-        return q.view(action.shape[:-1]), mlp.input_gradient(slope, weight).view_as(action)
+        change = change.repeat(weight.shape[0] // len(change), 1, 1)
+        moved = mlp.add_product(first.view(len(weight), -1, HIDDEN[0]), change, weight)
+        return self._values(context.nets, moved.view_as(first), seen, k)
 
-    def snapshot(self, seed: int) -> CriticNets:
-        """Copies of one seed's networks."""
-        weights = self.states(self.online, seed)[self.name]
-        units = tuple(unit for own in self.unit_ids for unit in own)
-        return CriticNets(units, weights["own.weight"].shape[0], weights)
-
-    def initialise(self, fleet: Fleet, seeds: Sequence[int]) -> None:
-        """Fresh networks by seed and shape, embeddings by seed and unit; targets are copies."""
-        views = self.online.views
-        critics = views["embedding"].shape[0]
+    def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
+        """Write fresh networks by seed and sizes, embeddings by seed and agent."""
+        views = flat.views
         units = [unit for own in self.unit_ids for unit in own]
         fan_in = sum(views[n].shape[2] for n in _FIRST)
         for k, seed in enumerate(seeds):
-            for c in range(critics):
-                net = f"critic{c + 1}"
+            for c in range(self.critics):
+                net = f"{self.key}{c + 1}"
                 for name, view in views.items():
                     if name == "embedding":
                         own = [_uniform((EMBEDDING,), seed, net, unit, name) for unit in units]
@@ -138,10 +183,14 @@ class ShapeCritic:
                         bound = math.sqrt(6.0 / (inputs + columns))
                         draws = _uniform((rows, columns), seed, net, self.name, name)
                         view[c, k].copy_(draws * bound)
-        self.target.buffer.copy_(self.online.buffer)
+
+    def snapshot(self, flat: Flat, seed: int) -> CriticNets:
+        """Return copies of one seed's networks."""
+        units = tuple(unit for own in self.unit_ids for unit in own)
+        return CriticNets(units, self.critics, self.states(flat, seed)[self.name])
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
-        """All parts under the only name."""
+        """Return all parts under the only name."""
         return {self.name: {name: view[:, seed].clone() for name, view in flat.views.items()}}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
@@ -157,125 +206,69 @@ class ShapeCritic:
         for name, view in views.items():
             view[:, seed].copy_(state[name])
 
+    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
+        """Return `norms`: parts are weights and biases."""
+        return norms
+
     def _first(
         self, weights: Weights, look: Any, seen: Seen, k: int
     ) -> Float[Tensor, "net agent_row hidden"]:
-        """Output of the first layer for the k-th group, before its ReLU."""
-        identity = mlp.linear(
-            self._embedding(weights, k), Layer(weights["embedding.weight"], weights["first.bias"])
-        )
+        """Return the output of the first layer for the k-th group, before its ReLU."""
+        span = self.spans[k]
+        embedding = weights["embedding"][:, span.start : span.stop]
+        identity = mlp.linear(embedding, Layer(weights["embedding.weight"], weights["first.bias"]))
         base = self.rivals.added(weights, look, self.groups[k], identity.unsqueeze(-2))
         own = self._own(weights, seen, k)
         return mlp.add_product_(base.flatten(1, 2), own, weights["own.weight"])
 
-    def _first_gradient(
-        self,
-        weights: Weights,
-        slopes: Weights,
-        look: Any,
-        seen: Seen,
-        k: int,
-        slope: Float[Tensor, "net agent_row hidden"],
-    ) -> None:
-        """Add the gradients of the first layer, from that at its output."""
-        own, embedding = self._own(weights, seen, k), self._embedding(weights, k)
-        mlp.weight_gradient(own, slope, slopes["own.weight"], add=True)
-        split = slope.view(slope.shape[0], embedding.shape[1], -1, HIDDEN[0])
-        identity = split.sum(dim=2)
-        into = Layer(slopes["embedding.weight"], slopes["first.bias"])
-        mlp.linear_gradient(embedding, identity, into, add=True)
-        at_embedding = self._embedding(slopes, k)
-        at_embedding += mlp.input_gradient(identity, weights["embedding.weight"])
-        self.rivals.note(weights, slopes, look, self.groups[k], split)
-
     def _own(self, weights: Weights, seen: Seen, k: int) -> Float[Tensor, "net agent_row entry"]:
-        """Observation and action of the k-th group's agents, for each network."""
+        """Return observation and action of the k-th group's agents, for each network."""
         group = self.groups[k]
         own = torch.cat([seen.obs[group], seen.action[group]], dim=-1).flatten(1, 2)
         critics = weights["own.weight"].shape[0] // own.shape[0]
         return own.expand(critics, *own.shape).flatten(0, 1)
 
-    def _embedding(self, weights: Weights, k: int) -> Float[Tensor, "net agent embedding"]:
-        return weights["embedding"][:, self.spans[k].start : self.spans[k].stop]
-
     def _values(
-        self, q: Float[Tensor, "net agent_row 1"], k: int
+        self, nets: Nets, first: Float[Tensor, "net agent_row hidden"], seen: Seen, k: int
     ) -> Float[Tensor, "critic seed agent row"]:
-        axes = self.online.views["embedding"].shape[:2]
-        return q.view(*axes, len(self.unit_ids[k]), -1)
-
-    def _norms(self) -> tuple[Float[Tensor, " seed"], Float[Tensor, " seed"]]:
-        """Norm of a seed's gradient, and the largest of one weight or bias."""
-        norms = part_norms(self.gradient, 2)
-        total = torch.linalg.vector_norm(norms.movedim(0, -1).flatten(1), dim=-1)
-        return total, norms.amax(dim=-1).amax(dim=0)
+        q = mlp.forward(nets.rest, first.relu_())
+        return q.view(-1, *seen.obs[self.groups[k]].shape[:3])
 
 
 _FIRST = ("own.weight", "embedding.weight", "first.weight")
 
 
-def create_with(
-    rivals: Rivals, fleet: Fleet, critics: int, device: torch.device, dtype: torch.dtype
-) -> tuple[ShapeCritic, ...]:
-    """Critics of all shapes that see `rivals`, all zero."""
-    shapes: dict[tuple[int, int, int], list[int]] = {}
-    for group, positions in enumerate(fleet.positions):
-        shapes.setdefault(fleet.agents[positions[0]].shape, []).append(group)
-    return tuple(
-        _critic(fleet, groups, rivals, critics, device, dtype) for groups in shapes.values()
-    )
+def create_with(rivals: Rivals, fleet: Fleet, critics: int, name: str) -> list[ShapeForm]:
+    """Return the critics of all sizes of agents.
+
+    :param rivals: how they see the rivals
+    :param fleet: of the learner
+    :param critics: Q-functions of an agent
+    :param name: keys initial weights
+    """
+    alike: dict[tuple[int, int, int], list[int]] = {}
+    for k, group in enumerate(fleet.groups):
+        alike.setdefault(group.specs[0].shape, []).append(k)
+    return [_form(rivals, fleet, groups, critics, name) for groups in alike.values()]
 
 
-def _critic(
-    fleet: Fleet,
-    groups: Sequence[int],
-    rivals: Rivals,
-    critics: int,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> ShapeCritic:
-    members = [[fleet.agents[p] for p in fleet.positions[g]] for g in groups]
-    spec = members[0][0]
-    ends = list(itertools.accumulate(map(len, members), initial=0))
-    shapes = _shapes(spec, ends[-1], rivals.sizes())
-    axes = (critics, fleet.seeds)
-    online = Flat.zeros({n: (*axes, *shape) for n, shape in shapes.items()}, device, dtype)
-    return ShapeCritic(
+def _form(
+    rivals: Rivals, fleet: Fleet, groups: Sequence[int], critics: int, name: str
+) -> ShapeForm:
+    members = [fleet.groups[g] for g in groups]
+    ends = itertools.accumulate((len(own.specs) for own in members), initial=0)
+    return ShapeForm(
         groups=tuple(groups),
-        unit_ids=tuple(tuple(a.unit_id for a in own) for own in members),
+        unit_ids=tuple(own.unit_ids for own in members),
         spans=tuple(range(a, b) for a, b in itertools.pairwise(ends)),
-        obs_size=spec.obs_size,
+        sizes=members[0].specs[0].shape,
+        seeds=fleet.seeds,
+        critics=critics,
+        key=name,
         rivals=rivals,
-        online=online,
-        target=online.like(),
-        adam=Adam.of(online),
-        gradient=online.like(),
-        name="-".join(map(str, spec.shape)),
     )
-
-
-def _shapes(
-    spec: AgentSpec, agents: int, rivals: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    """Parameters of one network; the layers after the first are last."""
-    shapes: dict[str, tuple[int, ...]] = {
-        "own.weight": (spec.obs_size + spec.act_size, HIDDEN[0]),
-        "embedding": (agents, EMBEDDING),
-        "embedding.weight": (EMBEDDING, HIDDEN[0]),
-        **rivals,
-        "first.bias": (HIDDEN[0],),
-    }
-    for k, (rows, columns) in enumerate(zip(HIDDEN, (*HIDDEN[1:], 1), strict=True), start=1):
-        shapes |= {f"layers.{k}.weight": (rows, columns), f"layers.{k}.bias": (columns,)}
-    return shapes
-
-
-def _nets(flat: Flat, critics: int | None = None) -> tuple[Weights, list[Layer]]:
-    """Views with all networks (of the first `critics` Q-functions) as one axis; later layers."""
-    views = {name: view[:critics].flatten(0, 1) for name, view in flat.views.items()}
-    return views, mlp.layers([v for name, v in views.items() if name.startswith("layers.")])
 
 
 def _uniform(shape: tuple[int, ...], seed: int, *names: str) -> Tensor:
-    """Keyed draws in [-1, 1)."""
+    """Return keyed draws in [-1, 1)."""
     return 2.0 * keyed.array(shape, seed, "init", *names) - 1.0

@@ -6,30 +6,28 @@ matter which rival bids what, as in a market where rivals count through the aggr
 and neither weights nor cost per agent depend on how many there are.
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assume_rl.learning.critics.critic import Fleet, Seen, Weights
-from assume_rl.learning.critics.of_shape import ShapeCritic, create_with
-from assume_rl.learning.critics.rivals import HIDDEN
+from assume_rl.learning.critics.base import Seen
+from assume_rl.learning.critics.of_shape import HIDDEN, ShapeForm, create_with
+from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.net import Weights
 
 CODE = 32
 
 
-@dataclass
-class Look:
+class Look(NamedTuple):
     """Codes of all agents."""
 
-    shown: list[Float[Tensor, "net _ entry"]]  # per group (net, agent x row, entry)
     codes: list[Float[Tensor, "net _ row code"]]  # per group (net, agent, row, code)
     total: Float[Tensor, "net row code"]
-    slopes: dict[int, Float[Tensor, "net _ row code"]] = field(default_factory=dict)
 
 
 class Pool:
@@ -44,15 +42,15 @@ class Pool:
         self._uniques = max(a.unique_size for a in fleet.agents)
         self._acts = max(a.act_size for a in fleet.agents)
         self._marks = len(shapes) if len(shapes) > 1 else 0
-        specs = [fleet.agents[own[0]] for own in fleet.positions]
+        specs = [group.specs[0] for group in fleet.groups]
         self._unique_sizes = [spec.unique_size for spec in specs]
         marks = torch.eye(len(shapes), device=device)
         self._mark = [marks[shapes.index(spec.shape)] for spec in specs]
-        self._agents = [len(own) for own in fleet.positions]
+        self._agents = [len(group.specs) for group in fleet.groups]
         self._rivals = max(len(fleet.agents) - 1, 1)
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
-        """The encoder, and what meets the mean of the codes."""
+        """Return the encoder, and what meets the mean of the codes."""
         entries = self._uniques + self._acts + self._marks
         return {
             "code.weight": (entries, CODE),
@@ -61,56 +59,30 @@ class Pool:
         }
 
     def look(self, weights: Weights, seen: Seen) -> Look:
-        """Every agent's code, once."""
+        """Return every agent's code, once."""
         encoder = Layer(weights["code.weight"], weights["code.bias"])
-        shown, codes = [], []
+        codes = []
         for group, action in enumerate(seen.action):
             entries = self._shown(seen, group)
             critics = encoder.weight.shape[0] // entries.shape[0]
-            shown.append(entries.flatten(1, 2).expand(critics, -1, -1, -1).flatten(0, 1))
-            code = mlp.linear(shown[-1], encoder).relu_()
+            shown = entries.flatten(1, 2).expand(critics, -1, -1, -1).flatten(0, 1)
+            code = mlp.linear(shown, encoder).relu_()
             codes.append(code.view(code.shape[0], *action.shape[1:3], CODE))
-        return Look(shown, codes, torch.stack([code.sum(dim=1) for code in codes]).sum(dim=0))
+        return Look(codes, torch.stack([code.sum(dim=1) for code in codes]).sum(dim=0))
 
     def added(
         self, weights: Weights, look: Look, group: int, base: Float[Tensor, "net agent 1 hidden"]
     ) -> Float[Tensor, "net agent row hidden"]:
-        """What meets the mean of the rivals' codes, plus `base`."""
+        """Return what meets the mean of the rivals' codes, plus `base`; see `Rivals.added`."""
         rows = look.codes[group].shape[2]
         added = base.expand(-1, -1, rows, -1).contiguous().flatten(1, 2)  # a copy
         mlp.add_product_(added, self._pool(look, group), weights["first.weight"])
         return added.view(*base.shape[:2], rows, -1)
 
-    def note(
-        self,
-        weights: Weights,
-        slopes: Weights,
-        look: Look,
-        group: int,
-        slope: Float[Tensor, "net agent row hidden"],
-    ) -> None:
-        """Keep the gradient at each agent's mean."""
-        flat = slope.flatten(1, 2)
-        pool = self._pool(look, group)
-        mlp.weight_gradient(pool, flat, slopes["first.weight"], add=True)
-        at_pool = mlp.input_gradient(flat, weights["first.weight"]) / self._rivals
-        look.slopes[group] = at_pool.view_as(look.codes[group])
-
-    def finish(self, weights: Weights, slopes: Weights, look: Look) -> None:
-        """A code is in the mean of every agent but its own."""
-        everybody = torch.stack([s.sum(dim=1) for s in look.slopes.values()]).sum(dim=0)
-        into = Layer(slopes["code.weight"], slopes["code.bias"])
-        for group, code in enumerate(look.codes):
-            at_code = everybody.unsqueeze(1).expand_as(code)
-            own = look.slopes.get(group)
-            at_code = at_code.clone() if own is None else at_code - own
-            slope = mlp.before_relu(at_code, code).flatten(1, 2)
-            mlp.linear_gradient(look.shown[group], slope, into, add=True)
-
     def own_action(
-        self, weights: Weights, group: int, direct: Float[Tensor, "seed 1 act hidden"]
-    ) -> Float[Tensor, "seed agent act hidden"]:
-        """An agent's action is not in its own pool."""
+        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
+    ) -> Float[Tensor, "net agent act hidden"]:
+        """Return `direct`: an agent's action is not in its own pool; see `Rivals.own_action`."""
         return direct.expand(-1, self._agents[group], -1, -1)
 
     def _pool(self, look: Look, group: int) -> Float[Tensor, "net agent_row code"]:
@@ -118,7 +90,7 @@ class Pool:
         return mean.flatten(1, 2)
 
     def _shown(self, seen: Seen, group: int) -> Float[Tensor, "seed agent row entry"]:
-        """Private entries, action and mark of the shape."""
+        """Return private entries, action and mark of the shape."""
         obs, action = seen.obs[group], seen.action[group]
         size = self._unique_sizes[group]
         unique = pad(obs[..., obs.shape[-1] - size :], (0, self._uniques - size))
@@ -129,7 +101,13 @@ class Pool:
 
 
 def create(
-    fleet: Fleet, critics: int, device: torch.device, dtype: torch.dtype
-) -> tuple[ShapeCritic, ...]:
-    """Critics of all shapes, all zero."""
-    return create_with(Pool(fleet, device), fleet, critics, device, dtype)
+    fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
+) -> list[ShapeForm]:
+    """Return the critics of all sizes of agents.
+
+    :param fleet: of the learner
+    :param critics: Q-functions of an agent
+    :param device: of the networks
+    :param name: keys initial weights
+    """
+    return create_with(Pool(fleet, device), fleet, critics, name)

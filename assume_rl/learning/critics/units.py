@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from assume_rl.learning.critics.critic import Fleet, Weights
+from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.nets.net import Weights
 from assume_rl.learning.nets.stack import CriticStack
 from assume_rl.learning.nets.transfer import critic_blocks
 

@@ -51,6 +51,30 @@ class Flat:
         """Zeros in the same arrangement."""
         return Flat.zeros(self.shapes, self.buffer.device, self.buffer.dtype)
 
+    def merged(self, axes: int, first: int | None = None) -> dict[str, Tensor]:
+        """Return the views with their first `axes` axes, which tell networks apart, as one.
+
+        :param axes: number of these axes
+        :param first: length to which the first of them is cut; None: not at all
+        """
+        return {name: view[:first].flatten(0, axes - 1) for name, view in self.views.items()}
+
+    def leaves(self, gradient: "Flat", axes: int) -> dict[str, Tensor]:
+        """Return `merged` as leaves of autograd, which adds their gradients to `gradient`.
+
+        They are no views for autograd: it would follow a view of what an optimiser has changed
+        with a copy of the whole.
+
+        :param gradient: arranged like this
+        :param axes: see `merged`
+        """
+        found = {}
+        slopes = gradient.merged(axes)
+        for name, view in self.merged(axes).items():
+            found[name] = view.detach().requires_grad_()
+            found[name].grad = slopes[name]
+        return found
+
 
 @dataclass(frozen=True)
 class Adam:

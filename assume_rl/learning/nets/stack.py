@@ -13,17 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import softsign
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
+from assume_rl.learning.config import ACTOR_HIDDEN
 from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]
 State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
-
-ACTOR_HIDDEN = (256, 128)
 
 
 def critic_hidden(n_agents: int) -> tuple[int, ...]:
@@ -51,7 +50,7 @@ def actor_layers(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class ActorStack:
-    """Actors of agents that have equal sizes: linear-ReLU layers, softsign output.
+    """Actors of agents that have equal sizes: linear-ReLU layers, whose outputs a head reads.
 
     `weights`: `FC<k>.weight` `(agent, in, out)` and `FC<k>.bias` `(agent, out)`, layers in order.
     """
@@ -59,6 +58,7 @@ class ActorStack:
     unit_ids: tuple[str, ...]
     architecture: str
     weights: Weights
+    head: str = "softsign"  # key of `HEADS`
 
     @property
     def dtype(self) -> torch.dtype:
@@ -72,7 +72,12 @@ class ActorStack:
 
     def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
         """The same, agents first: the layout of batched products."""
-        return softsign(_mlp(self.weights, obs))
+        return HEADS[self.head].mean(_mlp(self.weights, obs))
+
+    def outputs(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent out"]:
+        """Return what the head reads, for observations of any leading shape."""
+        rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
+        return _mlp(self.weights, rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
         """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
@@ -100,11 +105,11 @@ class ActorStack:
         _write_row(self.weights, _index(self.unit_ids, unit_id), state, unit_id)
 
     @classmethod
-    def of(cls, states: Mapping[str, State]) -> "ActorStack":
+    def of(cls, states: Mapping[str, State], head: str = "softsign") -> "ActorStack":
         """A stack of the `Actor` state dicts of agents with equal sizes, by unit id."""
         rows = [_stack_row(state) for state in states.values()]
         weights = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
-        return cls(tuple(states), "mlp", weights)
+        return cls(tuple(states), "mlp", weights, head)
 
 
 @dataclass(frozen=True)
@@ -148,21 +153,46 @@ class CriticStack:
                      len(self.unit_ids))  # fmt: skip
 
 
-def initial_actors(specs: Sequence[AgentSpec], seed: int) -> ActorStack:
-    """Fresh actors, float64; an agent's weights depend on `seed`, its id and its sizes only."""
-    sizes = (specs[0].obs_size, *ACTOR_HIDDEN, specs[0].act_size)
+def initial_actors(
+    specs: Sequence[AgentSpec],
+    seed: int,
+    hidden: tuple[int, ...] = ACTOR_HIDDEN,
+    head: str = "softsign",
+) -> ActorStack:
+    """Return fresh actors, float64.
+
+    An agent's weights depend on the seed, its name and its sizes only.
+
+    :param specs: of agents of equal sizes
+    :param seed: of the run
+    :param hidden: sizes of the hidden layers
+    :param head: key of `HEADS`
+    """
+    sizes = (specs[0].obs_size, *hidden, HEADS[head].outputs(specs[0].act_size))
     names = [f"FC{k + 1}" for k in range(len(sizes) - 1)]
     nets = [(spec.unit_id, "actor") for spec in specs]
-    return ActorStack(tuple(s.unit_id for s in specs), "mlp", _initial(names, sizes, nets, seed))
+    weights = _initial(names, sizes, nets, seed)
+    return ActorStack(tuple(s.unit_id for s in specs), "mlp", weights, head)
 
 
 def initial_critics(
-    specs: Sequence[AgentSpec], agents: Sequence[AgentSpec], critics: int, seed: int
+    specs: Sequence[AgentSpec],
+    agents: Sequence[AgentSpec],
+    critics: int,
+    seed: int,
+    name: str = "critic",
 ) -> CriticStack:
-    """Fresh critics, float64, of the agents `specs` among all `agents`."""
+    """Return fresh critics, float64, of some agents.
+
+    :param specs: of the critics' owners, which have equal sizes
+    :param agents: all agents that the critics see
+    :param critics: number of Q-functions of an owner
+    :param seed: of the run
+    :param name: of the networks, which keys their weights
+    """
     sizes = (critic_input_size(specs[0], agents), *critic_hidden(len(agents)), 1)
     names = [f"layers.{k}" for k in range(len(sizes) - 1)]
-    nets = [(spec.unit_id, f"critic{c + 1}") for c in range(critics) for spec in specs]
+    nets = [(spec.unit_id, f"{name}{c + 1}") for c in range(critics) for spec in specs]
     weights = _initial(names, sizes, nets, seed)
     return CriticStack(tuple(s.unit_id for s in specs), critics, weights)
 
@@ -179,8 +209,7 @@ def clone_weights(weights: Weights) -> Weights:
 
 
 def _mlp(weights: Weights, x: Float[Tensor, "net row entry"]) -> Float[Tensor, "net row out"]:
-    first, *rest = mlp.layers(list(weights.values()))
-    return mlp.forward(rest, mlp.linear(x, first).relu_())[0]
+    return mlp.forward(mlp.layers(list(weights.values())), x)
 
 
 def _initial(

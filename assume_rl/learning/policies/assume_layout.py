@@ -36,6 +36,7 @@ from assume_rl.learning.states import networks, optimizers, write_networks, writ
 from assume_rl.learning.types import AgentSpec
 
 ORDER = "u_id_order"
+ALGORITHMS_OF_ASSUME = ("maddpg", "matd3")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -84,7 +85,7 @@ def save_assume_layout(folder: Path, learner: Learner) -> None:
     """
     folder = Path(folder)
     _check_own_critics(learner)
-    nets, moments = networks(learner, 0), optimizers(learner, 0)
+    nets, moments = networks(learner.nets, 0), optimizers(learner.nets, 0)
     for kind in ("actor", "critic"):
         for agent in learner.agents:
             unit = agent.unit_id
@@ -101,17 +102,18 @@ def save_assume_layout(folder: Path, learner: Learner) -> None:
 def load_assume_actors(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite actors, their targets and optimisers by those that are saved and fit."""
     loaded, skipped = [], {}
-    for group in learner.groups:
-        for unit in group.unit_ids:
+    for net in learner.nets["actor"]:
+        online, target = net.form.stack(net.online, 0), net.form.stack(net.target, 0)
+        for unit in online.unit_ids:
             path = _actors(Path(folder)) / _pt("actor", unit)
             if not path.is_file():
                 continue
             saved = load_torch(path)
-            reason = write_if_fits(group.actor, unit, _network(saved, "actor", path))
+            reason = write_if_fits(online, unit, _network(saved, "actor", path))
             if reason is not None:
                 skipped[unit] = reason
                 continue
-            group.actor_target.write(unit, _network(saved, "actor_target", path))
+            target.write(unit, _network(saved, "actor_target", path))
             _load_moments(learner, "actor", unit, saved)
             loaded.append(unit)
     return report([a.unit_id for a in learner.agents], loaded, skipped)
@@ -129,14 +131,14 @@ def load_assume_critics(folder: Path, learner: Learner) -> TransferReport:
     paths = {unit: folder / "critics" / _pt("critic", unit) for unit in order}
     saved = {unit: load_torch(path) for unit, path in paths.items() if path.is_file()}
     saved_agents = _saved_agents(folder, order, saved)
-    fresh = networks(learner, 0)
+    fresh = networks(learner.nets, 0)
     loaded, skipped = [], {}
     for unit in [u for u in units if u in saved]:
         try:
             for key in ("critic", "critic_target"):
                 state = _network(saved[unit], key, paths[unit])
                 moved = transfer_critic(fresh[key][unit], agents, state, saved_agents, unit)
-                write_networks(learner, 0, {key: {unit: moved}})
+                write_networks(learner.nets, 0, {key: {unit: moved}})
         except PolicyError as error:
             skipped[unit] = str(error)
             continue
@@ -147,7 +149,12 @@ def load_assume_critics(folder: Path, learner: Learner) -> TransferReport:
 
 
 def _check_own_critics(learner: Learner) -> None:
-    kind = learner.config.critic
+    kind, algorithm = learner.config.critic, learner.config.algorithm
+    if algorithm not in ALGORITHMS_OF_ASSUME:
+        raise PolicyError(
+            f"networks of '{algorithm}' have no form in ASSUME's layout, which has those of "
+            f"{' and '.join(ALGORITHMS_OF_ASSUME)}"
+        )
     if kind != "concat":
         raise PolicyError(
             f"critics of the kind '{kind}' have no form in ASSUME's layout, which has critics of "
@@ -198,7 +205,7 @@ def _load_moments(learner: Learner, kind: str, unit: str, file: Mapping[str, Any
         return
     names = list(file[kind])
     moments = {m: {name: saved[k][m] for k, name in enumerate(names)} for m in _MOMENTS}
-    write_optimizers(learner, 0, {kind: {unit: {"step": saved[0]["step"], **moments}}})
+    write_optimizers(learner.nets, 0, {kind: {unit: {"step": saved[0]["step"], **moments}}})
 
 
 def _on_cpu(state: Weights) -> Weights:

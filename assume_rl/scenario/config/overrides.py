@@ -18,7 +18,7 @@ from typing import Any
 
 from assume_rl.core.bidding import parameters
 from assume_rl.errors import nearest
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import learning_keys
 from assume_rl.scenario.config.schema import Market, StudyCase, known_keys
 from assume_rl.scenario.config.yaml_file import read_value
 from assume_rl.scenario.problems import Problems
@@ -141,7 +141,7 @@ def _places(settings: Mapping[str, Any]) -> dict[str, str]:
         **{f"markets_config.{name}.": Market.model_fields for name in names[:1]},
         "markets_config.": names,
         "bidding_strategy_params.": parameters(),
-        "learning_config.": LearningConfig.model_fields,
+        "learning_config.": learning_keys(),
         "": [*known_keys(), *TABLES],
     }
     return {str(key): f"{section}{key}" for section, keys in sections.items() for key in keys}

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from assume_rl.core.bidding import BIDDERS, OPERATORS
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import learning_keys
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins.registry import ORIGINS
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -51,7 +51,7 @@ def catalogue() -> tuple[Part, ...]:
         },
         "rule": {name: rule.Params.model_fields for name, rule in RULES.items()},
         "forecast": {name: {} for name in FORECASTS},
-        "algorithm": dict.fromkeys(ALGORITHMS, LearningConfig.model_fields),
+        "algorithm": {name: learning_keys(name) for name in ALGORITHMS},
     }
     return tuple(
         Part(sort, name, ORIGINS.get((sort, name), BUILT_IN), tuple(_parameters(named[name])))

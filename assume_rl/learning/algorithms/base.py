@@ -1,0 +1,193 @@
+"""What a learning algorithm is: the networks it needs, how it acts, and its update.
+
+An algorithm is one file: its losses as pure functions, and an object that drives them.
+It says which networks it needs (`NetSpec`); the learner builds, saves, loads and publishes them by
+name. Its update is handed everything in a `Work`: networks, transitions, draws and learning rates.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.data.batches import Batches
+from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.nets.net import GradientStep, Net
+from assume_rl.learning.types import UpdateMetrics
+
+Status = Literal["stable", "experimental"]
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """A kind of network that an algorithm needs for each agent.
+
+    :param kind: an actor, a critic of observations and actions, one of observations, or a number
+    :param count: networks of an agent; of critics only
+    :param target: whether there are target networks
+    :param central: whether a critic sees all agents, through `learning_config.critic`
+    :param head: key of `nets.heads.HEADS`; of actors only
+    :param initial: of a number
+    """
+
+    kind: Literal["actor", "action_value", "state_value", "number"]
+    count: int = 1
+    target: bool = False
+    central: bool = True
+    head: str = "softsign"
+    initial: float = 0.0
+
+
+STEP = ("loss", "total_grad_norm", "max_grad_norm")
+"""What is measured of every step of networks, after their name."""
+
+
+@dataclass
+class Log:
+    """Metrics of an update by name, of each iteration and group; they stay on the device."""
+
+    rows: list[dict[str, dict[int, Float[Tensor, "seed _"]]]] = field(default_factory=list)
+
+    def iteration(self) -> None:
+        """Begin the next iteration."""
+        self.rows.append({})
+
+    def add(self, name: str, group: int, value: Float[Tensor, "seed agent"], back: int = 0) -> None:
+        """Keep a metric of an iteration.
+
+        :param name: of the metric
+        :param group: of the agents, by position in the fleet
+        :param value: one per seed and agent
+        :param back: iterations before the latest one
+        """
+        self.rows[-1 - back].setdefault(name, {})[group] = value
+
+    def collect(
+        self, nets: Mapping[str, tuple[Net[Any], ...]], places: Int[Tensor, " agent"], rate: float
+    ) -> UpdateMetrics:
+        """Return all metrics, agents in their own order; NaN where one was not measured.
+
+        :param nets: networks by name, whose steps are always among the metrics
+        :param places: where each agent is when groups are side by side
+        :param rate: the learning rate
+        """
+        steps = [f"{name}_{part}" for name in nets for part in STEP]
+        names = dict.fromkeys([*steps, *(name for row in self.rows for name in row)])
+        values = {}
+        for name in names:
+            some = next((row[name] for row in self.rows if name in row), None)
+            if some is None:
+                seeds = nets["actor"][0].form.seeds
+                shape = (len(self.rows), seeds, len(places))
+                values[name] = torch.full(shape, torch.nan, device=places.device)
+                continue
+            nothing = {group: torch.full_like(value, torch.nan) for group, value in some.items()}
+            found = [row.get(name, nothing) for row in self.rows]
+            parts = [torch.stack([row[group] for row in found]) for group in sorted(some)]
+            values[name] = torch.cat(parts, dim=-1).index_select(-1, places)
+        return UpdateMetrics(values, len(self.rows), rate)
+
+    def step(self, name: str, group: int, step: GradientStep, back: int = 0) -> None:
+        """Keep what a step of the networks called `name` did; see `add`."""
+        self.add(f"{name}_loss", group, step.loss, back)
+        self.add(f"{name}_total_grad_norm", group, step.total_norm, back)
+        self.add(f"{name}_max_grad_norm", group, step.max_norm, back)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an update works on.
+
+    :param config: all settings; the algorithm's own are its `settings`
+    :param nets: networks by name, one or several per group
+    :param batches: transitions and draws
+    :param update: number of the update, which keys draws
+    :param rates: learning rates by name of networks
+    :param iterations: gradient steps to make
+    :param done: gradient steps made in all updates before
+    :param progress: 1 at the start of training, falling to 0
+    :param log: takes metrics
+    :param compiled: makes a function faster, where that is wanted
+    """
+
+    fleet: Fleet
+    config: LearningConfig
+    nets: Mapping[str, tuple[Net[Any], ...]]
+    batches: Batches
+    update: int
+    rates: Mapping[str, float]
+    iterations: int
+    done: int
+    progress: float
+    log: Log
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@runtime_checkable
+class Algorithm(Protocol):
+    """A way to learn policies from joint transitions."""
+
+    @property
+    def name(self) -> str:
+        """Key in `ALGORITHMS`, and in `config.SETTINGS` for its settings."""
+        ...
+
+    @property
+    def paper(self) -> str:
+        """Where it was published."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """How much it has been used."""
+        ...
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether it learns from each transition once, from the policies that made them."""
+        ...
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """What of a decision transitions keep: name -> size, None: that of the action."""
+        ...
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """Names of the standard normal draws, one per row and action, that an update needs."""
+        ...
+
+    def networks(self) -> Mapping[str, NetSpec]:
+        """Return the networks it needs, by name; `actor` is what acts."""
+        ...
+
+    def update(self, work: Work) -> int:
+        """Make gradient steps, in place; return their number."""
+        ...
+
+
+def td_target(
+    reward: Float[Tensor, "seed agent row"],
+    gamma: float,
+    next_value: Float[Tensor, "seed agent row"],
+    terminated: Bool[Tensor, "seed row"],
+) -> Float[Tensor, "seed agent row"]:
+    """Return the one-step target; only a termination cuts bootstrapping, a truncation does not.
+
+    :param reward: of the transitions
+    :param gamma: discount of the next value
+    :param next_value: of the next observations
+    :param terminated: whether nothing follows
+    """
+    return reward + gamma * next_value * ~terminated[:, None]
+
+
+def critic_loss(
+    q: Float[Tensor, "critic seed agent row"], target: Float[Tensor, "seed agent row"]
+) -> Float[Tensor, "seed agent"]:
+    """Return the mean squared error of each agent's critics, summed over its critics."""
+    return (q - target).square().mean(dim=-1).sum(dim=0)

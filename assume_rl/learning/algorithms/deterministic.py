@@ -1,0 +1,197 @@
+"""Deterministic policy gradients: MADDPG, MATD3 and their independent variants DDPG and TD3.
+
+A critic learns the value of what an agent sees and does; the actor follows the critic's gradient at
+its own action. With central critics (`maddpg`, `matd3`) a critic sees what all agents know and do;
+independent ones (`iddpg`, `itd3`) see their own agent. TD3 has two critics and takes the lesser
+value, smooths target actions with clipped noise, and moves actors every second step.
+
+Targets stand still within a round, the gradient steps from one move of the targets to the next, so
+target values of all its batches are worked out together. What comes after is critic by critic, so
+that on the CPU one critic's weights stay in cache for all the steps of its round.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.algorithms.base import (
+    NetSpec,
+    Status,
+    Work,
+    critic_loss,
+    td_target,
+)
+from assume_rl.learning.config import DdpgConfig, Td3Config
+from assume_rl.learning.critics.base import CriticForm, Seen, joint
+from assume_rl.learning.data.batches import Batch
+from assume_rl.learning.nets.net import Net
+
+
+@dataclass(frozen=True)
+class Deterministic:
+    """A variant of deterministic policy gradients."""
+
+    name: str
+    paper: str
+    central: bool
+    twin: bool  # two critics, smoothed targets and delayed actors
+    status: Status = "stable"
+    on_policy: bool = False
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """Nothing beside the action."""
+        return {}
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """The noise of target actions."""
+        return ("target_noise",) if self.twin else ()
+
+    def networks(self) -> Mapping[str, NetSpec]:
+        """Return an actor and one or two critics, all with targets."""
+        critic = NetSpec(
+            "action_value", count=2 if self.twin else 1, target=True, central=self.central
+        )
+        return {"actor": NetSpec("actor", target=True), "critic": critic}
+
+    def update(self, work: Work) -> int:
+        """Make critic steps, and an actor step after every `policy_delay` of them."""
+        delay = td3(work).policy_delay if self.twin else 1
+        lengths = round_lengths(work.iterations, work.done, delay)
+        size, done = work.config.batch_size, work.done
+        losses = work.compiled(critic_losses), work.compiled(actor_loss)
+        for length, batch in zip(
+            lengths, work.batches.rounds(work.update, size, lengths), strict=True
+        ):
+            done += length
+            self._round(work, batch, length, moves=done % delay == 0, losses=losses)
+        return done - work.done
+
+    def _round(
+        self, work: Work, batch: Batch, length: int, *, moves: bool, losses: Sequence[Any]
+    ) -> None:
+        """Make `length` critic steps; then, if actors move, one of theirs and a move of targets."""
+        size, tau = work.config.batch_size, ddpg(work).tau
+        with torch.no_grad():
+            following = self._following(work, batch)
+        parts = [slice(k * size, (k + 1) * size) for k in range(length)]
+        seen = [batch.now.rows(own.start, own.stop) for own in parts]
+        for _ in parts:
+            work.log.iteration()
+        for critic in work.nets["critic"]:
+            with torch.no_grad():
+                targets = self._targets(work, critic, following, batch)
+            for k, own in enumerate(parts):
+                found = losses[0](
+                    critic.form, critic.followed, seen[k], [y[..., own] for y in targets]
+                )
+                steps = critic.descend(found, work.rates["critic"], work.config.max_grad_norm)
+                for group, step in zip(critic.form.groups, steps, strict=True):
+                    work.log.step("critic", group, step, back=length - 1 - k)
+            if moves:
+                self._actor_steps(work, critic, seen[-1], losses[1])
+                critic.move_target(tau)
+                for group in critic.form.groups:
+                    work.nets["actor"][group].move_target(tau)
+
+    def _following(self, work: Work, batch: Batch) -> Seen:
+        """Return next observations and target actions, smoothed where there is noise."""
+        actions = []
+        for k, (actor, obs) in enumerate(zip(work.nets["actor"], batch.next_obs, strict=True)):
+            action = actor.form.actions(actor.later, obs)
+            if self.twin:
+                limit = td3(work).target_noise_clip
+                noise = batch.noise["target_noise"][k] * td3(work).target_policy_noise
+                action = (action + noise.clamp_(-limit, limit)).clamp_(-1.0, 1.0)
+            actions.append(action)
+        return joint(work.fleet.groups, batch.next_obs, actions)
+
+    def _targets(
+        self, work: Work, critic: Net[CriticForm], following: Seen, batch: Batch
+    ) -> list[Float[Tensor, "seed agent row"]]:
+        """Return one-step targets of the critic's groups, with the least of its values."""
+        values = critic.form.values(critic.later, following)
+        return [
+            td_target(batch.reward[group], work.config.gamma, q.amin(dim=0), batch.terminated)
+            for group, q in zip(critic.form.groups, values, strict=True)
+        ]
+
+    def _actor_steps(self, work: Work, critic: Net[CriticForm], seen: Seen, loss: Any) -> None:
+        """Make one step of each actor up its first critic, the others' actions as taken."""
+        with torch.no_grad():
+            context = critic.form.context(critic.first, seen)
+        for group in critic.form.groups:
+            actor = work.nets["actor"][group]
+            found = loss(actor.form, actor.followed, critic.form, context, seen, group)
+            (step,) = actor.descend([found], work.rates["actor"], work.config.max_grad_norm)
+            work.log.step("actor", group, step)
+
+
+def critic_losses(
+    form: CriticForm, nets: Any, seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
+) -> list[Float[Tensor, "seed _"]]:
+    """Return the losses of a critic's groups, (seed, agent) each.
+
+    :param form: of the critics
+    :param nets: their parameters
+    :param seen: a batch
+    :param targets: what the values should be, per group (seed, agent, row)
+    """
+    return [critic_loss(q, y) for q, y in zip(form.values(nets, seen), targets, strict=True)]
+
+
+def actor_loss(
+    form: Any, nets: Any, critic: CriticForm, context: Any, seen: Seen, group: int
+) -> Float[Tensor, "seed agent"]:
+    """Return the negative mean value of the actors' own actions (Silver et al. 2014).
+
+    :param form: of the actors
+    :param nets: their parameters
+    :param critic: that values the actions
+    :param context: of the batch, from `critic`
+    :param seen: the batch
+    :param group: of the agents, by position in the fleet
+    """
+    action = form.actions(nets, seen.obs[group])
+    q = critic.with_action(context, seen, group, action)[0]
+    return -q.mean(dim=-1)
+
+
+def ddpg(work: Work) -> DdpgConfig:
+    """Return the settings of DDPG, which are among those of TD3."""
+    settings = work.config.settings
+    assert isinstance(settings, DdpgConfig)
+    return settings
+
+
+def td3(work: Work) -> Td3Config:
+    """Return the settings of TD3."""
+    settings = work.config.settings
+    assert isinstance(settings, Td3Config)
+    return settings
+
+
+def round_lengths(count: int, done: int, delay: int) -> list[int]:
+    """Return the iterations of each round; targets move at the end of all but, maybe, the last.
+
+    :param count: iterations in all
+    :param done: iterations before
+    :param delay: critic steps per actor step
+    """
+    first = min(delay - done % delay, count)
+    full, rest = divmod(count - first, delay)
+    return [first, *[delay] * full, *([rest] if rest else [])]
+
+
+LOWE = "Lowe et al. 2017, arXiv:1706.02275"
+MATD3_PAPERS = "Ackermann et al. 2019, arXiv:1910.01465; Fujimoto et al. 2018, arXiv:1802.09477"
+
+MADDPG = Deterministic("maddpg", LOWE, central=True, twin=False)
+MATD3 = Deterministic("matd3", MATD3_PAPERS, central=True, twin=True)
+IDDPG = Deterministic("iddpg", "Lillicrap et al. 2015, arXiv:1509.02971", central=False, twin=False)
+ITD3 = Deterministic("itd3", "Fujimoto et al. 2018, arXiv:1802.09477", central=False, twin=True)

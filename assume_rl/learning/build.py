@@ -1,0 +1,66 @@
+"""Builds the networks that an algorithm asks for, for a fleet of agents."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms.base import NetSpec
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
+from assume_rl.learning.fleet import Fleet, block_of
+from assume_rl.learning.nets.actor import actor_forms
+from assume_rl.learning.nets.net import Form, Net, create_nets
+from assume_rl.learning.nets.number import number_forms
+from assume_rl.learning.types import AgentSpec
+
+
+def fleet_of(
+    config: LearningConfig, agents: Sequence[AgentSpec], seeds: int, device: torch.device
+) -> Fleet:
+    """Return the agents in the groups in which their networks are stacked.
+
+    :param config: chooses algorithm and critics
+    :param agents: in their order
+    :param seeds: number of seeds
+    :param device: of the networks
+    """
+    specs = ALGORITHMS[config.algorithm].networks().values()
+    own_nets = all(_kind(spec, config).own_nets for spec in specs if "value" in spec.kind)
+    return Fleet.of(agents, seeds, block_of(device, seeds, own_nets=own_nets))
+
+
+def build_nets(
+    config: LearningConfig, fleet: Fleet, device: torch.device, dtype: torch.dtype
+) -> Mapping[str, tuple[Net[Any], ...]]:
+    """Return networks of zeros by name.
+
+    :param config: chooses algorithm, critics and sizes
+    :param fleet: of the agents
+    :param device: of the networks
+    :param dtype: of the networks
+    """
+    specs = ALGORITHMS[config.algorithm].networks()
+    return {
+        name: create_nets(
+            _forms(name, spec, config, fleet, device), device, dtype, target=spec.target
+        )
+        for name, spec in specs.items()
+    }
+
+
+def _forms(
+    name: str, spec: NetSpec, config: LearningConfig, fleet: Fleet, device: torch.device
+) -> Sequence[Form]:
+    match spec.kind:
+        case "actor":
+            return actor_forms(fleet.groups, fleet.seeds, config.actor_hidden, spec.head)
+        case "number":
+            return number_forms(fleet.groups, fleet.seeds, name, spec.initial)
+    seen = fleet if spec.kind == "action_value" else fleet.without_actions()
+    return _kind(spec, config).create(seen, spec.count, device, name)
+
+
+def _kind(spec: NetSpec, config: LearningConfig) -> Kind:
+    return CRITICS[config.critic] if spec.central else INDEPENDENT

@@ -1,0 +1,95 @@
+"""What all critics have in common: what they are shown and what they give."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.fleet import Group
+from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.nets.net import Form, Weights
+from assume_rl.learning.nets.stack import CriticStack
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows of joint data; groups in the learner's order.
+
+    `joint`: the private entries of all agents, then the actions of all agents, agents in the order
+    of the groups. It is stored once, whatever the number of critics that read it.
+    """
+
+    obs: tuple[Float[Tensor, "seed _ row _"], ...]  # per group (seed, agent, row, obs)
+    action: tuple[Float[Tensor, "seed _ row _"], ...]  # per group (seed, agent, row, act)
+    joint: Float[Tensor, "seed row entry"]
+
+    def rows(self, start: int, stop: int) -> "Seen":
+        """Return some of the rows; no copies."""
+        return Seen(
+            tuple(part[:, :, start:stop] for part in self.obs),
+            tuple(part[:, :, start:stop] for part in self.action),
+            self.joint[:, start:stop],
+        )
+
+
+def joint(
+    groups: Sequence[Group],
+    obs: Sequence[Float[Tensor, "seed _ row _"]],
+    action: Sequence[Float[Tensor, "seed _ row _"]],
+) -> Seen:
+    """Return what critics see of observations and actions.
+
+    :param groups: of the fleet
+    :param obs: one tensor (seed, agent, row, obs) per group
+    :param action: one tensor (seed, agent, row, act) per group
+    """
+    private = [
+        part[..., part.shape[-1] - group.unique_size :]
+        for group, part in zip(groups, obs, strict=True)
+    ]
+    columns = [part.transpose(1, 2).flatten(2) for part in (*private, *action)]
+    return Seen(tuple(obs), tuple(action), torch.cat(columns, dim=-1))
+
+
+@dataclass(frozen=True)
+class CriticNets:
+    """Networks that the agents of equal sizes share, `(critic, ...)` each."""
+
+    unit_ids: tuple[str, ...]
+    critics: int
+    weights: Weights
+
+
+@runtime_checkable
+class CriticForm(Form, Protocol):
+    """Critics of one or several groups of agents: forward passes only.
+
+    `nets` are those of `Form.nets`; they may be of the first Q-functions only (`Net.first`).
+    """
+
+    def values(self, nets: Any, seen: Seen) -> list[Float[Tensor, "critic seed _ row"]]:
+        """Return all values, per group of these critics (critic, seed, agent, row)."""
+        ...
+
+    def context(self, nets: Any, seen: Seen) -> Any:
+        """Return what `with_action` needs of these rows, whichever of its groups is asked for."""
+        ...
+
+    def with_action(
+        self, context: Any, seen: Seen, group: int, action: Float[Tensor, "seed agent row act"]
+    ) -> Float[Tensor, "critic seed agent row"]:
+        """Return the values with the own `action` in place of the one taken.
+
+        :param context: of the rows
+        :param seen: the rows, with the actions taken
+        :param group: of the agents, by position in the fleet
+        :param action: of these agents
+        """
+        ...
+
+    def snapshot(self, flat: Flat, seed: int) -> CriticStack | CriticNets:
+        """Return copies of one seed's networks."""
+        ...

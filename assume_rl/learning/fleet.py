@@ -1,0 +1,112 @@
+"""The agents of a learner, cut into groups of equal sizes whose networks are stacked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from assume_rl.learning.types import AgentSpec
+
+CPU_BLOCK = 5  # networks of a group on the CPU: what is worked on should stay in cache
+
+
+@dataclass(frozen=True)
+class Group:
+    """Agents of equal sizes whose networks are one tensor axis."""
+
+    specs: tuple[AgentSpec, ...]
+    positions: tuple[int, ...]  # among all agents
+
+    @property
+    def unit_ids(self) -> tuple[str, ...]:
+        """Names of the agents."""
+        return tuple(spec.unit_id for spec in self.specs)
+
+    @property
+    def obs_size(self) -> int:
+        """Length of an observation."""
+        return self.specs[0].obs_size
+
+    @property
+    def act_size(self) -> int:
+        """Length of an action."""
+        return self.specs[0].act_size
+
+    @property
+    def unique_size(self) -> int:
+        """Length of the private part of an observation."""
+        return self.specs[0].unique_size
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All agents, in groups, and the number of seeds whose networks lie side by side."""
+
+    agents: tuple[AgentSpec, ...]
+    groups: tuple[Group, ...]
+    seeds: int
+
+    @classmethod
+    def of(cls, agents: Sequence[AgentSpec], seeds: int, block: int | None = None) -> "Fleet":
+        """Return the fleet of `agents` in groups of at most `block` agents; None: of any number.
+
+        Sizes are in order of first appearance, so the order of the agents over all groups does not
+        depend on `block`.
+
+        :param agents: all agents
+        :param seeds: number of seeds
+        :param block: agents of a group at most
+        """
+        shapes = dict.fromkeys(a.shape for a in agents)
+        alike = [tuple(i for i, a in enumerate(agents) if a.shape == s) for s in shapes]
+        positions = [
+            own[start : start + (block or len(own))]
+            for own in alike
+            for start in range(0, len(own), block or len(own))
+        ]
+        groups = (Group(tuple(agents[p] for p in own), own) for own in positions)
+        return cls(tuple(agents), tuple(groups), seeds)
+
+    @property
+    def order(self) -> list[int]:
+        """Positions of the agents, group by group."""
+        return [p for group in self.groups for p in group.positions]
+
+    @property
+    def unique_size(self) -> int:
+        """Private entries of all agents."""
+        return sum(agent.unique_size for agent in self.agents)
+
+    @property
+    def joint_size(self) -> int:
+        """Length of a row of `Seen.joint`."""
+        return self.unique_size + sum(agent.act_size for agent in self.agents)
+
+    def action_columns(self) -> dict[int, range]:
+        """Return the columns of `Seen.joint` with the action of each agent."""
+        columns, start = {}, self.unique_size
+        for p in self.order:
+            columns[p] = range(start, start + self.agents[p].act_size)
+            start = columns[p].stop
+        return columns
+
+    def without_actions(self) -> "Fleet":
+        """Return the fleet as a critic sees it that values states, not actions."""
+        agents = tuple(replace(agent, act_size=0) for agent in self.agents)
+        groups = (Group(tuple(agents[p] for p in g.positions), g.positions) for g in self.groups)
+        return Fleet(agents, tuple(groups), self.seeds)
+
+
+def block_of(device: torch.device, seeds: int, *, own_nets: bool) -> int | None:
+    """Return the number of agents of a group at most; None: all, as an accelerator likes it.
+
+    Where agents share a critic, its gradient is a sum over groups, so these must not depend on the
+    number of seeds: a seed learns the same as alone.
+
+    :param device: of the networks
+    :param seeds: number of seeds
+    :param own_nets: whether every agent has critics of its own
+    """
+    if device.type != "cpu":
+        return None
+    return max(CPU_BLOCK // seeds, 1) if own_nets else CPU_BLOCK

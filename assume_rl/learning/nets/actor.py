@@ -1,0 +1,111 @@
+"""Actors of a group of agents: one network per seed and agent, stacked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.fleet import Group
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.net import States, Weights
+from assume_rl.learning.nets.stack import ActorStack, actor_layers, initial_actors
+
+
+@dataclass(frozen=True)
+class ActorForm:
+    """Linear-ReLU layers from an agent's observation to the outputs that its head reads."""
+
+    group: Group
+    position: int  # of the group in the fleet
+    seeds: int
+    hidden: tuple[int, ...]
+    head: str
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One network per seed and agent."""
+        return ("seed", "agent")
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The only group."""
+        return (self.position,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The agents."""
+        return self.group.unit_ids
+
+    @property
+    def share(self) -> float:
+        """Each agent has a network of its own."""
+        return 1.0
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the parameters `FC1.weight`, `FC1.bias`, ... in order."""
+        outputs = HEADS[self.head].outputs(self.group.act_size)
+        sizes = (self.group.obs_size, *self.hidden, outputs)
+        axes = (self.seeds, len(self.group.specs))
+        return {name: (*axes, *shape) for name, shape in actor_layers(sizes).items()}
+
+    def nets(self, weights: Mapping[str, Tensor]) -> list[Layer]:
+        """Return the layers."""
+        return mlp.layers(list(weights.values()))
+
+    def outputs(
+        self, nets: list[Layer], obs: Float[Tensor, "seed agent row obs"]
+    ) -> Float[Tensor, "seed agent row out"]:
+        """Return what the head reads."""
+        out = mlp.forward(nets, obs.flatten(0, 1))
+        return out.view(*obs.shape[:-1], -1)
+
+    def actions(
+        self, nets: list[Layer], obs: Float[Tensor, "seed agent row obs"]
+    ) -> Float[Tensor, "seed agent row act"]:
+        """Return the actions of an evaluation."""
+        return HEADS[self.head].mean(self.outputs(nets, obs))
+
+    def stack(self, flat: Flat, seed: int) -> ActorStack:
+        """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
+        weights = {name: view[seed] for name, view in flat.views.items()}
+        return ActorStack(self.group.unit_ids, "mlp", weights, self.head)
+
+    def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
+        """Write fresh actors, each agent's by seed and name."""
+        for k, seed in enumerate(seeds):
+            fresh = initial_actors(self.group.specs, seed, self.hidden, self.head)
+            for name, view in flat.views.items():
+                view[k].copy_(fresh.weights[name])
+
+    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
+        """Return copies of one seed's module states by agent."""
+        stack = self.stack(flat, seed)
+        return {unit: stack.module_state(unit) for unit in self.names}
+
+    def load(self, flat: Flat, seed: int, states: States) -> None:
+        """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
+        stack = self.stack(flat, seed)
+        for unit in self.names:
+            if unit in states:
+                stack.write(unit, states[unit])
+
+    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
+        """Return `norms`: parameters are whole weights and biases."""
+        return norms
+
+
+def actor_forms(
+    groups: Sequence[Group], seeds: int, hidden: tuple[int, ...], head: str
+) -> list[ActorForm]:
+    """Return the form of each group's actors.
+
+    :param groups: of the fleet
+    :param seeds: number of seeds
+    :param hidden: sizes of the hidden layers
+    :param head: key of `HEADS`
+    """
+    return [ActorForm(group, k, seeds, hidden, head) for k, group in enumerate(groups)]

@@ -1,0 +1,193 @@
+"""A named kind of network of some agents: parameters, targets, gradients and optimiser."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.nets.flat import Adam, Flat, scratch
+
+Weights = dict[str, Tensor]
+States = Mapping[str, Mapping[str, Tensor]]  # networks by name, each a state dict
+
+
+@runtime_checkable
+class Form(Protocol):
+    """What networks compute, how they begin and how files name them; parameters are arguments.
+
+    Parameters are `(*axes, ...)`. Axes are `critic`, `seed` and `agent`, or fewer of them.
+    """
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Leading axes of all parameters, each combination of which is one network."""
+        ...
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Groups of agents that the networks serve, by position in the fleet."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the networks in files: agents or sizes of agents."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """Weight of one agent's loss in that of its network: 1 where it has one of its own."""
+        ...
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all parameters."""
+        ...
+
+    def nets(self, weights: Mapping[str, Tensor]) -> Any:
+        """Return `weights`, whose axes of networks are one, arranged for the forward pass."""
+        ...
+
+    def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
+        """Write fresh networks, keyed by seed and agent."""
+        ...
+
+    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
+        """Return copies of one seed's networks (or moments) by name."""
+        ...
+
+    def load(self, flat: Flat, seed: int, states: States) -> None:
+        """Overwrite one seed's networks (or moments) by those in `states`."""
+        ...
+
+    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
+        """Return norms of whole weights and biases from those of their parts."""
+        ...
+
+
+F = TypeVar("F", bound=Form)
+
+
+@dataclass(frozen=True)
+class GradientStep:
+    """What one step of the networks of a group's agents did."""
+
+    loss: Float[Tensor, "seed agent"]
+    total_norm: Float[Tensor, "seed agent"]  # before clipping
+    max_norm: Float[Tensor, "seed agent"]  # largest norm of one weight or bias
+
+
+@dataclass(frozen=True)
+class Net(Generic[F]):
+    """Networks of one form, all of whose parameters are written in place."""
+
+    form: F
+    online: Flat
+    target: Flat | None
+    adam: Adam
+    gradient: Flat  # scratch, which networks of equal shape may share
+    followed: Any  # `online` as the forward pass takes it; autograd adds to `gradient`
+    now: Any  # `online`, no graph
+    first: Any  # likewise, of the first of an agent's networks
+    later: Any  # `target`, no graph
+
+    def descend(
+        self,
+        losses: Sequence[Float[Tensor, "seed _"]],
+        rate: float,
+        max_grad_norm: float,
+    ) -> list[GradientStep]:
+        """Make one step of the optimiser down the losses of all groups.
+
+        :param losses: per group of the form, (seed, agent), with graphs
+        :param rate: learning rate
+        :param max_grad_norm: of the gradient of an owner of networks; 0: not clipped
+        """
+        self.gradient.buffer.zero_()
+        total = torch.stack([loss.sum() for loss in losses]).sum() * self.form.share
+        total.backward()  # type: ignore[no-untyped-call]
+        norm, largest = self._norms()
+        if max_grad_norm > 0:
+            clip_(self.gradient, norm[None] if self._several else norm, max_grad_norm)
+        self.adam.descend(self.gradient, rate)
+        if norm.ndim == 1:  # of all agents together
+            norm, largest = norm[:, None], largest[:, None]
+        return [
+            GradientStep(loss.detach(), norm.expand_as(loss), largest.expand_as(loss))
+            for loss in losses
+        ]
+
+    def move_target(self, tau: float) -> None:
+        """Move the target by the share `tau` towards the networks, in place."""
+        if self.target is not None:
+            self.target.buffer.lerp_(self.online.buffer, tau)
+
+    @property
+    def _several(self) -> bool:
+        return self.form.axes[0] == "critic"
+
+    def _norms(self) -> tuple[Float[Tensor, "*owner"], Float[Tensor, "*owner"]]:
+        """Return the norm of each owner's gradient, and the largest of one weight or bias."""
+        norms = part_norms(self.gradient, len(self.form.axes))
+        whole = self.form.whole(norms).amax(dim=-1)
+        if not self._several:
+            return torch.linalg.vector_norm(norms, dim=-1), whole
+        together = norms.movedim(0, -1).flatten(-2)
+        return torch.linalg.vector_norm(together, dim=-1), whole.amax(dim=0)
+
+
+def create_nets(
+    forms: Sequence[F], device: torch.device, dtype: torch.dtype, *, target: bool
+) -> tuple[Net[F], ...]:
+    """Return networks of zeros.
+
+    :param forms: of the networks
+    :param device: of all tensors
+    :param dtype: of all tensors
+    :param target: whether they have target networks
+    """
+    flats = [Flat.zeros(form.shapes(), device, dtype) for form in forms]
+    pairs = zip(forms, flats, scratch(flats), strict=True)
+    return tuple(_net(form, online, gradient, target) for form, online, gradient in pairs)
+
+
+def _net(form: F, online: Flat, gradient: Flat, target: bool) -> Net[F]:
+    later, axes = online.like() if target else None, len(form.axes)
+    several = form.axes[0] == "critic"
+    return Net(
+        form=form,
+        online=online,
+        target=later,
+        adam=Adam.of(online),
+        gradient=gradient,
+        followed=form.nets(online.leaves(gradient, axes)),
+        now=form.nets(online.merged(axes)),
+        first=form.nets(online.merged(axes, first=1 if several else None)),
+        later=None if later is None else form.nets(later.merged(axes)),
+    )
+
+
+def part_norms(gradient: Flat, axes: int) -> Float[Tensor, "*net part"]:
+    """Return the norm of each part of each network; the first `axes` axes tell networks apart.
+
+    Parts are last, also for whatever is worked out of them: a reduction over another axis would
+    round otherwise where there is only one network.
+    """
+    norms = [torch.linalg.vector_norm(v.flatten(axes), dim=-1) for v in gradient.views.values()]
+    return torch.stack(norms, dim=-1)
+
+
+def clip_(gradient: Flat, total: Float[Tensor, "*owner"], limit: float) -> None:
+    """Scale gradients, in place, so that each owner's norm is `limit` at most.
+
+    :param gradient: of all networks
+    :param total: norm of each owner's gradients; axes that all parts have first, 1 where several
+        networks have one owner
+    :param limit: greatest norm
+    """
+    # The epsilon is that of torch.nn.utils.clip_grad_norm_.
+    share = (limit / (total + 1e-6)).clamp(max=1.0)
+    views = list(gradient.views.values())
+    factors = [share.view(*share.shape, *[1] * (v.ndim - share.ndim)) for v in views]
+    torch._foreach_mul_(views, factors)
