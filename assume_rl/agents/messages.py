@@ -5,7 +5,7 @@ messages are snapshots: they are not written to after sending. `agents.codec` en
 for TCP or MQTT. A repeated message changes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -103,6 +103,7 @@ class Acted:
     time: float
     action: Tensor  # (act,)
     noise: Tensor  # (act,)
+    extras: dict[str, Tensor] = field(default_factory=dict)  # of how it was drawn, (_,) each
 
 
 @dataclass(frozen=True)

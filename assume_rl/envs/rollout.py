@@ -16,8 +16,8 @@ from assume_rl.core.money import Reward
 from assume_rl.core.trade import Team
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement
-from assume_rl.envs.state import Actions, Happened, Observations, State
-from assume_rl.learning.exploration import OFF, Exploration, explore
+from assume_rl.envs.state import Happened, Observations, State
+from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import Joint, Transitions
 
@@ -48,6 +48,7 @@ class Delivery:
     earned: dict[int, Tensor] = field(default_factory=dict)  # per team (copy agent)
     rewarded: int | None = None  # seconds since the episodes began, once all teams are
     reward: tuple[Tensor, ...] = ()  # (copy agent)
+    extras: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)  # (copy agent _)
 
 
 class Rollout:
@@ -77,6 +78,7 @@ class Rollout:
         self._listener = listener
         self._learner = learner
         self._dtype = learner.dtype
+        self._kept = tuple(learner.algorithm.extras)
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
         self._to_groups = rearrangement(teams, groups, env.device)
@@ -129,45 +131,50 @@ class Rollout:
         observed = self.env.observe(state)
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
-        actions = self._act(state, observed, obs)
+        decisions = self._decide(state, observed, obs)
+        actions = tuple(decision.action for decision in decisions)
         if self._store:
             acted = tuple(pick(actions) for pick in self._to_groups)
-            self._deliveries[now] = Delivery(obs, acted)
+            extras = {name: self._extras(name, decisions) for name in self._kept}
+            self._deliveries[now] = Delivery(obs, acted, extras=extras)
         state, happened = self.env.step(state, actions)
         self._note(happened)
         if self._listener is not None:
             self._listener(happened)
         return state
 
-    def _act(self, state: State, observed: Observations, obs: Sequence[Tensor]) -> Actions:
+    def _extras(self, name: str, decisions: Sequence[Decision]) -> tuple[Tensor, ...]:
+        own = [decision.extras[name] for decision in decisions]
+        return tuple(pick(own) for pick in self._to_groups)
+
+    def _decide(
+        self, state: State, observed: Observations, obs: Sequence[Tensor]
+    ) -> tuple[Decision, ...]:
         copies = (len(self.env.seeds), self.env.num_envs)
-        means = self._learner.actions(tuple(part.view(*copies, *part.shape[1:]) for part in obs))
-        flat = [mean.flatten(0, 1) for mean in means]
-        actions = tuple(pick(flat) for pick in self._to_teams)
+        outs = self._learner.outputs(tuple(part.view(*copies, *part.shape[1:]) for part in obs))
+        flat = [out.flatten(0, 1) for out in outs]
+        own = tuple(pick(flat) for pick in self._to_teams)
         if self.exploration.mode == "off":
-            return actions
+            means = (self._learner.head.mean(out) for out in own)
+            return tuple(Decision(mean, torch.zeros_like(mean)) for mean in means)
         return tuple(
             self._explore(*parts)
             for parts in zip(
-                self.env.teams,
-                actions,
-                observed,
-                self.env.noise(state),
-                self._experienced,
-                strict=True,
+                self.env.teams, own, observed, self.env.noise(state), self._experienced, strict=True
             )
         )
 
     def _explore(
-        self, team: Team, mean: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
-    ) -> Tensor:
-        law = self.exploration
-        centre = team.explore_around(observed).to(mean.dtype)
-        action, _ = explore(mean, centre, z.to(mean.dtype), law)
+        self, team: Team, out: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
+    ) -> Decision:
+        law, head = self.exploration, self._learner.head
+        centre, z = team.explore_around(observed).to(out.dtype), z.to(out.dtype)
+        decision = decide(head, out, centre, z, law)
         if law.mode != "initial" or experienced is None:
-            return action
-        noisy, _ = explore(mean, centre, z.to(mean.dtype), replace(law, mode="noise"))
-        return torch.where(experienced, noisy, action)
+            return decision
+        other = decide(head, out, centre, z, replace(law, mode="noise"))
+        action = torch.where(experienced, other.action, decision.action)
+        return Decision(action, torch.where(experienced, other.noise, decision.noise))
 
     def _note(self, happened: Happened) -> None:
         """Add the learners' rewards to the sums and to the decisions that they belong to."""
@@ -207,6 +214,7 @@ class Rollout:
             groups=tuple(self._transitions(rows, after[g], g) for g in range(len(self._to_groups))),
             terminated=self._flags(terminated, ready),
             truncated=self._flags(truncated, ready),
+            copies=self.env.num_envs,
         )
 
     def _after_the_end(self, state: State) -> tuple[Tensor, ...]:
@@ -219,6 +227,10 @@ class Rollout:
             obs=obs[:, :-1].flatten(1, 2),
             action=self._stacked([row.action[group] for row in rows]).flatten(1, 2),
             reward=self._stacked([row.reward[group] for row in rows]).flatten(1, 2),
+            extras={
+                name: self._stacked([row.extras[name][group] for row in rows]).flatten(1, 2)
+                for name in self._kept
+            },
             next_obs=obs[:, 1:].flatten(1, 2),
         )
 

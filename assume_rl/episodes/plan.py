@@ -85,7 +85,7 @@ class Plan:
     @property
     def initial_episodes(self) -> int:
         """Training episodes before the first one with updates."""
-        return self.config.episodes_collecting_initial_experience
+        return self.config.initial_episodes
 
     def progress(
         self, episodes_done: int, now: float | None = None, *, side_by_side: int = 1

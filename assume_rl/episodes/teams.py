@@ -72,7 +72,9 @@ class Separate:
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:
     """Return one policy for several units: stacked where they are actors of equal shape."""
     actors = [p for p in policies if isinstance(p, ActorStack)]
-    shapes = {tuple(w.shape[1:] for w in actor.weights.values()) for actor in actors}
+    shapes = {
+        (actor.head, *(tuple(w.shape[1:]) for w in actor.weights.values())) for actor in actors
+    }
     if len(actors) < len(policies) or len(shapes) > 1:
         return Separate(policies)
     names = actors[0].weights

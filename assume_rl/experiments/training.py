@@ -117,7 +117,7 @@ def waves(config: LearningConfig, width: int, *, first: int = 1) -> Iterator[ran
     same number of episodes however many are played at once.
     """
     last = config.training_episodes
-    interval, initial = config.validation_interval, config.episodes_collecting_initial_experience
+    interval, initial = config.validation_interval, config.initial_episodes
     while first <= last:
         ends = [last, first + width - 1, -(-first // interval) * interval]
         if first <= initial:
@@ -129,7 +129,7 @@ def waves(config: LearningConfig, width: int, *, first: int = 1) -> Iterator[ran
 def first_evaluation(config: LearningConfig) -> int:
     """The first multiple of the interval that leaves a whole interval of learning before it."""
     interval = config.validation_interval
-    earliest = config.episodes_collecting_initial_experience + interval
+    earliest = config.initial_episodes + interval
     return -(-earliest // interval) * interval
 
 

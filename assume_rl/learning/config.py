@@ -1,7 +1,7 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,9 @@ POLICY_SETTINGS = ("max_bid_price", "observation_window")
 class AlgorithmConfig(BaseModel):
     """Settings of one algorithm."""
 
+    on_policy: ClassVar[bool] = False
+    """Whether each transition is learned from once, by the policy that made it."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -51,11 +54,59 @@ class Td3Config(DdpgConfig):
     """Limit of that noise (matd3, itd3)."""
 
 
+class SacConfig(AlgorithmConfig):
+    """Settings of soft actor-critic."""
+
+    tau: float = Field(0.005, ge=0, le=1)
+    """Share by which targets move towards the online networks."""
+    target_entropy: float | None = None
+    """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
+
+
+class PolicyGradientConfig(AlgorithmConfig):
+    """Settings of REINFORCE and the vanilla policy gradient."""
+
+    on_policy: ClassVar[bool] = True
+    entropy_weight: float = Field(0.01, ge=0)
+    """Weight of the entropy of actions in the loss (mappo, ippo, a2c, vpg, reinforce)."""
+
+
+class A2cConfig(PolicyGradientConfig):
+    """Settings of advantage actor-critic."""
+
+    n_steps: int = Field(24, gt=0)
+    """Transitions that are summed before the value of what follows is taken (a2c)."""
+
+
+class PpoConfig(PolicyGradientConfig):
+    """Settings of proximal policy optimisation."""
+
+    gae_lambda: float = Field(0.95, ge=0, le=1)
+    """How far advantages look ahead: 0 one transition, 1 to the end (mappo, ippo)."""
+    clip_range: float = Field(0.2, gt=0)
+    """How far a probability may move from the one an action was drawn with (mappo, ippo)."""
+    clip_range_value: float = Field(0.0, ge=0)
+    """How far a value may move in one update; 0: not clipped (mappo, ippo)."""
+    epochs: int = Field(4, gt=0)
+    """Passes over the transitions of an update (mappo, ippo)."""
+    minibatches: int = Field(4, gt=0)
+    """Parts that a pass is cut into (mappo, ippo)."""
+    target_kl: float | None = Field(0.02, gt=0)
+    """Divergence at which an actor stops until the next update; None: never (mappo, ippo)."""
+
+
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
+    "a2c": A2cConfig,
     "iddpg": DdpgConfig,
+    "ippo": PpoConfig,
+    "isac": SacConfig,
     "itd3": Td3Config,
     "maddpg": DdpgConfig,
+    "mappo": PpoConfig,
+    "masac": SacConfig,
     "matd3": Td3Config,
+    "reinforce": PolicyGradientConfig,
+    "vpg": PolicyGradientConfig,
 }
 """Settings of each algorithm, by the name that `learning_config.algorithm` has for it."""
 
@@ -161,6 +212,11 @@ class LearningConfig(BaseModel):
     def policy_settings(self) -> dict[str, Any]:
         """The settings that policies are made for, as their manifest keeps them."""
         return {key: getattr(self, key) for key in POLICY_SETTINGS}
+
+    @property
+    def initial_episodes(self) -> int:
+        """Episodes of random actions before the first update; on-policy learning has none."""
+        return 0 if self.settings.on_policy else self.episodes_collecting_initial_experience
 
     @property
     def validation_interval(self) -> int:

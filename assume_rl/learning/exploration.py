@@ -5,7 +5,8 @@ the same laws for users who draw one action at a time.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.nets.heads import Head, Stochastic
 from assume_rl.learning.schedules import SCHEDULES
 
 
@@ -38,6 +40,44 @@ def exploration_at(config: LearningConfig, *, initial: bool, progress: float) ->
     scale = schedule(config.noise_dt, progress) * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
     return Exploration(mode, std=config.exploration_noise_std, scale=scale)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Actions, and what is to be known of how they were drawn.
+
+    :param extras: by name, with a last axis of their own: what transitions keep where an algorithm
+        asks for it
+    """
+
+    action: Float[Tensor, "... act"]
+    noise: Float[Tensor, "... act"]
+    extras: Mapping[str, Float[Tensor, "... _"]] = field(default_factory=dict)
+
+
+def decide(
+    head: Head,
+    out: Float[Tensor, "... out"],
+    centre: Float[Tensor, "... act"],
+    z: Float[Tensor, "... act"],
+    exploration: Exploration,
+) -> Decision:
+    """Return what a policy does with the outputs of its network.
+
+    A stochastic policy draws its action where a deterministic one adds noise.
+
+    :param head: of the policy
+    :param out: outputs of its network
+    :param centre: where a bidder wants its initial experience
+    :param z: standard normal draws
+    :param exploration: how actions are drawn now
+    """
+    mean = head.mean(out)
+    if exploration.mode == "noise" and isinstance(head, Stochastic):
+        drawn = head.draw(out, z)
+        extras = {"raw": drawn.raw, "log_prob": drawn.log_prob.unsqueeze(-1)}
+        return Decision(drawn.action, drawn.action - mean, extras)
+    return Decision(*explore(mean, centre, z, exploration))
 
 
 def explore(

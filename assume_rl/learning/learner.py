@@ -15,6 +15,7 @@ from assume_rl.learning.algorithms.base import Log, Work
 from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
+from assume_rl.learning.data.on_policy import Stretch, Waiting
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.heads import HEADS, Head
@@ -78,7 +79,15 @@ class Learner:
         self.nets = build_nets(config, self.fleet, device, dtype)
         self._places = torch.tensor(self.fleet.order, device=device).argsort()
         shapes = [(len(g.specs), g.obs_size, g.act_size) for g in self.groups]
-        self.replay = Replay(config.replay_buffer_size, len(self.seeds), shapes, device, dtype)
+        self.replay = Replay(
+            config.replay_buffer_size,
+            len(self.seeds),
+            shapes,
+            device,
+            dtype,
+            extras=self.algorithm.extras,
+        )
+        self._waiting = Waiting(config.replay_buffer_size)
         self._batches = Batches(self.fleet, self.replay, self.seeds, self.algorithm.noises)
         self._compiled = _compiler(device) if config.compile else _as_it_is
 
@@ -120,6 +129,8 @@ class Learner:
 
     def observe(self, joint: Joint) -> None:
         """Store joint transitions; groups in the order of `self.groups`."""
+        if self.algorithm.on_policy:
+            self._waiting.add(joint.terminated.shape[1], joint.copies)
         self.replay.add(joint)
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
@@ -132,10 +143,12 @@ class Learner:
         rate = schedule(self.config.learning_rate, progress)
         count = self.config.gradient_steps if iterations is None else iterations
         log = Log()
-        if self.replay.size() > 0 and count > 0:
+        there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
+        if there > 0 and count > 0:
             with autocast(self.config, self._device):
                 self.iterations += self.algorithm.update(self._work(progress, rate, count, log))
             self.updates += 1
+            self._waiting.clear()
         return log.collect(self.nets, self._places, rate)
 
     def _work(self, progress: float, rate: float, count: int, log: Log) -> Work:
@@ -149,6 +162,7 @@ class Learner:
             iterations=count,
             done=self.iterations,
             progress=progress,
+            stretches=tuple(self._waiting.stretches),
             log=log,
             compiled=self._compiled,
         )
@@ -172,6 +186,7 @@ class Learner:
             "seed": self.seeds[k],
             "updates": self.updates,
             "iterations": self.iterations,
+            "waiting": [list(stretch) for stretch in self._waiting.stretches],
             **states(self.nets, k),
         }
 
@@ -185,6 +200,7 @@ class Learner:
         if state["seed"] != self.seeds[k]:
             raise ConfigurationError("the saved learner has another seed than this one")
         self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
+        self._waiting.stretches = [Stretch(*stretch) for stretch in state["waiting"]]
         load_states(self.nets, k, state)
 
     def state_dict(self) -> dict[str, Any]:

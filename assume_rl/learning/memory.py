@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.replay import Replay
@@ -51,7 +52,8 @@ def estimate(
     networks = [*(net.online for net in nets), *targets, *gradients]
     moments = [flat for net in nets for flat in net.adam.moments().values()]
     shapes = [(len(g.specs), g.obs_size, g.act_size) for g in fleet.groups]
-    replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype)
+    extras = ALGORITHMS[config.algorithm].extras
+    replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype, extras=extras)
     return Memory(_nbytes(networks), _nbytes(moments), replay.nbytes)
 
 

@@ -37,7 +37,7 @@ class TrainCost:
         """Of a training that does not stop early."""
         config, length = scenario.learning, episode_seconds(scenario)
         played = len(list(waves(config, config.num_envs)))
-        learning = max(0, config.training_episodes - config.episodes_collecting_initial_experience)
+        learning = max(0, config.training_episodes - config.initial_episodes)
         updates = learning * (length // update_interval(config.train_freq, length))
         iterations = updates * config.gradient_steps * config.update_ratio
         first, interval = first_evaluation(config), config.validation_interval

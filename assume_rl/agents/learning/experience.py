@@ -5,7 +5,7 @@ window, so that a message costs a dictionary entry and no tensor operation.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,12 @@ class Experience:
         return frames
 
     def take_transitions(
-        self, agents: int, groups: Sequence[Units], *, final: bool = False
+        self,
+        agents: int,
+        groups: Sequence[Units],
+        extras: Sequence[str] = (),
+        *,
+        final: bool = False,
     ) -> Joint | None:
         """Return joint transitions not taken before, in time order; None if there are none.
 
@@ -105,6 +110,7 @@ class Experience:
 
         :param agents: how many learn
         :param groups: their units, by group of equal shape
+        :param extras: what of the decisions transitions keep
         :param final: the calendar has ended: nothing follows the last delivery, it is terminated
         """
         frames = [frame for _, frame in sorted(self._frames.items())]
@@ -116,7 +122,7 @@ class Experience:
         for frame, _ in rows:
             frame.stored = True
         self._forget(frames)
-        return _joint(rows, groups) if rows and self._store else None
+        return _joint(rows, groups, extras) if rows and self._store else None
 
     def scores(self) -> Scores:
         """Return what the frames taken so far brought; a missing reward counts as 0."""
@@ -136,8 +142,13 @@ class Experience:
 
 def _same(known: Record, record: Record) -> bool:
     """Return whether two records of one unit and delivery are equal."""
-    pairs = zip(vars(known).values(), vars(record).values(), strict=True)
-    return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in pairs)
+    return _equal(vars(known), vars(record))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    return torch.equal(a, b) if isinstance(a, Tensor) else bool(a == b)
 
 
 def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
@@ -147,15 +158,19 @@ def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
     return np.array([(r.reward, r.profit, r.regret) if r else missing for r in got])
 
 
-def _joint(rows: list[tuple[Frame, Frame | None]], groups: Sequence[Units]) -> Joint:
+def _joint(
+    rows: list[tuple[Frame, Frame | None]], groups: Sequence[Units], extras: Sequence[str]
+) -> Joint:
     return Joint(
-        groups=tuple(_transitions(rows, units) for units in groups),
+        groups=tuple(_transitions(rows, units, extras) for units in groups),
         terminated=torch.tensor([[after is None for _, after in rows]]),
         truncated=torch.zeros(1, len(rows), dtype=torch.bool),
     )
 
 
-def _transitions(rows: list[tuple[Frame, Frame | None]], units: Units) -> Transitions:
+def _transitions(
+    rows: list[tuple[Frame, Frame | None]], units: Units, extras: Sequence[str]
+) -> Transitions:
     shape = (1, len(rows), len(units), -1)  # one seed
     obs = torch.stack([f.observed[u].observation for f, _ in rows for u in units]).view(shape)
     nothing = torch.zeros_like(obs[0, 0, 0])
@@ -169,4 +184,8 @@ def _transitions(rows: list[tuple[Frame, Frame | None]], units: Units) -> Transi
             [[[f.rewarded[u].reward for u in units] for f, _ in rows]], dtype=obs.dtype
         ),
         next_obs=torch.stack(following).view(shape),
+        extras={
+            name: torch.stack([f.acted[u].extras[name] for f, _ in rows for u in units]).view(shape)
+            for name in extras
+        },
     )

@@ -144,7 +144,8 @@ class Training:
         frames = episode.experience.take_complete(units, final=final)
         self._report("rl_params", partial(rl_params, frames, trainer.specs, *episode.key))
         groups = [group.unit_ids for group in trainer.groups]
-        joint = episode.experience.take_transitions(len(units), groups, final=final)
+        extras = list(trainer.learner.algorithm.extras)
+        joint = episode.experience.take_transitions(len(units), groups, extras, final=final)
         if joint is not None:
             trainer.learner.observe(joint)
 

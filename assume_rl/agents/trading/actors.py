@@ -11,17 +11,17 @@ from assume_rl.core.time import Auction
 from assume_rl.core.trade import Team
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import noise, noise_keys, of_episode
-from assume_rl.learning.exploration import OFF, Exploration, explore
+from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
+from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.nets.stack import ActorStack
 
 
 @dataclass(frozen=True)
 class Act:
-    """The observation, action and noise of a team that learns."""
+    """The observation and the decision of a team that learns."""
 
     seen: Tensor  # (unit, obs), in the precision of its policy
-    action: Tensor  # (unit, act)
-    noise: Tensor  # (unit, act)
+    decision: Decision
 
 
 class Actors:
@@ -65,11 +65,10 @@ class Actors:
         """
         policy = self._policies[team.agents]
         seen = observation.to(policy.dtype)
-        mean = policy(seen)
-        centre = team.explore_around(observation).to(mean.dtype)
-        z = self._draws(team, auction).to(mean.dtype)
-        action, noise = self._explore(team, mean, centre, z)
-        return Act(seen, action, noise)
+        out = policy.outputs(seen)
+        centre = team.explore_around(observation).to(out.dtype)
+        z = self._draws(team, auction).to(out.dtype)
+        return Act(seen, self._decide(team, policy, out, centre, z))
 
     def _draws(self, team: Team, auction: Auction) -> Tensor:
         """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""
@@ -82,17 +81,20 @@ class Actors:
             self._z[name] = drawn.transpose(0, 1)
         return self._z[name][auction.number]
 
-    def _explore(
-        self, team: Team, mean: Tensor, centre: Tensor, z: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return actions and noise; agents with a loaded policy skip the initial experience."""
-        law = self._exploration
-        action, noise = explore(mean, centre, z, law)
+    def _decide(
+        self, team: Team, policy: ActorStack, out: Tensor, centre: Tensor, z: Tensor
+    ) -> Decision:
+        """Return the decision; agents with a loaded policy skip the initial experience."""
+        law, head = self._exploration, HEADS[policy.head]
+        decision = decide(head, out, centre, z, law)
         if law.mode != "initial" or not self._experienced:
-            return action, noise
+            return decision
         trained = torch.tensor([[agent in self._experienced] for agent in team.agents])
-        other_action, other_noise = explore(mean, centre, z, replace(law, mode="noise"))
-        return torch.where(trained, other_action, action), torch.where(trained, other_noise, noise)
+        other = decide(head, out, centre, z, replace(law, mode="noise"))
+        return Decision(
+            torch.where(trained, other.action, decision.action),
+            torch.where(trained, other.noise, decision.noise),
+        )
 
 
 def _pick(stacks: Sequence[ActorStack], agents: tuple[str, ...]) -> ActorStack:

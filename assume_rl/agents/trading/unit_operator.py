@@ -202,13 +202,15 @@ class UnitOperator(Role):  # type: ignore[misc]
             return team.policy(observation.to(team.policy.dtype))
         done = self._actors.act(team, auction, observation)
         self._report_act(team, self._calendar.time(auction.first[0]), done)
-        return done.action
+        return done.decision.action
 
     def _report_act(self, team: Team, time: float, done: Act) -> None:
         messages: list[Observed | Acted] = []
+        decision = done.decision
         for i, agent in enumerate(team.agents):
             messages.append(Observed(agent, time, done.seen[i]))
-            messages.append(Acted(agent, time, done.action[i], done.noise[i]))
+            extras = {name: values[i] for name, values in decision.extras.items()}
+            messages.append(Acted(agent, time, decision.action[i], decision.noise[i], extras))
         self._report(tuple(messages))
 
     # --- results -------------------------------------------------------------------------------

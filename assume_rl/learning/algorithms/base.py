@@ -15,6 +15,7 @@ from torch import Tensor
 
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
+from assume_rl.learning.data.on_policy import Stretch
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.net import GradientStep, Net
 from assume_rl.learning.types import UpdateMetrics
@@ -110,6 +111,7 @@ class Work:
     :param iterations: gradient steps to make
     :param done: gradient steps made in all updates before
     :param progress: 1 at the start of training, falling to 0
+    :param stretches: what waits to be learned from, for on-policy algorithms
     :param log: takes metrics
     :param compiled: makes a function faster, where that is wanted
     """
@@ -123,6 +125,7 @@ class Work:
     iterations: int
     done: int
     progress: float
+    stretches: tuple[Stretch, ...]
     log: Log
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
 

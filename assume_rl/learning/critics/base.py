@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.fleet import Group
@@ -33,6 +33,31 @@ class Seen:
             tuple(part[:, :, start:stop] for part in self.action),
             self.joint[:, start:stop],
         )
+
+    def at(self, index: Int[Tensor, "seed row"]) -> "Seen":
+        """Return the rows at `index`, which each seed has its own of."""
+        return Seen(
+            tuple(rows_at(part, index) for part in self.obs),
+            tuple(rows_at(part, index) for part in self.action),
+            torch.take_along_dim(self.joint, index[..., None], dim=1),
+        )
+
+
+def rows_at(
+    values: Float[Tensor, "seed agent all *entry"], index: Int[Tensor, "seed row"]
+) -> Float[Tensor, "seed agent row *entry"]:
+    """Return the rows of `values` at `index`, the same for all agents of a seed."""
+    place = index[:, None].view(len(index), 1, -1, *[1] * (values.ndim - 3))
+    return torch.take_along_dim(values, place, dim=2)
+
+
+def states_only(groups: Sequence[Group], obs: Sequence[Float[Tensor, "seed _ row _"]]) -> Seen:
+    """Return what critics see that value observations, not actions.
+
+    :param groups: of the fleet
+    :param obs: one tensor (seed, agent, row, obs) per group
+    """
+    return joint(groups, obs, [part[..., :0] for part in obs])
 
 
 def joint(

@@ -30,6 +30,8 @@ class Batch:
     next_obs: tuple[Float[Tensor, "seed _ row _"], ...]
     reward: tuple[Float[Tensor, "seed _ row"], ...]
     terminated: Bool[Tensor, "seed row"]
+    truncated: Bool[Tensor, "seed row"]
+    extras: Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]  # of decisions, per group
     noise: Noise
 
 
@@ -78,6 +80,23 @@ class Batches:
                 yield self.at(index[:, start:stop], noise)
                 start = stop
 
+    def latest(self, rows: int) -> Batch:
+        """Return the latest `rows` transitions, in the order in which they were stored."""
+        first = self.replay.added - rows
+        index = torch.arange(first, first + rows, device=self.replay.device) % self.replay.capacity
+        return self.at(index.expand(len(self._keys), rows), {})
+
+    def order(self, update: int, number: int, rows: int) -> Int[Tensor, "seed row"]:
+        """Return a random order of `rows` rows for each seed.
+
+        :param update: number of the update
+        :param number: of the order within the update
+        :param rows: how many
+        """
+        key = keyed.combine(self._keys, torch.full((), update, device=self._keys.device))
+        key = keyed.combine(key, torch.full((), number, device=self._keys.device))
+        return keyed.uniform(key, rows).argsort(dim=-1)
+
     def at(self, index: Int[Tensor, "seed row"], noise: Noise) -> Batch:
         """Return the transitions at `index`, with the noise that goes with them."""
         groups = self.fleet.groups
@@ -87,6 +106,8 @@ class Batches:
             tuple(p.next_obs for p in parts),
             tuple(p.reward for p in parts),
             self.replay.flag("terminated", index),
+            self.replay.flag("truncated", index),
+            {name: tuple(p.extras[name] for p in parts) for name in parts[0].extras},
             noise,
         )
 

@@ -23,12 +23,18 @@ class Sampled:
     action: Float[Tensor, "seed agent row act"]
     reward: Float[Tensor, "seed agent row"]
     next_obs: Float[Tensor, "seed agent row obs"]
+    extras: Mapping[str, Float[Tensor, "seed agent row _"]]
 
 
 class Replay:
     """Remembers the latest `capacity` joint transitions; all seeds hold the same number.
 
-    :param shapes: (agents, obs, act) of each group.
+    :param capacity: rows
+    :param seeds: number of seeds
+    :param shapes: (agents, obs, act) of each group
+    :param device: of the rows
+    :param dtype: of the rows
+    :param extras: what of the decisions is stored too: sizes by name, None: that of an action
     """
 
     def __init__(
@@ -38,7 +44,9 @@ class Replay:
         shapes: Sequence[tuple[int, int, int]],
         device: torch.device,
         dtype: torch.dtype,
+        extras: Mapping[str, int | None] | None = None,
     ) -> None:
+        self._extras = tuple(extras or ())
         self.capacity, self.dtype, self.device = capacity, dtype, device
         self.added = 0  # transitions of each seed that were ever added
         self._shapes = tuple(shapes)
@@ -54,6 +62,10 @@ class Replay:
                 "action": ring(seeds, agents, capacity, act),
                 "reward": ring(seeds, agents, capacity),
                 "next_obs": ring(seeds, agents, capacity, obs),
+                **{
+                    name: ring(seeds, agents, capacity, act if size is None else size)
+                    for name, size in (extras or {}).items()
+                },
             }
             for agents, obs, act in shapes
         ]
@@ -84,8 +96,10 @@ class Replay:
         kept = min(count, self.capacity)
         index = self._index(self.added + count - kept, self.added + count)
         for rings, part in zip(self._rings, joint.groups, strict=True):
-            for name in _PARTS:
-                rows = getattr(part, name)[:, count - kept :].to(self.device, self.dtype)
+            values = {name: getattr(part, name) for name in _PARTS}
+            values |= {name: part.extras[name] for name in self._extras}
+            for name, value in values.items():
+                rows = value[:, count - kept :].to(self.device, self.dtype)
                 rings[name].index_copy_(2, index, rows.transpose(1, 2))
         for name, ring in self._flags.items():
             ring.index_copy_(1, index, getattr(joint, name)[:, count - kept :].to(self.device))
@@ -99,7 +113,8 @@ class Replay:
             name: ring.flatten(0, 2).index_select(0, flat).view(*rows.shape, *ring.shape[3:])
             for name, ring in self._rings[group].items()
         }
-        return Sampled(**found)
+        extras = {name: found.pop(name) for name in self._extras}
+        return Sampled(**found, extras=extras)
 
     def flag(self, name: str, index: Int[Tensor, "seed row"]) -> Bool[Tensor, "seed row"]:
         """`terminated` or `truncated` of the transitions at `index`."""
@@ -117,7 +132,7 @@ class Replay:
         for blocks in self._of_equal_sizes():
             own = [self._rings[k] for k in blocks]
             shapes.append(
-                {n: torch.cat([r[n][seed].index_select(1, index) for r in own]) for n in _PARTS}
+                {n: torch.cat([r[n][seed].index_select(1, index) for r in own]) for n in own[0]}
             )
         flags = {name: ring[seed].index_select(0, index) for name, ring in self._flags.items()}
         return {"first": start, "shapes": shapes, **flags}
@@ -127,7 +142,7 @@ class Replay:
         first, count = int(saved["first"]), len(saved["terminated"])
         index = self._index(first, first + count)
         for blocks, shape in zip(self._of_equal_sizes(), saved["shapes"], strict=True):
-            for name in _PARTS:
+            for name in self._rings[blocks[0]]:
                 parts = shape[name].split([self._shapes[k][0] for k in blocks])
                 for k, part in zip(blocks, parts, strict=True):
                     self._rings[k][name][seed].index_copy_(1, index, part.to(self.device))

@@ -42,6 +42,14 @@ class Flat:
         }
         return cls(buffer, views)
 
+    def over(self, buffer: Float[Tensor, " entry"]) -> dict[str, Tensor]:
+        """Return views of another buffer, arranged like these."""
+        start = self.buffer.storage_offset()
+        return {
+            name: buffer.as_strided(view.shape, view.stride(), view.storage_offset() - start)
+            for name, view in self.views.items()
+        }
+
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the views, in order."""

@@ -34,6 +34,10 @@ class Head(Protocol):
         """Return the number of outputs for actions of `act_size` entries."""
         ...
 
+    def act_size(self, outputs: int) -> int:
+        """Return the number of entries of actions that `outputs` outputs stand for."""
+        ...
+
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the action of an evaluation, in [-1, 1]."""
         ...
@@ -69,6 +73,10 @@ class Softsign:
         """Return one output per entry."""
         return act_size
 
+    def act_size(self, outputs: int) -> int:
+        """Return one entry per output."""
+        return outputs
+
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the action."""
         return softsign(out)
@@ -87,6 +95,10 @@ class SquashedGaussian:
     def outputs(self, act_size: int) -> int:
         """Return a mean and a spread per entry."""
         return 2 * act_size
+
+    def act_size(self, outputs: int) -> int:
+        """Return one entry per two outputs."""
+        return outputs // 2
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the action at the mean of the normal number."""

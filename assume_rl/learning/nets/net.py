@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from assume_rl.learning.nets.flat import Adam, Flat, scratch
@@ -97,12 +97,14 @@ class Net(Generic[F]):
         losses: Sequence[Float[Tensor, "seed _"]],
         rate: float,
         max_grad_norm: float,
+        moves: Bool[Tensor, "seed agent"] | None = None,
     ) -> list[GradientStep]:
         """Make one step of the optimiser down the losses of all groups.
 
         :param losses: per group of the form, (seed, agent), with graphs
         :param rate: learning rate
         :param max_grad_norm: of the gradient of an owner of networks; 0: not clipped
+        :param moves: which agents' networks change, moments included; None: all
         """
         self.gradient.buffer.zero_()
         total = torch.stack([loss.sum() for loss in losses]).sum() * self.form.share
@@ -110,13 +112,26 @@ class Net(Generic[F]):
         norm, largest = self._norms()
         if max_grad_norm > 0:
             clip_(self.gradient, norm[None] if self._several else norm, max_grad_norm)
-        self.adam.descend(self.gradient, rate)
+        if moves is None:
+            self.adam.descend(self.gradient, rate)
+        else:
+            self._descend_some(rate, moves)
         if norm.ndim == 1:  # of all agents together
             norm, largest = norm[:, None], largest[:, None]
         return [
             GradientStep(loss.detach(), norm.expand_as(loss), largest.expand_as(loss))
             for loss in losses
         ]
+
+    def _descend_some(self, rate: float, moves: Bool[Tensor, "seed agent"]) -> None:
+        flats = [self.online, *self.adam.moments().values()]
+        before = [flat.buffer.clone() for flat in flats]
+        self.adam.descend(self.gradient, rate)
+        for flat, buffer in zip(flats, before, strict=True):
+            old = flat.over(buffer)
+            for name, view in flat.views.items():
+                mask = moves.view(*moves.shape, *[1] * (view.ndim - 2))
+                view.copy_(torch.where(mask, view, old[name]))
 
     def move_target(self, tau: float) -> None:
         """Move the target by the share `tau` towards the networks, in place."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import safetensors.torch
 
 from assume_rl.errors import PolicyError, nearest
+from assume_rl.learning.config import ACTOR_HIDDEN
+from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
 from assume_rl.learning.policies import assume_layout
@@ -55,10 +57,7 @@ __all__ = [
     "transfer_critics",
 ]
 
-# In the order of the layers, which a safetensors file does not keep.
-PARAMETERS = {
-    "mlp": ("FC1.weight", "FC1.bias", "FC2.weight", "FC2.bias", "FC3.weight", "FC3.bias"),
-}
+ARCHITECTURES = ("mlp",)
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ class LoadedPolicies:
 class _Policy(NamedTuple):
     unit_id: str
     architecture: str
+    head: str
     unique_size: int
     state: Weights
 
@@ -101,7 +101,7 @@ def save_policies(
             state = actor.module_state(unit)
             name = file_name(unit)
             files[name] = safetensors.torch.save(state)
-            units[unit] = _entry(known[unit], name, actor.architecture, state, files[name])
+            units[unit] = _entry(known[unit], name, actor, files[name])
     manifest = Manifest(
         package_version=package_version(),
         algorithm=algorithm,
@@ -138,7 +138,8 @@ def load_policy(path: Path, unit_id: str) -> ActorStack:
     if path.is_dir() or not path.suffix:
         return load_policies(path, unit_ids=(unit_id,)).actors[0]
     if path.suffix == ".pt":
-        policy = _Policy(unit_id, "mlp", 0, _checked(assume_layout.read_actor(path), path))
+        state = _checked(assume_layout.read_actor(path), path)
+        policy = _Policy(unit_id, "mlp", "softsign", 0, state)
         return _stacks([policy])[0]
     read_file(path)
     manifest = read_manifest(path.parent)
@@ -162,7 +163,9 @@ def check_fit(
     (`LearningConfig.policy_settings`) those of the training; what either side does not tell is not
     checked.
     """
-    found = {u: _sizes(stack.module_state(u)) for stack in actors for u in stack.unit_ids}
+    found = {
+        u: _sizes(stack.module_state(u), stack.head) for stack in actors for u in stack.unit_ids
+    }
     for spec in specs:
         if spec.unit_id not in found:
             raise PolicyError(_unknown_unit(source, spec.unit_id, found))
@@ -196,13 +199,13 @@ def _told(features: Iterable[tuple[str, int, str]]) -> str:
     return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
 
 
-def _entry(
-    spec: AgentSpec, file: str, architecture: str, state: Weights, content: bytes
-) -> PolicyEntry:
-    obs_size, act_size = _sizes(state)
+def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> PolicyEntry:
+    state = actor.module_state(spec.unit_id)
+    obs_size, act_size = _sizes(state, actor.head)
     return PolicyEntry(
         file=file,
-        architecture=architecture,
+        architecture=actor.architecture,
+        head=actor.head,
         dtype=str(state["FC1.weight"].dtype).removeprefix("torch."),
         obs_size=obs_size,
         act_size=act_size,
@@ -229,24 +232,29 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
             f"policy file '{path}' was changed since it was saved: its sha256 is not the one in "
             f"{MANIFEST}"
         )
+    if entry.head not in HEADS:
+        hint = nearest(entry.head, HEADS)
+        raise PolicyError(f"policy file '{path}': unknown head '{entry.head}', {hint}")
     state = _checked(parse_safetensors(content, path), path, entry.architecture)
-    _check_sizes(path, unit, (entry.obs_size, entry.act_size), _sizes(state))
-    return _Policy(unit, entry.architecture, entry.unique_size, state)
+    _check_sizes(path, unit, (entry.obs_size, entry.act_size), _sizes(state, entry.head))
+    return _Policy(unit, entry.architecture, entry.head, entry.unique_size, state)
 
 
 def _read_assume(folder: Path, unit: str) -> _Policy:
     path = assume_layout.actor_path(folder, unit)
-    return _Policy(unit, "mlp", 0, _checked(assume_layout.read_actor(path), path))
+    return _Policy(unit, "mlp", "softsign", 0, _checked(assume_layout.read_actor(path), path))
 
 
 def _checked(state: Weights, path: Path, architecture: str = "mlp") -> Weights:
     """The state dict with its parameters in order, if they form a network."""
-    if architecture not in PARAMETERS:
-        hint = nearest(architecture, PARAMETERS)
+    if architecture not in ARCHITECTURES:
+        hint = nearest(architecture, ARCHITECTURES)
         raise PolicyError(f"policy file '{path}': unknown architecture '{architecture}', {hint}")
-    names = PARAMETERS[architecture]
     if "LSTM1.weight_ih" in state:
         raise PolicyError(f"policy file '{path}' holds an lstm actor, which is not supported yet")
+    layers = sum(name.endswith(".weight") for name in state) or len(ACTOR_HIDDEN) + 1
+    # In the order of the layers, which a safetensors file does not keep.
+    names = [f"FC{k}.{part}" for k in range(1, layers + 1) for part in ("weight", "bias")]
     if set(state) != set(names):
         raise PolicyError(
             f"policy file '{path}' holds {', '.join(sorted(state)) or 'nothing'}, expected "
@@ -282,19 +290,19 @@ def _check_sizes(
         )
 
 
-def _sizes(state: Weights) -> tuple[int, int]:
-    """Length of observation and action of one actor's state dict."""
+def _sizes(state: Weights, head: str) -> tuple[int, int]:
+    """Return the lengths of observation and action of one actor's state dict."""
     weights = [w for name, w in state.items() if name.endswith("weight")]
-    return weights[0].shape[1], weights[-1].shape[0]
+    return weights[0].shape[1], HEADS[head].act_size(weights[-1].shape[0])
 
 
 def _stacks(policies: Sequence[_Policy]) -> tuple[ActorStack, ...]:
     """One stack per shape, in the order of first appearance."""
     groups: dict[Any, dict[str, Weights]] = {}
-    for unit, architecture, unique_size, state in policies:
+    for unit, architecture, head, unique_size, state in policies:
         shapes = tuple((name, w.shape, w.dtype) for name, w in state.items())
-        groups.setdefault((architecture, unique_size, shapes), {})[unit] = state
-    return tuple(ActorStack.of(states) for states in groups.values())
+        groups.setdefault((head, architecture, unique_size, shapes), {})[unit] = state
+    return tuple(ActorStack.of(states, head=key[0]) for key, states in groups.items())
 
 
 def _unknown_unit(source: Path, unit: str, known: Iterable[str]) -> str:

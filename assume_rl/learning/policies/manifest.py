@@ -22,6 +22,8 @@ class PolicyEntry(BaseModel):
 
     file: str
     architecture: str
+    head: str = "softsign"
+    """What the outputs of the network mean: key of `learning.nets.heads.HEADS`."""
     dtype: str
     obs_size: int
     act_size: int

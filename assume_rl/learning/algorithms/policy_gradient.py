@@ -1,0 +1,181 @@
+"""Plain policy gradients: REINFORCE, the vanilla policy gradient (VPG) and A2C.
+
+One step per update along the gradient of log-densities times advantages, from the transitions that
+came in since the last update. What tells them apart is the advantage:
+
+- `reinforce` (Williams 1992): the discounted sum of rewards up to the end of the stretch.
+- `vpg` (Sutton et al. 1999, with a baseline): the same less its mean over the stretch.
+- `a2c` (Mnih et al. 2016, arXiv:1602.01783): `n_steps` rewards and the value of what follows, less
+  the value of the observation. Actor and value have networks of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss
+from assume_rl.learning.config import A2cConfig, PolicyGradientConfig
+from assume_rl.learning.critics.base import states_only
+from assume_rl.learning.data.batches import Batch
+from assume_rl.learning.data.on_policy import Stretch, advantages
+from assume_rl.learning.nets.actor import ActorForm
+from assume_rl.learning.nets.heads import SquashedGaussian
+
+HEAD = SquashedGaussian()
+Parts = list[Float[Tensor, "seed _ row"]]
+
+
+@dataclass(frozen=True)
+class PolicyGradient:
+    """A variant of the policy gradient."""
+
+    name: str
+    paper: str
+    baseline: Literal["none", "mean", "value"]
+    status: Status = "experimental"
+    on_policy: bool = True
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """What an action was made of."""
+        return {"raw": None}
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """None: actions were drawn when they were taken."""
+        return ()
+
+    def networks(self) -> Mapping[str, NetSpec]:
+        """Return an actor and, where it is the baseline, a value of the agent's own observation."""
+        actor = {"actor": NetSpec("actor", head="squashed_gaussian")}
+        value = {"value": NetSpec("state_value", central=False)}
+        return actor | value if self.baseline == "value" else actor
+
+    def update(self, work: Work) -> int:
+        """Make one step of each actor, and of each value."""
+        batch = work.batches.latest(sum(stretch.rows for stretch in work.stretches))
+        work.log.iteration()
+        with torch.no_grad():
+            found = self._advantages(work, batch)
+        limit = work.config.max_grad_norm
+        loss = work.compiled(actor_loss)
+        for g, net in enumerate(work.nets["actor"]):
+            obs, raw = batch.now.obs[g], batch.extras["raw"][g]
+            own, entropy = loss(
+                net.form, net.followed, obs, raw, found[g], settings(work).entropy_weight
+            )
+            (step,) = net.descend([own], work.rates["actor"], limit)
+            work.log.step("actor", g, step)
+            work.log.add("entropy", g, entropy)
+        return 1
+
+    def _advantages(self, work: Work, batch: Batch) -> Parts:
+        """Return advantages per group; values learn from them on the way."""
+        if self.baseline == "value":
+            return self._value_steps(work, batch)
+        sums = [discounted(own, batch, work.stretches, work.config.gamma) for own in batch.reward]
+        if self.baseline == "none":
+            return sums
+        return [own - own.mean(dim=-1, keepdim=True) for own in sums]
+
+    def _value_steps(self, work: Work, batch: Batch) -> Parts:
+        """Return advantages over the present values; then these make a step to their targets."""
+        groups, chosen = work.fleet.groups, settings(work)
+        assert isinstance(chosen, A2cConfig)
+        now, following = (states_only(groups, obs) for obs in (batch.now.obs, batch.next_obs))
+        ends = batch.truncated | cuts(work.stretches, chosen.n_steps, batch.truncated)
+        found: Parts = [torch.empty_like(own) for own in batch.reward]
+        for net in work.nets["value"]:
+            (g,) = net.form.groups
+            (value,), (after,) = (net.form.values(net.now, seen) for seen in (now, following))
+            found[g] = advantages(
+                batch.reward[g],
+                value[0],
+                after[0],
+                batch.terminated,
+                ends,
+                work.stretches,
+                work.config.gamma,
+                1.0,
+            )
+            target = found[g] + value[0]
+            with torch.enable_grad():
+                loss = critic_loss(net.form.values(net.followed, now)[0], target)
+                (step,) = net.descend([loss], work.rates["value"], work.config.max_grad_norm)
+            work.log.step("value", g, step)
+        return found
+
+
+def discounted(
+    reward: Float[Tensor, "seed agent row"],
+    batch: Batch,
+    stretches: Sequence[Stretch],
+    gamma: float,
+) -> Float[Tensor, "seed agent row"]:
+    """Return the discounted sums of rewards up to the ends of episodes or stretches.
+
+    :param reward: of the rows
+    :param batch: with the ends of episodes
+    :param stretches: what the rows consist of
+    :param gamma: discount per transition
+    """
+    nothing = torch.zeros_like(reward)
+    ends = batch.terminated, batch.truncated
+    return advantages(reward, nothing, nothing, *ends, stretches, gamma, 1.0)
+
+
+def cuts(
+    stretches: Sequence[Stretch], n_steps: int, like: Bool[Tensor, "seed row"]
+) -> Bool[Tensor, "seed row"]:
+    """Return whether a row is the last of `n_steps` in its stretch.
+
+    :param stretches: what the rows consist of
+    :param n_steps: times that are summed
+    :param like: of the shape and on the device of the result
+    """
+    parts = [
+        torch.arange(rows, device=like.device) // copies % n_steps == n_steps - 1
+        for rows, copies in stretches
+    ]
+    return torch.cat(parts).expand_as(like)
+
+
+def actor_loss(
+    form: ActorForm,
+    nets: Any,
+    obs: Float[Tensor, "seed agent row obs"],
+    raw: Float[Tensor, "seed agent row act"],
+    advantage: Float[Tensor, "seed agent row"],
+    weight: float,
+) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent"]]:
+    """Return the loss whose gradient is the policy gradient, and the entropy.
+
+    :param form: of the actors
+    :param nets: their parameters
+    :param obs: observations
+    :param raw: what actions were made of
+    :param advantage: of the actions
+    :param weight: of the entropy, which the loss is less
+    """
+    out = form.outputs(nets, obs)
+    entropy = HEAD.entropy(out).mean(dim=-1)
+    gain = (HEAD.log_prob(out, raw) * advantage).mean(dim=-1)
+    return -gain - weight * entropy, entropy.detach()
+
+
+def settings(work: Work) -> PolicyGradientConfig:
+    """Return the settings of policy gradients."""
+    found = work.config.settings
+    assert isinstance(found, PolicyGradientConfig)
+    return found
+
+
+WILLIAMS = "Williams 1992, doi:10.1007/BF00992696"
+SUTTON = "Sutton et al. 1999, Advances in Neural Information Processing Systems 12"
+REINFORCE = PolicyGradient("reinforce", WILLIAMS, "none")
+VPG = PolicyGradient("vpg", SUTTON, "mean")
+A2C = PolicyGradient("a2c", "Mnih et al. 2016, arXiv:1602.01783", "value")

@@ -1,0 +1,121 @@
+"""Every algorithm on a game whose answer is known, and what all of them have in common."""
+
+import pytest
+import torch
+from toys import fleet, learner
+
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.exploration import Exploration, decide
+from assume_rl.learning.states import states
+from assume_rl.learning.types import Joint, Transitions
+
+pytestmark = pytest.mark.unchecked
+
+BEST = {0.0: 0.5, 1.0: -0.3}
+"""Best action in each of two states that follow each other at random."""
+SHAPES = [(1, 1, 1), (1, 1, 1), (2, 2, 1)]
+OFF = Exploration("off")
+LAW = Exploration("noise", scale=0.2)
+USUAL = {"learning_rate": 3e-3}
+SETTINGS = {
+    "ippo": {"learning_rate": 1e-3},
+    "mappo": {"learning_rate": 1e-3},
+    "reinforce": {"learning_rate": 5e-4, "entropy_weight": 0.1},
+}
+ROUNDS = {"a2c": 200, "reinforce": 300, "vpg": 200}  # of 60 elsewhere
+ROWS = {"reinforce": 256}  # without a baseline its gradient is noisy; 64 elsewhere
+ENOUGH = {"reinforce": 0.05}
+
+
+def observations(rows, generator):
+    """The state of each time, seen by all agents; the third sees it twice."""
+    state = torch.randint(2, (1, rows, 1, 1), generator=generator).double()
+    return [state.expand(1, rows, 2, 1), state.expand(1, rows, 1, 2)]
+
+
+def played(ours, rows, generator):
+    """Transitions of a game in which each agent earns by its own action alone."""
+    obs = observations(rows + 1, generator)
+    outs = ours.outputs([part[:, :-1] for part in obs])
+    groups = []
+    for part, out in zip(obs, outs, strict=True):
+        act = ours.head.act_size(out.shape[-1])
+        z = torch.randn((*out.shape[:-1], act), generator=generator, dtype=out.dtype)
+        decision = decide(ours.head, out, torch.zeros_like(z), z, LAW)
+        best = torch.where(part[:, :-1, :, :1] == 0, BEST[0.0], BEST[1.0])
+        reward = 1.0 - (decision.action - best).square().sum(-1)
+        extras = {name: decision.extras[name] for name in ours.algorithm.extras}
+        groups.append(Transitions(part[:, :-1], decision.action, reward, part[:, 1:], extras))
+    flags = torch.zeros(1, rows, dtype=torch.bool)
+    return Joint(tuple(groups), flags, flags)
+
+
+def regret(ours):
+    """What the worst agent's evaluated actions lack."""
+    obs = [
+        torch.tensor([[[[0.0]] * 2], [[[1.0]] * 2]]),
+        torch.tensor([[[[0.0] * 2]], [[[1.0] * 2]]]),
+    ]
+    actions = ours.actions([part.double().transpose(0, 1) for part in obs])
+    best = torch.tensor(list(BEST.values())).view(1, 2, 1, 1)
+    return max(float((action - best).square().sum(-1).max()) for action in actions)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_it_finds_the_best_action_of_each_state(name):
+    generator = torch.Generator().manual_seed(1)
+    ours = learner(
+        fleet(*SHAPES),
+        algorithm=name,
+        gamma=0.0,
+        batch_size=64,
+        gradient_steps=10,
+        actor_hidden=(32, 32),
+        **SETTINGS.get(name, USUAL),
+    )
+    before = regret(ours)
+    for _ in range(ROUNDS.get(name, 60)):
+        with torch.no_grad():
+            ours.observe(played(ours, ROWS.get(name, 64), generator))
+        ours.update(1.0)
+    assert regret(ours) < ENOUGH.get(name, 0.02) < before
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_it_continues_from_a_state_with_the_same_bytes(name):
+    def fresh(seed=3):
+        return learner(
+            fleet(*SHAPES), seeds=(seed,), algorithm=name, batch_size=8, gradient_steps=2
+        )
+
+    generator = torch.Generator().manual_seed(2)
+    first, second = fresh(), fresh()
+    with torch.no_grad():
+        before, waiting, after = (played(first, 12, generator) for _ in range(3))
+    first.observe(before)
+    first.update(1.0)
+    first.observe(waiting)  # in the state too: on-policy algorithms have not learned from it yet
+    second.load_state_dict(first.state_dict())
+    for each in (first, second):
+        each.observe(after)
+        each.update(0.5)
+    assert same(states(first.nets, 0), states(second.nets, 0))
+
+
+def same(ours, theirs):
+    if isinstance(ours, torch.Tensor):
+        return torch.equal(ours, theirs)
+    return ours.keys() == theirs.keys() and all(same(v, theirs[k]) for k, v in ours.items())
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_metrics_have_a_value_for_each_agent(name):
+    ours = learner(fleet(*SHAPES), algorithm=name, batch_size=8, gradient_steps=2)
+    with torch.no_grad():
+        ours.observe(played(ours, 24, torch.Generator().manual_seed(3)))
+    metrics = ours.update(1.0)
+    for net in ours.nets:
+        assert f"{net}_loss" in metrics.values
+    for values in metrics.values.values():
+        assert values.shape == (metrics.iterations, 1, 3)
+    assert metrics["actor_loss"][-1].isfinite().all()
