@@ -157,7 +157,8 @@ class PolicyUpdate:
     """A snapshot of actors; never a view of the learner's weights."""
 
     version: int
-    actors: tuple[ActorStack, ...]  # one stack per group of agents with equal sizes
+    # one stack per sizes of observation and action, units in the order of registration
+    actors: tuple[ActorStack, ...]
     exploration: Exploration
     # units that explore with noise although the others still collect initial experience
     experienced: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Teams of units that share a bidder, and the fixed policies that some of them act on."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
 from assume_rl.core.trade import Policy, Team
 from assume_rl.core.units.fleet import Fleet, members
-from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import AgentSpec
 
 
@@ -70,14 +70,9 @@ class Separate:
 
 
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:
-    """Return one policy for several units: stacked where they are actors of equal shape."""
+    """Return one policy for several units: one stack where they are actors of equal sizes."""
     actors = [p for p in policies if isinstance(p, ActorStack)]
-    shapes = {
-        (actor.head, *(tuple(w.shape[1:]) for w in actor.weights.values())) for actor in actors
-    }
-    if len(actors) < len(policies) or len(shapes) > 1:
+    stacks = merge(actors)
+    if len(actors) < len(policies) or len(stacks) > 1:
         return Separate(policies)
-    names = actors[0].weights
-    weights = {name: torch.cat([actor.weights[name] for actor in actors]) for name in names}
-    ids = tuple(unit for actor in actors for unit in actor.unit_ids)
-    return replace(actors[0], unit_ids=ids, weights=weights)
+    return stacks[0]

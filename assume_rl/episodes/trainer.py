@@ -18,6 +18,7 @@ from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import AgentSpec
 
 
@@ -81,6 +82,10 @@ class Trainer:
     def groups(self) -> tuple[Group, ...]:
         """Agents of equal shape, with their networks."""
         return self.learner.groups
+
+    def actors(self) -> tuple[ActorStack, ...]:
+        """Return snapshots of the actors, one stack per sizes of observation and action."""
+        return merge(self.learner.actors())
 
     def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
         """Register an agent.

@@ -62,13 +62,22 @@ class MemorySink:
         self._batches.setdefault(table, []).append(batch)
 
     def table(self, name: str) -> dict[str, NDArray[Any]]:
-        """All rows of a table so far; empty if there are none."""
+        """Return all rows of a table so far; empty if there are none.
+
+        A column that some rows lack, such as `actions_1` of agents with one action, is NaN there.
+        """
         batches = self._batches.get(name, [])
-        names = batches[0] if batches else {}
-        return {column: np.concatenate([b[column] for b in batches]) for column in names}
+        names = dict.fromkeys(column for batch in batches for column in batch)
+        return {column: np.concatenate([_column(b, column) for b in batches]) for column in names}
 
     def close(self) -> None:
         """Keep the rows readable."""
+
+
+def _column(batch: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    if name in batch:
+        return batch[name]
+    return np.full(len(next(iter(batch.values()))), np.nan)
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from assume_rl.learning.nets.stack import (
     critic_input_size,
     initial_actors,
     initial_critics,
+    merge,
     polyak_update,
 )
 from assume_rl.learning.types import AgentSpec
@@ -104,6 +105,21 @@ def test_select_and_write_go_by_unit():
     assert torch.equal(stack.weights["FC2.weight"][1], stack.weights["FC2.weight"][0])
     with pytest.raises(PolicyError, match="unit 'elsewhere'"):
         stack.select(["elsewhere"])
+
+
+def test_stacks_merge_by_sizes_and_keep_the_order_of_their_agents():
+    sizes = [(38, 2), (74, 1), (38, 2), (74, 1), (75, 1)]
+    specs = [AgentSpec(f"{obs} {i}", obs, act, 2) for i, (obs, act) in enumerate(sizes)]
+    stacks = [initial_actors([spec], seed=1) for spec in specs]
+    merged = merge(stacks)
+    assert [s.unit_ids for s in merged] == [("38 0", "38 2"), ("74 1", "74 3"), ("75 4",)]
+    for stack in stacks:
+        (unit,) = stack.unit_ids
+        home = next(s for s in merged if unit in s.unit_ids)
+        for name, weight in home.select([unit]).weights.items():
+            assert torch.equal(weight, stack.weights[name])
+    assert len(merge([stacks[0], stacks[2].to(dtype=torch.float32)])) == 2
+    assert merge(()) == ()
 
 
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_written():

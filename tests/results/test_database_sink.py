@@ -217,6 +217,18 @@ def test_csv_files_need_a_folder_that_can_be_written(path: Path) -> None:
         export_csv(sa.create_engine(f"sqlite:///{path}"), path / "csv")
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_memory_has_columns_that_only_some_rows_have(first: int) -> None:
+    sink, parts = MemorySink(), [{"unit": ["a"], "actions_0": [0.1]}, {"unit": ["b", "c"]}]
+    parts[1] |= {"actions_0": [0.2, 0.3], "actions_1": [0.4, 0.5]}
+    for part in (parts[first], parts[1 - first]):
+        sink.write("rl_params", part)
+    found = sink.table("rl_params")
+    rows = {unit: found["actions_1"][i] for i, unit in enumerate(found["unit"])}
+    assert np.isnan(rows.pop("a"))
+    assert rows == {"b": 0.4, "c": 0.5}
+
+
 def test_memory_gives_back_all_batches() -> None:
     sink = MemorySink()
     sink.write("unit_dispatch", dispatch([1.0]))

@@ -56,23 +56,20 @@ class Publisher:
         self._sent[address] = self.version
         units = tuple(unit for unit, owner in self._owner.items() if owner == address)
         if units not in self._parts:
-            self._parts[units] = self._part(set(units))
+            self._parts[units] = self._part(units)
         return self._parts[units]
 
-    def _part(self, units: set[str]) -> PolicyUpdate:
+    def _part(self, units: tuple[str, ...]) -> PolicyUpdate:
         own = tuple(
-            _select(stack, units) for stack in self._snapshot() if units & {*stack.unit_ids}
+            stack.select(chosen)
+            for stack in self._snapshot()
+            if (chosen := [unit for unit in units if unit in stack.unit_ids])
         )
-        experienced = tuple(sorted(units & self._trainer.experienced))
+        experienced = tuple(sorted(self._trainer.experienced.intersection(units)))
         return PolicyUpdate(self.version, own, self._exploration(), experienced)
 
     def _snapshot(self) -> tuple[ActorStack, ...]:
         if self._all is None:
             cpu = torch.device("cpu")
-            self._all = tuple(stack.to(cpu) for stack in self._trainer.learner.actors())
+            self._all = tuple(stack.to(cpu) for stack in self._trainer.actors())
         return self._all
-
-
-def _select(stack: ActorStack, units: set[str]) -> ActorStack:
-    own = tuple(unit for unit in stack.unit_ids if unit in units)
-    return stack if own == stack.unit_ids else stack.select(own)

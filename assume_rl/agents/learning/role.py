@@ -240,8 +240,11 @@ class Learning(Role):  # type: ignore[misc]
         self._trainer.choose(algorithm)
 
     def create_actors(self) -> tuple[ActorStack, ...]:
-        """Return snapshots of all actors; create the networks if they do not exist yet."""
-        return self.learner.actors()
+        """Return snapshots of all actors, one stack per sizes of observation and action.
+
+        Creates the networks if they do not exist yet.
+        """
+        return self._trainer.actors()
 
     def create_critics(self) -> tuple[CriticStack | CriticNets, ...]:
         """Return snapshots of all critics; create the networks if they do not exist yet."""

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -153,6 +154,15 @@ class CriticStack:
                      len(self.unit_ids))  # fmt: skip
 
 
+def merge(stacks: Iterable[ActorStack]) -> tuple[ActorStack, ...]:
+    """Return one stack per architecture, head, sizes and dtype, actors in the order of `stacks`."""
+    alike: dict[Any, list[ActorStack]] = {}
+    for stack in stacks:
+        sizes = tuple((name, w.shape[1:], w.dtype) for name, w in stack.weights.items())
+        alike.setdefault((stack.architecture, stack.head, sizes), []).append(stack)
+    return tuple(_side_by_side(own) for own in alike.values())
+
+
 def initial_actors(
     specs: Sequence[AgentSpec],
     seed: int,
@@ -206,6 +216,15 @@ def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau
 def clone_weights(weights: Weights) -> Weights:
     """Copies that share no memory and no graph."""
     return {name: w.detach().clone() for name, w in weights.items()}
+
+
+def _side_by_side(stacks: Sequence[ActorStack]) -> ActorStack:
+    first, *others = stacks
+    if not others:
+        return first
+    ids = tuple(unit for stack in stacks for unit in stack.unit_ids)
+    weights = {name: torch.cat([s.weights[name] for s in stacks]) for name in first.weights}
+    return replace(first, unit_ids=ids, weights=weights)
 
 
 def _mlp(weights: Weights, x: Float[Tensor, "net row entry"]) -> Float[Tensor, "net row out"]:
