@@ -1,10 +1,11 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializeAsAny,
@@ -17,12 +18,55 @@ from pydantic.fields import FieldInfo
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
 
-ScheduleName = Literal["constant", "linear"]
+ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 CriticName = Literal["concat", "pooled", "shared"]
 ACTOR_HIDDEN = (256, 128)  # of ASSUME's actors
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
+
+
+class Schedule(BaseModel):
+    """How a value changes from its start to its end over training."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    schedule: ScheduleName
+    """Form of the change."""
+    end: float = Field(0.0, ge=0)
+    """Share of the start that is left at the end; of `exponential` more than 0."""
+    power: float = Field(2.0, gt=0)
+    """Of what is left of training (polynomial)."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Share of training that is done, and share of the start from then on (piecewise)."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Schedule":
+        if self.schedule == "exponential" and self.end == 0:
+            raise ValueError("an exponential schedule needs an end above 0")
+        starts = [start for start, _ in self.steps]
+        if (self.schedule == "piecewise") != bool(starts):
+            raise ValueError("steps belong to a piecewise schedule, which needs some")
+        if starts != sorted(starts):
+            raise ValueError("steps must be in the order of training")
+        return self
+
+
+def _schedule(value: Any) -> Any:
+    """Refuse the name of a schedule that is unknown, or that needs more than its name."""
+    if not isinstance(value, str):
+        return value
+    names = get_args(ScheduleName)
+    if value not in names:
+        raise ValueError(f"unknown schedule '{value}', {nearest(value, names)}")
+    if value in ("exponential", "piecewise"):
+        raise ValueError(f"schedule '{value}' needs more: write {{schedule: {value}, ...}}")
+    return value
+
+
+AnySchedule = Annotated[ScheduleName | Schedule | None, BeforeValidator(_schedule)]
 
 
 class AlgorithmConfig(BaseModel):
@@ -188,12 +232,14 @@ class LearningConfig(BaseModel):
     """Factor on the action noise."""
     noise_dt: float = Field(1.0, ge=0)
     """Initial value of the factor on the action noise that `action_noise_schedule` changes."""
-    action_noise_schedule: ScheduleName | None = None
+    action_noise_schedule: AnySchedule = None
     """How `noise_dt` changes over training; None: not at all."""
     learning_rate: float = Field(0.001, gt=0)
     """Of actors and critics."""
-    learning_rate_schedule: ScheduleName | None = None
-    """How `learning_rate` changes over training; None: not at all."""
+    learning_rates: dict[str, Annotated[float, Field(gt=0)]] = Field({})
+    """Learning rates of kinds of networks by name, such as actor; others have `learning_rate`."""
+    learning_rate_schedule: AnySchedule = None
+    """How learning rates change over training; None: not at all."""
 
     early_stopping_steps: int | None = Field(None, gt=0)
     """Evaluations looked back on; None: one more than training holds, i.e. never stop early."""

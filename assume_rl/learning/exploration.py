@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.heads import Head, Stochastic
-from assume_rl.learning.schedules import SCHEDULES
+from assume_rl.learning.schedules import scheduled
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ OFF = Exploration("off")
 
 def exploration_at(config: LearningConfig, *, initial: bool, progress: float) -> Exploration:
     """Exploration of a training episode; `progress` falls from 1 to 0 (`schedules.progress`)."""
-    schedule = SCHEDULES[config.action_noise_schedule or "constant"]
-    scale = schedule(config.noise_dt, progress) * config.noise_scale * config.noise_sigma
+    factor = scheduled(config.action_noise_schedule, config.noise_dt, progress)
+    scale = factor * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
     return Exploration(mode, std=config.exploration_noise_std, scale=scale)
 

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.algorithms.base import Log, Work
+from assume_rl.learning.algorithms.base import Log, NetSpec, Work
 from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
@@ -21,7 +21,7 @@ from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.heads import HEADS, Head
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.schedules import SCHEDULES
+from assume_rl.learning.schedules import scheduled
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
 
@@ -71,6 +71,7 @@ class Learner:
         self.agents = tuple(agents)
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
+        _check_rates(config, self.algorithm.networks())
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
@@ -139,26 +140,30 @@ class Learner:
         :param progress: 1 at the start of training, falling to 0; drives learning rates
         :param iterations: None: `config.gradient_steps`
         """
-        schedule = SCHEDULES[self.config.learning_rate_schedule or "constant"]
-        rate = schedule(self.config.learning_rate, progress)
+        rates = {name: self._rate(name, progress) for name in self.nets}
         count = self.config.gradient_steps if iterations is None else iterations
         log = Log()
         there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
         if there > 0 and count > 0:
             with autocast(self.config, self._device):
-                self.iterations += self.algorithm.update(self._work(progress, rate, count, log))
+                self.iterations += self.algorithm.update(self._work(progress, rates, count, log))
             self.updates += 1
             self._waiting.clear()
-        return log.collect(self.nets, self._places, rate)
+        return log.collect(self.nets, self._places, self._rate("", progress))
 
-    def _work(self, progress: float, rate: float, count: int, log: Log) -> Work:
+    def _rate(self, name: str, progress: float) -> float:
+        """Return the learning rate of the networks called `name`, by default that of all."""
+        initial = self.config.learning_rates.get(name, self.config.learning_rate)
+        return scheduled(self.config.learning_rate_schedule, initial, progress)
+
+    def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
         return Work(
             fleet=self.fleet,
             config=self.config,
             nets=self.nets,
             batches=self._batches,
             update=self.updates,
-            rates=dict.fromkeys(self.nets, rate),
+            rates=rates,
             iterations=count,
             done=self.iterations,
             progress=progress,
@@ -218,6 +223,19 @@ class Learner:
         for k, own in enumerate(state["seeds"]):
             self.load_state_of(k, own)
         self.replay.load_state_dict(state["replay"])
+
+
+def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:
+    """Check that all learning rates are of networks that the algorithm has.
+
+    :raises ConfigurationError: one is not
+    """
+    for name in config.learning_rates:
+        if name not in networks:
+            raise ConfigurationError(
+                f"learning_config.learning_rates: {config.algorithm} has no network '{name}', "
+                f"{nearest(name, networks)}"
+            )
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import LearningConfig, Schedule
 from assume_rl.learning.exploration import (
     OFF,
     Exploration,
@@ -10,7 +10,7 @@ from assume_rl.learning.exploration import (
     exploration_at,
     explore,
 )
-from assume_rl.learning.schedules import constant, linear, progress
+from assume_rl.learning.schedules import progress, scheduled
 
 MEAN, CENTRE = torch.tensor([0.9, -0.2]), torch.tensor([0.3, 0.3])
 Z = torch.tensor([2.0, -1.0])
@@ -82,6 +82,21 @@ def test_progress():
     assert progress(12, 2, 10) == 0
 
 
-def test_schedules():
-    assert [linear(0.4, p) for p in (1.0, 0.5, 0.0)] == [0.4, 0.2, 0.0]
-    assert constant(0.4, 0.1) == 0.4
+@pytest.mark.parametrize(
+    ("schedule", "values"),
+    [
+        (None, (0.4, 0.4, 0.4)),
+        ("constant", (0.4, 0.4, 0.4)),
+        ("linear", (0.4, 0.2, 0.0)),
+        ("cosine", (0.4, 0.2, 0.0)),
+        ("polynomial", (0.4, 0.1, 0.0)),
+        (Schedule(schedule="linear", end=0.5), (0.4, 0.3, 0.2)),
+        (Schedule(schedule="cosine", end=0.5), (0.4, 0.3, 0.2)),
+        (Schedule(schedule="polynomial", power=3), (0.4, 0.05, 0.0)),
+        (Schedule(schedule="exponential", end=0.25), (0.4, 0.2, 0.1)),
+        (Schedule(schedule="piecewise", steps=((0.4, 0.5), (0.9, 0.1))), (0.4, 0.2, 0.04)),
+    ],
+)
+def test_schedules_at_the_start_in_the_middle_and_at_the_end(schedule, values):
+    found = [scheduled(schedule, 0.4, left) for left in (1.0, 0.5, 0.0)]
+    assert found == pytest.approx(values)

@@ -32,6 +32,7 @@ LEARNER = {
     "gradient_steps",
     "learning_rate",
     "learning_rate_schedule",
+    "learning_rates",
     "max_grad_norm",
     "noise_dt",
     "noise_scale",
@@ -76,7 +77,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(learning_keys("matd3")) == 40
+    assert len(learning_keys("matd3")) == 41
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
@@ -151,7 +152,17 @@ def test_the_schema_is_flat():
             "learning_config.learning_rate: Input should be a valid number",
         ),
         ({"noise_sigma": float("nan")}, "learning_config.noise_sigma"),
-        ({"learning_rate_schedule": "cosine"}, "'constant' or 'linear'"),
+        ({"learning_rate_schedule": "cosin"}, "unknown schedule 'cosin', did you mean 'cosine'?"),
+        ({"learning_rate_schedule": "exponential"}, "needs more: write {schedule: exponential"),
+        (
+            {"action_noise_schedule": {"schedule": "exponential"}},
+            "an exponential schedule needs an end above 0",
+        ),
+        (
+            {"action_noise_schedule": {"schedule": "piecewise"}},
+            "steps belong to a piecewise schedule",
+        ),
+        ({"learning_rates": {"actor": 0}}, "learning_config.learning_rates.actor"),
         ({"train_freq": "24"}, "'24' is not a duration such as '1h', '15min' or '7d'"),
         ({"train_freq": "0h"}, "train_freq must be longer than zero"),
         ({"device": "gpu"}, "learning_config.device"),

@@ -3,6 +3,7 @@ import torch
 from loop_update import LoopUpdate
 from toys import fleet, learner, random_joint
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.states import networks
 
 FLEETS = {
@@ -61,6 +62,30 @@ def test_learning_rate_follows_its_schedule():
     ours = learner(fleet((3, 1, 1)), learning_rate_schedule="linear", gradient_steps=1)
     ours.observe(random_joint(ours, 10))
     assert [ours.update(p).learning_rate for p in (1.0, 0.25)] == [0.001, 0.00025]
+
+
+def test_each_kind_of_network_may_have_a_rate_of_its_own():
+    # GIVEN actors whose rate is too small to see
+    ours = learner(fleet((3, 1, 1)), learning_rates={"actor": 1e-12}, gradient_steps=2)
+    ours.observe(random_joint(ours, 10))
+    before = networks(ours.nets, 0)
+    # WHEN all learn, THEN critics move and actors do not
+    ours.update(1.0)
+    after = networks(ours.nets, 0)
+    moved = {
+        kind: max(
+            float((new - before[kind]["unit_0"][name]).abs().max())
+            for name, new in after[kind]["unit_0"].items()
+        )
+        for kind in ("actor", "critic")
+    }
+    assert moved["actor"] < 1e-10
+    assert moved["critic"] > 1e-4
+
+
+def test_a_rate_of_a_network_that_there_is_not_is_refused():
+    with pytest.raises(ConfigurationError, match="matd3 has no network 'actr', did you mean"):
+        learner(fleet((3, 1, 1)), learning_rates={"actr": 1e-3})
 
 
 def test_an_exploding_agent_leaves_the_others_alone():

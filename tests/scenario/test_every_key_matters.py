@@ -227,7 +227,8 @@ LEARNING: Mapping[str, Change] = {
     "target_policy_noise": trains(0.4),
     "target_noise_clip": trains(0.01),
     "learning_rate": trains(0.01),
-    "learning_rate_schedule": trains("linear"),
+    "learning_rates": trains({"actor": 0.01}),
+    "learning_rate_schedule": trains("cosine"),
     "early_stopping_steps": trains(1, settings(early_stopping_threshold=1e9, training_episodes=3)),
     "early_stopping_threshold": trains(1e9, settings(early_stopping_steps=2, training_episodes=5)),
 }
