@@ -80,7 +80,20 @@ class AlgorithmConfig(BaseModel):
     )
 
 
-class DdpgConfig(AlgorithmConfig):
+class OffPolicyConfig(AlgorithmConfig):
+    """How off-policy algorithms draw from the transitions that they remember."""
+
+    sampling: Literal["uniform", "prioritised"] = "uniform"
+    """Draw all transitions alike, or those with large errors more often (off-policy)."""
+    priority_exponent: float = Field(0.6, ge=0, le=1)
+    """How much more often: 0 is uniform (prioritised)."""
+    importance_exponent: float = Field(0.4, ge=0, le=1)
+    """How far weights make up for it at the start; 1 at the end of training (prioritised)."""
+    n_step: int = Field(1, gt=0)
+    """Rewards that are summed before the value of what follows is taken (off-policy)."""
+
+
+class DdpgConfig(OffPolicyConfig):
     """Settings of MADDPG and of independent DDPG."""
 
     tau: float = Field(0.005, ge=0, le=1)
@@ -98,7 +111,7 @@ class Td3Config(DdpgConfig):
     """Limit of that noise (matd3, itd3)."""
 
 
-class SacConfig(AlgorithmConfig):
+class SacConfig(OffPolicyConfig):
     """Settings of soft actor-critic."""
 
     tau: float = Field(0.005, ge=0, le=1)
@@ -363,7 +376,7 @@ def learning_keys(algorithm: str | None = None) -> dict[str, FieldInfo]:
     return common | own
 
 
-UNREAD_KEYS = frozenset(Td3Config.model_fields)
+UNREAD_KEYS = frozenset(Td3Config.model_fields) - frozenset(OffPolicyConfig.model_fields)
 """Keys of ASSUME's that stand in study cases of any algorithm; those of others are not read."""
 
 

@@ -89,7 +89,7 @@ class Learner:
             extras=self.algorithm.extras,
         )
         self._waiting = Waiting(config.replay_buffer_size)
-        self._batches = Batches(self.fleet, self.replay, self.seeds, self.algorithm.noises)
+        self._batches = Batches(self.fleet, self.replay, self.seeds, self.algorithm.noises, config)
         self._compiled = _compiler(device) if config.compile else _as_it_is
 
     @property
@@ -132,7 +132,7 @@ class Learner:
         """Store joint transitions; groups in the order of `self.groups`."""
         if self.algorithm.on_policy:
             self._waiting.add(joint.terminated.shape[1], joint.copies)
-        self.replay.add(joint)
+        self._batches.stored(self.replay.add(joint))
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
         """Make gradient steps for all seeds; nothing happens while there are no transitions.
@@ -186,12 +186,14 @@ class Learner:
 
     def state_of(self, k: int) -> dict[str, Any]:
         """Return all that the k-th seed's later updates depend on, except its transitions."""
+        priorities = self._batches.priorities
         return {
             "agents": [spec.unit_id for spec in self.agents],
             "seed": self.seeds[k],
             "updates": self.updates,
             "iterations": self.iterations,
             "waiting": [list(stretch) for stretch in self._waiting.stretches],
+            "priorities": None if priorities is None else priorities.state_of(k),
             **states(self.nets, k),
         }
 
@@ -205,6 +207,8 @@ class Learner:
         if state["seed"] != self.seeds[k]:
             raise ConfigurationError("the saved learner has another seed than this one")
         self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
+        if self._batches.priorities is not None:
+            self._batches.priorities.load_state_of(k, state["priorities"])
         self._waiting.stretches = [Stretch(*stretch) for stretch in state["waiting"]]
         load_states(self.nets, k, state)
 

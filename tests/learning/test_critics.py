@@ -4,7 +4,7 @@ import pytest
 import torch
 from toys import fleet, learner, random_joint
 
-from assume_rl.learning.algorithms.deterministic import critic_losses
+from assume_rl.learning.algorithms.base import critic_losses
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.critics.base import Seen, joint
 

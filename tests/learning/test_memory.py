@@ -33,7 +33,7 @@ def test_a_replay_holds_observations_actions_rewards_and_flags():
     """By hand: float32, two seeds, ten rows, one agent with 3 + 3 observed, 2 done, 1 earned."""
     config = LearningConfig(replay_buffer_size=10)
     found = estimate(config, fleet((3, 2, 1)), seeds=2, device=CPU)
-    assert found.replay == 2 * 10 * ((3 + 3 + 2 + 1) * 4 + 2)
+    assert found.replay == 2 * 10 * ((3 + 3 + 2 + 1) * 4 + 2) + 10 * 8  # and a stride per row
 
 
 def test_an_estimate_of_a_large_fleet_allocates_nothing():

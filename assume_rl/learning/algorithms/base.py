@@ -5,7 +5,7 @@ It says which networks it needs (`NetSpec`); the learner builds, saves, loads an
 name. Its update is handed everything in a `Work`: networks, transitions, draws and learning rates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.critics.base import CriticForm, Seen
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch
 from assume_rl.learning.fleet import Fleet
@@ -175,22 +176,59 @@ class Algorithm(Protocol):
 
 def td_target(
     reward: Float[Tensor, "seed agent row"],
-    gamma: float,
+    discount: Float[Tensor, "seed row"],
     next_value: Float[Tensor, "seed agent row"],
     terminated: Bool[Tensor, "seed row"],
 ) -> Float[Tensor, "seed agent row"]:
-    """Return the one-step target; only a termination cuts bootstrapping, a truncation does not.
+    """Return the target of values; only a termination cuts bootstrapping, a truncation does not.
 
     :param reward: of the transitions
-    :param gamma: discount of the next value
+    :param discount: of the next value
     :param next_value: of the next observations
     :param terminated: whether nothing follows
     """
-    return reward + gamma * next_value * ~terminated[:, None]
+    return reward + discount[:, None] * next_value * ~terminated[:, None]
+
+
+def td_errors(
+    critic: Net[CriticForm], seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
+) -> list[Float[Tensor, "seed _ row"]]:
+    """Return how far the values of a critic's groups are from `targets`, mean over its critics."""
+    values = critic.form.values(critic.now, seen)
+    return [(q - y).abs().mean(dim=0) for q, y in zip(values, targets, strict=True)]
 
 
 def critic_loss(
-    q: Float[Tensor, "critic seed agent row"], target: Float[Tensor, "seed agent row"]
+    q: Float[Tensor, "critic seed agent row"],
+    target: Float[Tensor, "seed agent row"],
+    weight: Float[Tensor, "seed row"] | None = None,
 ) -> Float[Tensor, "seed agent"]:
-    """Return the mean squared error of each agent's critics, summed over its critics."""
-    return (q - target).square().mean(dim=-1).sum(dim=0)
+    """Return the mean squared error of each agent's critics, summed over its critics.
+
+    :param q: values
+    :param target: what they should be
+    :param weight: importance of each row; None: all alike
+    """
+    error = (q - target).square()
+    if weight is not None:
+        error = error * weight[:, None]
+    return error.mean(dim=-1).sum(dim=0)
+
+
+def critic_losses(
+    form: CriticForm,
+    nets: Any,
+    seen: Seen,
+    targets: Sequence[Float[Tensor, "seed _ row"]],
+    weight: Float[Tensor, "seed row"] | None = None,
+) -> list[Float[Tensor, "seed _"]]:
+    """Return the losses of a critic's groups, (seed, agent) each.
+
+    :param form: of the critics
+    :param nets: their parameters
+    :param seen: a batch
+    :param targets: what the values should be, per group (seed, agent, row)
+    :param weight: importance of each row; None: all alike
+    """
+    values = form.values(nets, seen)
+    return [critic_loss(q, y, weight) for q, y in zip(values, targets, strict=True)]

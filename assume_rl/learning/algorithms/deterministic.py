@@ -22,7 +22,8 @@ from assume_rl.learning.algorithms.base import (
     NetSpec,
     Status,
     Work,
-    critic_loss,
+    critic_losses,
+    td_errors,
     td_target,
 )
 from assume_rl.learning.config import DdpgConfig, Td3Config
@@ -66,7 +67,7 @@ class Deterministic:
         size, done = work.config.batch_size, work.done
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
         for length, batch in zip(
-            lengths, work.batches.rounds(work.update, size, lengths), strict=True
+            lengths, work.batches.rounds(work.update, size, lengths, work.progress), strict=True
         ):
             done += length
             self._round(work, batch, length, moves=done % delay == 0, losses=losses)
@@ -83,13 +84,16 @@ class Deterministic:
         seen = [batch.now.rows(own.start, own.stop) for own in parts]
         for _ in parts:
             work.log.iteration()
+        errors: list[Tensor] = []
         for critic in work.nets["critic"]:
             with torch.no_grad():
                 targets = self._targets(work, critic, following, batch)
+                if batch.weight is not None:
+                    errors += td_errors(critic, batch.now, targets)
             for k, own in enumerate(parts):
-                found = losses[0](
-                    critic.form, critic.followed, seen[k], [y[..., own] for y in targets]
-                )
+                weight = None if batch.weight is None else batch.weight[:, own]
+                goals = [y[..., own] for y in targets]
+                found = losses[0](critic.form, critic.followed, seen[k], goals, weight)
                 steps = critic.descend(found, work.rates["critic"], work.config.max_grad_norm)
                 for group, step in zip(critic.form.groups, steps, strict=True):
                     work.log.step("critic", group, step, back=length - 1 - k)
@@ -98,6 +102,7 @@ class Deterministic:
                 critic.move_target(tau)
                 for group in critic.form.groups:
                     work.nets["actor"][group].move_target(tau)
+        work.batches.feedback(batch, errors)
 
     def _following(self, work: Work, batch: Batch) -> Seen:
         """Return next observations and target actions, smoothed where there is noise."""
@@ -117,7 +122,7 @@ class Deterministic:
         """Return one-step targets of the critic's groups, with the least of its values."""
         values = critic.form.values(critic.later, following)
         return [
-            td_target(batch.reward[group], work.config.gamma, q.amin(dim=0), batch.terminated)
+            td_target(batch.reward[group], batch.discount, q.amin(dim=0), batch.terminated)
             for group, q in zip(critic.form.groups, values, strict=True)
         ]
 
@@ -130,19 +135,6 @@ class Deterministic:
             found = loss(actor.form, actor.followed, critic.form, context, seen, group)
             (step,) = actor.descend([found], work.rates["actor"], work.config.max_grad_norm)
             work.log.step("actor", group, step)
-
-
-def critic_losses(
-    form: CriticForm, nets: Any, seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
-) -> list[Float[Tensor, "seed _"]]:
-    """Return the losses of a critic's groups, (seed, agent) each.
-
-    :param form: of the critics
-    :param nets: their parameters
-    :param seen: a batch
-    :param targets: what the values should be, per group (seed, agent, row)
-    """
-    return [critic_loss(q, y) for q, y in zip(form.values(nets, seen), targets, strict=True)]
 
 
 def actor_loss(

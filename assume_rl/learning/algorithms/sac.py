@@ -15,7 +15,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss, td_target
+from assume_rl.learning.algorithms.base import (
+    NetSpec,
+    Status,
+    Work,
+    critic_losses,
+    td_errors,
+    td_target,
+)
 from assume_rl.learning.config import SacConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
 from assume_rl.learning.data.batches import Batch
@@ -58,14 +65,17 @@ class SoftActorCritic:
         """Make a step of critics, actors and temperatures for each batch."""
         size = work.config.batch_size
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
-        for batch in work.batches.rounds(work.update, size, [1] * work.iterations):
+        lengths = [1] * work.iterations
+        for batch in work.batches.rounds(work.update, size, lengths, work.progress):
             work.log.iteration()
             with torch.no_grad():
                 following, bonus = self._following(work, batch)
+            errors: list[Tensor] = []
             for critic in work.nets["critic"]:
-                self._critic_step(work, critic, following, bonus, batch, losses[0])
+                errors += self._critic_step(work, critic, following, bonus, batch, losses[0])
                 self._actor_steps(work, critic, batch, losses[1])
                 critic.move_target(settings(work).tau)
+            work.batches.feedback(batch, errors)
         return work.iterations
 
     def _following(
@@ -87,19 +97,22 @@ class SoftActorCritic:
         bonus: Sequence[Tensor],
         batch: Batch,
         loss: Any,
-    ) -> None:
-        """Make one step of the critics of some groups towards their soft targets."""
+    ) -> list[Tensor]:
+        """Make one step of the critics of some groups to their soft targets; return errors."""
         with torch.no_grad():
             values = critic.form.values(critic.later, following)
-            gamma = work.config.gamma
             targets = [
-                td_target(batch.reward[g], gamma, q.amin(dim=0) + bonus[g], batch.terminated)
+                td_target(
+                    batch.reward[g], batch.discount, q.amin(dim=0) + bonus[g], batch.terminated
+                )
                 for g, q in zip(critic.form.groups, values, strict=True)
             ]
-        found = loss(critic.form, critic.followed, batch.now, targets)
+            errors = [] if batch.weight is None else td_errors(critic, batch.now, targets)
+        found = loss(critic.form, critic.followed, batch.now, targets, batch.weight)
         steps = critic.descend(found, work.rates["critic"], work.config.max_grad_norm)
         for group, step in zip(critic.form.groups, steps, strict=True):
             work.log.step("critic", group, step)
+        return errors
 
     def _actor_steps(self, work: Work, critic: Net[CriticForm], batch: Batch, loss: Any) -> None:
         """Make one step of actors and temperatures, the others' actions as they were taken."""
@@ -137,19 +150,6 @@ def drawn(
     """
     found = HEAD.draw(form.outputs(nets, obs), z)
     return found.action, found.log_prob - HEAD.squash(found.raw)
-
-
-def critic_losses(
-    form: CriticForm, nets: Any, seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
-) -> list[Float[Tensor, "seed _"]]:
-    """Return the losses of a critic's groups, (seed, agent) each (eq. 5 of the paper).
-
-    :param form: of the critics
-    :param nets: their parameters
-    :param seen: a batch
-    :param targets: what the values should be, per group (seed, agent, row)
-    """
-    return [critic_loss(q, y) for q, y in zip(form.values(nets, seen), targets, strict=True)]
 
 
 def actor_loss(

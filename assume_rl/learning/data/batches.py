@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assume_rl import keyed
+from assume_rl.learning.config import LearningConfig, OffPolicyConfig
 from assume_rl.learning.critics.base import Seen, joint
+from assume_rl.learning.data.priorities import Priorities
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Fleet
 
@@ -24,13 +26,19 @@ Noise = Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of joint transitions, in the groups of the fleet."""
+    """Rows of joint transitions, in the groups of the fleet.
+
+    With several steps, `reward` is their discounted sum, and what is next follows the last of them.
+    """
 
     now: Seen
     next_obs: tuple[Float[Tensor, "seed _ row _"], ...]
     reward: tuple[Float[Tensor, "seed _ row"], ...]
     terminated: Bool[Tensor, "seed row"]
     truncated: Bool[Tensor, "seed row"]
+    discount: Float[Tensor, "seed row"]  # of the value of the next observation
+    weight: Float[Tensor, "seed row"] | None  # importance of each row; None: all alike
+    index: Int[Tensor, "seed row"]  # where the rows are stored
     extras: Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]  # of decisions, per group
     noise: Noise
 
@@ -42,13 +50,25 @@ class Batches:
     :param replay: holds the transitions
     :param seeds: of the runs
     :param noises: names of the noises that updates need
+    :param config: says how rows are drawn
     """
 
     def __init__(
-        self, fleet: Fleet, replay: Replay, seeds: Sequence[int], noises: Sequence[str]
+        self,
+        fleet: Fleet,
+        replay: Replay,
+        seeds: Sequence[int],
+        noises: Sequence[str],
+        config: LearningConfig,
     ) -> None:
-        device = replay.device
+        device, chosen = replay.device, config.settings
         self.fleet, self.replay = fleet, replay
+        self._gamma = config.gamma
+        self._draws = chosen if isinstance(chosen, OffPolicyConfig) else OffPolicyConfig()
+        self.priorities: Priorities | None = None
+        if self._draws.sampling == "prioritised":
+            exponent = self._draws.priority_exponent
+            self.priorities = Priorities(replay.capacity, len(seeds), exponent, device)
         self._keys = torch.tensor([keyed.key(s, "replay") for s in seeds], device=device)
         self._noise_keys = {
             name: [
@@ -58,17 +78,23 @@ class Batches:
             for name in noises
         }
 
-    def rounds(self, update: int, size: int, lengths: Sequence[int]) -> Iterator[Batch]:
-        """Yield rows drawn uniformly with replacement, several batches one after the other.
+    def rounds(
+        self, update: int, size: int, lengths: Sequence[int], progress: float = 0.0
+    ) -> Iterator[Batch]:
+        """Yield rows drawn with replacement, several batches one after the other.
+
+        Priorities count as they are when a round begins.
 
         :param update: number of the update
         :param size: rows of a batch
         :param lengths: batches of each round
+        :param progress: what is left of training; drives importance weights
         """
         # Filled on the device: nothing is copied there.
         number = torch.full((), update, device=self._keys.device)
         key = keyed.combine(self._keys, number)
-        index = keyed.below(self.replay.size(), key, sum(lengths) * size)
+        u = keyed.uniform(key, sum(lengths) * size)
+        alike = (u * self.replay.size()).to(torch.int64)
         start = 0
         for chunk in self._chunks(size, lengths):
             first = start
@@ -77,14 +103,17 @@ class Batches:
                 stop = start + length * size
                 own = slice(start - first, stop - first)
                 noise = {name: tuple(z[:, :, own] for z in parts) for name, parts in drawn.items()}
-                yield self.at(index[:, start:stop], noise)
+                if self.priorities is None:
+                    yield self.at(alike[:, start:stop], None, noise)
+                else:
+                    yield self.at(*self._by_priority(u[:, start:stop], progress), noise)
                 start = stop
 
     def latest(self, rows: int) -> Batch:
         """Return the latest `rows` transitions, in the order in which they were stored."""
         first = self.replay.added - rows
         index = torch.arange(first, first + rows, device=self.replay.device) % self.replay.capacity
-        return self.at(index.expand(len(self._keys), rows), {})
+        return self.at(index.expand(len(self._keys), rows), None, {})
 
     def order(self, update: int, number: int, rows: int) -> Int[Tensor, "seed row"]:
         """Return a random order of `rows` rows for each seed.
@@ -97,19 +126,85 @@ class Batches:
         key = keyed.combine(key, torch.full((), number, device=self._keys.device))
         return keyed.uniform(key, rows).argsort(dim=-1)
 
-    def at(self, index: Int[Tensor, "seed row"], noise: Noise) -> Batch:
-        """Return the transitions at `index`, with the noise that goes with them."""
+    def stored(self, rows: Int[Tensor, " row"]) -> None:
+        """Note that rows were written."""
+        if self.priorities is not None:
+            self.priorities.add(rows)
+
+    def feedback(self, batch: Batch, errors: Sequence[Float[Tensor, "seed _ row"]]) -> None:
+        """Set the priorities of a batch by the errors of its values, mean over the agents.
+
+        :param batch: that was learned from
+        :param errors: per group (seed, agent, row)
+        """
+        if self.priorities is not None:
+            error = torch.cat([own.abs() for own in errors], dim=1).mean(dim=1)
+            self.priorities.feedback(batch.index, error)
+
+    def _by_priority(
+        self, u: Float[Tensor, "seed row"], progress: float
+    ) -> tuple[Int[Tensor, "seed row"], Float[Tensor, "seed row"]]:
+        """Return rows and their importance, from uniform draws."""
+        assert self.priorities is not None
+        index, start = self.priorities.draw(u), self._draws.importance_exponent
+        exponent = 1.0 + (start - 1.0) * progress
+        weight = self.priorities.weights(index, self.replay.size(), exponent)
+        return index, weight.to(self.replay.dtype)
+
+    def at(
+        self,
+        index: Int[Tensor, "seed row"],
+        weight: Float[Tensor, "seed row"] | None,
+        noise: Noise,
+    ) -> Batch:
+        """Return the transitions at `index`.
+
+        :param index: rows of the replay
+        :param weight: importance of the rows
+        :param noise: that goes with them
+        """
         groups = self.fleet.groups
         parts = [self.replay.sample(k, index) for k in range(len(groups))]
+        last, discount, rewards = self._several_steps(index, [p.reward for p in parts])
+        ends = parts
+        if last is not index:
+            ends = [self.replay.sample(k, last) for k in range(len(groups))]
         return Batch(
             joint(groups, [p.obs for p in parts], [p.action for p in parts]),
-            tuple(p.next_obs for p in parts),
-            tuple(p.reward for p in parts),
-            self.replay.flag("terminated", index),
-            self.replay.flag("truncated", index),
+            tuple(p.next_obs for p in ends),
+            tuple(rewards),
+            self.replay.flag("terminated", last),
+            self.replay.flag("truncated", last),
+            discount,
+            weight,
+            index,
             {name: tuple(p.extras[name] for p in parts) for name in parts[0].extras},
             noise,
         )
+
+    def _several_steps(
+        self, index: Int[Tensor, "seed row"], rewards: list[Float[Tensor, "seed _ row"]]
+    ) -> tuple[
+        Int[Tensor, "seed row"], Float[Tensor, "seed row"], list[Float[Tensor, "seed _ row"]]
+    ]:
+        """Return the last of `n_step` transitions, the discount after it, and sums of rewards.
+
+        The sum stops where an episode ends and at the latest transition (Sutton 1988; Mnih et al.
+        2016, arXiv:1602.01783).
+        """
+        last, discount = index, torch.full_like(rewards[0][:, 0], self._gamma)
+        goes_on: Tensor | None = None
+        for step in range(1, self._draws.n_step):
+            ended = self.replay.flag("terminated", last) | self.replay.flag("truncated", last)
+            later, there = self.replay.following(index, step)
+            goes_on = ~ended & there if goes_on is None else goes_on & ~ended & there
+            last = torch.where(goes_on, later, last)
+            factor = (discount * goes_on)[:, None]
+            rewards = [
+                own + factor * self.replay.sample(k, last).reward for k, own in enumerate(rewards)
+            ]
+            discount = torch.where(goes_on, discount * self._gamma, discount)
+        return last, discount, rewards
 
     def _chunks(self, size: int, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Yield `lengths` in parts whose noise fits into memory, or into cache."""

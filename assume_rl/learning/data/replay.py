@@ -70,6 +70,8 @@ class Replay:
             for agents, obs, act in shapes
         ]
         self._flags = {name: ring(seeds, capacity, dtype=torch.bool) for name in _FLAGS}
+        # Copies of the market that a row was stored with: the next row of its own is so far away.
+        self._strides = ring(capacity, dtype=torch.int64)
         self._first_rows = [
             (torch.arange(seeds * agents, device=device) * capacity).view(seeds, agents, 1)
             for agents, _, _ in shapes
@@ -88,10 +90,13 @@ class Replay:
     def nbytes(self) -> int:
         """Bytes of a full replay."""
         rings = [ring for group in self._rings for ring in group.values()]
-        return sum(ring.nbytes for ring in (*rings, *self._flags.values()))
+        return sum(ring.nbytes for ring in (*rings, *self._flags.values(), self._strides))
 
-    def add(self, joint: Joint) -> None:
-        """Store rows behind the latest one; of more rows than the ring has, the last ones."""
+    def add(self, joint: Joint) -> Int[Tensor, " row"]:
+        """Store rows behind the latest one; return where they are.
+
+        Of more rows than the ring has, the last ones are stored.
+        """
         count = joint.terminated.shape[1]
         kept = min(count, self.capacity)
         index = self._index(self.added + count - kept, self.added + count)
@@ -103,7 +108,20 @@ class Replay:
                 rings[name].index_copy_(2, index, rows.transpose(1, 2))
         for name, ring in self._flags.items():
             ring.index_copy_(1, index, getattr(joint, name)[:, count - kept :].to(self.device))
+        self._strides.index_fill_(0, index, joint.copies)
         self.added += count
+        return index
+
+    def following(
+        self, index: Int[Tensor, "seed row"], steps: int
+    ) -> tuple[Int[Tensor, "seed row"], Bool[Tensor, "seed row"]]:
+        """Return where the transition `steps` later in the same market is, and if there is one.
+
+        It says nothing of episodes that end in between.
+        """
+        distance = self._strides[index] * steps
+        age = (self.pos - 1 - index) % self.capacity
+        return (index + distance) % self.capacity, age >= distance
 
     def sample(self, group: int, index: Int[Tensor, "seed row"]) -> Sampled:
         """One group's part of the transitions at `index`."""
@@ -135,7 +153,8 @@ class Replay:
                 {n: torch.cat([r[n][seed].index_select(1, index) for r in own]) for n in own[0]}
             )
         flags = {name: ring[seed].index_select(0, index) for name, ring in self._flags.items()}
-        return {"first": start, "shapes": shapes, **flags}
+        strides = self._strides.index_select(0, index)
+        return {"first": start, "shapes": shapes, "strides": strides, **flags}
 
     def put_rows(self, seed: int, saved: Mapping[str, Any]) -> None:
         """Write `rows` of one seed back to where they were, then `seek`."""
@@ -148,6 +167,7 @@ class Replay:
                     self._rings[k][name][seed].index_copy_(1, index, part.to(self.device))
         for name, ring in self._flags.items():
             ring[seed].index_copy_(0, index, saved[name].to(self.device))
+        self._strides.index_copy_(0, index, saved["strides"].to(self.device))
 
     def seek(self, added: int) -> None:
         """Go on as if so many transitions had been added; the latest ones were put back."""
