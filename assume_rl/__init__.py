@@ -33,6 +33,7 @@ from assume_rl.errors import (
 from assume_rl.experiments.evaluate import EvaluationResult, evaluate
 from assume_rl.experiments.run import RunResult, run
 from assume_rl.experiments.train import TrainResult, train
+from assume_rl.learning.algorithms import Algorithm as RLAlgorithm
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import NormalActionNoise, OUNoise
 from assume_rl.learning.nets.stack import polyak_update
@@ -65,6 +66,7 @@ __all__ = [  # noqa: RUF022 (sorted regardless of case)
     "ReplayBufferSamples",
     "ResultsError",
     "Rewarded",
+    "RLAlgorithm",
     "run",
     "RunResult",
     "ScenarioError",

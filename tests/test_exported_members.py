@@ -16,6 +16,7 @@ LEARNING_ROLE = {
     "ObsActRew",
     "ReplayBuffer",
     "ReplayBufferSamples",
+    "RLAlgorithm",
     "polyak_update",
 }
 MESSAGES = {"Acted", "Observed", "PolicyUpdate", "RegisterUnit", "Rewarded"}

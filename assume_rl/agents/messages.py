@@ -122,14 +122,20 @@ class ObsActRew:
     """One unit's observations, actions and rewards of several deliveries, entry by entry.
 
     Equivalent to an `Observed`, an `Acted` (without noise) and a `Rewarded` (profit and regret 0)
-    for each delivery; for bidders that report several at once.
+    for each delivery; for bidders that report several at once. Lists alone will do, as in the
+    field: without `unit_id` it is the only unit of the sender, without `time` deliveries follow
+    those that the unit reported before, so that a repeated message counts again.
     """
 
-    unit_id: str
-    time: tuple[float, ...]
     observation: list[Tensor]  # (obs,) each
     action: list[Tensor]  # (act,) each
     reward: list[Tensor]  # scalars
+    unit_id: str | None = None
+    time: tuple[float, ...] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the field of that name."""
+        return getattr(self, name)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The Learning role: what it stores, when it updates, what it publishes, keeps and loads."""
 
 import asyncio
+import dataclasses
 import itertools
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import (
     EpisodeEnd,
     EpisodeStart,
+    ObsActRew,
     PolicyUpdate,
     RegisterUnit,
     Rows,
@@ -166,6 +169,50 @@ def test_two_different_records_of_one_delivery_are_refused() -> None:
     changed = type(other)(other.unit_id, T0 + 3600.0, other.reward, other.profit, other.regret)
     with pytest.raises(ConfigurationError, match="is an agent in each"):
         role.handle_message(changed, META)
+
+
+def several(unit: str, hours: range) -> dict[str, list[torch.Tensor]]:
+    """What a unit reports of some hours, as the field's lists."""
+    told = [record(hour, unit) for hour in hours]
+    return {
+        "observation": [seen.observation for seen, _, _ in told],
+        "action": [acted.action for _, acted, _ in told],
+        "reward": [torch.tensor(got.reward) for _, _, got in told],
+    }
+
+
+@pytest.mark.parametrize("kind", [ObsActRew, dict])
+@pytest.mark.parametrize("named", [True, False])
+def test_lists_of_several_deliveries_are_taken(
+    monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], named: bool
+) -> None:
+    role, _ = new_role()
+    for unit, registration in zip(UNITS, REGISTRATIONS, strict=True):
+        role.handle_message(registration, {"sender_addr": "here", "sender_id": unit})
+    spy = Spy(role, monkeypatch)
+    role.handle_message(EpisodeStart(1, False), META)
+    for hours in (range(1, 7), range(7, 25)):
+        for unit in UNITS:
+            names: dict[str, Any] = {"unit_id": unit}
+            names["time"] = tuple(T0 + 3600.0 * hour for hour in hours)
+            content = kind(**several(unit, hours), **(names if named else {}))
+            role.handle_message(content, {"sender_addr": "here", "sender_id": unit})
+    role.handle_message(EpisodeEnd(1, False), META)
+    plain = content_of(monkeypatch)
+    got = spy.content()
+    assert plain.keys() == got.keys()
+    assert all(torch.equal(plain[name], got[name]) for name in plain)
+
+
+def test_lists_of_a_sender_with_several_units_must_name_one() -> None:
+    role, _ = new_role()
+    told = ObsActRew(**several("a", range(1, 3)))
+    assert told["reward"] is told.reward
+    with pytest.raises(ConfigurationError, match="which unit it is: 'bidder' has registered a, b"):
+        role.handle_message(told, META)
+    told.reward.pop()
+    with pytest.raises(ConfigurationError, match=r"'a' reported different numbers .*: 2, 2, 2, 1"):
+        role.handle_message(dataclasses.replace(told, unit_id="a"), META)
 
 
 def test_mappings_are_taken_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assume_rl.compat.replay_buffer import ReplayBuffer
 
@@ -61,14 +63,107 @@ def test_all_parts_of_a_row_stay_together():
     assert torch.equal(s.truncated, row % 3 == 0)
 
 
-def test_without_next_observations_rows_follow_each_other_within_one_add_only():
-    buffer = _buffer(size=10)
-    for first in (0, 10):
-        rows = _rows(first, 3)
-        buffer.add(rows["obs"], rows["actions"], rows["reward"])
-    stored = _contents(buffer)
-    assert stored["observations"][:, 0, 0].tolist() == [0, 1, 10, 11]
-    assert stored["next_observations"][:, 0, 0].tolist() == [1, 2, 11, 12]
+@pytest.mark.parametrize("axis", [True, False])
+def test_a_row_is_followed_by_the_next_one_that_is_added(axis):
+    # GIVEN rows without next observations WHEN they come one by one, with or without an axis of
+    # rows, or all at once THEN the same is stored, and the last one waits
+    once, singly = _buffer(size=10), _buffer(size=10)
+    rows = {name: _rows(0, 5)[name] for name in ("obs", "actions", "reward")}
+    once.add(**rows)
+    for k in range(5):
+        assert singly.size() == max(k - 1, 0)
+        singly.add(**{name: part[k : k + 1] if axis else part[k] for name, part in rows.items()})
+    for buffer in (once, singly):
+        stored = _contents(buffer)
+        assert stored["observations"][:, 0, 0].tolist() == [0, 1, 2, 3]
+        assert stored["next_observations"][:, 0, 0].tolist() == [1, 2, 3, 4]
+    later = _rows(5, 1)
+    for buffer in (once, singly):
+        buffer.add(**later)
+        stored = _contents(buffer)
+        assert stored["next_observations"][:, 0, 0].tolist() == [1, 2, 3, 4, 5, 5.5]
+
+
+rows_of_a_day = st.lists(st.sampled_from(["goes on", "terminated", "truncated"]), max_size=12)
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(rows_of_a_day, st.integers(1, 12))
+def test_any_cut_into_calls_stores_the_same(kinds, size):
+    rows = {name: _rows(0, len(kinds))[name] for name in ("obs", "actions", "reward")}
+    for flag in ("terminated", "truncated"):
+        rows[flag] = torch.tensor([kind == flag for kind in kinds], dtype=torch.bool)
+    buffers = [_buffer(size=7) for _ in range(3)]
+    buffers[0].add(**rows)
+    for k in range(len(kinds)):
+        buffers[1].add(**{name: part[k] for name, part in rows.items()})
+    for k in range(0, len(kinds), size):
+        buffers[2].add(**{name: part[k : k + size] for name, part in rows.items()})
+    expected = _expected(kinds)[-7:]
+    for buffer in buffers:
+        assert buffer.size() == len(expected)
+        if expected:
+            stored = _contents(buffer)
+            names = ("observations", "next_observations")
+            found = zip(*(stored[name][:, 0, 0].tolist() for name in names), strict=True)
+            assert sorted(found) == expected
+            assert torch.equal(stored["rewards"][:, 1], stored["observations"][:, 1, 2])
+
+
+def _expected(kinds):
+    """Rows that are stored, with what follows: nothing after the last row of an episode."""
+    found = []
+    for k, kind in enumerate(kinds):
+        if kind == "terminated":
+            found.append((k, 0))
+        elif kind == "goes on" and k + 1 < len(kinds):
+            found.append((k, k + 1))
+    return found
+
+
+def test_samples_unpack_and_index_like_a_named_tuple():
+    buffer = _buffer()
+    buffer.add(**_rows(0, 4))
+    samples = buffer.sample(3)
+    obs, actions, next_obs, rewards = samples
+    named = (samples.observations, samples.actions, samples.next_observations, samples.rewards)
+    for k, part in enumerate((obs, actions, next_obs, rewards)):
+        assert part is named[k] is samples[k] is samples[k - 4]
+    assert len(samples) == len([*samples]) == len(samples[:]) == 4
+    with pytest.raises(IndexError):
+        samples[4]
+    assert samples.terminated.shape == samples.truncated.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"obs": torch.zeros(3, 3)}, r"obs has shape \(3, 3\), expected \(2, 3\), or rows of it"),
+        ({"reward": torch.zeros(4, 2)}, "reward has 4 rows, obs has 3"),
+        ({"terminated": True}, "terminated has 1 rows, obs has 3"),
+        ({"next_obs": torch.zeros(3, 2, 2)}, "next_obs has shape"),
+    ],
+)
+def test_rows_of_another_shape_are_refused_and_nothing_is_stored(wrong, message):
+    buffer = _buffer()
+    buffer.add(
+        **{name: part for name, part in _rows(0, 2).items() if name in ("obs", "actions", "reward")}
+    )
+    with pytest.raises(ValueError, match=message):
+        buffer.add(**_rows(2, 3) | wrong)
+    assert buffer.size() == 1
+
+
+def test_a_waiting_row_is_part_of_the_state_and_of_nobody_else():
+    first, second = _buffer(), _buffer()
+    obs = np.ones((2, 3))
+    first.add(obs, obs[:, :1], obs[:, 0])
+    obs[:] = 7
+    second.load_state_dict(first.state_dict())
+    for buffer in (first, second):
+        buffer.add(**_rows(4, 1))
+        assert _contents(buffer)["observations"][0, 0, 0] == 1
+        assert _contents(buffer)["next_observations"][0, 0, 0] == 4
 
 
 def test_a_terminated_last_row_needs_no_next_observation():

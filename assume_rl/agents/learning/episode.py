@@ -1,6 +1,7 @@
 """How far a training has come in the episode that is running."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class Episode:
     announced: bool = False  # its start was announced
     due: int = 0  # position of the next update in the schedule
     updates: int = 0
+    untimed: Counter[str] = field(default_factory=Counter)  # deliveries without a time, by unit
     requests: list[Request] = field(default_factory=list)
 
     @classmethod

@@ -1,6 +1,6 @@
 """What a Learning role accepts: messages, mappings with their keys, and sequences of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -17,15 +17,25 @@ from assume_rl.agents.messages import (
     UpdateDue,
 )
 from assume_rl.core.bidding.base import Feature, Layout
+from assume_rl.errors import ConfigurationError
 
-SINGLE = (RegisterUnit, Observed, Acted, Rewarded, UpdateDue, EpisodeStart, EpisodeEnd)
-MESSAGES = (*SINGLE, ObsActRew)
+MESSAGES = (
+    RegisterUnit,
+    Observed,
+    Acted,
+    Rewarded,
+    ObsActRew,
+    UpdateDue,
+    EpisodeStart,
+    EpisodeEnd,
+)
 
 # Distinguished by the keys that they must have: partners without this package can take part.
 BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
     frozenset(f.name for f in fields(kind) if f.default_factory is MISSING): kind
-    for kind in (RegisterUnit, Observed, Acted, Rewarded, UpdateDue)
+    for kind in (RegisterUnit, Observed, Acted, Rewarded, ObsActRew, UpdateDue)
 }
+BY_KEYS[frozenset({"observation", "action", "reward"})] = ObsActRew
 
 
 def is_learning_message(content: Any) -> bool:
@@ -42,21 +52,41 @@ def unpack(content: Any) -> Iterator[Any]:
     if isinstance(content, (tuple, list)):
         for item in content:
             yield from unpack(item)
-    elif isinstance(content, ObsActRew):
-        yield from _one_by_one(content)
-    elif isinstance(content, SINGLE):
+    elif isinstance(content, MESSAGES):
         yield content
     elif isinstance(content, Mapping) and _keys(content) in BY_KEYS:
         kind = BY_KEYS[_keys(content)]
-        yield kind(**{key: _value(key, value) for key, value in content.items()})
+        read = _entry if kind is ObsActRew else _value
+        yield kind(**{key: read(key, value) for key, value in content.items()})
 
 
-def _one_by_one(content: ObsActRew) -> Iterator[Observed | Acted | Rewarded]:
-    rows = zip(content.time, content.observation, content.action, content.reward, strict=True)
-    for time, observation, action, reward in rows:
-        yield Observed(content.unit_id, time, observation)
-        yield Acted(content.unit_id, time, action, torch.zeros_like(action))
-        yield Rewarded(content.unit_id, time, float(reward), 0.0, 0.0)
+def one_by_one(
+    content: ObsActRew, unit_id: str, times: Sequence[float]
+) -> Iterator[Observed | Acted | Rewarded]:
+    """Return the records of each delivery.
+
+    :param content: several deliveries
+    :param unit_id: of the unit that reports them
+    :param times: of the deliveries, POSIX seconds
+    :raises ConfigurationError: there are not as many of each
+    """
+    columns = (times, content.observation, content.action, content.reward)
+    if len({len(column) for column in columns}) > 1:
+        counts = ", ".join(str(len(column)) for column in columns)
+        raise ConfigurationError(
+            f"unit '{unit_id}' reported different numbers of times, observations, actions and "
+            f"rewards: {counts}"
+        )
+    for time, observation, action, reward in zip(*columns, strict=True):
+        yield Observed(unit_id, time, observation)
+        yield Acted(unit_id, time, action, torch.zeros_like(action))
+        yield Rewarded(unit_id, time, float(reward), 0.0, 0.0)
+
+
+def _entry(key: str, value: Any) -> Any:
+    if key in ("observation", "action"):
+        return [_value(key, entry) for entry in value]
+    return value
 
 
 def _keys(content: Mapping[Any, Any]) -> frozenset[Any]:

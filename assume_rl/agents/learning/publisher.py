@@ -7,6 +7,7 @@ from mango import AgentAddress
 
 from assume_rl.agents.messages import PolicyUpdate
 from assume_rl.episodes.trainer import Trainer
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
 
@@ -33,6 +34,17 @@ class Publisher:
         self._owner[unit_id] = address
         self._sent.pop(address, None)
         self.awaited = True
+
+    def only_unit(self, address: AgentAddress) -> str:
+        """Return the unit of an agent that has one.
+
+        :raises ConfigurationError: it has registered none or several
+        """
+        own = [unit for unit, owner in self._owner.items() if owner == address]
+        if len(own) != 1:
+            named = f"'{address.aid}' has registered {', '.join(own) or 'none'}"
+            raise ConfigurationError(f"an ObsActRew does not say of which unit it is: {named}")
+        return own[0]
 
     def forget_agents(self) -> None:
         """Treat all agents as new, as in a fresh container: none of them has any policies."""

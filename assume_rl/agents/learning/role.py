@@ -18,7 +18,7 @@ import torch
 from mango import AgentAddress, Role, sender_addr
 
 from assume_rl.agents.learning.episode import Request
-from assume_rl.agents.learning.incoming import is_learning_message, unpack
+from assume_rl.agents.learning.incoming import is_learning_message, one_by_one, unpack
 from assume_rl.agents.learning.keeper import Keeper
 from assume_rl.agents.learning.publisher import Publisher
 from assume_rl.agents.learning.training import Training
@@ -26,6 +26,7 @@ from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,
     EpisodeStart,
+    ObsActRew,
     Observed,
     RegisterUnit,
     Rewarded,
@@ -100,6 +101,7 @@ class Learning(Role):  # type: ignore[misc]
             Observed: self._record,
             Acted: self._record,
             Rewarded: self._record,
+            ObsActRew: self._record_all,
             UpdateDue: self._ask,
             EpisodeStart: self._start_episode,
             EpisodeEnd: self._end_episode,
@@ -198,6 +200,14 @@ class Learning(Role):  # type: ignore[misc]
 
     def _record(self, message: Observed | Acted | Rewarded, meta: dict[str, Any]) -> None:
         self._training.record(message)
+
+    def _record_all(self, message: ObsActRew, meta: dict[str, Any]) -> None:
+        unit = message.unit_id or self._publisher.only_unit(sender_addr(meta))
+        times = message.time
+        if times is None:
+            times = self._training.times_of(unit, len(message.observation))
+        for record in one_by_one(message, unit, times):
+            self._training.record(record)
 
     def _ask(self, message: UpdateDue, meta: dict[str, Any]) -> None:
         self._driven = True

@@ -86,6 +86,16 @@ class Training:
         self.trainer.check_known(record.unit_id)
         self._episode.experience.add(record)
 
+    def times_of(self, unit_id: str, count: int) -> tuple[float, ...]:
+        """Return times for deliveries that a unit reports without any, one after the other.
+
+        The first ones of an episode get the same times whatever the unit, so that they are joined.
+        """
+        reported = self._episode.untimed
+        first = self.plan.start + reported[unit_id]
+        reported[unit_id] += count
+        return tuple(float(first + k) for k in range(count))
+
     def _open(self, number: int, evaluation: bool) -> None:
         self._episode = Episode.of(number, evaluation)
         self.exploration = self._exploration_at()
