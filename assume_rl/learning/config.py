@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails
 
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
@@ -298,11 +299,13 @@ class LearningConfig(BaseModel):
         common = dict(given)
         name = common.get("algorithm", cls.model_fields["algorithm"].default)
         if name not in SETTINGS:
-            raise ValueError(f"unknown algorithm '{name}', {nearest(str(name), SETTINGS)}")
+            sentence = f"unknown algorithm '{name}', {nearest(str(name), SETTINGS)}"
+            raise ValidationError.from_exception_data(
+                cls.__name__, [_told("algorithm", name, sentence)]
+            )
         own = dict(common.pop("settings", {}))
         own |= {key: common.pop(key) for key in list(common) if key in SETTINGS[name].model_fields}
-        _refuse_keys_of_others(common, name)
-        problems: list[Any] = []
+        problems = _keys_of_others(common, name)
         settings = _checked(SETTINGS[name].model_validate, own, problems)
         found = _checked(validate, common | {"settings": settings or AlgorithmConfig()}, problems)
         if problems:
@@ -380,18 +383,25 @@ UNREAD_KEYS = frozenset(Td3Config.model_fields) - frozenset(OffPolicyConfig.mode
 """Keys of ASSUME's that stand in study cases of any algorithm; those of others are not read."""
 
 
-def _refuse_keys_of_others(given: dict[str, Any], algorithm: str) -> None:
-    """Take keys out that only another algorithm reads.
+def _told(key: str, value: Any, sentence: str) -> InitErrorDetails:
+    """Return a problem of a key as pydantic keeps it."""
+    return InitErrorDetails(
+        type="value_error", loc=(key,), input=value, ctx={"error": ValueError(sentence)}
+    )
 
-    :raises ValueError: ASSUME does not have them
-    """
+
+def _keys_of_others(given: dict[str, Any], algorithm: str) -> list[Any]:
+    """Take out keys that only another algorithm reads; return problems with those not ASSUME's."""
+    problems = []
     for key in [
         key for key in given if key in learning_keys() and key not in learning_keys(algorithm)
     ]:
         if key not in UNREAD_KEYS:
             owners = [name for name, model in SETTINGS.items() if key in model.model_fields]
-            raise ValueError(f"{key} is a key of {', '.join(owners)}, not of {algorithm}")
+            sentence = f"is a key of {', '.join(owners)}, not of {algorithm}"
+            problems.append(_told(key, given[key], sentence))
         del given[key]
+    return problems
 
 
 def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) -> Any:

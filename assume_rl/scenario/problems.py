@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from assume_rl.errors import ScenarioError, nearest
+from assume_rl.learning.config import LearningConfig, learning_keys
 
 Location = tuple[int | str, ...]
 
@@ -99,6 +100,8 @@ def _keys(model: type[BaseModel], location: Location) -> Iterable[str]:
     annotation: Any = model
     for part in location:
         annotation = _inner(annotation, part)
+    if annotation is LearningConfig:
+        return learning_keys()
     return annotation.model_fields if _is_model(annotation) else ()
 
 

@@ -87,7 +87,7 @@ def test_a_run_needs_no_critics_replay_or_optimiser(
     for place in (
         "assume_rl.learning.learner.Learner.__init__",
         "assume_rl.compat.replay_buffer.ReplayBuffer.__init__",
-        "assume_rl.learning.groups.create_groups",
+        "assume_rl.learning.build.build_nets",
         "torch.optim.AdamW.__init__",
         "assume_rl.learning.nets.stack.CriticStack.__init__",
         "assume_rl.agents.learning.role.Learning.__init__",
