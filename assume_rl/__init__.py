@@ -21,7 +21,7 @@ from assume_rl.agents.messages import (
     UpdateDone,
     UpdateDue,
 )
-from assume_rl.compat.modules import Actor, CriticTD3
+from assume_rl.compat.modules import Actor, CriticTD3, LSTMActor
 from assume_rl.compat.replay_buffer import ReplayBuffer, ReplayBufferSamples
 from assume_rl.errors import (
     AssumeRlError,
@@ -54,6 +54,7 @@ __all__ = [  # noqa: RUF022 (sorted regardless of case)
     "Learning",
     "LearningConfig",
     "load_scenario",
+    "LSTMActor",
     "NormalActionNoise",
     "ObsActRew",
     "Observed",

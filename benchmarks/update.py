@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
-from assume_rl.learning.config import ACTOR_HIDDEN, LearningConfig
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
 from assume_rl.learning.nets.net import Net
+from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 from benchmarks.timing import ask_peer, machine
 
@@ -86,8 +87,9 @@ def gigaflop(learner: Learner) -> float:
     layer of a critic needs no gradient at its input but for the own action, which is left aside.
     """
     rows = learner.config.batch_size
-    actor = 38 * ACTOR_HIDDEN[0] + ACTOR_HIDDEN[0] * ACTOR_HIDDEN[1] + ACTOR_HIDDEN[1] * 2
-    actors = len(learner.agents) * actor * (1 + (3 - 38 * ACTOR_HIDDEN[0] / actor) / 2)
+    wide, narrow = TRUNKS["mlp"].hidden
+    actor = 38 * wide + wide * narrow + narrow * 2
+    actors = len(learner.agents) * actor * (1 + (3 - 38 * wide / actor) / 2)
     first, rest = map(sum, zip(*(_critic_products(c) for c in learner.nets["critic"]), strict=True))
     # Targets and values of all critics, their gradients; every other time the first critic's.
     critics = 3 * first + 4 * rest + (first + 2 * rest) / 4

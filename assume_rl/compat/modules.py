@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softsign
 
-from assume_rl.learning.config import ACTOR_HIDDEN
 from assume_rl.learning.nets.stack import critic_hidden
+from assume_rl.learning.nets.trunks import CELLS, TRUNKS
 
 
 class Actor(nn.Module):
@@ -17,7 +17,7 @@ class Actor(nn.Module):
 
     def __init__(self, obs_dim: int, act_dim: int, float_type: torch.dtype) -> None:
         super().__init__()
-        sizes = (obs_dim, *ACTOR_HIDDEN, act_dim)
+        sizes = (obs_dim, *TRUNKS["mlp"].hidden, act_dim)
         self.FC1, self.FC2, self.FC3 = _layers(sizes, float_type)
 
     def forward(self, obs: Float[Tensor, "... obs"]) -> Float[Tensor, "... act"]:
@@ -25,6 +25,53 @@ class Actor(nn.Module):
         x = torch.relu(self.FC1(obs))
         x = torch.relu(self.FC2(x))
         return softsign(self.FC3(x))
+
+
+class LSTMActor(nn.Module):
+    """LSTM cells over an observation's time series, then Linear-128-ReLU-Linear-softsign.
+
+    The cells are `LSTM1` and `LSTM2`, the layers `FC1` and `FC2`. The cells begin at zero with each
+    observation.
+
+    :param obs_dim: entries of an observation: time series one after the other, then private ones
+    :param act_dim: entries of an action
+    :param float_type: of the parameters
+    :param unique_obs_dim: private entries
+    :param num_timeseries_obs_dim: number of time series
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        float_type: torch.dtype,
+        unique_obs_dim: int,
+        num_timeseries_obs_dim: int,
+    ) -> None:
+        super().__init__()
+        self.num_timeseries_obs_dim = num_timeseries_obs_dim
+        self.steps = (obs_dim - unique_obs_dim) // num_timeseries_obs_dim
+        first, second = CELLS
+        (hidden,) = TRUNKS["lstm"].hidden
+        self.LSTM1 = nn.LSTMCell(num_timeseries_obs_dim, first, dtype=float_type)
+        self.LSTM2 = nn.LSTMCell(first, second, dtype=float_type)
+        entries = self.steps * second + unique_obs_dim
+        self.FC1 = nn.Linear(entries, hidden, dtype=float_type)
+        self.FC2 = nn.Linear(hidden, act_dim, dtype=float_type)
+
+    def forward(self, obs: Float[Tensor, "... obs"]) -> Float[Tensor, "... act"]:
+        """Action in (-1, 1)."""
+        rows = obs.reshape(-1, obs.shape[-1])
+        split = self.num_timeseries_obs_dim * self.steps
+        series = rows[:, :split].view(-1, self.num_timeseries_obs_dim, self.steps)
+        first = second = None
+        seen = []
+        for entries in series.unbind(-1):
+            first = self.LSTM1(entries, first)
+            second = self.LSTM2(first[0], second)
+            seen.append(second[0])
+        x = torch.relu(self.FC1(torch.cat([*seen, rows[:, split:]], dim=-1)))
+        return softsign(self.FC2(x)).view(*obs.shape[:-1], -1)
 
 
 class CriticTD3(nn.Module):

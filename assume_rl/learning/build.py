@@ -55,7 +55,13 @@ def _forms(
 ) -> Sequence[Form]:
     match spec.kind:
         case "actor":
-            return actor_forms(fleet.groups, fleet.seeds, config.actor_hidden, spec.head)
+            return actor_forms(
+                fleet.groups,
+                fleet.seeds,
+                spec.head,
+                config.actor_architecture,
+                config.actor_hidden,
+            )
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name, spec.initial)
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()

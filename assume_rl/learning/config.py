@@ -21,7 +21,7 @@ from assume_rl.errors import ConfigurationError, nearest
 
 ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 CriticName = Literal["concat", "pooled", "shared"]
-ACTOR_HIDDEN = (256, 128)  # of ASSUME's actors
+ArchitectureName = Literal["mlp", "lstm"]
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
@@ -226,8 +226,8 @@ class LearningConfig(BaseModel):
     """Settings of the algorithm."""
     critic: CriticName = "concat"
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
-    actor_hidden: tuple[int, ...] = ACTOR_HIDDEN
-    """Sizes of the hidden layers of an actor."""
+    actor_hidden: tuple[int, ...] | None = None
+    """Sizes of an actor's hidden linear layers; None: those of ASSUME, 256 and 128 (lstm: 128)."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Greatest norm of an agent's gradient; 0: not clipped."""
     compile: bool = False
@@ -238,8 +238,8 @@ class LearningConfig(BaseModel):
     """Joint transitions that the replay buffer remembers."""
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
-    actor_architecture: str = "mlp"
-    """Kind of actor network."""
+    actor_architecture: ArchitectureName = "mlp"
+    """Kind of actor network: linear layers, or before them an LSTM over an observation's window."""
     noise_sigma: float = Field(0.1, ge=0)
     """Standard deviation of the action noise."""
     noise_scale: float = Field(1.0, ge=0)
@@ -338,13 +338,12 @@ class LearningConfig(BaseModel):
             raise ValueError(f"{info.field_name} must be longer than zero")
         return text
 
-    @field_validator("actor_architecture")
+    @field_validator("actor_architecture", mode="before")
     @classmethod
-    def _supported(cls, name: str) -> str:
-        if name == "lstm":
-            raise ValueError("actor_architecture 'lstm' is not supported yet, use 'mlp'")
-        if name != "mlp":
-            raise ValueError(f"unknown actor_architecture '{name}', valid: mlp")
+    def _known(cls, name: Any) -> Any:
+        known = get_args(ArchitectureName)
+        if name not in known:
+            raise ValueError(f"unknown actor_architecture '{name}', {nearest(str(name), known)}")
         return name
 
     def with_algorithm(self, name: str) -> "LearningConfig":

@@ -33,6 +33,7 @@ LEARNING = [
     ("example_02b", "base"),
     ("example_02d", "base"),
     ("example_02e", "tiny"),
+    ("example_02a", "base_lstm"),
     # As the tiny cases, for weeks.
     pytest.param("example_02a", "base", marks=pytest.mark.slow),
     pytest.param("example_02e", "base", marks=pytest.mark.slow),

@@ -2,28 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.fleet import Group
-from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.heads import HEADS
-from assume_rl.learning.nets.layers import Layer
 from assume_rl.learning.nets.net import States, Weights
-from assume_rl.learning.nets.stack import ActorStack, actor_layers, initial_actors
+from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
+from assume_rl.learning.nets.trunks import TRUNKS
 
 
 @dataclass(frozen=True)
 class ActorForm:
-    """Linear-ReLU layers from an agent's observation to the outputs that its head reads."""
+    """A trunk from an agent's observation to the outputs that its head reads."""
 
     group: Group
     position: int  # of the group in the fleet
     seeds: int
-    hidden: tuple[int, ...]
     head: str
+    architecture: str
+    hidden: tuple[int, ...] | None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -46,25 +47,24 @@ class ActorForm:
         return 1.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the parameters `FC1.weight`, `FC1.bias`, ... in order."""
-        outputs = HEADS[self.head].outputs(self.group.act_size)
-        sizes = (self.group.obs_size, *self.hidden, outputs)
+        """Return the parameters of the trunk, in order."""
         axes = (self.seeds, len(self.group.specs))
-        return {name: (*axes, *shape) for name, shape in actor_layers(sizes).items()}
+        own = actor_shapes(self.group.specs[0], self.head, self.architecture, self.hidden)
+        return {name: (*axes, *shape) for name, shape in own.items()}
 
-    def nets(self, weights: Mapping[str, Tensor]) -> list[Layer]:
-        """Return the layers."""
-        return mlp.layers(list(weights.values()))
+    def nets(self, weights: Mapping[str, Tensor]) -> Any:
+        """Return the parameters as the trunk takes them."""
+        return TRUNKS[self.architecture].nets(weights)
 
     def outputs(
-        self, nets: list[Layer], obs: Float[Tensor, "seed agent row obs"]
+        self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return what the head reads."""
-        out = mlp.forward(nets, obs.flatten(0, 1))
+        out = TRUNKS[self.architecture].outputs(nets, obs.flatten(0, 1))
         return out.view(*obs.shape[:-1], -1)
 
     def actions(
-        self, nets: list[Layer], obs: Float[Tensor, "seed agent row obs"]
+        self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row act"]:
         """Return the actions of an evaluation."""
         return HEADS[self.head].mean(self.outputs(nets, obs))
@@ -72,12 +72,14 @@ class ActorForm:
     def stack(self, flat: Flat, seed: int) -> ActorStack:
         """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
         weights = {name: view[seed] for name, view in flat.views.items()}
-        return ActorStack(self.group.unit_ids, "mlp", weights, self.head)
+        return ActorStack(self.group.unit_ids, self.architecture, weights, self.head)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh actors, each agent's by seed and name."""
         for k, seed in enumerate(seeds):
-            fresh = initial_actors(self.group.specs, seed, self.hidden, self.head)
+            fresh = initial_actors(
+                self.group.specs, seed, self.head, self.architecture, self.hidden
+            )
             for name, view in flat.views.items():
                 view[k].copy_(fresh.weights[name])
 
@@ -99,13 +101,20 @@ class ActorForm:
 
 
 def actor_forms(
-    groups: Sequence[Group], seeds: int, hidden: tuple[int, ...], head: str
+    groups: Sequence[Group],
+    seeds: int,
+    head: str,
+    architecture: str = "mlp",
+    hidden: tuple[int, ...] | None = None,
 ) -> list[ActorForm]:
     """Return the form of each group's actors.
 
     :param groups: of the fleet
     :param seeds: number of seeds
-    :param hidden: sizes of the hidden layers
     :param head: key of `HEADS`
+    :param architecture: key of `TRUNKS`
+    :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
-    return [ActorForm(group, k, seeds, hidden, head) for k, group in enumerate(groups)]
+    return [
+        ActorForm(group, k, seeds, head, architecture, hidden) for k, group in enumerate(groups)
+    ]

@@ -5,6 +5,7 @@ otherwise than in a batch (which of them do depends on the processor), so such p
 as sums: what a network gives does not depend on the networks beside it.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,18 @@ class Layer(NamedTuple):
 
     weight: Float[Tensor, "net entry out"]
     bias: Float[Tensor, "net out"]
+
+
+def shapes(names: Sequence[str], sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parameters of one network.
+
+    :param names: of the layers
+    :param sizes: entries, outputs of the hidden layers, outputs
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for name, (rows, columns) in zip(names, itertools.pairwise(sizes), strict=True):
+        found |= {f"{name}.weight": (rows, columns), f"{name}.bias": (columns,)}
+    return found
 
 
 def layers(parameters: Sequence[Tensor]) -> list[Layer]:

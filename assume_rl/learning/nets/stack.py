@@ -5,8 +5,6 @@ product serves all agents. `compat.modules` has the same networks for one agent 
 `module_state` and `write` convert between the two.
 """
 
-import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,15 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning.config import ACTOR_HIDDEN
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.initial import Shapes, drawn, xavier
+from assume_rl.learning.nets.trunks import TRUNKS, State
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]
-State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
 
 
 def critic_hidden(n_agents: int) -> tuple[int, ...]:
@@ -41,23 +38,15 @@ def critic_input_size(spec: AgentSpec, agents: Sequence[AgentSpec]) -> int:
     return spec.obs_size + uniques + sum(a.act_size for a in agents)
 
 
-def actor_layers(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of an actor's parameters; `sizes`: observation, hidden layers, action."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for k, (rows, columns) in enumerate(itertools.pairwise(sizes), start=1):
-        shapes |= {f"FC{k}.weight": (rows, columns), f"FC{k}.bias": (columns,)}
-    return shapes
-
-
 @dataclass(frozen=True)
 class ActorStack:
-    """Actors of agents that have equal sizes: linear-ReLU layers, whose outputs a head reads.
+    """Actors of agents that have equal sizes: a trunk, whose outputs a head reads.
 
-    `weights`: `FC<k>.weight` `(agent, in, out)` and `FC<k>.bias` `(agent, out)`, layers in order.
+    `weights`: weights `(agent, in, out)` and biases `(agent, out)`, in the order of the trunk.
     """
 
     unit_ids: tuple[str, ...]
-    architecture: str
+    architecture: str  # key of `TRUNKS`
     weights: Weights
     head: str = "softsign"  # key of `HEADS`
 
@@ -73,12 +62,18 @@ class ActorStack:
 
     def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
         """The same, agents first: the layout of batched products."""
-        return HEADS[self.head].mean(_mlp(self.weights, obs))
+        return HEADS[self.head].mean(self._outputs(obs))
 
     def outputs(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent out"]:
         """Return what the head reads, for observations of any leading shape."""
         rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
-        return _mlp(self.weights, rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
+        return self._outputs(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
+
+    def sizes(self, unique_size: int = 0) -> tuple[int, int]:
+        """Return the lengths of observation and action; `unique_size` as in `Trunk.sizes`."""
+        state = self.module_state(self.unit_ids[0])
+        obs_size, outputs = TRUNKS[self.architecture].sizes(state, unique_size)
+        return obs_size, HEADS[self.head].act_size(outputs)
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
         """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
@@ -106,11 +101,22 @@ class ActorStack:
         _write_row(self.weights, _index(self.unit_ids, unit_id), state, unit_id)
 
     @classmethod
-    def of(cls, states: Mapping[str, State], head: str = "softsign") -> "ActorStack":
-        """A stack of the `Actor` state dicts of agents with equal sizes, by unit id."""
+    def of(
+        cls, states: Mapping[str, State], head: str = "softsign", architecture: str = "mlp"
+    ) -> "ActorStack":
+        """Return a stack of the state dicts of agents with equal sizes.
+
+        :param states: by unit id, parameters in order
+        :param head: key of `HEADS`
+        :param architecture: key of `TRUNKS`
+        """
         rows = [_stack_row(state) for state in states.values()]
         weights = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
-        return cls(tuple(states), "mlp", weights, head)
+        return cls(tuple(states), architecture, weights, head)
+
+    def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
+        trunk = TRUNKS[self.architecture]
+        return trunk.outputs(trunk.nets(self.weights), obs)
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class CriticStack:
 
     def __call__(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "critic agent row"]:
         """All Q-values of the agents' own joint inputs."""
-        q = _mlp(self.weights, x.repeat(self.critics, 1, 1))
+        q = mlp.forward(mlp.layers(list(self.weights.values())), x.repeat(self.critics, 1, 1))
         return q.view(self.critics, *x.shape[:2])
 
     def clone(self) -> "CriticStack":
@@ -166,8 +172,9 @@ def merge(stacks: Iterable[ActorStack]) -> tuple[ActorStack, ...]:
 def initial_actors(
     specs: Sequence[AgentSpec],
     seed: int,
-    hidden: tuple[int, ...] = ACTOR_HIDDEN,
     head: str = "softsign",
+    architecture: str = "mlp",
+    hidden: tuple[int, ...] | None = None,
 ) -> ActorStack:
     """Return fresh actors, float64.
 
@@ -175,14 +182,29 @@ def initial_actors(
 
     :param specs: of agents of equal sizes
     :param seed: of the run
-    :param hidden: sizes of the hidden layers
     :param head: key of `HEADS`
+    :param architecture: key of `TRUNKS`
+    :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
-    sizes = (specs[0].obs_size, *hidden, HEADS[head].outputs(specs[0].act_size))
-    names = [f"FC{k + 1}" for k in range(len(sizes) - 1)]
+    shapes = actor_shapes(specs[0], head, architecture, hidden)
     nets = [(spec.unit_id, "actor") for spec in specs]
-    weights = _initial(names, sizes, nets, seed)
-    return ActorStack(tuple(s.unit_id for s in specs), "mlp", weights, head)
+    weights = drawn(shapes, TRUNKS[architecture].bounds(shapes), nets, seed)
+    return ActorStack(tuple(s.unit_id for s in specs), architecture, weights, head)
+
+
+def actor_shapes(
+    spec: AgentSpec, head: str, architecture: str, hidden: tuple[int, ...] | None
+) -> Shapes:
+    """Return the shapes of the parameters of an agent's actor, in order.
+
+    :param spec: of the agent
+    :param head: key of `HEADS`
+    :param architecture: key of `TRUNKS`
+    :param hidden: sizes of the hidden linear layers; None: those of the trunk
+    """
+    trunk = TRUNKS[architecture]
+    outputs = HEADS[head].outputs(spec.act_size)
+    return trunk.shapes(spec, trunk.hidden if hidden is None else hidden, outputs)
 
 
 def initial_critics(
@@ -201,9 +223,9 @@ def initial_critics(
     :param name: of the networks, which keys their weights
     """
     sizes = (critic_input_size(specs[0], agents), *critic_hidden(len(agents)), 1)
-    names = [f"layers.{k}" for k in range(len(sizes) - 1)]
+    shapes = mlp.shapes([f"layers.{k}" for k in range(len(sizes) - 1)], sizes)
     nets = [(spec.unit_id, f"{name}{c + 1}") for c in range(critics) for spec in specs]
-    weights = _initial(names, sizes, nets, seed)
+    weights = drawn(shapes, xavier(shapes), nets, seed)
     return CriticStack(tuple(s.unit_id for s in specs), critics, weights)
 
 
@@ -225,23 +247,6 @@ def _side_by_side(stacks: Sequence[ActorStack]) -> ActorStack:
     ids = tuple(unit for stack in stacks for unit in stack.unit_ids)
     weights = {name: torch.cat([s.weights[name] for s in stacks]) for name in first.weights}
     return replace(first, unit_ids=ids, weights=weights)
-
-
-def _mlp(weights: Weights, x: Float[Tensor, "net row entry"]) -> Float[Tensor, "net row out"]:
-    return mlp.forward(mlp.layers(list(weights.values())), x)
-
-
-def _initial(
-    names: Sequence[str], sizes: Sequence[int], nets: Sequence[tuple[str, str]], seed: int
-) -> Weights:
-    """Xavier-uniform weights (Glorot and Bengio 2010) and zero biases."""
-    weights: Weights = {}
-    for name, rows, columns in zip(names, sizes[:-1], sizes[1:], strict=True):
-        bound = math.sqrt(6.0 / (rows + columns))
-        draws = [keyed.array((rows, columns), seed, "init", net, u, name) for u, net in nets]
-        weights[f"{name}.weight"] = (2.0 * torch.stack(draws) - 1.0) * bound
-        weights[f"{name}.bias"] = torch.zeros(len(nets), columns, dtype=torch.float64)
-    return weights
 
 
 def _index(unit_ids: Sequence[str], unit_id: str) -> int:

@@ -31,6 +31,7 @@ from assume_rl.learning.nets.transfer import (
     transfer_critic,
     write_if_fits,
 )
+from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
 from assume_rl.learning.policies.files import load_torch, read_file, write_file
 from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.types import AgentSpec
@@ -174,8 +175,8 @@ def _saved_agents(
     if missing:
         raise PolicyError(f"'{folder}' has no critic of unit '{missing[0]}'")
     actors = [read_actor(actor_path(folder, unit)) for unit in order]
-    obs = [actor["FC1.weight"].shape[1] for actor in actors]
-    act = [actor["FC3.weight"].shape[0] for actor in actors]
+    sizes = [TRUNKS[architecture_of(actor)].sizes(actor) for actor in actors]
+    obs, act = zip(*sizes, strict=True)
     inputs = [critics[unit]["critic"]["q1_layers.0.weight"].shape[1] for unit in order]
     others = [i - o - sum(act) for i, o in zip(inputs, obs, strict=True)]
     total = sum(others) // max(len(order) - 1, 1)

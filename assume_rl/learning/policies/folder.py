@@ -7,7 +7,6 @@ ASSUME's layout (`assume_layout`) are read through the same functions. Critics a
 learner are kept apart (`trainer_state`): a scenario runs on a policy folder alone.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from typing import Any, NamedTuple
 import safetensors.torch
 
 from assume_rl.errors import PolicyError, nearest
-from assume_rl.learning.config import ACTOR_HIDDEN
 from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
+from assume_rl.learning.nets.trunks import TRUNKS, architecture_of, linear_layers
 from assume_rl.learning.policies import assume_layout
 from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
 from assume_rl.learning.policies.files import (
@@ -56,8 +55,6 @@ __all__ = [
     "transfer_critic",
     "transfer_critics",
 ]
-
-ARCHITECTURES = ("mlp",)
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,8 @@ def load_policies(folder: Path, *, unit_ids: Sequence[str] | None = None) -> Loa
         raise PolicyError(f"policy folder '{folder}' does not exist")
     if is_assume_layout(folder):
         units = assume_layout.unit_ids(folder) if unit_ids is None else unit_ids
-        return LoadedPolicies(_stacks([_read_assume(folder, unit) for unit in units]))
+        paths = [assume_layout.actor_path(folder, unit) for unit in units]
+        return LoadedPolicies(_stacks([_read_pt(p, u) for p, u in zip(paths, units, strict=True)]))
     manifest = read_manifest(folder)
     units = tuple(manifest.units) if unit_ids is None else unit_ids
     policies = [_read(folder, manifest, unit) for unit in units]
@@ -138,9 +136,7 @@ def load_policy(path: Path, unit_id: str) -> ActorStack:
     if path.is_dir() or not path.suffix:
         return load_policies(path, unit_ids=(unit_id,)).actors[0]
     if path.suffix == ".pt":
-        state = _checked(assume_layout.read_actor(path), path)
-        policy = _Policy(unit_id, "mlp", "softsign", 0, state)
-        return _stacks([policy])[0]
+        return _stacks([_read_pt(path, unit_id)])[0]
     read_file(path)
     manifest = read_manifest(path.parent)
     owners = [unit for unit, entry in manifest.units.items() if entry.file == path.name]
@@ -163,13 +159,12 @@ def check_fit(
     (`LearningConfig.policy_settings`) those of the training; what either side does not tell is not
     checked.
     """
-    found = {
-        u: _sizes(stack.module_state(u), stack.head) for stack in actors for u in stack.unit_ids
-    }
+    found = {unit: stack for stack in actors for unit in stack.unit_ids}
     for spec in specs:
         if spec.unit_id not in found:
             raise PolicyError(_unknown_unit(source, spec.unit_id, found))
-        _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), found[spec.unit_id])
+        sizes = found[spec.unit_id].sizes(spec.unique_size)
+        _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), sizes)
         if manifest is not None:
             _check_features(source, spec, manifest)
     trained = {} if manifest is None else manifest.extra
@@ -200,13 +195,12 @@ def _told(features: Iterable[tuple[str, int, str]]) -> str:
 
 
 def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> PolicyEntry:
-    state = actor.module_state(spec.unit_id)
-    obs_size, act_size = _sizes(state, actor.head)
+    obs_size, act_size = actor.sizes(spec.unique_size)
     return PolicyEntry(
         file=file,
         architecture=actor.architecture,
         head=actor.head,
-        dtype=str(state["FC1.weight"].dtype).removeprefix("torch."),
+        dtype=str(actor.dtype).removeprefix("torch."),
         obs_size=obs_size,
         act_size=act_size,
         unique_size=spec.unique_size,
@@ -236,48 +230,37 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
         hint = nearest(entry.head, HEADS)
         raise PolicyError(f"policy file '{path}': unknown head '{entry.head}', {hint}")
     state = _checked(parse_safetensors(content, path), path, entry.architecture)
-    _check_sizes(path, unit, (entry.obs_size, entry.act_size), _sizes(state, entry.head))
-    return _Policy(unit, entry.architecture, entry.head, entry.unique_size, state)
+    policy = _Policy(unit, entry.architecture, entry.head, entry.unique_size, state)
+    found = _stacks([policy])[0].sizes(entry.unique_size)
+    _check_sizes(path, unit, (entry.obs_size, entry.act_size), found)
+    return policy
 
 
-def _read_assume(folder: Path, unit: str) -> _Policy:
-    path = assume_layout.actor_path(folder, unit)
-    return _Policy(unit, "mlp", "softsign", 0, _checked(assume_layout.read_actor(path), path))
+def _read_pt(path: Path, unit: str) -> _Policy:
+    """One unit's actor in ASSUME's layout, whose kind its parameters tell."""
+    state = assume_layout.read_actor(path)
+    architecture = architecture_of(state)
+    return _Policy(unit, architecture, "softsign", 0, _checked(state, path, architecture))
 
 
-def _checked(state: Weights, path: Path, architecture: str = "mlp") -> Weights:
+def _checked(state: Weights, path: Path, architecture: str) -> Weights:
     """The state dict with its parameters in order, if they form a network."""
-    if architecture not in ARCHITECTURES:
-        hint = nearest(architecture, ARCHITECTURES)
+    if architecture not in TRUNKS:
+        hint = nearest(architecture, TRUNKS)
         raise PolicyError(f"policy file '{path}': unknown architecture '{architecture}', {hint}")
-    if "LSTM1.weight_ih" in state:
-        raise PolicyError(f"policy file '{path}' holds an lstm actor, which is not supported yet")
-    layers = sum(name.endswith(".weight") for name in state) or len(ACTOR_HIDDEN) + 1
-    # In the order of the layers, which a safetensors file does not keep.
-    names = [f"FC{k}.{part}" for k in range(1, layers + 1) for part in ("weight", "bias")]
+    trunk = TRUNKS[architecture]
+    # In the order of the trunk, which a safetensors file does not keep.
+    names = trunk.names(linear_layers(state) or len(trunk.hidden) + 1)
     if set(state) != set(names):
         raise PolicyError(
             f"policy file '{path}' holds {', '.join(sorted(state)) or 'nothing'}, expected "
             f"{', '.join(names)}"
         )
     ordered = {name: state[name] for name in names}
-    _check_layers(ordered, path)
-    return ordered
-
-
-def _check_layers(state: Weights, path: Path) -> None:
-    """Each layer must take what the one before gives, and have a bias per output."""
-    weights = [w for name, w in state.items() if name.endswith("weight")]
-    biases = [b for name, b in state.items() if name.endswith("bias")]
-    fed = all(
-        later.shape[-1:] == earlier.shape[:1] for earlier, later in itertools.pairwise(weights)
-    )
-    biased = all(
-        w.ndim == 2 and b.shape == w.shape[:1] for w, b in zip(weights, biases, strict=True)
-    )
-    if not (fed and biased):
-        sizes = ", ".join(f"{name} {tuple(w.shape)}" for name, w in state.items())
+    if not trunk.fits(ordered):
+        sizes = ", ".join(f"{name} {tuple(w.shape)}" for name, w in ordered.items())
         raise PolicyError(f"policy file '{path}': layers do not fit each other: {sizes}")
+    return ordered
 
 
 def _check_sizes(
@@ -290,19 +273,13 @@ def _check_sizes(
         )
 
 
-def _sizes(state: Weights, head: str) -> tuple[int, int]:
-    """Return the lengths of observation and action of one actor's state dict."""
-    weights = [w for name, w in state.items() if name.endswith("weight")]
-    return weights[0].shape[1], HEADS[head].act_size(weights[-1].shape[0])
-
-
 def _stacks(policies: Sequence[_Policy]) -> tuple[ActorStack, ...]:
     """One stack per shape, in the order of first appearance."""
     groups: dict[Any, dict[str, Weights]] = {}
     for unit, architecture, head, unique_size, state in policies:
         shapes = tuple((name, w.shape, w.dtype) for name, w in state.items())
         groups.setdefault((head, architecture, unique_size, shapes), {})[unit] = state
-    return tuple(ActorStack.of(states, head=key[0]) for key, states in groups.items())
+    return tuple(ActorStack.of(states, *key[:2]) for key, states in groups.items())
 
 
 def _unknown_unit(source: Path, unit: str, known: Iterable[str]) -> str:

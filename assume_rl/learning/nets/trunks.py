@@ -1,0 +1,274 @@
+"""Trunks: how the network of an actor works from an observation to the outputs its head reads.
+
+A trunk is a pure function of parameters and observations, of many networks at once. Parameters have
+the names and the order of ASSUME's actors. Nothing is carried from one decision to the next.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.initial import Shapes, xavier
+from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.types import AgentSpec
+
+State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
+
+
+@runtime_checkable
+class Trunk(Protocol):
+    """A kind of actor network."""
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Sizes of the hidden linear layers, as ASSUME has them."""
+        ...
+
+    def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
+        """Return names and shapes of the parameters of one network, in order.
+
+        :param spec: of the agent
+        :param hidden: sizes of the hidden linear layers
+        :param outputs: that the head reads
+        :raises ConfigurationError: the network has no use for such an observation
+        """
+        ...
+
+    def bounds(self, shapes: Shapes) -> dict[str, float]:
+        """Return the bounds of the uniform draws that a network begins with; 0: zeros."""
+        ...
+
+    def nets(self, weights: Mapping[str, Tensor]) -> Any:
+        """Return parameters `(net, ...)`, in order, as `outputs` takes them."""
+        ...
+
+    def outputs(self, nets: Any, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row out"]:
+        """Return what the head reads."""
+        ...
+
+    def names(self, linear: int) -> list[str]:
+        """Return the names of all parameters, in order, of a network of `linear` linear layers."""
+        ...
+
+    def fits(self, state: State) -> bool:
+        """Return whether parameters with the right names have shapes that make a network."""
+        ...
+
+    def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
+        """Return the length of an observation and the number of outputs.
+
+        :param state: of a network
+        :param unique_size: private entries of an observation, where they are known
+        """
+        ...
+
+
+class Mlp:
+    """Linear layers with ReLU between them."""
+
+    hidden = (256, 128)
+
+    def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
+        """Return the layers `FC1`, `FC2`, ..."""
+        return _linear_shapes((spec.obs_size, *hidden, outputs))
+
+    def bounds(self, shapes: Shapes) -> dict[str, float]:
+        """Return those of Glorot and Bengio."""
+        return xavier(shapes)
+
+    def nets(self, weights: Mapping[str, Tensor]) -> list[Layer]:
+        """Return the layers."""
+        return mlp.layers(list(weights.values()))
+
+    def outputs(
+        self, nets: list[Layer], obs: Float[Tensor, "net row obs"]
+    ) -> Float[Tensor, "net row out"]:
+        """Return the output of the last layer."""
+        return mlp.forward(nets, obs)
+
+    def names(self, linear: int) -> list[str]:
+        """Return `FC1.weight`, `FC1.bias`, ..."""
+        return _linear_names(linear)
+
+    def fits(self, state: State) -> bool:
+        """Return whether each layer takes what the one before gives."""
+        return _chained(state)
+
+    def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
+        """Return the first layer's entries and the last layer's outputs."""
+        weights = _linear_weights(state)
+        return weights[0].shape[1], weights[-1].shape[0]
+
+
+SERIES = 3  # time series in an observation, one after the other, before its private part
+CELLS = (8, 16)  # outputs of the LSTM cells
+CELL_SHAPES = {
+    "LSTM1.weight_ih": (SERIES, 4 * CELLS[0]),
+    "LSTM1.weight_hh": (CELLS[0], 4 * CELLS[0]),
+    "LSTM1.bias_ih": (4 * CELLS[0],),
+    "LSTM1.bias_hh": (4 * CELLS[0],),
+    "LSTM2.weight_ih": (CELLS[0], 4 * CELLS[1]),
+    "LSTM2.weight_hh": (CELLS[1], 4 * CELLS[1]),
+    "LSTM2.bias_ih": (4 * CELLS[1],),
+    "LSTM2.bias_hh": (4 * CELLS[1],),
+}
+
+
+class Cell(NamedTuple):
+    """One LSTM cell of all networks; its four gates lie side by side, as torch has them."""
+
+    weight_ih: Float[Tensor, "net entry gate"]
+    weight_hh: Float[Tensor, "net out gate"]
+    bias_ih: Float[Tensor, "net gate"]
+    bias_hh: Float[Tensor, "net gate"]
+
+
+class LstmNets(NamedTuple):
+    """The parts of the networks, in the order in which they work."""
+
+    cells: tuple[Cell, ...]
+    linear: list[Layer]
+
+
+class Lstm:
+    """Two LSTM cells over the time series of one observation, then linear layers with ReLU.
+
+    At each step of its window the first cell reads one entry of every series and the second cell
+    the first. Both begin at zero with each observation. The linear layers read what the second cell
+    gave at all steps, then the private part of the observation.
+    """
+
+    hidden = (128,)
+
+    def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
+        """Return the cells `LSTM1` and `LSTM2` and the layers `FC1`, `FC2`, ..."""
+        steps, rest = divmod(spec.obs_size - spec.unique_size, SERIES)
+        if rest or steps < 1:
+            raise ConfigurationError(
+                f"actor_architecture 'lstm' needs {SERIES} time series of equal length before the "
+                f"{spec.unique_size} private entries of an observation; that of '{spec.unit_id}' "
+                f"has {spec.obs_size} entries"
+            )
+        entries = steps * CELLS[-1] + spec.unique_size
+        return CELL_SHAPES | _linear_shapes((entries, *hidden, outputs))
+
+    def bounds(self, shapes: Shapes) -> dict[str, float]:
+        """Return those of torch: one over the root of a cell's outputs, or a layer's entries."""
+        sizes = {f"LSTM{k}": size for k, size in enumerate(CELLS, start=1)}
+        sizes |= {name[: -len(".weight")]: s[0] for name, s in shapes.items() if _is_linear(name)}
+        return {name: 1.0 / math.sqrt(sizes[name.split(".")[0]]) for name in shapes}
+
+    def nets(self, weights: Mapping[str, Tensor]) -> LstmNets:
+        """Return cells and layers."""
+        count = len(CELL_SHAPES)
+        parameters = list(weights.values())
+        cells = zip(*[iter(parameters[:count])] * len(Cell._fields), strict=True)
+        return LstmNets(tuple(Cell(*own) for own in cells), mlp.layers(parameters[count:]))
+
+    def outputs(
+        self, nets: LstmNets, obs: Float[Tensor, "net row obs"]
+    ) -> Float[Tensor, "net row out"]:
+        """Return the output of the last layer."""
+        steps = _steps(nets.linear[0].weight.shape[-2], obs.shape[-1])
+        series = obs[..., : SERIES * steps].reshape(*obs.shape[:2], SERIES, steps)
+        x = series.permute(0, 3, 1, 2)
+        for cell in nets.cells:
+            x = unrolled(cell, x)
+        seen = x.transpose(1, 2).flatten(2)
+        return mlp.forward(nets.linear, torch.cat([seen, obs[..., SERIES * steps :]], dim=-1))
+
+    def names(self, linear: int) -> list[str]:
+        """Return `LSTM1.weight_ih`, ..., `FC1.weight`, ..."""
+        return [*CELL_SHAPES, *_linear_names(linear)]
+
+    def fits(self, state: State) -> bool:
+        """Return whether the cells are ASSUME's and each layer takes what the one before gives."""
+        cells = all(state[name].shape == shape[::-1] for name, shape in CELL_SHAPES.items())
+        return cells and _chained(state) and _linear_weights(state)[0].shape[1] >= CELLS[-1]
+
+    def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
+        """Return the length of an observation and the number of outputs.
+
+        A private part of another length than `unique_size` is found too, if it is shorter than what
+        the last cell gives at one step.
+        """
+        weights = _linear_weights(state)
+        entries = weights[0].shape[1]
+        if (entries - unique_size) % CELLS[-1]:
+            unique_size = entries % CELLS[-1]
+        steps = (entries - unique_size) // CELLS[-1]
+        return SERIES * steps + unique_size, weights[-1].shape[0]
+
+
+def unrolled(
+    cell: Cell, x: Float[Tensor, "net step row entry"]
+) -> Float[Tensor, "net step row out"]:
+    """Return what the cell gives at each step, beginning with a state of zeros.
+
+    It is the cell of `torch.nn.LSTMCell`. What its gates have of the entries is worked out for all
+    steps at once; only the rest waits for the step before.
+    """
+    bias = (cell.bias_ih + cell.bias_hh).unsqueeze(-2)
+    entries = mlp.add_product(bias, x.flatten(1, 2), cell.weight_ih).view(*x.shape[:3], -1)
+    out = state = x.new_zeros(x.shape[0], x.shape[2], cell.weight_hh.shape[-2])
+    given = []
+    for own in entries.unbind(1):
+        i, f, g, o = mlp.add_product(own, out, cell.weight_hh).chunk(4, dim=-1)
+        state = f.sigmoid() * state + i.sigmoid() * g.tanh()
+        out = o.sigmoid() * state.tanh()
+        given.append(out)
+    return torch.stack(given, dim=1)
+
+
+def linear_layers(state: State) -> int:
+    """Return the number of linear layers among the parameters of an actor."""
+    return sum(map(_is_linear, state))
+
+
+def architecture_of(state: State) -> str:
+    """Return the key of `TRUNKS` that the names of an actor's parameters tell."""
+    return "lstm" if any(name.startswith("LSTM") for name in state) else "mlp"
+
+
+def _linear_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    return mlp.shapes([f"FC{k}" for k in range(1, len(sizes))], sizes)
+
+
+def _steps(entries: int, obs_size: int) -> int:
+    """Return the steps of a window, from what the linear layers read instead of the observation."""
+    return (entries - obs_size) // (CELLS[-1] - SERIES)
+
+
+def _is_linear(name: str) -> bool:
+    return name.startswith("FC") and name.endswith(".weight")
+
+
+def _linear_names(count: int) -> list[str]:
+    return [f"FC{k}.{part}" for k in range(1, count + 1) for part in ("weight", "bias")]
+
+
+def _linear_weights(state: State) -> list[Tensor]:
+    return [state[name] for name in state if _is_linear(name)]
+
+
+def _chained(state: State) -> bool:
+    """Return whether each layer takes what the one before gives, and has a bias per output."""
+    weights = _linear_weights(state)
+    biases = [state[f"FC{k}.bias"] for k in range(1, len(weights) + 1)]
+    fed = all(
+        later.shape[-1:] == earlier.shape[:1] for earlier, later in itertools.pairwise(weights)
+    )
+    return fed and all(
+        w.ndim == 2 and b.shape == w.shape[:1] for w, b in zip(weights, biases, strict=True)
+    )
+
+
+TRUNKS: dict[str, Trunk] = {"mlp": Mlp(), "lstm": Lstm()}
+"""Kinds of actor networks, by the name that `learning_config.actor_architecture` has for them."""
