@@ -43,12 +43,6 @@ class UnitSet:
         """Return their columns of a table of the parent set."""
         return table if self.whole else table.index_select(-1, self.index)
 
-    def select(self, chosen: Sequence[int]) -> "UnitSet":
-        """Return some of them, by position in this set; the parent stays the same."""
-        place = torch.tensor(list(chosen), dtype=torch.long, device=self.index.device)
-        whole = self.whole and tuple(chosen) == tuple(range(len(self.ids)))
-        return UnitSet(tuple(self.ids[i] for i in chosen), self.index[place], whole)
-
 
 def unit_set(parent: Sequence[str], units: Sequence[int], device: torch.device) -> UnitSet:
     """Return the units at some positions of a parent set.

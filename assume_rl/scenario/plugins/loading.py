@@ -86,11 +86,11 @@ def blame(error: BaseException) -> str | None:
     """
     files = {file for loaded in _LOADED.values() for file in loaded.files}
     if isinstance(error, ContractError):
-        return _told_of(error, files)
-    told = None if isinstance(error, AssumeRlError) else _told(error, files)
-    if told is None and error.__cause__ is not None:
+        return _place_of_function(error, files)
+    sentence = None if isinstance(error, AssumeRlError) else _place_of_error(error, files)
+    if sentence is None and error.__cause__ is not None:
         return blame(error.__cause__)
-    return told
+    return sentence
 
 
 def _load(name: str) -> Plugin:
@@ -197,13 +197,13 @@ def _errors_of(name: str, files: set[str]) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        told = _told(error, files)
-        if told is None and isinstance(error, AssumeRlError):
+        sentence = _place_of_error(error, files)
+        if sentence is None and isinstance(error, AssumeRlError):
             raise
-        raise ConfigurationError(told or f"plug-in '{_shown(name)}': {error}") from None
+        raise ConfigurationError(sentence or f"plug-in '{_shown(name)}': {error}") from None
 
 
-def _told(error: BaseException, files: set[str]) -> str | None:
+def _place_of_error(error: BaseException, files: set[str]) -> str | None:
     """Return file, line and reason of an error, at the last line in one of some files."""
     if isinstance(error, SyntaxError) and error.filename in files:
         return f"{_shown(error.filename)}, line {error.lineno}: {error.msg}"
@@ -216,7 +216,7 @@ def _told(error: BaseException, files: set[str]) -> str | None:
     return f"{_shown(frames[-1].filename)}, line {frames[-1].lineno}: {text}"
 
 
-def _told_of(error: ContractError, files: set[str]) -> str | None:
+def _place_of_function(error: ContractError, files: set[str]) -> str | None:
     """Return file, line and reason of what a function of a plug-in returned; None: of others."""
     function: Any = error.function
     while isinstance(function, partial):
