@@ -228,7 +228,7 @@ def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) ->
     """Note learners without power, and learning settings that do not fit the units."""
     learners = [(f, t, u) for f, t, u in _units(scenario) if _learns(u, bidders)]
     for file, table, unit in learners:
-        if getattr(unit, table.power) == 0:
+        if table.nameplate(unit) == 0:
             problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
     if scenario.learning.learning_mode and not learners:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"

@@ -128,6 +128,16 @@ def test_a_bidder_of_energy_is_refused_in_a_market_of_reserve(folder: Any) -> No
     )
 
 
+def test_a_refusal_names_what_fits_whatever_other_bidders_take(folder: Any) -> None:
+    storage = "storage_energy_heuristic_flexable"
+    folder.change(PLANTS, "powerplant_energy_naive,hard coal", f"{storage},hard coal")
+    with pytest.raises(ScenarioError) as raised:
+        # Of all learned bidders only that with two prices takes it.
+        load_scenario(folder.path, "base", overrides={"bidding_strategy_params.act_dim": 2})
+    (said,) = (text for text in raised.value.problems if "'coal'" in text)
+    assert f"'{storage}' is not for this kind of unit; " in said
+
+
 def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> None:
     folder.change(CONFIG, "operator: exchange", "operator: x\n      product_type: heat")
     with pytest.raises(ScenarioError) as raised:

@@ -1,11 +1,16 @@
 """Tables of exchanges: how they and their series are read, refused and counted in forecasts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
 
+from assume_rl.core.bidding import BIDDERS, Entry
+from assume_rl.core.bidding.base import Context
+from assume_rl.core.bidding.learned import PlantLearning, PlantParams, single_bid
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.description import data_digest
 from assume_rl.scenario.compile.compiled import compile_scenario
@@ -55,6 +60,17 @@ def test_signs_do_not_matter_and_prices_have_defaults(bordered: Any) -> None:
     assert block.params.price_export.tolist() == [2999]
     assert block.params.most_export[3].tolist() == [-20]
     assert scenario.warnings == ()
+
+
+def _learned(context: Context, params: PlantParams) -> PlantLearning:
+    bidder = single_bid(context, params)
+    return replace(bidder, name="learned", technologies=frozenset({"exchange"}))
+
+
+def test_an_exchange_may_learn_though_it_has_no_nameplate_power(bordered: Any) -> None:
+    with patch.dict(BIDDERS, {"learned": Entry(_learned, PlantParams)}):
+        bordered.change(UNITS, "exchange_energy_naive", "learned")
+        assert load_scenario(bordered.path).of("exchange")[0].bidding == {"EOM": "learned"}
 
 
 def test_they_come_last_and_are_counted_on_both_sides(bordered: Any) -> None:

@@ -20,6 +20,7 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     :param name: as in a cell `bidding_<MARKET>`
     :param technology: key of core.units.TECHNOLOGIES
     :param market: in which it bids
+    :param scenario: source of the market and of the parameters
     :raises ConfigurationError: unknown, not supported yet, or it does not fit, see `misfit`
     """
     bidder = create_bidder(name, market, scenario)
@@ -30,7 +31,9 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     rule = RULES.get(settings.market_mechanism) if settings else None
     problem = misfit(bidder, technology, product_type, rule)
     if problem is not None:
-        others = (create_bidder(other, market, scenario) for other in BIDDERS)
+        # Without the parameters of the study case: another bidder may refuse them.
+        context = _context(market, scenario)
+        others = (entry.create(context, {}) for entry in BIDDERS.values())
         fitting = [o.name for o in others if misfit(o, technology, product_type, rule) is None]
         hint = nearest(name, fitting) if fitting else "no strategy fits"
         raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
@@ -65,7 +68,7 @@ def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder)
     if strategy is None:
         return bidder
     selling = (
-        getattr(unit, table.power, 0.0)
+        table.nameplate(unit) or 0.0
         for table, unit in scenario.each()
         if table.sells and unit.unit_operator == operator and market in unit.bidding
     )

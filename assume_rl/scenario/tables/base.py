@@ -144,9 +144,13 @@ class UnitTable(Generic[Row]):
     series: SeriesFile[Row] | None = None  # read into `Series.own`
     forecast: Literal["supply", "demand"] | None = None  # role in the naive forecasts
     load: Callable[[Row, Series], Values] | None = None  # MW that the demand of forecasts counts
-    power: str = "max_power"  # field with the nameplate power, MW
+    power: str = "max_power"  # field with the nameplate power, MW, if the kind has one
     availability: Literal["share", "share or MW"] | None = None  # unit of availability_df
     fuels: Callable[[Row], Iterable[str]] = _none  # columns of fuel_prices_df that a unit needs
+
+    def nameplate(self, unit: Row) -> float | None:
+        """Return the nameplate power of a unit, MW; None if the kind has none."""
+        return getattr(unit, self.power, None)
 
     @property
     def sells(self) -> bool:

@@ -136,10 +136,11 @@ def _availability(
 ) -> pd.DataFrame:
     """Return shares in [0, 1]; as in ASSUME a plant's column with a value above 1 is read as MW."""
     power: dict[str, float] = {
-        unit.id: getattr(unit, kind.power)
+        unit.id: most
         for name, kind in UNIT_TABLES.items()
         if kind.availability == "share or MW"
         for unit in units[name]
+        if (most := kind.nameplate(unit)) is not None
     }
     shares = table.copy()
     for name in map(str, table.columns[(table < 0).any()]):
