@@ -18,6 +18,9 @@ Function = Callable[..., object]
 def of_kind(function: Function, found: object, kind: type[T]) -> T:
     """Return what a function returned, if it is of the type that its contract says.
 
+    :param function: that returned it
+    :param found: returned
+    :param kind: type that it must have
     :raises ContractError: it is not
     """
     if not isinstance(found, kind):
@@ -40,10 +43,11 @@ def shaped(
 ) -> Tensor:
     """Return a tensor that a function returned, if it has the shape that its contract says.
 
+    :param function: that returned it
     :param found: returned, or a part of that
     :param shape: that it must have
     :param part: which part it is, for the message; empty: all of it
-    :param whole: whether there may be no further leading axes
+    :param whole: whether `shape` is all of it; else any axes may come before
     :raises ContractError: it is no tensor, or has another shape
     """
     where = f" as {part}" if part else ""

@@ -58,6 +58,7 @@ def beside(
 ) -> Orders:
     """Return the orders of several parts side by side.
 
+    :param parts: orders of each
     :param unit: of every slot of the result, index into the joined set of units
     :param node: likewise, index into the scenario's nodes
     """
@@ -79,6 +80,7 @@ def join(
 ) -> Orders:
     """Return the orders of several parts side by side.
 
+    :param parts: orders of each
     :param units: of each part, the index of its units in the joined set
     :param node: of every unit of the joined set, index into the scenario's nodes
     """
@@ -131,6 +133,7 @@ def limited(orders: Orders, min_price: float, max_price: float, max_volume: floa
 
     NaN stays NaN: refuse it where orders enter.
 
+    :param orders: of the market
     :param min_price: EUR/MWh
     :param max_price: EUR/MWh
     :param max_volume: MW, of either sign
@@ -145,6 +148,7 @@ def limited(orders: Orders, min_price: float, max_price: float, max_volume: floa
 def fault_of(orders: Orders, products: int, units: int) -> str | None:
     """Return why orders cannot stand beside others, None if they can.
 
+    :param orders: of a bidder
     :param products: of the auction
     :param units: registered by the bidder; `orders.unit` indexes these
     """
@@ -169,7 +173,7 @@ def is_finite(orders: Orders) -> bool:
 
 
 def _fit(terms: BlockTerms | None, slots: tuple[int, ...]) -> bool:
-    """Whether terms have an entry per slot and lead to slots of the same orders."""
+    """Return whether terms have an entry per slot and lead to slots of the same orders."""
     if terms is None:
         return True
     leads = (terms.parent, terms.group)
@@ -206,7 +210,7 @@ def _shifted(lead: Int[Tensor, " slot"], start: int) -> Int[Tensor, " slot"]:
 
 
 def _select_terms(terms: BlockTerms, slots: Int[Tensor, " chosen"]) -> BlockTerms:
-    """Terms of some slots; a group whose first slot is left out is led by its first one chosen."""
+    """Return the terms of some slots; a group without its first slot is led by the next chosen."""
     size = terms.parent.shape[0]
     place = torch.full((size + 1,), -1, dtype=torch.int64, device=slots.device)  # last: none
     here = torch.arange(slots.shape[0], device=slots.device)

@@ -54,7 +54,7 @@ class Policy(Protocol):
         ...
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """(..., unit, obs) -> (..., unit, act)."""
+        """Return the actions of observations: (..., unit, obs) -> (..., unit, act)."""
         ...
 
 
@@ -248,6 +248,7 @@ def begin(
 ) -> Position:
     """Return the position before anything is sold.
 
+    :param portfolio: whose position it is
     :param batch: leading axes, one entry per copy of the market
     :param start: calendar step at which the episode begins
     :param keep_money: whether `cashflow` and `revenue` are recorded; rewards need neither
@@ -275,6 +276,8 @@ def moved_to(portfolio: Portfolio, position: Position, elapsed: int) -> Position
 
     The oldest steps are forgotten, unsold ones come into reach.
 
+    :param portfolio: whose position it is
+    :param position: at an earlier step
     :param elapsed: steps since the episode began
     """
     passed = elapsed - position.elapsed
@@ -303,7 +306,13 @@ def offsets_of(auction: Auction, elapsed: int) -> tuple[int, ...]:
 
 
 def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team) -> View[Any]:
-    """Return what a team knows when it bids in an auction that opens now."""
+    """Return what a team knows when it bids in an auction that opens now.
+
+    :param portfolio: that the team is of
+    :param position: of the portfolio, at this step
+    :param auction: that opens
+    :param team: that bids
+    """
     state, step = position.state, position.step
     profiles, units, block = portfolio.profiles, team.members.units, team.members.block
     offsets = offsets_of(auction, position.elapsed)
@@ -339,6 +348,8 @@ def settle(
 
     The order of `results` changes nothing but the order of the outcomes.
 
+    :param portfolio: that traded
+    :param position: before
     :param results: one per auction that the portfolio traded in
     :return: the position after, what was executed (None: nothing was due), and per result the
         outcomes of the teams that it asks for
@@ -369,6 +380,8 @@ def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> U
     In `cashflow` every step of a product gets the money of the whole product, as the established
     tables have it; in `revenue` each step gets its own.
 
+    :param state: before
+    :param result: of the auction
     :param elapsed: steps since the episode began
     :param step_hours: length of a step
     """
@@ -408,6 +421,8 @@ def execute(
 ) -> tuple[Position, Executed | None]:
     """Deliver the steps in (last executed, until]: energy sold becomes energy delivered.
 
+    :param portfolio: that delivers
+    :param position: before
     :param until: step since the episode began; at most the window's end after now
     """
     due = until - position.executed
@@ -449,6 +464,10 @@ def outcome(
 ) -> Outcome[Any]:
     """Return what an auction brought a team; the state is that after `execute`.
 
+    :param portfolio: that the team is of
+    :param position: of the portfolio
+    :param team: that bid
+    :param result: of the auction
     :param slots: the team's slots of the result
     """
     state, auction = position.state, result.auction
@@ -481,7 +500,12 @@ def outcome(
 def hours_of(
     auction: Auction, step_hours: float, device: torch.device
 ) -> float | Float[Tensor, "product 1"]:
-    """Return the length of an auction's products in hours; one number where they are alike."""
+    """Return the length of an auction's products in hours; one number where they are alike.
+
+    :param auction: whose products
+    :param step_hours: length of a step
+    :param device: of the result
+    """
     if len(set(auction.length)) == 1:
         return auction.length[0] * step_hours
     lengths = torch.tensor(auction.length, dtype=torch.float64, device=device)

@@ -22,7 +22,7 @@ Clear = Callable[[Orders, Tensor], Clearing]
 
 
 def toy_market(rule: Rule[Any, Any], **params: Any) -> MarketSpec[Any]:
-    """A market that is cleared by `rule`.
+    """Return a market that is cleared by `rule`.
 
     :param params: of the rule, as in `param_dict`
     """
@@ -71,7 +71,7 @@ Books = tuple[Tensor, Tensor, Tensor]
 
 
 def _random_books() -> tuple[Orders, Tensor]:
-    """Books with repeated prices, empty slots, one-sided books and one without any order."""
+    """Return books with repeated prices, empty slots, one-sided books and one without any order."""
 
     def draw(name: str) -> Tensor:
         return keyed.array((_AUCTIONS, _PRODUCTS, _SLOTS), 0, "check_clearing", name)
@@ -89,7 +89,7 @@ def _auction(orders: Orders, tie: Tensor, index: int) -> tuple[Orders, Tensor]:
 
 
 def _one_by_one(clear: Clear, orders: Orders, tie: Tensor) -> Clearing:
-    """All auctions, cleared one after the other."""
+    """Return all auctions, cleared one after the other."""
     each = [clear(*_auction(orders, tie, i)) for i in range(_AUCTIONS)]
     stacked: dict[str, Any] = {
         n: torch.stack([getattr(c, n) for c in each]) for n in (*_PER_SLOT, *_PER_ZONE)
@@ -98,7 +98,7 @@ def _one_by_one(clear: Clear, orders: Orders, tie: Tensor) -> Clearing:
 
 
 def _require(holds: Tensor, books: Books, message: str) -> None:
-    """Every book holds, or the first that does not is shown; `holds` is `(auction product ...)`."""
+    """Raise with the first book that does not hold; `holds` is `(auction product ...)`."""
     broken = (~holds).flatten(2).any(-1) if holds.dim() > 2 else ~holds
     if broken.any():
         auction, product = broken.nonzero()[0].tolist()
@@ -156,7 +156,7 @@ def _check_prices(books: Books, cleared: Clearing) -> None:
 def _check_slot_order(
     rule: Rule[Any, Any], orders: Orders, tie: Tensor, cleared: Clearing, params: dict[str, Any]
 ) -> None:
-    """The same orders in other slots, of a market that is set up for these slots."""
+    """Compare with the same orders in other slots, of a market that is set up for these."""
     order = keyed.array((_SLOTS,), 0, "check_clearing", "order").argsort()
     moved, moved_tie = select(orders, order), tie[..., order]
     setup = rule.setup(toy_market(rule, **params), Slots(node=moved.node))
@@ -192,7 +192,7 @@ def _check_products(clear: Clear, orders: Orders, tie: Tensor, cleared: Clearing
 
 
 def _part(cleared: Clearing, index: int | slice | None) -> Clearing:
-    """Some auctions of a batch, or some products of an auction."""
+    """Return some auctions of a batch, or some products of an auction."""
     parts = {name: getattr(cleared, name)[index] for name in (*_PER_SLOT, *_PER_ZONE)}
     return replace(cleared, flows=None, **parts)
 

@@ -33,7 +33,12 @@ def check_precision(value: Tensor, name: str) -> None:
 
 
 def same(one: Tensor, other: Tensor, message: str) -> None:
-    """Check that two tensors agree to 1e-9, infinities included."""
+    """Check that two tensors agree to 1e-9, infinities included.
+
+    :param one: to compare
+    :param other: to compare with
+    :param message: of the `AssertionError` where they differ
+    """
     close = one.shape == other.shape and torch.allclose(
         one.double(), other.double(), rtol=0, atol=1e-9, equal_nan=True
     )

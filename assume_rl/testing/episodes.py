@@ -38,8 +38,10 @@ def assert_same_episode(
 ) -> None:
     """Play one episode on each shell and compare all tables, and what policies were shown.
 
+    :param compiled: scenario
     :param policies: by unit id, of all units that could learn; with float64 networks the shells
         agree to rounding.
+    :param seed: of the episode
     :param tolerance: largest difference, absolute, or relative where values are above 1
     :raises AssertionError: names the table and column that differ
     """
@@ -65,7 +67,7 @@ class Frames:
         self._parts[table].append(pd.DataFrame(columns))
 
     def table(self, name: str) -> pd.DataFrame:
-        """All rows of a table."""
+        """Return all rows of a table."""
         parts = self._parts[name]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -83,7 +85,7 @@ class Watched:
         return self._policy.dtype
 
     def __call__(self, obs: Tensor) -> Tensor:
-        """(..., unit, obs) -> (..., unit, act)."""
+        """Return the actions of observations: (..., unit, obs) -> (..., unit, act)."""
         self.seen.append(obs.flatten())
         return self._policy(obs)
 

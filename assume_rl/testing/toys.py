@@ -26,10 +26,12 @@ def toy_fleet(
     varied: bool = False,
     **limits: Any,
 ) -> tuple[Fleet, Profiles]:
-    """A fleet and its series; everything constant over the calendar unless `varied`.
+    """Return a fleet and its series; everything constant over the calendar unless `varied`.
 
     :param plants: (max_power MW, min_power MW, marginal cost EUR/MWh) of each
     :param demands: (MW > 0, willingness to pay EUR/MWh) of each
+    :param steps: of the calendar
+    :param market: that the forecasts are of
     :param varied: draw availability, cost and forecasts at random (always the same)
     :param limits: further parameters of the plants, as for `toy_thermal`
     """
@@ -120,7 +122,7 @@ def toy_storages(*, steps: int = 48, market: str = "EOM", **limits: Any) -> tupl
 def toy_thermal(
     max_power: Sequence[float], min_power: Sequence[float] | float = 0.0, **limits: Any
 ) -> ThermalParams:
-    """Parameters of plants; `limits` are numbers or rows, what is not named does not bind."""
+    """Return parameters of plants; `limits` are numbers or rows, others do not bind."""
     n = len(max_power)
     usual = {
         "ramp_up": math.inf,
@@ -153,7 +155,7 @@ def _demands() -> tuple[Fleet, Profiles]:
 
 
 def _exchanges(steps: int = 48) -> tuple[Fleet, Profiles]:
-    """Exchanges, of which one only imports and one only exports."""
+    """Return exchanges, of which one only imports and one only exports."""
     most = _row((100.0, 40.0, 0.0), 3), _row((-80.0, 0.0, -30.0), 3)
     imports, exports = (
         power * _draw((steps, 3), name) for power, name in zip(most, "ie", strict=True)
@@ -187,7 +189,7 @@ def _draw(shape: tuple[int, ...], purpose: str) -> Tensor:
 
 
 def _forecasts(steps: int, units: int, varied: bool) -> Forecasts:
-    """One price and one residual load for all."""
+    """Return one price and one residual load for all."""
     scaled = [_draw((1, steps), n) if varied else torch.zeros(1, steps).double() for n in "pr"]
     return Forecasts(
         price=scaled[0] * 100,

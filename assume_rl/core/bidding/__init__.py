@@ -116,6 +116,7 @@ PLANNED: frozenset[str] = frozenset(
 def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
     """Return the bidder called `name`, which may be an alias.
 
+    :param name: key of `BIDDERS` or `ALIASES`
     :param context: what the study case and the market give it
     :param given: `bidding_strategy_params` of the study case; keys of other bidders are ignored
     :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour
@@ -137,6 +138,7 @@ def bids_curve(name: str) -> bool:
 def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> portfolio.Strategy:
     """Return the portfolio strategy called `name`.
 
+    :param name: key of `OPERATORS`
     :param context: what the study case and the market give it
     :param given: `bidding_strategy_params` of the study case; keys of others are ignored
     :raises ConfigurationError: unknown or not supported name, or a parameter it cannot honour

@@ -56,5 +56,10 @@ def reachable(
 
 
 def naive(name: str, context: Context, params: NoParams) -> Naive:
-    """Return the naive bidder under one of its names."""
+    """Return the naive bidder under one of its names.
+
+    :param name: key in the registry
+    :param context: not read
+    :param params: none
+    """
     return Naive(name)

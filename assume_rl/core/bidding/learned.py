@@ -41,6 +41,9 @@ class LearnedParams(Params):
     def checked(self, name: str, act_size: int, unique_size: int) -> None:
         """Refuse sizes that the bidder does not have.
 
+        :param name: of the bidder
+        :param act_size: numbers that a policy decides per product
+        :param unique_size: observation entries private to a unit
         :raises ConfigurationError: with the parameter
         """
         fixed = {"act_dim": act_size, "unique_obs_dim": unique_size}
@@ -204,6 +207,7 @@ def by_product(
 
     :param price: EUR/MWh
     :param volume: MW
+    :param view: of the auction, which says how many products there are
     """
     units, decided, slots = price.shape[-3:]
     later = view.sold.shape[-2] - decided
@@ -231,6 +235,7 @@ def observe_market(
 ) -> tuple[Float[Tensor, "... unit window"], ...]:
     """Return the entries of `market_features`, in their order.
 
+    :param view: of the units
     :param foresight: steps
     :param max_bid_price: EUR/MWh, what prices are divided by
     """

@@ -246,6 +246,7 @@ def starts_of(params: StartParams, power: PerStep, downtime: PerUnit) -> tuple[S
     A start is hot after at most `downtime_hot_start` steps off, warm after at most
     `downtime_warm_start`, else cold. The downtime is passed along, so that no window limits it.
 
+    :param params: of the units
     :param power: MW, > 0: on
     :param downtime: steps off directly before the first step: 0 of a unit that ran in the step
         before, `NEVER_RAN` of one that has not run in this episode; its first start is cold

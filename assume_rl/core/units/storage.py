@@ -255,6 +255,7 @@ def next_soc(
 ) -> tuple[Float[Tensor, "... unit"], Float[Tensor, "... unit"]]:
     """Return the power that the state of charge allows, MW, and the state of charge after a step.
 
+    :param params: of the storages
     :param soc: share of the capacity at the beginning of the step
     :param power: MW, discharging > 0
     """
@@ -278,6 +279,7 @@ def ramp_discharge(
 ) -> Float[Tensor, "... unit"]:
     """Return the additional discharging power within ramps that comes closest to `power`, MW.
 
+    :param params: of the storages
     :param soc: share of the capacity at the beginning of the step
     :param previous: MW in the step before
     :param power: MW wanted on top of what is sold, >= 0
@@ -302,6 +304,7 @@ def ramp_charge(
 ) -> Float[Tensor, "... unit"]:
     """Return the additional charging power within ramps that comes closest to `power`, MW <= 0.
 
+    :param params: of the storages
     :param soc: share of the capacity at the beginning of the step
     :param previous: MW in the step before
     :param power: MW wanted on top of what is sold, <= 0

@@ -131,12 +131,14 @@ class Thermal(WithoutState):
 def operating_time(
     params: ThermalParams, past: Float[Tensor, "... window unit"], step: Step
 ) -> Float[Tensor, "... unit"]:
-    """Steps since a unit was last switched, > 0 on, < 0 off, as far as it looks back.
+    """Return the steps since a unit was last switched, > 0 on, < 0 off, as far as it looks back.
 
     A unit looks back over its longer minimum time (at least one step), but not beyond the start of
     the episode, where it counts as having been on for that long.
 
+    :param params: of the plants
     :param past: MW in the steps before `step`, as many as the longest minimum time needs
+    :param step: counted from the beginning of the episode
     """
     span = _span(params)
     reach = _at_most(span, step)  # not beyond the start of the episode
@@ -167,11 +169,14 @@ def ramp(
     power: Float[Tensor, "... unit"],
     sold: Float[Tensor, "... unit"] | float,
 ) -> Float[Tensor, "... unit"]:
-    """Additional power within minimum times and ramp limits that comes closest to `power`, MW.
+    """Return the additional power within minimum times and ramps that is closest to `power`, MW.
 
     Units without any ramp limit are left alone, also by minimum times.
 
+    :param params: of the plants
+    :param operating_time: steps since they were last switched, > 0 on, < 0 off
     :param previous: MW delivered in the step before
+    :param power: MW wanted on top of what is sold
     :param sold: MW already sold for this step
     """
     if not params.ramped:
@@ -195,6 +200,7 @@ def delivered(
 
     A unit that runs delivers at least its minimum power, even where it sold less.
 
+    :param params: of the plants
     :param capacity: MW available in the steps to execute
     :param energy: MW sold; ends with the steps to execute, starts as far back as is known
     :param step: the last one, counted from the beginning of the episode
@@ -218,7 +224,7 @@ def _hold(
     operating_time: Float[Tensor, "... unit"],
     power: Float[Tensor, "... unit"],
 ) -> Float[Tensor, "... unit"]:
-    """Minimum times: stay off, or stay on at minimum power, MW."""
+    """Return power, MW; where minimum times bind: 0 while off, minimum power while on."""
     wants = power > ZERO_VOLUME
     must_rest = (operating_time < 0) & (operating_time > -params.min_down_time)
     must_run = (operating_time > 0) & (operating_time < params.min_operating_time)
@@ -229,13 +235,13 @@ def _hold(
 def _within_limits(
     params: ThermalParams, capacity: Float[Tensor, "... unit"], power: Float[Tensor, "... unit"]
 ) -> Float[Tensor, "... unit"]:
-    """Running units between minimum power and what is available, MW; the minimum wins."""
+    """Return running units' power within what is available, MW, but no less than the minimum."""
     limited = torch.maximum(torch.minimum(power, capacity), params.min_power)
     return torch.where(power > ZERO_VOLUME, limited, power)
 
 
 def _ramp_limited(params: ThermalParams) -> Tensor:
-    """(unit): whether a unit has any ramp limit."""
+    """Return whether each unit has any ramp limit, (unit)."""
     return (params.ramp_up < math.inf) | (params.ramp_down < math.inf)
 
 

@@ -68,7 +68,7 @@ def _column(
 
 
 def build_profiles(scenario: Scenario) -> Profiles:
-    """Capacity, marginal cost and forecasts over the whole calendar.
+    """Return capacity, marginal cost and forecasts of all units over the whole calendar.
 
     A market that trades no energy has the forecasts of the first one that does: what reserve is
     worth depends on what the same power would earn there.
