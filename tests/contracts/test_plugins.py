@@ -272,19 +272,20 @@ def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
         "select price, accepted_price from market_orders where unit_id = 'coal_old' "
         "order by start_time",
     )
+    assert len(orders) == 47
+    for (_, paid), (asked, _) in zip(orders, orders[24:], strict=False):
+        assert asked == pytest.approx(max(paid, orders[0][0]))
     command("run", "market", *common, *options(), "--db", "sqlite:///run.db", "--out", "stored")
     unload_plugins()
     code, _, err = assume_rl_command("export", "sqlite:///run.db", "--csv", "exported")
     assert code == 0
     assert "table 'nuclear_meta' is of a unit kind that nothing here knows" in err
-    for (_, paid), (asked, _) in zip(orders, orders[24:], strict=False):
-        assert asked == pytest.approx(max(paid, orders[0][0]))
     found = manifest(place / "ran")["plugins"]
     assert [Path(name).name for name in found] == [f"{name}.py" for name in NAMES]
     assert all(len(sha256) == 64 for sha256 in found.values())
     command("report", "ran")  # knows them from the manifest
     assert "nuclear" in BIDDERS["nuclear_energy_profile"].make(None, None).technologies  # type: ignore[arg-type]
-    assert "Plug-in" not in (place / "ran" / "report.html").read_text()
+    assert "is left out" not in (place / "ran" / "report.html").read_text()
     (place / "nuclear.py").write_text((place / "nuclear.py").read_text() + "# changed\n")
     command("report", "ran")
     assert "nuclear" not in TECHNOLOGIES  # what ran is not there any more

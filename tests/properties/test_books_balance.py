@@ -32,6 +32,7 @@ pytestmark = pytest.mark.unchecked
 
 SECONDS = 3600
 PLANT, STORE = "powerplant_energy_naive", "storage_energy_heuristic_flexable"
+FLEXIBLE = "powerplant_energy_heuristic_flexable"
 ELASTIC = "demand_energy_heuristic_elastic"
 BORDER, WAYS = "exchange_energy_naive", ("import", "export")
 
@@ -94,6 +95,7 @@ def plants(draw: st.DrawFn, name: str, free: bool) -> dict[str, Any]:
         **{key: power * share if ramped else None for key, share in limits.items()},
         "min_operating_time": draw(st.integers(0, 4)),
         "min_down_time": draw(st.integers(0, 4)),
+        "hot_start_cost": draw(st.sampled_from([0, 1, 40])),
     }
 
 
@@ -134,10 +136,10 @@ def worlds(draw: st.DrawFn) -> Drawn:
     names = ["A", "B", "C"][: draw(st.integers(1, 3))]
     chosen = {name: draw(markets()) for name in names}
 
-    def bidding(rows: list[dict[str, Any]], bidder: str) -> pd.DataFrame:
+    def bidding(rows: list[dict[str, Any]], *bidders: str) -> pd.DataFrame:
         # The first of each kind bids everywhere, so that every market has two sides.
         for i, row in enumerate(rows):
-            own = ELASTIC if row.get("elasticity_model") else bidder
+            own = ELASTIC if row.get("elasticity_model") else draw(st.sampled_from(bidders))
             row |= {
                 f"bidding_{name}": own if i == 0 or draw(st.booleans()) else "" for name in names
             }
@@ -174,7 +176,7 @@ def worlds(draw: st.DrawFn) -> Drawn:
         step=draw(st.sampled_from(["1h", "1h", "30min"])),
         hours=max(draw(st.integers(44, 72)), *(reach(market) for market in chosen.values())),
         markets=chosen,
-        plants=bidding(fleet, PLANT),
+        plants=bidding(fleet, PLANT, FLEXIBLE),
         storages=bidding(stores, STORE),
         demands=bidding([*loads, *curves], "demand_energy_naive"),
         exchanges=bidding(borders, BORDER),
