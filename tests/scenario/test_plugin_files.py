@@ -211,6 +211,17 @@ def test_an_entry_point_is_loaded_by_its_name_only(
     assert plugin != loading.found_plugin("my_market")
 
 
+def test_an_entry_point_may_be_in_a_package_without_an_init_file(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    (installed / "installed_market" / "__init__.py").unlink()
+    (plugin,) = load_plugins(["my_market"])
+    assert plugin == loading.found_plugin("my_market")
+    for name in ("installed_market.bids", "installed_market"):
+        del sys.modules[name]
+
+
 def test_the_command_finds_an_installed_package(installed: Path, tmp_path: Path) -> None:
     paths = [str(installed), str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

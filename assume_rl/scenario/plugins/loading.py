@@ -165,12 +165,12 @@ def _entry_point(name: str) -> EntryPoint:
 def _files(point: EntryPoint) -> Sequence[str]:
     """Return the Python files of the package or module that an entry point is in."""
     spec = find_spec(point.module.partition(".")[0])
+    if spec is not None and spec.submodule_search_locations is not None:  # with or without origin
+        folders = (Path(folder) for folder in spec.submodule_search_locations)
+        return sorted(str(file) for folder in folders for file in folder.rglob("*.py"))
     if spec is None or spec.origin is None:
         raise ConfigurationError(f"plug-in '{point.name}': there is no module '{point.module}'")
-    if spec.submodule_search_locations is None:
-        return [spec.origin]
-    folders = (Path(folder) for folder in spec.submodule_search_locations)
-    return sorted(str(file) for folder in folders for file in folder.rglob("*.py"))
+    return [spec.origin]
 
 
 def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None:
