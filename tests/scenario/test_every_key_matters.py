@@ -231,6 +231,15 @@ LEARNING: Mapping[str, Change] = {
     "learning_rate_schedule": trains("cosine"),
     "early_stopping_steps": trains(1, settings(early_stopping_threshold=1e9, training_episodes=3)),
     "early_stopping_threshold": trains(1e9, settings(early_stopping_steps=2, training_episodes=5)),
+    "target_entropy": trains(0.5, settings(algorithm="masac")),
+    "entropy_weight": trains(0.5, settings(algorithm="reinforce")),
+    "n_steps": trains(1, settings(algorithm="a2c")),
+    "gae_lambda": trains(0.5, settings(algorithm="mappo")),
+    "clip_range": trains(1e-6, settings(algorithm="mappo")),
+    "clip_range_value": trains(1e-6, settings(algorithm="mappo")),
+    "epochs": trains(2, settings(algorithm="mappo")),
+    "minibatches": trains(2, settings(algorithm="mappo")),
+    "target_kl": trains(1e-9, settings(algorithm="mappo")),
 }
 PLANT: Mapping[str, Change] = {
     "id": label(None),
