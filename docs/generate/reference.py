@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,7 +17,7 @@ import assume_rl
 from assume_rl.cli import app
 from assume_rl.core.bidding import entries
 from assume_rl.core.clearing import RULES
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import learning_keys
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
 from assume_rl.scenario.compile.capabilities import OTHER_KIND, capabilities
@@ -26,24 +26,24 @@ from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
 
-SECTIONS: dict[str, type[BaseModel]] = {
-    "config.yaml: a study case": StudyCase,
-    "markets_config: a market": Market,
-    "products: what an auction sells": Product,
+SECTIONS: dict[str, Mapping[str, FieldInfo]] = {
+    "config.yaml: a study case": StudyCase.model_fields,
+    "markets_config: a market": Market.model_fields,
+    "products: what an auction sells": Product.model_fields,
     **{
-        f"bidding_strategy_params of {name}": entry.Params
+        f"bidding_strategy_params of {name}": entry.Params.model_fields
         for name, entry in entries().items()
         if entry.Params.model_fields
     },
-    "learning_config": LearningConfig,
-    "A study file": StudyFile,
-    "scenarios of a study file": ScenarioFolder,
-    "list: a design": Design,
-    "random: designs drawn at random": Draws,
-    "random.keys: how to draw a value": Law,
-    "steps: a step that is not as usual": StepOptions,
+    "learning_config": learning_keys(),
+    "A study file": StudyFile.model_fields,
+    "scenarios of a study file": ScenarioFolder.model_fields,
+    "list: a design": Design.model_fields,
+    "random: designs drawn at random": Draws.model_fields,
+    "random.keys: how to draw a value": Law.model_fields,
+    "steps: a step that is not as usual": StepOptions.model_fields,
 }
-"""Heading and model of every section of a configuration file."""
+"""Heading and keys of every section of a configuration file."""
 
 
 KINDS = {
@@ -84,9 +84,9 @@ def settings() -> str:
         "them. What they mean together: [scenario format](../scenario-format.md),",
         "[batches](../batch.md).",
     ]
-    for title, model in SECTIONS.items():
+    for title, fields in SECTIONS.items():
         lines += ["", f"## {title}", "", *_head("key", "type", "default", "meaning")]
-        lines += [_row(name, field) for name, field in model.model_fields.items()]
+        lines += [_row(name, field) for name, field in fields.items()]
     return "\n".join(lines) + "\n"
 
 
