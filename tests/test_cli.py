@@ -18,6 +18,7 @@ from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.scores import UnitScore
+from assume_rl.learning.algorithms import ALGORITHMS
 
 pytestmark = pytest.mark.unchecked
 
@@ -267,3 +268,14 @@ def test_ctrl_c_exits_with_130(
     assert "Traceback" not in err
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["state"] == "interrupted"
     assert (tmp_path / "out" / "policies" / "last").is_dir()
+
+
+def test_listed_algorithms_tell_their_status_and_paper(command: Command) -> None:
+    code, out, _ = command("list", "algorithm")
+    assert code == 0
+    for name, own in ALGORITHMS.items():
+        assert f"algorithm {name} (built in, {own.status}): {own.paper}" in out
+    _, text, _ = command("list", "algorithm", "--format", "json")
+    parts = {part["name"]: part for part in json.loads(text)["parts"]}
+    assert parts["masac"]["status"] == "experimental"
+    assert "1812.05905" in parts["masac"]["paper"]

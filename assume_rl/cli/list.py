@@ -66,12 +66,19 @@ def _entry_points() -> list[dict[str, Any]]:
 
 def _print(parts: list[Part]) -> None:
     for part in parts:
-        typer.echo(f"{part.sort} {part.name} ({part.source})")
+        typer.echo(_title(part))
         for parameter in part.parameters:
             typer.echo(f"    {_line(parameter)}")
     for point in _entry_points():
         name, package = point["name"], f"{point['package']} {point['version']}"
         typer.echo(f"plug-in {name} (installed with {package}; --plugin {name} loads it)")
+
+
+def _title(part: Part) -> str:
+    """Return what a part is, where it is from, how far it can be relied on, who published it."""
+    status = f", {part.status}" if part.status else ""
+    paper = f": {part.paper}" if part.paper else ""
+    return f"{part.sort} {part.name} ({part.source}{status}){paper}"
 
 
 def _line(parameter: Parameter) -> str:

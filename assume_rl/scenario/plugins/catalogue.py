@@ -39,6 +39,8 @@ class Part:
     name: str
     source: str  # built in, or the plug-in that registered it
     parameters: tuple[Parameter, ...]
+    status: str = ""  # of an algorithm: stable or experimental
+    paper: str = ""  # of an algorithm: where it was published
 
 
 def catalogue() -> tuple[Part, ...]:
@@ -54,10 +56,16 @@ def catalogue() -> tuple[Part, ...]:
         "algorithm": {name: learning_keys(name) for name in ALGORITHMS},
     }
     return tuple(
-        Part(sort, name, ORIGINS.get((sort, name), BUILT_IN), tuple(_parameters(named[name])))
-        for sort, named in found.items()
-        for name in sorted(named)
+        _part(sort, name, named[name]) for sort, named in found.items() for name in sorted(named)
     )
+
+
+def _part(sort: str, name: str, fields: Fields) -> Part:
+    source, parameters = ORIGINS.get((sort, name), BUILT_IN), tuple(_parameters(fields))
+    if sort != "algorithm":
+        return Part(sort, name, source, parameters)
+    own = ALGORITHMS[name]
+    return Part(sort, name, source, parameters, own.status, own.paper)
 
 
 def _parameters(fields: Fields) -> Iterator[Parameter]:
