@@ -121,15 +121,6 @@ class Plan:
         left = self.progress(episodes_done, now, side_by_side=side_by_side)
         return exploration_at(self.config, initial=initial, progress=left)
 
-    def iterations_before(self, episodes_done: int, updates: int) -> int:
-        """Return the iterations of the whole training before an update.
-
-        :param episodes_done: training episodes before this one
-        :param updates: updates of this episode before it
-        """
-        episodes = max(episodes_done - self.initial_episodes, 0)
-        return (episodes * len(self.update_times) + updates) * self.config.gradient_steps
-
 
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`; "auto" is CUDA where there is one, otherwise the CPU.

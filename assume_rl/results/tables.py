@@ -17,8 +17,12 @@ METADATA = MetaData()
 STATES: dict[str, Mapping[str, str]] = {}
 """Columns of `unit_dispatch` for the state of units, with comments, by the table of their kind."""
 
-# Columns whose number depends on the run, such as `actions_0`, `actions_1`: added when needed.
-FAMILIES = {"rl_params": re.compile(r"(actions|exploration_noise)_\d+")}
+# Columns that depend on the run, such as `actions_0`, `actions_1`, or what the algorithm measures:
+# added when needed.
+FAMILIES = {
+    "rl_params": re.compile(r"(actions|exploration_noise)_\d+"),
+    "rl_grad_params": re.compile(r"[a-z][a-z0-9_]*"),
+}
 
 # Tables whose rows are numbered as they come; in the other ones `index` is a unit id.
 NUMBERED = ("market_dispatch", "market_meta")

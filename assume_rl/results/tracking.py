@@ -17,16 +17,8 @@ from assume_rl.results.sinks import Columns
 REPORTED = ("reward", "profit", "regret", "seconds")
 """What is shown of an episode: `training/<name>` or `evaluation/<name>`."""
 
-UPDATED = (
-    "critic_loss",
-    "critic_total_grad_norm",
-    "critic_max_grad_norm",
-    "actor_loss",
-    "actor_total_grad_norm",
-    "actor_max_grad_norm",
-    "learning_rate",
-)
-"""What is shown of a gradient iteration, as `update/<name>`: columns of `rl_grad_params`."""
+PLACES = ("step", "unit", "evaluation_mode", "episode")
+"""Columns of `rl_grad_params` that say what a row is of; others are shown as `update/<name>`."""
 
 
 class Tracker(Protocol):
@@ -118,7 +110,7 @@ def track_updates(trackers: Sequence[Tracker], columns: Columns) -> None:
     if not trackers:
         return
     steps, place = np.unique(np.asarray(columns["step"]), return_inverse=True)
-    for name in UPDATED:
+    for name in (name for name in columns if name not in PLACES):
         values = np.asarray(columns[name], dtype=np.float64)
         there = ~np.isnan(values)
         count = np.bincount(place[there], minlength=len(steps))

@@ -28,7 +28,6 @@ class Episode:
     experience: Experience
     announced: bool = False  # its start was announced
     due: int = 0  # position of the next update in the schedule
-    updates: int = 0
     untimed: Counter[str] = field(default_factory=Counter)  # deliveries without a time, by unit
     requests: list[Request] = field(default_factory=list)
 

@@ -164,15 +164,14 @@ class Training:
         if episode.evaluation or not trainer.ready:
             return
         progress = self.plan.progress(self.episodes_done, now)
+        first = trainer.learner.iterations
         metrics = trainer.learner.update(progress).of_seed(0)
-        first = self.plan.iterations_before(self.episodes_done, episode.updates)
         self._report(
             "rl_grad_params",
             lambda: (
                 rl_grad_params(metrics, trainer.unit_ids, first=first, episode=episode.number),
             ),
         )
-        episode.updates += 1
         self._explore(self._exploration_at(now))
 
     # --- exploration ---------------------------------------------------------------------------
