@@ -6,12 +6,15 @@ that is saved or loaded has one seed (`Learner.single`).
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import PolicyError
+from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.stack import State
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
@@ -22,7 +25,14 @@ from assume_rl.learning.policies.files import load_torch, parse_safetensors, rea
 from assume_rl.learning.policies.folder import load_policies, save_policies, save_trainer_state
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
-from assume_rl.learning.states import States, networks, optimizers, write_networks, write_optimizers
+from assume_rl.learning.states import (
+    TARGET,
+    States,
+    networks,
+    optimizers,
+    write_networks,
+    write_optimizers,
+)
 from assume_rl.learning.types import AgentSpec
 
 logger = logging.getLogger(__name__)
@@ -77,6 +87,8 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
 def load_actors(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite the actors, and their targets, of the units that `folder` has a policy for.
 
+    Those with another head are left out: their outputs mean something else.
+
     :raises PolicyError: there is no such folder, or it cannot be read
     """
     if not folder.is_dir():
@@ -84,10 +96,19 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     if is_assume_layout(folder):
         return load_assume_actors(folder, learner)
     units = [agent.unit_id for agent in learner.agents]
-    known = [unit for unit in units if unit in read_manifest(folder).units]
+    manifest = read_manifest(folder)
+    known = [unit for unit in units if unit in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
-    saved = {u: stack.module_state(u) for stack in stacks for u in stack.unit_ids}
-    loaded, skipped = [], {}
+    head = learner.algorithm.networks()["actor"].head
+    saved = {u: s.module_state(u) for s in stacks if s.head == head for u in s.unit_ids}
+    loaded = []
+    skipped = {
+        unit: f"it is of {manifest.algorithm} and has the head {stack.head}, actors of "
+        f"{learner.algorithm.name} have {head}"
+        for stack in stacks
+        if stack.head != head
+        for unit in stack.unit_ids
+    }
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
         for unit in [u for u in stack.unit_ids if u in saved]:
@@ -138,22 +159,52 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
 def _transfer(
     learner: Learner, saved: States, saved_agents: tuple[AgentSpec, ...]
 ) -> TransferReport:
-    """Overwrite critics of a changed fleet, unit by unit; one shared by all agents stays fresh."""
+    """Overwrite critics of a changed fleet, unit by unit; those that agents share stay fresh."""
     fresh = networks(learner.nets, 0)
+    specs = {
+        kind: spec
+        for name, spec in learner.algorithm.networks().items()
+        for kind in (name, name + TARGET)
+        if name != "actor" and kind in fresh
+    }
     units = [agent.unit_id for agent in learner.agents]
     loaded, skipped = [], {}
-    for unit in [u for u in units if u in saved["critic"]]:
+    for unit in [u for u in units if all(u in saved[kind] for kind in specs)]:
         try:
-            for kind in ("critic", "critic_target"):
-                state = transfer_critic(
-                    fresh[kind][unit], learner.agents, saved[kind][unit], saved_agents, unit
-                )
-                write_networks(learner.nets, 0, {kind: {unit: state}})
+            moved = {
+                kind: {
+                    unit: _moved(
+                        spec,
+                        unit,
+                        (fresh[kind][unit], learner.agents),
+                        (saved[kind][unit], saved_agents),
+                    )
+                }
+                for kind, spec in specs.items()
+            }
+            write_networks(learner.nets, 0, moved)
         except PolicyError as error:
             skipped[unit] = str(error)
         else:
             loaded.append(unit)
     return report(units, loaded, skipped)
+
+
+Part = tuple[State, Sequence[AgentSpec]]  # a network and the fleet that it is of
+
+
+def _moved(spec: NetSpec, unit: str, fresh: Part, saved: Part) -> State:
+    """Return a unit's saved network in the form that it has in another fleet."""
+    if spec.kind == "number":
+        return saved[0]
+    agents, saved_agents = (_seen(spec, unit, part[1]) for part in (fresh, saved))
+    return transfer_critic(fresh[0], agents, saved[0], saved_agents, unit)
+
+
+def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSpec]:
+    """Return the agents that a unit's critic sees, without actions if it values observations."""
+    seen = [agent for agent in agents if spec.central or agent.unit_id == unit]
+    return seen if spec.kind == "action_value" else [replace(agent, act_size=0) for agent in seen]
 
 
 def _kind(algorithm: str, critic: str) -> str:

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,10 +57,12 @@ QUICK = {
 
 
 def check_fleet(
-    folder: Path, fleet: Sequence[Unit], critic: str = "concat", products: int = 1
+    folder: Path, fleet: Sequence[Unit], critic: str = "concat", products: int = 1, **learning: Any
 ) -> None:
     """Train on both shells, evaluate what was saved on both, and go on from it."""
-    scenario = load_scenario(write_fleet(folder / "scenario", fleet, products, critic=critic))
+    scenario = load_scenario(
+        write_fleet(folder / "scenario", fleet, products, critic=critic, **learning)
+    )
     trained = [train(scenario, engine=e, out=folder / f"train {e}") for e in ENGINES]
     learners = {n for n, unit in zip(names(fleet), fleet, strict=True) if unit.kind != "rule"}
     for result in trained:

@@ -4,9 +4,9 @@ Records may arrive in any order and more than once. They are kept as messages an
 window, so that a message costs a dictionary entry and no tensor operation.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,7 @@ class Experience:
         """
         frames = [frame for _, frame in sorted(self._frames.items())]
         seen = [frame for frame in frames if len(frame.observed) == agents]
-        pairs: list[tuple[Frame, Frame | None]] = list(itertools.pairwise(seen))
+        pairs: list[tuple[Frame, Frame | None]] = list(pairwise(seen))
         if final and seen:
             pairs.append((seen[-1], None))
         rows = [(f, after) for f, after in pairs if f.complete(agents) and not f.stored]
@@ -135,7 +135,7 @@ class Experience:
 
     def _forget(self, frames: list[Frame]) -> None:
         """Drop frames that no further transition needs."""
-        for frame in itertools.takewhile(lambda f: f.stored, frames):
+        for frame in takewhile(lambda f: f.stored, frames):
             del self._frames[frame.time]
             self._finished.add(frame.time)
 
@@ -164,8 +164,14 @@ def _joint(
     return Joint(
         groups=tuple(_transitions(rows, units, extras) for units in groups),
         terminated=torch.tensor([[after is None for _, after in rows]]),
-        truncated=torch.zeros(1, len(rows), dtype=torch.bool),
+        truncated=torch.tensor([_gaps(rows)]),
     )
+
+
+def _gaps(rows: list[tuple[Frame, Frame | None]]) -> list[bool]:
+    """Return whether what follows a row is not the next row, because a record of it is missing."""
+    followed = [after is not None and after is not nxt for (_, after), (nxt, _) in pairwise(rows)]
+    return [*followed, False]
 
 
 def _transitions(

@@ -7,9 +7,12 @@ from typing import Any, Protocol
 from assume_rl.agents.learning.episode import Episode, Request
 from assume_rl.agents.learning.experience import Record
 from assume_rl.agents.learning.rows import rl_grad_params, rl_params
+from assume_rl.agents.messages import Acted
 from assume_rl.episodes.plan import Plan
 from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.exploration import OFF, Exploration
 
 
@@ -81,9 +84,12 @@ class Training:
     def record(self, record: Record) -> None:
         """Keep a record of the running episode.
 
-        :raises ConfigurationError: its unit has not registered, or it contradicts another record
+        :raises ConfigurationError: its unit has not registered, or it contradicts another record,
+            or it lacks what the algorithm must know of how an action was drawn
         """
         self.trainer.check_known(record.unit_id)
+        if isinstance(record, Acted) and not self._episode.evaluation:
+            _check_extras(record, self.trainer.config.algorithm)
         self._episode.experience.add(record)
 
     def times_of(self, unit_id: str, count: int) -> tuple[float, ...]:
@@ -201,3 +207,15 @@ class Training:
         if self._episode.evaluation:
             return OFF
         return self.plan.exploration(self.episodes_done, now, random_start=self.random_start)
+
+
+def _check_extras(acted: Acted, algorithm: str) -> None:
+    """Raise `ConfigurationError` unless an action comes with what the algorithm learns from."""
+    for name, size in ALGORITHMS[algorithm].extras.items():
+        found, expected = acted.extras.get(name), acted.action.numel() if size is None else size
+        if found is None or found.numel() != expected:
+            there = "none" if found is None else f"{found.numel()} numbers"
+            raise ConfigurationError(
+                f"{algorithm} learns from extras['{name}'] of an action, {expected} numbers; unit "
+                f"'{acted.unit_id}' reported {there}"
+            )

@@ -102,6 +102,7 @@ def save_assume_layout(folder: Path, learner: Learner) -> None:
 
 def load_assume_actors(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite actors, their targets and optimisers by those that are saved and fit."""
+    _check_algorithm(learner)
     loaded, skipped = [], {}
     for net in learner.nets["actor"]:
         online, target = net.form.stack(net.online, 0), net.form.stack(net.target, 0)
@@ -149,13 +150,18 @@ def load_assume_critics(folder: Path, learner: Learner) -> TransferReport:
     return report(units, loaded, skipped)
 
 
-def _check_own_critics(learner: Learner) -> None:
-    kind, algorithm = learner.config.critic, learner.config.algorithm
+def _check_algorithm(learner: Learner) -> None:
+    algorithm = learner.config.algorithm
     if algorithm not in ALGORITHMS_OF_ASSUME:
         raise PolicyError(
             f"networks of '{algorithm}' have no form in ASSUME's layout, which has those of "
             f"{' and '.join(ALGORITHMS_OF_ASSUME)}"
         )
+
+
+def _check_own_critics(learner: Learner) -> None:
+    _check_algorithm(learner)
+    kind = learner.config.critic
     if kind != "concat":
         raise PolicyError(
             f"critics of the kind '{kind}' have no form in ASSUME's layout, which has critics of "
