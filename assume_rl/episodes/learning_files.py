@@ -14,8 +14,8 @@ from typing import Any
 from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.nets.stack import State
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
+from assume_rl.learning.nets.trunks import State
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
     load_assume_actors,
