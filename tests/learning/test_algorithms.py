@@ -13,7 +13,11 @@ pytestmark = pytest.mark.unchecked
 
 BEST = {0.0: 0.5, 1.0: -0.3}
 """Best action in each of two states that follow each other at random."""
-SHAPES = [(1, 1, 1), (1, 1, 1), (2, 2, 1)]
+SHAPES = {
+    "mlp": [(1, 1, 1), (1, 1, 1), (2, 2, 1)],
+    "lstm": [(4, 1, 1), (4, 1, 1), (8, 2, 2)],  # windows of one step and of two
+}
+ONE_OF_EACH_FAMILY = ("matd3", "isac", "ippo", "vpg")
 OFF = Exploration("off")
 LAW = Exploration("noise", scale=0.2)
 USUAL = {"learning_rate": 3e-3}
@@ -27,15 +31,15 @@ ROWS = {"reinforce": 256}  # without a baseline its gradient is noisy; 64 elsewh
 ENOUGH = {"reinforce": 0.05}
 
 
-def observations(rows, generator):
-    """The state of each time, seen by all agents; the third sees it twice."""
+def observations(ours, rows, generator):
+    """The state of each time, which is every entry of all agents' observations."""
     state = torch.randint(2, (1, rows, 1, 1), generator=generator).double()
-    return [state.expand(1, rows, 2, 1), state.expand(1, rows, 1, 2)]
+    return [state.expand(1, rows, len(g.specs), g.obs_size) for g in ours.groups]
 
 
 def played(ours, rows, generator):
     """Transitions of a game in which each agent earns by its own action alone."""
-    obs = observations(rows + 1, generator)
+    obs = observations(ours, rows + 1, generator)
     outs = ours.outputs([part[:, :-1] for part in obs])
     groups = []
     for part, out in zip(obs, outs, strict=True):
@@ -52,21 +56,22 @@ def played(ours, rows, generator):
 
 def regret(ours):
     """What the worst agent's evaluated actions lack."""
-    obs = [
-        torch.tensor([[[[0.0]] * 2], [[[1.0]] * 2]]),
-        torch.tensor([[[[0.0] * 2]], [[[1.0] * 2]]]),
-    ]
-    actions = ours.actions([part.double().transpose(0, 1) for part in obs])
+    state = torch.tensor(list(BEST)).double().view(1, 2, 1, 1)
+    actions = ours.actions([state.expand(1, 2, len(g.specs), g.obs_size) for g in ours.groups])
     best = torch.tensor(list(BEST.values())).view(1, 2, 1, 1)
     return max(float((action - best).square().sum(-1).max()) for action in actions)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_it_finds_the_best_action_of_each_state(name):
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [*((name, "mlp") for name in ALGORITHMS), *((name, "lstm") for name in ONE_OF_EACH_FAMILY)],
+)
+def test_it_finds_the_best_action_of_each_state(name, architecture):
     generator = torch.Generator().manual_seed(1)
     ours = learner(
-        fleet(*SHAPES),
+        fleet(*SHAPES[architecture]),
         algorithm=name,
+        actor_architecture=architecture,
         gamma=0.0,
         batch_size=64,
         gradient_steps=10,
@@ -81,15 +86,21 @@ def test_it_finds_the_best_action_of_each_state(name):
     assert regret(ours) < ENOUGH.get(name, 0.02) < before
 
 
+@pytest.mark.parametrize("architecture", SHAPES)
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_it_continues_from_a_state_with_the_same_bytes(name):
-    def fresh(seed=3):
+def test_it_continues_from_a_state_with_the_same_bytes(name, architecture):
+    def fresh():
         return learner(
-            fleet(*SHAPES), seeds=(seed,), algorithm=name, batch_size=8, gradient_steps=2
+            fleet(*SHAPES[architecture]),
+            algorithm=name,
+            actor_architecture=architecture,
+            batch_size=8,
+            gradient_steps=2,
         )
 
     generator = torch.Generator().manual_seed(2)
     first, second = fresh(), fresh()
+    untrained = states(first.nets, 0)["networks"]["actor"]
     with torch.no_grad():
         before, waiting, after = (played(first, 12, generator) for _ in range(3))
     first.observe(before)
@@ -100,6 +111,9 @@ def test_it_continues_from_a_state_with_the_same_bytes(name):
         each.observe(after)
         each.update(0.5)
     assert same(states(first.nets, 0), states(second.nets, 0))
+    for unit, state in states(first.nets, 0)["networks"]["actor"].items():
+        for parameter, value in state.items():
+            assert not torch.equal(value, untrained[unit][parameter]), parameter
 
 
 def same(ours, theirs):
@@ -110,7 +124,7 @@ def same(ours, theirs):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_metrics_have_a_value_for_each_agent(name):
-    ours = learner(fleet(*SHAPES), algorithm=name, batch_size=8, gradient_steps=2)
+    ours = learner(fleet(*SHAPES["mlp"]), algorithm=name, batch_size=8, gradient_steps=2)
     with torch.no_grad():
         ours.observe(played(ours, 24, torch.Generator().manual_seed(3)))
     metrics = ours.update(1.0)

@@ -11,7 +11,7 @@ import torch
 
 from assume_rl.compat.modules import Actor, CriticTD3
 from assume_rl.errors import PolicyError
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import ArchitectureName, LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
@@ -25,11 +25,15 @@ from assume_rl.learning.types import AgentSpec
 
 RECORDED = "vectors/v10_rl_plants/checkpoint/last_policies"
 H, G = AgentSpec("H", 38, 2, 2), AgentSpec("G", 38, 2, 2)
+LSTM = "examples/results/example_02a/base_lstm/policies"
 SMALL = tuple(AgentSpec(unit, 5, 2, 1) for unit in "BCA")
+WINDOWS = tuple(AgentSpec(unit, 7, 2, 1) for unit in "BCA")
 
 
-def create(agents: Sequence[AgentSpec], seed: int) -> Learner:
-    config = LearningConfig(replay_buffer_size=1)
+def create(
+    agents: Sequence[AgentSpec], seed: int, architecture: ArchitectureName = "mlp"
+) -> Learner:
+    config = LearningConfig(replay_buffer_size=1, actor_architecture=architecture)
     return Learner(config, agents, seeds=(seed,), device=torch.device("cpu"))
 
 
@@ -121,10 +125,62 @@ def test_recorded_policies_act_as_torch_modules_do(reference: Path) -> None:
 
 
 @pytest.mark.reference
-def test_lstm_policies_are_not_supported_yet(reference: Path) -> None:
-    folder = reference / "examples/results/example_02a/base_lstm/policies"
-    with pytest.raises(PolicyError, match="holds an lstm actor, which is not supported yet"):
-        load_policies(folder)
+def test_recorded_lstm_policies_are_read_and_written_as_they_are(
+    reference: Path, tmp_path: Path
+) -> None:
+    (stack,) = load_policies(reference / LSTM).actors
+    assert (stack.architecture, stack.sizes()) == ("lstm", (38, 2))
+    learner = create([AgentSpec("pp_6", 38, 2, 2)], 1, "lstm")
+    assert load_assume_actors(reference / LSTM, learner).loaded == ("pp_6",)
+    assert load_assume_critics(reference / LSTM, learner).loaded == ("pp_6",)
+    save_assume_layout(tmp_path, learner)
+    found, recorded = read(tmp_path), read(reference / LSTM)
+    for content in (*found.values(), *recorded.values()):
+        for optimizer in ("actor_optimizer", "critic_optimizer"):
+            if optimizer in content:
+                content[optimizer].pop("param_groups")  # settings, which come from our learner
+    assert plain(found) == plain(recorded)
+
+
+def plain(content: Any) -> Any:
+    """The same in built-in types, which compare entry by entry."""
+    if isinstance(content, dict):
+        return {key: plain(value) for key, value in content.items()}
+    return content.tolist() if isinstance(content, torch.Tensor) else content
+
+
+def test_lstm_actors_are_written_and_read(tmp_path: Path) -> None:
+    save_assume_layout(tmp_path / "last", train(create(WINDOWS, 1, "lstm")))
+    learner = create(WINDOWS, 2, "lstm")
+    assert load_assume_actors(tmp_path / "last", learner).loaded == ("B", "C", "A")
+    assert load_assume_critics(tmp_path / "last", learner).loaded == ("B", "C", "A")
+    save_assume_layout(tmp_path / "again", learner)
+    assert_same(read(tmp_path / "again"), read(tmp_path / "last"))
+    other = create(WINDOWS, 3)
+    assert load_assume_actors(tmp_path / "last", other).skipped.keys() == set("ABC")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("LSTM1.bias_hh"), "expected LSTM1.weight_ih, LSTM1.weight_hh,"),
+        (
+            lambda state: state.update({"LSTM2.weight_ih": torch.zeros(64, 9)}),
+            r"layers do not fit each other: .*LSTM2.weight_ih \(64, 9\)",
+        ),
+        (
+            lambda state: state.update({"FC1.weight": torch.zeros(128, 15)}),
+            r"layers do not fit each other: .*FC1.weight \(128, 15\)",
+        ),
+    ],
+)
+def test_a_damaged_lstm_actor_is_refused(
+    tmp_path: Path, change: Callable[[dict], object], message: str
+) -> None:
+    save_assume_layout(tmp_path, create(WINDOWS, 1, "lstm"))
+    rewrite(lambda content: change(content["actor"]))(tmp_path / "actors" / "actor_A.pt")
+    with pytest.raises(PolicyError, match=message):
+        load_policies(tmp_path)
 
 
 def test_files_load_into_torch_modules_and_optimisers(folder: Path) -> None:

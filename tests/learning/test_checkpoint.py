@@ -65,6 +65,27 @@ def test_actors_come_back_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> Non
         assert torch.equal(found(obs), expected(obs))
 
 
+def test_lstm_actors_come_back_bit_for_bit(tmp_path: Path) -> None:
+    wide = AgentSpec("wide", 6 + 17, 1, 17)  # more private entries than a cell gives
+    groups = [(AgentSpec("a", 8, 2, 2), AgentSpec("b", 8, 2, 2)), (wide,)]
+    stacks = [initial_actors(g, 1, "squashed_gaussian", "lstm") for g in groups]
+    specs = [spec for group in groups for spec in group]
+    save_policies(tmp_path, stacks, specs, algorithm="masac")
+
+    loaded = load_policies(tmp_path)
+
+    assert {e.architecture for e in read_manifest(tmp_path).units.values()} == {"lstm"}
+    assert loaded.specs == tuple(specs)
+    for found, expected, own in zip(loaded.actors, stacks, groups, strict=True):
+        assert (found.architecture, found.head) == ("lstm", "squashed_gaussian")
+        assert_same(found, expected)
+        obs = torch.randn(3, len(own), own[0].obs_size, dtype=torch.float64)
+        assert torch.equal(found(obs), expected(obs))
+    check_fit(loaded.actors, specs, tmp_path, manifest=loaded.manifest)
+    with pytest.raises(PolicyError, match="takes 8 observations .* expected 9"):
+        check_fit(loaded.actors, [AgentSpec("a", 9, 2, 3)], tmp_path)
+
+
 def test_the_manifest_describes_every_unit(folder: Path) -> None:
     manifest = read_manifest(folder)
 

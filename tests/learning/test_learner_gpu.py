@@ -4,16 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import ArchitectureName, LearningConfig
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 
-AGENTS = [AgentSpec("a", 6, 2, 2), AgentSpec("b", 6, 2, 2), AgentSpec("c", 5, 1, 1)]
+AGENTS = [AgentSpec("a", 8, 2, 2), AgentSpec("b", 8, 2, 2), AgentSpec("c", 4, 1, 1)]
+architectures = pytest.mark.parametrize("architecture", TRUNKS)
 
 
-def updated(device: str) -> list[Tensor]:
+def updated(device: str, architecture: ArchitectureName) -> list[Tensor]:
     """Actor weights after one update, float64, on the CPU."""
-    config = LearningConfig(batch_size=32, gradient_steps=8)
+    config = LearningConfig(batch_size=32, gradient_steps=8, actor_architecture=architecture)
     learner = Learner(config, AGENTS, seeds=(3,), device=torch.device(device), dtype=torch.float64)
     draw = torch.Generator().manual_seed(1)
 
@@ -29,17 +31,21 @@ def updated(device: str) -> list[Tensor]:
         )
 
     nothing = torch.zeros(1, 64, dtype=torch.bool)
-    learner.observe(Joint((part(2, 6, 2), part(1, 5, 1)), nothing, nothing))
+    learner.observe(Joint((part(2, 8, 2), part(1, 4, 1)), nothing, nothing))
     learner.update(1.0)
     return [w.cpu() for stack in learner.actors() for w in stack.weights.values()]
 
 
 @pytest.mark.gpu
-def test_one_update_on_cuda_equals_one_on_the_cpu() -> None:
-    for there, here in zip(updated("cuda"), updated("cpu"), strict=True):
+@architectures
+def test_one_update_on_cuda_equals_one_on_the_cpu(architecture: ArchitectureName) -> None:
+    pairs = zip(updated("cuda", architecture), updated("cpu", architecture), strict=True)
+    for there, here in pairs:
         torch.testing.assert_close(there, here, rtol=1e-9, atol=1e-11)
 
 
-def test_one_update_on_the_cpu_is_repeatable() -> None:
-    for first, second in zip(updated("cpu"), updated("cpu"), strict=True):
+@architectures
+def test_one_update_on_the_cpu_is_repeatable(architecture: ArchitectureName) -> None:
+    pairs = zip(updated("cpu", architecture), updated("cpu", architecture), strict=True)
+    for first, second in pairs:
         assert torch.equal(first, second)

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import (
     SETTINGS,
+    ArchitectureName,
     DdpgConfig,
     LearningConfig,
     Td3Config,
@@ -18,9 +19,11 @@ from assume_rl.learning.config import (
 )
 from assume_rl.learning.exploration import exploration_at
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.trunks import TRUNKS
 
 LEARNER = {
     "action_noise_schedule",
+    "actor_architecture",
     "actor_hidden",
     "algorithm",
     "autocast",
@@ -40,12 +43,8 @@ LEARNER = {
     "replay_buffer_size",
     "settings",
 }
-# One is there for compatibility, one has a single valid value, one is a path of a whole run.
-ELSEWHERE = {
-    "min_bid_price",
-    "actor_architecture",
-    "trained_policies_save_path",
-}
+# One is there for compatibility, one is a path of a whole run.
+ELSEWHERE = {"min_bid_price", "trained_policies_save_path"}
 
 
 class Watched(LearningConfig):
@@ -72,7 +71,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.noise_sigma, c.noise_scale, c.noise_dt) == (0.1, 1, 1)
     assert (c.action_noise_schedule, c.learning_rate_schedule) == (None, None)
     assert (c.settings.target_policy_noise, c.settings.target_noise_clip) == (0.2, 0.5)
-    assert (c.learning_rate, c.max_grad_norm, c.actor_hidden) == (0.001, 1.0, (256, 128))
+    assert (c.learning_rate, c.max_grad_norm, c.actor_hidden) == (0.001, 1.0, None)
     assert (c.early_stopping_steps, c.early_stopping_threshold) == (None, 0.05)
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
@@ -123,6 +122,10 @@ def test_each_algorithm_has_settings():
     assert SETTINGS.keys() == ALGORITHMS.keys()
 
 
+def test_each_architecture_has_a_trunk():
+    assert get_args(ArchitectureName) == tuple(TRUNKS)
+
+
 def test_the_schema_is_flat():
     properties = LearningConfig.model_json_schema()["properties"]
     assert properties.keys() == learning_keys().keys()
@@ -137,8 +140,11 @@ def test_the_schema_is_flat():
             {"critic": "share"},
             "learning_config.critic: Input should be 'concat', 'pooled' or",
         ),
-        ({"actor_architecture": "lstm"}, "'lstm' is not supported yet"),
-        ({"actor_architecture": "cnn"}, "unknown actor_architecture 'cnn', valid: mlp"),
+        (
+            {"actor_architecture": "lsmt"},
+            "learning_config.actor_architecture: unknown actor_architecture 'lsmt', did you mean",
+        ),
+        ({"actor_architecture": ["mlp"]}, "unknown actor_architecture"),
         ({"gamma": 1.1}, "learning_config.gamma: Input should be less than or equal to 1"),
         ({"tau": -0.1}, "learning_config.tau: Input should be greater than or equal to 0"),
         ({"batch_size": 0}, "learning_config.batch_size: Input should be greater than 0"),

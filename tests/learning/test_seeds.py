@@ -5,6 +5,7 @@ import torch
 from toys import fleet, learner, one_seed, parts_of, random_joint
 
 from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.states import states
 
 FLEETS = {
@@ -31,9 +32,17 @@ def assert_same_bits(ours, theirs):
 @pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
 @pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
 def test_a_seed_among_others_learns_the_same_bits_as_alone(shapes, algorithm, critic):
+    learns_the_same_bits(shapes, {"algorithm": algorithm, "critic": critic})
+
+
+@pytest.mark.parametrize("shapes", [[(38, 2, 2)] * 7, [(8, 2, 2), (6, 1, 0), (8, 2, 2)]])
+def test_a_seed_among_others_learns_the_same_bits_with_lstm_actors(shapes):
+    learns_the_same_bits(shapes, {"actor_architecture": "lstm"})
+
+
+def learns_the_same_bits(shapes, settings):
     settings = {
-        "algorithm": algorithm,
-        "critic": critic,
+        **settings,
         "batch_size": 24,
         "gradient_steps": 3,
         "replay_buffer_size": 60,
@@ -74,9 +83,15 @@ def alone_joint(joint, alone, together):
     )
 
 
-def test_actions_of_a_seed_among_others_are_the_same_bits_as_alone():
-    together = learner(fleet((9, 1, 2), (9, 1, 2)), seeds=SEEDS, dtype=torch.float32)
-    obs = torch.randn(3, 1, 2, 9)  # one copy: the product of a single row
+@pytest.mark.parametrize("architecture", TRUNKS)
+def test_actions_of_a_seed_among_others_are_the_same_bits_as_alone(architecture):
+    together = learner(
+        fleet((8, 1, 2), (8, 1, 2)),
+        seeds=SEEDS,
+        dtype=torch.float32,
+        actor_architecture=architecture,
+    )
+    obs = torch.randn(3, 1, 2, 8)  # one copy: the product of a single row
     acted = together.actions([obs[:, :, list(g.positions)] for g in together.groups])
     for k in range(3):
         alone = together.single(k).actions([obs[k : k + 1]])[0]

@@ -217,7 +217,7 @@ LEARNING: Mapping[str, Change] = {
     "max_grad_norm": trains(0.01),
     "replay_buffer_size": trains(4),
     "gamma": trains(0.5),
-    "actor_architecture": refused("lstm"),
+    "actor_architecture": trains("lstm"),
     "policy_delay": trains(1),
     "noise_sigma": trains(0.3),
     "noise_scale": trains(0.5),
