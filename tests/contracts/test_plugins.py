@@ -47,7 +47,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "scenarios" / "single_learner", folder)
     (folder / "nuclear_units.csv").write_text(
         "name,technology,unit_operator,bidding_EOM,max_power\n"
-        "north,nuclear,base power,nuclear_energy_profile,200\n"
+        "north,reactor,base power,nuclear_energy_profile,200\n"
     )
     times = pd.date_range("2019-03-04", "2019-03-18", freq="h")
     pd.DataFrame({"datetime": times, "north": 0.9}).to_csv(folder / "nuclear_df.csv", index=False)
@@ -365,7 +365,7 @@ def check_database_by_url(place: Path, command: Command) -> None:
     for named in (url, "moved.db"):
         command("report", named, "--out", "moved.html")
         text = (place / "moved.html").read_text()
-        assert "nuclear" in text
+        assert "reactor" in text
         assert "is left out" not in text
         command("export", named, "--csv", "moved")
         assert "north" in (place / "moved" / "nuclear_meta.csv").read_text()
@@ -373,7 +373,9 @@ def check_database_by_url(place: Path, command: Command) -> None:
     kept = (place / "nuclear.py").read_text()
     (place / "nuclear.py").write_text(kept + "# changed\n")
     command("report", url, "--out", "moved.html")
-    assert "nuclear.py&#x27; has changed" in (place / "moved.html").read_text()
+    text = (place / "moved.html").read_text()
+    assert "nuclear.py&#x27; has changed" in text
+    assert "reactor" not in text
     command("export", url, "--csv", "moved")
     assert not (place / "moved" / "nuclear_meta.csv").exists()
     (place / "nuclear.py").write_text(kept)

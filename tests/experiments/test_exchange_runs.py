@@ -95,5 +95,5 @@ def test_profits_and_the_report_know_it(ran: dict[str, Path], assume_rl_command:
     assert figures["total_profit"] == pytest.approx(expected)
     assert assume_rl_command("report", ran["batch"])[0] == 0
     page = (ran["batch"] / "report.html").read_text()
-    assert "border" in page
+    assert '"border"' in page
     assert "units that buy and sell, sales less purchases" in page
