@@ -53,7 +53,7 @@ def list_parts(
 
 
 def _entry_points() -> list[dict[str, Any]]:
-    """Plug-ins of installed packages, which are loaded only where they are named."""
+    """Return the plug-ins of installed packages, which are loaded only where they are named."""
     return [
         {
             "name": point.name,

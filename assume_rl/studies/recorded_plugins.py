@@ -13,13 +13,13 @@ from assume_rl.studies.records import STUDY
 
 
 def recorded_plugins(folder: Path) -> dict[str, str]:
-    """Plug-ins by name, with their hashes.
+    """Return the plug-ins that manifests in a folder name, with their hashes.
 
     :param folder: of a run, of the seeds of a training, of a study or of one of its runs.
     """
     found: dict[str, str] = {}
     for path in (folder / MANIFEST, folder / STUDY, *sorted(folder.glob(f"*/{MANIFEST}"))):
-        with suppress(OSError, ValueError, AttributeError, TypeError):  # told by whoever needs it
+        with suppress(OSError, ValueError, AttributeError, TypeError):  # readers report it
             found |= json.loads(path.read_text(encoding="utf-8")).get("plugins", {})
     return found
 
@@ -27,7 +27,7 @@ def recorded_plugins(folder: Path) -> dict[str, str]:
 def stored_plugins(url: str) -> dict[str, str]:
     """Return the plug-ins that the runs of a study database name, with their hashes.
 
-    None of a database that is no study's or cannot be read: that is told by whoever needs it.
+    None of a database that is no study's or cannot be read: its reader reports that.
 
     :param url: SQLAlchemy URL
     """
@@ -40,7 +40,7 @@ def stored_plugins(url: str) -> dict[str, str]:
 
 
 def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
-    """Load the plug-ins that still are what they were; returns a sentence on each other one.
+    """Load the plug-ins that still are what they were, and return a sentence on each other one.
 
     :param plugins: as `recorded_plugins` or `stored_plugins` gives them.
     """
