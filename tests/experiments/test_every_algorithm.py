@@ -83,8 +83,8 @@ def test_resumed_is_uninterrupted(name: str, engine: EngineName, tmp_path: Path)
     scenario = case(tmp_path / "case", name, **settings)
     whole = train(scenario, engine=engine, out=tmp_path / "whole")
     out = tmp_path / "out"
-    observer = Impatient(len(whole.episodes) - 2, middle=True)
-    with pytest.raises(KeyboardInterrupt):  # within the last episode
+    observer = Impatient(len(whole.episodes) - 2, middle=True)  # within the last episode
+    with pytest.raises(KeyboardInterrupt):
         train(scenario, engine=engine, out=out, observer=observer)
     train(scenario, engine=engine, out=out, resume=True)
     assert_same_results(out, whole.folder)

@@ -1,9 +1,12 @@
 """Several seeds side by side: each learns what it would learn alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from toys import fleet, learner, one_seed, parts_of, random_joint
+from toys import changed, fleet, learner, one_seed, random_joint
 
+from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.states import states
@@ -62,25 +65,50 @@ def learns_the_same_bits(shapes, settings):
         assert_same_bits(states(alone.nets, 0), states(together.nets, k))
 
 
+@pytest.mark.parametrize("algorithm", [n for n in ALGORITHMS if n not in ("matd3", "maddpg")])
+@pytest.mark.parametrize("shapes", list(FLEETS.values())[2:], ids=list(FLEETS)[2:])
+def test_a_seed_among_others_learns_the_same_as_alone(shapes, algorithm):
+    settings = {"algorithm": algorithm, "batch_size": 12, "gradient_steps": 2}
+    settings |= {"actor_hidden": (16, 8), "replay_buffer_size": 40}
+    settings |= {"epochs": 1, "minibatches": 2} if "ppo" in algorithm else {}
+    together = learner(fleet(*shapes), seeds=SEEDS, **settings)
+    joint = random_joint(together, 20)
+    together.observe(joint)
+    together.update(1.0)
+    for k, seed in enumerate(SEEDS):
+        alone = learner(fleet(*shapes), seeds=(seed,), **settings)
+        alone.observe(alone_joint(one_seed(joint, k), alone, together))
+        alone.update(1.0)
+        assert_close(states(alone.nets, 0), states(together.nets, k))
+
+
+def assert_close(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        if isinstance(value, torch.Tensor):
+            torch.testing.assert_close(value, theirs[key], rtol=1e-9, atol=1e-11)
+        else:
+            assert_close(value, theirs[key])
+
+
 def alone_joint(joint, alone, together):
     """The same transitions in the groups of `alone`."""
     parts = {}
     for group, part in zip(together.groups, joint.groups, strict=True):
         for k, position in enumerate(group.positions):
-            parts[position] = {n: v[:, :, k] for n, v in parts_of(part).items()}
-    return type(joint)(
-        tuple(
-            type(joint.groups[0])(
-                **{
-                    name: torch.stack([parts[p][name] for p in group.positions], dim=2)
-                    for name in ("obs", "action", "reward", "next_obs")
-                }
-            )
-            for group in alone.groups
-        ),
-        joint.terminated,
-        joint.truncated,
-    )
+            parts[position] = changed(part, lambda value, k=k: value[:, :, k : k + 1])
+    groups = tuple(side_by_side([parts[p] for p in group.positions]) for group in alone.groups)
+    return replace(joint, groups=groups)
+
+
+def side_by_side(parts):
+    """Transitions of one agent each as those of a group."""
+    found = {
+        name: torch.cat([getattr(part, name) for part in parts], dim=2)
+        for name in ("obs", "action", "reward", "next_obs")
+    }
+    extras = {n: torch.cat([part.extras[n] for part in parts], dim=2) for n in parts[0].extras}
+    return replace(parts[0], **found, extras=extras)
 
 
 @pytest.mark.parametrize("architecture", TRUNKS)

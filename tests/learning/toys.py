@@ -1,11 +1,13 @@
 """Fleets and transitions for tests of the learner."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 
@@ -28,7 +30,10 @@ def learner(
 
 
 def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0) -> Joint:
-    """Transitions of random numbers; a quarter terminated, a quarter truncated."""
+    """Transitions of random numbers; a quarter terminated, a quarter truncated.
+
+    Actions are drawn by the policies where the algorithm must know how they were.
+    """
     draw = torch.Generator().manual_seed(seed)
     seeds = len(agent.seeds)
 
@@ -45,16 +50,25 @@ def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0
 
     groups = [part(len(g.specs), g.obs_size, g.act_size) for g in agent.groups]
     kind = torch.randint(4, (seeds, rows), generator=draw)
+    if agent.algorithm.on_policy:
+        with torch.no_grad():
+            outs = agent.outputs([part.obs for part in groups])
+        for k, (part, out) in enumerate(zip(groups, outs, strict=True)):
+            z = torch.randn(part.action.shape, generator=draw, dtype=torch.float64).to(out.dtype)
+            drawn = decide(agent.head, out, z, z, Exploration("noise"))
+            extras = {name: drawn.extras[name] for name in agent.algorithm.extras}
+            groups[k] = replace(part, action=drawn.action, extras=extras)
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)
 
 
-def parts_of(part: Transitions) -> dict[str, torch.Tensor]:
-    """The tensors of one group's transitions by name."""
-    return {name: getattr(part, name) for name in ("obs", "action", "reward", "next_obs")}
+def changed(part: Transitions, change: Callable[[torch.Tensor], torch.Tensor]) -> Transitions:
+    """One group's transitions with each tensor changed."""
+    own = {name: change(getattr(part, name)) for name in ("obs", "action", "reward", "next_obs")}
+    return Transitions(**own, extras={name: change(v) for name, v in part.extras.items()})
 
 
 def one_seed(joint: Joint, k: int) -> Joint:
     """The k-th seed's part of transitions."""
     own = slice(k, k + 1)
-    groups = tuple(Transitions(**{n: p[own] for n, p in parts_of(g).items()}) for g in joint.groups)
-    return Joint(groups, joint.terminated[own], joint.truncated[own])
+    groups = tuple(changed(part, lambda value: value[own]) for part in joint.groups)
+    return Joint(groups, joint.terminated[own], joint.truncated[own], joint.copies)
