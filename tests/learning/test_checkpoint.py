@@ -82,7 +82,7 @@ def test_lstm_actors_come_back_bit_for_bit(tmp_path: Path) -> None:
         obs = torch.randn(3, len(own), own[0].obs_size, dtype=torch.float64)
         assert torch.equal(found(obs), expected(obs))
     check_fit(loaded.actors, specs, tmp_path, manifest=loaded.manifest)
-    with pytest.raises(PolicyError, match="takes 8 observations .* expected 9"):
+    with pytest.raises(PolicyError, match=r"takes 8 observations .* expected 9"):
         check_fit(loaded.actors, [AgentSpec("a", 9, 2, 3)], tmp_path)
 
 

@@ -38,7 +38,9 @@ def test_a_cell_unrolled_is_torchs_lstm(net):
     x = torch.randn(net, 12, 5, 3, dtype=torch.float64)
     lstms = [nn.LSTM(3, 8, dtype=torch.float64) for _ in range(net)]
     rows = [[p.detach() for p in lstm.parameters()] for lstm in lstms]
-    cell = Cell(*(torch.stack([w.T if w.ndim == 2 else w for w in ws]) for ws in zip(*rows)))
+    cell = Cell(
+        *(torch.stack([w.T if w.ndim == 2 else w for w in ws]) for ws in zip(*rows, strict=True))
+    )
     given = unrolled(cell, x)
     for k, lstm in enumerate(lstms):
         torch.testing.assert_close(given[k], lstm(x[k])[0])

@@ -229,7 +229,7 @@ LEARNING: Mapping[str, Change] = {
     "learning_rate": trains(0.01),
     "sampling": trains("prioritised"),
     "priority_exponent": trains(0.1, settings(sampling="prioritised")),
-    "importance_exponent": trains(1.0, settings(sampling="prioritised")),
+    "importance_exponent": trains(1.0, settings(sampling="prioritised", gradient_steps=6)),
     "n_step": trains(3),
     "learning_rates": trains({"actor": 0.01}),
     "learning_rate_schedule": trains("cosine"),
