@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from safetensors.torch import save as save_tensors
 
 from assume_rl.compat.modules import Actor
 from assume_rl.errors import PolicyError
@@ -84,6 +85,15 @@ def test_lstm_actors_come_back_bit_for_bit(tmp_path: Path) -> None:
     check_fit(loaded.actors, specs, tmp_path, manifest=loaded.manifest)
     with pytest.raises(PolicyError, match=r"takes 8 observations .* expected 9"):
         check_fit(loaded.actors, [AgentSpec("a", 9, 2, 3)], tmp_path)
+
+
+def test_a_safetensors_file_may_begin_like_a_pickle() -> None:
+    contents = [save_tensors({"x" * k: torch.ones(1)}) for k in range(1, 257)]
+    starts = {content[:1] for content in contents}
+    assert b"\x80" in starts
+    for content in contents:
+        (tensor,) = files.parse_safetensors(content, Path("a.safetensors")).values()
+        assert torch.equal(tensor, torch.ones(1))
 
 
 def test_the_manifest_describes_every_unit(folder: Path) -> None:

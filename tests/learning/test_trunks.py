@@ -37,10 +37,8 @@ def test_trunks_are_of_the_protocol():
 def test_a_cell_unrolled_is_torchs_lstm(net):
     x = torch.randn(net, 12, 5, 3, dtype=torch.float64)
     lstms = [nn.LSTM(3, 8, dtype=torch.float64) for _ in range(net)]
-    rows = [[p.detach() for p in lstm.parameters()] for lstm in lstms]
-    cell = Cell(
-        *(torch.stack([w.T if w.ndim == 2 else w for w in ws]) for ws in zip(*rows, strict=True))
-    )
+    rows = [[w.detach().mT if w.ndim == 2 else w.detach() for w in m.parameters()] for m in lstms]
+    cell = Cell(*map(torch.stack, zip(*rows, strict=True)))
     given = unrolled(cell, x)
     for k, lstm in enumerate(lstms):
         torch.testing.assert_close(given[k], lstm(x[k])[0])
@@ -103,12 +101,12 @@ def test_nothing_is_carried_from_one_decision_to_the_next():
 
 
 def test_weights_begin_as_torch_begins_them():
-    weights = actors().weights
+    weights = actors(fleet(*[(38, 2, 2)] * 9)).weights
     for name, size in (("LSTM1", 8), ("LSTM2", 16), ("FC1", 12 * 16 + 2), ("FC2", 128)):
         for parameter, value in weights.items():
             if parameter.startswith(name):
                 bound = 1 / math.sqrt(size)
-                assert bound * 0.8 < value.abs().max() <= bound, parameter
+                assert bound * 0.7 < value.abs().max() <= bound, parameter
     w = weights["FC1.weight"]
     assert float(w.std()) == pytest.approx(1 / math.sqrt(194 * 3), rel=0.02)
 
@@ -146,9 +144,7 @@ def test_lengths_follow_from_the_parameters(obs, unique):
 
 def test_hidden_layers_can_be_chosen():
     stack = actors(hidden=(7, 5))
-    assert [n for n in stack.weights if n.endswith("weight")] == [
-        f"FC{k}.weight" for k in (1, 2, 3)
-    ]
+    assert list(stack.weights)[len(CELL_SHAPES) :: 2] == [f"FC{k}.weight" for k in (1, 2, 3)]
     assert stack(torch.randn(3, 38, dtype=torch.float64)).shape == (3, 2)
     assert LSTM.fits(stack.module_state("unit_0"))
 

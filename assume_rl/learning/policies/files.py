@@ -97,12 +97,14 @@ def read_file(path: Path) -> bytes:
 
 def parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file, on the CPU; `PolicyError` if it is anything else."""
-    if content[:1] == b"\x80" or content[:4] == b"PK\x03\x04":
-        raise PolicyError(f"policy file '{path}' is a pickle, not safetensors; it was not opened")
     try:
         return safetensors.torch.load(content)
     except (SafetensorError, KeyError, ValueError):
-        raise PolicyError(f"policy file '{path}' is damaged or not a safetensors file") from None
+        # Asked only now: the length with which a safetensors file begins may have a pickle's byte.
+        pickled = content[:1] == b"\x80" or content[:4] == b"PK\x03\x04"
+        wrong = "is a pickle, not safetensors; it was not opened"
+        what = wrong if pickled else "is damaged or not a safetensors file"
+        raise PolicyError(f"policy file '{path}' {what}") from None
 
 
 def load_torch(path: Path) -> dict[str, Any]:
