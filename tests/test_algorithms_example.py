@@ -31,8 +31,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """What the updates of all runs measured, with the algorithm of each run."""
     folder: Path = tmp_path_factory.mktemp("study") / "algorithms"
     study = read_study(EXAMPLE / "study.yaml")
-    run_study(replace(study, folder=folder))
-    database = folder / "study.db"
+    database = run_study(replace(study, folder=folder)).database
     runs = read(database, "runs").set_index("run_id")
     assert set(runs["state"]) == {"finished"}
     found = read(database, "rl_grad_params")
