@@ -9,6 +9,7 @@ import pytest
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.schedules import SCHEDULES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "learning-capabilities.md"
@@ -25,7 +26,8 @@ REGISTRIES = {
     "[algorithms]": ALGORITHMS,
     "[critics]": CRITICS,
     "[heads]": HEADS,
-    "schedules": SCHEDULES,
+    "[actors]": TRUNKS,
+    "[schedules]": SCHEDULES,
 }
 
 
