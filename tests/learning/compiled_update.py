@@ -1,17 +1,24 @@
-"""Prints the largest difference between networks after compiled and after plain steps."""
+"""Prints the largest difference between networks after compiled and after plain steps.
+
+The argument is the architecture of the actors.
+"""
+
+import sys
+from typing import Any
 
 import torch
 from toys import fleet, learner, random_joint
 
 
-def trained(*, compiled: bool) -> torch.Tensor:
+def trained(architecture: Any, *, compiled: bool) -> torch.Tensor:
     """All networks after a short update, side by side."""
     ours = learner(
-        fleet((5, 2, 2), (5, 2, 2)),
+        fleet((8, 2, 2), (8, 2, 2)),
         dtype=torch.float32,
         batch_size=16,
         gradient_steps=2,
         policy_delay=1,
+        actor_architecture=architecture,
         compile=compiled,
     )
     ours.observe(random_joint(ours, 30))
@@ -20,4 +27,5 @@ def trained(*, compiled: bool) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    print(float((trained(compiled=True) - trained(compiled=False)).abs().max()))
+    both = (trained(sys.argv[1], compiled=compiled) for compiled in (True, False))
+    print(float(torch.sub(*both).abs().max()))

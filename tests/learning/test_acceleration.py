@@ -11,8 +11,9 @@ from toys import fleet, learner, random_joint
 
 from assume_rl.learning import learner as module
 from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.nets.trunks import TRUNKS
 
-AGENTS = fleet((5, 2, 2), (5, 2, 2))
+AGENTS = fleet((8, 2, 2), (8, 2, 2))
 
 
 def trained(**settings):
@@ -28,21 +29,28 @@ def trained(**settings):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_steps_equal_plain_ones():
+@pytest.mark.parametrize("architecture", TRUNKS)
+def test_compiled_steps_equal_plain_ones(architecture):
     """In a process of its own: what checks shapes at test time cannot be compiled."""
     script = Path(__file__).with_name("compiled_update.py")
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=800
+        [sys.executable, str(script), architecture],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=800,
     )
     assert float(done.stdout) < 1e-5
 
 
-@pytest.mark.parametrize("critic", CRITICS)
-def test_products_in_bfloat16_are_close_and_networks_stay_float32(critic, monkeypatch):
+@pytest.mark.parametrize(
+    "settings", [*({"critic": name} for name in CRITICS), {"actor_architecture": "lstm"}]
+)
+def test_products_in_bfloat16_are_close_and_networks_stay_float32(settings, monkeypatch):
     """Autocast of the CPU stands in for that of CUDA: the same code, another device."""
-    plain = trained(critic=critic)
+    plain = trained(**settings)
     monkeypatch.setattr(module, "autocast", lambda *_: torch.autocast("cpu", torch.bfloat16))
-    short = trained(critic=critic)
+    short = trained(**settings)
     assert short.dtype == torch.float32
     assert not torch.equal(plain, short)
     # Two steps of Adam move a weight by at most about the learning rate each.
