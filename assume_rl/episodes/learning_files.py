@@ -167,6 +167,8 @@ def _transfer(
         for kind in (name, name + TARGET)
         if name != "actor" and kind in fresh
     }
+    if not specs:
+        return report([], [], {})
     units = [agent.unit_id for agent in learner.agents]
     loaded, skipped = [], {}
     for unit in [u for u in units if all(u in saved[kind] for kind in specs)]:

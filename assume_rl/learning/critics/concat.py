@@ -193,15 +193,15 @@ def create(
     :param device: of the networks
     :param name: keys initial weights
     """
-    actions = fleet.action_columns()
+    actions, numbers = fleet.action_columns(), {"device": device, "dtype": torch.long}
     return [
         ConcatForm(
             fleet,
             k,
             critics,
             name,
-            torch.tensor([list(actions[p]) for p in group.positions], device=device),
-            torch.tensor([file_columns(fleet, p) for p in group.positions], device=device),
+            torch.tensor([list(actions[p]) for p in group.positions], **numbers),
+            torch.tensor([file_columns(fleet, p) for p in group.positions], **numbers),
         )
         for k, group in enumerate(fleet.groups)
     ]
