@@ -109,7 +109,13 @@ def test_an_action_without_its_density_is_refused(extras: dict[str, Any], named:
     with pytest.raises(ConfigurationError, match=named):
         role.handle_message(message, META)
     seen, acted, got = record(1, "a")
-    rows = ObsActRew("a", [seen.time], [seen.observation], [acted.action], [got.reward])
+    rows = ObsActRew(
+        unit_id="a",
+        time=(seen.time,),
+        observation=[seen.observation],
+        action=[acted.action],
+        reward=[torch.tensor(got.reward)],
+    )
     with pytest.raises(ConfigurationError, match="unit 'a' reported none"):
         role.handle_message(rows, META)
     role.handle_message(EpisodeStart(1, True), META)

@@ -17,10 +17,12 @@ SHAPES = {
     "mlp": [(1, 1, 1), (2, 2, 1)],
     "lstm": [(4, 1, 1), (8, 2, 2)],  # windows of one step and of two
 }
-WITH_LSTM = [  # one of each family
+ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
+QUICK = {  # independent variants have the updates of the others, with critics of their own
+    *((name, "mlp") for name in ALGORITHMS if name not in ("iddpg", "ippo", "isac", "itd3")),
     *(("matd3", "lstm"), ("vpg", "lstm")),
-    *(pytest.param(name, "lstm", marks=pytest.mark.slow) for name in ("isac", "ippo")),
-]
+}
+LEARNED = [*((name, "mlp") for name in ALGORITHMS), *((name, "lstm") for name in ONE_OF_A_FAMILY)]
 OFF = Exploration("off")
 LAW = Exploration("noise", scale=0.2)
 USUAL = {"learning_rate": 3e-3}
@@ -75,7 +77,7 @@ def regret(ours):
 
 @pytest.mark.parametrize(
     ("name", "architecture"),
-    [*((name, "mlp") for name in ALGORITHMS), *WITH_LSTM],
+    [own if own in QUICK else pytest.param(*own, marks=pytest.mark.slow) for own in LEARNED],
 )
 def test_it_finds_the_best_action_of_each_state(name, architecture):
     generator = torch.Generator().manual_seed(1)
