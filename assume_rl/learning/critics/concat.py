@@ -193,15 +193,20 @@ def create(
     :param device: of the networks
     :param name: keys initial weights
     """
-    actions, numbers = fleet.action_columns(), {"device": device, "dtype": torch.long}
+    actions = fleet.action_columns()
+
+    def numbers(rows: list[list[int]]) -> Int[Tensor, "agent _"]:
+        # Without a dtype, agents that have no entries would have floating-point ones.
+        return torch.tensor(rows, device=device, dtype=torch.long)
+
     return [
         ConcatForm(
             fleet,
             k,
             critics,
             name,
-            torch.tensor([list(actions[p]) for p in group.positions], **numbers),
-            torch.tensor([file_columns(fleet, p) for p in group.positions], **numbers),
+            numbers([list(actions[p]) for p in group.positions]),
+            numbers([file_columns(fleet, p) for p in group.positions]),
         )
         for k, group in enumerate(fleet.groups)
     ]
