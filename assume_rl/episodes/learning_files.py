@@ -78,6 +78,7 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
     return {
         "algorithm": learner.config.algorithm,
         "critic": learner.config.critic,
+        "actor": learner.config.actor_architecture,
         "agents": [[a.unit_id, a.obs_size, a.act_size, a.unique_size] for a in learner.agents],
         "networks": kinds,
         "optimizers": optimizers(learner.nets, 0),
@@ -136,8 +137,11 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
     if is_assume_layout(folder):
         return load_assume_critics(folder, learner)
     state = load_trainer_state(folder)
-    kinds = [_kind(state["algorithm"], state["critic"])]
-    kinds.append(_kind(learner.config.algorithm, learner.config.critic))
+    config = learner.config
+    kinds = [
+        _kind(state["algorithm"], state["critic"], state["actor"]),
+        _kind(config.algorithm, config.critic, config.actor_architecture),
+    ]
     if kinds[0] != kinds[1]:
         logger.warning(
             "critics and optimisers of '%s' not used: they are of %s, this training is of %s",
@@ -209,8 +213,8 @@ def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSp
     return seen if spec.kind == "action_value" else [replace(agent, act_size=0) for agent in seen]
 
 
-def _kind(algorithm: str, critic: str) -> str:
-    return f"{algorithm} with critic: {critic}"
+def _kind(algorithm: str, critic: str, actor: str) -> str:
+    return f"{algorithm} with critic: {critic} and {actor} actors"
 
 
 def _warn(kind: str, folder: Path, found: TransferReport) -> None:

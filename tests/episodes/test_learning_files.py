@@ -89,3 +89,22 @@ def test_the_established_layout_has_no_such_actors(algorithm: str, tmp_path: Pat
     save_assume_layout(tmp_path, theirs)
     with pytest.raises(PolicyError, match=f"networks of '{algorithm}' have no form in ASSUME"):
         load_actors(tmp_path, learner(algorithm, (A, B), 2))
+
+
+def test_networks_of_actors_of_another_architecture_are_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    window = AgentSpec("A", 7, 2, 1)  # three series of two steps, and one entry of its own
+    settings = {"actor_architecture": "lstm"}
+    old, new = (
+        Learner(LearningConfig.from_mapping(own), (window,), seeds=(1,), device=torch.device("cpu"))
+        for own in (settings, {})
+    )
+    save_actors(old, tmp_path, {})
+    save_critics(old, tmp_path)
+    fresh = networks(new.nets, 0)
+    assert not load_actors(tmp_path, new).loaded
+    assert not load_critics(tmp_path, new).loaded
+    assert "they are of matd3 with critic: concat and lstm actors" in caplog.text
+    for name, weight in networks(new.nets, 0)["critic"]["A"].items():
+        assert torch.equal(weight, fresh["critic"]["A"][name])
