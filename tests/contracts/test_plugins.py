@@ -421,9 +421,9 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
         "    cap: float",
         "unit kind storage (built in)",
         "forecast price_naive_forecast (built in)",
-        "algorithm matd3 (built in)",
     ):
         assert line in out.splitlines()
+    assert "\nalgorithm matd3 (built in, stable): " in out
     content = json.loads(command("list", "bidder", *options(("yesterday",)), "--format", "json"))
     (own,) = [part for part in content["parts"] if part["source"] == "yesterday.py"]
     assert own["name"] == "powerplant_energy_yesterday"

@@ -10,8 +10,8 @@ import pytest
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.results.tables import table_of
 from assume_rl.results.tracking import (
+    PLACES,
     TRACKERS,
-    UPDATED,
     Tracker,
     create_trackers,
     track_episode,
@@ -131,9 +131,17 @@ def test_updates_are_means_over_the_agents_that_have_a_value(tmp_path: Path) -> 
     assert losses == [("update/actor_loss", -1.5, 8)]
 
 
-def test_every_number_of_an_update_is_a_column_and_all_of_them_are_shown() -> None:
-    numbers = {c.name for c in table_of("rl_grad_params").columns if c.type.python_type is float}
-    assert set(UPDATED) == numbers
+def test_places_of_rows_are_columns_without_the_numbers_of_an_update() -> None:
+    kinds = {c.name: c.type.python_type for c in table_of("rl_grad_params").columns}
+    assert set(PLACES) <= kinds.keys()
+    assert float not in {kinds[name] for name in PLACES}
+
+
+def test_numbers_of_any_algorithm_are_shown(tmp_path: Path) -> None:
+    tracker = Notes(tmp_path)
+    columns = {"step": np.array([0, 0]), "unit": np.array(["a", "b"]), "kl": np.array([0.1, 0.3])}
+    track_updates([tracker], columns)
+    assert tracker.calls == [("update/kl", pytest.approx(0.2), 0)]
 
 
 def test_an_unknown_tracker_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
