@@ -6,7 +6,7 @@ stay on the device.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -167,14 +167,8 @@ class Rollout:
     def _explore(
         self, team: Team, out: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
     ) -> Decision:
-        law, head = self.exploration, self._learner.head
         centre, z = team.explore_around(observed).to(out.dtype), z.to(out.dtype)
-        decision = decide(head, out, centre, z, law)
-        if law.mode != "initial" or experienced is None:
-            return decision
-        other = decide(head, out, centre, z, replace(law, mode="noise"))
-        action = torch.where(experienced, other.action, decision.action)
-        return Decision(action, torch.where(experienced, other.noise, decision.noise))
+        return decide(self._learner.head, out, centre, z, self.exploration, experienced)
 
     def _note(self, happened: Happened) -> None:
         """Add the learners' rewards to the sums and to the decisions that they belong to."""

@@ -63,7 +63,7 @@ def _forms(
                 config.actor_hidden,
             )
         case "number":
-            return number_forms(fleet.groups, fleet.seeds, name, spec.initial)
+            return number_forms(fleet.groups, fleet.seeds, name)
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
     return _kind(spec, config).create(seen, spec.count, device, name)
 

@@ -301,7 +301,7 @@ class LearningConfig(BaseModel):
         if name not in SETTINGS:
             sentence = f"unknown algorithm '{name}', {nearest(str(name), SETTINGS)}"
             raise ValidationError.from_exception_data(
-                cls.__name__, [_told("algorithm", name, sentence)]
+                cls.__name__, [_problem_of("algorithm", name, sentence)]
             )
         own = dict(common.pop("settings", {}))
         own |= {key: common.pop(key) for key in list(common) if key in SETTINGS[name].model_fields}
@@ -382,7 +382,7 @@ UNREAD_KEYS = frozenset(Td3Config.model_fields) - frozenset(OffPolicyConfig.mode
 """Keys of ASSUME's that stand in study cases of any algorithm; those of others are not read."""
 
 
-def _told(key: str, value: Any, sentence: str) -> InitErrorDetails:
+def _problem_of(key: str, value: Any, sentence: str) -> InitErrorDetails:
     """Return a problem of a key as pydantic keeps it."""
     return InitErrorDetails(
         type="value_error", loc=(key,), input=value, ctx={"error": ValueError(sentence)}
@@ -398,7 +398,7 @@ def _keys_of_others(given: dict[str, Any], algorithm: str) -> list[Any]:
         if key not in UNREAD_KEYS:
             owners = [name for name, model in SETTINGS.items() if key in model.model_fields]
             sentence = f"is a key of {', '.join(owners)}, not of {algorithm}"
-            problems.append(_told(key, given[key], sentence))
+            problems.append(_problem_of(key, given[key], sentence))
         del given[key]
     return problems
 

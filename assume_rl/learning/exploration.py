@@ -6,11 +6,11 @@ the same laws for users who draw one action at a time.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from assume_rl.learning.config import LearningConfig
@@ -61,8 +61,9 @@ def decide(
     centre: Float[Tensor, "... act"],
     z: Float[Tensor, "... act"],
     exploration: Exploration,
+    experienced: Bool[Tensor, "agent 1"] | None = None,
 ) -> Decision:
-    """Return what a policy does with the outputs of its network.
+    """Return what policies do with the outputs of their networks.
 
     A stochastic policy draws its action where a deterministic one adds noise.
 
@@ -71,7 +72,16 @@ def decide(
     :param centre: where a bidder wants its initial experience
     :param z: standard normal draws
     :param exploration: how actions are drawn now
+    :param experienced: whether an agent has a loaded policy, and so skips the initial experience;
+        None: no agent has
     """
+    if exploration.mode == "initial" and experienced is not None:
+        first = decide(head, out, centre, z, exploration)
+        later = decide(head, out, centre, z, replace(exploration, mode="noise"))
+        return Decision(
+            torch.where(experienced, later.action, first.action),
+            torch.where(experienced, later.noise, first.noise),
+        )
     mean = head.mean(out)
     if exploration.mode == "noise" and isinstance(head, Stochastic):
         drawn = head.draw(out, z)

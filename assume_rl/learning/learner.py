@@ -140,7 +140,10 @@ class Learner:
         :param progress: 1 at the start of training, falling to 0; drives learning rates
         :param iterations: None: `config.gradient_steps`
         """
-        rates = {name: self._rate(name, progress) for name in self.nets}
+        schedule, own = self.config.learning_rate_schedule, self.config.learning_rates
+        usual = scheduled(schedule, self.config.learning_rate, progress)
+        rates = dict.fromkeys(self.nets, usual)
+        rates |= {name: scheduled(schedule, initial, progress) for name, initial in own.items()}
         count = self.config.gradient_steps if iterations is None else iterations
         log = Log()
         there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
@@ -149,12 +152,7 @@ class Learner:
                 self.iterations += self.algorithm.update(self._work(progress, rates, count, log))
             self.updates += 1
             self._waiting.clear()
-        return log.collect(self.nets, self._places, self._rate("", progress))
-
-    def _rate(self, name: str, progress: float) -> float:
-        """Return the learning rate of the networks called `name`, by default that of all."""
-        initial = self.config.learning_rates.get(name, self.config.learning_rate)
-        return scheduled(self.config.learning_rate_schedule, initial, progress)
+        return log.collect(self.nets, self._places, usual)
 
     def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
         return Work(

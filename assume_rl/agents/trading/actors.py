@@ -1,7 +1,7 @@
 """The policies, exploration and draws with which an operator's learned teams act."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -68,7 +68,10 @@ class Actors:
         out = policy.outputs(seen)
         centre = team.explore_around(observation).to(out.dtype)
         z = self._draws(team, auction).to(out.dtype)
-        return Act(seen, self._decide(team, policy, out, centre, z))
+        law, skips = self._exploration, None
+        if law.mode == "initial" and self._experienced:
+            skips = torch.tensor([[agent in self._experienced] for agent in team.agents])
+        return Act(seen, decide(HEADS[policy.head], out, centre, z, law, skips))
 
     def _draws(self, team: Team, auction: Auction) -> Tensor:
         """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""
@@ -80,21 +83,6 @@ class Actors:
             drawn = noise(of_episode(keys, key), 0, count, team.learned.action.size)
             self._z[name] = drawn.transpose(0, 1)
         return self._z[name][auction.number]
-
-    def _decide(
-        self, team: Team, policy: ActorStack, out: Tensor, centre: Tensor, z: Tensor
-    ) -> Decision:
-        """Return the decision; agents with a loaded policy skip the initial experience."""
-        law, head = self._exploration, HEADS[policy.head]
-        decision = decide(head, out, centre, z, law)
-        if law.mode != "initial" or not self._experienced:
-            return decision
-        trained = torch.tensor([[agent in self._experienced] for agent in team.agents])
-        other = decide(head, out, centre, z, replace(law, mode="noise"))
-        return Decision(
-            torch.where(trained, other.action, decision.action),
-            torch.where(trained, other.noise, decision.noise),
-        )
 
 
 def _pick(stacks: Sequence[ActorStack], agents: tuple[str, ...]) -> ActorStack:

@@ -7,13 +7,13 @@ name. Its update is handed everything in a `Work`: networks, transitions, draws 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import AlgorithmConfig, LearningConfig
 from assume_rl.learning.critics.base import CriticForm, Seen
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch
@@ -33,7 +33,6 @@ class NetSpec:
     :param target: whether there are target networks
     :param central: whether a critic sees all agents, through `learning_config.critic`
     :param head: key of `nets.heads.HEADS`; of actors only
-    :param initial: of a number
     """
 
     kind: Literal["actor", "action_value", "state_value", "number"]
@@ -41,7 +40,6 @@ class NetSpec:
     target: bool = False
     central: bool = True
     head: str = "softsign"
-    initial: float = 0.0
 
 
 STEP = ("loss", "total_grad_norm", "max_grad_norm")
@@ -129,6 +127,16 @@ class Work:
     stretches: tuple[Stretch, ...]
     log: Log
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+C = TypeVar("C", bound=AlgorithmConfig)
+
+
+def settings_of(work: Work, kind: type[C]) -> C:
+    """Return the algorithm's own settings, which are of its kind."""
+    found = work.config.settings
+    assert isinstance(found, kind)
+    return found
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ independent ones (`iddpg`, `itd3`) see their own agent. TD3 has two critics and 
 value, smooths target actions with clipped noise, and moves actors every second step.
 
 Targets stand still within a round, the gradient steps from one move of the targets to the next, so
-target values of all its batches are worked out together. What comes after is critic by critic, so
+target values of all its batches are computed together. What comes after is critic by critic, so
 that on the CPU one critic's weights stay in cache for all the steps of its round.
 """
 
@@ -23,6 +23,7 @@ from assume_rl.learning.algorithms.base import (
     Status,
     Work,
     critic_losses,
+    settings_of,
     td_errors,
     td_target,
 )
@@ -62,7 +63,7 @@ class Deterministic:
 
     def update(self, work: Work) -> int:
         """Make critic steps, and an actor step after every `policy_delay` of them."""
-        delay = td3(work).policy_delay if self.twin else 1
+        delay = settings_of(work, Td3Config).policy_delay if self.twin else 1
         lengths = round_lengths(work.iterations, work.done, delay)
         size, done = work.config.batch_size, work.done
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
@@ -77,7 +78,7 @@ class Deterministic:
         self, work: Work, batch: Batch, length: int, *, moves: bool, losses: Sequence[Any]
     ) -> None:
         """Make `length` critic steps; then, if actors move, one of theirs and a move of targets."""
-        size, tau = work.config.batch_size, ddpg(work).tau
+        size, tau = work.config.batch_size, settings_of(work, DdpgConfig).tau
         with torch.no_grad():
             following = self._following(work, batch)
         parts = [slice(k * size, (k + 1) * size) for k in range(length)]
@@ -110,8 +111,9 @@ class Deterministic:
         for k, (actor, obs) in enumerate(zip(work.nets["actor"], batch.next_obs, strict=True)):
             action = actor.form.actions(actor.later, obs)
             if self.twin:
-                limit = td3(work).target_noise_clip
-                noise = batch.noise["target_noise"][k] * td3(work).target_policy_noise
+                chosen = settings_of(work, Td3Config)
+                limit = chosen.target_noise_clip
+                noise = batch.noise["target_noise"][k] * chosen.target_policy_noise
                 action = (action + noise.clamp_(-limit, limit)).clamp_(-1.0, 1.0)
             actions.append(action)
         return joint(work.fleet.groups, batch.next_obs, actions)
@@ -152,20 +154,6 @@ def actor_loss(
     action = form.actions(nets, seen.obs[group])
     q = critic.with_action(context, seen, group, action)[0]
     return -q.mean(dim=-1)
-
-
-def ddpg(work: Work) -> DdpgConfig:
-    """Return the settings of DDPG, which are among those of TD3."""
-    settings = work.config.settings
-    assert isinstance(settings, DdpgConfig)
-    return settings
-
-
-def td3(work: Work) -> Td3Config:
-    """Return the settings of TD3."""
-    settings = work.config.settings
-    assert isinstance(settings, Td3Config)
-    return settings
 
 
 def round_lengths(count: int, done: int, delay: int) -> list[int]:

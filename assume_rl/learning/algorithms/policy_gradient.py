@@ -17,15 +17,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss
+from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss, settings_of
 from assume_rl.learning.config import A2cConfig, PolicyGradientConfig
 from assume_rl.learning.critics.base import states_only
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import Stretch, advantages
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import SquashedGaussian
+from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
 
-HEAD = SquashedGaussian()
 Parts = list[Float[Tensor, "seed _ row"]]
 
 
@@ -62,12 +61,11 @@ class PolicyGradient:
         with torch.no_grad():
             found = self._advantages(work, batch)
         limit = work.config.max_grad_norm
+        weight = settings_of(work, PolicyGradientConfig).entropy_weight
         loss = work.compiled(actor_loss)
         for g, net in enumerate(work.nets["actor"]):
             obs, raw = batch.now.obs[g], batch.extras["raw"][g]
-            own, entropy = loss(
-                net.form, net.followed, obs, raw, found[g], settings(work).entropy_weight
-            )
+            own, entropy = loss(net.form, net.followed, obs, raw, found[g], weight)
             (step,) = net.descend([own], work.rates["actor"], limit)
             work.log.step("actor", g, step)
             work.log.add("entropy", g, entropy)
@@ -84,8 +82,7 @@ class PolicyGradient:
 
     def _value_steps(self, work: Work, batch: Batch) -> Parts:
         """Return advantages over the present values; then these make a step to their targets."""
-        groups, chosen = work.fleet.groups, settings(work)
-        assert isinstance(chosen, A2cConfig)
+        groups, chosen = work.fleet.groups, settings_of(work, A2cConfig)
         now, following = (states_only(groups, obs) for obs in (batch.now.obs, batch.next_obs))
         ends = batch.truncated | cuts(work.stretches, chosen.n_steps, batch.truncated)
         found: Parts = [torch.empty_like(own) for own in batch.reward]
@@ -162,16 +159,9 @@ def actor_loss(
     :param weight: of the entropy, which the loss is less
     """
     out = form.outputs(nets, obs)
-    entropy = HEAD.entropy(out).mean(dim=-1)
-    gain = (HEAD.log_prob(out, raw) * advantage).mean(dim=-1)
+    entropy = SQUASHED_GAUSSIAN.entropy(out).mean(dim=-1)
+    gain = (SQUASHED_GAUSSIAN.log_prob(out, raw) * advantage).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach()
-
-
-def settings(work: Work) -> PolicyGradientConfig:
-    """Return the settings of policy gradients."""
-    found = work.config.settings
-    assert isinstance(found, PolicyGradientConfig)
-    return found
 
 
 WILLIAMS = "Williams 1992, doi:10.1007/BF00992696"

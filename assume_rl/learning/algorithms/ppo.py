@@ -16,15 +16,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assume_rl.learning.algorithms.base import NetSpec, Status, Work
+from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
 from assume_rl.learning.config import PpoConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, rows_at, states_only
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import advantages
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import SquashedGaussian
+from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
 
-HEAD = SquashedGaussian()
 Parts = tuple[Float[Tensor, "seed _ row"], ...]
 
 
@@ -100,7 +99,7 @@ class ProximalPolicyOptimisation:
                 lesson.seen,
                 [lesson.value[g] for g in own],
                 [lesson.target[g] for g in own],
-                settings(work).clip_range_value,
+                settings_of(work, PpoConfig).clip_range_value,
             )
             steps = net.descend(found, work.rates["value"], work.config.max_grad_norm)
             for group, step in zip(own, steps, strict=True):
@@ -110,7 +109,7 @@ class ProximalPolicyOptimisation:
         self, work: Work, lesson: Lesson, learns: list[Bool[Tensor, "seed _"]], loss: Any
     ) -> None:
         """Make one step of all actors; those that have moved far enough stay."""
-        chosen = settings(work)
+        chosen = settings_of(work, PpoConfig)
         for g, net in enumerate(work.nets["actor"]):
             found, entropy, kl, clipped = loss(
                 net.form, net.followed, lesson, g, chosen.clip_range, chosen.entropy_weight
@@ -143,7 +142,7 @@ def prepare(work: Work, batch: Batch) -> Lesson:
             batch.truncated,
             work.stretches,
             work.config.gamma,
-            settings(work).gae_lambda,
+            settings_of(work, PpoConfig).gae_lambda,
         )
         for g in range(len(groups))
     ]
@@ -220,11 +219,11 @@ def actor_loss(
     :param weight: of the entropy
     """
     out = form.outputs(nets, lesson.seen.obs[group])
-    change = HEAD.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
+    change = SQUASHED_GAUSSIAN.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
     ratio, advantage = change.exp(), lesson.advantage[group]
     clipped = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
     gain = torch.minimum(ratio * advantage, clipped * advantage).mean(dim=-1)
-    entropy = HEAD.entropy(out).mean(dim=-1)
+    entropy = SQUASHED_GAUSSIAN.entropy(out).mean(dim=-1)
     kl = (ratio - 1.0 - change).mean(dim=-1).detach()
     share = ((ratio - 1.0).abs() > clip_range).to(out.dtype).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach(), kl, share
@@ -232,17 +231,10 @@ def actor_loss(
 
 def _minibatches(work: Work, rows: int) -> Iterator[Int[Tensor, "seed row"]]:
     """Yield the rows of each minibatch, in a new order in each pass."""
-    chosen = settings(work)
+    chosen = settings_of(work, PpoConfig)
     for epoch in range(chosen.epochs):
         order = work.batches.order(work.update, epoch, rows)
         yield from order.chunk(min(chosen.minibatches, rows), dim=-1)
-
-
-def settings(work: Work) -> PpoConfig:
-    """Return the settings of proximal policy optimisation."""
-    found = work.config.settings
-    assert isinstance(found, PpoConfig)
-    return found
 
 
 PPO = "Schulman et al. 2017, arXiv:1707.06347"

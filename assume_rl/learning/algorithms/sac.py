@@ -20,6 +20,7 @@ from assume_rl.learning.algorithms.base import (
     Status,
     Work,
     critic_losses,
+    settings_of,
     td_errors,
     td_target,
 )
@@ -27,10 +28,8 @@ from assume_rl.learning.config import SacConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import SquashedGaussian
+from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
 from assume_rl.learning.nets.net import Net
-
-HEAD = SquashedGaussian()
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class SoftActorCritic:
             for critic in work.nets["critic"]:
                 errors += self._critic_step(work, critic, following, bonus, batch, losses[0])
                 self._actor_steps(work, critic, batch, losses[1])
-                critic.move_target(settings(work).tau)
+                critic.move_target(settings_of(work, SacConfig).tau)
             work.batches.feedback(batch, errors)
         return work.iterations
 
@@ -148,8 +147,8 @@ def drawn(
     :param obs: observations
     :param z: standard normal draws
     """
-    found = HEAD.draw(form.outputs(nets, obs), z)
-    return found.action, found.log_prob - HEAD.squash(found.raw)
+    found = SQUASHED_GAUSSIAN.draw(form.outputs(nets, obs), z)
+    return found.action, found.log_prob - SQUASHED_GAUSSIAN.squash(found.raw)
 
 
 def actor_loss(
@@ -201,15 +200,8 @@ def temperature(work: Work, group: int) -> Float[Tensor, "seed agent"]:
 
 def entropy_target(work: Work, group: int) -> float:
     """Return the entropy that a group's agents should keep; by default -1 per action entry."""
-    chosen = settings(work).target_entropy
+    chosen = settings_of(work, SacConfig).target_entropy
     return -float(work.fleet.groups[group].act_size) if chosen is None else chosen
-
-
-def settings(work: Work) -> SacConfig:
-    """Return the settings of soft actor-critic."""
-    found = work.config.settings
-    assert isinstance(found, SacConfig)
-    return found
 
 
 MASAC = SoftActorCritic("masac", central=True)

@@ -16,13 +16,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.critics.base import Seen
-from assume_rl.learning.critics.units import UnitCritics, file_columns
+from assume_rl.learning.critics.units import UnitForm, column_table, file_columns
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.layers import Layer
-from assume_rl.learning.nets.net import States, Weights
-from assume_rl.learning.nets.stack import CriticStack, critic_hidden, initial_critics
+from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
 class Nets(NamedTuple):
@@ -49,48 +48,21 @@ class Context(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ConcatForm:
-    """Critics of one group; parameters are `(critic, seed, agent, ...)`."""
+class ConcatForm(UnitForm):
+    """Critics of one group."""
 
     fleet: Fleet
-    group: int
-    critics: int
-    name: str  # keys initial weights
     own_actions: Int[Tensor, "agent act"]  # rows of the joint part
-    columns: Int[Tensor, "agent entry"]  # where files have the rows of the first weight
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """One network per Q-function, seed and agent."""
-        return ("critic", "seed", "agent")
-
-    @property
-    def groups(self) -> tuple[int, ...]:
-        """The only group."""
-        return (self.group,)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The agents."""
-        return self.fleet.groups[self.group].unit_ids
-
-    @property
-    def share(self) -> float:
-        """Each agent has networks of its own."""
-        return 1.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the group's critics, in order."""
-        group, hidden = self.fleet.groups[self.group], critic_hidden(len(self.fleet.agents))
-        shapes: dict[str, tuple[int, ...]] = {
+        group, hidden = self.group, critic_hidden(len(self.fleet.agents))
+        first = {
             "own.weight": (group.obs_size - group.unique_size, hidden[0]),
             "joint.weight": (self.fleet.joint_size, hidden[0]),
             "layers.0.bias": (hidden[0],),
         }
-        for k, (rows, columns) in enumerate(zip(hidden, (*hidden[1:], 1), strict=True), start=1):
-            shapes |= {f"layers.{k}.weight": (rows, columns), f"layers.{k}.bias": (columns,)}
-        axes = (self.critics, self.fleet.seeds, len(group.specs))
-        return {name: (*axes, *shape) for name, shape in shapes.items()}
+        return self._stacked(first, hidden)
 
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:
         """Return the parts of the first layer, and the layers after it."""
@@ -124,49 +96,23 @@ class ConcatForm:
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks, each agent's by seed and name."""
-        group = self.fleet.groups[self.group]
+        specs = self.group.specs
         for k, seed in enumerate(seeds):
-            fresh = initial_critics(group.specs, self.fleet.agents, self.critics, seed, self.name)
+            fresh = initial_critics(specs, self.fleet.agents, self.critics, seed, self.name)
             self.load(flat, k, {u: fresh.module_state(u) for u in self.names})
-
-    def snapshot(self, flat: Flat, seed: int) -> CriticStack:
-        """Return copies of one seed's networks."""
-        return self.of_seed(flat, seed).stack(self.names)
-
-    def of_seed(self, flat: Flat, seed: int) -> UnitCritics:
-        """Return one seed's part of `flat`, which is arranged like the networks."""
-        weights = {name: view[:, seed] for name, view in flat.views.items()}
-        return UnitCritics(self.names, self.columns, weights)
-
-    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
-        """Return module states by agent."""
-        table = self.of_seed(flat, seed)
-        return {unit: table.module_state(unit) for unit in self.names}
-
-    def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
-        table = self.of_seed(flat, seed)
-        for unit in self.names:
-            if unit in states:
-                table.write(unit, states[unit])
-
-    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
-        """Return norms with the two parts of the first layer's weight as one."""
-        weight = torch.linalg.vector_norm(norms[..., :2], dim=-1, keepdim=True)
-        return torch.cat([weight, norms[..., 2:]], dim=-1)
 
     def _values(
         self, nets: Nets, first: Float[Tensor, "net row hidden"], seen: Seen
     ) -> Float[Tensor, "critic seed agent row"]:
         q = mlp.forward(nets.rest, first.relu_())
-        seeds, agents, rows = seen.obs[self.group].shape[:3]
+        seeds, agents, rows = seen.obs[self.position].shape[:3]
         return q.view(-1, seeds, agents, rows)
 
     def _inputs(
         self, seen: Seen, nets: Nets
     ) -> tuple[Float[Tensor, "net row own"], Float[Tensor, "net row entry"]]:
         """Return both parts of the input for each network; the joint part is not copied."""
-        own = seen.obs[self.group][..., : nets.own.shape[1]]
+        own = seen.obs[self.position][..., : nets.own.shape[1]]
         seeds, agents = own.shape[:2]
         critics = nets.own.shape[0] // (seeds * agents)
         joint = seen.joint[:, None].expand(critics, seeds, agents, *seen.joint.shape[1:])
@@ -194,19 +140,16 @@ def create(
     :param name: keys initial weights
     """
     actions = fleet.action_columns()
-
-    def numbers(rows: list[list[int]]) -> Int[Tensor, "agent _"]:
-        # Without a dtype, agents that have no entries would have floating-point ones.
-        return torch.tensor(rows, device=device, dtype=torch.long)
-
     return [
         ConcatForm(
-            fleet,
+            group,
             k,
+            fleet.seeds,
             critics,
             name,
-            numbers([list(actions[p]) for p in group.positions]),
-            numbers([file_columns(fleet, p) for p in group.positions]),
+            column_table([file_columns(fleet, p) for p in group.positions], device),
+            fleet,
+            column_table([actions[p] for p in group.positions], device),
         )
         for k, group in enumerate(fleet.groups)
     ]

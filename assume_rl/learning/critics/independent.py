@@ -6,7 +6,6 @@ agent's critic: its observation and, where it values actions, its action.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -14,13 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.critics.base import Seen
-from assume_rl.learning.critics.units import UnitCritics
+from assume_rl.learning.critics.units import UnitForm, column_table
 from assume_rl.learning.fleet import Fleet, Group
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.layers import Layer
-from assume_rl.learning.nets.net import States, Weights
-from assume_rl.learning.nets.stack import CriticStack, critic_hidden, initial_critics
+from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
 class Nets(NamedTuple):
@@ -40,55 +38,18 @@ class Context(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IndependentForm:
-    """Critics of one group; parameters are `(critic, seed, agent, ...)`."""
-
-    group: Group
-    position: int  # of the group in the fleet
-    seeds: int
-    critics: int
-    name: str  # keys initial weights
-    device: torch.device
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """One network per Q-function, seed and agent."""
-        return ("critic", "seed", "agent")
-
-    @property
-    def groups(self) -> tuple[int, ...]:
-        """The only group."""
-        return (self.position,)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The agents."""
-        return self.group.unit_ids
-
-    @property
-    def share(self) -> float:
-        """Each agent has networks of its own."""
-        return 1.0
-
-    @cached_property
-    def columns(self) -> Int[Tensor, "agent entry"]:
-        """Where files have the rows of the first weight: in the same order."""
-        entries = self.group.obs_size + self.group.act_size
-        every = torch.arange(entries, device=self.device)
-        return every.expand(len(self.group.specs), entries)
+class IndependentForm(UnitForm):
+    """Critics of one group."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the group's critics, in order."""
         hidden = critic_hidden(1)
-        shapes: dict[str, tuple[int, ...]] = {
+        first = {
             "obs.weight": (self.group.obs_size, hidden[0]),
             "action.weight": (self.group.act_size, hidden[0]),
             "layers.0.bias": (hidden[0],),
         }
-        for k, (rows, columns) in enumerate(zip(hidden, (*hidden[1:], 1), strict=True), start=1):
-            shapes |= {f"layers.{k}.weight": (rows, columns), f"layers.{k}.bias": (columns,)}
-        axes = (self.critics, self.seeds, len(self.group.specs))
-        return {name: (*axes, *shape) for name, shape in shapes.items()}
+        return self._stacked(first, hidden)
 
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:
         """Return the parts of the first layer, and the layers after it."""
@@ -129,31 +90,6 @@ class IndependentForm:
                 fresh = initial_critics((spec,), (spec,), self.critics, seed, self.name)
                 self.load(flat, k, {spec.unit_id: fresh.module_state(spec.unit_id)})
 
-    def snapshot(self, flat: Flat, seed: int) -> CriticStack:
-        """Return copies of one seed's networks."""
-        return self._of_seed(flat, seed).stack(self.names)
-
-    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
-        """Return module states by agent."""
-        table = self._of_seed(flat, seed)
-        return {unit: table.module_state(unit) for unit in self.names}
-
-    def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
-        table = self._of_seed(flat, seed)
-        for unit in self.names:
-            if unit in states:
-                table.write(unit, states[unit])
-
-    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
-        """Return norms with the two parts of the first layer's weight as one."""
-        weight = torch.linalg.vector_norm(norms[..., :2], dim=-1, keepdim=True)
-        return torch.cat([weight, norms[..., 2:]], dim=-1)
-
-    def _of_seed(self, flat: Flat, seed: int) -> UnitCritics:
-        weights = {name: view[:, seed] for name, view in flat.views.items()}
-        return UnitCritics(self.names, self.columns, weights)
-
 
 def create(
     fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
@@ -166,6 +102,11 @@ def create(
     :param name: keys initial weights
     """
     return [
-        IndependentForm(group, k, fleet.seeds, critics, name, device)
+        IndependentForm(group, k, fleet.seeds, critics, name, _columns(group, device))
         for k, group in enumerate(fleet.groups)
     ]
+
+
+def _columns(group: Group, device: torch.device) -> Int[Tensor, "agent entry"]:
+    """Return where files have the rows of the first weight: in the same order."""
+    return column_table([range(group.obs_size + group.act_size)] * len(group.specs), device)

@@ -41,7 +41,7 @@ class Rivals(Protocol):
         ...
 
     def look(self, weights: Weights, seen: Seen) -> Any:
-        """Return what can be worked out of some rows once for all agents."""
+        """Return what can be computed of some rows once for all agents."""
         ...
 
     def added(
@@ -125,8 +125,7 @@ class ShapeForm:
             **self.rivals.sizes(),
             "first.bias": (HIDDEN[0],),
         }
-        for k, (rows, columns) in enumerate(zip(HIDDEN, (*HIDDEN[1:], 1), strict=True), start=1):
-            shapes |= {f"layers.{k}.weight": (rows, columns), f"layers.{k}.bias": (columns,)}
+        shapes |= mlp.later_shapes(HIDDEN)
         return {name: (self.critics, self.seeds, *shape) for name, shape in shapes.items()}
 
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:

@@ -7,14 +7,17 @@ another order.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.fleet import Fleet
-from assume_rl.learning.nets.net import Weights
+from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.nets.net import OfGroup, States, Weights
 from assume_rl.learning.nets.stack import CriticStack
 from assume_rl.learning.nets.transfer import critic_blocks
 
@@ -53,6 +56,65 @@ class UnitCritics(NamedTuple):
         parts = [first[:, :own], first[:, own:], *rest]
         for weight, part in zip(self.weights.values(), parts, strict=True):
             weight[:, agent].copy_(part)
+
+
+@dataclass(frozen=True)
+class UnitForm(OfGroup):
+    """What critics of single agents have in common; parameters are `(critic, seed, agent, ...)`.
+
+    The first weight is in two parts, which files have as one.
+
+    :param critics: Q-functions of an agent
+    :param name: keys initial weights
+    :param columns: where files have the rows of the first weight
+    """
+
+    critics: int
+    name: str
+    columns: Int[Tensor, "agent entry"]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One network per Q-function, seed and agent."""
+        return ("critic", "seed", "agent")
+
+    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
+        """Return norms with the two parts of the first layer's weight as one."""
+        weight = torch.linalg.vector_norm(norms[..., :2], dim=-1, keepdim=True)
+        return torch.cat([weight, norms[..., 2:]], dim=-1)
+
+    def snapshot(self, flat: Flat, seed: int) -> CriticStack:
+        """Return copies of one seed's networks."""
+        return self._of_seed(flat, seed).stack(self.names)
+
+    def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
+        """Return module states by agent."""
+        table = self._of_seed(flat, seed)
+        return {unit: table.module_state(unit) for unit in self.names}
+
+    def load(self, flat: Flat, seed: int, states: States) -> None:
+        """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
+        table = self._of_seed(flat, seed)
+        for unit in self.names:
+            if unit in states:
+                table.write(unit, states[unit])
+
+    def _of_seed(self, flat: Flat, seed: int) -> UnitCritics:
+        weights = {name: view[:, seed] for name, view in flat.views.items()}
+        return UnitCritics(self.names, self.columns, weights)
+
+    def _stacked(
+        self, first: Mapping[str, tuple[int, ...]], hidden: Sequence[int]
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the first layer's parts and of later layers, with all axes."""
+        shapes = {**first, **mlp.later_shapes(hidden)}
+        axes = (self.critics, self.seeds, len(self.group.specs))
+        return {name: (*axes, *shape) for name, shape in shapes.items()}
+
+
+def column_table(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Tensor, "agent _"]:
+    """Return columns as a tensor of whole numbers, also where agents have none."""
+    return torch.tensor([list(own) for own in rows], device=device, dtype=torch.long)
 
 
 def file_columns(fleet: Fleet, position: int) -> list[int]:

@@ -1,7 +1,7 @@
 """The batches of an update: which transitions are drawn, and the noise that goes with them.
 
 Draws are keyed: batches by seed and number of the update, noise also by agent. So they depend
-neither on how a fleet is cut into groups nor on what is worked out together.
+neither on how a fleet is cut into groups nor on what is computed together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from assume_rl.learning.data.priorities import Priorities
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Fleet
 
-MOST_DRAWS = 2**18  # normal draws that are worked out at a time, of all agents
+MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
 
 Noise = Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]
 """Standard normal draws by name, per group (seed, agent, row, act)."""
@@ -166,12 +166,12 @@ class Batches:
         groups = self.fleet.groups
         parts = [self.replay.sample(k, index) for k in range(len(groups))]
         last, discount, rewards = self._several_steps(index, [p.reward for p in parts])
-        ends = parts
+        following = [p.next_obs for p in parts]
         if last is not index:
-            ends = [self.replay.sample(k, last) for k in range(len(groups))]
+            following = [self.replay.part("next_obs", k, last) for k in range(len(groups))]
         return Batch(
             joint(groups, [p.obs for p in parts], [p.action for p in parts]),
-            tuple(p.next_obs for p in ends),
+            tuple(following),
             tuple(rewards),
             self.replay.flag("terminated", last),
             self.replay.flag("truncated", last),
@@ -201,7 +201,7 @@ class Batches:
             last = torch.where(goes_on, later, last)
             factor = (discount * goes_on)[:, None]
             rewards = [
-                own + factor * self.replay.sample(k, last).reward for k, own in enumerate(rewards)
+                own + factor * self.replay.part("reward", k, last) for k, own in enumerate(rewards)
             ]
             discount = torch.where(goes_on, discount * self._gamma, discount)
         return last, discount, rewards

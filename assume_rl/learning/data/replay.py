@@ -124,15 +124,24 @@ class Replay:
         return (index + distance) % self.capacity, age >= distance
 
     def sample(self, group: int, index: Int[Tensor, "seed row"]) -> Sampled:
-        """One group's part of the transitions at `index`."""
-        rows = self._first_rows[group] + index[:, None]
-        flat = rows.flatten()
-        found = {
-            name: ring.flatten(0, 2).index_select(0, flat).view(*rows.shape, *ring.shape[3:])
-            for name, ring in self._rings[group].items()
-        }
+        """Return one group's part of the transitions at `index`."""
+        found = {name: self.part(name, group, index) for name in self._rings[group]}
         extras = {name: found.pop(name) for name in self._extras}
         return Sampled(**found, extras=extras)
+
+    def part(
+        self, name: str, group: int, index: Int[Tensor, "seed row"]
+    ) -> Float[Tensor, "seed agent row *entry"]:
+        """Return one part of a group's transitions, such as `reward`.
+
+        :param name: of the part
+        :param group: by position in the fleet
+        :param index: rows of each seed
+        """
+        ring = self._rings[group][name]
+        rows = self._first_rows[group] + index[:, None]
+        found = ring.flatten(0, 2).index_select(0, rows.flatten())
+        return found.view(*rows.shape, *ring.shape[3:])
 
     def flag(self, name: str, index: Int[Tensor, "seed row"]) -> Bool[Tensor, "seed row"]:
         """`terminated` or `truncated` of the transitions at `index`."""

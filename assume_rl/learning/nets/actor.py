@@ -10,41 +10,18 @@ from torch import Tensor
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.heads import HEADS
-from assume_rl.learning.nets.net import States, Weights
+from assume_rl.learning.nets.net import PerAgent, States, Weights
 from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
 from assume_rl.learning.nets.trunks import TRUNKS
 
 
 @dataclass(frozen=True)
-class ActorForm:
+class ActorForm(PerAgent):
     """A trunk from an agent's observation to the outputs that its head reads."""
 
-    group: Group
-    position: int  # of the group in the fleet
-    seeds: int
     head: str
     architecture: str
     hidden: tuple[int, ...] | None
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """One network per seed and agent."""
-        return ("seed", "agent")
-
-    @property
-    def groups(self) -> tuple[int, ...]:
-        """The only group."""
-        return (self.position,)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The agents."""
-        return self.group.unit_ids
-
-    @property
-    def share(self) -> float:
-        """Each agent has a network of its own."""
-        return 1.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the trunk, in order."""
@@ -94,10 +71,6 @@ class ActorForm:
         for unit in self.names:
             if unit in states:
                 stack.write(unit, states[unit])
-
-    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
-        """Return `norms`: parameters are whole weights and biases."""
-        return norms
 
 
 def actor_forms(

@@ -17,7 +17,7 @@ from torch.nn.functional import softplus, softsign
 class Drawn:
     """An action, and what an algorithm must know of how it was drawn.
 
-    `raw` is the number from which the action was made; a log-probability can be worked out of it
+    `raw` is the number from which the action was made; a log-probability can be computed of it
     again without loss, which it cannot out of an action close to a bound.
     """
 
@@ -135,5 +135,6 @@ class SquashedGaussian:
         return mean, log_std
 
 
-HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SquashedGaussian()}
+SQUASHED_GAUSSIAN = SquashedGaussian()
+HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_GAUSSIAN}
 """What actor networks may end in, by the name that policy files keep."""

@@ -33,6 +33,11 @@ def shapes(names: Sequence[str], sizes: Sequence[int]) -> dict[str, tuple[int, .
     return found
 
 
+def later_shapes(hidden: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a critic's parameters after its first layer, up to its one value."""
+    return shapes([f"layers.{k}" for k in range(1, len(hidden) + 1)], (*hidden, 1))
+
+
 def layers(parameters: Sequence[Tensor]) -> list[Layer]:
     """Return layers of weight, bias, weight, bias, ..."""
     return [Layer(*pair) for pair in zip(*[iter(parameters)] * 2, strict=True)]
@@ -68,7 +73,7 @@ def add_product_(
 
 
 def _half(x: Tensor) -> bool:
-    """Return whether products are worked out in a shorter dtype, which torch does not in place."""
+    """Return whether products are computed in a shorter dtype, which torch does not in place."""
     return torch.is_autocast_enabled(x.device.type)
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Adam, Flat, scratch
 
 Weights = dict[str, Tensor]
@@ -64,6 +65,49 @@ class Form(Protocol):
     def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
         """Return norms of whole weights and biases from those of their parts."""
         ...
+
+
+@dataclass(frozen=True)
+class OfGroup:
+    """What forms have in common whose networks are each agent's own, in one group.
+
+    :param group: of the agents
+    :param position: of the group in the fleet
+    :param seeds: number of seeds
+    """
+
+    group: Group
+    position: int
+    seeds: int
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The only group."""
+        return (self.position,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The agents."""
+        return self.group.unit_ids
+
+    @property
+    def share(self) -> float:
+        """Each agent has networks of its own."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class PerAgent(OfGroup):
+    """What forms have in common that have one network per seed and agent."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """One network per seed and agent."""
+        return ("seed", "agent")
+
+    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
+        """Return `norms`: parameters are whole weights and biases."""
+        return norms
 
 
 F = TypeVar("F", bound=Form)
@@ -186,7 +230,7 @@ def _net(form: F, online: Flat, gradient: Flat, target: bool) -> Net[F]:
 def part_norms(gradient: Flat, axes: int) -> Float[Tensor, "*net part"]:
     """Return the norm of each part of each network; the first `axes` axes tell networks apart.
 
-    Parts are last, also for whatever is worked out of them: a reduction over another axis would
+    Parts are last, also for whatever is computed of them: a reduction over another axis would
     round otherwise where there is only one network.
     """
     norms = [torch.linalg.vector_norm(v.flatten(axes), dim=-1) for v in gradient.views.values()]

@@ -9,38 +9,14 @@ from torch import Tensor
 from assume_rl.errors import PolicyError
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.net import States, Weights
+from assume_rl.learning.nets.net import PerAgent, States, Weights
 
 
 @dataclass(frozen=True)
-class NumberForm:
+class NumberForm(PerAgent):
     """Numbers of a group of agents."""
 
-    group: Group
-    position: int  # of the group in the fleet
-    seeds: int
     name: str
-    initial: float
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """One number per seed and agent."""
-        return ("seed", "agent")
-
-    @property
-    def groups(self) -> tuple[int, ...]:
-        """The only group."""
-        return (self.position,)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The agents."""
-        return self.group.unit_ids
-
-    @property
-    def share(self) -> float:
-        """Each agent has a number of its own."""
-        return 1.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return one entry per seed and agent."""
@@ -51,8 +27,8 @@ class NumberForm:
         return weights[self.name].view(self.seeds, len(self.group.specs))
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
-        """Write the initial number everywhere."""
-        flat.views[self.name].fill_(self.initial)
+        """Write zeros: a number begins at 0."""
+        flat.buffer.zero_()
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return copies of one seed's numbers by agent."""
@@ -69,19 +45,12 @@ class NumberForm:
                 raise PolicyError(f"{self.name} of unit '{unit}' does not fit")
             view[k].copy_(states[unit][self.name])
 
-    def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
-        """Return `norms`."""
-        return norms
 
-
-def number_forms(
-    groups: Sequence[Group], seeds: int, name: str, initial: float
-) -> list[NumberForm]:
+def number_forms(groups: Sequence[Group], seeds: int, name: str) -> list[NumberForm]:
     """Return the form of each group's numbers.
 
     :param groups: of the fleet
     :param seeds: number of seeds
     :param name: of the numbers
-    :param initial: their first value
     """
-    return [NumberForm(group, k, seeds, name, initial) for k, group in enumerate(groups)]
+    return [NumberForm(group, k, seeds, name) for k, group in enumerate(groups)]

@@ -212,7 +212,7 @@ def unrolled(
 ) -> Float[Tensor, "net step row out"]:
     """Return what the cell gives at each step, beginning with a state of zeros.
 
-    It is the cell of `torch.nn.LSTMCell`. What its gates have of the entries is worked out for all
+    It is the cell of `torch.nn.LSTMCell`. What its gates have of the entries is computed for all
     steps at once; only the rest waits for the step before. As tanh(x) = 2 sigmoid(2x) - 1, what the
     third gate has is doubled first, so that one sigmoid serves all four.
     """
