@@ -84,6 +84,7 @@ class RegisterUnit:
     unit_id: str
     layout: Layout
     act_size: int
+    rungs: int = 0  # of the ladder that the action chooses from; 0: there is none
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from assume_rl.envs.seating import rearrangement
 from assume_rl.envs.state import Happened, Observations, State
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.heads import Head
 from assume_rl.learning.types import Joint, Transitions
 
 
@@ -81,6 +82,10 @@ class Rollout:
         self._kept = tuple(learner.algorithm.extras)
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
+        self._heads = tuple(
+            next(head for head, units in zip(learner.heads, groups, strict=True) if ids[0] in units)
+            for ids in teams
+        )
         self._to_groups = rearrangement(teams, groups, env.device)
         self._to_teams = rearrangement(groups, teams, env.device)
         known = set(experienced)
@@ -155,20 +160,32 @@ class Rollout:
         flat = [out.flatten(0, 1) for out in outs]
         own = tuple(pick(flat) for pick in self._to_teams)
         if self.exploration.mode == "off":
-            means = (self._learner.head.mean(out) for out in own)
+            means = (head.mean(out) for head, out in zip(self._heads, own, strict=True))
             return tuple(Decision(mean, torch.zeros_like(mean)) for mean in means)
         return tuple(
             self._explore(*parts)
             for parts in zip(
-                self.env.teams, own, observed, self.env.noise(state), self._experienced, strict=True
+                self.env.teams,
+                self._heads,
+                own,
+                observed,
+                self.env.noise(state),
+                self._experienced,
+                strict=True,
             )
         )
 
     def _explore(
-        self, team: Team, out: Tensor, observed: Tensor, z: Tensor, experienced: Tensor | None
+        self,
+        team: Team,
+        head: Head,
+        out: Tensor,
+        observed: Tensor,
+        z: Tensor,
+        experienced: Tensor | None,
     ) -> Decision:
         centre, z = team.explore_around(observed).to(out.dtype), z.to(out.dtype)
-        return decide(self._learner.head, out, centre, z, self.exploration, experienced)
+        return decide(head, out, centre, z, self.exploration, experienced)
 
     def _note(self, happened: Happened) -> None:
         """Add the learners' rewards to the sums and to the decisions that they belong to."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.setting import Setting
-from assume_rl.episodes.teams import agent_spec
+from assume_rl.episodes.teams import bidder_spec
 from assume_rl.learning.types import AgentSpec
 
 
@@ -24,11 +24,7 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
         if isinstance(participant.bidder, LearnedBidder)
         for unit in participant.units
     )
-    return tuple(
-        agent_spec(agent, bidders[agent].layout, bidders[agent].action.size)
-        for agent in agents
-        if agent in bidders
-    )
+    return tuple(bidder_spec(agent, bidders[agent]) for agent in agents if agent in bidders)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
         "algorithm": learner.config.algorithm,
         "critic": learner.config.critic,
         "actor": learner.config.actor_architecture,
-        "agents": [[a.unit_id, a.obs_size, a.act_size, a.unique_size] for a in learner.agents],
+        "agents": [[agent.unit_id, *agent.shape] for agent in learner.agents],
         "networks": kinds,
         "optimizers": optimizers(learner.nets, 0),
     }
@@ -100,16 +100,17 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     manifest = read_manifest(folder)
     known = [unit for unit in units if unit in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
-    head = learner.algorithm.networks()["actor"].head
-    saved = {u: s.module_state(u) for s in stacks if s.head == head for u in s.unit_ids}
-    loaded = []
-    skipped = {
-        unit: f"it is of {manifest.algorithm} and has the head {stack.head}, actors of "
-        f"{learner.algorithm.name} have {head}"
-        for stack in stacks
-        if stack.head != head
-        for unit in stack.unit_ids
-    }
+    heads = {unit: net.form.head for net in learner.nets["actor"] for unit in net.form.names}
+    saved, loaded, skipped = {}, [], {}
+    for stack in stacks:
+        for unit in stack.unit_ids:
+            if stack.head == heads[unit]:
+                saved[unit] = stack.module_state(unit)
+            else:
+                skipped[unit] = (
+                    f"it is of {manifest.algorithm} and has the head {stack.head}, actors of "
+                    f"{learner.algorithm.name} have {heads[unit]}"
+                )
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
         for unit in [u for u in stack.unit_ids if u in saved]:
@@ -150,7 +151,7 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
         )
         return report([], [], {})
     units = [agent.unit_id for agent in learner.agents]
-    saved_agents = tuple(AgentSpec(*agent) for agent in state["agents"])
+    saved_agents = tuple(_agent(*agent) for agent in state["agents"])
     if [(a.unit_id, a.shape) for a in saved_agents] != [
         (a.unit_id, a.shape) for a in learner.agents
     ]:
@@ -158,6 +159,11 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
     write_networks(learner.nets, 0, state["networks"])
     write_optimizers(learner.nets, 0, state["optimizers"])
     return report(units, units, {})
+
+
+def _agent(unit: str, obs_size: int, act_size: int, unique_size: int, rungs: int = 0) -> AgentSpec:
+    """Return an agent from its name and shape."""
+    return AgentSpec(unit, obs_size, act_size, unique_size, rungs=rungs)
 
 
 def _transfer(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,15 +41,21 @@ def build_teams(
             yield Team(bidder, members(fleet, chosen), own, learns, policy)
 
 
-def agent_spec(agent: str, layout: Layout, act_size: int) -> AgentSpec:
+def agent_spec(agent: str, layout: Layout, act_size: int, rungs: int = 0) -> AgentSpec:
     """Return the `AgentSpec` of an agent for a learner or a policy's manifest.
 
     :param agent: its name
     :param layout: of its observation
     :param act_size: length of its action
+    :param rungs: of the ladder that its action chooses from; 0: there is none
     """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features)
+    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features, rungs)
+
+
+def bidder_spec(agent: str, bidder: LearnedBidder[Any]) -> AgentSpec:
+    """Return the `AgentSpec` of an agent that bids by `bidder`."""
+    return agent_spec(agent, bidder.layout, bidder.action.size, bidder.action.rungs)
 
 
 @dataclass(frozen=True)

@@ -87,15 +87,16 @@ class Trainer:
         """Return snapshots of the actors, one stack per sizes of observation and action."""
         return merge(self.learner.actors())
 
-    def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
+    def register(self, unit_id: str, layout: Layout, act_size: int, rungs: int = 0) -> None:
         """Register an agent.
 
         :param unit_id: its name
         :param layout: of its observation
         :param act_size: length of its action
+        :param rungs: of the ladder that its action chooses from; 0: there is none
         :raises ConfigurationError: networks exist already, or it is registered with another layout
         """
-        spec = agent_spec(unit_id, layout, act_size)
+        spec = agent_spec(unit_id, layout, act_size, rungs)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
             raise ConfigurationError(f"unit '{unit_id}' is registered with two different layouts")

@@ -76,7 +76,8 @@ class AgentsEngine:
         bidders = learned_bidders(self._experiment.compiled)
         for unit in state["learner"]["agents"]:  # in the order in which they registered
             bidder = bidders[unit]
-            self._learning.register(unit, bidder.layout, bidder.action.size)
+            action = bidder.action
+            self._learning.register(unit, bidder.layout, action.size, action.rungs)
         self._learning.learner.load_state_of(0, state["learner"])
         self._learning.load_schedule_state(state["schedule"])
         refill(self._learning.learner.replay)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.core.bidding.base import LearnedBidder
-from assume_rl.episodes.teams import agent_spec
+from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
 from assume_rl.learning.nets.stack import ActorStack
@@ -29,10 +29,7 @@ def learned_bidders(compiled: Compiled) -> dict[str, LearnedBidder[Any]]:
 
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
     """Return what a policy of each learning agent must look like."""
-    return {
-        agent: agent_spec(agent, bidder.layout, bidder.action.size)
-        for agent, bidder in learned_bidders(compiled).items()
-    }
+    return {agent: bidder_spec(agent, own) for agent, own in learned_bidders(compiled).items()}
 
 
 def named_policies(compiled: Compiled) -> dict[str, ActorStack]:

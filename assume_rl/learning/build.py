@@ -58,7 +58,7 @@ def _forms(
             return actor_forms(
                 fleet.groups,
                 fleet.seeds,
-                spec.head,
+                [spec.head_for(group.specs[0]) for group in fleet.groups],
                 config.actor_architecture,
                 config.actor_hidden,
             )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
 from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
@@ -18,7 +18,7 @@ from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch, Waiting
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Group
-from assume_rl.learning.nets.heads import HEADS, Head
+from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.schedules import scheduled
@@ -72,6 +72,8 @@ class Learner:
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
         _check_rates(config, self.algorithm.networks())
+        for agent in agents:
+            check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
@@ -93,9 +95,9 @@ class Learner:
         self._compiled = _compiler(device) if config.compile else _as_it_is
 
     @property
-    def head(self) -> Head:
-        """What the actors' outputs mean."""
-        return HEADS[self.algorithm.networks()["actor"].head]
+    def heads(self) -> tuple[Head, ...]:
+        """What the actors' outputs mean, by group."""
+        return tuple(head_of(net.form.head) for net in self.nets["actor"])
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -126,7 +128,8 @@ class Learner:
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
     ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
         """Return the actions of an evaluation, one tensor (seed, copy, agent, act) per group."""
-        return tuple(self.head.mean(out) for out in self.outputs(observations))
+        outs = zip(self.heads, self.outputs(observations), strict=True)
+        return tuple(head.mean(out) for head, out in outs)
 
     def observe(self, joint: Joint) -> None:
         """Store joint transitions; groups in the order of `self.groups`."""

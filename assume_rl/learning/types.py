@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+ActionKind = Literal["box", "ladder"]
+"""What an entry of an action is: any number in [-1, 1], or the place of one rung of a ladder."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,18 @@ class AgentSpec:
     act_size: int
     unique_size: int  # private entries, the last of the observation: shown to rivals' critics
     features: tuple[tuple[str, int, str], ...] = ()  # name, size, scaling: for the policy manifest
+    rungs: int = 0  # of the ladder that each entry of an action is on; 0: there is none
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def action(self) -> ActionKind:
+        """Kind of the action."""
+        return "ladder" if self.rungs else "box"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
         """Agents of equal shape are trained as one group, or as several blocks of them."""
-        return (self.obs_size, self.act_size, self.unique_size)
+        sizes = (self.obs_size, self.act_size, self.unique_size)
+        return (*sizes, self.rungs) if self.rungs else sizes
 
 
 @dataclass(frozen=True)

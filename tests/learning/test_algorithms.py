@@ -56,9 +56,9 @@ def played(ours, rows, generator):
     outs = ours.outputs([part[:, :-1] for part in obs])
     groups = []
     for part, out in zip(obs, outs, strict=True):
-        act = ours.head.act_size(out.shape[-1])
+        act = ours.heads[0].act_size(out.shape[-1])
         z = torch.randn((*out.shape[:-1], act), generator=generator, dtype=out.dtype)
-        decision = decide(ours.head, out, torch.zeros_like(z), z, LAW)
+        decision = decide(ours.heads[0], out, torch.zeros_like(z), z, LAW)
         best = torch.where(part[:, :-1, :, :1] == 0, BEST[0.0], BEST[1.0])
         reward = 1.0 - (decision.action - best).square().sum(-1)
         extras = {name: decision.extras[name] for name in ours.algorithm.extras}

@@ -69,8 +69,8 @@ def test_gradients_are_those_of_a_loop_over_agents(name):
         for k, stack in enumerate(stacks):
             found = net.form.states(net.gradient, k)
             for a, spec in enumerate(group.specs):
-                loop = module_of_outputs(stack, spec, ours.head)
-                mean = ours.head.mean(loop(obs[k, a]))
+                loop = module_of_outputs(stack, spec, ours.heads[0])
+                mean = ours.heads[0].mean(loop(obs[k, a]))
                 (weight[k, a] * mean).sum().backward()
                 for parameter, value in loop.named_parameters():
                     torch.testing.assert_close(

@@ -55,7 +55,7 @@ def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0
             outs = agent.outputs([part.obs for part in groups])
         for k, (part, out) in enumerate(zip(groups, outs, strict=True)):
             z = torch.randn(part.action.shape, generator=draw, dtype=torch.float64).to(out.dtype)
-            drawn = decide(agent.head, out, z, z, Exploration("noise"))
+            drawn = decide(agent.heads[k], out, z, z, Exploration("noise"))
             extras = {name: drawn.extras[name] for name in agent.algorithm.extras}
             groups[k] = replace(part, action=drawn.action, extras=extras)
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)

@@ -187,7 +187,7 @@ class Learning(Role):  # type: ignore[misc]
     # --- messages ------------------------------------------------------------------------------
 
     def _register(self, message: RegisterUnit, meta: dict[str, Any]) -> None:
-        self.register(message.unit_id, message.layout, message.act_size)
+        self.register(message.unit_id, message.layout, message.act_size, message.rungs)
         self._publisher.register(message.unit_id, sender_addr(meta))
 
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
@@ -235,15 +235,16 @@ class Learning(Role):  # type: ignore[misc]
 
     # --- units and networks --------------------------------------------------------------------
 
-    def register(self, unit_id: str, layout: Layout, act_size: int) -> None:
+    def register(self, unit_id: str, layout: Layout, act_size: int, rungs: int = 0) -> None:
         """Add a unit; agents are in the order in which their units are added.
 
         :param unit_id: its name
         :param layout: features of its observations
         :param act_size: numbers of an action
+        :param rungs: of the ladder that an action chooses from; 0: there is none
         :raises ConfigurationError: it is known with other sizes, or the networks already exist
         """
-        self._trainer.register(unit_id, layout, act_size)
+        self._trainer.register(unit_id, layout, act_size, rungs)
 
     def create_learning_algorithm(self, algorithm: str) -> None:
         """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""

@@ -12,7 +12,7 @@ from assume_rl.core.trade import Team
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import noise, noise_keys, of_episode
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
 
 
@@ -71,7 +71,7 @@ class Actors:
         law, skips = self._exploration, None
         if law.mode == "initial" and self._experienced:
             skips = torch.tensor([[agent in self._experienced] for agent in team.agents])
-        return Act(seen, decide(HEADS[policy.head], out, centre, z, law, skips))
+        return Act(seen, decide(head_of(policy.head), out, centre, z, law, skips))
 
     def _draws(self, team: Team, auction: Auction) -> Tensor:
         """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""

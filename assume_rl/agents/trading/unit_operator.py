@@ -139,9 +139,9 @@ class UnitOperator(Role):  # type: ignore[misc]
     def learning_units(self) -> tuple[RegisterUnit, ...]:
         """The agents whose policies come from a Learning role, each once."""
         found = {
-            agent: RegisterUnit(agent, team.learned.layout, team.learned.action.size)
+            agent: RegisterUnit(agent, bidder.layout, bidder.action.size, bidder.action.rungs)
             for team in self._learners()
-            if team.learned is not None
+            if (bidder := team.learned) is not None
             for agent in team.agents
         }
         return tuple(found.values())

@@ -65,10 +65,20 @@ class Box:
 
     size: int
 
+    @property
+    def rungs(self) -> int:
+        """Return 0: there is no ladder."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Ladder:
-    """An action that chooses one of `rungs` prices, `size` times."""
+    """An action that chooses one of `rungs` prices, `size` times.
+
+    Each of its numbers is the place of a rung: -1 the lowest, 1 the highest, others evenly between.
+    The last features of the layout are the places of the lowest and of the highest rung that each
+    number may be, `size` entries each.
+    """
 
     rungs: int
     size: int
@@ -84,6 +94,11 @@ class Curve:
     def size(self) -> int:
         """Length of the action: a price and a share per step."""
         return 2 * self.steps
+
+    @property
+    def rungs(self) -> int:
+        """Return 0: there is no ladder."""
+        return 0
 
 
 ActionSpec = Box | Ladder | Curve

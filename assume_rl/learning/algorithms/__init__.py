@@ -1,10 +1,12 @@
 """Learning algorithms: one file and one line here for each."""
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.base import Algorithm
 from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MATD3
 from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
 from assume_rl.learning.algorithms.sac import ISAC, MASAC
+from assume_rl.learning.types import ActionKind
 
 _ALL: tuple[Algorithm, ...] = (
     *(IDDPG, ITD3, MADDPG, MATD3),
@@ -16,4 +18,23 @@ _ALL: tuple[Algorithm, ...] = (
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}
 """Algorithms by the name that `learning_config.algorithm` has for them."""
 
-__all__ = ["ALGORITHMS", "Algorithm"]
+CHOICES: dict[ActionKind, str] = {"box": "numbers", "ladder": "rungs of a ladder"}
+
+
+def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
+    """Check that an algorithm can choose actions of a kind.
+
+    :param algorithm: key of `ALGORITHMS`
+    :param kind: of the actions
+    :param owner: whose they are, for the message
+    :raises ConfigurationError: it cannot
+    """
+    able = [own.name for own in _ALL if kind in own.networks()["actor"].actions]
+    if algorithm not in able:
+        raise ConfigurationError(
+            f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, which the "
+            f"actions of {owner} are; {', '.join(able)} can"
+        )
+
+
+__all__ = ["ALGORITHMS", "Algorithm", "check_action"]

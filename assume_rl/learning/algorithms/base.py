@@ -19,7 +19,7 @@ from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.net import GradientStep, Net
-from assume_rl.learning.types import UpdateMetrics
+from assume_rl.learning.types import ActionKind, AgentSpec, UpdateMetrics
 
 Status = Literal["stable", "experimental"]
 
@@ -33,6 +33,7 @@ class NetSpec:
     :param target: whether there are target networks
     :param central: whether a critic sees all agents, through `learning_config.critic`
     :param head: key of `nets.heads.HEADS`; of actors only
+    :param ladder: key of `nets.heads.LADDER_HEADS`, of actors only; None: they choose no rungs
     """
 
     kind: Literal["actor", "action_value", "state_value", "number"]
@@ -40,6 +41,16 @@ class NetSpec:
     target: bool = False
     central: bool = True
     head: str = "softsign"
+    ladder: str | None = None
+
+    @property
+    def actions(self) -> tuple[ActionKind, ...]:
+        """Kinds of actions that an actor can choose."""
+        return ("box",) if self.ladder is None else ("box", "ladder")
+
+    def head_for(self, agent: AgentSpec) -> str:
+        """Return the name of the head of an agent's actor, whose kind of action is known to go."""
+        return f"{self.ladder}_{agent.rungs}" if agent.rungs else self.head
 
 
 STEP = ("loss", "total_grad_norm", "max_grad_norm")

@@ -23,7 +23,6 @@ from assume_rl.learning.critics.base import states_only
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import Stretch, advantages
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
 
 Parts = list[Float[Tensor, "seed _ row"]]
 
@@ -50,7 +49,7 @@ class PolicyGradient:
 
     def networks(self) -> Mapping[str, NetSpec]:
         """Return an actor and, where it is the baseline, a value of the agent's own observation."""
-        actor = {"actor": NetSpec("actor", head="squashed_gaussian")}
+        actor = {"actor": NetSpec("actor", head="squashed_gaussian", ladder="categorical")}
         value = {"value": NetSpec("state_value", central=False)}
         return actor | value if self.baseline == "value" else actor
 
@@ -159,8 +158,8 @@ def actor_loss(
     :param weight: of the entropy, which the loss is less
     """
     out = form.outputs(nets, obs)
-    entropy = SQUASHED_GAUSSIAN.entropy(out).mean(dim=-1)
-    gain = (SQUASHED_GAUSSIAN.log_prob(out, raw) * advantage).mean(dim=-1)
+    entropy = form.law.entropy(out).mean(dim=-1)
+    gain = (form.law.log_prob(out, raw) * advantage).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach()
 
 

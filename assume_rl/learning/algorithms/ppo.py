@@ -22,7 +22,6 @@ from assume_rl.learning.critics.base import CriticForm, Seen, rows_at, states_on
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import advantages
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
 
 Parts = tuple[Float[Tensor, "seed _ row"], ...]
 
@@ -69,7 +68,7 @@ class ProximalPolicyOptimisation:
     def networks(self) -> Mapping[str, NetSpec]:
         """Return an actor and a value."""
         return {
-            "actor": NetSpec("actor", head="squashed_gaussian"),
+            "actor": NetSpec("actor", head="squashed_gaussian", ladder="categorical"),
             "value": NetSpec("state_value", central=self.central),
         }
 
@@ -219,11 +218,11 @@ def actor_loss(
     :param weight: of the entropy
     """
     out = form.outputs(nets, lesson.seen.obs[group])
-    change = SQUASHED_GAUSSIAN.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
+    change = form.law.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
     ratio, advantage = change.exp(), lesson.advantage[group]
     clipped = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
     gain = torch.minimum(ratio * advantage, clipped * advantage).mean(dim=-1)
-    entropy = SQUASHED_GAUSSIAN.entropy(out).mean(dim=-1)
+    entropy = form.law.entropy(out).mean(dim=-1)
     kl = (ratio - 1.0 - change).mean(dim=-1).detach()
     share = ((ratio - 1.0).abs() > clip_range).to(out.dtype).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach(), kl, share

@@ -89,7 +89,7 @@ class ShapeForm:
     groups: tuple[int, ...]
     unit_ids: tuple[tuple[str, ...], ...]  # of each group
     spans: tuple[range, ...]  # of each group's agents among those of the critic
-    sizes: tuple[int, int, int]  # of the agents
+    sizes: tuple[int, ...]  # of the agents
     seeds: int
     critics: int
     key: str  # keys initial weights
@@ -117,7 +117,7 @@ class ShapeForm:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters; the layers after the first are last."""
-        obs, act, _ = self.sizes
+        obs, act = self.sizes[:2]
         shapes: dict[str, tuple[int, ...]] = {
             "own.weight": (obs + act, HIDDEN[0]),
             "embedding": (self.spans[-1].stop, EMBEDDING),
@@ -245,7 +245,7 @@ def create_with(rivals: Rivals, fleet: Fleet, critics: int, name: str) -> list[S
     :param critics: Q-functions of an agent
     :param name: keys initial weights
     """
-    alike: dict[tuple[int, int, int], list[int]] = {}
+    alike: dict[tuple[int, ...], list[int]] = {}
     for k, group in enumerate(fleet.groups):
         alike.setdefault(group.specs[0].shape, []).append(k)
     return [_form(rivals, fleet, groups, critics, name) for groups in alike.values()]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import Stochastic, head_of
 from assume_rl.learning.nets.net import PerAgent, States, Weights
 from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
 from assume_rl.learning.nets.trunks import TRUNKS
@@ -38,13 +38,20 @@ class ActorForm(PerAgent):
     ) -> Float[Tensor, "seed agent row out"]:
         """Return what the head reads."""
         out = TRUNKS[self.architecture].outputs(nets, obs.flatten(0, 1))
-        return out.view(*obs.shape[:-1], -1)
+        return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+
+    @property
+    def law(self) -> Stochastic:
+        """The head, of a policy whose actions are drawn."""
+        head = head_of(self.head)
+        assert isinstance(head, Stochastic)
+        return head
 
     def actions(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row act"]:
         """Return the actions of an evaluation."""
-        return HEADS[self.head].mean(self.outputs(nets, obs))
+        return head_of(self.head).mean(self.outputs(nets, obs))
 
     def stack(self, flat: Flat, seed: int) -> ActorStack:
         """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
@@ -76,7 +83,7 @@ class ActorForm(PerAgent):
 def actor_forms(
     groups: Sequence[Group],
     seeds: int,
-    head: str,
+    heads: Sequence[str],
     architecture: str = "mlp",
     hidden: tuple[int, ...] | None = None,
 ) -> list[ActorForm]:
@@ -84,10 +91,11 @@ def actor_forms(
 
     :param groups: of the fleet
     :param seeds: number of seeds
-    :param head: key of `HEADS`
+    :param heads: name of each group's head
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
     return [
-        ActorForm(group, k, seeds, head, architecture, hidden) for k, group in enumerate(groups)
+        ActorForm(group, k, seeds, head, architecture, hidden)
+        for k, (group, head) in enumerate(zip(groups, heads, strict=True))
     ]

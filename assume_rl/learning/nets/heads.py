@@ -5,12 +5,17 @@ from a file act alike. Random numbers are arguments.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus, softsign
+from torch.special import ndtr
+
+from assume_rl.errors import PolicyError, nearest
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,17 @@ class Drawn:
 
     action: Float[Tensor, "... act"]
     raw: Float[Tensor, "... act"]
-    log_prob: Float[Tensor, "..."]  # density of `raw`, summed over the entries of an action
+    log_prob: Float[Tensor, "..."]  # of `raw` or its density, summed over the entries of an action
 
 
 @runtime_checkable
 class Head(Protocol):
     """The distribution of an agent's actions, given the outputs of its network."""
+
+    @property
+    def rungs(self) -> int:
+        """Rungs of the ladder that actions choose from; 0: they are any numbers in [-1, 1]."""
+        ...
 
     def outputs(self, act_size: int) -> int:
         """Return the number of outputs for actions of `act_size` entries."""
@@ -36,6 +46,12 @@ class Head(Protocol):
 
     def act_size(self, outputs: int) -> int:
         """Return the number of entries of actions that `outputs` outputs stand for."""
+        ...
+
+    def masked(
+        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+    ) -> Float[Tensor, "... out"]:
+        """Return outputs that stand for no action which the observation rules out."""
         ...
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
@@ -58,7 +74,7 @@ class Stochastic(Head, Protocol):
     def log_prob(
         self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
     ) -> Float[Tensor, "..."]:
-        """Return the log-density of `raw`, summed over the entries of an action."""
+        """Return the logarithm of the density, or probability, of `raw`, summed over entries."""
         ...
 
     def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
@@ -66,7 +82,19 @@ class Stochastic(Head, Protocol):
         ...
 
 
-class Softsign:
+class AnyNumber:
+    """Marks heads whose actions are any numbers in [-1, 1], whatever is observed."""
+
+    rungs: int = 0
+
+    def masked(
+        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+    ) -> Float[Tensor, "... out"]:
+        """Return the outputs."""
+        return out
+
+
+class Softsign(AnyNumber):
     """A deterministic action, the outputs' softsign."""
 
     def outputs(self, act_size: int) -> int:
@@ -86,7 +114,7 @@ LOG_STD = (-5.0, 2.0)  # bounds of the logarithm of a standard deviation
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
-class SquashedGaussian:
+class SquashedGaussian(AnyNumber):
     """The hyperbolic tangent of a normal number (Haarnoja et al. 2018, arXiv:1812.05905, App. C).
 
     Outputs are the means, then what the logarithms of the standard deviations follow from.
@@ -135,6 +163,92 @@ class SquashedGaussian:
         return mean, log_std
 
 
+RULED_OUT = -1e9  # a logit whose probability is exactly 0
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """The choice of one rung of a ladder for each entry of an action.
+
+    Outputs are the logits of all rungs, entry by entry. An action is the place of the chosen rung:
+    -1 is the lowest, 1 the highest, others lie evenly between. Observations end with the places of
+    the lowest rung that each entry may choose, then with those of the highest.
+
+    :param rungs: of the ladder, at least 2
+    """
+
+    rungs: int
+
+    def outputs(self, act_size: int) -> int:
+        """Return a logit per entry and rung."""
+        return act_size * self.rungs
+
+    def act_size(self, outputs: int) -> int:
+        """Return one entry per ladder of outputs."""
+        return outputs // self.rungs
+
+    def masked(
+        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+    ) -> Float[Tensor, "... out"]:
+        """Return logits that leave no probability to rungs outside the observed bounds."""
+        logits = self._logits(out)
+        size = logits.shape[-2]
+        bounds = ((obs[..., -2 * size :] + 1.0) * (0.5 * (self.rungs - 1))).round()
+        low, high = bounds.unsqueeze(-1).chunk(2, dim=-2)
+        rung = torch.arange(self.rungs, device=out.device)
+        outside = (rung < low) | (rung > torch.maximum(low, high))
+        return logits.masked_fill(outside, RULED_OUT).flatten(-2)
+
+    def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
+        """Return the place of the most probable rung."""
+        return self._place(self._logits(out).argmax(dim=-1).to(out.dtype))
+
+    def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
+        """Return the rung in whose share of the distribution the quantile of `z` lies."""
+        share = self._logits(out).softmax(dim=-1)
+        passed = (share.cumsum(dim=-1) <= ndtr(z).unsqueeze(-1)).sum(dim=-1)
+        # Shares may add up to a little less than 1, so that a quantile lies above all of them.
+        rung = torch.arange(self.rungs, device=out.device)
+        last = torch.where(share > 0, rung, 0).amax(dim=-1)
+        raw = torch.minimum(passed, last).to(out.dtype)
+        return Drawn(self._place(raw), raw, self.log_prob(out, raw))
+
+    def log_prob(
+        self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
+    ) -> Float[Tensor, "..."]:
+        """Return the logarithm of the probability of the rungs `raw`, counted from 0."""
+        found = self._logits(out).log_softmax(dim=-1)
+        return found.gather(-1, raw.long().unsqueeze(-1)).squeeze(-1).sum(dim=-1)
+
+    def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
+        """Return the entropy of the choice, summed over the entries of an action."""
+        found = self._logits(out).log_softmax(dim=-1)
+        return -(found.exp() * found).sum(dim=(-2, -1))
+
+    def _logits(self, out: Tensor) -> Tensor:
+        return out.reshape(*out.shape[:-1], out.shape[-1] // self.rungs, self.rungs)
+
+    def _place(self, rung: Tensor) -> Tensor:
+        return rung * (2.0 / (self.rungs - 1)) - 1.0
+
+
 SQUASHED_GAUSSIAN = SquashedGaussian()
 HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_GAUSSIAN}
-"""What actor networks may end in, by the name that policy files keep."""
+"""Heads of actions in [-1, 1], by the name that policy files keep."""
+
+LADDER_HEADS: dict[str, Callable[[int], Head]] = {"categorical": Categorical}
+"""Heads of actions on a ladder, given its rungs; policy files keep `<name>_<rungs>`."""
+
+
+def head_of(name: str) -> Head:
+    """Return the head that policy files call `name`.
+
+    :raises PolicyError: there is none
+    """
+    if name in HEADS:
+        return HEADS[name]
+    kind, _, rungs = name.rpartition("_")
+    if kind in LADDER_HEADS and rungs.isdecimal() and int(rungs) >= 2:
+        return LADDER_HEADS[kind](int(rungs))
+    valid = [*HEADS, *(f"{own}_<rungs>" for own in LADDER_HEADS)]
+    raise PolicyError(f"unknown head '{name}', {nearest(name, valid)}")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.initial import Shapes, drawn, xavier
 from assume_rl.learning.nets.trunks import TRUNKS, State
 from assume_rl.learning.types import AgentSpec
@@ -48,7 +48,7 @@ class ActorStack:
     unit_ids: tuple[str, ...]
     architecture: str  # key of `TRUNKS`
     weights: Weights
-    head: str = "softsign"  # key of `HEADS`
+    head: str = "softsign"  # see `heads.head_of`
 
     @property
     def dtype(self) -> torch.dtype:
@@ -62,7 +62,7 @@ class ActorStack:
 
     def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
         """The same, agents first: the layout of batched products."""
-        return HEADS[self.head].mean(self._outputs(obs))
+        return head_of(self.head).mean(self._outputs(obs))
 
     def outputs(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent out"]:
         """Return what the head reads, for observations of any leading shape."""
@@ -73,7 +73,7 @@ class ActorStack:
         """Return the lengths of observation and action; `unique_size` as in `Trunk.sizes`."""
         state = self.module_state(self.unit_ids[0])
         obs_size, outputs = TRUNKS[self.architecture].sizes(state, unique_size)
-        return obs_size, HEADS[self.head].act_size(outputs)
+        return obs_size, head_of(self.head).act_size(outputs)
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
         """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
@@ -107,7 +107,7 @@ class ActorStack:
         """Return a stack of the state dicts of agents with equal sizes.
 
         :param states: by unit id, parameters in order
-        :param head: key of `HEADS`
+        :param head: name of the head
         :param architecture: key of `TRUNKS`
         """
         rows = [_stack_row(state) for state in states.values()]
@@ -116,7 +116,7 @@ class ActorStack:
 
     def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
         trunk = TRUNKS[self.architecture]
-        return trunk.outputs(trunk.nets(self.weights), obs)
+        return head_of(self.head).masked(trunk.outputs(trunk.nets(self.weights), obs), obs)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def initial_actors(
 
     :param specs: of agents of equal sizes
     :param seed: of the run
-    :param head: key of `HEADS`
+    :param head: name of the head
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
@@ -198,12 +198,12 @@ def actor_shapes(
     """Return the shapes of the parameters of an agent's actor, in order.
 
     :param spec: of the agent
-    :param head: key of `HEADS`
+    :param head: name of the head
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
     trunk = TRUNKS[architecture]
-    outputs = HEADS[head].outputs(spec.act_size)
+    outputs = head_of(head).outputs(spec.act_size)
     return trunk.shapes(spec, trunk.hidden if hidden is None else hidden, outputs)
 
 

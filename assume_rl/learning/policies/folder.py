@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import safetensors.torch
 
 from assume_rl.errors import PolicyError, nearest
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of, linear_layers
@@ -163,6 +163,7 @@ def check_fit(
     for spec in specs:
         if spec.unit_id not in found:
             raise PolicyError(_unknown_unit(source, spec.unit_id, found))
+        _check_rungs(source, spec, head_of(found[spec.unit_id].head).rungs)
         sizes = found[spec.unit_id].sizes(spec.unique_size)
         _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), sizes)
         if manifest is not None:
@@ -178,6 +179,15 @@ def check_fit(
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check_rungs(source: Path, spec: AgentSpec, found: int) -> None:
+    if found != spec.rungs:
+        here, there = (f"one of {n} rungs" if n else "any number" for n in (spec.rungs, found))
+        raise PolicyError(
+            f"'{source}': the policy of unit '{spec.unit_id}' chooses {there} per entry of its "
+            f"action, expected {here}"
+        )
 
 
 def _check_features(source: Path, spec: AgentSpec, manifest: Manifest) -> None:
@@ -211,7 +221,8 @@ def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> Pol
 
 def _spec(manifest: Manifest, unit: str) -> AgentSpec:
     entry = manifest.units[unit]
-    return AgentSpec(unit, entry.obs_size, entry.act_size, entry.unique_size, entry.features)
+    sizes = (entry.obs_size, entry.act_size, entry.unique_size)
+    return AgentSpec(unit, *sizes, entry.features, head_of(entry.head).rungs)
 
 
 def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
@@ -226,9 +237,10 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
             f"policy file '{path}' was changed since it was saved: its sha256 is not the one in "
             f"{MANIFEST}"
         )
-    if entry.head not in HEADS:
-        hint = nearest(entry.head, HEADS)
-        raise PolicyError(f"policy file '{path}': unknown head '{entry.head}', {hint}")
+    try:
+        head_of(entry.head)
+    except PolicyError as error:
+        raise PolicyError(f"policy file '{path}': {error}") from None
     state = _checked(parse_safetensors(content, path), path, entry.architecture)
     policy = _Policy(unit, entry.architecture, entry.head, entry.unique_size, state)
     found = _stacks([policy])[0].sizes(entry.unique_size)

@@ -23,7 +23,7 @@ class PolicyEntry(BaseModel):
     file: str
     architecture: str
     head: str = "softsign"
-    """What the outputs of the network mean: key of `learning.nets.heads.HEADS`."""
+    """What the outputs of the network mean: see `learning.nets.heads.head_of`."""
     dtype: str
     obs_size: int
     act_size: int
