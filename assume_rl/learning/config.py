@@ -1,6 +1,6 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
@@ -57,14 +57,28 @@ class Schedule(BaseModel):
 
 def _schedule(value: Any) -> Any:
     """Refuse the name of a schedule that is unknown, or that needs more than its name."""
-    if not isinstance(value, str):
+    if isinstance(value, Mapping):
+        return _written_out(value)
+    if value is None or isinstance(value, Schedule):
         return value
+    if not isinstance(value, str):
+        raise ValueError(f"must be the name of a schedule or {{schedule: ..., ...}}, not {value!r}")
     names = get_args(ScheduleName)
     if value not in names:
         raise ValueError(f"unknown schedule '{value}', {nearest(value, names)}")
     if value in ("exponential", "piecewise"):
         raise ValueError(f"schedule '{value}' needs more: write {{schedule: {value}, ...}}")
     return value
+
+
+def _written_out(value: Mapping[str, Any]) -> Schedule:
+    """Return a schedule; what is wrong with it is one sentence, not one per type of a schedule."""
+    try:
+        return Schedule.model_validate(dict(value))
+    except ValidationError as error:
+        raise ValueError(
+            "; ".join(_reason(e, Schedule.model_fields) for e in error.errors())
+        ) from None
 
 
 AnySchedule = Annotated[ScheduleName | Schedule | None, BeforeValidator(_schedule)]
@@ -416,8 +430,18 @@ def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) ->
 
 def _problem(error: Any) -> str:
     """One sentence for one entry of pydantic's `ValidationError.errors()`."""
+    where = "learning_config." if error["loc"] else "learning_config: "
+    return f"{where}{_reason(error, learning_keys())}"
+
+
+def _reason(error: Any, valid: Iterable[str]) -> str:
+    """Return the key of an entry of pydantic's errors, and what is wrong with it.
+
+    :param error: the entry
+    :param valid: keys of the section
+    """
     key = ".".join(map(str, error["loc"]))
-    where = f"learning_config.{key}" if key else "learning_config"
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key, {nearest(key, learning_keys())}"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+        return f"{key}: unknown key, {nearest(key, valid)}"
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {reason}" if key else str(reason)

@@ -162,8 +162,13 @@ def test_the_schema_is_flat():
         ({"learning_rate_schedule": "exponential"}, "needs more: write {schedule: exponential"),
         (
             {"action_noise_schedule": {"schedule": "exponential"}},
-            "an exponential schedule needs an end above 0",
+            "learning_config.action_noise_schedule: an exponential schedule needs an end above 0",
         ),
+        (
+            {"learning_rate_schedule": {"schedule": "linear", "ends": 0.1}},
+            "learning_config.learning_rate_schedule: ends: unknown key, did you mean 'end'?",
+        ),
+        ({"learning_rate_schedule": ["linear"]}, "must be the name of a schedule or {schedule:"),
         (
             {"action_noise_schedule": {"schedule": "piecewise"}},
             "steps belong to a piecewise schedule",
@@ -180,6 +185,7 @@ def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ConfigurationError) as error:
         LearningConfig.from_mapping(settings)
     assert message in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_all_wrong_settings_are_named_at_once():

@@ -46,6 +46,13 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         CONFIG, "max_bid_price: 100", "algorithm: matd4",
         ["learning_config.algorithm: unknown algorithm 'matd4'", "'matd3'"],
     ),
+    "schedule without an end": (
+        CONFIG, "max_bid_price: 100", "learning_rate_schedule: {schedule: exponential}",
+        [
+            "config.yaml, base.learning_config.learning_rate_schedule: an exponential schedule "
+            "needs an end above 0"
+        ],
+    ),
     "section is text": (
         CONFIG, "learning_config:\n    learning_mode: true\n    max_bid_price: 100",
         "learning_config: yes please", ["base.learning_config", "mapping"],
@@ -86,7 +93,10 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     # markets
     "unknown mechanism": (
         CONFIG, "pay_as_clear", "pay_as_cleared",
-        [f"{MARKET}.market_mechanism: unknown mechanism 'pay_as_cleared'", "'pay_as_clear'?"],
+        [
+            f"{MARKET}.market_mechanism: unknown mechanism 'pay_as_cleared'; did you mean "
+            "'pay_as_clear'? (or load its plug-in: --plugin FILE)"
+        ],
     ),
     "planned mechanism": (
         CONFIG, "pay_as_clear", "complex_clearing", ["not supported yet: 'complex_clearing'"],
