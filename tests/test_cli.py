@@ -102,6 +102,8 @@ MISTAKES = [
     (["run", *CASE, "--set", "learning_config.learning_mode=true"], "--policies"),
     (["evaluate", *CASE], "--policies"),
     (["run", *CASE, "--policies", "nowhere"], "does not exist"),
+    (["run", *CASE, "--policies", __file__], "is a file, not a policy folder: name the folder"),
+    (["train", *CASE, "--policies", __file__], "is a file, not a policy folder: name the folder"),
     (["train", *CASE, "--db", "not a url"], "database"),
     (["run", str(SCENARIOS / "national"), "--tables", "market_mta"], "did you mean 'market_meta'?"),
     (["train", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
@@ -136,6 +138,15 @@ def test_cuda_without_a_device_is_one_sentence(command: Command, tmp_path: Path,
 def test_an_unknown_engine_or_option_exits_with_2(command: Command) -> None:
     assert command("run", SCENARIO, "--engine", "steam")[0] == 2
     assert command("run", SCENARIO, "--polices", "x")[0] == 2
+
+
+def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:
+    code, _, err = command("list", "algorithms")
+    assert (code, "Value error" in err) == (2, False)
+    assert "did you mean 'algorithm'?" in err
+    code, _, err = command("train", *CASE, "--algorithm", "masac")
+    assert code == 2
+    assert "--set learning_config.algorithm=" in err
 
 
 def truncate(folder: Path) -> None:

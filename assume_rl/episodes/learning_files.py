@@ -21,7 +21,12 @@ from assume_rl.learning.policies.assume_layout import (
     load_assume_actors,
     load_assume_critics,
 )
-from assume_rl.learning.policies.files import load_torch, parse_safetensors, read_file
+from assume_rl.learning.policies.files import (
+    check_folder,
+    load_torch,
+    parse_safetensors,
+    read_file,
+)
 from assume_rl.learning.policies.folder import load_policies, save_policies, save_trainer_state
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
@@ -92,8 +97,7 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
 
     :raises PolicyError: there is no such folder, or it cannot be read
     """
-    if not folder.is_dir():
-        raise PolicyError(f"policy folder '{folder}' does not exist")
+    check_folder(folder)
     if is_assume_layout(folder):
         return load_assume_actors(folder, learner)
     units = [agent.unit_id for agent in learner.agents]
@@ -133,8 +137,7 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
 
     :raises PolicyError: there is no such folder, or it cannot be read
     """
-    if not folder.is_dir():
-        raise PolicyError(f"policy folder '{folder}' does not exist")
+    check_folder(folder)
     if is_assume_layout(folder):
         return load_assume_critics(folder, learner)
     state = load_trainer_state(folder)

@@ -8,6 +8,7 @@ from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
 from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import check_fit, load_policies, load_policy
 from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.types import AgentSpec
@@ -78,8 +79,8 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     :raises ConfigurationError: a learning bidder has no policy.
     :raises PolicyError: a policy cannot be read, or `folder` does not exist.
     """
-    if folder is not None and not Path(folder).is_dir():
-        raise PolicyError(f"policy folder '{folder}' does not exist")
+    if folder is not None:
+        check_folder(Path(folder))
     policies = named_policies(compiled)
     rest = [unit for unit in compiled.learners if unit not in policies]
     source = folder or compiled.scenario.learning.trained_policies_load_path

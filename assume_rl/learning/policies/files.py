@@ -85,6 +85,17 @@ def find(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def check_folder(folder: Path) -> None:
+    """Raise `PolicyError` unless `folder` is one; of a file the sentence names its folder."""
+    if folder.is_file():
+        raise PolicyError(
+            f"'{folder}' is a file, not a policy folder: name the folder that it is in, "
+            f"'{folder.parent}', or set policies.<unit> to the file"
+        )
+    if not folder.is_dir():
+        raise PolicyError(f"policy folder '{folder}' does not exist")
+
+
 def read_file(path: Path) -> bytes:
     """Content of a file; `PolicyError` if it cannot be read."""
     try:

@@ -23,6 +23,7 @@ from assume_rl.learning.policies import assume_layout
 from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
 from assume_rl.learning.policies.files import (
     MANIFEST,
+    check_folder,
     find,
     parse_safetensors,
     read_file,
@@ -115,8 +116,7 @@ def load_policies(folder: Path, *, unit_ids: Sequence[str] | None = None) -> Loa
     saved, pickled with more than tensors, or written in a newer format.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise PolicyError(f"policy folder '{folder}' does not exist")
+    check_folder(folder)
     if is_assume_layout(folder):
         units = assume_layout.unit_ids(folder) if unit_ids is None else unit_ids
         paths = [assume_layout.actor_path(folder, unit) for unit in units]
