@@ -62,3 +62,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if matches:
         return f"did you mean '{matches[0]}'?"
     return "valid: " + ", ".join(choices)
+
+
+def nearest_part(name: str, valid: Iterable[str]) -> str:
+    """Return the end of a sentence on a part that is not registered, perhaps that of a plug-in.
+
+    >>> nearest_part("pay_as_capped", ["pay_as_bid"])
+    "did you mean 'pay_as_bid'? (or load its plug-in: --plugin FILE)"
+    """
+    return f"{nearest(name, valid)} (or load its plug-in: --plugin FILE)"

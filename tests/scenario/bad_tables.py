@@ -45,10 +45,16 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         [f"{PLANTS}, column 'unit_operator': the column is missing"],
     ),
     "empty operator": (PLANTS, "0.4,North", "0.4,", ["column 'unit_operator': is missing"]),
-    "missing power column": (DEMANDS, "max_power", "power", ["column 'max_power': the column is"]),
+    "missing power column": (
+        DEMANDS, "max_power", "maxpower",
+        ["column 'max_power': the column is missing; is 'maxpower' meant to be it?"],
+    ),
     "unknown strategy": (
         PLANTS, "powerplant_energy_learning", "powerplant_energy_lerning",
-        ["row 'gas', column 'bidding_EOM': unknown strategy", "'powerplant_energy_learning'?"],
+        [
+            "row 'gas', column 'bidding_EOM': unknown strategy", "'powerplant_energy_learning'?",
+            "--plugin",
+        ],
     ),
     "planned strategy": (
         PLANTS, "powerplant_energy_learning", "powerplant_energy_heuristic_linked",

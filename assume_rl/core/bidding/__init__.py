@@ -17,7 +17,7 @@ from assume_rl.core.bidding.base import (
     Params,
 )
 from assume_rl.core.bidding.cost_based import naive
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, nearest_part
 
 P = TypeVar("P", bound=Params)
 B = TypeVar("B")
@@ -126,7 +126,8 @@ def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
         return BIDDERS[key].create(context, given)
     if key in PLANNED:
         raise ConfigurationError(f"not supported yet: the strategy '{name}'")
-    raise ConfigurationError(f"unknown strategy '{name}'; {nearest(name, [*BIDDERS, *ALIASES])}")
+    hint = nearest_part(name, [*BIDDERS, *ALIASES])
+    raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
 
 
 def bids_curve(name: str) -> bool:
@@ -148,7 +149,7 @@ def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> 
     if name in PLANNED:
         raise ConfigurationError(f"not supported yet: the strategy '{name}'")
     raise ConfigurationError(
-        f"no strategy of operators is called '{name}'; {nearest(name, OPERATORS)}"
+        f"no strategy of operators is called '{name}'; {nearest_part(name, OPERATORS)}"
     )
 
 

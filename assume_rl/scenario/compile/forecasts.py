@@ -14,7 +14,7 @@ from torch import Tensor
 from assume_rl.core.contract import shaped
 from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
 from assume_rl.core.units.fleet import Profiles
-from assume_rl.errors import nearest
+from assume_rl.errors import nearest, nearest_part
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
@@ -88,7 +88,7 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
     elif algorithm not in (valid := [name for name in FORECASTS if metric_of(name) == metric]):
         known = algorithm == f"{metric}_default_test"
         problem = "not supported yet: the" if known else "unknown"
-        hint = nearest(algorithm, valid)
+        hint = nearest(algorithm, valid) if known else nearest_part(algorithm, valid)
         problems.error(where, f"{problem} forecast algorithm '{algorithm}'; {hint}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from assume_rl.core.clearing import RULES, Rule
-from assume_rl.errors import nearest
+from assume_rl.errors import nearest, nearest_part
 from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.problems import Problems, explain
 
@@ -42,7 +42,7 @@ def check_mechanism(where: str, market: Market, problems: Problems) -> None:
     name, place = market.market_mechanism, f"{where}.market_mechanism"
     if name not in RULES:
         known = f"not supported yet: '{name}'" if name in PLANNED_RULES else None
-        problems.error(place, known or f"unknown mechanism '{name}'; {nearest(name, RULES)}")
+        problems.error(place, known or f"unknown mechanism '{name}'; {nearest_part(name, RULES)}")
         return
     rule = RULES[name]
     _check_params(f"{where}.param_dict", rule, market.param_dict, problems)

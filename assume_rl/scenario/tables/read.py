@@ -1,5 +1,6 @@
 """Read the table of a unit kind: one validated row per unit."""
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ def _known_columns(
 ) -> list[str]:
     """Return the columns to read; missing, unread and unknown ones are noted."""
     fields = columns_of(model)
+    others = [str(name) for name in table.columns if name not in fields]
     for name in (name for name, f in fields.items() if f.is_required() and name not in table):
-        problems.error(cell(file, column=name), "the column is missing")
+        problems.error(cell(file, column=name), f"the column is missing{_meant(name, others)}")
     valid = [*fields, *model.unread, *(f"{BIDDING}{market}" for market in markets)]
     for name in table.columns:
         where = cell(file, column=name)
@@ -71,6 +73,13 @@ def _known_columns(
             _warn_of_empty(where, table[name], fields[name], problems)
     prefixes = (BIDDING, FORECAST)
     return [name for name in table.columns if name in fields or name.startswith(prefixes)]
+
+
+def _meant(missing: str, others: Iterable[str]) -> str:
+    """Return the end of a sentence that names a column which may be the missing one."""
+    plain = {name.lower(): name for name in others}
+    close = difflib.get_close_matches(missing, plain, n=1)
+    return f"; is '{plain[close[0]]}' meant to be it?" if close else ""
 
 
 def _warn_of_empty(where: str, column: "pd.Series[str]", field: Any, problems: Problems) -> None:
