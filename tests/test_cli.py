@@ -290,3 +290,16 @@ def test_listed_algorithms_tell_their_status_and_paper(command: Command) -> None
     parts = {part["name"]: part for part in json.loads(text)["parts"]}
     assert parts["masac"]["status"] == "experimental"
     assert "1812.05905" in parts["masac"]["paper"]
+
+
+def test_keys_of_every_algorithm_are_listed_once_and_types_in_words(command: Command) -> None:
+    lines = command("list", "algorithm")[1].splitlines()
+    assert lines[0] == "learning_config, whatever the algorithm (built in)"
+    assert lines.count("    gamma: number = 0.99") == 1
+    assert lines.count("    tau: number = 0.005") == 6
+    assert "    observation_window: wrap or clamp = wrap" in lines
+    assert "    actor_hidden: list of whole numbers or null = null" in lines
+    assert "    learning_rates: by name: number = {}" in lines
+    everything = command("list")[1]
+    assert "technology thermal (built in)" in everything
+    assert not any(word in everything for word in ("Literal[", "Optional[", "Annotated[", "None"))

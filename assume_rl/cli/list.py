@@ -10,13 +10,14 @@ import typer
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
 from assume_rl.scenario.plugins import load_plugins
-from assume_rl.scenario.plugins.catalogue import Parameter, Part, catalogue
+from assume_rl.scenario.plugins.catalogue import COMMON, Parameter, Part, catalogue
 from assume_rl.scenario.plugins.loading import installed_plugins
 
 
 class Sort(StrEnum):
     """What there is."""
 
+    technologies = "technology"
     unit_kinds = "unit-kind"
     bidders = "bidder"
     portfolio_strategies = "portfolio-strategy"
@@ -42,14 +43,18 @@ def list_parts(
 ) -> None:
     """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
     load_plugins(plugins or ())
-    parts = [
-        part for part in catalogue() if sort is None or part.sort == sort.value.replace("-", " ")
-    ]
+    parts = [part for part in catalogue() if sort is None or part.sort in _shown(sort)]
     if output is Format.json:
         content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
         typer.echo(json.dumps(content, indent=2, default=str))
         return
     _print(parts)
+
+
+def _shown(sort: Sort) -> tuple[str, ...]:
+    """Return the sorts of the catalogue that an argument asks for."""
+    found = sort.value.replace("-", " ")
+    return (COMMON, found) if sort is Sort.algorithms else (found,)
 
 
 def _entry_points() -> list[dict[str, Any]]:
@@ -76,11 +81,18 @@ def _print(parts: list[Part]) -> None:
 
 def _title(part: Part) -> str:
     """Return what a part is, where it is from, how far it can be relied on, who published it."""
+    if part.sort == COMMON:
+        return f"{part.name}, whatever the algorithm ({part.source})"
     status = f", {part.status}" if part.status else ""
     paper = f": {part.paper}" if part.paper else ""
     return f"{part.sort} {part.name} ({part.source}{status}){paper}"
 
 
 def _line(parameter: Parameter) -> str:
-    default = "" if parameter.required else f" = {parameter.default}"
+    default = "" if parameter.required else f" = {_written(parameter.default)}"
     return f"{parameter.name}: {parameter.type}{default}"
+
+
+def _written(value: Any) -> str:
+    """Return a value as a file has it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

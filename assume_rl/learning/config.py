@@ -388,8 +388,12 @@ def learning_keys(algorithm: str | None = None) -> dict[str, FieldInfo]:
     """
     names = list(SETTINGS) if algorithm is None else [algorithm]
     own = {key: field for name in names for key, field in SETTINGS[name].model_fields.items()}
-    common = {k: f for k, f in LearningConfig.model_fields.items() if k != "settings"}
-    return common | own
+    return common_keys() | own
+
+
+def common_keys() -> dict[str, FieldInfo]:
+    """Return the keys of the section that do not depend on the algorithm."""
+    return {key: f for key, f in LearningConfig.model_fields.items() if key != "settings"}
 
 
 UNREAD_KEYS = frozenset(Td3Config.model_fields) - frozenset(OffPolicyConfig.model_fields)

@@ -2,13 +2,10 @@
 
 import inspect
 import re
-import types
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import Table
 from typer.cli import get_docs_for_click
@@ -22,6 +19,7 @@ from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
 from assume_rl.scenario.compile.capabilities import OTHER_KIND, capabilities
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
+from assume_rl.scenario.plain_types import field_type
 from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
@@ -44,20 +42,6 @@ SECTIONS: dict[str, Mapping[str, FieldInfo]] = {
     "steps: a step that is not as usual": StepOptions.model_fields,
 }
 """Heading and keys of every section of a configuration file."""
-
-
-KINDS = {
-    bool: "true or false",
-    int: "whole number",
-    float: "number",
-    str: "text",
-    datetime: "date",
-    tuple: "list of",
-    list: "list of",
-    dict: "by name:",
-    Any: "value",
-}
-"""What a type is called; any other class is a section."""
 
 
 def command_line() -> str:
@@ -92,35 +76,8 @@ def settings() -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     meaning = escape(" ".join((field.description or "").split()))
-    kind = "duration" if _takes_duration(field) else _kind(field.annotation)
+    kind = field_type(field, quote="`")
     return f"| `{name}` | {kind} | {_default(field)} | {_cell(meaning)} |"
-
-
-def _takes_duration(field: FieldInfo) -> bool:
-    """Whether a number is read from a text such as `1h`."""
-    if field.annotation is not int or not field.metadata:
-        return False
-    try:
-        TypeAdapter(Annotated[int, *field.metadata]).validate_python("1h")
-    except ValidationError:
-        return False
-    return True
-
-
-def _kind(annotation: Any) -> str:
-    if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
-        return " or ".join(_kind(part) for part in get_args(annotation))
-    if get_origin(annotation) is Annotated:
-        return _kind(get_args(annotation)[0])
-    if get_origin(annotation) is Literal:
-        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    if annotation is type(None):
-        return "null"
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return KINDS.get(annotation, "section")
-    inner = list(dict.fromkeys(_kind(part) for part in get_args(annotation) if part is not ...))
-    several = "s" if get_origin(annotation) in (list, tuple) else ""
-    return f"{KINDS[get_origin(annotation)]} {inner[-1]}{several}"
 
 
 def _default(field: FieldInfo) -> str:

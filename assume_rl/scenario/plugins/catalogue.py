@@ -8,14 +8,19 @@ from pydantic.fields import FieldInfo
 
 from assume_rl.core.bidding import BIDDERS, OPERATORS
 from assume_rl.core.clearing import RULES
+from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.config import learning_keys
+from assume_rl.learning.config import common_keys, learning_keys
 from assume_rl.scenario.compile.forecasts import FORECASTS
+from assume_rl.scenario.plain_types import field_type
 from assume_rl.scenario.plugins.registry import ORIGINS
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.read import columns_of
 
 BUILT_IN = "built in"
+
+COMMON = "settings"
+"""Sort of the one part that holds the keys of `learning_config` for every algorithm."""
 
 Fields = Mapping[str, FieldInfo]
 
@@ -25,7 +30,7 @@ class Parameter:
     """A parameter of a part: a column, a key of `bidding_strategy_params`, of `param_dict`, ..."""
 
     name: str
-    type: str
+    type: str  # in words
     required: bool
     default: Any  # None where it is required
     description: str  # with its unit of measure
@@ -35,7 +40,7 @@ class Parameter:
 class Part:
     """One entry of a registry."""
 
-    sort: str  # unit kind, bidder, portfolio strategy, rule, forecast, algorithm
+    sort: str  # technology, unit kind, bidder, portfolio strategy, rule, forecast, algorithm
     name: str
     source: str  # built in, or the plug-in that registered it
     parameters: tuple[Parameter, ...]
@@ -45,7 +50,9 @@ class Part:
 
 def catalogue() -> tuple[Part, ...]:
     """Return all parts, sort by sort, each by name."""
+    common = common_keys()
     found: dict[str, dict[str, Fields]] = {
+        "technology": {name: {} for name in TECHNOLOGIES},
         "unit kind": {name: columns_of(table.row) for name, table in UNIT_TABLES.items()},
         "bidder": {name: entry.Params.model_fields for name, entry in BIDDERS.items()},
         "portfolio strategy": {
@@ -53,7 +60,11 @@ def catalogue() -> tuple[Part, ...]:
         },
         "rule": {name: rule.Params.model_fields for name, rule in RULES.items()},
         "forecast": {name: {} for name in FORECASTS},
-        "algorithm": {name: learning_keys(name) for name in ALGORITHMS},
+        COMMON: {"learning_config": common},
+        "algorithm": {
+            name: {k: f for k, f in learning_keys(name).items() if k not in common}
+            for name in ALGORITHMS
+        },
     }
     return tuple(
         _part(sort, name, named[name]) for sort, named in found.items() for name in sorted(named)
@@ -73,14 +84,8 @@ def _parameters(fields: Fields) -> Iterator[Parameter]:
         required = field.is_required()
         yield Parameter(
             name,
-            _text(field.annotation),
+            field_type(field),
             required,
             None if required else field.get_default(call_default_factory=True),
             field.description or "",
         )
-
-
-def _text(annotation: Any) -> str:
-    """Return a type as people write it."""
-    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
-    return annotation.__name__ if plain else str(annotation).replace("typing.", "")

@@ -1,0 +1,59 @@
+"""The types of settings and columns in words, as pages and lists have them."""
+
+import types
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+WORDS = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    datetime: "date",
+    tuple: "list of",
+    list: "list of",
+    dict: "by name:",
+    Any: "value",
+}
+"""What a type is called; any other class is a section."""
+
+
+def field_type(field: FieldInfo, quote: str = "") -> str:
+    """Return the type of a setting or column in words.
+
+    >>> field_type(FieldInfo(annotation=float | None))
+    'number or null'
+
+    :param quote: put around each choice
+    """
+    return "duration" if _takes_duration(field) else _plain(field.annotation, quote)
+
+
+def _takes_duration(field: FieldInfo) -> bool:
+    """Return whether a number is read from a text such as `1h`."""
+    if field.annotation is not int or not field.metadata:
+        return False
+    try:
+        TypeAdapter(Annotated[int, *field.metadata]).validate_python("1h")
+    except ValidationError:
+        return False
+    return True
+
+
+def _plain(annotation: Any, quote: str) -> str:
+    if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
+        return " or ".join(_plain(part, quote) for part in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0], quote)
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"{quote}{choice}{quote}" for choice in get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    if annotation in WORDS or get_origin(annotation) is None:
+        return WORDS.get(annotation, "section")
+    parts = (_plain(part, quote) for part in get_args(annotation) if part is not ...)
+    several = "s" if get_origin(annotation) in (list, tuple) else ""
+    return f"{WORDS[get_origin(annotation)]} {list(dict.fromkeys(parts))[-1]}{several}"
