@@ -7,12 +7,13 @@ import torch
 
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.base import NetSpec
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
 from assume_rl.learning.fleet import Fleet, block_of
 from assume_rl.learning.nets.actor import actor_forms
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
+from assume_rl.learning.schedules import rate_schedule
 from assume_rl.learning.types import AgentSpec
 
 
@@ -44,7 +45,11 @@ def build_nets(
     specs = ALGORITHMS[config.algorithm].networks()
     return {
         name: create_nets(
-            _forms(name, spec, config, fleet, device), device, dtype, target=spec.target
+            _forms(name, spec, config, fleet, device),
+            device,
+            dtype,
+            target=spec.target,
+            paced=isinstance(rate_schedule(config, name), KlAdaptive),
         )
         for name, spec in specs.items()
     }

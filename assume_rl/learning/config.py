@@ -1,15 +1,18 @@
 """The settings of a learning run: every key of `learning_config`, with its only default."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SerializeAsAny,
+    Tag,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -55,15 +58,46 @@ class Schedule(BaseModel):
         return self
 
 
+class KlAdaptive(BaseModel):
+    """A learning rate that follows how far policies move, of on-policy algorithms."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    schedule: Literal["kl_adaptive"] = "kl_adaptive"
+    """Always `kl_adaptive`."""
+    kl: float = Field(0.008, gt=0)
+    """Divergence from the policy that acted that is aimed at: above twice it the rate falls."""
+    least: float = Field(1e-6, gt=0)
+    """Lowest learning rate."""
+    most: float = Field(1e-2, gt=0)
+    """Highest learning rate."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "KlAdaptive":
+        if self.least > self.most:
+            raise ValueError(f"least {self.least:g} is above most {self.most:g}")
+        return self
+
+
 def _schedule(value: Any) -> Any:
     """Refuse the name of a schedule that is unknown, or that needs more than its name."""
-    if isinstance(value, Mapping):
-        return _written_out(value)
-    if value is None or isinstance(value, Schedule):
+    return _named(value, get_args(ScheduleName))
+
+
+def _rate_schedule(value: Any) -> Any:
+    """Refuse what `_schedule` refuses, but for the schedule that only rates have."""
+    if value == "kl_adaptive":
+        return KlAdaptive()
+    return _named(value, _NAMES)
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:
+    if value is None or isinstance(value, Mapping | Schedule | KlAdaptive):
         return value
     if not isinstance(value, str):
         raise ValueError(f"must be the name of a schedule or {{schedule: ..., ...}}, not {value!r}")
-    names = get_args(ScheduleName)
     if value not in names:
         raise ValueError(f"unknown schedule '{value}', {nearest(value, names)}")
     if value in ("exponential", "piecewise"):
@@ -71,17 +105,50 @@ def _schedule(value: Any) -> Any:
     return value
 
 
-def _written_out(value: Mapping[str, Any]) -> Schedule:
-    """Return a schedule; what is wrong with it is one sentence, not one per type of a schedule."""
-    try:
-        return Schedule.model_validate(dict(value))
-    except ValidationError as error:
-        raise ValueError(
-            "; ".join(_reason(e, Schedule.model_fields) for e in error.errors())
-        ) from None
+def _plain(value: Any) -> str:
+    """Return which model a schedule of another value than a rate is meant to be."""
+    return "Schedule" if isinstance(value, Mapping | Schedule) else "Name"
 
 
-AnySchedule = Annotated[ScheduleName | Schedule | None, BeforeValidator(_schedule)]
+def _form(value: Any) -> str:
+    """Return which model a schedule is meant to be, so that its errors are of that one alone."""
+    if isinstance(value, KlAdaptive | Schedule):
+        return value.__class__.__name__
+    if not isinstance(value, Mapping):
+        return "Name"
+    return "KlAdaptive" if value.get("schedule") == "kl_adaptive" else "Schedule"
+
+
+def _forms(value: Any) -> str:
+    """Return the same where a mapping by name of networks may stand too."""
+    several = isinstance(value, Mapping) and "schedule" not in value
+    return "Networks" if several else _form(value)
+
+
+_NAMES = [*get_args(ScheduleName), "kl_adaptive"]
+_Name = Annotated[ScheduleName, Tag("Name"), WithJsonSchema({"enum": _NAMES, "type": "string"})]
+_Schedule = Annotated[Schedule, Tag("Schedule")]
+AnySchedule = Annotated[
+    Annotated[Annotated[ScheduleName, Tag("Name")] | _Schedule, Discriminator(_plain)] | None,
+    BeforeValidator(_schedule),
+]
+_KlAdaptive = Annotated[KlAdaptive, Tag("KlAdaptive")]
+RateSchedule = Annotated[
+    Annotated[_Name | _Schedule | _KlAdaptive, Discriminator(_form)] | None,
+    BeforeValidator(_rate_schedule),
+]
+_Networks = Annotated[dict[str, RateSchedule], Tag("Networks")]
+RateSchedules = Annotated[
+    Annotated[_Name | _Schedule | _KlAdaptive | _Networks, Discriminator(_forms)] | None,
+    BeforeValidator(_rate_schedule),
+]
+_FORMS: dict[str, Mapping[str, FieldInfo]] = {
+    "Name": {},
+    "Schedule": Schedule.model_fields,
+    "KlAdaptive": KlAdaptive.model_fields,
+    "Networks": {},
+}
+"""What pydantic puts between the keys of an error, no key of the user's: keys that each has."""
 
 
 class AlgorithmConfig(BaseModel):
@@ -124,6 +191,8 @@ class Td3Config(DdpgConfig):
     """Standard deviation of the noise on target actions (matd3, itd3)."""
     target_noise_clip: float = Field(0.5, ge=0)
     """Limit of that noise (matd3, itd3)."""
+    target_noise_schedule: AnySchedule = None
+    """How `target_policy_noise` changes over training; None: not at all (matd3, itd3)."""
 
 
 class SacConfig(OffPolicyConfig):
@@ -266,8 +335,8 @@ class LearningConfig(BaseModel):
     """Of actors and critics."""
     learning_rates: dict[str, Annotated[float, Field(gt=0)]] = Field({})
     """Learning rates of kinds of networks by name, such as actor; others have `learning_rate`."""
-    learning_rate_schedule: AnySchedule = None
-    """How learning rates change over training; None: not at all."""
+    learning_rate_schedule: RateSchedules = None
+    """How learning rates change, of all networks or by name of networks; None: not at all."""
 
     early_stopping_steps: int | None = Field(None, gt=0)
     """Evaluations looked back on; None: one more than training holds, i.e. never stop early."""
@@ -332,7 +401,8 @@ class LearningConfig(BaseModel):
         schema = handler.resolve_ref_schema(handler(core_schema))
         del schema["properties"]["settings"]
         for model in SETTINGS.values():
-            schema["properties"] |= model.model_json_schema()["properties"]
+            own = handler.resolve_ref_schema(handler(model.__pydantic_core_schema__))
+            schema["properties"] |= own["properties"]
         return dict(schema)
 
     @field_validator("learning_mode")
@@ -363,13 +433,14 @@ class LearningConfig(BaseModel):
     def with_algorithm(self, name: str) -> "LearningConfig":
         """Return the settings with another algorithm, whose own settings are the defaults.
 
-        :raises ConfigurationError: it is unknown
+        :raises ConfigurationError: it is unknown, or does not go with the other settings
         """
         if name == self.algorithm:
             return self
         if name not in SETTINGS:
             raise ConfigurationError(f"unknown algorithm '{name}', {nearest(name, SETTINGS)}")
-        return self.model_copy(update={"algorithm": name, "settings": SETTINGS[name]()})
+        changed = self.model_copy(update={"algorithm": name, "settings": SETTINGS[name]()})
+        return type(self).from_mapping(changed.model_dump())
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> "LearningConfig":
@@ -377,6 +448,17 @@ class LearningConfig(BaseModel):
             raise ValueError(
                 f"min_bid_price {self.min_bid_price:g} is above "
                 f"max_bid_price {self.max_bid_price:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divergence_known(self) -> "LearningConfig":
+        schedules = self.learning_rate_schedule
+        found = schedules.values() if isinstance(schedules, dict) else [schedules]
+        if not self.settings.on_policy and any(isinstance(one, KlAdaptive) for one in found):
+            raise ValueError(
+                f"learning_rate_schedule kl_adaptive is for on-policy algorithms, not for "
+                f"{self.algorithm}"
             )
         return self
 
@@ -396,7 +478,7 @@ def common_keys() -> dict[str, FieldInfo]:
     return {key: f for key, f in LearningConfig.model_fields.items() if key != "settings"}
 
 
-UNREAD_KEYS = frozenset(Td3Config.model_fields) - frozenset(OffPolicyConfig.model_fields)
+UNREAD_KEYS = frozenset({"tau", "policy_delay", "target_policy_noise", "target_noise_clip"})
 """Keys of ASSUME's that stand in study cases of any algorithm; those of others are not read."""
 
 
@@ -434,18 +516,10 @@ def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) ->
 
 def _problem(error: Any) -> str:
     """One sentence for one entry of pydantic's `ValidationError.errors()`."""
-    where = "learning_config." if error["loc"] else "learning_config: "
-    return f"{where}{_reason(error, learning_keys())}"
-
-
-def _reason(error: Any, valid: Iterable[str]) -> str:
-    """Return the key of an entry of pydantic's errors, and what is wrong with it.
-
-    :param error: the entry
-    :param valid: keys of the section
-    """
-    key = ".".join(map(str, error["loc"]))
+    key = ".".join(str(part) for part in error["loc"] if part not in _FORMS)
+    where = f"learning_config.{key}" if key else "learning_config"
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key, {nearest(key, valid)}"
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {reason}" if key else str(reason)
+        known = [_FORMS[part] for part in error["loc"] if part in _FORMS]
+        hint = nearest(str(error["loc"][-1]), known[-1] if known else learning_keys())
+        return f"{where}: unknown key, {hint}"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"

@@ -21,7 +21,7 @@ from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.schedules import scheduled
+from assume_rl.learning.schedules import learning_rate, own_rates
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
 
@@ -143,18 +143,16 @@ class Learner:
         :param progress: 1 at the start of training, falling to 0; drives learning rates
         :param iterations: None: `config.gradient_steps`
         """
-        schedule, own = self.config.learning_rate_schedule, self.config.learning_rates
-        usual = scheduled(schedule, self.config.learning_rate, progress)
-        rates = dict.fromkeys(self.nets, usual)
-        rates |= {name: scheduled(schedule, initial, progress) for name, initial in own.items()}
+        rates = {name: learning_rate(self.config, name, progress) for name in self.nets}
         count = self.config.gradient_steps if iterations is None else iterations
-        log = Log()
+        log = Log(own_rates(self.config, self.nets))
         there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
         if there > 0 and count > 0:
             with autocast(self.config, self._device):
                 self.iterations += self.algorithm.update(self._work(progress, rates, count, log))
             self.updates += 1
             self._waiting.clear()
+        usual = learning_rate(self.config, "", progress)
         return log.collect(self.nets, self._places, usual)
 
     def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
@@ -231,14 +229,19 @@ class Learner:
 
 
 def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:
-    """Check that all learning rates are of networks that the algorithm has.
+    """Check that all learning rates and their schedules are of networks that the algorithm has.
 
     :raises ConfigurationError: one is not
     """
-    for name in config.learning_rates:
+    schedules = config.learning_rate_schedule
+    named = {
+        "learning_rates": list(config.learning_rates),
+        "learning_rate_schedule": list(schedules) if isinstance(schedules, dict) else [],
+    }
+    for key, name in [(key, name) for key, own in named.items() for name in own]:
         if name not in networks:
             raise ConfigurationError(
-                f"learning_config.learning_rates: {config.algorithm} has no network '{name}', "
+                f"learning_config.{key}: {config.algorithm} has no network '{name}', "
                 f"{nearest(name, networks)}"
             )
 

@@ -1,9 +1,9 @@
 """Values that change as training proceeds."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from assume_rl.learning.config import Schedule, ScheduleName
+from assume_rl.learning.config import KlAdaptive, LearningConfig, Schedule, ScheduleName
 
 
 def progress(
@@ -22,6 +22,39 @@ def progress(
         return 1.0
     done = episodes_done - initial_episodes + elapsed
     return max(1.0 - done / max(training_episodes - initial_episodes, 1), 0.0)
+
+
+def rate_schedule(
+    config: LearningConfig, network: str
+) -> ScheduleName | Schedule | KlAdaptive | None:
+    """Return the schedule of the learning rate of the networks of a name."""
+    found = config.learning_rate_schedule
+    return found.get(network) if isinstance(found, dict) else found
+
+
+def initial_rate(config: LearningConfig, network: str) -> float:
+    """Return the learning rate at the start of the networks of a name."""
+    return config.learning_rates.get(network, config.learning_rate)
+
+
+def learning_rate(config: LearningConfig, network: str, progress: float) -> float:
+    """Return the learning rate of the networks of a name; without its adaption to divergence.
+
+    :param config: all settings
+    :param network: name of the networks; one that is not among the settings has the usual rate
+    :param progress: what is left of training, from 1 to 0
+    """
+    schedule = rate_schedule(config, network)
+    initial = initial_rate(config, network)
+    return initial if isinstance(schedule, KlAdaptive) else scheduled(schedule, initial, progress)
+
+
+def own_rates(config: LearningConfig, networks: Iterable[str]) -> frozenset[str]:
+    """Return the networks whose learning rate may differ from that of others."""
+    found = config.learning_rate_schedule
+    if isinstance(found, KlAdaptive):
+        return frozenset(networks)
+    return frozenset(config.learning_rates) | frozenset(found if isinstance(found, dict) else ())
 
 
 def scheduled(schedule: ScheduleName | Schedule | None, initial: float, progress: float) -> float:

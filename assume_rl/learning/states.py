@@ -7,6 +7,7 @@ state does not tell how a learner cuts its fleet into groups.
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from assume_rl.learning.nets.flat import Flat
@@ -51,6 +52,8 @@ def optimizers(nets: Nets, seed: int) -> dict[str, Any]:
             for name in moments["exp_avg"]:
                 own = {moment: states[name] for moment, states in moments.items()}
                 named[name] = {"step": net.adam.step.clone(), **own}
+            for name, pace in _paces(net, seed).items():
+                named[name]["pace"] = pace.clone()
     return found
 
 
@@ -69,6 +72,9 @@ def write_optimizers(nets: Nets, seed: int, saved: Mapping[str, Any]) -> None:
                 net.form.load(flat, seed, {name: own[moment] for name, own in named.items()})
             for name in named.keys() & set(net.form.names):
                 net.adam.step.copy_(named[name]["step"])
+            for name, pace in _paces(net, seed).items():
+                if name in named:
+                    pace.copy_(named[name].get("pace", torch.ones(())))
 
 
 def states(nets: Nets, seed: int) -> dict[str, Any]:
@@ -80,6 +86,13 @@ def load_states(nets: Nets, seed: int, saved: Mapping[str, Any]) -> None:
     """Continue from `states`."""
     write_networks(nets, seed, saved["networks"])
     write_optimizers(nets, seed, saved["optimizers"])
+
+
+def _paces(net: Net[Any], seed: int) -> dict[str, Tensor]:
+    """Return views of the factors on the learning rates of one seed's networks by name."""
+    if net.pace is None:
+        return {}
+    return dict(zip(net.form.names, net.pace[seed].view(-1), strict=True))
 
 
 def _flat(net: Net[Any], kind: str) -> Flat:

@@ -76,7 +76,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(learning_keys("matd3")) == 45
+    assert len(learning_keys("matd3")) == 46
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
@@ -166,7 +166,7 @@ def test_the_schema_is_flat():
         ),
         (
             {"learning_rate_schedule": {"schedule": "linear", "ends": 0.1}},
-            "learning_config.learning_rate_schedule: ends: unknown key, did you mean 'end'?",
+            "learning_config.learning_rate_schedule.ends: unknown key, did you mean 'end'?",
         ),
         ({"learning_rate_schedule": ["linear"]}, "must be the name of a schedule or {schedule:"),
         (

@@ -226,6 +226,7 @@ LEARNING: Mapping[str, Change] = {
     "tau": trains(0.5),
     "target_policy_noise": trains(0.4),
     "target_noise_clip": trains(0.01),
+    "target_noise_schedule": trains("linear"),
     "learning_rate": trains(0.01),
     "sampling": trains("prioritised"),
     "priority_exponent": trains(0.1, settings(sampling="prioritised")),

@@ -1,7 +1,7 @@
 """What a Learning role accepts: messages, mappings with their keys, and sequences of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -30,9 +30,11 @@ MESSAGES = (
     EpisodeEnd,
 )
 
+OPTIONAL = {"extras", "rungs"}  # may be left out of a mapping
+
 # Distinguished by the keys that they must have: partners without this package can take part.
 BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
-    frozenset(f.name for f in fields(kind) if f.default_factory is MISSING): kind
+    frozenset(f.name for f in fields(kind)) - OPTIONAL: kind
     for kind in (RegisterUnit, Observed, Acted, Rewarded, ObsActRew, UpdateDue)
 }
 BY_KEYS[frozenset({"observation", "action", "reward"})] = ObsActRew
@@ -91,7 +93,7 @@ def _entry(key: str, value: Any) -> Any:
 
 def _keys(content: Mapping[Any, Any]) -> frozenset[Any]:
     """Return the keys that tell what a mapping is."""
-    return frozenset(content) - {"extras"}
+    return frozenset(content) - OPTIONAL
 
 
 def _value(key: str, value: Any) -> Any:

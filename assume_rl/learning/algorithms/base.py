@@ -59,8 +59,12 @@ STEP = ("loss", "total_grad_norm", "max_grad_norm")
 
 @dataclass
 class Log:
-    """Metrics of an update by name, of each iteration and group; they stay on the device."""
+    """Metrics of an update by name, of each iteration and group; they stay on the device.
 
+    :param own_rates: names of the networks whose learning rate is a metric too
+    """
+
+    own_rates: frozenset[str] = frozenset()
     rows: list[dict[str, dict[int, Float[Tensor, "seed _"]]]] = field(default_factory=list)
 
     def iteration(self) -> None:
@@ -107,6 +111,9 @@ class Log:
         self.add(f"{name}_loss", group, step.loss, back)
         self.add(f"{name}_total_grad_norm", group, step.total_norm, back)
         self.add(f"{name}_max_grad_norm", group, step.max_norm, back)
+        if name in self.own_rates:
+            rate = torch.as_tensor(step.rate, dtype=step.loss.dtype, device=step.loss.device)
+            self.add(f"{name}_learning_rate", group, rate.expand_as(step.loss), back)
 
 
 @dataclass(frozen=True)

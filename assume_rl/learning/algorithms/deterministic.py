@@ -31,6 +31,7 @@ from assume_rl.learning.config import DdpgConfig, Td3Config
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.net import Net
+from assume_rl.learning.schedules import scheduled
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ class Deterministic:
             if self.twin:
                 chosen = settings_of(work, Td3Config)
                 limit = chosen.target_noise_clip
-                noise = batch.noise["target_noise"][k] * chosen.target_policy_noise
+                std = scheduled(
+                    chosen.target_noise_schedule, chosen.target_policy_noise, work.progress
+                )
+                noise = batch.noise["target_noise"][k] * std
                 action = (action + noise.clamp_(-limit, limit)).clamp_(-1.0, 1.0)
             actions.append(action)
         return joint(work.fleet.groups, batch.next_obs, actions)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from assume_rl.learning.algorithms.adaptive import adapt, adapts
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss, settings_of
 from assume_rl.learning.config import A2cConfig, PolicyGradientConfig
 from assume_rl.learning.critics.base import states_only
@@ -62,13 +63,24 @@ class PolicyGradient:
         limit = work.config.max_grad_norm
         weight = settings_of(work, PolicyGradientConfig).entropy_weight
         loss = work.compiled(actor_loss)
+        before = log_probs(work, batch) if adapts(work) else None
         for g, net in enumerate(work.nets["actor"]):
             obs, raw = batch.now.obs[g], batch.extras["raw"][g]
             own, entropy = loss(net.form, net.followed, obs, raw, found[g], weight)
             (step,) = net.descend([own], work.rates["actor"], limit)
             work.log.step("actor", g, step)
             work.log.add("entropy", g, entropy)
+        if before is not None:
+            self._adapt(work, before, log_probs(work, batch))
         return 1
+
+    def _adapt(self, work: Work, before: Parts, after: Parts) -> None:
+        """Let learning rates follow how far the step moved policies."""
+        changes = [new - old for old, new in zip(before, after, strict=True)]
+        kl = [(change.exp() - 1.0 - change).mean(dim=-1) for change in changes]
+        for g, own in enumerate(kl):
+            work.log.add("kl", g, own)
+        adapt(work, kl)
 
     def _advantages(self, work: Work, batch: Batch) -> Parts:
         """Return advantages per group; values learn from them on the way."""
@@ -104,6 +116,16 @@ class PolicyGradient:
                 (step,) = net.descend([loss], work.rates["value"], work.config.max_grad_norm)
             work.log.step("value", g, step)
         return found
+
+
+def log_probs(work: Work, batch: Batch) -> Parts:
+    """Return the log-densities of what actions were made of, per group, no graph."""
+    return [
+        net.form.law.log_prob(net.form.outputs(net.now, obs), raw)
+        for net, obs, raw in zip(
+            work.nets["actor"], batch.now.obs, batch.extras["raw"], strict=True
+        )
+    ]
 
 
 def discounted(

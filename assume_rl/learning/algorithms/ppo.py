@@ -8,7 +8,7 @@ squashed: what the squashing adds is the same above and below. Advantages are no
 agent.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assume_rl.learning.algorithms.adaptive import adapt, adapts
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
 from assume_rl.learning.config import PpoConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, rows_at, states_only
@@ -80,12 +81,16 @@ class ProximalPolicyOptimisation:
         learns = [torch.ones_like(part[..., 0], dtype=torch.bool) for part in lesson.advantage]
         losses = work.compiled(value_losses), work.compiled(actor_loss)
         steps = 0
-        for index in _minibatches(work, rows):
-            work.log.iteration()
-            part = lesson.at(index)
-            self._value_steps(work, part, losses[0])
-            self._actor_steps(work, part, learns, losses[1])
-            steps += 1
+        for epoch in range(settings_of(work, PpoConfig).epochs):
+            moved, found = list(learns), []
+            for index in _minibatches(work, epoch, rows):
+                work.log.iteration()
+                part = lesson.at(index)
+                self._value_steps(work, part, losses[0])
+                found.append(self._actor_steps(work, part, learns, losses[1]))
+                steps += 1
+            if adapts(work):
+                adapt(work, [mean_where(own, *kl) for own, *kl in zip(moved, *found, strict=True)])
         return steps
 
     def _value_steps(self, work: Work, lesson: Lesson, loss: Any) -> None:
@@ -106,9 +111,9 @@ class ProximalPolicyOptimisation:
 
     def _actor_steps(
         self, work: Work, lesson: Lesson, learns: list[Bool[Tensor, "seed _"]], loss: Any
-    ) -> None:
-        """Make one step of all actors; those that have moved far enough stay."""
-        chosen = settings_of(work, PpoConfig)
+    ) -> list[Float[Tensor, "seed _"]]:
+        """Make one step of all actors; those that have moved far enough stay; return how far."""
+        chosen, divergences = settings_of(work, PpoConfig), []
         for g, net in enumerate(work.nets["actor"]):
             found, entropy, kl, clipped = loss(
                 net.form, net.followed, lesson, g, chosen.clip_range, chosen.entropy_weight
@@ -120,6 +125,8 @@ class ProximalPolicyOptimisation:
             work.log.step("actor", g, step)
             for name, value in (("entropy", entropy), ("kl", kl), ("clip_share", clipped)):
                 work.log.add(name, g, value)
+            divergences.append(kl)
+        return divergences
 
 
 def prepare(work: Work, batch: Batch) -> Lesson:
@@ -228,12 +235,17 @@ def actor_loss(
     return -gain - weight * entropy, entropy.detach(), kl, share
 
 
-def _minibatches(work: Work, rows: int) -> Iterator[Int[Tensor, "seed row"]]:
-    """Yield the rows of each minibatch, in a new order in each pass."""
-    chosen = settings_of(work, PpoConfig)
-    for epoch in range(chosen.epochs):
-        order = work.batches.order(work.update, epoch, rows)
-        yield from order.chunk(min(chosen.minibatches, rows), dim=-1)
+def mean_where(
+    there: Bool[Tensor, "seed agent"], *values: Float[Tensor, "seed agent"]
+) -> Float[Tensor, "seed agent"]:
+    """Return the mean of values; NaN where there is none."""
+    return torch.stack(values).mean(dim=0).masked_fill(~there, torch.nan)
+
+
+def _minibatches(work: Work, epoch: int, rows: int) -> tuple[Int[Tensor, "seed row"], ...]:
+    """Return the rows of each minibatch of a pass, which has an order of its own."""
+    order = work.batches.order(work.update, epoch, rows)
+    return order.chunk(min(settings_of(work, PpoConfig).minibatches, rows), dim=-1)
 
 
 PPO = "Schulman et al. 2017, arXiv:1707.06347"

@@ -120,6 +120,7 @@ class GradientStep:
     loss: Float[Tensor, "seed agent"]
     total_norm: Float[Tensor, "seed agent"]  # before clipping
     max_norm: Float[Tensor, "seed agent"]  # largest norm of one weight or bias
+    rate: float | Float[Tensor, "seed #agent"]  # learning rate
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class Net(Generic[F]):
     now: Any  # `online`, no graph
     first: Any  # likewise, of the first of an agent's networks
     later: Any  # `target`, no graph
+    pace: Float[Tensor, "seed *agent"] | None  # factor on each owner's rate; None: all 1
 
     def descend(
         self,
@@ -156,26 +158,35 @@ class Net(Generic[F]):
         norm, largest = self._norms()
         if max_grad_norm > 0:
             clip_(self.gradient, norm[None] if self._several else norm, max_grad_norm)
-        if moves is None:
+        if moves is None and self.pace is None:
             self.adam.descend(self.gradient, rate)
         else:
-            self._descend_some(rate, moves)
+            self._descend_apart(rate, moves)
         if norm.ndim == 1:  # of all agents together
             norm, largest = norm[:, None], largest[:, None]
+        own_rate = rate if self.pace is None else rate * self.pace.view(len(self.pace), -1)
         return [
-            GradientStep(loss.detach(), norm.expand_as(loss), largest.expand_as(loss))
+            GradientStep(loss.detach(), norm.expand_as(loss), largest.expand_as(loss), own_rate)
             for loss in losses
         ]
 
-    def _descend_some(self, rate: float, moves: Bool[Tensor, "seed agent"]) -> None:
+    def _descend_apart(self, rate: float, moves: Bool[Tensor, "seed agent"] | None) -> None:
+        """Make a step each owner at its own pace: a step is linear in the learning rate."""
         flats = [self.online, *self.adam.moments().values()]
         before = [flat.buffer.clone() for flat in flats]
         self.adam.descend(self.gradient, rate)
         for flat, buffer in zip(flats, before, strict=True):
             old = flat.over(buffer)
             for name, view in flat.views.items():
-                mask = moves.view(*moves.shape, *[1] * (view.ndim - 2))
-                view.copy_(torch.where(mask, view, old[name]))
+                if self.pace is not None and flat is self.online:
+                    view.copy_(torch.lerp(old[name], view, self._beside(self.pace, view)))
+                if moves is not None:
+                    view.copy_(torch.where(self._beside(moves, view), view, old[name]))
+
+    def _beside(self, owned: Tensor, view: Tensor) -> Tensor:
+        """Return what owners have in a shape that goes with a parameter."""
+        owned = owned[None] if self._several else owned
+        return owned.view(*owned.shape, *[1] * (view.ndim - owned.ndim))
 
     def move_target(self, tau: float) -> None:
         """Move the target by the share `tau` towards the networks, in place."""
@@ -197,7 +208,12 @@ class Net(Generic[F]):
 
 
 def create_nets(
-    forms: Sequence[F], device: torch.device, dtype: torch.dtype, *, target: bool
+    forms: Sequence[F],
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    target: bool,
+    paced: bool = False,
 ) -> tuple[Net[F], ...]:
     """Return networks of zeros.
 
@@ -205,15 +221,17 @@ def create_nets(
     :param device: of all tensors
     :param dtype: of all tensors
     :param target: whether they have target networks
+    :param paced: whether each owner has a factor on the learning rate
     """
     flats = [Flat.zeros(form.shapes(), device, dtype) for form in forms]
     pairs = zip(forms, flats, scratch(flats), strict=True)
-    return tuple(_net(form, online, gradient, target) for form, online, gradient in pairs)
+    return tuple(_net(form, online, gradient, target, paced) for form, online, gradient in pairs)
 
 
-def _net(form: F, online: Flat, gradient: Flat, target: bool) -> Net[F]:
+def _net(form: F, online: Flat, gradient: Flat, target: bool, paced: bool) -> Net[F]:
     later, axes = online.like() if target else None, len(form.axes)
     several = form.axes[0] == "critic"
+    owners = next(iter(online.views.values())).shape[int(several) : axes]
     return Net(
         form=form,
         online=online,
@@ -224,6 +242,7 @@ def _net(form: F, online: Flat, gradient: Flat, target: bool) -> Net[F]:
         now=form.nets(online.merged(axes)),
         first=form.nets(online.merged(axes, first=1 if several else None)),
         later=None if later is None else form.nets(later.merged(axes)),
+        pace=online.buffer.new_ones(owners) if paced else None,
     )
 
 
