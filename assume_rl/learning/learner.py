@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, ContractError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
@@ -149,7 +149,10 @@ class Learner:
         there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
         if there > 0 and count > 0:
             with autocast(self.config, self._device):
-                self.iterations += self.algorithm.update(self._work(progress, rates, count, log))
+                done = self.algorithm.update(self._work(progress, rates, count, log))
+            if not isinstance(done, int):
+                raise ContractError(self.algorithm.update, f"{type(done).__name__}, not int")
+            self.iterations += done
             self.updates += 1
             self._waiting.clear()
         usual = learning_rate(self.config, "", progress)

@@ -223,6 +223,7 @@ def _parts(scenario: Scenario) -> set[tuple[str, str]]:
         ),
         *(("rule", market.market_mechanism) for market in config.markets_config.values()),
         *(("forecast", name) for chosen in forecasts for name in chosen.values()),
+        ("algorithm", scenario.learning.algorithm),
     }
 
 

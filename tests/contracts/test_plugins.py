@@ -25,7 +25,7 @@ from assume_rl.testing import check_bidder, check_clearing, check_technology
 pytestmark = pytest.mark.unchecked
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("capped", "nuclear", "yesterday")
+NAMES = ("capped", "nuclear", "weighted", "yesterday")
 ENGINES = pytest.mark.parametrize("engine", ["agents", "batch"])
 Command = Callable[..., str]
 
@@ -38,7 +38,7 @@ def unloaded() -> Iterator[None]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A scenario that needs all three plug-ins, and these, in the working directory."""
+    """A scenario that needs all plug-ins, and these, in the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     for name in NAMES:
@@ -59,6 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     case["markets_config"]["EOM"] |= {
         "market_mechanism": "pay_as_clear_capped", "param_dict": {"cap": 45}
     }  # fmt: skip
+    case["learning_config"] |= {"algorithm": "rwr", "sharpness": 1.5}
     (folder / "config.yaml").write_text(yaml.safe_dump({"tiny": case}, sort_keys=False))
     return tmp_path
 
@@ -120,7 +121,9 @@ def test_they_are_validated_and_without_them_the_scenario_is_refused(
     out = command("validate", "market", *options())
     assert "1 nuclear plant" in out
     assert "pay_as_clear_capped" in out
-    assert "unknown mechanism 'pay_as_clear_capped'" in refused("validate", "market")
+    told = refused("validate", "market")
+    assert "unknown mechanism 'pay_as_clear_capped'" in told
+    assert "unknown algorithm 'rwr'" in told
 
 
 def test_a_broken_one_is_one_sentence(place: Path, refused: Command) -> None:
@@ -245,6 +248,27 @@ def test_what_a_learned_bidder_returns_is_checked_too(
         "--set", "units.learner.bidding_EOM=mine", "--quiet", "--engine", engine, "--out", "x",
     )  # fmt: skip
     assert told.startswith(f"mine.py, line 8: Mine.{method} returned {sentence}")
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("old", "new", "function", "sentence"),
+    [
+        ("return chosen.passes", "return None", "def update(", "RewardWeightedRegression.update "
+         "returned NoneType, not int"),
+        ("weight = weights(", "weight = nothing(", "weight = nothing(",
+         "NameError: name 'nothing' is not defined"),
+    ],
+)  # fmt: skip
+def test_a_broken_algorithm_is_one_sentence(
+    place: Path, refused: Command, engine: str, old: str, new: str, function: str, sentence: str
+) -> None:
+    file = place / "weighted.py"
+    text = file.read_text().replace(old, new)
+    file.write_text(text)
+    line = next(i for i, row in enumerate(text.splitlines(), 1) if function in row)
+    told = refused("train", "market", *options(), "--quiet", "--engine", engine, "--out", "x")
+    assert told.startswith(f"weighted.py, line {line}: {sentence}")
 
 
 RULE_ONLY = "units.learner.bidding_EOM=powerplant_energy_naive"
@@ -419,11 +443,13 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
         "    days_back: int = 1",
         "rule pay_as_clear_capped (capped.py)",
         "    cap: float",
+        "    sharpness: float = 2.0",
         "unit kind storage (built in)",
         "forecast price_naive_forecast (built in)",
     ):
         assert line in out.splitlines()
     assert "\nalgorithm matd3 (built in, stable): " in out
+    assert "\nalgorithm rwr (weighted.py, experimental): Peters and Schaal 2007" in out
     content = json.loads(command("list", "bidder", *options(("yesterday",)), "--format", "json"))
     (own,) = [part for part in content["parts"] if part["source"] == "yesterday.py"]
     assert own["name"] == "powerplant_energy_yesterday"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from assume_rl.core.bidding.base import ANY_CONTEXT
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError, ScenarioError
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.config import SETTINGS
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
@@ -40,10 +43,13 @@ def register(registry):
 
 @pytest.fixture(autouse=True)
 def unloaded() -> Iterator[None]:
-    before = [dict(part) for part in (BIDDERS, FORECASTS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+    registries: tuple[dict[str, Any], ...] = (
+        *(ALGORITHMS, BIDDERS, FORECASTS, RULES, SETTINGS, TECHNOLOGIES, UNIT_TABLES),
+    )
+    before = [dict(part) for part in registries]
     yield
     unload_plugins()
-    assert before == [dict(part) for part in (BIDDERS, FORECASTS, RULES, TECHNOLOGIES, UNIT_TABLES)]
+    assert before == [dict(part) for part in registries]
 
 
 @pytest.fixture
@@ -61,8 +67,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def test_the_examples_are_loaded_and_unloaded() -> None:
     plugins = load_plugins(sorted(EXAMPLES.glob("*.py")))
     assert [Path(plugin.name).name for plugin in plugins] == [
-        "capped.py", "nuclear.py", "yesterday.py"
+        "capped.py", "nuclear.py", "weighted.py", "yesterday.py"
     ]  # fmt: skip
+    assert "rwr" in ALGORITHMS.keys() & SETTINGS.keys()
     assert "nuclear" in TECHNOLOGIES.keys() & UNIT_TABLES.keys()
     assert "pay_as_clear_capped" in RULES
     assert {"nuclear_energy_profile", "powerplant_energy_yesterday"} <= BIDDERS.keys()
@@ -152,6 +159,72 @@ def test_a_broken_plug_in_is_named_with_file_and_line(
         load_plugins([write(text)])
     assert str(raised.value).startswith(sentence)
     assert "\n" not in str(raised.value)
+
+
+ALGORITHM = """
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.config import AlgorithmConfig, PolicyGradientConfig
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Mine(type(ALGORITHMS["vpg"])):
+    head: str = "squashed_gaussian"
+
+    def networks(self):
+        return {"actor": replace(super().networks()["actor"], head=self.head)}
+
+
+class Config(PolicyGradientConfig):
+    own: int = 1
+
+
+def register(registry):
+    registry.algorithm(Mine(name="own", baseline="mean", paper=""), Config)
+"""
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('name="own"', 'name="vpg"', "the algorithm 'vpg' is built in; choose another name"),
+        (", Config)", ")", "the settings of the algorithm 'own': on_policy is False, that of the "
+         "algorithm is True"),
+        (", Config)", ", dict)", "the settings of the algorithm 'own' are a subclass of "
+         "AlgorithmConfig, not <class 'dict'>"),
+        ("own: int = 1", "own: int", "the settings of the algorithm 'own': 'own' has no default"),
+        ("own: int = 1", "gamma: int = 1", "the settings of the algorithm 'own': 'gamma' is a key "
+         "of learning_config already"),
+        ('paper=""', 'paper="", status="new"', "the algorithm 'own': its status is one of "),
+        ('paper=""', 'paper="", head="soft"', "the algorithm 'own': unknown head 'soft', did you "),
+        ('{"actor":', '{"policy":', "the algorithm 'own': there is no network 'actor' of the "),
+        ("head=self.head)}", "head=self.head)} and 3", "the algorithm 'own': networks() returns "),
+    ],
+)  # fmt: skip
+def test_an_algorithm_that_breaks_the_contract_is_refused(
+    write: Write, old: str, new: str, sentence: str
+) -> None:
+    assert old in ALGORITHM
+    text = ALGORITHM.replace(old, new)
+    with pytest.raises(ConfigurationError) as raised:
+        load_plugins([write(text)])
+    line = len(text.splitlines())
+    assert str(raised.value).startswith(f"mine.py, line {line}: {sentence}")
+    assert "own" not in ALGORITHMS.keys() | SETTINGS.keys()
+
+
+def test_an_algorithm_brings_its_settings(write: Write) -> None:
+    folder = ROOT / "scenarios" / "single_learner"
+    settings = {"learning_config.algorithm": "own", "learning_config.own": 3}
+    with pytest.raises(ScenarioError, match="unknown algorithm 'own'"):
+        load_scenario(folder, "tiny", overrides=settings)
+    load_plugins([write(ALGORITHM)])
+    scenario = load_scenario(folder, "tiny", overrides=settings)
+    assert scenario.learning.settings.model_dump() == {"entropy_weight": 0.01, "own": 3}
+    assert [Path(plugin.name).name for plugin in scenario.plugins] == ["mine.py"]
+    with pytest.raises(ScenarioError, match="is a key of own, not of matd3"):
+        load_scenario(folder, "tiny", overrides={"learning_config.own": 3})
 
 
 def test_nothing_of_a_broken_plug_in_stays(write: Write) -> None:

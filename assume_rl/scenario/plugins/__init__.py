@@ -1,4 +1,4 @@
-"""Plug-ins: files and entry points that register unit kinds, bidders, rules and forecasts."""
+"""Plug-ins: files and entry points that register unit kinds, bidders, rules, algorithms, ..."""
 
 from assume_rl.scenario.plugins.loading import (
     blame,

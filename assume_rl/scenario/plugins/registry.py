@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from types import UnionType
-from typing import Any, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from assume_rl.core.bidding import ALIASES, BIDDERS, OPERATORS, Entry
 from assume_rl.core.bidding.base import (
@@ -18,7 +18,12 @@ from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units import TECHNOLOGIES, Technology
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, Algorithm, metric_of
+from assume_rl.learning.algorithms import ALGORITHMS, Algorithm
+from assume_rl.learning.algorithms.register import register as register_algorithm
+from assume_rl.learning.algorithms.register import unregister as unregister_algorithm
+from assume_rl.learning.config import AlgorithmConfig
+from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, metric_of
+from assume_rl.scenario.compile.forecasts import Algorithm as Forecast
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
 from assume_rl.scenario.tables.base import UnitTable
 
@@ -106,7 +111,21 @@ class Registry:
         """
         self._add("rule", self._named("rule", rule, Rule), RULES, rule)
 
-    def forecast(self, name: str, algorithm: Algorithm) -> None:
+    def algorithm(
+        self, algorithm: Algorithm, settings: type[AlgorithmConfig] = AlgorithmConfig
+    ) -> None:
+        """Register a learning algorithm.
+
+        :param algorithm: its name is what `learning_config.algorithm` has for it
+        :param settings: model of its keys in `learning_config`; each has a default
+        :raises ConfigurationError: its name is taken, or it breaks the contract
+        """
+        name = self._named("algorithm", algorithm, Algorithm)
+        self._check_free("algorithm", name, ALGORITHMS)
+        register_algorithm(algorithm, settings)
+        self._keep("algorithm", name, lambda: unregister_algorithm(name))
+
+    def forecast(self, name: str, algorithm: Forecast) -> None:
         """Register a forecast algorithm.
 
         :param name: as written in `forecast_algorithms`; begins with what it forecasts
@@ -188,4 +207,8 @@ def _properties(contract: type) -> Iterator[tuple[str, type | UnionType]]:
         member = getattr(contract, name)
         if isinstance(member, property) and member.fget is not None:
             hint = get_type_hints(member.fget)["return"]
-            yield name, hint if isinstance(hint, UnionType) else get_origin(hint) or hint
+            origin = get_origin(hint)
+            if origin is Literal:
+                yield name, type(get_args(hint)[0])
+            else:
+                yield name, hint if isinstance(hint, UnionType) else origin or hint
