@@ -68,7 +68,7 @@ def _obstacles(compiled: Compiled) -> Iterator[str]:
         yield f"{name} is no power plant: what it can sell depends on what it bought before"
         return
     if not isinstance(bidder, PlantLearning):
-        yield f"{name} bids by {bidder.name}, whose reward is not that of a plant"
+        yield f"{name} bids by {bidder.name}, whose best response is not known"
         return
     if params.ramped:
         yield f"{name} has ramps"

@@ -34,6 +34,7 @@ FITS = {
     "power_plant": {
         "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
+        "powerplant_energy_learning_curve",
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",
         "renewable_energy_learning_single_bid",

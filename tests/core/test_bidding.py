@@ -20,6 +20,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.testing import check_bidder, toy_fleet, toy_thermal
 
 TWO_BID, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
+CURVE = "powerplant_energy_learning_curve"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 
@@ -54,9 +55,11 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
-    assert found["start_costs"] == (TWO_BID, SINGLE_BID, RENEWABLE)
+    assert found["start_costs"] == (TWO_BID, CURVE, SINGLE_BID, RENEWABLE)
     assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
-    assert set(found["foresight"]) == {TWO_BID, SINGLE_BID, RENEWABLE, "storage_energy_learning"}
+    plants = {TWO_BID, CURVE, SINGLE_BID, RENEWABLE}
+    assert set(found["foresight"]) == plants | {"storage_energy_learning"}
+    assert found["curve_steps"] == (CURVE,)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ STORAGE = {
 STRATEGIES = {
     "two": ("powerplant_units", "powerplant_energy_learning", PLANT),
     "single": ("powerplant_units", "powerplant_energy_learning_single_bid", PLANT),
+    "curve": ("powerplant_units", "powerplant_energy_learning_curve", PLANT),
     "renewable": ("powerplant_units", "renewable_energy_learning_single_bid", PLANT),
     "rule": ("powerplant_units", "powerplant_energy_naive", PLANT),
     "storage": ("storage_units", "storage_energy_learning", STORAGE),

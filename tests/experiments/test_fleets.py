@@ -26,7 +26,7 @@ pytestmark = pytest.mark.unchecked
 
 ENGINES = ("agents", "batch")
 LEARNED = sorted(kind for kind in STRATEGIES if kind != "rule")
-ACTIONS = {"two": 2}  # numbers per product, where there is more than one
+ACTIONS = {"two": 2, "curve": 5}  # numbers per product, where there is more than one
 
 
 def of(kind: str, operators: str) -> list[Unit]:

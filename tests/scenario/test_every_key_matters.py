@@ -93,6 +93,7 @@ def settings(**values: Any) -> Overrides:
 
 
 TWO_BIDS, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
+SUPPLY = "powerplant_energy_learning_curve"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 LEARNER = bids("gas", TWO_BIDS)
@@ -352,6 +353,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "demand": DEMAND,
     "exchange": EXCHANGE,
     TWO_BIDS: PLANT_LEARNER,
+    SUPPLY: PLANT_LEARNER | {"act_dim": refused(4), "curve_steps": runs(2, NO_STORAGES)},
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
     RENEWABLE: PLANT_LEARNER,
@@ -411,7 +413,7 @@ UNITS = {
     "warm_start_cost": "coal",
     "min_down_time": "lignite",
 }
-USERS = {TWO_BIDS: "gas", SINGLE_BID: "gas", RENEWABLE: "gas", FLEXIBLE: "lignite"}
+USERS = {TWO_BIDS: "gas", SUPPLY: "gas", SINGLE_BID: "gas", RENEWABLE: "gas", FLEXIBLE: "lignite"}
 
 
 def place(section: str, key: str) -> str:

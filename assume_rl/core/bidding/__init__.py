@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import elastic, exchange, flexible, learned, portfolio, storage
+from assume_rl.core.bidding import curve, elastic, exchange, flexible, learned, portfolio, storage
 from assume_rl.core.bidding.base import (
     ANY_CONTEXT,
     AnyBidder,
@@ -53,6 +53,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
+    "powerplant_energy_learning_curve": Entry(curve.curve, curve.CurveParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
     "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),

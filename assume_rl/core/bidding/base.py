@@ -86,14 +86,18 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Curve:
-    """An action that is a supply curve of `steps` steps: a price and a share of power each."""
+    """An action that is a rising supply curve of `steps` steps, for each of some products.
+
+    What its numbers stand for: `core.bidding.curve.decode`.
+    """
 
     steps: int
+    products: int = 1
 
     @property
     def size(self) -> int:
-        """Length of the action: a price and a share per step."""
-        return 2 * self.steps
+        """Length of the action: a price per step, and a share per step but the last, the rest."""
+        return self.products * (2 * self.steps - 1)
 
     @property
     def rungs(self) -> int:
