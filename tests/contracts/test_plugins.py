@@ -438,7 +438,7 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
     out = command("list", *options())
     for line in (
         "unit kind nuclear (nuclear.py)",
-        "    fuel_cost: float = 9.0",
+        "    fuel_cost: number = 9.0",
         "bidder powerplant_energy_yesterday (yesterday.py)",
         "    days_back: int = 1",
         "rule pay_as_clear_capped (capped.py)",

@@ -63,9 +63,9 @@ def test_a_learned_curve_beats_every_single_price(name: str) -> None:
     for _ in range(30):
         with torch.no_grad():
             (out,) = ours.outputs([obs])
-            act = ours.head.act_size(out.shape[-1])
+            act = ours.heads[0].act_size(out.shape[-1])
             z = torch.randn((1, rows, 1, act), generator=generator, dtype=out.dtype)
-            drawn = decide(ours.head, out, torch.zeros_like(z), z, LAW)
+            drawn = decide(ours.heads[0], out, torch.zeros_like(z), z, LAW)
             extras = {n: drawn.extras[n] for n in ours.algorithm.extras}
             group = Transitions(obs, drawn.action, 10 * profit(drawn.action), obs, extras)
             ours.observe(Joint((group,), flags, flags))

@@ -23,7 +23,7 @@ def freeze(actor) -> None:
 
 
 def _stand_still(losses, rate, max_grad_norm) -> list[GradientStep]:
-    return [GradientStep(*[loss.detach()] * 3) for loss in losses]
+    return [GradientStep(*[loss.detach()] * 3, rate) for loss in losses]
 
 
 def one_group(obs, action, reward, ended) -> Joint:

@@ -29,7 +29,7 @@ def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
     :param owner: whose they are, for the message
     :raises ConfigurationError: it cannot
     """
-    able = [own.name for own in _ALL if kind in own.networks()["actor"].actions]
+    able = [name for name, own in ALGORITHMS.items() if kind in own.networks()["actor"].actions]
     if algorithm not in able:
         raise ConfigurationError(
             f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, which the "
