@@ -440,10 +440,10 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
         "unit kind nuclear (nuclear.py)",
         "    fuel_cost: number = 9.0",
         "bidder powerplant_energy_yesterday (yesterday.py)",
-        "    days_back: int = 1",
+        "    days_back: whole number = 1",
         "rule pay_as_clear_capped (capped.py)",
-        "    cap: float",
-        "    sharpness: float = 2.0",
+        "    cap: number",
+        "    sharpness: number = 2.0",
         "unit kind storage (built in)",
         "forecast price_naive_forecast (built in)",
     ):
