@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.core.bidding.learned import PlantLearning
 from assume_rl.core.money import Outcome
 from assume_rl.core.units.thermal import ThermalParams
@@ -155,14 +156,15 @@ def _of_one_product(values: Float[Tensor, " auction"]) -> Float[Tensor, "auction
 
 
 def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
-    """Return the bidder of a unit in the only market."""
-    return next(
+    """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
+    found = next(
         participant.bidder
         for operator in compiled.operators
         for participants in operator.participants.values()
         for participant in participants
         if unit in participant.units
     )
+    return found.bidder if isinstance(found, OnLadder) else found
 
 
 def _books(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from assume_rl.durations import duration_seconds
 from assume_rl.episodes.plan import pick_device, update_interval
+from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
-from assume_rl.experiments.policies import named_policies, policy_folder
+from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
 from assume_rl.experiments.training import first_evaluation
+from assume_rl.learning.algorithms import check_action
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
@@ -49,6 +51,10 @@ def training_task(
     learners = [unit for unit in compiled.learners if unit not in fixed]
     name, notes = choose_engine(engine, compiled, default="batch")
     _check(compiled.scenario, learners, name)
+    for agent, bidder in learned_bidders(compiled).items():
+        if agent in learners:
+            owner = f"unit '{agent}' with the bidder {bidder.name}"
+            check_action(config.algorithm, bidder_spec(agent, bidder).action, owner)
     return Task(
         compiled,
         fixed,

@@ -7,7 +7,16 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from assume_rl.core.bidding import curve, elastic, exchange, flexible, learned, portfolio, storage
+from assume_rl.core.bidding import (
+    curve,
+    elastic,
+    exchange,
+    flexible,
+    ladder,
+    learned,
+    portfolio,
+    storage,
+)
 from assume_rl.core.bidding.base import (
     ANY_CONTEXT,
     AnyBidder,
@@ -54,11 +63,13 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
     "powerplant_energy_learning_curve": Entry(curve.curve, curve.CurveParams),
+    "powerplant_energy_learning_ladder": Entry(ladder.plant, ladder.PlantLadderParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
     "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),
     "storage_energy_heuristic_flexable": Entry(storage.flexible, flexible.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
+    "storage_energy_learning_ladder": Entry(ladder.battery, ladder.LadderParams),
 }
 
 # What an operator's row in `unit_operators` may name.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, View
@@ -141,15 +141,33 @@ class LearnedStorage:
         volumes = []
         for i, chosen in enumerate(action.unbind(-1)):
             params = over(view.own.params, view.lengths[i])
-            limits = view.limits if i == 0 else _limits(params, soc, view.sold[..., i, :])
-            # The limits of the first product are those of a single step.
-            charge = torch.maximum(limits.buy.most[..., 0, :], max_charge(params, soc))
-            discharge = torch.minimum(limits.sell.most[..., 0, :], max_discharge(params, soc))
+            charge, discharge = _most(view, params, i, soc)
             volume = torch.where(chosen < 0, charge, discharge)
             volumes.append(volume)
             if i + 1 < self.products:
                 _, soc = next_soc(params, soc, volume + view.sold[..., i, :])
         return by_product(price.unsqueeze(-1), torch.stack(volumes, -1).unsqueeze(-1), view)
+
+    def possible(
+        self, view: View[StorageView]
+    ) -> tuple[Bool[Tensor, "... unit product"], Bool[Tensor, "... unit product"]]:
+        """Return of which products something can be bought, and sold.
+
+        Of a later product it can, if it can after some choice for those before, all of whose orders
+        are accepted.
+        """
+        low = high = view.own.soc
+        buys, sells = [], []
+        for i in range(self.products):
+            params, sold = over(view.own.params, view.lengths[i]), view.sold[..., i, :]
+            charge, discharge = _most(view, params, i, low)[0], _most(view, params, i, high)[1]
+            buys.append((charge < -ZERO_VOLUME) & _delivers(params, sold + charge))
+            sells.append((discharge > ZERO_VOLUME) & _delivers(params, sold + discharge))
+            if i + 1 < self.products:
+                emptied, filled = _most(view, params, i, low)[1], _most(view, params, i, high)[0]
+                _, low = next_soc(params, low, emptied + sold)
+                _, high = next_soc(params, high, filled + sold)
+        return torch.stack(buys, -1), torch.stack(sells, -1)
 
     def reward(self, outcome: Outcome[StorageParams]) -> Reward:
         """Return the profit as a share of what full discharge at `max_bid_price` would earn.
@@ -162,6 +180,30 @@ class LearnedStorage:
         profit = torch.where(counts, outcome.revenue - cost, 0.0).sum(-2)
         scale = self.max_bid_price * params.max_power_discharge
         return Reward(reward=profit / scale, profit=profit, regret=torch.zeros_like(profit))
+
+
+def _most(
+    view: View[StorageView],
+    params: StorageParams,
+    product: int,
+    soc: Float[Tensor, "... unit"],
+) -> tuple[Float[Tensor, "... unit"], Float[Tensor, "... unit"]]:
+    """Return the most that can be charged and discharged for a product, whatever the ramps, MW.
+
+    :param view: of the storages
+    :param params: of the storages, over the steps of the product
+    :param product: by position in the auction
+    :param soc: that is planned for it
+    """
+    limits = view.limits if product == 0 else _limits(params, soc, view.sold[..., product, :])
+    # The limits of the first product are those of a single step.
+    charge = torch.maximum(limits.buy.most[..., 0, :], max_charge(params, soc))
+    return charge, torch.minimum(limits.sell.most[..., 0, :], max_discharge(params, soc))
+
+
+def _delivers(params: StorageParams, power: Float[Tensor, "... unit"]) -> Bool[Tensor, "... unit"]:
+    """Return whether power is not between the two minimum powers, where nothing is delivered."""
+    return (power <= params.min_power_charge) | (power >= params.min_power_discharge)
 
 
 def _limits(

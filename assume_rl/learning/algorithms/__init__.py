@@ -26,14 +26,14 @@ def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
 
     :param algorithm: key of `ALGORITHMS`
     :param kind: of the actions
-    :param owner: whose they are, for the message
+    :param owner: who acts, for the message
     :raises ConfigurationError: it cannot
     """
-    able = [name for name, own in ALGORITHMS.items() if kind in own.networks()["actor"].actions]
+    able = [own.name for own in ALGORITHMS.values() if kind in own.networks()["actor"].actions]
     if algorithm not in able:
         raise ConfigurationError(
-            f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, which the "
-            f"actions of {owner} are; {', '.join(able)} can"
+            f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, as {owner} "
+            f"must; {', '.join(able)} can"
         )
 
 

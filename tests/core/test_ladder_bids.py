@@ -1,0 +1,287 @@
+"""Bidders on a ladder: their prices, and the rungs that limits, times and charge rule out."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from assume_rl.core.bidding import create
+from assume_rl.core.bidding.base import AnyView, Context, Ladder, View
+from assume_rl.core.bidding.ladder import RUNGS, OnLadder
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Portfolio, Team, begin, look
+from assume_rl.core.units.fleet import members
+from assume_rl.core.units.storage import StorageView
+from assume_rl.core.units.thermal import ThermalView, delivered
+from assume_rl.errors import ConfigurationError
+from assume_rl.testing import check_bidder, toy_fleet
+from assume_rl.testing.toys import toy_storages
+
+PLANT, STORAGE = "powerplant_energy_learning_ladder", "storage_energy_learning_ladder"
+INF = float("inf")
+TOP = 4  # of five rungs: -100, -50, 0, 50, 100 EUR/MWh
+
+
+def bidder_of(name: str, products: int = 1, **params: Any) -> Any:
+    given = {"rungs": TOP + 1, **params}
+    return create(name, Context(max_bid_price=100.0, products=products, step_hours=1.0), given)
+
+
+def row(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def seen(bidder: Any, fleet: Any) -> AnyView:
+    """What the bidder is shown of its products of one step, before anything is sold."""
+    units, profiles = fleet
+    products = bidder.bidder.products
+    team = Team(bidder, members(units, range(len(units.ids))), units.ids)
+    portfolio = Portfolio(units, profiles, {"EOM": (team,)}, 1.0, 30, 30)
+    auction = Auction("EOM", 0, 0, 1, tuple(range(1, products + 1)), (1,) * products)
+    return look(portfolio, begin(portfolio), auction, team)
+
+
+def bounds(bidder: Any, view: AnyView) -> tuple[list[int], list[int]]:
+    """Lowest and highest rung of each price of the first unit, as observed."""
+    layout, shown = bidder.layout, bidder.observe(view)[0]
+    found = (((shown[layout.where(n)] + 1) * TOP / 2) for n in ("lowest_rung", "highest_rung"))
+    low, high = ([round(value) for value in own.tolist()] for own in found)
+    return low, high
+
+
+# --- prices -------------------------------------------------------------------------------------
+
+
+def test_rungs_are_at_equal_distances_within_the_cap() -> None:
+    view = seen(bidder_of(PLANT), toy_fleet())
+    ladder = RUNGS["uniform"](view, 5, 100.0)
+    assert ladder.tolist() == [[-1.0, -0.5, 0.0, 0.5, 1.0]] * 2
+    for rungs in range(3, 60, 2):
+        assert float(RUNGS["uniform"](view, rungs, 100.0)[0, rungs // 2]) == 0.0
+
+
+def test_a_plant_bids_like_one_with_any_prices_at_the_next_rung() -> None:
+    bidder = bidder_of(PLANT)
+    assert bidder.action == Ladder(rungs=5, size=2)
+    view = seen(bidder, toy_fleet())
+    orders = bidder.orders(view, torch.tensor([[0.3, -0.2], [1.7, -0.6]]))
+    assert orders.price.tolist() == [[0.0, 50.0, -50.0, 100.0]]
+    assert orders.volume.tolist() == [[20.0, 80.0, 0.0, 50.0]]
+    observed = bidder.observe(view)
+    assert torch.equal(observed[..., :-4], bidder.bidder.observe(view))
+    assert bidder.explore_around(observed)[0].tolist() == pytest.approx([0.3, 0.3])
+
+
+def test_a_storage_buys_below_zero_and_sells_from_zero_on() -> None:
+    bidder = bidder_of(STORAGE)
+    view = seen(bidder, toy_storages(initial_soc=0.5, min_power_charge=0.0))
+    for action, price, sign in [(-1.0, 100.0, -1), (-0.3, 50.0, -1), (0.0, 0.0, 1), (0.4, 50.0, 1)]:
+        orders = bidder.orders(view, torch.full((3, 1), action))
+        assert orders.price[0, 0].item() == price
+        assert orders.volume[0, 0].sign().item() == sign
+
+
+@pytest.mark.parametrize("name", [PLANT, STORAGE])
+def test_sizes_and_parameters(name: str) -> None:
+    prices = 2 if name == PLANT else 1
+    found = bidder_of(name, 3, act_dim=prices, unique_obs_dim=2 + 6 * prices)
+    assert found.action.size == 3 * prices
+    assert found.layout.unique_size == 2 + 6 * prices
+    for params, message in [
+        ({"rungs": 1}, "rungs: .* greater than or equal to 2"),
+        ({"rung_prices": "unifrm"}, "rung_prices: .*'uniform'"),
+        ({"act_dim": 9}, f"act_dim is 9, but {name} has {prices}"),
+    ]:
+        with pytest.raises(ConfigurationError, match=message):
+            bidder_of(name, **params)
+
+
+@pytest.mark.parametrize("name", [PLANT, STORAGE])
+def test_it_keeps_the_contract_with_an_even_number_of_rungs(name: str) -> None:
+    check_bidder(bidder_of(name, 2, rungs=2))
+
+
+# --- what a plant may choose --------------------------------------------------------------------
+
+
+def plant_view(
+    bidder: Any, past: tuple[float, ...] = (40.0,) * 4, most: float = 100.0, **limits: Any
+) -> View[ThermalView]:
+    """A plant of 20 to 100 MW that ran as in `past`, hour by hour before its first product."""
+    plants = [(100.0, 20.0, 30.0)]
+    units, profiles = toy_fleet(plants=plants, **limits)
+    profiles = replace(profiles, capacity=profiles.capacity.clamp(max=most))
+    view = seen(bidder, (units, profiles))
+    power = row(*past)[:, None]
+    own = replace(view.own, past=power, since=100)
+    return replace(view, own=own, previous_power=power[-1])
+
+
+RAMPS = {"ramp_up": 60.0, "ramp_down": 60.0}
+ALL, LOWEST, FIRST_LOWEST = [TOP, TOP], [0, 0], [0, TOP]
+
+
+@pytest.mark.parametrize(
+    ("past", "given", "high"),
+    [
+        ((40, 40, 40, 40), {}, ALL),
+        ((40, 40, 40, 40), {"most": 10.0}, LOWEST),  # an outage below its minimum power
+        ((0, 0, 40, 40), {"min_operating_time": 3.0, **RAMPS}, FIRST_LOWEST),
+        ((0, 40, 40, 40), {"min_operating_time": 3.0, **RAMPS}, ALL),  # it has run for long enough
+        ((0, 0, 40, 40), {"min_operating_time": 3.0}, ALL),  # no ramps: minimum times do not bind
+        ((0, 0, 40, 40), {"min_operating_time": 3.0, "most": 10.0, **RAMPS}, LOWEST),
+        ((40, 0, 0, 0), {"min_down_time": 4.0, **RAMPS}, LOWEST),  # it must rest for another hour
+        ((40, 0, 0, 0), {"min_down_time": 3.0, **RAMPS}, ALL),
+        ((40, 40, 40, 100), {"ramp_up": INF, "ramp_down": 10.0}, ALL),  # ramps hold no plant on
+        ((0, 0, 0, 0), {"ramp_up": 0.0, "ramp_down": INF}, LOWEST),  # nothing can be reached
+    ],
+)
+def test_what_a_plant_may_choose(
+    past: tuple[float, ...], given: dict[str, float], high: list[int]
+) -> None:
+    bidder = bidder_of(PLANT)
+    low, found = bounds(bidder, plant_view(bidder, past, **given))
+    assert (low, found) == ([0, 0], high)
+
+
+def test_later_products_count_the_hours_until_then() -> None:
+    bidder = bidder_of(PLANT, 3)
+    times = {"min_operating_time": 4.0, "min_down_time": 4.0, **RAMPS}
+    on = bounds(bidder, plant_view(bidder, (0, 0, 40, 40), **times))
+    assert on == ([0] * 6, [*FIRST_LOWEST, *FIRST_LOWEST, *ALL])
+    off = bounds(bidder, plant_view(bidder, (40, 40, 0, 0), **times))
+    assert off == ([0] * 6, [*LOWEST, *LOWEST, *ALL])
+
+
+def test_minimum_power_that_must_run_is_offered_at_the_lowest_rung() -> None:
+    bidder = bidder_of(PLANT)
+    view = plant_view(bidder, (0, 0, 40, 40), min_operating_time=3.0, **RAMPS)
+    orders = bidder.orders(view, torch.tensor([[0.5, 0.0]]))
+    assert orders.price.tolist() == [[-100.0, 0.0]]
+    assert orders.volume.tolist() == [[20.0, 80.0]]
+
+
+def test_what_is_sold_already_need_not_be_offered() -> None:
+    """Minimum power is sold, so that both prices of what is left are free."""
+    bidder = bidder_of(PLANT)
+    view = plant_view(bidder, (0, 0, 40, 40), min_operating_time=3.0, **RAMPS)
+    sell = replace(view.limits.sell, least=view.limits.sell.least * 0, most=row(80.0)[None])
+    sold = replace(view, limits=replace(view.limits, sell=sell), sold=row(20.0)[None])
+    assert bounds(bidder, sold)[1] == ALL
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_bounds_are_what_execution_allows(data: st.DataObject) -> None:
+    def one(*values: float) -> float:
+        return data.draw(st.sampled_from(values))
+
+    bidder = bidder_of(PLANT)
+    past = tuple(one(0.0, 0.0, 40.0, 100.0) for _ in range(4))
+    most = one(100.0, 60.0, 10.0)
+    limits = {
+        "ramp_up": one(INF, 0.0, 15.0, 60.0),
+        "ramp_down": one(INF, 30.0),
+        "min_operating_time": one(0.0, 1.0, 3.0),
+        "min_down_time": one(0.0, 2.0, 4.0),
+    }
+    view = plant_view(bidder, past, most, **limits)
+    low, high = bounds(bidder, view)
+
+    def done(power: float) -> float:
+        energy = torch.cat([view.own.past, row(power)[:, None]])
+        return float(delivered(view.own.params, row(most)[:, None], energy, 100))
+
+    assert low == [0, 0]
+    offers = float(view.limits.sell.most) > 0
+    runs, stops = offers and done(float(view.limits.sell.most)) > 0, done(0.0) == 0
+    assert high[1] == (TOP if runs else 0)
+    assert high[0] == (TOP if runs and stops else 0)
+
+
+# --- what a storage may choose ------------------------------------------------------------------
+
+
+def storage_view(bidder: Any, **limits: float) -> View[StorageView]:
+    """Storages of 100 MWh, 10 % to 90 % full, -40 to 50 MW unless `limits` say otherwise."""
+    usual = {
+        "capacity": 100.0,
+        "max_power_charge": -40.0,
+        "min_power_charge": 0.0,
+        "max_power_discharge": 50.0,
+        "min_power_discharge": 0.0,
+        "min_soc": 0.1,
+        "max_soc": 0.9,
+        "initial_soc": 0.5,
+        "efficiency_charge": 0.8,
+        "efficiency_discharge": 0.9,
+    }
+    return seen(bidder, toy_storages(**(usual | limits)))
+
+
+BUYS, SELLS, BOTH, IDLE = (0, 1), (2, TOP), (0, TOP), (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, BOTH),
+        ({"initial_soc": 0.9}, SELLS),  # full
+        ({"initial_soc": 0.1}, BUYS),  # empty
+        ({"initial_soc": 0.05}, BUYS),
+        ({"max_power_charge": 0.0}, SELLS),
+        ({"max_power_discharge": 0.0}, BUYS),
+        ({"max_power_charge": 0.0, "initial_soc": 0.1}, IDLE),
+        # 4 MWh above the least are 3.6 MW, 4 MWh of room are 5 MW
+        ({"initial_soc": 0.14, "min_power_discharge": 3.5}, BOTH),
+        ({"initial_soc": 0.14, "min_power_discharge": 3.7}, BUYS),
+        ({"initial_soc": 0.86, "min_power_charge": -4.9}, BOTH),
+        ({"initial_soc": 0.86, "min_power_charge": -5.1}, SELLS),
+    ],
+)
+def test_what_a_storage_may_choose(limits: dict[str, float], expected: tuple[int, int]) -> None:
+    bidder = bidder_of(STORAGE)
+    view = storage_view(bidder, **limits)
+    low, high = bounds(bidder, view)
+    assert (low, high) == ([expected[0]], [expected[1]])
+    for action in (-1.0, 1.0):  # whatever is asked for, the orders are those of a legal rung
+        volume = bidder.orders(view, torch.full((3, 1), action)).volume[0, 0].item()
+        assert volume == 0 if expected == IDLE else volume != 0
+
+
+def test_later_products_may_choose_what_some_earlier_choice_makes_possible() -> None:
+    bidder = bidder_of(STORAGE, 3)
+    empty = bounds(bidder, storage_view(bidder, initial_soc=0.1))
+    assert empty == ([0, 0, 0], [1, TOP, TOP])
+    full = bounds(bidder, storage_view(bidder, initial_soc=0.9))
+    assert full == ([2, 0, 0], [TOP, TOP, TOP])
+    never = bounds(bidder, storage_view(bidder, initial_soc=0.1, max_power_charge=0.0))
+    assert never == ([2, 2, 2], [2, 2, 2])
+
+
+@pytest.mark.parametrize("rungs", [2, 3, 4])
+def test_some_rung_is_always_left(rungs: int) -> None:
+    for soc in (0.1, 0.5, 0.9):
+        for most in (0.0, 50.0):
+            bidder = bidder_of(STORAGE, 2, rungs=rungs)
+            view = storage_view(bidder, initial_soc=soc, max_power_discharge=most)
+            prices = bidder.ladder(view, rungs, 100.0)
+            low, high = bidder.legal(bidder.bidder, view, prices)
+            assert ((low >= 0) & (low <= high) & (high < rungs)).all()
+
+
+def test_the_ladder_may_depend_on_what_is_seen() -> None:
+    """A registered ladder gets the view: here, two prices around each unit's marginal cost."""
+
+    def around(view: AnyView, rungs: int, max_bid_price: float) -> Tensor:
+        share = torch.linspace(0.5, 1.5, rungs, dtype=torch.float64)
+        return view.marginal_cost[..., 0, :, None] / max_bid_price * share
+
+    plain = bidder_of(PLANT, rungs=2)
+    bidder: OnLadder[Any, Any] = replace(plain, ladder=around)
+    orders = bidder.orders(seen(bidder, toy_fleet()), torch.tensor([[-1.0, 1.0]] * 2))
+    assert orders.price[0].tolist() == pytest.approx([15.0, 45.0, 30.0, 90.0])
