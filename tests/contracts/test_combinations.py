@@ -35,12 +35,17 @@ FITS = {
         "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
         "powerplant_energy_learning_curve",
+        "powerplant_energy_learning_ladder",
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",
         "renewable_energy_learning_single_bid",
         "demand_energy_naive",
     },
-    "storage": {"storage_energy_heuristic_flexable", "storage_energy_learning"},
+    "storage": {
+        "storage_energy_heuristic_flexable",
+        "storage_energy_learning",
+        "storage_energy_learning_ladder",
+    },
     "demand": {
         "demand_energy_heuristic_elastic",
         "demand_energy_naive",

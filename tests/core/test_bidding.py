@@ -21,6 +21,7 @@ from assume_rl.testing import check_bidder, toy_fleet, toy_thermal
 
 TWO_BID, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 CURVE = "powerplant_energy_learning_curve"
+LADDER = "powerplant_energy_learning_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 
@@ -55,10 +56,12 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
-    assert found["start_costs"] == (TWO_BID, CURVE, SINGLE_BID, RENEWABLE)
+    assert found["start_costs"] == (TWO_BID, CURVE, LADDER, SINGLE_BID, RENEWABLE)
     assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
-    plants = {TWO_BID, CURVE, SINGLE_BID, RENEWABLE}
-    assert set(found["foresight"]) == plants | {"storage_energy_learning"}
+    plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, RENEWABLE}
+    storages = {"storage_energy_learning", "storage_energy_learning_ladder"}
+    assert set(found["foresight"]) == plants | storages
+    assert found["rungs"] == (LADDER, "storage_energy_learning_ladder")
     assert found["curve_steps"] == (CURVE,)
 
 

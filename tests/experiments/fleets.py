@@ -27,6 +27,8 @@ STRATEGIES = {
     "renewable": ("powerplant_units", "renewable_energy_learning_single_bid", PLANT),
     "rule": ("powerplant_units", "powerplant_energy_naive", PLANT),
     "storage": ("storage_units", "storage_energy_learning", STORAGE),
+    "ladder": ("powerplant_units", "powerplant_energy_learning_ladder", PLANT),
+    "storage ladder": ("storage_units", "storage_energy_learning_ladder", STORAGE),
 }
 CONFIG: dict[str, Any] = {
     "time_step": "1h",

@@ -25,8 +25,9 @@ from assume_rl.scenario.types import Scenario
 pytestmark = pytest.mark.unchecked
 
 ENGINES = ("agents", "batch")
-LEARNED = sorted(kind for kind in STRATEGIES if kind != "rule")
-ACTIONS = {"two": 2, "curve": 5}  # numbers per product, where there is more than one
+# Kinds that every algorithm learns; those on a ladder are in test_ladders.py.
+LEARNED = sorted(kind for kind in STRATEGIES if kind != "rule" and "ladder" not in kind)
+ACTIONS = {"two": 2, "curve": 5, "ladder": 2}  # numbers per product, where there is more than one
 
 
 def of(kind: str, operators: str) -> list[Unit]:

@@ -94,6 +94,7 @@ def settings(**values: Any) -> Overrides:
 
 TWO_BIDS, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 SUPPLY = "powerplant_energy_learning_curve"
+LADDER = "powerplant_energy_learning_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 LEARNER = bids("gas", TWO_BIDS)
@@ -343,6 +344,8 @@ STORAGE_LEARNER: Mapping[str, Change] = {
     for key, change in PLANT_LEARNER.items()
     if key != "start_costs"
 }
+RUNGS: Mapping[str, Change] = {"rungs": runs(4, NO_STORAGES), "rung_prices": refused("other")}
+STORAGE_RUNGS = {**RUNGS, "rungs": runs(4)}
 CHANGES: Mapping[str, Mapping[str, Change]] = {
     "StudyCase": STUDY_CASE,
     "Market": MARKET,
@@ -353,12 +356,14 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "demand": DEMAND,
     "exchange": EXCHANGE,
     TWO_BIDS: PLANT_LEARNER,
+    LADDER: {**PLANT_LEARNER, **RUNGS},
     SUPPLY: PLANT_LEARNER | {"act_dim": refused(4), "curve_steps": runs(2, NO_STORAGES)},
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
     RENEWABLE: PLANT_LEARNER,
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
+    "storage_energy_learning_ladder": {**STORAGE_LEARNER, **STORAGE_RUNGS},
 }
 """By section of `SCHEMAS` and key."""
 
@@ -413,7 +418,14 @@ UNITS = {
     "warm_start_cost": "coal",
     "min_down_time": "lignite",
 }
-USERS = {TWO_BIDS: "gas", SUPPLY: "gas", SINGLE_BID: "gas", RENEWABLE: "gas", FLEXIBLE: "lignite"}
+USERS = {
+    TWO_BIDS: "gas",
+    SUPPLY: "gas",
+    LADDER: "gas",
+    SINGLE_BID: "gas",
+    RENEWABLE: "gas",
+    FLEXIBLE: "lignite",
+}
 
 
 def place(section: str, key: str) -> str:

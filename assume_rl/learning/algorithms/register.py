@@ -7,7 +7,7 @@ from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.base import Algorithm, NetSpec, Status
 from assume_rl.learning.config import SETTINGS, AlgorithmConfig, LearningConfig
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import HEADS, LADDER_HEADS
 
 
 def register(algorithm: Algorithm, settings: type[AlgorithmConfig]) -> None:
@@ -59,6 +59,9 @@ def _check_networks(algorithm: Algorithm) -> None:
         raise ConfigurationError(f"{whose}: networks() returns a mapping of names to NetSpec")
     if "actor" not in networks or networks["actor"].kind != "actor":
         raise ConfigurationError(f"{whose}: there is no network 'actor' of the kind 'actor'")
-    head = networks["actor"].head
+    head, ladder = networks["actor"].head, networks["actor"].ladder
     if head not in HEADS:
         raise ConfigurationError(f"{whose}: unknown head '{head}', {nearest(head, HEADS)}")
+    if ladder is not None and ladder not in LADDER_HEADS:
+        hint = nearest(ladder, LADDER_HEADS)
+        raise ConfigurationError(f"{whose}: unknown head of ladders '{ladder}', {hint}")
