@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from fleets import Unit, write_fleet
-from test_fleets import check_fleet
+from test_fleets import check_fleet, check_same_learning
 from test_resume import Impatient, assert_same_results
 from trained_runs import table
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.policies.folder import load_policies
@@ -16,44 +17,47 @@ from assume_rl.scenario.read import load_scenario
 
 pytestmark = pytest.mark.unchecked
 
+ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 MIXED = [Unit("ladder", "A"), Unit("two", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
 
 
+def test_boxes_and_ladders_learn_the_same_on_both_shells(tmp_path: Path) -> None:
+    settings = {"algorithm": "mappo", "learning_rate": 0.003}
+    scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, **settings))
+    trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
+    check_same_learning(scenario, *trained)
+    loaded = load_policies(trained[0].folder / "policies" / "last")
+    heads = {unit: stack.head for stack in loaded.actors for unit in stack.unit_ids}
+    expected = {unit: "categorical_21" for unit in heads} | {"two 1": "squashed_gaussian"}
+    assert heads == expected
+    # Every order of a ladder is on it, while learning and when the finished policies bid.
+    orders = table(trained[0].folder, "market_orders")
+    prices = orders[orders["unit_id"].str.contains("ladder")]["price"]
+    assert ((prices / 10.0).round() * 10.0 == prices).all()
+    assert prices.nunique() > 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "products", "critic"),
-    [
-        ("mappo", 1, "concat"),
-        pytest.param("mappo", 2, "shared", marks=pytest.mark.slow),
-        pytest.param("a2c", 2, "concat", marks=pytest.mark.slow),
-    ],
+    [("mappo", 2, "shared"), ("a2c", 1, "concat"), ("vpg", 2, "concat")],
 )
-def test_boxes_and_ladders_learn_together_on_both_shells(
+def test_saved_policies_of_a_ladder_are_evaluated_and_gone_on_from(
     algorithm: str, products: int, critic: str, tmp_path: Path
 ) -> None:
     check_fleet(tmp_path, MIXED, critic, products, algorithm=algorithm, learning_rate=0.003)
-    loaded = load_policies(tmp_path / "train batch" / "policies" / "last")
-    heads = {unit: stack.head for stack in loaded.actors for unit in stack.unit_ids}
-    ladder, box = "categorical_21", "squashed_gaussian"
-    assert list(heads.values()) == [ladder, ladder, box, ladder] or heads == {
-        "ladder 0": ladder,
-        "two 1": box,
-        "storage ladder 2": ladder,
-        "ladder 3": ladder,
-    }
-    # Every order of a ladder is on it, whatever explored.
-    orders = table(tmp_path / "train batch", "market_orders")
-    own = orders[orders["unit_id"].str.contains("ladder")]
-    assert ((own["price"] / 10.0).round() * 10.0 == own["price"]).all()
 
 
-def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_resumed_is_uninterrupted(engine: EngineName, tmp_path: Path) -> None:
     settings = {"algorithm": "mappo", "training_episodes": 3}
     scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, **settings))
-    whole = train(scenario, engine="batch", out=tmp_path / "whole")
+    whole = train(scenario, engine=engine, out=tmp_path / "whole")
     observer = Impatient(len(whole.episodes) - 2, middle=True)
     with pytest.raises(KeyboardInterrupt):
-        train(scenario, engine="batch", out=tmp_path / "out", observer=observer)
-    train(scenario, engine="batch", out=tmp_path / "out", resume=True)
+        train(scenario, engine=engine, out=tmp_path / "out", observer=observer)
+    train(scenario, engine=engine, out=tmp_path / "out", resume=True)
     assert_same_results(tmp_path / "out", whole.folder)
 
 
