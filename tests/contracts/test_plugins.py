@@ -17,6 +17,7 @@ from assume_rl.core.bidding.base import Context
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.experiments.observer import Silent
+from assume_rl.experiments.run import run
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.plugins import load_plugins, unload_plugins
 from assume_rl.scenario.read import load_scenario
@@ -124,6 +125,27 @@ def test_they_are_validated_and_without_them_the_scenario_is_refused(
     told = refused("validate", "market")
     assert "unknown mechanism 'pay_as_clear_capped'" in told
     assert "unknown algorithm 'rwr'" in told
+
+
+@ENGINES
+def test_the_worked_bidder_asks_for_the_price_of_the_day_before(place: Path, engine: str) -> None:
+    overrides = {
+        "learning_config.learning_mode": False,
+        "units.learner.bidding_EOM": "powerplant_energy_yesterday",
+    }
+    scenario = load_scenario(
+        ROOT / "scenarios" / "single_learner", "tiny", overrides=overrides, plugins=["yesterday.py"]
+    )
+    assert scenario.warnings == ()
+    run(scenario, engine=engine, out="out")
+    database = Path("out") / "results.db"
+    prices = [p for (p,) in rows(database, "SELECT price FROM market_meta ORDER BY product_start")]
+    asked = "SELECT price FROM market_orders WHERE unit_id = 'learner' ORDER BY start_time"
+    orders = [price for (price,) in rows(database, asked)]
+    cost = orders[0]
+    assert orders[:24] == [cost] * 24
+    assert orders[24:] == [max(price, cost) for price in prices[:-24]]
+    assert len(set(orders)) > 3
 
 
 def test_a_broken_one_is_one_sentence(place: Path, refused: Command) -> None:
