@@ -141,13 +141,14 @@ class Learner:
         """Make gradient steps for all seeds; nothing happens while there are no transitions.
 
         :param progress: 1 at the start of training, falling to 0; drives learning rates
-        :param iterations: None: `config.gradient_steps`
+        :param iterations: None: `config.gradient_steps`; on-policy algorithms count for themselves
         """
         rates = {name: learning_rate(self.config, name, progress) for name in self.nets}
         count = self.config.gradient_steps if iterations is None else iterations
         log = Log(own_rates(self.config, self.nets))
-        there = self._waiting.rows if self.algorithm.on_policy else self.replay.size()
-        if there > 0 and count > 0:
+        on_policy = self.algorithm.on_policy
+        there = self._waiting.rows if on_policy else self.replay.size()
+        if there > 0 and (on_policy or count > 0):
             with autocast(self.config, self._device):
                 done = self.algorithm.update(self._work(progress, rates, count, log))
             if not isinstance(done, int):

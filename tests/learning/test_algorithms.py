@@ -5,6 +5,7 @@ import torch
 from toys import fleet, learner
 
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.states import states
 from assume_rl.learning.types import Joint, Transitions
@@ -145,3 +146,28 @@ def test_metrics_have_a_value_for_each_agent(name):
     for values in metrics.values.values():
         assert values.shape == (metrics.iterations, 1, 2)
     assert metrics["actor_loss"][-1].isfinite().all()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_keys_that_it_does_not_read_change_nothing(name):
+    others = {
+        **{"action_noise_schedule": "linear", "noise_dt": 0.5, "noise_scale": 0.5},
+        **{"noise_sigma": 0.5, "exploration_noise_std": 0.5, "update_ratio": 0.5},
+        **{"episodes_collecting_initial_experience": 2, "batch_size": 5, "gradient_steps": 3},
+        **{"critic": "pooled", "tau": 0.5, "policy_delay": 3},
+        **{"target_policy_noise": 0.5, "target_noise_clip": 0.1},
+    }
+    unread = {key: others[key] for key in unread_keys(ALGORITHMS[name])}
+    generator = torch.Generator().manual_seed(3)
+    ours, same = (
+        learner(fleet(*SHAPES["mlp"]), algorithm=name, **SMALL | given) for given in ({}, unread)
+    )
+    with torch.no_grad():
+        joint = played(ours, 12, generator)
+    for own in (ours, same):
+        own.observe(joint)
+        own.update(1.0)
+    assert all(
+        torch.equal(one.online.buffer, other.online.buffer)
+        for one, other in zip(ours.all_nets(), same.all_nets(), strict=True)
+    )

@@ -63,6 +63,12 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
         PLANTS, "powerplant_energy_learning", "powerplant_energy_naive",
         "learning_mode is on, but no unit has a learning bidder", False,
     ),
+    "keys that the algorithm does not read": (
+        CONFIG, "max_bid_price: 100",
+        "algorithm: mappo\n    noise_sigma: 0.3\n    gradient_steps: 9\n    tau: 0.1",
+        "config.yaml, base.learning_config: mappo does not read gradient_steps, noise_sigma, tau",
+        False,
+    ),
     "market without a buyer": (
         CONFIG, "other:", "".join([
             "    IDM:\n      operator: x\n",

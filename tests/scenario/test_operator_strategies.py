@@ -198,7 +198,7 @@ def test_a_plug_in_adds_one(owned: Any, assume_rl_command: Any) -> None:
         assert_same_episode(compile_scenario(scenario), {})
         _, out, _ = assume_rl_command("list", "portfolio-strategy")
         assert f"portfolio strategy units_operator_floor ({path / 'floor.py'})" in out
-        assert "    floor: float = 0.0" in out
+        assert "    floor: number = 0.0" in out
         clash = FLOOR.replace("units_operator_floor", DIRECT)
         owned.write("clash.py", clash)
         with pytest.raises(ConfigurationError, match=rf"strategy '{DIRECT}' is built in"):

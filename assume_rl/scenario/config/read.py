@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from assume_rl.errors import ScenarioError, nearest
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.overrides import override_setting
 from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
@@ -145,7 +147,8 @@ def study_case(settings: dict[str, Any], case: str, problems: Problems) -> Study
     if config is None:
         problems.check()
         raise AssertionError("a study case is refused with at least one problem")
-    for where, what in _without_effect(config):
+    written = settings.get("learning_config")
+    for where, what in _without_effect(config, written if isinstance(written, dict) else {}):
         problems.warn(f"{CONFIG_FILE}, {case}.{where}", what)
     return config
 
@@ -191,14 +194,19 @@ def _where(location: Location, case: str) -> str:
     return f"{CONFIG_FILE}, {case}.{key}" if key else f"{CONFIG_FILE}, {case}"
 
 
-def _without_effect(config: StudyCase) -> Iterator[tuple[str, str]]:
-    """Yield key and sentence of settings that are valid but that nothing reads."""
+def _without_effect(config: StudyCase, learning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence of settings that are valid but that nothing reads.
+
+    :param config: the study case
+    :param learning: its `learning_config` as it is written
+    """
     unread = UNREAD_SETTINGS & config.model_fields_set
     yield from ((key, "nothing reads this key") for key in sorted(unread))
     if config.save_forecasts:
         yield "save_forecasts", "not supported yet: forecasts are not saved"
     if config.learning_config is not None:
         yield from _unread_learning(config.learning_config)
+        yield from _unread_by_algorithm(config.learning_config.algorithm, learning)
     for name, market in config.markets_config.items():
         fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
         for key in sorted(fields & market.model_fields_set):
@@ -216,3 +224,10 @@ def _unread_learning(config: LearningConfig) -> Iterator[tuple[str, str]]:
             "learning_config.min_bid_price",
             f"nothing reads this key: learned bids lie in {bounds}, by max_bid_price",
         )
+
+
+def _unread_by_algorithm(name: str, learning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield one sentence on all keys that the chosen algorithm does not read, if there are any."""
+    unread = sorted(unread_keys(ALGORITHMS[name]) & learning.keys())
+    if unread:
+        yield "learning_config", f"{name} does not read {', '.join(unread)}"
