@@ -10,16 +10,16 @@ from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import (
     Bidders,
-    bidder_of,
+    check_strategy,
     find_bidder,
     strategy_of,
-    traded_types,
 )
+from assume_rl.scenario.compile.capabilities import at_odds, untraded
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
 from assume_rl.scenario.config.read import CONFIG_FILE
-from assume_rl.scenario.config.schema import PRODUCT_TYPES, UNREAD_PARAMS, Market
+from assume_rl.scenario.config.schema import UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.demands import inelastic
@@ -55,12 +55,8 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
 def _check_market(where: str, market: Market, scenario: Scenario, problems: Problems) -> None:
     """Note what is wrong with mechanism, product type, ticks and timing of one market."""
     check_mechanism(where, market, problems)
-    kind = market.product_type
-    if kind not in PRODUCT_TYPES:
-        hint = nearest(kind, PRODUCT_TYPES)
-        problems.error(f"{where}.product_type", f"unknown product type '{kind}'; {hint}")
-    elif kind not in traded_types(scenario):
-        problems.error(f"{where}.product_type", f"not supported yet: '{kind}'")
+    if (problem := untraded(market.product_type)) is not None:
+        problems.error(f"{where}.product_type", problem)
     for key in ("price_tick", "volume_tick"):
         if getattr(market, key) is not None:
             problems.error(f"{where}.{key}", "not supported yet: ticks")
@@ -114,6 +110,9 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
                     problems.error(where, str(error))
             else:
                 found[market, name] = bidder
+        own = {m: found[m, name] for m, name in unit.bidding.items() if (m, name) in found}
+        if (problem := at_odds(tuple(own.values()))) is not None:
+            problems.error(cell(file, unit.id), problem)
     return found
 
 
@@ -121,19 +120,19 @@ def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -
     """Note portfolio strategies that do not exist, do not fit, or have no units."""
     file = scenario.config.file(FILE) or ""
     for operator, strategies in scenario.operators.items():
-        units = [unit for unit in scenario.units if unit.unit_operator == operator]
+        units = [(t, unit) for t, unit in scenario.each() if unit.unit_operator == operator]
         if not units:
             owners = (unit.unit_operator for unit in scenario.units)
             problems.warn(cell(file, operator), f"owns no unit; {nearest(operator, owners)}")
         for market in strategies:
-            own = (bidders.get((market, unit.bidding.get(market, ""))) for unit in units)
-            where = cell(file, operator, f"{BIDDING}{market}")
+            own = ((t, bidders.get((market, unit.bidding.get(market, "")))) for t, unit in units)
             try:
                 strategy_of(scenario, operator, market)
-                for bidder in (bidder for bidder in own if bidder is not None):
-                    bidder_of(scenario, operator, market, bidder)
+                for table, bidder in own:
+                    if bidder is not None:
+                        check_strategy(scenario, operator, market, bidder, table.technology)
             except ConfigurationError as error:
-                problems.error(where, str(error))
+                problems.error(cell(file, operator, f"{BIDDING}{market}"), str(error))
 
 
 def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

@@ -12,13 +12,19 @@ from typer.cli import get_docs_for_click
 
 import assume_rl
 from assume_rl.cli import app
-from assume_rl.core.bidding import entries
+from assume_rl.core.bidding import BIDDERS, OPERATORS, entries
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.config import learning_keys
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
-from assume_rl.scenario.compile.capabilities import OTHER_KIND, capabilities
-from assume_rl.scenario.config.schema import Market, Product, StudyCase
+from assume_rl.scenario.compile.capabilities import (
+    OTHER_KIND,
+    Capability,
+    capabilities,
+    pairs,
+    untraded,
+)
+from assume_rl.scenario.config.schema import PRODUCT_TYPES, Market, Product, StudyCase
 from assume_rl.scenario.plain_types import field_type
 from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.studies.schema import StudyFile
@@ -114,6 +120,8 @@ def tables() -> str:
 
 def capability_table() -> str:
     """What each unit kind can bid with, in which markets and on which shell."""
+    table = list(capabilities(ANY_CONTEXT))
+    untold = [name for name in PRODUCT_TYPES if untraded(name) is not None]
     lines = [
         "# What goes together",
         "",
@@ -122,16 +130,70 @@ def capability_table() -> str:
         "combination that is not here is refused: the bidder is not for that kind of unit.",
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
+        *_markets(table),
+        "",
+        "Learners of several markets train together if these open at the same times. No bidder "
+        f"trades {_names(untold)} yet, so that markets of these product types are refused.",
+        "",
+        "## Strategies of operators",
+        "",
+        "What an operator's [strategy](../scenario-format.md#unit_operators) makes of the bidders "
+        "of its units. `as without it`: wherever the bidder works, and on the same shells; "
+        "anything else says why the strategy is refused.",
+        "",
+        *_head("bidder", *(f"`{name}`" for name in OPERATORS)),
+        *_strategies(table),
+        "",
+        "## A unit in several markets",
+        "",
+        "A unit may have another bidder in each market, but not these together:",
+        "",
+        *_head("unit kind", "bidder", "with", "why not"),
+        *_pairs(),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _markets(table: Iterable[Capability]) -> Iterator[str]:
+    """Rows of unit kind, bidder and product type; a column per rule."""
     rows: dict[tuple[str, str, str], list[str]] = {}
-    for one in capabilities(ANY_CONTEXT):
-        if one.refused != OTHER_KIND:
+    for one in table:
+        if one.refused != OTHER_KIND and one.strategy is None:
             cell = one.refused or (one.not_batched and f"message shell: {one.not_batched}")
             rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell or "both")
     for (kind, bidder, product_type), cells in rows.items():
-        lines.append(f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |")
-    lines += ["", "Learners of several markets train together if these open at the same times."]
-    return "\n".join(lines) + "\n"
+        yield f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |"
+
+
+def _strategies(table: Iterable[Capability]) -> Iterator[str]:
+    """Rows of bidders, and a column per strategy of operators: reasons beyond those without it."""
+    alone = {_place(one) for one in table if one.strategy is None and one.refused is None}
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    for one in table:
+        if one.strategy is not None:
+            found = reasons.setdefault((one.bidder, one.strategy), {})
+            if one.refused is not None and _place(one) in alone:
+                found[one.refused] = None
+    for bidder in BIDDERS:
+        cells = ["; ".join(reasons[bidder, name]) or "as without it" for name in OPERATORS]
+        yield f"| `{bidder}` | {' | '.join(map(_cell, cells))} |"
+
+
+def _place(one: Capability) -> tuple[str, str, str, str]:
+    return one.kind, one.bidder, one.product_type, one.rule
+
+
+def _pairs() -> Iterator[str]:
+    """Rows of bidders that no unit can have at the same time."""
+    for pair in pairs(ANY_CONTEXT):
+        if pair.refused is not None:
+            names = f"`{pair.bidder}` | `{pair.other}`"
+            yield f"| {pair.kind} | {names} | {_cell(pair.refused)} |"
+
+
+def _names(names: Iterable[str]) -> str:
+    *rest, last = (f"`{name}`" for name in names)
+    return f"{', '.join(rest)} or {last}" if rest else last
 
 
 def _columns(table: Table) -> Iterator[str]:

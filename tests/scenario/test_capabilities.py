@@ -143,7 +143,9 @@ def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> No
     with pytest.raises(ScenarioError) as raised:
         load_scenario(folder.path, "base")
     (said,) = raised.value.problems
-    assert said.endswith("markets_config.EOM.product_type: not supported yet: 'heat'")
+    assert said.endswith(
+        "markets_config.EOM.product_type: not supported yet: 'heat'; bidders trade capacity_pos, energy"
+    )
 
 
 def test_blocks_are_refused_where_the_rule_does_not_read_them(folder: Any) -> None:

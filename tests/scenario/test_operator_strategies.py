@@ -159,7 +159,7 @@ import torch
 from pydantic import Field
 
 from assume_rl.core.bidding.base import Params
-from assume_rl.core.bidding.portfolio import changed
+from assume_rl.core.bidding.portfolio import Strategy, changed
 
 
 class FloorParams(Params):
@@ -174,7 +174,7 @@ def at_least(context, params):
     def bid(bidder, operator, capacity):
         return changed(bidder, f"{bidder.name}, floor of {operator}", floored)
 
-    return bid
+    return Strategy(bid)
 
 
 def register(registry):

@@ -23,14 +23,30 @@ from assume_rl.core.bidding.base import (
 )
 from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.orders import Orders
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ContractError
 
-Strategy = Callable[[AnyBidder, str, float], AnyBidder]
-"""Turns the bidder that rows of units name into the one that they follow: of the bidder, the name
-of the operator, and the nameplate power of those of its units that sell in the market, MW.
 
-Raises `ConfigurationError` if it does not go with the bidder.
-"""
+@dataclass(frozen=True)
+class Strategy:
+    """What an operator makes of the bidders of its units."""
+
+    # Returns the bidder that units follow: of the bidder that their rows name, the name of the
+    # operator, and the nameplate power of those of its units that sell in the market, MW.
+    bid: Callable[[AnyBidder, str, float], AnyBidder]
+    takes_learners: bool = False  # whether it goes with bidders that learn their prices
+
+    def applied(self, bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
+        """Return the bidder that units follow.
+
+        :param bidder: that their rows name
+        :param operator: name of their owner
+        :param capacity: nameplate power of those of its units that sell in the market, MW
+        :raises ContractError: the strategy returned no bidder
+        """
+        made = self.bid(bidder, operator, capacity)
+        if not isinstance(made, Bidder | LearnedBidder):
+            raise ContractError(self.bid, f"{type(made).__name__}, not a bidder")
+        return made
 
 
 class CournotParams(Params):
@@ -93,12 +109,10 @@ def changed(bidder: AnyBidder, name: str, change: Callable[[Orders], Orders]) ->
     :param bidder: follows a rule
     :param name: of the result; differs wherever the change does
     :param change: returns orders in the same slots
-    :raises ConfigurationError: the bidder follows no rule
+    :raises ValueError: the bidder follows no rule: only a strategy that takes learners is given one
     """
     if isinstance(bidder, LearnedBidder):
-        raise ConfigurationError(
-            f"'{bidder.name}' learns its prices, so that its operator cannot change them"
-        )
+        raise ValueError(f"{bidder.name} bids by a policy, whose orders cannot be changed")
     return Changed(bidder, name, change)
 
 
@@ -108,7 +122,7 @@ def direct(context: Context, params: NoParams) -> Strategy:
     def bid(bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
         return bidder
 
-    return bid
+    return Strategy(bid, takes_learners=True)
 
 
 def cournot(context: Context, params: CournotParams) -> Strategy:
@@ -122,7 +136,7 @@ def cournot(context: Context, params: CournotParams) -> Strategy:
         change = partial(_dearer, params.markup * capacity)
         return changed(bidder, f"{bidder.name}, markup of {operator}", change)
 
-    return bid
+    return Strategy(bid)
 
 
 def _dearer(addend: float, orders: Orders) -> Orders:

@@ -1,13 +1,14 @@
 """Bidders by the name that a unit table gives them."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from assume_rl.core.bidding import BIDDERS, create, operator_strategy
-from assume_rl.core.bidding.base import AnyBidder, Bidder, Context, LearnedBidder
+from assume_rl.core.bidding import BIDDERS, OPERATORS, create, operator_strategy
+from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.core.bidding.portfolio import Strategy
-from assume_rl.core.clearing import RULES
-from assume_rl.errors import ConfigurationError, ContractError, nearest
-from assume_rl.scenario.compile.capabilities import misfit
+from assume_rl.core.clearing import RULES, Rule
+from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.compile.capabilities import misfit, misfit_of_strategy, untraded
 from assume_rl.scenario.types import Scenario
 
 Bidders = Mapping[tuple[str, str], AnyBidder]
@@ -24,17 +25,13 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     :raises ConfigurationError: unknown, not supported yet, or it does not fit, see `misfit`
     """
     bidder = create_bidder(name, market, scenario)
-    settings = scenario.config.markets_config.get(market)
-    if settings is not None and settings.product_type not in traded_types(scenario):
-        settings = None  # the market itself is refused
-    product_type = settings.product_type if settings else None
-    rule = RULES.get(settings.market_mechanism) if settings else None
-    problem = misfit(bidder, technology, product_type, rule)
+    trade = _trade(market, scenario)
+    problem = misfit(bidder, technology, *trade)
     if problem is not None:
         # Without the parameters of the study case: another bidder may refuse them.
         context = _context(market, scenario)
         others = (entry.create(context, {}) for entry in BIDDERS.values())
-        fitting = [o.name for o in others if misfit(o, technology, product_type, rule) is None]
+        fitting = [o.name for o in others if misfit(o, technology, *trade) is None]
         hint = nearest(name, fitting) if fitting else "no strategy fits"
         raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
     return bidder
@@ -62,7 +59,7 @@ def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder)
     :param operator: of the units
     :param market: in which they bid
     :param bidder: that the rows of the units name
-    :raises ConfigurationError: see `strategy_of`, or the strategy does not go with the bidder
+    :raises ConfigurationError: see `strategy_of`
     """
     strategy = strategy_of(scenario, operator, market)
     if strategy is None:
@@ -72,17 +69,43 @@ def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder)
         for table, unit in scenario.each()
         if table.sells and unit.unit_operator == operator and market in unit.bidding
     )
-    found = strategy(bidder, operator, sum(selling, start=0.0))
-    if not isinstance(found, Bidder | LearnedBidder):
-        raise ContractError(strategy, f"{type(found).__name__}, not a bidder")
-    return found
+    return strategy.applied(bidder, operator, sum(selling, start=0.0))
 
 
-def traded_types(scenario: Scenario) -> frozenset[str]:
-    """Return the product types that any registered bidder trades."""
-    context = _context("", scenario)
-    bidders = (entry.create(context, {}) for entry in BIDDERS.values())
-    return frozenset().union(*(bidder.product_types for bidder in bidders))
+def check_strategy(
+    scenario: Scenario, operator: str, market: str, bidder: AnyBidder, technology: str
+) -> None:
+    """Refuse an operator's strategy that does not go with a bidder of its units.
+
+    :param scenario: source of the strategy
+    :param operator: of the units
+    :param market: in which they bid
+    :param bidder: that the rows of the units name
+    :param technology: of the units, key of core.units.TECHNOLOGIES
+    :raises ConfigurationError: see `strategy_of`, or it does not fit, see `misfit_of_strategy`
+    """
+    strategy = strategy_of(scenario, operator, market)
+    market_of = _trade(market, scenario)
+    if strategy is None:
+        return
+    problem = misfit_of_strategy(strategy, bidder, technology, *market_of)
+    if problem is not None:
+        context = _context(market, scenario)
+        others = {name: entry.create(context, {}) for name, entry in OPERATORS.items()}
+        fitting = [
+            name
+            for name, other in others.items()
+            if misfit_of_strategy(other, bidder, technology, *market_of) is None
+        ]
+        raise ConfigurationError(f"{problem}; {nearest('', fitting)}")
+
+
+def _trade(market: str, scenario: Scenario) -> tuple[str | None, Rule[Any, Any] | None]:
+    """Return product type and rule of a market; None where the market itself is refused."""
+    settings = scenario.config.markets_config.get(market)
+    if settings is None or untraded(settings.product_type) is not None:
+        return None, None
+    return settings.product_type, RULES.get(settings.market_mechanism)
 
 
 def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:

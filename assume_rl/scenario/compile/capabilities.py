@@ -1,15 +1,26 @@
 """What goes together: the only place that compares unit kind, bidder, product type, rule and shell.
 
-Refusals of `compile.bidders` and of the batch shell, and the table in the documentation, ask here.
+Refusals of a scenario's checks and of the batch shell, and the table in the documentation, ask
+here. The portfolio strategy of an operator is one more part of it; None: units bid for themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from assume_rl.core.bidding import BIDDERS
-from assume_rl.core.bidding.base import AnyBidder, Context
+from assume_rl.core.bidding import BIDDERS, OPERATORS
+from assume_rl.core.bidding.base import (
+    ANY_CONTEXT,
+    AnyBidder,
+    BidsCurve,
+    Context,
+    LearnedBidder,
+)
+from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
+from assume_rl.errors import nearest
+from assume_rl.scenario.config.schema import PRODUCT_TYPES
 from assume_rl.scenario.tables import UNIT_TABLES
 
 OTHER_KIND = "is not for this kind of unit"
@@ -17,14 +28,25 @@ OTHER_KIND = "is not for this kind of unit"
 
 @dataclass(frozen=True)
 class Capability:
-    """A unit kind with a bidder, a product type and a rule."""
+    """A unit kind with a bidder, a product type, a rule and a strategy of its operator."""
 
     kind: str  # key of UNIT_TABLES
     bidder: str  # key of BIDDERS
     product_type: str
     rule: str  # key of RULES
+    strategy: str | None  # key of OPERATORS; None: units bid for themselves
     refused: str | None  # why it is, as messages have it; None: it works on the message shell
     not_batched: str | None  # why the batch shell refuses it; None: it works there too
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A unit kind with a bidder in one market and another bidder in a second one."""
+
+    kind: str  # key of UNIT_TABLES
+    bidder: str  # key of BIDDERS
+    other: str  # key of BIDDERS
+    refused: str | None  # why it is, as messages have it; None: it works
 
 
 def misfit(
@@ -47,6 +69,53 @@ def misfit(
     return None
 
 
+def misfit_of_strategy(
+    strategy: Strategy,
+    bidder: AnyBidder,
+    technology: str,
+    product_type: str | None,
+    rule: Rule[Any, Any] | None,
+) -> str | None:
+    """Return why an operator's strategy does not take a bidder that fits, None if it does.
+
+    :param strategy: of the operator
+    :param bidder: that a unit's row names
+    :param technology: key of core.units.TECHNOLOGIES
+    :param product_type: that the market trades; None: there is no such market
+    :param rule: of the market; None: there is no such rule
+    """
+    if isinstance(bidder, LearnedBidder) and not strategy.takes_learners:
+        return f"'{bidder.name}' learns its prices, so that its operator cannot change them"
+    made = strategy.applied(bidder, "an operator", 1.0)
+    problem = misfit(made, technology, product_type, rule)
+    return problem and f"it makes '{made.name}' of '{bidder.name}', which {problem}"
+
+
+def at_odds(bidders: Sequence[AnyBidder]) -> str | None:
+    """Return why a unit cannot have these bidders, each in a market of its own; None if it can."""
+    curves = [bidder.name for bidder in bidders if isinstance(bidder, BidsCurve)]
+    if curves and len(curves) < len(bidders):
+        return f"{curves[0]} in one market needs a strategy for curves in all others"
+    return None
+
+
+def traded_types() -> frozenset[str]:
+    """Return the product types that any registered bidder trades."""
+    bidders = (entry.create(ANY_CONTEXT, {}) for entry in BIDDERS.values())
+    return frozenset().union(*(bidder.product_types for bidder in bidders))
+
+
+def untraded(product_type: str) -> str | None:
+    """Return why there can be no market of a product type, None if there can."""
+    traded = traded_types()
+    if product_type in traded:
+        return None
+    if product_type in PRODUCT_TYPES:
+        return f"not supported yet: '{product_type}'; bidders trade {', '.join(sorted(traded))}"
+    known = {*PRODUCT_TYPES, *traded}
+    return f"unknown product type '{product_type}'; {nearest(product_type, known)}"
+
+
 def one_at_a_time(rule: Rule[Any, Any]) -> str | None:
     """Return why the batch shell cannot clear by a rule, None if it can."""
     return None if rule.batched else f"the mechanism '{rule.name}' clears one auction at a time"
@@ -55,14 +124,29 @@ def one_at_a_time(rule: Rule[Any, Any]) -> str | None:
 def capabilities(context: Context) -> Iterator[Capability]:
     """Yield every combination of what is registered, refused or not.
 
+    :param context: with which bidders and strategies are made
+    """
+    bidders = {name: entry.create(context, {}) for name, entry in BIDDERS.items()}
+    strategies = {name: entry.create(context, {}) for name, entry in OPERATORS.items()}
+    types = sorted(traded_types())
+    for kind, name, product_type, rule, owner in product(
+        UNIT_TABLES, bidders, types, RULES.values(), (None, *strategies)
+    ):
+        market = (UNIT_TABLES[kind].technology, product_type, rule)
+        refused = misfit(bidders[name], *market)
+        if refused is None and owner is not None:
+            refused = misfit_of_strategy(strategies[owner], bidders[name], *market)
+        alone = one_at_a_time(rule)
+        yield Capability(kind, name, product_type, rule.name, owner, refused, alone)
+
+
+def pairs(context: Context) -> Iterator[Pair]:
+    """Yield all pairs of different bidders that a unit of a kind can have, refused or not.
+
     :param context: with which bidders are made
     """
     bidders = {name: entry.create(context, {}) for name, entry in BIDDERS.items()}
-    types = sorted(frozenset().union(*(bidder.product_types for bidder in bidders.values())))
     for kind, table in UNIT_TABLES.items():
-        for name, bidder in bidders.items():
-            for product_type in types:
-                for rule in RULES.values():
-                    refused = misfit(bidder, table.technology, product_type, rule)
-                    alone = one_at_a_time(rule)
-                    yield Capability(kind, name, product_type, rule.name, refused, alone)
+        own = [b for b in bidders.values() if table.technology in b.technologies]
+        for one, other in ((a, b) for a in own for b in own if a.name < b.name):
+            yield Pair(kind, one.name, other.name, at_odds((one, other)))

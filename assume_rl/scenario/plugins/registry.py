@@ -97,11 +97,13 @@ class Registry:
         :param name: as written in a cell of `unit_operators`
         :param make: returns the strategy, given a `Context` and the parameters
         :param params: model of the parameters; each has a default
-        :raises ConfigurationError: the name is taken, or what `make` returns is no function
+        :raises ConfigurationError: the name is taken, or what `make` returns is no `Strategy`
         """
         entry = Entry(make, params)
-        if not callable(entry.create(ANY_CONTEXT, {})):
-            raise ConfigurationError(f"the portfolio strategy '{name}' is no function")
+        made = entry.create(ANY_CONTEXT, {})
+        if not isinstance(made, Strategy):
+            found = type(made).__name__
+            raise ConfigurationError(f"the portfolio strategy '{name}' is a {found}, no Strategy")
         self._add("portfolio strategy", name, OPERATORS, entry)
 
     def rule(self, rule: Rule[Any, Any]) -> None:

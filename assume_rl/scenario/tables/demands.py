@@ -59,15 +59,13 @@ class Demand(Unit):
 
     @model_validator(mode="after")
     def _complete_curve(self) -> Self:
-        """Refuse a curve that cannot be drawn, and one that only some of the bidders would read."""
+        """Refuse a curve that cannot be drawn."""
         curves = [name for name in self.bidding.values() if bids_curve(name)]
         if self.elasticity_model is None:
             if curves:
                 raise ValueError(f"elasticity_model is missing, which {curves[0]} needs")
         elif (fault := _fault(self)) is not None:
             raise ValueError(fault)
-        if curves and len(curves) < len(self.bidding):
-            raise ValueError(f"{curves[0]} in one market needs a strategy for curves in all others")
         return self
 
     @property
