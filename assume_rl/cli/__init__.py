@@ -6,6 +6,7 @@ from rich.console import Console
 
 from assume_rl.cli import (  # noqa: F401 (each registers its commands)
     batch,
+    bench,
     compare,
     export,
     list,

@@ -151,14 +151,21 @@ class Manifest:
         self.write()
 
     def write(self) -> None:
-        """Replace the file at once, so that it is never half written."""
-        text = json.dumps(self.content, indent=2, default=str) + "\n"
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self.path)
-        except OSError as error:
-            raise ResultsError(f"'{self.path}' cannot be written: {error.strerror}") from None
+        """Replace the file, see `replace_text`."""
+        replace_text(self.path, json.dumps(self.content, indent=2, default=str) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file at once, so that it is never half written.
+
+    :raises ResultsError: it cannot be written
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ here. Several seeds train side by side where the engine can; each is judged on i
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -65,7 +65,7 @@ def training(
     advance: Advance,
     standings: Sequence[Standing],
     save: Save,
-) -> Iterator[Mapping[int, EpisodeReport]]:
+) -> Generator[Mapping[int, EpisodeReport], None, None]:
     """Train all seeds; yields what each episode brought those that still train.
 
     Whatever ends the loop, the policies of that moment are saved.

@@ -144,7 +144,8 @@ def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> No
         load_scenario(folder.path, "base")
     (said,) = raised.value.problems
     assert said.endswith(
-        "markets_config.EOM.product_type: not supported yet: 'heat'; bidders trade capacity_pos, energy"
+        "markets_config.EOM.product_type: not supported yet: 'heat'; "
+        "bidders trade capacity_pos, energy"
     )
 
 

@@ -1,0 +1,109 @@
+"""`assume-rl bench`: which algorithm learns best in a given time."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli.app import app
+from assume_rl.cli.bench_page import markdown, placed, put
+from assume_rl.cli.options import Quiet
+from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.evaluation.perfect_foresight import check_solver
+from assume_rl.experiments.outputs import replace_text
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.studies.bench.cells import Measured, grid, study_case
+from assume_rl.studies.bench.run import measure_rest, measured
+from assume_rl.studies.bench.summary import summary
+
+SCENARIOS = (
+    "scenarios/single_learner:base",
+    "scenarios/ten_learners:tiny",
+    "scenarios/ten_learners:one_learns",
+    "scenarios/summer_week:storage_learns",
+)
+
+bench = typer.Typer(help="Compare algorithms on equal budgets.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def algorithms(
+    scenarios: Annotated[
+        str, typer.Option("--scenarios", help="FOLDER or FOLDER:CASE, separated by commas.")
+    ] = ",".join(SCENARIOS),
+    names: Annotated[
+        str, typer.Option("--algorithms", help="Names, separated by commas; all by default.")
+    ] = ",".join(ALGORITHMS),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 5,
+    budget: Annotated[
+        float, typer.Option("--budget", min=0.1, help="Seconds of processor time of a training.")
+    ] = 60.0,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes, a thread each.")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder: a file per training, bench.json, bench.md.")
+    ] = Path("bench"),
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Page that gets the tables, and a .json file beside it."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train with every algorithm for the same processor time; the same command goes on.
+
+    Processors should have nothing else to do: what others take of caches and clock counts too.
+    """
+    cells = grid(_parts(scenarios), _algorithms(names), seeds, budget)
+    check_solver()
+    for scenario in _parts(scenarios):
+        study_case(scenario)  # all that can be mended is said before hours have passed
+    if page is not None:
+        placed(page, "")
+    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+    found = measured(cells, out / "cells")
+    _announce(console, len(cells), len(found), budget)
+    try:
+        for one in measure_rest(cells, out / "cells", jobs):
+            _print(console, one)
+    except KeyboardInterrupt:
+        text = "interrupted; what is finished is kept, the same command goes on"
+        Console(stderr=True, soft_wrap=True).print(text)
+        raise typer.Exit(130) from None
+    told = summary(measured(cells, out / "cells"), budget)
+    text = json.dumps(told, indent=2) + "\n"
+    replace_text(out / "bench.json", text)
+    replace_text(out / "bench.md", markdown(told))
+    if page is not None:
+        replace_text(page.with_suffix(".json"), text)
+        put(page, markdown(told))
+    console.print(markdown(told), markup=False)
+
+
+def _parts(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _algorithms(text: str) -> list[str]:
+    """Return the names of algorithms; `ConfigurationError` if one is unknown."""
+    names = _parts(text)
+    for name in names:
+        if name not in ALGORITHMS:
+            raise ConfigurationError(f"unknown algorithm '{name}', {nearest(name, ALGORITHMS)}")
+    return names
+
+
+def _announce(console: Console, cells: int, done: int, budget: float) -> None:
+    minutes = (cells - done) * budget / 60
+    before = f", {done} of them already done" if done else ""
+    console.print(f"{cells} trainings{before}; {minutes:,.3g} minutes of processor time or more")
+
+
+def _print(console: Console, one: Measured) -> None:
+    cell = one.cell
+    console.print(
+        f"{cell.scenario} {cell.algorithm} seed {cell.seed}: reward {one.reward:.4g} after "
+        f"{one.episodes} episodes in {one.seconds:.3g} s",
+        markup=False,
+    )

@@ -1,0 +1,1 @@
+"""Algorithms on equal budgets of processor time."""

@@ -1,0 +1,114 @@
+"""Cells of a benchmark of algorithms, what is measured in each, and the files that keep it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.experiments.outputs import replace_text
+from assume_rl.learning.config import SETTINGS
+from assume_rl.scenario.read import NO_OVERRIDES, load_scenario
+from assume_rl.scenario.types import Scenario
+
+SIDE_BY_SIDE = 16
+"""Copies of the market for algorithms that learn from each transition once."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: a study case, an algorithm, a seed, and how long it may take."""
+
+    scenario: str  # FOLDER or FOLDER:CASE
+    algorithm: str
+    seed: int
+    budget: float  # seconds of processor time
+
+    @property
+    def file(self) -> str:
+        """Name of the file that keeps what was measured."""
+        folder = re.sub(r"[^A-Za-z0-9_]+", "-", self.scenario).strip("-")
+        return f"{folder}-{self.algorithm}-{self.seed}.json"
+
+    def settings(self, episodes: int) -> dict[str, Any]:
+        """Return what is changed of the study case; nothing stops its training early."""
+        own = {
+            "algorithm": self.algorithm,
+            "training_episodes": episodes,
+            "validation_episodes_interval": 1,  # goes with any number, see `measure`
+            "early_stopping_steps": None,
+        }
+        if SETTINGS[self.algorithm].on_policy:
+            own["num_envs"] = SIDE_BY_SIDE
+        return {f"learning_config.{key}": value for key, value in own.items()}
+
+    def load(self, episodes: int) -> Scenario:
+        """Read the study case for so many episodes."""
+        return study_case(self.scenario, self.settings(episodes))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a training came to, judged on its last policies without exploration."""
+
+    cell: Cell
+    episodes: int
+    seconds: float  # of processor time, training only
+    reward: float  # sum over the calendar, mean over the agents
+    profit: float  # EUR, all agents
+    best_response: float | None  # share of its reward, of a single learner where it is known
+    perfect_foresight: float | None  # share of its profit, of a single storage
+
+
+def study_case(name: str, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Scenario:
+    """Read FOLDER or FOLDER:CASE.
+
+    :param overrides: changes by dotted key
+    """
+    folder, _, case = name.partition(":")
+    return load_scenario(folder, case or None, overrides=overrides)
+
+
+def grid(
+    scenarios: Sequence[str], algorithms: Sequence[str], seeds: int, budget: float
+) -> list[Cell]:
+    """Return all cells, seed after seed, so that an interrupted benchmark has some of everything.
+
+    :param scenarios: FOLDER or FOLDER:CASE each
+    :param algorithms: their names
+    :param seeds: how many, from 1 on
+    :param budget: seconds of processor time of each training
+    """
+    every = product(range(1, seeds + 1), scenarios, algorithms)
+    return [Cell(scenario, name, seed, budget) for seed, scenario, name in every]
+
+
+def write(folder: Path, measured: Measured) -> None:
+    """Keep what was measured; `ResultsError` if it cannot be written."""
+    replace_text(folder / measured.cell.file, json.dumps(asdict(measured), indent=2) + "\n")
+
+
+def read(folder: Path, cell: Cell) -> Measured | None:
+    """Return what was measured in a cell before; None if it was not.
+
+    :raises ConfigurationError: it had another budget
+    :raises ResultsError: the file cannot be read
+    """
+    path = folder / cell.file
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        told = {f.name: content[f.name] for f in fields(Measured)}
+        found = Measured(**{**told, "cell": Cell(**content["cell"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"'{path}' is no cell of a benchmark ({error}); remove it") from None
+    if found.cell != cell:
+        raise ConfigurationError(
+            f"'{path}' was measured with a budget of {found.cell.budget:g} s, not of "
+            f"{cell.budget:g} s; choose another --out"
+        )
+    return found

@@ -1,0 +1,121 @@
+"""Measures a cell: trains until its processor time is spent, then evaluates the last policies."""
+
+import functools
+import math
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from assume_rl.experiments.agents_engine import AgentsEngine
+from assume_rl.experiments.batch_engine import BatchEngine
+from assume_rl.experiments.case import Experiment, Places, open_experiment
+from assume_rl.experiments.evaluate import KEPT, score
+from assume_rl.experiments.foresight import foresight_profit
+from assume_rl.experiments.observer import Silent
+from assume_rl.experiments.outputs import POLICIES
+from assume_rl.experiments.policies import folder_policies
+from assume_rl.experiments.train_task import Task, training_task
+from assume_rl.experiments.training import Engine, Standing, training, waves
+from assume_rl.learning.config import LearningConfig
+from assume_rl.studies.bench.cells import Cell, Measured, study_case
+
+ENDLESS = 10**6  # episodes; a trial never plays them all
+TRIAL = 0.1  # share of the budget in which the cost of an episode is measured
+
+
+def measure(cell: Cell) -> Measured:
+    """Return what a training of `cell.budget` seconds comes to.
+
+    A short trial measures what an episode costs, so that the training is planned to end with its
+    budget, and with it the schedules of rates and noise; it is stopped where it does not. So what
+    was measured can be had again: it is a training of so many episodes.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with _opened(cell, ENDLESS, folder / "trial") as (task, run):
+            episodes = _affordable(_engine(task, run), task.config, cell.budget)
+        with _opened(cell, episodes, folder / "training") as (task, run):
+            done, seconds = _learn(_engine(task, run), task.config, cell.budget)
+            saved = run.folder / POLICIES / "last"
+            policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
+            found = score(run.unrecorded(KEPT), policies, Silent())
+    most = _foresight(cell.scenario)
+    return Measured(
+        cell,
+        episodes=done,
+        seconds=round(seconds, 2),
+        reward=found.reward,
+        profit=found.profit,
+        best_response=found.share,
+        perfect_foresight=found.profit / most if most else None,
+    )
+
+
+@contextmanager
+def _opened(cell: Cell, episodes: int, out: Path) -> Iterator[tuple[Task, Experiment]]:
+    """Return the training of a cell, whose tables are not stored."""
+    task = training_task(cell.load(episodes), None, "cpu", "auto")
+    places = Places(out, tables=["market_meta"])
+    with open_experiment(
+        task.compiled, "train", places, seed=cell.seed, engine=task.engine, keep=KEPT
+    ) as run:
+        yield task, run
+
+
+def _engine(task: Task, run: Experiment) -> Engine:
+    return BatchEngine(task, [run]) if task.engine == "batch" else AgentsEngine(task, run)
+
+
+def _affordable(engine: Engine, config: LearningConfig, budget: float) -> int:
+    """Return how many episodes a budget is enough for, by what the first ones cost.
+
+    Those of initial experience, which learn nothing, are cheaper than the others.
+    """
+    first, before, done, seconds = config.initial_episodes, 0.0, 0, 0.0
+    with closing(_clock(engine, config)) as clock:
+        for done, seconds in clock:
+            if done <= first:
+                before = seconds
+            elif seconds >= TRIAL * budget:
+                break
+    each = (seconds - before) / (done - first)
+    return first + max(1, math.floor((budget - before) / each))
+
+
+def _learn(engine: Engine, config: LearningConfig, budget: float) -> tuple[int, float]:
+    """Train until all episodes are played or the budget is spent; save the policies.
+
+    Returns how many episodes were played, and the seconds that they took.
+    """
+    with closing(_clock(engine, config)) as clock:
+        for played, spent in clock:
+            done, seconds = played, spent
+            if spent >= budget:
+                break
+    return done, seconds
+
+
+def _clock(engine: Engine, config: LearningConfig) -> Generator[tuple[int, float], None, None]:
+    """Yield, after each wave of episodes, how many are done and the processor time since the start.
+
+    Nothing is evaluated in between, and no checkpoint kept. The policies of the moment are saved
+    when the iterator ends or is closed.
+    """
+    start = time.process_time()
+    # Episodes are played side by side between two evaluations only.
+    alone = config.model_copy(update={"validation_episodes_interval": config.training_episodes})
+    reports = training(engine, alone, lambda _: None, [Standing()], lambda *_: None)
+    with closing(reports):
+        for wave in waves(alone, engine.width):
+            for _ in wave:
+                next(reports)
+            yield wave[-1], time.process_time() - start
+
+
+@functools.cache
+def _foresight(scenario: str) -> float | None:
+    """Return the profit of perfect foresight in a study case, EUR, where it is known."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return foresight_profit(study_case(scenario), 0, Path(scratch) / "idle")

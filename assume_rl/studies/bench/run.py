@@ -1,0 +1,53 @@
+"""Measures all cells of a benchmark that are not measured yet, several at a time."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.studies.bench.cells import Cell, Measured, read, write
+from assume_rl.studies.bench.measure import measure
+
+
+def measured(cells: Sequence[Cell], folder: Path) -> list[Measured]:
+    """Return what was measured before; see `cells.read`."""
+    found = (read(folder, cell) for cell in cells)
+    return [one for one in found if one is not None]
+
+
+def measure_rest(cells: Sequence[Cell], folder: Path, jobs: int) -> Iterator[Measured]:
+    """Measure the cells that `folder` does not keep yet; each is kept before it is yielded.
+
+    :param cells: of the whole benchmark
+    :param folder: of the files, made if need be
+    :param jobs: processes at most, of one thread each
+    :raises AssumeRlError: a cell cannot be measured
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rest = [cell for cell in cells if read(folder, cell) is None]
+    for one in map(_measure, rest) if jobs == 1 else _side_by_side(rest, jobs):
+        write(folder, one)
+        yield one
+
+
+def _side_by_side(cells: Sequence[Cell], jobs: int) -> Iterator[Measured]:
+    """Yield what is measured in some processes, in the order in which cells end."""
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        try:
+            for future in as_completed([pool.submit(_measure, cell) for cell in cells]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _measure(cell: Cell) -> Measured:
+    try:
+        return measure(cell)
+    except AssumeRlError as error:
+        where = f"{cell.scenario}, {cell.algorithm}, seed {cell.seed}"
+        raise ConfigurationError(f"{where}: {error}") from None

@@ -1,0 +1,194 @@
+"""`assume-rl bench algorithms`: equal budgets, cells that are kept, and tables."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assume_rl.cli.bench_page import BEGIN, END, markdown, placed
+from assume_rl.experiments.train import train
+from assume_rl.studies.bench import measure as measuring
+from assume_rl.studies.bench import run as running
+from assume_rl.studies.bench.cells import Cell, Measured, grid, read, write
+from assume_rl.studies.bench.measure import measure
+from assume_rl.studies.bench.summary import summary
+
+pytestmark = pytest.mark.unchecked
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = f"{ROOT / 'scenarios' / 'single_learner'}:tiny"
+STORAGE = f"{ROOT / 'scenarios' / 'summer_week'}:storage_learns"
+PAGE = ROOT / "docs" / "algorithms" / "bench.md"
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(assume_rl_command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs `assume-rl bench algorithms ARGUMENTS` in an empty folder."""
+    pytest.importorskip("scipy", reason="solves linear programmes")
+    monkeypatch.chdir(tmp_path)
+    return partial(assume_rl_command, "bench", "algorithms")
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """Cells that were asked for; nothing is trained."""
+    asked: list[Cell] = []
+
+    def pretend(cell: Cell) -> Measured:
+        asked.append(cell)
+        reward = cell.seed + 10.0 * (cell.algorithm == "mappo")
+        return Measured(cell, 7, cell.budget, reward, 1e6 * reward, reward / 100, None)
+
+    monkeypatch.setattr(running, "measure", pretend)
+    return asked
+
+
+FEW = ("--scenarios", TINY, "--algorithms", "matd3,mappo", "--seeds", 4, "--budget", 3)
+
+
+def test_it_writes_tables_and_goes_on_where_it_stopped(
+    command: Command, made_up: list[Cell], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    assert command(*FEW, "--seeds", 2)[0] == 0
+    code, out, _ = command(*FEW, "--page", page)
+    assert code == 0
+    assert [(cell.seed, cell.algorithm) for cell in made_up] == [
+        (seed, name) for seed in (1, 2, 3, 4) for name in ("matd3", "mappo")
+    ]
+    assert "8 trainings, 4 of them already done; 0.2 minutes" in out
+    told = json.loads((tmp_path / "bench/bench.json").read_text())
+    assert json.loads(page.with_suffix(".json").read_text()) == told
+    rows = {row["algorithm"]: row for row in told["rows"]}
+    assert rows["matd3"]["reward"]["estimate"] == pytest.approx(2.5)  # of 1 to 4, the middle two
+    assert rows["matd3"]["reward"]["low"] < 2.5 < rows["matd3"]["reward"]["high"]
+    assert rows["mappo"]["best_response"]["estimate"] == pytest.approx(0.125)
+    assert rows["mappo"]["perfect_foresight"] is None
+    table = (tmp_path / "bench/bench.md").read_text()
+    assert table in page.read_text()
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("\nafter\n")
+    assert table.index("`mappo` | 12.5 (") < table.index("`matd3` | 2.5 (")  # the best one first
+    assert "perfect foresight" not in table
+
+
+def test_what_is_finished_stays_after_an_interrupt(
+    command: Command, made_up: list[Cell], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pretend = running.measure
+
+    def interrupted(cell: Cell) -> Measured:
+        if cell.algorithm == "mappo":
+            raise KeyboardInterrupt
+        return pretend(cell)
+
+    monkeypatch.setattr(running, "measure", interrupted)
+    code, _, err = command(*FEW)
+    assert code == 130
+    assert "the same command goes on" in err
+    assert len(list((tmp_path / "bench/cells").iterdir())) == 1
+    assert not (tmp_path / "bench/bench.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
+        (("--scenarios", "nowhere"), "nowhere"),
+        (("--scenarios", TINY.replace("tiny", "tyni")), "did you mean 'tiny'"),
+        (("--page", "page.md"), "'page.md' cannot be read"),
+        (("--budget", 4), "was measured with a budget of 3 s, not of 4 s; choose another --out"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    command: Command, made_up: list[Cell], arguments: tuple[object, ...], message: str
+) -> None:
+    assert command(*FEW)[0] == 0
+    code, _, err = command(*FEW, *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert len(made_up) == 8
+
+
+def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:
+    (cell,) = grid([TINY], ["matd3"], 1, 3.0)
+    assert read(tmp_path, cell) is None
+    measured = Measured(cell, 7, 3.1, 0.5, 1e5, None, 0.25)
+    write(tmp_path, measured)
+    assert read(tmp_path, cell) == measured
+    (tmp_path / cell.file).write_text("{}")
+    with pytest.raises(Exception, match="is no cell of a benchmark"):
+        read(tmp_path, cell)
+
+
+def test_a_figure_that_a_seed_lacks_is_not_shown() -> None:
+    cells = grid([TINY], ["matd3"], 2, 3.0)
+    shares = (0.5, None)
+    told = summary(
+        [Measured(c, 7, 3.0, 1.0, 1.0, s, None) for c, s in zip(cells, shares, strict=True)], 3.0
+    )
+    assert told["rows"][0]["best_response"] is None
+    assert "best response" not in markdown(told)
+    alone = summary([Measured(cells[0], 7, 3.0, 1.0, 1.0, 0.5, None)], 3.0)
+    assert alone["rows"][0]["reward"] == {"estimate": 1.0, "low": None, "high": None}
+    assert "| `matd3` | 1 | 1 | 50.0 % | 1 | 7 |" in markdown(alone)
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock of processor time that goes on by a second whenever it is read."""
+    seconds = iter(range(1000))
+    monkeypatch.setattr(measuring.time, "process_time", lambda: next(seconds))
+    yield
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_cell_is_a_training_of_so_many_episodes(tmp_path: Path) -> None:
+    """A second each: the first of five is that of the initial experience."""
+    cell = Cell(TINY, "matd3", 3, budget=5.0)
+    measured = measure(cell)
+    assert (measured.episodes, measured.seconds) == (5, 5.0)
+    again = train(cell.load(5), seed=3, out=tmp_path / "again")
+    assert measured.reward == pytest.approx(again.last.reward, abs=1e-9)
+    assert measured.profit == pytest.approx(again.last.profit)
+    assert measured.best_response == pytest.approx(again.last.share)
+    assert measured.perfect_foresight is None
+
+
+@pytest.mark.usefixtures("ticking")
+def test_waves_end_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planned by a trial that was cheaper: stopped where the time is spent."""
+    affordable = measuring._affordable
+    monkeypatch.setattr(measuring, "_affordable", lambda *given: 100 * affordable(*given))
+    measured = measure(Cell(TINY, "ippo", 1, budget=2.0))
+    assert (measured.episodes, measured.seconds) == (32, 2.0)  # sixteen side by side
+
+
+def test_the_page_has_the_table_of_its_file() -> None:
+    file = PAGE.with_suffix(".json")
+    told: Any = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    assert PAGE.read_text(encoding="utf-8") == placed(PAGE, markdown(told)), (
+        "assume-rl bench algorithms --page docs/algorithms/bench.md"
+    )
+
+
+@pytest.mark.slow
+def test_real_trainings_side_by_side(command: Command, tmp_path: Path) -> None:
+    arguments = ("--scenarios", f"{TINY},{STORAGE}", "--algorithms", "matd3,mappo", "--seeds", 1)
+    code, out, _ = command(*arguments, "--budget", 1, "--jobs", 2)
+    assert code == 0
+    rows = json.loads((tmp_path / "bench/bench.json").read_text())["rows"]
+    assert len(rows) == 4
+    for row in rows:
+        known = "perfect_foresight" if row["scenario"] == STORAGE else "best_response"
+        assert row[known]["estimate"] < 1
+        assert row["seconds"] < 5
+    assert "share of perfect foresight" in out
