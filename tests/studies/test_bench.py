@@ -1,7 +1,7 @@
 """`assume-rl bench algorithms`: equal budgets, cells that are kept, and tables."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from assume_rl.cli.bench_page import BEGIN, END, markdown, placed
-from assume_rl.experiments.train import train
+from assume_rl.episodes.selection import Scores
+from assume_rl.learning.config import LearningConfig
 from assume_rl.studies.bench import measure as measuring
 from assume_rl.studies.bench import run as running
 from assume_rl.studies.bench.cells import Cell, Measured, grid, read, write
-from assume_rl.studies.bench.measure import measure
 from assume_rl.studies.bench.summary import summary
 
 pytestmark = pytest.mark.unchecked
@@ -101,7 +101,7 @@ def test_what_is_finished_stays_after_an_interrupt(
     [
         (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
         (("--scenarios", "nowhere"), "nowhere"),
-        (("--scenarios", TINY.replace("tiny", "tyni")), "did you mean 'tiny'"),
+        (("--scenarios", TINY.replace("tiny", "tyni")), "unknown study case 'tyni'"),
         (("--page", "page.md"), "'page.md' cannot be read"),
         (("--budget", 4), "was measured with a budget of 3 s, not of 4 s; choose another --out"),
     ],
@@ -141,35 +141,68 @@ def test_a_figure_that_a_seed_lacks_is_not_shown() -> None:
     assert "| `matd3` | 1 | 1 | 50.0 % | 1 | 7 |" in markdown(alone)
 
 
-@pytest.fixture
-def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A clock of processor time that goes on by a second whenever it is read."""
-    seconds = iter(range(1000))
-    monkeypatch.setattr(measuring.time, "process_time", lambda: next(seconds))
-    yield
-    monkeypatch.undo()
+class Clockwork:
+    """An engine that plays nothing; the time that its waves take is read from a list."""
+
+    seeds = 1
+
+    def __init__(self, width: int, seconds: list[float]) -> None:
+        self.width = width
+        self.played = 0
+        self.saved = 0
+        self._seconds = iter(seconds)
+        self.now = 0.0
+
+    def train(self, episodes: range, advance: Any) -> list[list[Scores]]:
+        self.now += next(self._seconds)
+        self.played = episodes[-1]
+        return [[Scores(0.0, 0.0, 0.0)]] * len(episodes)
+
+    def save(self, seed: int) -> None:
+        self.saved = self.played
 
 
-@pytest.mark.usefixtures("ticking")
-def test_a_cell_is_a_training_of_so_many_episodes(tmp_path: Path) -> None:
-    """A second each: the first of five is that of the initial experience."""
-    cell = Cell(TINY, "matd3", 3, budget=5.0)
-    measured = measure(cell)
-    assert (measured.episodes, measured.seconds) == (5, 5.0)
-    again = train(cell.load(5), seed=3, out=tmp_path / "again")
-    assert measured.reward == pytest.approx(again.last.reward, abs=1e-9)
-    assert measured.profit == pytest.approx(again.last.profit)
-    assert measured.best_response == pytest.approx(again.last.share)
-    assert measured.perfect_foresight is None
+def clockwork(monkeypatch: pytest.MonkeyPatch, width: int, *seconds: float) -> Any:
+    engine = Clockwork(width, [*seconds])
+    monkeypatch.setattr(measuring.time, "process_time", lambda: engine.now)
+    return engine
 
 
-@pytest.mark.usefixtures("ticking")
-def test_waves_end_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planned by a trial that was cheaper: stopped where the time is spent."""
-    affordable = measuring._affordable
-    monkeypatch.setattr(measuring, "_affordable", lambda *given: 100 * affordable(*given))
-    measured = measure(Cell(TINY, "ippo", 1, budget=2.0))
-    assert (measured.episodes, measured.seconds) == (32, 2.0)  # sixteen side by side
+def config(episodes: int, initial: int) -> LearningConfig:
+    return LearningConfig(
+        training_episodes=episodes,
+        episodes_collecting_initial_experience=initial,
+        validation_episodes_interval=1,
+    )
+
+
+def test_the_trial_counts_episodes_that_learn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three cheap ones, then two of a second each until a tenth of the budget is spent."""
+    engine = clockwork(monkeypatch, 1, 0.1, 0.1, 0.1, 1.0, 1.0)
+    assert measuring._affordable(engine, config(10**6, 3), 20.0) == 3 + 19
+
+
+def test_the_trial_counts_waves_as_they_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once, of the third one alone, then four in two seconds."""
+    engine = clockwork(monkeypatch, 4, 0.1, 2.0)
+    assert measuring._affordable(engine, config(10**6, 3), 20.0) == 3 + 39
+
+
+def test_there_is_always_an_episode_that_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = clockwork(monkeypatch, 1, 5.0, 9.0)
+    assert measuring._affordable(engine, config(10**6, 1), 1.0) == 2
+
+
+def test_a_training_stops_when_its_budget_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = clockwork(monkeypatch, 16, 0.5, 1.6, 9.0)
+    assert measuring._learn(engine, config(100, 1), 2.0) == (17, 2.1)
+    assert (engine.played, engine.saved) == (17, 17)
+
+
+def test_a_training_ends_with_its_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = clockwork(monkeypatch, 16, 0.5, 1.0, 0.25)
+    assert measuring._learn(engine, config(20, 1), 60.0) == (20, 1.75)
+    assert engine.saved == 20
 
 
 def test_the_page_has_the_table_of_its_file() -> None:
