@@ -509,17 +509,25 @@ def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) ->
         return validate(value)
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            kept = {key: found[key] for key in ("type", "loc", "input", "ctx") if key in found}
-            problems.append(kept)
+            problems.append(_without_forms(found))
         return None
+
+
+def _without_forms(found: Any) -> Any:
+    """Return an entry of pydantic's errors without what is no key of the user's, see `_FORMS`."""
+    kept = {key: found[key] for key in ("type", "loc", "input", "ctx") if key in found}
+    forms = [_FORMS[part] for part in found["loc"] if part in _FORMS]
+    kept["loc"] = tuple(part for part in found["loc"] if part not in _FORMS)
+    if forms and found["type"] == "extra_forbidden":
+        sentence = f"unknown key, {nearest(str(found['loc'][-1]), forms[-1])}"
+        return {**_problem_of("", found["input"], sentence), "loc": kept["loc"]}
+    return kept
 
 
 def _problem(error: Any) -> str:
     """One sentence for one entry of pydantic's `ValidationError.errors()`."""
-    key = ".".join(str(part) for part in error["loc"] if part not in _FORMS)
+    key = ".".join(map(str, error["loc"]))
     where = f"learning_config.{key}" if key else "learning_config"
     if error["type"] == "extra_forbidden":
-        known = [_FORMS[part] for part in error["loc"] if part in _FORMS]
-        hint = nearest(str(error["loc"][-1]), known[-1] if known else learning_keys())
-        return f"{where}: unknown key, {hint}"
+        return f"{where}: unknown key, {nearest(str(error['loc'][-1]), learning_keys())}"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}"

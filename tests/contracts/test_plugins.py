@@ -478,7 +478,7 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
     assert own["parameters"] == [
         {
             "name": "days_back",
-            "type": "int",
+            "type": "whole number",
             "required": False,
             "default": 1,
             "description": "Days to the price that is repeated; 7 is the same day of last week.",
