@@ -17,6 +17,7 @@ from assume_rl.scenario.read import load_scenario
 
 pytestmark = pytest.mark.unchecked
 
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 MIXED = [Unit("ladder", "A"), Unit("two", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
 
@@ -70,3 +71,20 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
+
+
+@pytest.mark.slow
+def test_a_single_learner_comes_near_the_best_response(tmp_path: Path) -> None:
+    """It earns 2.8 at marginal cost, and 7.6 at the best of all prices, on a ladder or not."""
+    settings = {
+        "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
+        "learning_config.algorithm": "mappo",
+        "learning_config.num_envs": 16,
+        "learning_config.training_episodes": 96,
+        "learning_config.validation_episodes_interval": 16,
+        "learning_config.learning_rate": 0.003,
+    }
+    scenario = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=settings)
+    result = train(scenario, out=tmp_path / "out")
+    assert result.last.best_reward is not None
+    assert result.last.reward > 0.75 * result.last.best_reward
