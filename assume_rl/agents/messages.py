@@ -15,6 +15,7 @@ from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.types import Earnings
 
 # --- episode -----------------------------------------------------------------------------------
 
@@ -85,6 +86,7 @@ class RegisterUnit:
     layout: Layout
     act_size: int
     rungs: int = 0  # of the ladder that the action chooses from; 0: there is none
+    earnings: Earnings | None = None  # what it can earn, for algorithms that need it
 
 
 @dataclass(frozen=True)

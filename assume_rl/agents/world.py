@@ -27,6 +27,7 @@ from assume_rl.agents.transport import Failures, settle, tcp_container
 from assume_rl.core.trade import Policy, Portfolio
 from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
+from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.rows.dated import Sink
 from assume_rl.episodes.teams import build_teams
 from assume_rl.scenario.compile.compiled import Compiled, OperatorSpec
@@ -67,6 +68,7 @@ class World:
         self._calendar = Calendar.of(compiled)
         self._end = self._calendar.time(compiled.steps - 1)
         self._portfolios = build_portfolios(compiled, policies or {})
+        self._earnings = earnings_of(compiled)
         self._auctions = {
             m.name: tuple(a for t in compiled.plan for a in t.opening if a.market == m.name)
             for m in compiled.markets
@@ -164,6 +166,7 @@ class World:
                 cast.failures,
                 recorder=recorder,
                 flush_every=flush,
+                earnings=self._earnings,
             )
             cast.join(name, bidder)
             bidders.append(bidder)

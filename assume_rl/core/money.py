@@ -3,6 +3,7 @@
 Semantics: docs/scenario-format.md, "Rewards".
 """
 
+import math
 from dataclasses import dataclass
 from typing import Generic
 
@@ -39,6 +40,16 @@ class Outcome(Generic[P]):
     params: P
     # EUR of the starts in a product, by their downtime; None: the state keeps no downtime
     start_cost: Float[Tensor, "... product unit"] | None = None
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """The limits of an auction, and of the costs of the units that bid in it."""
+
+    price: tuple[float, float]  # EUR/MWh, the least and the greatest that the market has
+    cost: tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]  # EUR/MWh, likewise, marginal
+    lengths: tuple[int, ...]  # steps of each product
+    step_hours: float
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,38 @@ def plant_reward(
     regret = regret_share(outcome) * missed_profit(outcome, power)
     scaled = (profit - regret) / (max_bid_price * power)
     return Reward(torch.where(power > ZERO_VOLUME, scaled, 0.0), profit=profit, regret=regret)
+
+
+def plant_reward_range(
+    params: ThermalParams,
+    stakes: Stakes,
+    max_bid_price: float,
+    *,
+    start_costs: bool = False,
+) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+    """Return the least and the greatest that `plant_reward` gives, over all products.
+
+    It is greatest where all is sold at the highest price; least where all is sold at the lowest
+    one, or nothing at the highest one; starts come on top.
+
+    :param params: of the plants, whose `power` is their nameplate power
+    :param stakes: of the auction
+    :param max_bid_price: EUR/MWh
+    :param start_costs: as in `plant_reward`
+    """
+    (lowest, highest), (cheap, dear) = stakes.price, stakes.cost
+    earned = (highest - cheap).clamp(min=0)
+    lost = torch.minimum(lowest - dear, -REGRET_IDLE * earned).clamp(max=0)
+    starts = params.hot_start_cost / 2 * len(stakes.lengths)
+    if start_costs:
+        costs = (params.hot_start_cost, params.warm_start_cost, params.cold_start_cost)
+        # A start needs a step off before it, which may be that before the product.
+        most = sum(math.ceil(steps / 2) for steps in stakes.lengths)
+        starts = torch.stack(costs).amax(dim=0) * most
+    hours = sum(stakes.lengths) * stakes.step_hours
+    share = torch.where(params.max_power > ZERO_VOLUME, params.max_power, torch.inf)
+    least = (lost * hours - starts / share) / max_bid_price
+    return least, earned * hours / max_bid_price
 
 
 def margin(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:

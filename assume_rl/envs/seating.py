@@ -8,6 +8,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.setting import Setting
+from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.learning.types import AgentSpec
 
@@ -16,6 +17,7 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
     """Return the `AgentSpec` of each agent, in the order in which operators register them."""
     bidders = {agent: part.bidder for part in setting.learners for agent in part.team.agents}
     compiled = setting.compiled
+    earnings = earnings_of(compiled)
     agents = (
         compiled.agent(market, unit)
         for operator in compiled.operators
@@ -24,7 +26,11 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
         if isinstance(participant.bidder, LearnedBidder)
         for unit in participant.units
     )
-    return tuple(bidder_spec(agent, bidders[agent]) for agent in agents if agent in bidders)
+    return tuple(
+        bidder_spec(agent, bidders[agent], earnings.get(agent))
+        for agent in agents
+        if agent in bidders
+    )
 
 
 @dataclass(frozen=True)

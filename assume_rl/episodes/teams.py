@@ -11,7 +11,7 @@ from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
 from assume_rl.core.trade import Policy, Team
 from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.nets.stack import ActorStack, merge
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.types import AgentSpec, Earnings
 
 
 def build_teams(
@@ -41,21 +41,35 @@ def build_teams(
             yield Team(bidder, members(fleet, chosen), own, learns, policy)
 
 
-def agent_spec(agent: str, layout: Layout, act_size: int, rungs: int = 0) -> AgentSpec:
+def agent_spec(
+    agent: str,
+    layout: Layout,
+    act_size: int,
+    rungs: int = 0,
+    earnings: Earnings | None = None,
+) -> AgentSpec:
     """Return the `AgentSpec` of an agent for a learner or a policy's manifest.
 
     :param agent: its name
     :param layout: of its observation
     :param act_size: length of its action
     :param rungs: of the ladder that its action chooses from; 0: there is none
+    :param earnings: what it can earn, where that is known
     """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features, rungs)
+    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features, rungs, earnings)
 
 
-def bidder_spec(agent: str, bidder: LearnedBidder[Any]) -> AgentSpec:
-    """Return the `AgentSpec` of an agent that bids by `bidder`."""
-    return agent_spec(agent, bidder.layout, bidder.action.size, bidder.action.rungs)
+def bidder_spec(
+    agent: str, bidder: LearnedBidder[Any], earnings: Earnings | None = None
+) -> AgentSpec:
+    """Return the `AgentSpec` of an agent.
+
+    :param agent: its name
+    :param bidder: by which it bids
+    :param earnings: what it can earn, where that is known
+    """
+    return agent_spec(agent, bidder.layout, bidder.action.size, bidder.action.rungs, earnings)
 
 
 @dataclass(frozen=True)

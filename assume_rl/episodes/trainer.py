@@ -19,7 +19,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.stack import ActorStack, merge
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.types import AgentSpec, Earnings
 
 
 class Trainer:
@@ -87,16 +87,24 @@ class Trainer:
         """Return snapshots of the actors, one stack per sizes of observation and action."""
         return merge(self.learner.actors())
 
-    def register(self, unit_id: str, layout: Layout, act_size: int, rungs: int = 0) -> None:
+    def register(
+        self,
+        unit_id: str,
+        layout: Layout,
+        act_size: int,
+        rungs: int = 0,
+        earnings: Earnings | None = None,
+    ) -> None:
         """Register an agent.
 
         :param unit_id: its name
         :param layout: of its observation
         :param act_size: length of its action
         :param rungs: of the ladder that its action chooses from; 0: there is none
+        :param earnings: what it can earn, where that is known
         :raises ConfigurationError: networks exist already, or it is registered with another layout
         """
-        spec = agent_spec(unit_id, layout, act_size, rungs)
+        spec = agent_spec(unit_id, layout, act_size, rungs, earnings)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
             raise ConfigurationError(f"unit '{unit_id}' is registered with two different layouts")

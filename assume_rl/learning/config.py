@@ -157,6 +157,11 @@ class AlgorithmConfig(BaseModel):
     on_policy: ClassVar[bool] = False
     """Whether each transition is learned from once, by the policy that made it."""
 
+    @property
+    def needs_earnings(self) -> bool:
+        """Return whether it must be known what agents can earn."""
+        return False
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -180,6 +185,13 @@ class DdpgConfig(OffPolicyConfig):
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
+    clip_targets: bool = False
+    """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg)."""
+
+    @property
+    def needs_earnings(self) -> bool:
+        """Return whether targets are clipped."""
+        return self.clip_targets
 
 
 class Td3Config(DdpgConfig):

@@ -74,6 +74,7 @@ class Learner:
         _check_rates(config, self.algorithm.networks())
         for agent in agents:
             check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
+        _check_earnings(config, agents)
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
@@ -248,6 +249,19 @@ def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> Non
                 f"learning_config.{key}: {config.algorithm} has no network '{name}', "
                 f"{nearest(name, networks)}"
             )
+
+
+def _check_earnings(config: LearningConfig, agents: Sequence[AgentSpec]) -> None:
+    """Check that it is known what agents can earn, where that is needed.
+
+    :raises ConfigurationError: it is not, of one of them
+    """
+    unknown = [agent.unit_id for agent in agents if agent.earnings is None]
+    if config.settings.needs_earnings and unknown:
+        raise ConfigurationError(
+            f"learning_config.clip_targets: nothing says what '{unknown[0]}' can earn; its bidder "
+            "has no reward_range"
+        )
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:

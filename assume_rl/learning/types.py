@@ -12,6 +12,21 @@ ActionKind = Literal["box", "ladder"]
 
 
 @dataclass(frozen=True)
+class Earnings:
+    """What an agent can earn."""
+
+    least: float  # reward of a decision, at most 0
+    most: float  # at least 0
+    decisions: int  # of an episode
+
+    def values(self, gamma: float) -> tuple[float, float]:
+        """Return the least and the greatest discounted sum of an episode's rewards."""
+        n = self.decisions
+        weight = float(n) if gamma == 1 else (1.0 - gamma**n) / (1.0 - gamma)
+        return self.least * weight, self.most * weight
+
+
+@dataclass(frozen=True)
 class AgentSpec:
     """What the learner must know of one agent."""
 
@@ -21,6 +36,7 @@ class AgentSpec:
     unique_size: int  # private entries, the last of the observation: shown to rivals' critics
     features: tuple[tuple[str, int, str], ...] = ()  # name, size, scaling: for the policy manifest
     rungs: int = 0  # of the ladder that each entry of an action is on; 0: there is none
+    earnings: Earnings | None = None  # None: not known
 
     @property
     def action(self) -> ActionKind:

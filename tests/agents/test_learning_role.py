@@ -57,7 +57,7 @@ from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.policies.folder import load_policies
-from assume_rl.learning.types import Joint
+from assume_rl.learning.types import Earnings, Joint
 
 
 class Spy:
@@ -222,13 +222,17 @@ def test_mappings_are_taken_for_messages(monkeypatch: pytest.MonkeyPatch) -> Non
     features = [dict(vars(feature)) for feature in LAYOUT.features]
     for unit, size in UNITS.items():
         layout = {"features": features}
-        role.handle_message({"unit_id": unit, "layout": layout, "act_size": size}, META)
+        message = {"unit_id": unit, "layout": layout, "act_size": size}
+        if unit == "a":
+            message["earnings"] = {"least": -1.0, "most": 2.0, "decisions": 6}
+        role.handle_message(message, META)
     spy = Spy(role, monkeypatch)
     for message in records(range(1, 7)):
         mapping = {k: v.tolist() if torch.is_tensor(v) else v for k, v in vars(message).items()}
         role.handle_message(mapping, META)
     role.handle_message(EpisodeEnd(1, False), META)
     assert all(torch.equal(value, plain[name]) for name, value in spy.content().items())
+    assert role.learner.agents[0].earnings == Earnings(-1.0, 2.0, 6)
 
 
 # --- when it updates -----------------------------------------------------------------------------

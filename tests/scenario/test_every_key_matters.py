@@ -226,6 +226,7 @@ LEARNING: Mapping[str, Change] = {
     "noise_dt": trains(0.5),
     "action_noise_schedule": trains("linear"),
     "tau": trains(0.5),
+    "clip_targets": trains(True, settings(max_bid_price=9e9)),  # so that rewards are next to 0
     "target_policy_noise": trains(0.4),
     "target_noise_clip": trains(0.01),
     "target_noise_schedule": trains("linear"),

@@ -18,6 +18,7 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.errors import ConfigurationError
+from assume_rl.learning.types import Earnings
 
 MESSAGES = (
     RegisterUnit,
@@ -30,7 +31,7 @@ MESSAGES = (
     EpisodeEnd,
 )
 
-OPTIONAL = {"extras", "rungs"}  # may be left out of a mapping
+OPTIONAL = {"extras", "rungs", "earnings"}  # may be left out of a mapping
 
 # Distinguished by the keys that they must have: partners without this package can take part.
 BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
@@ -103,4 +104,6 @@ def _value(key: str, value: Any) -> Any:
         return {name: _value("action", part) for name, part in value.items()}
     if key == "layout" and isinstance(value, Mapping):
         return Layout(tuple(Feature(**feature) for feature in value["features"]))
+    if key == "earnings" and isinstance(value, Mapping):
+        return Earnings(**value)
     return value

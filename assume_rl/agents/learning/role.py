@@ -45,6 +45,7 @@ from assume_rl.learning.critics.base import CriticNets
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
+from assume_rl.learning.types import Earnings
 
 
 class Learning(Role):  # type: ignore[misc]
@@ -187,7 +188,8 @@ class Learning(Role):  # type: ignore[misc]
     # --- messages ------------------------------------------------------------------------------
 
     def _register(self, message: RegisterUnit, meta: dict[str, Any]) -> None:
-        self.register(message.unit_id, message.layout, message.act_size, message.rungs)
+        sizes = message.act_size, message.rungs
+        self.register(message.unit_id, message.layout, *sizes, message.earnings)
         self._publisher.register(message.unit_id, sender_addr(meta))
 
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
@@ -235,16 +237,24 @@ class Learning(Role):  # type: ignore[misc]
 
     # --- units and networks --------------------------------------------------------------------
 
-    def register(self, unit_id: str, layout: Layout, act_size: int, rungs: int = 0) -> None:
+    def register(
+        self,
+        unit_id: str,
+        layout: Layout,
+        act_size: int,
+        rungs: int = 0,
+        earnings: Earnings | None = None,
+    ) -> None:
         """Add a unit; agents are in the order in which their units are added.
 
         :param unit_id: its name
         :param layout: features of its observations
         :param act_size: numbers of an action
         :param rungs: of the ladder that an action chooses from; 0: there is none
+        :param earnings: what it can earn, which `clip_targets` needs
         :raises ConfigurationError: it is known with other sizes, or the networks already exist
         """
-        self._trainer.register(unit_id, layout, act_size, rungs)
+        self._trainer.register(unit_id, layout, act_size, rungs, earnings)
 
     def create_learning_algorithm(self, algorithm: str) -> None:
         """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""

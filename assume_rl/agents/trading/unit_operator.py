@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -42,6 +43,9 @@ from assume_rl.core.trade import (
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows.dispatch import DispatchLog
 from assume_rl.episodes.rows.policies import PolicyLog
+from assume_rl.learning.types import Earnings
+
+NOT_KNOWN: Mapping[str, Earnings] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     :param failures: takes exceptions of handlers
     :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
     :param flush_every: seconds of simulated time between two deliveries of rows
+    :param earnings: what its agents can earn, by name, where that is known
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         *,
         recorder: AgentAddress | None = None,
         flush_every: int | None = None,
+        earnings: Mapping[str, Earnings] = NOT_KNOWN,
     ) -> None:
         super().__init__()
         self._name = name
@@ -98,6 +104,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._recorder = recorder
         self._flush_every = flush_every
+        self._earnings = earnings
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
         self._log = DispatchLog(portfolio) if recorder is not None else None
@@ -139,7 +146,13 @@ class UnitOperator(Role):  # type: ignore[misc]
     def learning_units(self) -> tuple[RegisterUnit, ...]:
         """The agents whose policies come from a Learning role, each once."""
         found = {
-            agent: RegisterUnit(agent, bidder.layout, bidder.action.size, bidder.action.rungs)
+            agent: RegisterUnit(
+                agent,
+                bidder.layout,
+                bidder.action.size,
+                bidder.action.rungs,
+                self._earnings.get(agent),
+            )
             for team in self._learners()
             if (bidder := team.learned) is not None
             for agent in team.agents

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from assume_rl.core.forecasts import Outlook
-from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import Limits
 
@@ -244,6 +244,21 @@ class LearnedBidder(Described, Protocol[O]):
 
     def reward(self, outcome: Outcome[Any]) -> Reward:
         """Return reward, profit and regret of an auction."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Marks learned bidders that know what their reward can be."""
+
+    def reward_range(
+        self, params: Any, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return the least reward of an auction, at most 0, and the greatest, at least 0.
+
+        :param params: of the units
+        :param stakes: of the auction
+        """
         ...
 
 

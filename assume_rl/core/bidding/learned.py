@@ -4,7 +4,7 @@ Semantics: docs/scenario-format.md, "Learning".
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, Params, View
-from assume_rl.core.money import Outcome, Reward, plant_reward
+from assume_rl.core.money import Outcome, Reward, Stakes, plant_reward, plant_reward_range
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units.base import ENERGY, Range
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
@@ -178,6 +178,24 @@ class PlantLearning:
         power = self.rewarded_power(outcome)
         earned = plant_reward(outcome, power, self.max_bid_price, start_costs=self.start_costs)
         return earned.over_products(self.products)
+
+    def reward_range(
+        self, params: ThermalParams, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return what `money.plant_reward_range` does for the products that it decides for.
+
+        Without a limit below where starts cost something and it is rewarded for what it offered,
+        which may be next to nothing.
+        """
+        own = replace(stakes, lengths=stakes.lengths[: self.products])
+        least, most = plant_reward_range(
+            params, own, self.max_bid_price, start_costs=self.start_costs
+        )
+        if self.rewarded_power is not nameplate:
+            costs = (params.hot_start_cost, params.warm_start_cost, params.cold_start_cost)
+            free = torch.stack(costs).amax(dim=0) == 0
+            least = torch.where(free, least, -torch.inf)
+        return least, most
 
 
 def inflexible_and_flexible(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:

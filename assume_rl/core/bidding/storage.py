@@ -18,7 +18,7 @@ from assume_rl.core.bidding.learned import (
     market_features,
     observe_market,
 )
-from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, Limits
 from assume_rl.core.units.storage import (
@@ -180,6 +180,24 @@ class LearnedStorage:
         profit = torch.where(counts, outcome.revenue - cost, 0.0).sum(-2)
         scale = self.max_bid_price * params.max_power_discharge
         return Reward(reward=profit / scale, profit=profit, regret=torch.zeros_like(profit))
+
+    def reward_range(
+        self, params: StorageParams, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return the least and the greatest reward: all power, at the best and the worst price.
+
+        :param params: of the storages
+        :param stakes: of the auction; marginal costs are those of `params`
+        """
+        sells, buys = params.max_power_discharge, -params.max_power_charge
+        lowest, highest = stakes.price
+        found = [
+            (price - params.additional_cost_discharge) * sells for price in (lowest, highest)
+        ] + [(-price - params.additional_cost_charge) * buys for price in (lowest, highest)]
+        earned = torch.stack([torch.zeros_like(sells), *found])
+        hours = sum(stakes.lengths[: self.products]) * stakes.step_hours
+        share = hours / (self.max_bid_price * sells)
+        return earned.amin(dim=0) * share, earned.amax(dim=0) * share
 
 
 def _most(

@@ -125,11 +125,17 @@ class Deterministic:
     def _targets(
         self, work: Work, critic: Net[CriticForm], following: Seen, batch: Batch
     ) -> list[Float[Tensor, "seed agent row"]]:
-        """Return one-step targets of the critic's groups, with the least of its values."""
+        """Return targets of the critic's groups, with the least of its values."""
         values = critic.form.values(critic.later, following)
-        return [
+        targets = [
             td_target(batch.reward[group], batch.discount, q.amin(dim=0), batch.terminated)
             for group, q in zip(critic.form.groups, values, strict=True)
+        ]
+        if not settings_of(work, DdpgConfig).clip_targets:
+            return targets
+        return [
+            y.clamp(*value_range(work, group, y))
+            for group, y in zip(critic.form.groups, targets, strict=True)
         ]
 
     def _actor_steps(self, work: Work, critic: Net[CriticForm], seen: Seen, loss: Any) -> None:
@@ -158,6 +164,23 @@ def actor_loss(
     action = form.actions(nets, seen.obs[group])
     q = critic.with_action(context, seen, group, action)[0]
     return -q.mean(dim=-1)
+
+
+def value_range(
+    work: Work, group: int, like: Float[Tensor, "seed agent row"]
+) -> tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]]:
+    """Return the least and the greatest value that a state can have for each agent of a group.
+
+    :param work: of the update
+    :param group: of the agents, by position in the fleet
+    :param like: of the dtype and on the device of the result
+    """
+    found = []
+    for spec in work.fleet.groups[group].specs:
+        assert spec.earnings is not None  # the learner has checked it
+        found.append(spec.earnings.values(work.config.gamma))
+    least, most = like.new_tensor(found)[..., None].unbind(dim=1)
+    return least, most
 
 
 def round_lengths(count: int, done: int, delay: int) -> list[int]:
