@@ -13,6 +13,7 @@ from typing import Any
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
 from assume_rl.learning.nets.trunks import State
@@ -81,9 +82,7 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
     kinds = networks(learner.nets, 0)
     del kinds["actor"]
     return {
-        "algorithm": learner.config.algorithm,
-        "critic": learner.config.critic,
-        "actor": learner.config.actor_architecture,
+        "kind": _kind(learner.config),
         "agents": [[agent.unit_id, *agent.shape] for agent in learner.agents],
         "networks": kinds,
         "optimizers": optimizers(learner.nets, 0),
@@ -105,16 +104,19 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     known = [unit for unit in units if unit in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
     heads = {unit: net.form.head for net in learner.nets["actor"] for unit in net.form.names}
+    activation = learner.config.activation
     saved, loaded, skipped = {}, [], {}
     for stack in stacks:
         for unit in stack.unit_ids:
-            if stack.head == heads[unit]:
-                saved[unit] = stack.module_state(unit)
-            else:
+            if stack.head != heads[unit]:
                 skipped[unit] = (
                     f"it is of {manifest.algorithm} and has the head {stack.head}, actors of "
                     f"{learner.algorithm.name} have {heads[unit]}"
                 )
+            elif stack.activation != activation:
+                skipped[unit] = f"it has the activation {stack.activation}, here it is {activation}"
+            else:
+                saved[unit] = stack.module_state(unit)
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
         for unit in [u for u in stack.unit_ids if u in saved]:
@@ -141,16 +143,12 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
     if is_assume_layout(folder):
         return load_assume_critics(folder, learner)
     state = load_trainer_state(folder)
-    config = learner.config
-    kinds = [
-        _kind(state["algorithm"], state["critic"], state["actor"]),
-        _kind(config.algorithm, config.critic, config.actor_architecture),
-    ]
-    if kinds[0] != kinds[1]:
+    if state["kind"] != _kind(learner.config):
         logger.warning(
             "critics and optimisers of '%s' not used: they are of %s, this training is of %s",
             folder / FILE,
-            *kinds,
+            state["kind"],
+            _kind(learner.config),
         )
         return report([], [], {})
     units = [agent.unit_id for agent in learner.agents]
@@ -222,8 +220,21 @@ def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSp
     return seen if spec.kind == "action_value" else [replace(agent, act_size=0) for agent in seen]
 
 
-def _kind(algorithm: str, critic: str, actor: str) -> str:
-    return f"{algorithm} with critic: {critic} and {actor} actors"
+OF_NETWORKS = ("actor_hidden", "critic_hidden", "activation", "optimizer")
+"""Settings without which networks or what optimisers remember mean something else."""
+
+
+def _kind(config: LearningConfig) -> str:
+    """Return what tells networks and optimisers apart that cannot stand for each other."""
+    others = [
+        f", {key}: {getattr(config, key)}"
+        for key in OF_NETWORKS
+        if getattr(config, key) != LearningConfig.model_fields[key].default
+    ]
+    usual = (
+        f"{config.algorithm} with critic: {config.critic} and {config.actor_architecture} actors"
+    )
+    return usual + "".join(others)
 
 
 def _warn(kind: str, folder: Path, found: TransferReport) -> None:

@@ -11,6 +11,7 @@ from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
 from assume_rl.learning.fleet import Fleet, block_of
 from assume_rl.learning.nets.actor import actor_forms
+from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
 from assume_rl.learning.schedules import rate_schedule
@@ -29,7 +30,8 @@ def fleet_of(
     """
     specs = ALGORITHMS[config.algorithm].networks().values()
     own_nets = all(_kind(spec, config).own_nets for spec in specs if "value" in spec.kind)
-    return Fleet.of(agents, seeds, block_of(device, seeds, own_nets=own_nets))
+    block = block_of(device, seeds, config.block_size, own_nets=own_nets)
+    return Fleet.of(agents, seeds, block)
 
 
 def build_nets(
@@ -50,6 +52,7 @@ def build_nets(
             dtype,
             target=spec.target,
             paced=isinstance(rate_schedule(config, name), KlAdaptive),
+            optimizer=(config.optimizer, config.weight_decay),
         )
         for name, spec in specs.items()
     }
@@ -66,11 +69,13 @@ def _forms(
                 [spec.head_for(group.specs[0]) for group in fleet.groups],
                 config.actor_architecture,
                 config.actor_hidden,
+                config.activation,
             )
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name)
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
-    return _kind(spec, config).create(seen, spec.count, device, name)
+    hidden = Hidden(config.critic_hidden, config.activation)
+    return _kind(spec, config).create(seen, spec.count, device, name, hidden)
 
 
 def _kind(spec: NetSpec, config: LearningConfig) -> Kind:

@@ -25,6 +25,9 @@ from assume_rl.errors import ConfigurationError, nearest
 ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 CriticName = Literal["concat", "pooled", "shared"]
 ArchitectureName = Literal["mlp", "lstm"]
+ActivationName = Literal["relu", "tanh", "elu", "silu"]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
+Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
@@ -323,6 +326,16 @@ class LearningConfig(BaseModel):
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
     actor_hidden: tuple[int, ...] | None = None
     """Sizes of an actor's hidden linear layers; None: those of ASSUME, 256 and 128 (lstm: 128)."""
+    critic_hidden: Sizes | None = None
+    """Sizes of hidden layers of critics and values; None: those of ASSUME, by the agents seen."""
+    activation: ActivationName = "relu"
+    """What follows each hidden layer of actors, critics and values."""
+    block_size: int | None = Field(None, gt=0)
+    """Agents worked on together; None: five on a CPU. It changes no number but by rounding."""
+    optimizer: OptimizerName = "adamw"
+    """How networks follow their gradients: key of `learning.nets.optimizer.OPTIMIZERS`."""
+    weight_decay: float | None = Field(None, ge=0)
+    """How much weights shrink in a step; None: 0.01 with adamw, else not at all."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Greatest norm of an agent's gradient; 0: not clipped."""
     compile: bool = False

@@ -97,7 +97,9 @@ class Fleet:
         return Fleet(agents, tuple(groups), self.seeds)
 
 
-def block_of(device: torch.device, seeds: int, *, own_nets: bool) -> int | None:
+def block_of(
+    device: torch.device, seeds: int, chosen: int | None = None, *, own_nets: bool
+) -> int | None:
     """Return the number of agents of a group at most; None: all, as an accelerator likes it.
 
     Where agents share a critic, its gradient is a sum over groups, so these must not depend on the
@@ -105,8 +107,9 @@ def block_of(device: torch.device, seeds: int, *, own_nets: bool) -> int | None:
 
     :param device: of the networks
     :param seeds: number of seeds
+    :param chosen: `learning_config.block_size`
     :param own_nets: whether every agent has critics of its own
     """
-    if device.type != "cpu":
-        return None
+    if chosen is not None or device.type != "cpu":
+        return chosen
     return max(CPU_BLOCK // seeds, 1) if own_nets else CPU_BLOCK

@@ -50,7 +50,7 @@ def estimate(
     gradients = {id(net.gradient): net.gradient for net in nets}.values()
     targets = [net.target for net in nets if net.target is not None]
     networks = [*(net.online for net in nets), *targets, *gradients]
-    moments = [flat for net in nets for flat in net.adam.moments().values()]
+    moments = [flat for net in nets for flat in net.optimizer.moments.values()]
     shapes = [(len(g.specs), g.obs_size, g.act_size) for g in fleet.groups]
     extras = ALGORITHMS[config.algorithm].extras
     replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype, extras=extras)

@@ -48,10 +48,10 @@ def optimizers(nets: Nets, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {kind: {} for kind in nets}
     for kind, named in found.items():
         for net in nets[kind]:
-            moments = {k: net.form.states(f, seed) for k, f in net.adam.moments().items()}
-            for name in moments["exp_avg"]:
+            moments = {k: net.form.states(f, seed) for k, f in net.optimizer.moments.items()}
+            for name in net.form.names:
                 own = {moment: states[name] for moment, states in moments.items()}
-                named[name] = {"step": net.adam.step.clone(), **own}
+                named[name] = {"step": net.optimizer.step.clone(), **own}
             for name, pace in _paces(net, seed).items():
                 named[name]["pace"] = pace.clone()
     return found
@@ -68,10 +68,10 @@ def write_optimizers(nets: Nets, seed: int, saved: Mapping[str, Any]) -> None:
     """
     for kind, named in saved.items():
         for net in nets[kind]:
-            for moment, flat in net.adam.moments().items():
+            for moment, flat in net.optimizer.moments.items():
                 net.form.load(flat, seed, {name: own[moment] for name, own in named.items()})
             for name in named.keys() & set(net.form.names):
-                net.adam.step.copy_(named[name]["step"])
+                net.optimizer.step.copy_(named[name]["step"])
             for name, pace in _paces(net, seed).items():
                 if name in named:
                     pace.copy_(named[name].get("pace", torch.ones(())))

@@ -480,10 +480,10 @@ def test_saved_and_loaded_networks_are_the_same_bit_for_bit(tmp_path: Path) -> N
     assert_same_weights(role, other)
     assert notes.of(PolicyUpdate)[-1].experienced == ("a", "b", "wide")
     for one, two in zip(role.learner.nets["critic"], other.learner.nets["critic"], strict=True):
-        assert one.adam.step > 0
-        assert torch.equal(one.adam.step, two.adam.step)
-        for name, moment in one.adam.moments().items():
-            assert torch.equal(moment.buffer, two.adam.moments()[name].buffer)
+        assert one.optimizer.step > 0
+        assert torch.equal(one.optimizer.step, two.optimizer.step)
+        for name, moment in one.optimizer.moments.items():
+            assert torch.equal(moment.buffer, two.optimizer.moments[name].buffer)
 
 
 def test_a_changed_fleet_takes_over_what_fits(

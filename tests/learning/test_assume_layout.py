@@ -43,7 +43,7 @@ def train(learner: Learner, steps: int = 2) -> Learner:
         gradient = holder.online.like()
         for _ in range(steps):
             gradient.buffer.normal_()
-            holder.adam.descend(gradient, 1e-3)
+            holder.optimizer.descend(gradient, 1e-3)
     return learner
 
 

@@ -23,13 +23,16 @@ from assume_rl.learning.nets.trunks import TRUNKS
 
 LEARNER = {
     "action_noise_schedule",
+    "activation",
     "actor_architecture",
     "actor_hidden",
     "algorithm",
     "autocast",
     "batch_size",
+    "block_size",
     "compile",
     "critic",
+    "critic_hidden",
     "exploration_noise_std",
     "gamma",
     "gradient_steps",
@@ -40,8 +43,10 @@ LEARNER = {
     "noise_dt",
     "noise_scale",
     "noise_sigma",
+    "optimizer",
     "replay_buffer_size",
     "settings",
+    "weight_decay",
 }
 # One is there for compatibility, one is a path of a whole run.
 ELSEWHERE = {"min_bid_price", "trained_policies_save_path"}
@@ -76,7 +81,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(learning_keys("matd3")) == 46
+    assert len(learning_keys("matd3")) == 51
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():

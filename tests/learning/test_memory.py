@@ -22,7 +22,7 @@ def test_an_estimate_is_what_a_learner_takes(algorithm, critic):
     holders = real.all_nets()
     flats = [flat for h in holders for flat in (h.online, h.target, h.gradient)]
     networks = {flat.buffer.data_ptr(): flat.buffer.nbytes for flat in flats}
-    moments = [flat for h in holders for flat in h.adam.moments().values()]
+    moments = [flat for h in holders for flat in h.optimizer.moments.values()]
     assert found.networks == sum(networks.values())
     assert found.optimizers == sum(flat.buffer.nbytes for flat in moments)
     assert found.replay == real.replay.nbytes

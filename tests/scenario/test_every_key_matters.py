@@ -216,6 +216,11 @@ LEARNING: Mapping[str, Change] = {
     "algorithm": trains("maddpg"),
     "critic": trains("shared"),
     "actor_hidden": trains([16]),
+    "critic_hidden": trains([16]),
+    "block_size": label(1),
+    "activation": trains("tanh"),
+    "optimizer": trains("sgd"),
+    "weight_decay": trains(0.5),
     "max_grad_norm": trains(0.01),
     "replay_buffer_size": trains(4),
     "gamma": trains(0.5),
@@ -383,6 +388,7 @@ LABELS: Mapping[str, str] = {
     "trained_policies_save_path": "where policies are copied to",
     "device": "where networks live",
     "compile": "how fast updates are",
+    "block_size": "how many agents are worked on together",
 }
 """Keys that change no number, and why; `max_power` and `min_power` only where `label` says so."""
 

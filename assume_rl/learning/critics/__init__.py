@@ -11,7 +11,7 @@ from assume_rl.learning.critics.base import CriticForm
 class Kind:
     """A kind of critic."""
 
-    create: Callable[..., Sequence[CriticForm]]  # (fleet, critics per agent, device, name)
+    create: Callable[..., Sequence[CriticForm]]  # (fleet, critics per agent, device, name, hidden)
     own_nets: bool  # every agent has networks of its own, so that it learns the same in any group
 
 

@@ -20,7 +20,7 @@ from assume_rl.learning.critics.units import UnitForm, column_table, file_column
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.layers import USUAL, Hidden, Layers
 from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
@@ -30,12 +30,12 @@ class Nets(NamedTuple):
     own: Float[Tensor, "net own hidden"]
     joint: Float[Tensor, "net entry hidden"]
     bias: Float[Tensor, "net hidden"]
-    rest: list[Layer]
+    rest: Layers
 
     def first(
         self, own: Float[Tensor, "net row own"], joint: Float[Tensor, "net row entry"]
     ) -> Float[Tensor, "net row hidden"]:
-        """Return the output of the first layer, before its ReLU."""
+        """Return the output of the first layer, before its activation."""
         partial = mlp.add_product(self.bias.unsqueeze(-2), own, self.own)
         return mlp.add_product_(partial, joint, self.joint)
 
@@ -56,7 +56,7 @@ class ConcatForm(UnitForm):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the group's critics, in order."""
-        group, hidden = self.group, critic_hidden(len(self.fleet.agents))
+        group, hidden = self.group, self.hidden.sizes or critic_hidden(len(self.fleet.agents))
         first = {
             "own.weight": (group.obs_size - group.unique_size, hidden[0]),
             "joint.weight": (self.fleet.joint_size, hidden[0]),
@@ -67,7 +67,7 @@ class ConcatForm(UnitForm):
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:
         """Return the parts of the first layer, and the layers after it."""
         own, joint, bias, *rest = weights.values()
-        return Nets(own, joint, bias, mlp.layers(rest))
+        return Nets(own, joint, bias, mlp.layers(rest, self.hidden.activation))
 
     def values(self, nets: Nets, seen: Seen) -> list[Float[Tensor, "critic seed agent row"]]:
         """Return all values of the only group."""
@@ -98,13 +98,15 @@ class ConcatForm(UnitForm):
         """Write fresh networks, each agent's by seed and name."""
         specs = self.group.specs
         for k, seed in enumerate(seeds):
-            fresh = initial_critics(specs, self.fleet.agents, self.critics, seed, self.name)
+            fresh = initial_critics(
+                specs, self.fleet.agents, self.critics, seed, self.name, self.hidden.sizes
+            )
             self.load(flat, k, {u: fresh.module_state(u) for u in self.names})
 
     def _values(
         self, nets: Nets, first: Float[Tensor, "net row hidden"], seen: Seen
     ) -> Float[Tensor, "critic seed agent row"]:
-        q = mlp.forward(nets.rest, first.relu_())
+        q = mlp.forward(nets.rest, nets.rest.activated(first))
         seeds, agents, rows = seen.obs[self.position].shape[:3]
         return q.view(-1, seeds, agents, rows)
 
@@ -130,7 +132,11 @@ class ConcatForm(UnitForm):
 
 
 def create(
-    fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
+    fleet: Fleet,
+    critics: int,
+    device: torch.device,
+    name: str = "critic",
+    hidden: Hidden = USUAL,
 ) -> list[ConcatForm]:
     """Return the critics of all groups.
 
@@ -138,6 +144,7 @@ def create(
     :param critics: Q-functions of an agent
     :param device: of the networks
     :param name: keys initial weights
+    :param hidden: what hidden layers are like
     """
     actions = fleet.action_columns()
     return [
@@ -148,6 +155,7 @@ def create(
             critics,
             name,
             column_table([file_columns(fleet, p) for p in group.positions], device),
+            hidden,
             fleet,
             column_table([actions[p] for p in group.positions], device),
         )

@@ -17,7 +17,7 @@ from assume_rl.learning.critics.units import UnitForm, column_table
 from assume_rl.learning.fleet import Fleet, Group
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.layers import USUAL, Hidden, Layers
 from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
@@ -27,7 +27,7 @@ class Nets(NamedTuple):
     obs: Float[Tensor, "net obs hidden"]
     action: Float[Tensor, "net act hidden"]
     bias: Float[Tensor, "net hidden"]
-    rest: list[Layer]
+    rest: Layers
 
 
 class Context(NamedTuple):
@@ -43,7 +43,7 @@ class IndependentForm(UnitForm):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the group's critics, in order."""
-        hidden = critic_hidden(1)
+        hidden = self.hidden.sizes or critic_hidden(1)
         first = {
             "obs.weight": (self.group.obs_size, hidden[0]),
             "action.weight": (self.group.act_size, hidden[0]),
@@ -54,7 +54,7 @@ class IndependentForm(UnitForm):
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:
         """Return the parts of the first layer, and the layers after it."""
         obs, action, bias, *rest = weights.values()
-        return Nets(obs, action, bias, mlp.layers(rest))
+        return Nets(obs, action, bias, mlp.layers(rest, self.hidden.activation))
 
     def values(self, nets: Nets, seen: Seen) -> list[Float[Tensor, "critic seed agent row"]]:
         """Return all values of the only group."""
@@ -80,19 +80,25 @@ class IndependentForm(UnitForm):
         nets, own = context.nets, action.flatten(0, 1)
         repeated = own.repeat(len(nets.bias) // len(own), 1, 1)
         first = mlp.add_product(context.first, repeated, nets.action)
-        q = mlp.forward(nets.rest, first.relu_())
+        q = mlp.forward(nets.rest, nets.rest.activated(first))
         return q.view(-1, *action.shape[:3])
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks, each agent's by seed and name."""
         for k, seed in enumerate(seeds):
             for spec in self.group.specs:
-                fresh = initial_critics((spec,), (spec,), self.critics, seed, self.name)
+                fresh = initial_critics(
+                    (spec,), (spec,), self.critics, seed, self.name, self.hidden.sizes
+                )
                 self.load(flat, k, {spec.unit_id: fresh.module_state(spec.unit_id)})
 
 
 def create(
-    fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
+    fleet: Fleet,
+    critics: int,
+    device: torch.device,
+    name: str = "critic",
+    hidden: Hidden = USUAL,
 ) -> list[IndependentForm]:
     """Return the critics of all groups.
 
@@ -100,9 +106,10 @@ def create(
     :param critics: Q-functions of an agent
     :param device: of the networks
     :param name: keys initial weights
+    :param hidden: what hidden layers are like
     """
     return [
-        IndependentForm(group, k, fleet.seeds, critics, name, _columns(group, device))
+        IndependentForm(group, k, fleet.seeds, critics, name, _columns(group, device), hidden)
         for k, group in enumerate(fleet.groups)
     ]
 

@@ -22,11 +22,11 @@ from assume_rl.learning.critics.base import CriticNets, Seen
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.layers import Hidden, Layer, Layers
 from assume_rl.learning.nets.net import States, Weights
 
 EMBEDDING = 16
-HIDDEN = (256, 128)  # whatever the number of agents
+HIDDEN = (256, 128)  # whatever the number of agents, unless a user wants others
 
 
 @runtime_checkable
@@ -72,7 +72,7 @@ class Nets(NamedTuple):
     """Parameters with all networks as one axis, and the layers after the first."""
 
     weights: Weights
-    rest: list[Layer]
+    rest: Layers
 
 
 class Context(NamedTuple):
@@ -94,6 +94,7 @@ class ShapeForm:
     critics: int
     key: str  # keys initial weights
     rivals: Rivals
+    hidden: Hidden
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -118,20 +119,21 @@ class ShapeForm:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters; the layers after the first are last."""
         obs, act = self.sizes[:2]
+        hidden = self.hidden.sizes or HIDDEN
         shapes: dict[str, tuple[int, ...]] = {
-            "own.weight": (obs + act, HIDDEN[0]),
+            "own.weight": (obs + act, hidden[0]),
             "embedding": (self.spans[-1].stop, EMBEDDING),
-            "embedding.weight": (EMBEDDING, HIDDEN[0]),
+            "embedding.weight": (EMBEDDING, hidden[0]),
             **self.rivals.sizes(),
-            "first.bias": (HIDDEN[0],),
+            "first.bias": (hidden[0],),
         }
-        shapes |= mlp.later_shapes(HIDDEN)
+        shapes |= mlp.later_shapes(hidden)
         return {name: (self.critics, self.seeds, *shape) for name, shape in shapes.items()}
 
     def nets(self, weights: Mapping[str, Tensor]) -> Nets:
         """Return all parameters by name, and the layers after the first."""
         rest = [weight for name, weight in weights.items() if name.startswith("layers.")]
-        return Nets(dict(weights), mlp.layers(rest))
+        return Nets(dict(weights), mlp.layers(rest, self.hidden.activation))
 
     def values(self, nets: Nets, seen: Seen) -> list[Float[Tensor, "critic seed _ row"]]:
         """Return all values, per group (critic, seed, agent, row)."""
@@ -161,7 +163,7 @@ class ShapeForm:
         first = self._first(weights, context.look, seen, k)
         change = (action - seen.action[group]).flatten(0, 1)
         change = change.repeat(weight.shape[0] // len(change), 1, 1)
-        moved = mlp.add_product(first.view(len(weight), -1, HIDDEN[0]), change, weight)
+        moved = mlp.add_product(first.view(len(weight), -1, first.shape[-1]), change, weight)
         return self._values(context.nets, moved.view_as(first), seen, k)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
@@ -212,7 +214,7 @@ class ShapeForm:
     def _first(
         self, weights: Weights, look: Any, seen: Seen, k: int
     ) -> Float[Tensor, "net agent_row hidden"]:
-        """Return the output of the first layer for the k-th group, before its ReLU."""
+        """Return the output of the first layer for the k-th group, before its activation."""
         span = self.spans[k]
         embedding = weights["embedding"][:, span.start : span.stop]
         identity = mlp.linear(embedding, Layer(weights["embedding.weight"], weights["first.bias"]))
@@ -230,29 +232,37 @@ class ShapeForm:
     def _values(
         self, nets: Nets, first: Float[Tensor, "net agent_row hidden"], seen: Seen, k: int
     ) -> Float[Tensor, "critic seed agent row"]:
-        q = mlp.forward(nets.rest, first.relu_())
+        q = mlp.forward(nets.rest, nets.rest.activated(first))
         return q.view(-1, *seen.obs[self.groups[k]].shape[:3])
 
 
 _FIRST = ("own.weight", "embedding.weight", "first.weight")
 
 
-def create_with(rivals: Rivals, fleet: Fleet, critics: int, name: str) -> list[ShapeForm]:
+def create_with(
+    rivals: Rivals, fleet: Fleet, critics: int, name: str, hidden: Hidden
+) -> list[ShapeForm]:
     """Return the critics of all sizes of agents.
 
     :param rivals: how they see the rivals
     :param fleet: of the learner
     :param critics: Q-functions of an agent
     :param name: keys initial weights
+    :param hidden: what hidden layers are like
     """
     alike: dict[tuple[int, ...], list[int]] = {}
     for k, group in enumerate(fleet.groups):
         alike.setdefault(group.specs[0].shape, []).append(k)
-    return [_form(rivals, fleet, groups, critics, name) for groups in alike.values()]
+    return [_form(rivals, fleet, groups, critics, name, hidden) for groups in alike.values()]
 
 
 def _form(
-    rivals: Rivals, fleet: Fleet, groups: Sequence[int], critics: int, name: str
+    rivals: Rivals,
+    fleet: Fleet,
+    groups: Sequence[int],
+    critics: int,
+    name: str,
+    hidden: Hidden,
 ) -> ShapeForm:
     members = [fleet.groups[g] for g in groups]
     ends = itertools.accumulate((len(own.specs) for own in members), initial=0)
@@ -265,6 +275,7 @@ def _form(
         critics=critics,
         key=name,
         rivals=rivals,
+        hidden=hidden,
     )
 
 

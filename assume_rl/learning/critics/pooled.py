@@ -17,7 +17,7 @@ from assume_rl.learning.critics.base import Seen
 from assume_rl.learning.critics.of_shape import HIDDEN, ShapeForm, create_with
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.layers import ACTIVATIONS, USUAL, Hidden, Layer
 from assume_rl.learning.nets.net import Weights
 
 CODE = 32
@@ -37,7 +37,9 @@ class Pool:
     where there are several shapes an entry for each tells them apart.
     """
 
-    def __init__(self, fleet: Fleet, device: torch.device) -> None:
+    def __init__(self, fleet: Fleet, device: torch.device, hidden: Hidden = USUAL) -> None:
+        self._first = (hidden.sizes or HIDDEN)[0]
+        self._activation = hidden.activation
         shapes = list(dict.fromkeys(a.shape for a in fleet.agents))
         self._uniques = max(a.unique_size for a in fleet.agents)
         self._acts = max(a.act_size for a in fleet.agents)
@@ -55,7 +57,7 @@ class Pool:
         return {
             "code.weight": (entries, CODE),
             "code.bias": (CODE,),
-            "first.weight": (CODE, HIDDEN[0]),
+            "first.weight": (CODE, self._first),
         }
 
     def look(self, weights: Weights, seen: Seen) -> Look:
@@ -66,7 +68,7 @@ class Pool:
             entries = self._shown(seen, group)
             critics = encoder.weight.shape[0] // entries.shape[0]
             shown = entries.flatten(1, 2).expand(critics, -1, -1, -1).flatten(0, 1)
-            code = mlp.linear(shown, encoder).relu_()
+            code = ACTIVATIONS[self._activation](mlp.linear(shown, encoder))
             codes.append(code.view(code.shape[0], *action.shape[1:3], CODE))
         return Look(codes, torch.stack([code.sum(dim=1) for code in codes]).sum(dim=0))
 
@@ -101,7 +103,11 @@ class Pool:
 
 
 def create(
-    fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
+    fleet: Fleet,
+    critics: int,
+    device: torch.device,
+    name: str = "critic",
+    hidden: Hidden = USUAL,
 ) -> list[ShapeForm]:
     """Return the critics of all sizes of agents.
 
@@ -109,5 +115,6 @@ def create(
     :param critics: Q-functions of an agent
     :param device: of the networks
     :param name: keys initial weights
+    :param hidden: what hidden layers are like
     """
-    return create_with(Pool(fleet, device), fleet, critics, name)
+    return create_with(Pool(fleet, device, hidden), fleet, critics, name, hidden)

@@ -15,6 +15,7 @@ from assume_rl.learning.critics.base import Seen
 from assume_rl.learning.critics.of_shape import HIDDEN, ShapeForm, create_with
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
+from assume_rl.learning.nets.layers import USUAL, Hidden
 from assume_rl.learning.nets.net import Weights
 
 
@@ -27,7 +28,8 @@ class Look(NamedTuple):
 class SideBySide:
     """Private entries and actions of all agents, each in columns of its own."""
 
-    def __init__(self, fleet: Fleet, device: torch.device) -> None:
+    def __init__(self, fleet: Fleet, device: torch.device, hidden: Hidden = USUAL) -> None:
+        self._first = (hidden.sizes or HIDDEN)[0]
         self._entries = fleet.joint_size
         columns = fleet.action_columns()
         self._actions: list[Int[Tensor, "agent act"]] = [
@@ -37,7 +39,7 @@ class SideBySide:
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
         """Return one row per entry."""
-        return {"first.weight": (self._entries, HIDDEN[0])}
+        return {"first.weight": (self._entries, self._first)}
 
     def look(self, weights: Weights, seen: Seen) -> Look:
         """Return one product for all agents."""
@@ -60,7 +62,11 @@ class SideBySide:
 
 
 def create(
-    fleet: Fleet, critics: int, device: torch.device, name: str = "critic"
+    fleet: Fleet,
+    critics: int,
+    device: torch.device,
+    name: str = "critic",
+    hidden: Hidden = USUAL,
 ) -> list[ShapeForm]:
     """Return the critics of all sizes of agents.
 
@@ -68,5 +74,6 @@ def create(
     :param critics: Q-functions of an agent
     :param device: of the networks
     :param name: keys initial weights
+    :param hidden: what hidden layers are like
     """
-    return create_with(SideBySide(fleet, device), fleet, critics, name)
+    return create_with(SideBySide(fleet, device, hidden), fleet, critics, name, hidden)

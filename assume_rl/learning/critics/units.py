@@ -7,7 +7,7 @@ another order.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.net import OfGroup, States, Weights
 from assume_rl.learning.nets.stack import CriticStack
 from assume_rl.learning.nets.transfer import critic_blocks
@@ -67,11 +68,13 @@ class UnitForm(OfGroup):
     :param critics: Q-functions of an agent
     :param name: keys initial weights
     :param columns: where files have the rows of the first weight
+    :param hidden: what a user wants hidden layers to be like
     """
 
     critics: int
     name: str
     columns: Int[Tensor, "agent entry"]
+    hidden: Hidden
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -85,7 +88,8 @@ class UnitForm(OfGroup):
 
     def snapshot(self, flat: Flat, seed: int) -> CriticStack:
         """Return copies of one seed's networks."""
-        return self._of_seed(flat, seed).stack(self.names)
+        stack = self._of_seed(flat, seed).stack(self.names)
+        return replace(stack, activation=self.hidden.activation)
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return module states by agent."""

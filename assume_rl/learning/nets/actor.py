@@ -22,6 +22,7 @@ class ActorForm(PerAgent):
     head: str
     architecture: str
     hidden: tuple[int, ...] | None
+    activation: str
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the trunk, in order."""
@@ -31,7 +32,7 @@ class ActorForm(PerAgent):
 
     def nets(self, weights: Mapping[str, Tensor]) -> Any:
         """Return the parameters as the trunk takes them."""
-        return TRUNKS[self.architecture].nets(weights)
+        return TRUNKS[self.architecture].nets(weights, self.activation)
 
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
@@ -56,7 +57,9 @@ class ActorForm(PerAgent):
     def stack(self, flat: Flat, seed: int) -> ActorStack:
         """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
         weights = {name: view[seed] for name, view in flat.views.items()}
-        return ActorStack(self.group.unit_ids, self.architecture, weights, self.head)
+        return ActorStack(
+            self.group.unit_ids, self.architecture, weights, self.head, self.activation
+        )
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh actors, each agent's by seed and name."""
@@ -86,6 +89,7 @@ def actor_forms(
     heads: Sequence[str],
     architecture: str = "mlp",
     hidden: tuple[int, ...] | None = None,
+    activation: str = "relu",
 ) -> list[ActorForm]:
     """Return the form of each group's actors.
 
@@ -94,8 +98,9 @@ def actor_forms(
     :param heads: name of each group's head
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
+    :param activation: key of `layers.ACTIVATIONS`
     """
     return [
-        ActorForm(group, k, seeds, head, architecture, hidden)
+        ActorForm(group, k, seeds, head, architecture, hidden, activation)
         for k, (group, head) in enumerate(zip(groups, heads, strict=True))
     ]

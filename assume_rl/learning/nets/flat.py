@@ -1,4 +1,4 @@
-"""Parameters of many networks side by side in one buffer, and the optimiser that works on it.
+"""Parameters of many networks side by side in one buffer.
 
 One buffer means one call of the optimiser and of the move of targets, however many networks and
 layers there are. Parts begin at multiples of `ALIGNMENT` entries and the buffer ends at one, so
@@ -9,15 +9,12 @@ the same instructions whatever else is in the buffer.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 ALIGNMENT = 64
-ADAMW: dict[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -82,49 +79,6 @@ class Flat:
             found[name] = view.detach().requires_grad_()
             found[name].grad = slopes[name]
         return found
-
-
-@dataclass(frozen=True)
-class Adam:
-    """AdamW (Loshchilov and Hutter 2019) of one buffer.
-
-    It works entry by entry, so one optimiser of many networks equals one per network.
-    """
-
-    parameters: Flat
-    exp_avg: Flat
-    exp_avg_sq: Flat
-    step: Float[Tensor, ""]  # counts steps
-
-    @classmethod
-    def of(cls, parameters: Flat) -> "Adam":
-        """With moments of zero."""
-        step = torch.zeros((), dtype=torch.float32, device=parameters.buffer.device)
-        return cls(parameters, parameters.like(), parameters.like(), step)
-
-    def descend(self, gradient: Flat, rate: float) -> None:
-        """One step down the gradient, in place."""
-        adamw(
-            [self.parameters.buffer],
-            [gradient.buffer],
-            [self.exp_avg.buffer],
-            [self.exp_avg_sq.buffer],
-            [],
-            [self.step],
-            foreach=False,
-            fused=True,
-            amsgrad=False,
-            beta1=ADAMW["betas"][0],
-            beta2=ADAMW["betas"][1],
-            lr=rate,
-            weight_decay=ADAMW["weight_decay"],
-            eps=ADAMW["eps"],
-            maximize=False,
-        )
-
-    def moments(self) -> dict[str, Flat]:
-        """Both moments by the names that torch gives them."""
-        return {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
 
 
 def scratch(flats: Sequence[Flat]) -> list[Flat]:

@@ -1,4 +1,4 @@
-"""Linear layers with ReLU between them, of many networks at once.
+"""Linear layers with an activation between them, of many networks at once.
 
 Products are batched over networks. With one column or one term `torch.bmm` rounds a network alone
 otherwise than in a batch (which of them do depends on the processor), so such products are written
@@ -6,12 +6,33 @@ as sums: what a network gives does not depend on the networks beside it.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import elu_, silu
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu_,
+    "tanh": torch.tanh_,
+    "elu": elu_,
+    "silu": silu,
+}
+"""What may follow a hidden layer, whose output it may overwrite."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What a user wants hidden layers to be like."""
+
+    sizes: tuple[int, ...] | None = None  # None: those of the kind of network
+    activation: str = "relu"  # key of `ACTIVATIONS`
+
+
+USUAL = Hidden()
 
 
 class Layer(NamedTuple):
@@ -19,6 +40,17 @@ class Layer(NamedTuple):
 
     weight: Float[Tensor, "net entry out"]
     bias: Float[Tensor, "net out"]
+
+
+class Layers(NamedTuple):
+    """Linear layers one after the other, with an activation between them."""
+
+    linear: tuple[Layer, ...]
+    activation: str  # key of `ACTIVATIONS`
+
+    def activated(self, x: Tensor) -> Tensor:
+        """Return what follows the output of a hidden layer, which may be overwritten."""
+        return ACTIVATIONS[self.activation](x)
 
 
 def shapes(names: Sequence[str], sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -38,9 +70,10 @@ def later_shapes(hidden: Sequence[int]) -> dict[str, tuple[int, ...]]:
     return shapes([f"layers.{k}" for k in range(1, len(hidden) + 1)], (*hidden, 1))
 
 
-def layers(parameters: Sequence[Tensor]) -> list[Layer]:
+def layers(parameters: Sequence[Tensor], activation: str) -> Layers:
     """Return layers of weight, bias, weight, bias, ..."""
-    return [Layer(*pair) for pair in zip(*[iter(parameters)] * 2, strict=True)]
+    linear = (Layer(*pair) for pair in zip(*[iter(parameters)] * 2, strict=True))
+    return Layers(tuple(linear), activation)
 
 
 def product(
@@ -84,10 +117,8 @@ def linear(x: Float[Tensor, "net row entry"], layer: Layer) -> Float[Tensor, "ne
     return add_product(layer.bias.unsqueeze(-2), x, layer.weight)
 
 
-def forward(
-    layers: Sequence[Layer], x: Float[Tensor, "net row entry"]
-) -> Float[Tensor, "net row out"]:
+def forward(layers: Layers, x: Float[Tensor, "net row entry"]) -> Float[Tensor, "net row out"]:
     """Return the output of the last layer."""
-    for layer in layers[:-1]:
-        x = linear(x, layer).relu_()
-    return linear(x, layers[-1])
+    for layer in layers.linear[:-1]:
+        x = layers.activated(linear(x, layer))
+    return linear(x, layers.linear[-1])

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from assume_rl.learning.fleet import Group
-from assume_rl.learning.nets.flat import Adam, Flat, scratch
+from assume_rl.learning.nets.flat import Flat, scratch
+from assume_rl.learning.nets.optimizer import Optimizer
 
 Weights = dict[str, Tensor]
 States = Mapping[str, Mapping[str, Tensor]]  # networks by name, each a state dict
@@ -130,7 +131,7 @@ class Net(Generic[F]):
     form: F
     online: Flat
     target: Flat | None
-    adam: Adam
+    optimizer: Optimizer
     gradient: Flat  # scratch, which networks of equal shape may share
     followed: Any  # `online` as the forward pass takes it; autograd adds to `gradient`
     now: Any  # `online`, no graph
@@ -159,7 +160,7 @@ class Net(Generic[F]):
         if max_grad_norm > 0:
             clip_(self.gradient, norm[None] if self._several else norm, max_grad_norm)
         if moves is None and self.pace is None:
-            self.adam.descend(self.gradient, rate)
+            self.optimizer.descend(self.gradient, rate)
         else:
             self._descend_apart(rate, moves)
         if norm.ndim == 1:  # of all agents together
@@ -172,9 +173,9 @@ class Net(Generic[F]):
 
     def _descend_apart(self, rate: float, moves: Bool[Tensor, "seed agent"] | None) -> None:
         """Make a step each owner at its own pace: a step is linear in the learning rate."""
-        flats = [self.online, *self.adam.moments().values()]
+        flats = [self.online, *self.optimizer.moments.values()]
         before = [flat.buffer.clone() for flat in flats]
-        self.adam.descend(self.gradient, rate)
+        self.optimizer.descend(self.gradient, rate)
         for flat, buffer in zip(flats, before, strict=True):
             old = flat.over(buffer)
             for name, view in flat.views.items():
@@ -214,6 +215,7 @@ def create_nets(
     *,
     target: bool,
     paced: bool = False,
+    optimizer: tuple[str, float | None] = ("adamw", None),
 ) -> tuple[Net[F], ...]:
     """Return networks of zeros.
 
@@ -222,13 +224,23 @@ def create_nets(
     :param dtype: of all tensors
     :param target: whether they have target networks
     :param paced: whether each owner has a factor on the learning rate
+    :param optimizer: kind and weight decay, as `Optimizer.of` takes them
     """
     flats = [Flat.zeros(form.shapes(), device, dtype) for form in forms]
     pairs = zip(forms, flats, scratch(flats), strict=True)
-    return tuple(_net(form, online, gradient, target, paced) for form, online, gradient in pairs)
+    return tuple(
+        _net(form, online, gradient, target, paced, optimizer) for form, online, gradient in pairs
+    )
 
 
-def _net(form: F, online: Flat, gradient: Flat, target: bool, paced: bool) -> Net[F]:
+def _net(
+    form: F,
+    online: Flat,
+    gradient: Flat,
+    target: bool,
+    paced: bool,
+    optimizer: tuple[str, float | None],
+) -> Net[F]:
     later, axes = online.like() if target else None, len(form.axes)
     several = form.axes[0] == "critic"
     owners = next(iter(online.views.values())).shape[int(several) : axes]
@@ -236,7 +248,7 @@ def _net(form: F, online: Flat, gradient: Flat, target: bool, paced: bool) -> Ne
         form=form,
         online=online,
         target=later,
-        adam=Adam.of(online),
+        optimizer=Optimizer.of(online, *optimizer),
         gradient=gradient,
         followed=form.nets(online.leaves(gradient, axes)),
         now=form.nets(online.merged(axes)),

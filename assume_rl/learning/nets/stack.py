@@ -49,6 +49,7 @@ class ActorStack:
     architecture: str  # key of `TRUNKS`
     weights: Weights
     head: str = "softsign"  # see `heads.head_of`
+    activation: str = "relu"  # key of `layers.ACTIVATIONS`
 
     @property
     def dtype(self) -> torch.dtype:
@@ -102,26 +103,32 @@ class ActorStack:
 
     @classmethod
     def of(
-        cls, states: Mapping[str, State], head: str = "softsign", architecture: str = "mlp"
+        cls,
+        states: Mapping[str, State],
+        head: str = "softsign",
+        architecture: str = "mlp",
+        activation: str = "relu",
     ) -> "ActorStack":
         """Return a stack of the state dicts of agents with equal sizes.
 
         :param states: by unit id, parameters in order
         :param head: name of the head
         :param architecture: key of `TRUNKS`
+        :param activation: key of `layers.ACTIVATIONS`
         """
         rows = [_stack_row(state) for state in states.values()]
         weights = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
-        return cls(tuple(states), architecture, weights, head)
+        return cls(tuple(states), architecture, weights, head, activation)
 
     def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
         trunk = TRUNKS[self.architecture]
-        return head_of(self.head).masked(trunk.outputs(trunk.nets(self.weights), obs), obs)
+        out = trunk.outputs(trunk.nets(self.weights, self.activation), obs)
+        return head_of(self.head).masked(out, obs)
 
 
 @dataclass(frozen=True)
 class CriticStack:
-    """Critics of agents whose inputs have equal sizes: linear-ReLU layers, one output.
+    """Critics of agents whose inputs have equal sizes: linear layers, one output.
 
     `weights`: `layers.<k>.weight` `(net, in, out)`, `layers.<k>.bias` `(net, out)`. With `critics`
     Q-functions per agent, nets `[c * agents, (c + 1) * agents)` are the agents' c-th ones.
@@ -130,10 +137,12 @@ class CriticStack:
     unit_ids: tuple[str, ...]
     critics: int
     weights: Weights
+    activation: str = "relu"  # key of `layers.ACTIVATIONS`
 
     def __call__(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "critic agent row"]:
         """All Q-values of the agents' own joint inputs."""
-        q = mlp.forward(mlp.layers(list(self.weights.values())), x.repeat(self.critics, 1, 1))
+        layers = mlp.layers(list(self.weights.values()), self.activation)
+        q = mlp.forward(layers, x.repeat(self.critics, 1, 1))
         return q.view(self.critics, *x.shape[:2])
 
     def clone(self) -> "CriticStack":
@@ -161,11 +170,12 @@ class CriticStack:
 
 
 def merge(stacks: Iterable[ActorStack]) -> tuple[ActorStack, ...]:
-    """Return one stack per architecture, head, sizes and dtype, actors in the order of `stacks`."""
+    """Return one stack per kind of network, sizes and dtype, actors in the order of `stacks`."""
     alike: dict[Any, list[ActorStack]] = {}
     for stack in stacks:
         sizes = tuple((name, w.shape[1:], w.dtype) for name, w in stack.weights.items())
-        alike.setdefault((stack.architecture, stack.head, sizes), []).append(stack)
+        kind = (stack.architecture, stack.head, stack.activation)
+        alike.setdefault((kind, sizes), []).append(stack)
     return tuple(_side_by_side(own) for own in alike.values())
 
 
@@ -213,6 +223,7 @@ def initial_critics(
     critics: int,
     seed: int,
     name: str = "critic",
+    hidden: tuple[int, ...] | None = None,
 ) -> CriticStack:
     """Return fresh critics, float64, of some agents.
 
@@ -221,8 +232,9 @@ def initial_critics(
     :param critics: number of Q-functions of an owner
     :param seed: of the run
     :param name: of the networks, which keys their weights
+    :param hidden: sizes of the hidden layers; None: those of ASSUME
     """
-    sizes = (critic_input_size(specs[0], agents), *critic_hidden(len(agents)), 1)
+    sizes = (critic_input_size(specs[0], agents), *(hidden or critic_hidden(len(agents))), 1)
     shapes = mlp.shapes([f"layers.{k}" for k in range(len(sizes) - 1)], sizes)
     nets = [(spec.unit_id, f"{name}{c + 1}") for c in range(critics) for spec in specs]
     weights = drawn(shapes, xavier(shapes), nets, seed)

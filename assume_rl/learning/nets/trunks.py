@@ -16,7 +16,7 @@ from torch import Tensor
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.initial import Shapes, xavier
-from assume_rl.learning.nets.layers import Layer
+from assume_rl.learning.nets.layers import Layers
 from assume_rl.learning.types import AgentSpec
 
 State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
@@ -45,8 +45,12 @@ class Trunk(Protocol):
         """Return the bounds of the uniform draws that a network begins with; 0: zeros."""
         ...
 
-    def nets(self, weights: Mapping[str, Tensor]) -> Any:
-        """Return parameters `(net, ...)`, in order, as `outputs` takes them."""
+    def nets(self, weights: Mapping[str, Tensor], activation: str) -> Any:
+        """Return parameters `(net, ...)`, in order, as `outputs` takes them.
+
+        :param weights: by name
+        :param activation: key of `layers.ACTIVATIONS`
+        """
         ...
 
     def outputs(self, nets: Any, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row out"]:
@@ -71,7 +75,7 @@ class Trunk(Protocol):
 
 
 class Mlp:
-    """Linear layers with ReLU between them."""
+    """Linear layers with an activation between them."""
 
     hidden = (256, 128)
 
@@ -83,12 +87,12 @@ class Mlp:
         """Return those of Glorot and Bengio."""
         return xavier(shapes)
 
-    def nets(self, weights: Mapping[str, Tensor]) -> list[Layer]:
+    def nets(self, weights: Mapping[str, Tensor], activation: str) -> Layers:
         """Return the layers."""
-        return mlp.layers(list(weights.values()))
+        return mlp.layers(list(weights.values()), activation)
 
     def outputs(
-        self, nets: list[Layer], obs: Float[Tensor, "net row obs"]
+        self, nets: Layers, obs: Float[Tensor, "net row obs"]
     ) -> Float[Tensor, "net row out"]:
         """Return the output of the last layer."""
         return mlp.forward(nets, obs)
@@ -134,11 +138,11 @@ class LstmNets(NamedTuple):
     """The parts of the networks, in the order in which they work."""
 
     cells: tuple[Cell, ...]
-    linear: list[Layer]
+    linear: Layers
 
 
 class Lstm:
-    """Two LSTM cells over the time series of one observation, then linear layers with ReLU.
+    """Two LSTM cells over the time series of one observation, then linear layers.
 
     At each step of its window the first cell reads one entry of every series and the second cell
     the first. Both begin at zero with each observation. The linear layers read what the second cell
@@ -165,18 +169,19 @@ class Lstm:
         sizes |= {name[: -len(".weight")]: s[0] for name, s in shapes.items() if _is_linear(name)}
         return {name: 1.0 / math.sqrt(sizes[name.split(".")[0]]) for name in shapes}
 
-    def nets(self, weights: Mapping[str, Tensor]) -> LstmNets:
+    def nets(self, weights: Mapping[str, Tensor], activation: str) -> LstmNets:
         """Return cells and layers."""
         count = len(CELL_SHAPES)
         parameters = list(weights.values())
         cells = zip(*[iter(parameters[:count])] * len(Cell._fields), strict=True)
-        return LstmNets(tuple(Cell(*own) for own in cells), mlp.layers(parameters[count:]))
+        linear = mlp.layers(parameters[count:], activation)
+        return LstmNets(tuple(Cell(*own) for own in cells), linear)
 
     def outputs(
         self, nets: LstmNets, obs: Float[Tensor, "net row obs"]
     ) -> Float[Tensor, "net row out"]:
         """Return the output of the last layer."""
-        steps = _steps(nets.linear[0].weight.shape[-2], obs.shape[-1])
+        steps = _steps(nets.linear.linear[0].weight.shape[-2], obs.shape[-1])
         series = obs[..., : SERIES * steps].reshape(*obs.shape[:2], SERIES, steps)
         x = series.permute(0, 3, 1, 2)
         for cell in nets.cells:

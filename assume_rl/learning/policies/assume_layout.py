@@ -23,7 +23,7 @@ from torch.optim import AdamW
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.nets.flat import ADAMW
+from assume_rl.learning.nets.optimizer import BETAS, EPSILON
 from assume_rl.learning.nets.stack import Weights
 from assume_rl.learning.nets.transfer import (
     TransferReport,
@@ -82,10 +82,13 @@ def read_actor(path: Path) -> Weights:
 def save_assume_layout(folder: Path, learner: Learner) -> None:
     """Write actors, critics, targets and optimisers of a learner of one seed.
 
-    Raises `PolicyError` if that fails, or if agents share critics: the layout has one file each.
+    Raises `PolicyError` if that fails, or if agents share critics: the layout has one file each;
+    or if the networks have another activation or optimiser than ASSUME's.
     """
     folder = Path(folder)
     _check_own_critics(learner)
+    _check_optimizer(learner)
+    decay = learner.nets["actor"][0].optimizer.weight_decay
     nets, moments = networks(learner.nets, 0), optimizers(learner.nets, 0)
     for kind in ("actor", "critic"):
         for agent in learner.agents:
@@ -93,7 +96,7 @@ def save_assume_layout(folder: Path, learner: Learner) -> None:
             content = {
                 kind: _on_cpu(nets[kind][unit]),
                 f"{kind}_target": _on_cpu(nets[f"{kind}_target"][unit]),
-                f"{kind}_optimizer": _optimizer_state(moments[kind][unit], learner.config),
+                f"{kind}_optimizer": _optimizer_state(moments[kind][unit], learner.config, decay),
             }
             write_file(folder / f"{kind}s" / _pt(kind, unit), _torch_bytes(content))
     order = json.dumps({ORDER: [a.unit_id for a in learner.agents]}, indent=2)
@@ -157,6 +160,21 @@ def _check_algorithm(learner: Learner) -> None:
             f"networks of '{algorithm}' have no form in ASSUME's layout, which has those of "
             f"{' and '.join(ALGORITHMS_OF_ASSUME)}"
         )
+    activation = learner.config.activation
+    if activation != "relu":
+        raise PolicyError(
+            f"networks with activation '{activation}' have no form in ASSUME's layout, which has "
+            "those with relu"
+        )
+
+
+def _check_optimizer(learner: Learner) -> None:
+    optimizer = learner.config.optimizer
+    if optimizer != "adamw":
+        raise PolicyError(
+            f"states of the optimizer '{optimizer}' have no form in ASSUME's layout, which has "
+            "those of adamw"
+        )
 
 
 def _check_own_critics(learner: Learner) -> None:
@@ -191,7 +209,9 @@ def _saved_agents(
     )
 
 
-def _optimizer_state(saved: Mapping[str, Any], config: LearningConfig) -> dict[str, Any]:
+def _optimizer_state(
+    saved: Mapping[str, Any], config: LearningConfig, weight_decay: float
+) -> dict[str, Any]:
     """State dict of an AdamW of one unit's network alone, parameters in module order."""
     names = list(saved["exp_avg"])
     state: dict[int, Any] = {}
@@ -200,7 +220,9 @@ def _optimizer_state(saved: Mapping[str, Any], config: LearningConfig) -> dict[s
             k: {"step": saved["step"].cpu().clone(), **{m: saved[m][n].cpu() for m in _MOMENTS}}
             for k, n in enumerate(names)
         }
-    settings = AdamW([torch.zeros(1)], lr=config.learning_rate, **ADAMW).state_dict()
+    settings = AdamW(
+        [torch.zeros(1)], config.learning_rate, BETAS, EPSILON, weight_decay
+    ).state_dict()
     group = {**settings["param_groups"][0], "params": list(range(len(names)))}
     return {"state": state, "param_groups": [group]}
 
@@ -208,7 +230,7 @@ def _optimizer_state(saved: Mapping[str, Any], config: LearningConfig) -> dict[s
 def _load_moments(learner: Learner, kind: str, unit: str, file: Mapping[str, Any]) -> None:
     """Overwrite this unit's part of the optimiser's state in place, if the file has one."""
     saved = (file.get(f"{kind}_optimizer") or {}).get("state")
-    if not saved:
+    if not saved or learner.config.optimizer != "adamw":
         return
     names = list(file[kind])
     moments = {m: {name: saved[k][m] for k, name in enumerate(names)} for m in _MOMENTS}

@@ -16,6 +16,7 @@ import safetensors.torch
 
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.learning.nets.heads import head_of
+from assume_rl.learning.nets.layers import ACTIVATIONS
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of, linear_layers
@@ -76,6 +77,7 @@ class _Policy(NamedTuple):
     head: str
     unique_size: int
     state: Weights
+    activation: str = "relu"
 
 
 def save_policies(
@@ -210,6 +212,7 @@ def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> Pol
         file=file,
         architecture=actor.architecture,
         head=actor.head,
+        activation=actor.activation,
         dtype=str(actor.dtype).removeprefix("torch."),
         obs_size=obs_size,
         act_size=act_size,
@@ -241,8 +244,11 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
         head_of(entry.head)
     except PolicyError as error:
         raise PolicyError(f"policy file '{path}': {error}") from None
+    _check_known(path, "activation", entry.activation, ACTIVATIONS)
     state = _checked(parse_safetensors(content, path), path, entry.architecture)
-    policy = _Policy(unit, entry.architecture, entry.head, entry.unique_size, state)
+    policy = _Policy(
+        unit, entry.architecture, entry.head, entry.unique_size, state, entry.activation
+    )
     found = _stacks([policy])[0].sizes(entry.unique_size)
     _check_sizes(path, unit, (entry.obs_size, entry.act_size), found)
     return policy
@@ -257,9 +263,7 @@ def _read_pt(path: Path, unit: str) -> _Policy:
 
 def _checked(state: Weights, path: Path, architecture: str) -> Weights:
     """The state dict with its parameters in order, if they form a network."""
-    if architecture not in TRUNKS:
-        hint = nearest(architecture, TRUNKS)
-        raise PolicyError(f"policy file '{path}': unknown architecture '{architecture}', {hint}")
+    _check_known(path, "architecture", architecture, TRUNKS)
     trunk = TRUNKS[architecture]
     # In the order of the trunk, which a safetensors file does not keep.
     names = trunk.names(linear_layers(state) or len(trunk.hidden) + 1)
@@ -275,6 +279,12 @@ def _checked(state: Weights, path: Path, architecture: str) -> Weights:
     return ordered
 
 
+def _check_known(path: Path, key: str, value: str, registry: Mapping[str, object]) -> None:
+    if value not in registry:
+        hint = nearest(value, registry)
+        raise PolicyError(f"policy file '{path}': unknown {key} '{value}', {hint}")
+
+
 def _check_sizes(
     source: Path, unit: str, expected: tuple[int, int], found: tuple[int, int]
 ) -> None:
@@ -288,10 +298,11 @@ def _check_sizes(
 def _stacks(policies: Sequence[_Policy]) -> tuple[ActorStack, ...]:
     """One stack per shape, in the order of first appearance."""
     groups: dict[Any, dict[str, Weights]] = {}
-    for unit, architecture, head, unique_size, state in policies:
-        shapes = tuple((name, w.shape, w.dtype) for name, w in state.items())
-        groups.setdefault((head, architecture, unique_size, shapes), {})[unit] = state
-    return tuple(ActorStack.of(states, *key[:2]) for key, states in groups.items())
+    for own in policies:
+        shapes = tuple((name, w.shape, w.dtype) for name, w in own.state.items())
+        key = (own.head, own.architecture, own.activation, own.unique_size, shapes)
+        groups.setdefault(key, {})[own.unit_id] = own.state
+    return tuple(ActorStack.of(states, *key[:3]) for key, states in groups.items())
 
 
 def _unknown_unit(source: Path, unit: str, known: Iterable[str]) -> str:

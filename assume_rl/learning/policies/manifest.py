@@ -24,6 +24,8 @@ class PolicyEntry(BaseModel):
     architecture: str
     head: str = "softsign"
     """What the outputs of the network mean: see `learning.nets.heads.head_of`."""
+    activation: str = "relu"
+    """What follows hidden layers: key of `learning.nets.layers.ACTIVATIONS`."""
     dtype: str
     obs_size: int
     act_size: int
