@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")
 
 def versions() -> dict[str, str]:
     """Versions of everything that results may depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+
+
+_version = cache(version)  # looking it up takes longer than a small episode
 
 
 def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) -> None:

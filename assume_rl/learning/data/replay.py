@@ -73,7 +73,7 @@ class Replay:
         # Copies of the market that a row was stored with: the next row of its own is so far away.
         self._strides = ring(capacity, dtype=torch.int64)
         self._first_rows = [
-            (torch.arange(seeds * agents, device=device) * capacity).view(seeds, agents, 1)
+            (torch.arange(seeds * agents) * capacity).view(seeds, agents, 1).to(device)
             for agents, _, _ in shapes
         ]
 
