@@ -37,18 +37,23 @@ class TrainCost:
         """Of a training that does not stop early."""
         config, length = scenario.learning, episode_seconds(scenario)
         played = len(list(waves(config, config.num_envs)))
-        learning = max(0, config.training_episodes - config.initial_episodes)
-        updates = learning * (length // update_interval(config.train_freq, length))
-        iterations = updates * config.gradient_steps * config.update_ratio
         first, interval = first_evaluation(config), config.validation_interval
         evaluations = len(range(first, config.training_episodes + 1, interval))
         return (
             self.once
             + played * (self.per_hour * length / 3600 + self.saving)
-            + iterations * self.iteration
+            + iterations(scenario) * self.iteration
             + evaluations * (self.per_hour * hours(scenario) + self.judging)
             + 2 * self.play.seconds(scenario)
         )
+
+
+def iterations(scenario: Scenario) -> float:
+    """Gradient steps of a training that does not stop early."""
+    config, length = scenario.learning, episode_seconds(scenario)
+    learning = max(0, config.training_episodes - config.initial_episodes)
+    updates = learning * (length // update_interval(config.train_freq, length))
+    return updates * config.gradient_steps * config.update_ratio
 
 
 def hours(scenario: Scenario) -> float:

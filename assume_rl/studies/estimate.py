@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from assume_rl.errors import ResultsError
 from assume_rl.studies.checks import is_number
-from assume_rl.studies.costs import PlayCost, TrainCost
+from assume_rl.studies.costs import TrainCost
 from assume_rl.studies.probe import Probe
 from assume_rl.studies.records import read_record, run_folder
 from assume_rl.studies.types import Run, Step, Study
@@ -65,7 +65,8 @@ class Estimate:
 def estimate(study: Study) -> Estimate:
     """What each run takes: as long as finished ones of its design, else by a trial.
 
-    Seeds share a trial, as do designs that differ in mere numbers or in how long they train.
+    Seeds share a trial, as do designs that differ in mere numbers or in how long they train, and
+    trainings that are over before a trial of their algorithm were.
     """
     known = {run.id: seconds for run in study.runs if (seconds := _known(study, run)) is not None}
     by_design: dict[str, list[float]] = {}
@@ -107,7 +108,6 @@ class _Trials:
         self._place = place
         self._probes: dict[tuple[str, str], Probe] = {}
         self._trained: dict[str, TrainCost] = {}
-        self._played: dict[str, PlayCost] = {}
 
     def seconds(self, run: Run) -> float:
         """What all steps of a run take."""
@@ -117,23 +117,33 @@ class _Trials:
         probe, total = self._probes[key], 0.0
         trained: dict[str, Path] = {}  # by step, what came of the trial
         for step in run.steps:
-            shape = _shape(run, step)
             policies = step.policies and trained.get(step.policies, Path(step.policies))
             if step.kind == "train":
+                shape = _shape(run, step, brief=probe.is_brief(step))
                 if shape not in self._trained:
                     self._trained[shape] = probe.train(step, run.seed, policies or None)
                 trained[step.name] = self._trained[shape].policies
                 total += self._trained[shape].seconds(probe.load(step))
             else:
-                if shape not in self._played:
-                    self._played[shape] = probe.play(step, run.seed, policies or None, step.kind)
-                total += self._played[shape].seconds(probe.load(step))
+                played = probe.play(step, run.seed, policies or None, step.kind)
+                total += played.seconds(probe.load(step))
         return total
 
 
-def _shape(run: Run, step: Step) -> str:
-    """What decides how long a part of a step takes."""
+def _shape(run: Run, step: Step, *, brief: bool) -> str:
+    """What decides how long a part of a step takes.
+
+    :param run: source of engine and device
+    :param step: a training
+    :param brief: whether it takes no longer than a trial: then one trial stands for all algorithms
+    """
     counts = {f"learning_config.{name}" for name in COUNTS}
-    settings = {k: v for k, v in step.settings.items() if k not in counts and not is_number(k)}
+    settings = {
+        key: value
+        for key, value in step.settings.items()
+        if key not in counts
+        and not is_number(key)
+        and not (brief and key.startswith("learning_config."))
+    }
     content = {**vars(step), "settings": settings, "engine": run.engine, "device": run.device}
     return json.dumps(content, sort_keys=True, default=str)

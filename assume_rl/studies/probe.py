@@ -3,6 +3,7 @@
 Times are those of the processor, so that a busy machine counts less; with a GPU they are real time.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -20,12 +21,17 @@ from assume_rl.experiments.train import train
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.types import Scenario
+from assume_rl.studies.checks import is_number
 from assume_rl.studies.costs import PlayCost, TrainCost, episode_seconds, hours
+from assume_rl.studies.costs import iterations as iterations_of
 from assume_rl.studies.types import Step, StepKind
 
 STEPS = 48  # of the calendar in a trial, if that has three auctions of each market
+WAVES = 4  # of training episodes in a trial
 ITERATIONS = 40  # gradient steps of an update; fewer with many learners, for which each takes long
 REPLAY = 5_000  # transitions
+ACTORS = ("learning_config.actor_architecture", "learning_config.actor_hidden")
+"""Settings of learning that decide how long acting takes."""
 
 Clock = Callable[[], float]
 
@@ -66,6 +72,7 @@ class Probe:
         self._device, self._clock = _device(device)
         self._reader = Reader()
         self._cold = True
+        self._played: dict[str, PlayCost] = {}
 
     def load(self, step: Step, more: Mapping[str, Any] | None = None) -> Scenario:
         """The scenario of a step."""
@@ -74,13 +81,23 @@ class Probe:
             step.scenario, step.case, overrides=settings, plugins=step.plugin_names
         )
 
+    def is_brief(self, step: Step) -> bool:
+        """Whether a training takes no longer than a trial of it."""
+        scenario = self.load(step)
+        episodes = scenario.learning.training_episodes
+        return (
+            hours(scenario) <= hours(self._part(step, 1.0))
+            and episodes <= WAVES * scenario.learning.num_envs
+            and iterations_of(scenario) <= 2 * ITERATIONS
+        )
+
     def train(self, step: Step, seed: int, policies: Path | None) -> TrainCost:
         """Four waves of training episodes, the last two of them with an update; three of many."""
         part = self._part(step, 1.0)
         learners = len(compile_scenario(part).learners)
         width = min(part.learning.num_envs, part.learning.validation_interval)
         iterations = max(2, min(ITERATIONS, 200 // max(1, learners)))
-        waves = 4 if iterations > 2 else 3
+        waves = WAVES if iterations > 2 else WAVES - 1
         length = min(episode_seconds(part), round(hours(part) * 3600))
         trial = self.load(step, _end(part) | _training(part, width, waves, iterations, length))
         if self._cold:  # the first one loads libraries, too
@@ -103,6 +120,13 @@ class Probe:
         )
 
     def play(self, step: Step, seed: int, policies: Path | None, kind: StepKind) -> PlayCost:
+        """An episode; one that plays alike, whatever was learned, was tried already."""
+        key = _played_alike(step, kind)
+        if key not in self._played:
+            self._played[key] = self._play_twice(step, seed, policies, kind)
+        return self._played[key]
+
+    def _play_twice(self, step: Step, seed: int, policies: Path | None, kind: StepKind) -> PlayCost:
         """An episode, and one half as long; the better of two times each."""
         half, part = self._part(step, 0.5), self._part(step, 1.0)
         short, long = (
@@ -156,6 +180,17 @@ class Probe:
 
     def _folder(self) -> Path:
         return Path(mkdtemp(dir=self._place)) / "out"
+
+
+def _played_alike(step: Step, kind: StepKind) -> str:
+    """What decides how long an episode takes: how policies were trained does not."""
+    settings = {
+        key: value
+        for key, value in step.settings.items()
+        if not is_number(key) and (key in ACTORS or not key.startswith("learning_config."))
+    }
+    content = (step.scenario, step.case, settings, step.plugin_names, kind)
+    return json.dumps(content, sort_keys=True, default=str)
 
 
 def _end(part: Scenario) -> dict[str, Any]:

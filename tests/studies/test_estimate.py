@@ -15,7 +15,7 @@ from assume_rl.studies.costs import PlayCost, TrainCost
 from assume_rl.studies.estimate import Estimate, estimate
 from assume_rl.studies.probe import Probe
 from assume_rl.studies.records import Record, run_folder, write_record
-from assume_rl.studies.types import Study
+from assume_rl.studies.types import Step, Study
 
 pytestmark = pytest.mark.unchecked
 
@@ -102,7 +102,7 @@ def test_designs_that_differ_in_numbers_or_counts_share_a_trial(
             seeds: 2
             grid:
               learning_config.gamma: [0.1, 0.2]
-              learning_config.training_episodes: [4, 8]
+              learning_config.training_episodes: [5, 9]
               learning_config.batch_size: [16, 32]
             """,
         )
@@ -113,6 +113,26 @@ def test_designs_that_differ_in_numbers_or_counts_share_a_trial(
     assert long - short == pytest.approx(
         4 * (48 * 0.01 + 0.1) + iterations * 0.001 + 2 * (48 * 0.01 + 3)
     )
+
+
+def test_trainings_shorter_than_a_trial_share_one_and_episodes_are_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[object] = []
+    played: list[object] = []
+
+    def train_once(self: Probe, step: Step, seed: int, policies: Path | None) -> TrainCost:
+        trained.append(step)
+        return dataclasses.replace(COST, play=self.play(step, seed, policies, "evaluate"))
+
+    monkeypatch.setattr(Probe, "train", train_once)
+    monkeypatch.setattr(Probe, "_play", lambda self, *rest: played.append(rest) or 1.0)
+    text = "steps: train\ngrid:\n  learning_config.algorithm: [matd3, masac, mappo]\n"
+    brief = "set: {learning_config.training_episodes: 4}\n"
+    assert len(estimate(study(tmp_path, text + brief)).costs) == 3
+    assert (len(trained), len(played)) == (1, 4)
+    estimate(study(tmp_path, text + "set: {learning_config.training_episodes: 40}\n"))
+    assert (len(trained), len(played)) == (4, 8)
 
 
 @pytest.mark.slow
