@@ -51,6 +51,14 @@ def run_again(folder: Path, wanted: Callable[[str], bool]) -> None:
         run_study(replace(study, runs=runs, folder=folder / name))
 
 
+def test_before_the_studies_the_script_says_what_to_run(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as end:
+        script.runs_of(script.MARKETS[0], tmp_path)
+    assert str(end.value.code).endswith(
+        "first run: assume-rl batch examples/flexibility/border.yaml"
+    )
+
+
 @pytest.fixture(scope="module")
 def plain_runs(script: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both studies, with the scenarios as they are only."""

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from assume_rl.errors import ResultsError
 from assume_rl.results.study_database import read, tidy
 from assume_rl.studies.place import find_study
 
@@ -26,6 +27,7 @@ class Market:
     """One of the two studies."""
 
     study: str
+    file: str  # of the study, beside this one
     title: str
     varied: str  # setting that each design has several values of
     shown: float  # the value that the picture shows
@@ -34,9 +36,21 @@ class Market:
 
 MARKETS = (
     Market(
-        "flexibility_border", "border and industry, October", "units.wind.max_power", 1200, "town"
+        "flexibility_border",
+        "border.yaml",
+        "border and industry, October",
+        "units.wind.max_power",
+        1200,
+        "town",
     ),
-    Market("flexibility_storages", "summer week, July", "demand.demand.scale", 1.0, "demand"),
+    Market(
+        "flexibility_storages",
+        "storages.yaml",
+        "summer week, July",
+        "demand.demand.scale",
+        1.0,
+        "demand",
+    ),
 )
 
 
@@ -52,11 +66,22 @@ def main() -> None:
 
 
 def runs_of(market: Market, studies: Path) -> tuple[pd.DataFrame, str]:
-    """The runs of a study in its order, and the URL of its database."""
-    place = find_study(str(studies / market.study))
-    runs = tidy(place.database).set_index("run_id").loc[[run.id for run in place.asked or ()]]
+    """The runs of a study in its order, and the URL of its database; all of them must be done."""
+    try:
+        place = find_study(str(studies / market.study))
+        asked, runs = [run.id for run in place.asked or ()], tidy(place.database)
+    except ResultsError as error:
+        raise SystemExit(f"{error}; {first(market)}") from None
+    if not set(asked) <= set(runs["run_id"]):
+        raise SystemExit(f"the study '{market.study}' is not complete; {first(market)}")
+    runs = runs.set_index("run_id").loc[asked]
     runs["design"] = [label.split(", ")[0] for label in runs["design"]]
     return runs, place.database
+
+
+def first(market: Market) -> str:
+    """What is to be done before."""
+    return f"first run: assume-rl batch examples/flexibility/{market.file}"
 
 
 def figures(market: Market, runs: pd.DataFrame, database: str) -> pd.DataFrame:
