@@ -81,7 +81,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(learning_keys("matd3")) == 51
+    assert len(learning_keys("matd3")) == 52
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
