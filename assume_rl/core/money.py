@@ -4,6 +4,7 @@ Semantics: docs/scenario-format.md, "Rewards".
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
@@ -75,6 +76,15 @@ class Reward:
         if first is not None and first < self.reward.shape[-2]:
             columns = [column.narrow(-2, 0, first) for column in columns]
         return Reward(*(column.sum(-2) for column in columns))
+
+
+Rewarding = Callable[[Tensor, Tensor], Tensor]
+REWARDS: Mapping[str, Rewarding] = {
+    "opportunity_cost": lambda profit, regret: profit - regret,
+    "profit": lambda profit, regret: profit,
+    "regret": lambda profit, regret: -regret,
+}
+"""What of profit and regret (EUR) is rewarded, by the name in `learning_config.reward.type`."""
 
 
 def cashflow(
@@ -159,17 +169,19 @@ def plant_reward(
     max_bid_price: float,
     *,
     start_costs: bool = False,
+    kind: str = "opportunity_cost",
 ) -> Reward:
     """Return the `Reward`: profit less a share of the missed profit of the unsold part of `power`.
 
     reward = (profit - regret) / (max_bid_price * power): of order one; 0 without power. Per
-    product and unit.
+    product and unit. Other kinds reward one of the two alone.
 
     :param outcome: of an auction, (... product unit)
     :param power: MW that could have been sold, per unit or per product and unit
     :param max_bid_price: EUR/MWh
     :param start_costs: whether each start is charged by its downtime, see `Outcome.start_cost`, in
         place of half a hot start per switch
+    :param kind: key of `REWARDS`
     :raises ValueError: starts are charged, but the outcome has no start costs
     """
     if not start_costs:
@@ -180,7 +192,7 @@ def plant_reward(
         raise ValueError("a bidder that is charged for starts needs a state with downtimes")
     profit = margin(outcome) - starts
     regret = regret_share(outcome) * missed_profit(outcome, power)
-    scaled = (profit - regret) / (max_bid_price * power)
+    scaled = REWARDS[kind](profit, regret) / (max_bid_price * power)
     return Reward(torch.where(power > ZERO_VOLUME, scaled, 0.0), profit=profit, regret=regret)
 
 

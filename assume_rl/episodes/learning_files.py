@@ -15,8 +15,10 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
 from assume_rl.learning.nets.trunks import State
+from assume_rl.learning.normalise import OF_ACTORS
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
     load_assume_actors,
@@ -84,6 +86,11 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
     return {
         "kind": _kind(learner.config),
         "agents": [[agent.unit_id, *agent.shape] for agent in learner.agents],
+        "normaliser": {
+            part: own
+            for part, own in learner.normaliser.state_of(0).items()
+            if part not in OF_ACTORS
+        },
         "networks": kinds,
         "optimizers": optimizers(learner.nets, 0),
     }
@@ -104,19 +111,14 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     known = [unit for unit in units if unit in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
     heads = {unit: net.form.head for net in learner.nets["actor"] for unit in net.form.names}
-    activation = learner.config.activation
     saved, loaded, skipped = {}, [], {}
     for stack in stacks:
         for unit in stack.unit_ids:
-            if stack.head != heads[unit]:
-                skipped[unit] = (
-                    f"it is of {manifest.algorithm} and has the head {stack.head}, actors of "
-                    f"{learner.algorithm.name} have {heads[unit]}"
-                )
-            elif stack.activation != activation:
-                skipped[unit] = f"it has the activation {stack.activation}, here it is {activation}"
-            else:
+            reason = _other_kind(stack, manifest.algorithm, heads[unit], learner)
+            if reason is None:
                 saved[unit] = stack.module_state(unit)
+            else:
+                skipped[unit] = reason
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
         for unit in [u for u in stack.unit_ids if u in saved]:
@@ -128,6 +130,31 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
             else:
                 skipped[unit] = reason
     return report(units, loaded, skipped)
+
+
+def _other_kind(stack: ActorStack, algorithm: str, head: str, learner: Learner) -> str | None:
+    """Return why saved actors mean something else than the learner's; None: they do not.
+
+    :param stack: the actors
+    :param algorithm: that they are of
+    :param head: of the learner's actor
+    :param learner: that would go on with them
+    """
+    if stack.head != head:
+        return (
+            f"it is of {algorithm} and has the head {stack.head}, actors of "
+            f"{learner.algorithm.name} have {head}"
+        )
+    activation = learner.config.activation
+    if stack.activation != activation:
+        return f"it has the activation {stack.activation}, here it is {activation}"
+    if stack.normalises != ("observations" in learner.config.normalise):
+        kinds = ("as they are", "normalised")
+        return (
+            f"it reads observations {kinds[stack.normalises]}, actors of this training read them "
+            f"{kinds[not stack.normalises]}"
+        )
+    return None
 
 
 def load_critics(folder: Path, learner: Learner) -> TransferReport:
@@ -151,6 +178,7 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
             _kind(learner.config),
         )
         return report([], [], {})
+    learner.normaliser.load_state_of(0, state["normaliser"])
     units = [agent.unit_id for agent in learner.agents]
     saved_agents = tuple(_agent(*agent) for agent in state["agents"])
     if [(a.unit_id, a.shape) for a in saved_agents] != [
@@ -220,7 +248,7 @@ def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSp
     return seen if spec.kind == "action_value" else [replace(agent, act_size=0) for agent in seen]
 
 
-OF_NETWORKS = ("actor_hidden", "critic_hidden", "activation", "optimizer")
+OF_NETWORKS = ("actor_hidden", "critic_hidden", "activation", "optimizer", "normalise")
 """Settings without which networks or what optimisers remember mean something else."""
 
 

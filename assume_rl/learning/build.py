@@ -1,6 +1,7 @@
 """Builds the networks that an algorithm asks for, for a fleet of agents."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,9 +10,11 @@ from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
+from assume_rl.learning.critics.normalised import normalised_critics
 from assume_rl.learning.fleet import Fleet, block_of
 from assume_rl.learning.nets.actor import actor_forms
 from assume_rl.learning.nets.layers import Hidden
+from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
 from assume_rl.learning.schedules import rate_schedule
@@ -45,9 +48,10 @@ def build_nets(
     :param dtype: of the networks
     """
     specs = ALGORITHMS[config.algorithm].networks()
+    read = _statistics(fleet, device) if "critic_input" in config.normalise else ()
     return {
         name: create_nets(
-            _forms(name, spec, config, fleet, device),
+            _forms(name, spec, config, fleet, device, read),
             device,
             dtype,
             target=spec.target,
@@ -59,11 +63,16 @@ def build_nets(
 
 
 def _forms(
-    name: str, spec: NetSpec, config: LearningConfig, fleet: Fleet, device: torch.device
+    name: str,
+    spec: NetSpec,
+    config: LearningConfig,
+    fleet: Fleet,
+    device: torch.device,
+    read: tuple[Moments, ...],
 ) -> Sequence[Form]:
     match spec.kind:
         case "actor":
-            return actor_forms(
+            forms = actor_forms(
                 fleet.groups,
                 fleet.seeds,
                 [spec.head_for(group.specs[0]) for group in fleet.groups],
@@ -71,11 +80,23 @@ def _forms(
                 config.actor_hidden,
                 config.activation,
             )
+            if "observations" not in config.normalise:
+                return forms
+            own = zip(forms, _statistics(fleet, device), strict=True)
+            return [replace(form, inputs=inputs) for form, inputs in own]
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name)
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
     hidden = Hidden(config.critic_hidden, config.activation)
-    return _kind(spec, config).create(seen, spec.count, device, name, hidden)
+    critics = _kind(spec, config).create(seen, spec.count, device, name, hidden)
+    return normalised_critics(critics, fleet, read, device, values="values" in config.normalise)
+
+
+def _statistics(fleet: Fleet, device: torch.device) -> tuple[Moments, ...]:
+    """Return statistics of the observations of each group."""
+    return tuple(
+        Moments.fresh(group.unit_ids, fleet.seeds, group.obs_size, device) for group in fleet.groups
+    )
 
 
 def _kind(spec: NetSpec, config: LearningConfig) -> Kind:

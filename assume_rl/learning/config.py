@@ -28,6 +28,8 @@ ArchitectureName = Literal["mlp", "lstm"]
 ActivationName = Literal["relu", "tanh", "elu", "silu"]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
+NormaliseName = Literal["observations", "critic_input", "values", "returns"]
+RewardType = Literal["opportunity_cost", "profit", "regret"]
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """What observations and actions mean: policies act in scenarios that agree with their training."""
@@ -152,6 +154,21 @@ _FORMS: dict[str, Mapping[str, FieldInfo]] = {
     "Networks": {},
 }
 """What pydantic puts between the keys of an error, no key of the user's: keys that each has."""
+
+
+class Reward(BaseModel):
+    """The rewards that agents learn from. Profits and regrets are recorded whatever they are."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    type: RewardType = "opportunity_cost"
+    """Profit less regret (opportunity_cost), profit alone, or regret alone, to be made small."""
+    scale: float = Field(1.0, gt=0)
+    """Factor on what is learned from; recorded rewards are without it."""
+    clip: float | None = Field(None, gt=0)
+    """Largest size of what is learned from, after the factor; None: not clipped."""
 
 
 class AlgorithmConfig(BaseModel):
@@ -336,6 +353,10 @@ class LearningConfig(BaseModel):
     """How networks follow their gradients: key of `learning.nets.optimizer.OPTIMIZERS`."""
     weight_decay: float | None = Field(None, ge=0)
     """How much weights shrink in a step; None: 0.01 with adamw, else not at all."""
+    normalise: tuple[NormaliseName, ...] = ()
+    """Put on a common scale by running statistics: observations, critic_input, values, returns."""
+    reward: Reward = Reward()
+    """What agents learn from: `type`, `scale` and `clip`."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Greatest norm of an agent's gradient; 0: not clipped."""
     compile: bool = False
@@ -454,6 +475,17 @@ class LearningConfig(BaseModel):
         if name not in known:
             raise ValueError(f"unknown actor_architecture '{name}', {nearest(str(name), known)}")
         return name
+
+    @field_validator("normalise", mode="before")
+    @classmethod
+    def _of_what(cls, names: Any) -> Any:
+        known = get_args(NormaliseName)
+        if not isinstance(names, list | tuple):
+            raise ValueError(f"must be a list of {', '.join(known)}, not {names!r}")
+        for name in names:
+            if name not in known:
+                raise ValueError(f"cannot normalise '{name}', {nearest(str(name), known)}")
+        return names
 
     def with_algorithm(self, name: str) -> "LearningConfig":
         """Return the settings with another algorithm, whose own settings are the defaults.

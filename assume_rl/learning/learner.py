@@ -21,6 +21,7 @@ from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
 from assume_rl.learning.schedules import learning_rate, own_rates
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
@@ -75,12 +76,14 @@ class Learner:
         for agent in agents:
             check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
         _check_earnings(config, agents)
+        check_normalised(config, self.algorithm.networks())
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
         self._device = device
         self.fleet = fleet_of(config, agents, len(self.seeds), device)
         self.nets = build_nets(config, self.fleet, device, dtype)
+        self.normaliser = Normaliser(config, self.fleet, self.nets, device)
         self._places = torch.tensor(self.fleet.order, device=device).argsort()
         shapes = [(len(g.specs), g.obs_size, g.act_size) for g in self.groups]
         self.replay = Replay(
@@ -92,7 +95,14 @@ class Learner:
             extras=self.algorithm.extras,
         )
         self._waiting = Waiting(config.replay_buffer_size)
-        self._batches = Batches(self.fleet, self.replay, self.seeds, self.algorithm.noises, config)
+        self._batches = Batches(
+            self.fleet,
+            self.replay,
+            self.seeds,
+            self.algorithm.noises,
+            config,
+            self.normaliser.returns,
+        )
         self._compiled = _compiler(device) if config.compile else _as_it_is
 
     @property
@@ -134,6 +144,8 @@ class Learner:
 
     def observe(self, joint: Joint) -> None:
         """Store joint transitions; groups in the order of `self.groups`."""
+        joint = shaped(joint, self.config.reward)
+        self.normaliser.observe(joint)
         if self.algorithm.on_policy:
             self._waiting.add(joint.terminated.shape[1], joint.copies)
         self._batches.stored(self.replay.add(joint))
@@ -150,11 +162,15 @@ class Learner:
         on_policy = self.algorithm.on_policy
         there = self._waiting.rows if on_policy else self.replay.size()
         if there > 0 and (on_policy or count > 0):
+            if not on_policy:
+                self.normaliser.renew()
             with autocast(self.config, self._device):
                 done = self.algorithm.update(self._work(progress, rates, count, log))
             if not isinstance(done, int):
                 raise ContractError(self.algorithm.update, f"{type(done).__name__}, not int")
             self.iterations += done
+            if self.algorithm.on_policy:
+                self.normaliser.renew()
             self.updates += 1
             self._waiting.clear()
         usual = learning_rate(self.config, "", progress)
@@ -182,11 +198,13 @@ class Learner:
         learner._create(self.config, self.agents, (self.seeds[k],), self._device, self.dtype)
         learner.updates, learner.iterations = self.updates, self.iterations
         load_states(learner.nets, 0, states(self.nets, k))
+        learner.normaliser.load_state_of(0, self.normaliser.state_of(k))
         return learner
 
     def put(self, k: int, single: "Learner") -> None:
         """Let the k-th seed continue with the networks and optimisers of a learner of one seed."""
         load_states(self.nets, k, states(single.nets, 0))
+        self.normaliser.load_state_of(k, single.normaliser.state_of(0))
 
     def state_of(self, k: int) -> dict[str, Any]:
         """Return all that the k-th seed's later updates depend on, except its transitions."""
@@ -198,6 +216,7 @@ class Learner:
             "iterations": self.iterations,
             "waiting": [list(stretch) for stretch in self._waiting.stretches],
             "priorities": None if priorities is None else priorities.state_of(k),
+            "normaliser": self.normaliser.state_of(k),
             **states(self.nets, k),
         }
 
@@ -213,6 +232,7 @@ class Learner:
         self.updates, self.iterations = int(state["updates"]), int(state["iterations"])
         if self._batches.priorities is not None:
             self._batches.priorities.load_state_of(k, state["priorities"])
+        self.normaliser.load_state_of(k, state["normaliser"])
         self._waiting.stretches = [Stretch(*stretch) for stretch in state["waiting"]]
         load_states(self.nets, k, state)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from assume_rl.errors import PolicyError
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.net import Net, Weights
 
@@ -39,6 +40,8 @@ def write_networks(
     :param saved: what `networks` returned, or a part of it
     """
     for kind, named in saved.items():
+        if kind.removesuffix(TARGET) not in nets:
+            raise PolicyError(f"there are no networks '{kind}' here")
         for net in nets[kind.removesuffix(TARGET)]:
             net.form.load(_flat(net, kind), seed, named)
 

@@ -504,15 +504,19 @@ def test_a_changed_fleet_takes_over_what_fits(
     assert "no actor of unit 'new'" in caplog.text
 
 
-def test_weights_move_between_roles() -> None:
-    role, _ = new_role()
+@pytest.mark.parametrize("normalise", [(), ("observations", "critic_input", "values")])
+def test_weights_move_between_roles(normalise: tuple[str, ...]) -> None:
+    config = {**CONFIG, "normalise": normalise}
+    role, _ = new_role(config)
     play(role, 1)
     play(role, 2)
-    other = Learning(CONFIG, START, END, seed=9)
+    other = Learning(config, START, END, seed=9)
     for unit, size in UNITS.items():
         other.register(unit, LAYOUT, size)
     other.create_actors_and_critics(role.extract_actors_and_critics())
     assert_same_weights(role, other)
+    for mine, theirs in zip(role.create_actors(), other.create_actors(), strict=True):
+        assert all(torch.equal(w, theirs.weights[name]) for name, w in mine.weights.items())
 
 
 def test_a_run_goes_on_from_its_state() -> None:

@@ -101,6 +101,13 @@ def test_what_is_missed_and_the_scale_follow_the_power_that_counts() -> None:
     assert got.reward.item() == pytest.approx((20 * 60 - 20) / (100 * 70))
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("profit", 1200.0), ("regret", -80.0)])
+def test_profit_or_regret_alone_may_be_rewarded(kind: str, expected: float) -> None:
+    got = plant_reward(outcome(), NAMEPLATE, 100.0, kind=kind)
+    assert got.reward.item() == pytest.approx(expected / (100 * 100))
+    assert (got.profit.item(), got.regret.item()) == (1200.0, pytest.approx(80.0))
+
+
 def test_there_is_no_reward_without_power() -> None:
     nothing = outcome(sold=product(0.0), power=product(0.0), previous_power=product(0.0))
     got = plant_reward(nothing, product(0.0), 100.0)

@@ -649,3 +649,9 @@ def test_the_reward_is_the_profit_as_a_share_of_full_discharge_at_the_highest_pr
     assert got.profit.tolist() == [pytest.approx(profit, abs=1e-9)]
     assert got.reward.tolist() == [pytest.approx(profit / (100 * 50), abs=1e-12)]
     assert got.regret.tolist() == [0.0]
+
+
+def test_it_has_no_regret_to_be_rewarded_for() -> None:
+    create(LEARNED, Context(100.0, 1, 1.0, reward="profit"), {})
+    with pytest.raises(ConfigurationError, match="storages have no regret; choose profit"):
+        create(LEARNED, Context(100.0, 1, 1.0, reward="regret"), {})

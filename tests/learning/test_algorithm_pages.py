@@ -11,7 +11,7 @@ from test_algorithms import SHAPES, played
 from toys import fleet, learner
 
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.learning.config import SETTINGS, LearningConfig
+from assume_rl.learning.config import SETTINGS, LearningConfig, Reward
 from assume_rl.learning.nets.heads import HEADS
 
 pytestmark = pytest.mark.unchecked
@@ -43,9 +43,11 @@ def page(name: str) -> str:
 
 def default(field: FieldInfo) -> str:
     value: Any = field.default
-    if isinstance(value, tuple):
+    if isinstance(value, Reward):
+        return str(value.type)
+    if isinstance(value, tuple) and value:
         return ", ".join(map(str, value))
-    return "none" if value in (None, {}) else str(value)
+    return "none" if value in (None, {}, ()) else str(value)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

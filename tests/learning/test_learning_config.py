@@ -6,6 +6,7 @@ import torch
 from toys import CPU, fleet, random_joint
 
 import assume_rl
+from assume_rl.core.money import REWARDS
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms import ALGORITHMS
@@ -14,6 +15,8 @@ from assume_rl.learning.config import (
     ArchitectureName,
     DdpgConfig,
     LearningConfig,
+    Reward,
+    RewardType,
     Td3Config,
     learning_keys,
 )
@@ -43,8 +46,10 @@ LEARNER = {
     "noise_dt",
     "noise_scale",
     "noise_sigma",
+    "normalise",
     "optimizer",
     "replay_buffer_size",
+    "reward",
     "settings",
     "weight_decay",
 }
@@ -81,7 +86,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
-    assert len(learning_keys("matd3")) == 52
+    assert (c.normalise, c.reward) == ((), Reward(type="opportunity_cost", scale=1, clip=None))
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
@@ -125,6 +130,10 @@ def test_keys_of_assume_may_stand_beside_an_algorithm_that_does_not_read_them():
 
 def test_each_algorithm_has_settings():
     assert SETTINGS.keys() == ALGORITHMS.keys()
+
+
+def test_each_type_of_reward_is_there():
+    assert set(get_args(RewardType)) == set(REWARDS)
 
 
 def test_each_architecture_has_a_trunk():

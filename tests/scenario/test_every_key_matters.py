@@ -221,6 +221,8 @@ LEARNING: Mapping[str, Change] = {
     "activation": trains("tanh"),
     "optimizer": trains("sgd"),
     "weight_decay": trains(0.5),
+    "normalise": trains(["observations"]),
+    "reward": trains({"scale": 0.1}),
     "max_grad_norm": trains(0.01),
     "replay_buffer_size": trains(4),
     "gamma": trains(0.5),

@@ -280,12 +280,18 @@ class Learning(Role):  # type: ignore[misc]
         """
         learner = self.learner
         if actors_and_critics is not None:
-            write_networks(learner.nets, 0, actors_and_critics)
+            normaliser, given = learner.normaliser, actors_and_critics
+            own = {kind: given[kind] for kind in given if kind not in normaliser.parts}
+            write_networks(learner.nets, 0, own)
+            normaliser.load_state_of(0, given)
             self._publisher.renew()
 
     def extract_actors_and_critics(self) -> States:
-        """Return copies of actors, critics and their targets: kind -> unit -> state dict."""
-        return networks(self.learner.nets, 0)
+        """Return copies of actors, critics and their targets: kind -> unit -> state dict.
+
+        So are statistics, if any are kept.
+        """
+        return networks(self.learner.nets, 0) | self.learner.normaliser.moments_of(0)
 
     def turn_off_initial_exploration(self, unit_ids: Sequence[str] | None = None) -> None:
         """Let these units (None: all) act on their actors, with noise, from now on."""

@@ -132,6 +132,7 @@ class Context:
     products: int  # of an auction of the market
     step_hours: float  # length of a step
     orders: int = 1  # most orders per unit and product that a unit table asks for
+    reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
 
 
 @dataclass(frozen=True)

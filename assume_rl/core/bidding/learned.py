@@ -114,6 +114,7 @@ class PlantLearning:
     :param foresight: steps of forecast and price history it observes.
     :param max_bid_price: EUR/MWh.
     :param start_costs: whether the reward charges each start by its downtime.
+    :param rewarded: what is rewarded, key of `money.REWARDS`.
     """
 
     name: str
@@ -125,6 +126,7 @@ class PlantLearning:
     foresight: int
     max_bid_price: float
     start_costs: bool = False
+    rewarded: str = "opportunity_cost"
     technologies: frozenset[str] = frozenset({"thermal"})
     product_types: frozenset[str] = frozenset({ENERGY})
     blocks: bool = False
@@ -176,7 +178,9 @@ class PlantLearning:
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
         """Return what `money.plant_reward` does for the products that it decides for."""
         power = self.rewarded_power(outcome)
-        earned = plant_reward(outcome, power, self.max_bid_price, start_costs=self.start_costs)
+        earned = plant_reward(
+            outcome, power, self.max_bid_price, start_costs=self.start_costs, kind=self.rewarded
+        )
         return earned.over_products(self.products)
 
     def reward_range(
@@ -310,6 +314,7 @@ def _plant(
         foresight=params.foresight or foresight,
         max_bid_price=context.max_bid_price,
         start_costs=params.start_costs,
+        rewarded=context.reward,
     )
     params.checked(name, prices, bidder.layout.unique_size)
     return bidder

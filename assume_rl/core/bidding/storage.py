@@ -33,6 +33,7 @@ from assume_rl.core.units.storage import (
     ramp_charge,
     ramp_discharge,
 )
+from assume_rl.errors import ConfigurationError
 
 STORAGES = frozenset({"storage"})
 ENERGY_ONLY = frozenset({ENERGY})
@@ -253,7 +254,14 @@ def flexible(context: Context, params: FlexibleParams) -> FlexibleStorage:
 
 
 def learned(context: Context, params: LearnedParams) -> LearnedStorage:
-    """Return the learned storage."""
+    """Return the learned storage.
+
+    :raises ConfigurationError: regret is rewarded, which storages have none of
+    """
+    if context.reward == "regret":
+        raise ConfigurationError(
+            "learning_config.reward.type: learned storages have no regret; choose profit"
+        )
     bidder = LearnedStorage(
         products=params.products_of(context),
         foresight=params.foresight or 24,

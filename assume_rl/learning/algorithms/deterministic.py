@@ -29,6 +29,7 @@ from assume_rl.learning.algorithms.base import (
 )
 from assume_rl.learning.config import DdpgConfig, Td3Config
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
+from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.schedules import scheduled
@@ -92,6 +93,7 @@ class Deterministic:
                 targets = self._targets(work, critic, following, batch)
                 if batch.weight is not None:
                     errors += td_errors(critic, batch.now, targets)
+            follow(critic, targets)
             for k, own in enumerate(parts):
                 weight = None if batch.weight is None else batch.weight[:, own]
                 goals = [y[..., own] for y in targets]

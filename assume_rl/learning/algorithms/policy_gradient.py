@@ -21,6 +21,7 @@ from assume_rl.learning.algorithms.adaptive import adapt, adapts
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, critic_loss, settings_of
 from assume_rl.learning.config import A2cConfig, PolicyGradientConfig
 from assume_rl.learning.critics.base import states_only
+from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import Stretch, advantages
 from assume_rl.learning.nets.actor import ActorForm
@@ -111,6 +112,7 @@ class PolicyGradient:
                 1.0,
             )
             target = found[g] + value[0]
+            follow(net, [target])
             with torch.enable_grad():
                 loss = critic_loss(net.form.values(net.followed, now)[0], target)
                 (step,) = net.descend([loss], work.rates["value"], work.config.max_grad_norm)

@@ -20,6 +20,7 @@ from assume_rl.learning.algorithms.adaptive import adapt, adapts
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
 from assume_rl.learning.config import PpoConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, rows_at, states_only
+from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import advantages
 from assume_rl.learning.nets.actor import ActorForm
@@ -78,6 +79,8 @@ class ProximalPolicyOptimisation:
         rows = sum(stretch.rows for stretch in work.stretches)
         with torch.no_grad():
             lesson = prepare(work, work.batches.latest(rows))
+        for net in work.nets["value"]:
+            follow(net, [lesson.target[g] for g in net.form.groups])
         learns = [torch.ones_like(part[..., 0], dtype=torch.bool) for part in lesson.advantage]
         losses = work.compiled(value_losses), work.compiled(actor_loss)
         steps = 0

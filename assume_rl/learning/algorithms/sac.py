@@ -26,6 +26,7 @@ from assume_rl.learning.algorithms.base import (
 )
 from assume_rl.learning.config import SacConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
+from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import SQUASHED_GAUSSIAN
@@ -107,6 +108,7 @@ class SoftActorCritic:
                 for g, q in zip(critic.form.groups, values, strict=True)
             ]
             errors = [] if batch.weight is None else td_errors(critic, batch.now, targets)
+        follow(critic, targets)
         found = loss(critic.form, critic.followed, batch.now, targets, batch.weight)
         steps = critic.descend(found, work.rates["critic"], work.config.max_grad_norm)
         for group, step in zip(critic.form.groups, steps, strict=True):

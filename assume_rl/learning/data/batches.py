@@ -17,6 +17,7 @@ from assume_rl.learning.critics.base import Seen, joint
 from assume_rl.learning.data.priorities import Priorities
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.nets.moments import Moments
 
 MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
 
@@ -51,6 +52,8 @@ class Batches:
     :param seeds: of the runs
     :param noises: names of the noises that updates need
     :param config: says how rows are drawn
+    :param returns: statistics of returns per group, whose deviations rewards are divided by; empty:
+        rewards are as they are
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class Batches:
         seeds: Sequence[int],
         noises: Sequence[str],
         config: LearningConfig,
+        returns: Sequence[Moments] = (),
     ) -> None:
+        self._returns = tuple(returns)
         device, chosen = replay.device, config.settings
         self.fleet, self.replay = fleet, replay
         self._gamma = config.gamma
@@ -166,6 +171,9 @@ class Batches:
         groups = self.fleet.groups
         parts = [self.replay.sample(k, index) for k in range(len(groups))]
         last, discount, rewards = self._several_steps(index, [p.reward for p in parts])
+        if self._returns:
+            scales = (own.deviation().to(self.replay.dtype) for own in self._returns)
+            rewards = [own / scale for own, scale in zip(rewards, scales, strict=True)]
         following = [p.next_obs for p in parts]
         if last is not index:
             following = [self.replay.part("next_obs", k, last) for k in range(len(groups))]

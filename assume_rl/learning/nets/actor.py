@@ -1,7 +1,7 @@
 """Actors of a group of agents: one network per seed and agent, stacked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch import Tensor
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.heads import Stochastic, head_of
+from assume_rl.learning.nets.moments import STATISTICS, Moments
 from assume_rl.learning.nets.net import PerAgent, States, Weights
 from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
 from assume_rl.learning.nets.trunks import TRUNKS
@@ -23,6 +24,7 @@ class ActorForm(PerAgent):
     architecture: str
     hidden: tuple[int, ...] | None
     activation: str
+    inputs: Moments | None = None  # that observations are normalised by; None: read as they are
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the trunk, in order."""
@@ -38,7 +40,8 @@ class ActorForm(PerAgent):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return what the head reads."""
-        out = TRUNKS[self.architecture].outputs(nets, obs.flatten(0, 1))
+        read = obs if self.inputs is None else self.inputs.normalise(obs)
+        out = TRUNKS[self.architecture].outputs(nets, read.flatten(0, 1))
         return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
 
     @property
@@ -55,11 +58,13 @@ class ActorForm(PerAgent):
         return head_of(self.head).mean(self.outputs(nets, obs))
 
     def stack(self, flat: Flat, seed: int) -> ActorStack:
-        """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
-        weights = {name: view[seed] for name, view in flat.views.items()}
-        return ActorStack(
-            self.group.unit_ids, self.architecture, weights, self.head, self.activation
-        )
+        """Return one seed's actors, with what they normalise observations by; no copy."""
+        stack = self._stack(flat, seed)
+        if self.inputs is None:
+            return stack
+        parts = (self.inputs.count, self.inputs.mean, self.inputs.variance)
+        own = {name: part[seed] for name, part in zip(STATISTICS, parts, strict=True)}
+        return replace(stack, weights=stack.weights | own)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh actors, each agent's by seed and name."""
@@ -72,15 +77,22 @@ class ActorForm(PerAgent):
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return copies of one seed's module states by agent."""
-        stack = self.stack(flat, seed)
+        stack = self._stack(flat, seed)
         return {unit: stack.module_state(unit) for unit in self.names}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
         """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
-        stack = self.stack(flat, seed)
+        stack = self._stack(flat, seed)
         for unit in self.names:
             if unit in states:
                 stack.write(unit, states[unit])
+
+    def _stack(self, flat: Flat, seed: int) -> ActorStack:
+        """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
+        weights = {name: view[seed] for name, view in flat.views.items()}
+        return ActorStack(
+            self.group.unit_ids, self.architecture, weights, self.head, self.activation
+        )
 
 
 def actor_forms(

@@ -39,7 +39,7 @@ class Form(Protocol):
         ...
 
     @property
-    def share(self) -> float:
+    def share(self) -> float | Float[Tensor, "seed #agent"]:
         """Weight of one agent's loss in that of its network: 1 where it has one of its own."""
         ...
 
@@ -154,7 +154,8 @@ class Net(Generic[F]):
         :param moves: which agents' networks change, moments included; None: all
         """
         self.gradient.buffer.zero_()
-        total = torch.stack([loss.sum() for loss in losses]).sum() * self.form.share
+        share = self.form.share
+        total = torch.stack([(loss * share).sum() for loss in losses]).sum()
         total.backward()  # type: ignore[no-untyped-call]
         norm, largest = self._norms()
         if max_grad_norm > 0:

@@ -17,6 +17,7 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.initial import Shapes, drawn, xavier
+from assume_rl.learning.nets.moments import STATISTICS, normalised
 from assume_rl.learning.nets.trunks import TRUNKS, State
 from assume_rl.learning.types import AgentSpec
 
@@ -42,7 +43,8 @@ def critic_input_size(spec: AgentSpec, agents: Sequence[AgentSpec]) -> int:
 class ActorStack:
     """Actors of agents that have equal sizes: a trunk, whose outputs a head reads.
 
-    `weights`: weights `(agent, in, out)` and biases `(agent, out)`, in the order of the trunk.
+    `weights`: weights `(agent, in, out)` and biases `(agent, out)`, in the order of the trunk; then
+    `STATISTICS` `(agent, entry)`, if observations are normalised.
     """
 
     unit_ids: tuple[str, ...]
@@ -55,6 +57,11 @@ class ActorStack:
     def dtype(self) -> torch.dtype:
         """Of the weights; observations are cast to it."""
         return next(iter(self.weights.values())).dtype
+
+    @property
+    def normalises(self) -> bool:
+        """Whether observations are normalised by statistics of training."""
+        return STATISTICS[0] in self.weights
 
     def __call__(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent act"]:
         """Actions in (-1, 1) for observations of any leading shape, agents in stack order."""
@@ -121,8 +128,12 @@ class ActorStack:
         return cls(tuple(states), architecture, weights, head, activation)
 
     def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
-        trunk = TRUNKS[self.architecture]
-        out = trunk.outputs(trunk.nets(self.weights, self.activation), obs)
+        trunk, weights, read = TRUNKS[self.architecture], self.weights, obs
+        if self.normalises:
+            _, mean, variance = (weights[name] for name in STATISTICS)
+            read = normalised(obs, mean, variance)
+            weights = {name: w for name, w in weights.items() if name not in STATISTICS}
+        out = trunk.outputs(trunk.nets(weights, self.activation), read)
         return head_of(self.head).masked(out, obs)
 
 

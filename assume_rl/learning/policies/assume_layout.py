@@ -155,6 +155,12 @@ def load_assume_critics(folder: Path, learner: Learner) -> TransferReport:
 
 def _check_algorithm(learner: Learner) -> None:
     algorithm = learner.config.algorithm
+    numbers = [name for name in learner.config.normalise if name != "returns"]
+    if numbers:
+        raise PolicyError(
+            f"networks that normalise {' and '.join(numbers)} have no form in ASSUME's layout, "
+            "which has no statistics"
+        )
     if algorithm not in ALGORITHMS_OF_ASSUME:
         raise PolicyError(
             f"networks of '{algorithm}' have no form in ASSUME's layout, which has those of "

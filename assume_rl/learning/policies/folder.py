@@ -17,6 +17,7 @@ import safetensors.torch
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.layers import ACTIVATIONS
+from assume_rl.learning.nets.moments import STATISTICS
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of, linear_layers
@@ -213,6 +214,7 @@ def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> Pol
         architecture=actor.architecture,
         head=actor.head,
         activation=actor.activation,
+        normalised=actor.normalises,
         dtype=str(actor.dtype).removeprefix("torch."),
         obs_size=obs_size,
         act_size=act_size,
@@ -251,6 +253,12 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
     )
     found = _stacks([policy])[0].sizes(entry.unique_size)
     _check_sizes(path, unit, (entry.obs_size, entry.act_size), found)
+    for name in STATISTICS[1:]:
+        if name in state and state[name].shape != found[:1]:
+            entries = "x".join(map(str, state[name].shape))
+            raise PolicyError(
+                f"policy file '{path}': {name} is of {entries} entries, not {found[0]}"
+            )
     return policy
 
 
@@ -267,6 +275,8 @@ def _checked(state: Weights, path: Path, architecture: str) -> Weights:
     trunk = TRUNKS[architecture]
     # In the order of the trunk, which a safetensors file does not keep.
     names = trunk.names(linear_layers(state) or len(trunk.hidden) + 1)
+    if any(name in state for name in STATISTICS):
+        names = [*names, *STATISTICS]
     if set(state) != set(names):
         raise PolicyError(
             f"policy file '{path}' holds {', '.join(sorted(state)) or 'nothing'}, expected "

@@ -26,6 +26,8 @@ class PolicyEntry(BaseModel):
     """What the outputs of the network mean: see `learning.nets.heads.head_of`."""
     activation: str = "relu"
     """What follows hidden layers: key of `learning.nets.layers.ACTIVATIONS`."""
+    normalised: bool = False
+    """Whether the file has statistics of training that observations are normalised by."""
     dtype: str
     obs_size: int
     act_size: int

@@ -1,6 +1,7 @@
 """Bidders by the name that a unit table gives them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from assume_rl.core.bidding import BIDDERS, OPERATORS, create, operator_strategy
@@ -117,7 +118,8 @@ def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
     :raises ConfigurationError: unknown or not supported name, or an invalid parameter
     """
     given = scenario.config.bidding_strategy_params
-    return create(name, _context(market, scenario), given)
+    context = replace(_context(market, scenario), reward=scenario.learning.reward.type)
+    return create(name, context, given)
 
 
 def _context(market: str, scenario: Scenario) -> Context:
