@@ -182,6 +182,11 @@ class AlgorithmConfig(BaseModel):
         """Return whether it must be known what agents can earn."""
         return False
 
+    @property
+    def transitions_first(self) -> int:
+        """Return the number of transitions before which nothing is learned."""
+        return 1
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -196,8 +201,15 @@ class OffPolicyConfig(AlgorithmConfig):
     """How much more often: 0 is uniform (prioritised)."""
     importance_exponent: float = Field(0.4, ge=0, le=1)
     """How far weights make up for it at the start; 1 at the end of training (prioritised)."""
+    learning_starts: int = Field(0, ge=0)
+    """Transitions before the first update, beside the initial episodes (off-policy)."""
     n_step: int = Field(1, gt=0)
     """Rewards that are summed before the value of what follows is taken (off-policy)."""
+
+    @property
+    def transitions_first(self) -> int:
+        """Return `learning_starts`, at least one."""
+        return max(self.learning_starts, 1)
 
 
 class DdpgConfig(OffPolicyConfig):
@@ -205,6 +217,8 @@ class DdpgConfig(OffPolicyConfig):
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
+    target_interval: int = Field(1, gt=0)
+    """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
     clip_targets: bool = False
     """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg)."""
 
@@ -232,6 +246,8 @@ class SacConfig(OffPolicyConfig):
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
+    target_interval: int = Field(1, gt=0)
+    """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
     target_entropy: float | None = None
     """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
 
@@ -318,6 +334,8 @@ class LearningConfig(BaseModel):
     """Episodes of random actions before the first update; values below 1 count as 1."""
     exploration_noise_std: float = Field(0.2, ge=0)
     """Standard deviation of the actions of the initial experience."""
+    initial_actions: Literal["normal", "uniform"] = "normal"
+    """Actions of the initial experience: normal around marginal cost, or uniform in [-1, 1]."""
     training_episodes: int = Field(100, gt=0)
     """Episodes of training, those of initial experience included."""
     episode_length: str | None = None

@@ -22,13 +22,14 @@ from assume_rl.learning.schedules import scheduled
 class Exploration:
     """How actions are drawn now.
 
-    `initial`: random around a centre with standard deviation `std`. `noise`: the actor's action
-    plus `scale` times standard normal noise, in [-1, 1]. `off`: the actor's action.
+    `initial`: random around a centre with standard deviation `std`, or anywhere. `noise`: the
+    actor's action plus `scale` times standard normal noise, in [-1, 1]. `off`: the actor's action.
     """
 
     mode: Literal["initial", "noise", "off"]
     std: float = 0.0
     scale: float = 0.0
+    uniform: bool = False  # whether initial actions are
 
 
 OFF = Exploration("off")
@@ -39,7 +40,8 @@ def exploration_at(config: LearningConfig, *, initial: bool, progress: float) ->
     factor = scheduled(config.action_noise_schedule, config.noise_dt, progress)
     scale = factor * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
-    return Exploration(mode, std=config.exploration_noise_std, scale=scale)
+    uniform = config.initial_actions == "uniform"
+    return Exploration(mode, config.exploration_noise_std, scale, uniform)
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,14 @@ def explore(
     """Action and the noise in it.
 
     `mean`: the actor's action. `centre`: where a strategy wants its initial experience. `z`:
-    standard normal draws. Actions of the initial experience are not limited to [-1, 1].
+    standard normal draws. Normal actions of the initial experience are not limited to [-1, 1].
     """
     if exploration.mode == "off":
         return mean, torch.zeros_like(mean)
+    if exploration.mode == "initial" and exploration.uniform:
+        # What the distribution function of the normal law makes of its draws is uniform.
+        action = torch.erf(z / math.sqrt(2.0))
+        return action, action - centre
     if exploration.mode == "initial":
         noise = exploration.std * z
         return centre + noise, noise

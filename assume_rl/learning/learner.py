@@ -151,7 +151,7 @@ class Learner:
         self._batches.stored(self.replay.add(joint))
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
-        """Make gradient steps for all seeds; nothing happens while there are no transitions.
+        """Make gradient steps for all seeds; nothing happens before there are enough transitions.
 
         :param progress: 1 at the start of training, falling to 0; drives learning rates
         :param iterations: None: `config.gradient_steps`; on-policy algorithms count for themselves
@@ -160,8 +160,9 @@ class Learner:
         count = self.config.gradient_steps if iterations is None else iterations
         log = Log(own_rates(self.config, self.nets))
         on_policy = self.algorithm.on_policy
-        there = self._waiting.rows if on_policy else self.replay.size()
-        if there > 0 and (on_policy or count > 0):
+        there = self._waiting.rows if on_policy else self.replay.added
+        first = self.config.settings.transitions_first
+        if there >= first and (on_policy or count > 0):
             if not on_policy:
                 self.normaliser.renew()
             with autocast(self.config, self._device):

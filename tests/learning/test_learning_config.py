@@ -38,6 +38,7 @@ LEARNER = {
     "critic_hidden",
     "exploration_noise_std",
     "gamma",
+    "initial_actions",
     "gradient_steps",
     "learning_rate",
     "learning_rate_schedule",

@@ -205,6 +205,7 @@ LEARNING: Mapping[str, Change] = {
     "autocast": warns(True, LEARNER),
     "episodes_collecting_initial_experience": trains(2, settings(training_episodes=3)),
     "exploration_noise_std": trains(0.4),
+    "initial_actions": trains("uniform"),
     "training_episodes": trains(3),
     "episode_length": trains("4h", settings(train_freq="2h")),
     "num_envs": trains(2, settings(training_episodes=4, validation_episodes_interval=2)),
@@ -233,6 +234,7 @@ LEARNING: Mapping[str, Change] = {
     "noise_dt": trains(0.5),
     "action_noise_schedule": trains("linear"),
     "tau": trains(0.5),
+    "target_interval": trains(3),
     "clip_targets": trains(True, settings(max_bid_price=9e9)),  # so that rewards are next to 0
     "target_policy_noise": trains(0.4),
     "target_noise_clip": trains(0.01),
@@ -241,6 +243,7 @@ LEARNING: Mapping[str, Change] = {
     "sampling": trains("prioritised"),
     "priority_exponent": trains(0.1, settings(sampling="prioritised")),
     "importance_exponent": trains(1.0, settings(sampling="prioritised", gradient_steps=6)),
+    "learning_starts": trains(1000),
     "n_step": trains(3),
     "learning_rates": trains({"actor": 0.01}),
     "learning_rate_schedule": trains("cosine"),

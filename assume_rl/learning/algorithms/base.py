@@ -216,6 +216,16 @@ def td_target(
     return reward + discount[:, None] * next_value * ~terminated[:, None]
 
 
+def targets_move(done: int, steps: int, interval: int) -> bool:
+    """Return whether a move of targets fell due in the latest gradient steps.
+
+    :param done: gradient steps of all updates so far
+    :param steps: how many of them are the latest
+    :param interval: gradient steps between two moves
+    """
+    return done // interval > (done - steps) // interval
+
+
 def td_errors(
     critic: Net[CriticForm], seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
 ) -> list[Float[Tensor, "seed _ row"]]:

@@ -24,6 +24,7 @@ from assume_rl.learning.algorithms.base import (
     Work,
     critic_losses,
     settings_of,
+    targets_move,
     td_errors,
     td_target,
 )
@@ -68,18 +69,28 @@ class Deterministic:
         delay = settings_of(work, Td3Config).policy_delay if self.twin else 1
         lengths = round_lengths(work.iterations, work.done, delay)
         size, done = work.config.batch_size, work.done
+        interval = settings_of(work, DdpgConfig).target_interval
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
         for length, batch in zip(
             lengths, work.batches.rounds(work.update, size, lengths, work.progress), strict=True
         ):
             done += length
-            self._round(work, batch, length, moves=done % delay == 0, losses=losses)
+            moves = done % delay == 0
+            shifts = moves and targets_move(done, delay, interval)
+            self._round(work, batch, length, moves=moves, shifts=shifts, losses=losses)
         return done - work.done
 
     def _round(
-        self, work: Work, batch: Batch, length: int, *, moves: bool, losses: Sequence[Any]
+        self,
+        work: Work,
+        batch: Batch,
+        length: int,
+        *,
+        moves: bool,
+        shifts: bool,
+        losses: Sequence[Any],
     ) -> None:
-        """Make `length` critic steps; then, if actors move, one of theirs and a move of targets."""
+        """Make `length` critic steps; then a step of actors and a move of targets, if due."""
         size, tau = work.config.batch_size, settings_of(work, DdpgConfig).tau
         with torch.no_grad():
             following = self._following(work, batch)
@@ -103,6 +114,7 @@ class Deterministic:
                     work.log.step("critic", group, step, back=length - 1 - k)
             if moves:
                 self._actor_steps(work, critic, seen[-1], losses[1])
+            if shifts:
                 critic.move_target(tau)
                 for group in critic.form.groups:
                     work.nets["actor"][group].move_target(tau)

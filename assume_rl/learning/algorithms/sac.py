@@ -21,6 +21,7 @@ from assume_rl.learning.algorithms.base import (
     Work,
     critic_losses,
     settings_of,
+    targets_move,
     td_errors,
     td_target,
 )
@@ -65,16 +66,18 @@ class SoftActorCritic:
         """Make a step of critics, actors and temperatures for each batch."""
         size = work.config.batch_size
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
-        lengths = [1] * work.iterations
+        lengths, chosen, done = [1] * work.iterations, settings_of(work, SacConfig), work.done
         for batch in work.batches.rounds(work.update, size, lengths, work.progress):
             work.log.iteration()
+            done += 1
             with torch.no_grad():
                 following, bonus = self._following(work, batch)
             errors: list[Tensor] = []
             for critic in work.nets["critic"]:
                 errors += self._critic_step(work, critic, following, bonus, batch, losses[0])
                 self._actor_steps(work, critic, batch, losses[1])
-                critic.move_target(settings_of(work, SacConfig).tau)
+                if targets_move(done, 1, chosen.target_interval):
+                    critic.move_target(chosen.tau)
             work.batches.feedback(batch, errors)
         return work.iterations
 
