@@ -4,6 +4,8 @@ Semantics: docs/scenario-format.md, "Training loop".
 """
 
 import logging
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +54,20 @@ def update_times(start: int, end: int, interval: int) -> tuple[int, ...]:
     :param interval: seconds between two updates
     """
     return tuple(range(start + interval, end + 1, interval))
+
+
+def most_waiting(openings: Sequence[int], updates: Sequence[int]) -> int:
+    """Return the most transitions that wait for an update, each begun by an opening of a market.
+
+    What an episode leaves over waits for the first update of the next one.
+
+    :param openings: seconds since the episode began
+    :param updates: likewise, ascending
+    """
+    counts = [0] * (len(updates) + 1)
+    for time in openings:
+        counts[bisect_right(updates, time)] += 1
+    return max(counts[0] + counts[-1], *counts[1:-1], 0)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
-from assume_rl.episodes.plan import pick_device, update_interval
+from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, update_times
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
 from assume_rl.experiments.training import first_evaluation
-from assume_rl.learning.algorithms import check_action
+from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
@@ -51,6 +51,7 @@ def training_task(
     learners = [unit for unit in compiled.learners if unit not in fixed]
     name, notes = choose_engine(engine, compiled, default="batch")
     _check(compiled.scenario, learners, name)
+    _check_waiting(compiled, name)
     for agent, bidder in learned_bidders(compiled).items():
         if agent in learners:
             owner = f"unit '{agent}' with the bidder {bidder.name}"
@@ -67,6 +68,7 @@ def training_task(
             *notes,
             *_width_warnings(config, name),
             *_device_warnings(config, device or config.device),
+            *_status_warnings(config),
         ),
     )
 
@@ -80,6 +82,7 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
         *notes,
         *_width_warnings(config, name),
         *_device_warnings(config, config.device),
+        *_status_warnings(config),
     )
 
 
@@ -110,6 +113,13 @@ def _device_warnings(config: LearningConfig, device: str) -> tuple[str, ...]:
     if not config.autocast or pick_device(device).type != "cpu":
         return ()
     return ("learning_config.autocast: is not used on a CPU",)
+
+
+def _status_warnings(config: LearningConfig) -> tuple[str, ...]:
+    own = ALGORITHMS[config.algorithm]
+    if own.status == "stable":
+        return ()
+    return (f"learning_config.algorithm: {own.name} is {own.status}; matd3 has been used more",)
 
 
 def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | None:
@@ -144,6 +154,29 @@ def _check(scenario: Scenario, learners: list[str], engine: str) -> None:
             f"the first evaluation takes place after episode {first}"
         )
     update_interval(config.train_freq, _episode_seconds(scenario, engine))
+
+
+def _check_waiting(compiled: Compiled, engine: str) -> None:
+    """All transitions of an update must fit into memory where each is learned from once."""
+    config = compiled.scenario.learning
+    if not config.settings.on_policy:
+        return
+    seconds = _episode_seconds(compiled.scenario, engine)
+    learned = {market for market, own in compiled.agents.items() if own}
+    openings = [
+        tick.time
+        for tick in compiled.plan
+        if tick.time < seconds and any(auction.market in learned for auction in tick.opening)
+    ]
+    updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
+    copies = min(config.num_envs, config.validation_interval) if engine == "batch" else 1
+    needed = copies * most_waiting(openings, updates)
+    if needed > config.replay_buffer_size:
+        raise ConfigurationError(
+            f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but {needed} "
+            f"transitions wait for an update of {config.algorithm}; make it larger, or train_freq "
+            "shorter"
+        )
 
 
 def _episode_seconds(scenario: Scenario, engine: str) -> int:

@@ -56,7 +56,8 @@ def build_nets(
             dtype,
             target=spec.target,
             paced=isinstance(rate_schedule(config, name), KlAdaptive),
-            optimizer=(config.optimizer, config.weight_decay),
+            # A number is no weight: a pull towards 0 would be one towards a temperature of 1.
+            optimizer=(config.optimizer, 0.0 if spec.kind == "number" else config.weight_decay),
         )
         for name, spec in specs.items()
     }

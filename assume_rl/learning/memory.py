@@ -8,6 +8,7 @@ import torch
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.build import build_nets, fleet_of
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.types import AgentSpec
@@ -21,7 +22,7 @@ class Memory:
 
     networks: int  # actors and critics, their targets and gradients
     optimizers: int
-    replay: int  # when it is full; rows take up memory as they are written
+    replay: int  # when it is full, with priorities; rows take up memory as they are written
 
     @property
     def total(self) -> int:
@@ -54,7 +55,9 @@ def estimate(
     shapes = [(len(g.specs), g.obs_size, g.act_size) for g in fleet.groups]
     extras = ALGORITHMS[config.algorithm].extras
     replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype, extras=extras)
-    return Memory(_nbytes(networks), _nbytes(moments), replay.nbytes)
+    rows = Batches(fleet, replay, range(seeds), (), config).priorities
+    stored = replay.nbytes + (0 if rows is None else rows.nbytes)
+    return Memory(_nbytes(networks), _nbytes(moments), stored)
 
 
 def _nbytes(flats: Iterable[Flat]) -> int:

@@ -152,7 +152,8 @@ class Net:
 
     def __init__(self, state: Mapping[str, Tensor], rate: float) -> None:
         self.parts = {name: v.clone().requires_grad_() for name, v in state.items()}
-        self.adam = torch.optim.AdamW(self.parts.values(), lr=rate, weight_decay=0.01)
+        decay = 0.0 if "log_temperature" in state else 0.01
+        self.adam = torch.optim.AdamW(self.parts.values(), lr=rate, weight_decay=decay)
 
     def __call__(self, x: Tensor, prefix: str = "") -> Tensor:
         own = [part for name, part in self.parts.items() if name.startswith(prefix)]

@@ -36,6 +36,14 @@ def test_a_replay_holds_observations_actions_rewards_and_flags():
     assert found.replay == 2 * 10 * ((3 + 3 + 2 + 1) * 4 + 2) + 10 * 8  # and a stride per row
 
 
+def test_priorities_take_memory_too():
+    settings = {"sampling": "prioritised", "replay_buffer_size": 50}
+    real = learner(MIXED, seeds=(1, 2), dtype=torch.float32, **settings)
+    found = estimate(LearningConfig(**settings), MIXED, seeds=2, device=CPU)
+    assert found.replay == real.replay.nbytes + real._batches.priorities.nbytes
+    assert real._batches.priorities.nbytes == 2 * (2 * 64 + 1) * 8  # a tree over 64 leaves
+
+
 def test_an_estimate_of_a_large_fleet_allocates_nothing():
     found = estimate(LearningConfig(), fleet(*[(38, 2, 2)] * 1000), device=CPU)
     assert found.total > 100e9  # more than this test could ever take

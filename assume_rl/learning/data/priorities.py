@@ -33,6 +33,11 @@ class Priorities:
         self._tree = torch.zeros(seeds, 2 * self._leaves, dtype=torch.float64, device=device)
         self._highest = torch.ones(seeds, dtype=torch.float64, device=device)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tree."""
+        return self._tree.nbytes + self._highest.nbytes
+
     def add(self, rows: Int[Tensor, " row"]) -> None:
         """Give new rows the highest priority that there was."""
         seeds = len(self._highest)

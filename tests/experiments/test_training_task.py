@@ -1,0 +1,54 @@
+"""What a training is refused for, or warned of, before anything is played."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assume_rl.episodes.plan import most_waiting
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.train_task import training_task, training_warnings
+from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
+ENGINES: tuple[EngineName, ...] = ("agents", "batch")
+
+
+def case(**settings: Any) -> Scenario:
+    chosen = {"train_freq": "24h", **settings}
+    overrides = {f"learning_config.{key}": value for key, value in chosen.items()}
+    return load_scenario(SCENARIO, "tiny", overrides=overrides)
+
+
+def test_an_episode_leaves_over_what_waits_for_the_first_update_of_the_next() -> None:
+    assert most_waiting([0, 1, 2, 3], [2, 4]) == 2
+    assert most_waiting([0, 1, 2, 3, 4, 5, 6], [2, 4]) == 5
+    assert most_waiting([0, 1, 2, 3], [1, 4]) == 3
+    assert most_waiting([], [1]) == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_replay_that_is_too_small_for_an_update_is_refused_at_the_start(
+    engine: EngineName,
+) -> None:
+    few = case(algorithm="vpg", replay_buffer_size=23)  # of 24 auctions a day
+    with pytest.raises(ConfigurationError, match="size is 23, but 24 transitions wait for an upda"):
+        training_task(few, None, None, engine)
+    training_task(case(algorithm="matd3", replay_buffer_size=23), None, None, engine)
+
+
+def test_copies_of_the_market_wait_too() -> None:
+    settings = {"algorithm": "vpg", "replay_buffer_size": 24}
+    training_task(case(**settings), None, None, "batch")
+    wide = {"num_envs": 2, "validation_episodes_interval": 2, "training_episodes": 4}
+    with pytest.raises(ConfigurationError, match="but 48 transitions wait"):
+        training_task(case(**settings | wide), None, None, "batch")
+
+
+def test_an_experimental_algorithm_is_warned_of_once() -> None:
+    sentence = "learning_config.algorithm: masac is experimental; matd3 has been used more"
+    assert training_warnings(case(algorithm="masac")).count(sentence) == 1
+    assert training_task(case(algorithm="masac"), None, None, "auto").warnings.count(sentence) == 1
+    assert not any("experimental" in one for one in training_warnings(case()))
