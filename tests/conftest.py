@@ -1,5 +1,6 @@
 """Options and fixtures of the whole suite."""
 
+import gc
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Small tensors: a second thread costs more than it brings.
     torch.set_num_threads(1)
+    gc.disable()  # until all tests are known
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,6 +33,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs --run-gpu and a CUDA device"))
         if "slow" in item.keywords and not config.getoption("--run-slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --run-slow"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Modules and tests stay until the end: the collector need not look at them again and again.
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,11 +1,14 @@
 """Every numbered example runs as it stands, from any folder, without a warning."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.unchecked
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPECTED = {
@@ -38,13 +41,40 @@ def output(script: str, folder: Path, *arguments: Path | str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("script", EXPECTED)
-def test_an_example_runs(script: str, tmp_path: Path) -> None:
+def output_here(
+    script: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> str:
+    """The same without a process, and the imports, of its own."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out
+
+
+def test_an_example_runs(tmp_path: Path) -> None:
+    script = "01_run_a_market.py"
     assert EXPECTED[script] in output(script, tmp_path, tmp_path / "out")
 
 
-def test_the_example_of_a_mixed_market_needs_no_argument(tmp_path: Path) -> None:
-    printed = output(MIX, tmp_path)
+def test_an_example_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "02_train_and_reload.py"
+    assert EXPECTED[script] in output_here(
+        script, tmp_path, monkeypatch, capsys, str(tmp_path / "out")
+    )
+
+
+def test_the_example_of_a_mixed_market_needs_no_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = output_here(MIX, tmp_path, monkeypatch, capsys)
     assert "learner_01 (finished)" in printed
     assert printed.count("(finished)") == 2
     assert printed.count("(learning)") == 8

@@ -17,6 +17,8 @@ from assume_rl.core.orders import unit_major
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 
 class Prices:
     """A sink that keeps clearing prices."""

@@ -13,6 +13,8 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
 

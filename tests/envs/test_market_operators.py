@@ -12,6 +12,8 @@ from assume_rl.envs.market_env import MarketEnv
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 READS = {"_local_scalar_dense", "item", "is_nonzero", "nonzero"}
 

@@ -1,5 +1,6 @@
 """Small trainings that several tests look at."""
 
+import jaxtyping
 import pytest
 from trained_runs import Trained, tiny
 
@@ -15,6 +16,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="session")
 def ten(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Ten learners after a tiny training."""
-    scenario = tiny("ten_learners")
-    return Trained(scenario, train(scenario, out=tmp_path_factory.mktemp("runs") / "ten"))
+    """Ten learners after a tiny training, whose shapes are checked in that of a single one."""
+    scenario, folder = tiny("ten_learners"), tmp_path_factory.mktemp("runs") / "ten"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        result = train(scenario, out=folder)
+    return Trained(scenario, result)

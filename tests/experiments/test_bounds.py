@@ -21,6 +21,8 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 
 class Constant:
     """A policy that always takes the same action, the price over `max_bid_price`."""

@@ -13,6 +13,8 @@ from assume_rl.experiments.run import run
 from assume_rl.results.gather import step_figures
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 Command = Callable[..., tuple[int, str, str]]
 
 SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "single_learner"

@@ -46,7 +46,7 @@ FLEETS = {
     "a renewable and a storage in one": [Unit("renewable", "A"), Unit("storage", "A")],
     "a storage and a plant of equal sizes": [Unit("storage", "A"), Unit("single", "B")],
     "a storage and a plant of other sizes": [Unit("two", "A"), Unit("storage", "B")],
-    "everything": [Unit(kind, op) for op in "ABA" for kind in [*LEARNED, "rule"]],
+    "everything": [Unit(kind, op) for kind in [*LEARNED, "rule"] for op in "AB"],
 }
 
 QUICK = {

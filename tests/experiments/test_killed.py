@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from trained_runs import SCENARIOS
 
+pytestmark = pytest.mark.unchecked
+
 KILLS = 12  # of each engine
 COMMAND = [
     *(sys.executable, "-m", "assume_rl.cli", "train", str(SCENARIOS / "ten_learners")),

@@ -117,14 +117,14 @@ def test_resumed_is_uninterrupted(
     assert (result.last, result.best) == (whole.last, whole.best)
 
 
-def test_a_training_can_be_interrupted_again_and_again(whole: TrainResult, tmp_path: Path) -> None:
+def test_a_training_can_be_interrupted_again_and_again(batch: TrainResult, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(3):  # resuming starts what has not begun
         observer = Impatient(2, middle=True)
         with pytest.raises(KeyboardInterrupt):
-            train(case(), engine=whole.engine, out=out, resume=True, observer=observer)
-    train(case(), engine=whole.engine, out=out, resume=True)
-    assert_same_results(out, whole.folder)
+            train(case(), engine="batch", out=out, resume=True, observer=observer)
+    train(case(), engine="batch", out=out, resume=True)
+    assert_same_results(out, batch.folder)
     assert len(manifest(out)["resumed_after"]) == 3
 
 
@@ -146,14 +146,14 @@ def stopped(original: Path, tmp_path: Path) -> Path:
 
 
 def test_seeds_go_on_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
-    seeds = (3, 4)
-    expected = train_seeds(case(), seeds=seeds, engine="batch", out=tmp_path / "whole")
+    seeds, short = (3, 4), case(**{"learning_config.training_episodes": 4})
+    expected = train_seeds(short, seeds=seeds, engine="batch", out=tmp_path / "whole")
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        train_seeds(case(), seeds=seeds, engine="batch", out=out, observer=Impatient(4))
+        train_seeds(short, seeds=seeds, engine="batch", out=out, observer=Impatient(4))
     newest = max((out / "seed_4" / "checkpoints").glob("episode_*"))
     newest.unlink()  # as if the process had died before the last seed's was written
-    found = train_seeds(case(), seeds=seeds, engine="batch", out=out, resume=True)
+    found = train_seeds(short, seeds=seeds, engine="batch", out=out, resume=True)
     assert manifest(out / "seed_3")["resumed_after"] == [2]
     for one, other in zip(found, expected, strict=True):
         assert_same_results(one.folder, other.folder)
@@ -174,14 +174,14 @@ def test_trainings_go_back_only_to_what_they_hold(held: list[list[int]], chosen:
 
 
 def test_a_seed_that_has_not_begun_does_not_hold_others_back(
-    whole: TrainResult, tmp_path: Path
+    batch: TrainResult, tmp_path: Path
 ) -> None:
-    seed, engine = whole.seed, whole.engine
+    seed, engine = batch.seed, batch.engine
     with pytest.raises(KeyboardInterrupt):
         train_seeds(case(), seeds=[seed], engine=engine, out=tmp_path, observer=Impatient(4))
     found = train_seeds(case(), seeds=[seed, seed + 1], engine=engine, out=tmp_path, resume=True)
     assert manifest(tmp_path / f"seed_{seed}")["resumed_after"] == [3]
-    assert manifest(found[0].folder)["final_hash"] == manifest(whole.folder)["final_hash"]
+    assert manifest(found[0].folder)["final_hash"] == manifest(batch.folder)["final_hash"]
 
 
 def test_what_results_do_not_depend_on_may_change(stopped: Path, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.training import Advance, Standing, training, waves
 from assume_rl.learning.config import LearningConfig
 
+pytestmark = pytest.mark.unchecked
+
 
 def settings(**changes: object) -> LearningConfig:
     base = {

@@ -93,8 +93,10 @@ def test_a_truncated_row_bootstraps_and_a_terminated_one_does_not():
     assert q["truncated"] == pytest.approx(2.0, abs=0.05)
 
 
-@pytest.mark.parametrize("critic", CRITICS)
-@pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
+# maddpg differs in its target, not in its critics.
+@pytest.mark.parametrize(
+    ("algorithm", "critic"), [*(("matd3", critic) for critic in CRITICS), ("maddpg", "concat")]
+)
 def test_an_agent_finds_the_best_action_of_each_state(algorithm, critic):
     # GIVEN a one-step game: the best action is half the observation, nothing follows
     ours = learner(
@@ -126,9 +128,9 @@ def test_learners_of_different_shapes_learn_together(critic):
         fleet((1, 1, 1), (2, 1, 1)),
         critic=critic,
         dtype=torch.float32,
-        gradient_steps=500,
+        gradient_steps=250,
         batch_size=64,
-        learning_rate=2e-3,
+        learning_rate=4e-3,
     )
     draw = torch.Generator().manual_seed(0)
 

@@ -7,6 +7,8 @@ from loop_clearing import loop_clearing
 
 from assume_rl.core.clearing import RULES
 
+pytestmark = pytest.mark.unchecked  # other tests check the same functions' shapes
+
 rules = pytest.mark.parametrize("rule", sorted(RULES))
 
 

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from assume_rl.core.trade import Portfolio, Position, begin, execute, moved_to, 
 from assume_rl.core.units.base import Block
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.core.units.storage import Storage, StorageParams, max_charge, max_discharge
+
+pytestmark = pytest.mark.unchecked  # other tests check the same functions' shapes
 
 STEPS = 8
 SHARE = st.floats(0.0, 1.0)

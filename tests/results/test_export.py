@@ -24,6 +24,8 @@ from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.study_database import StudyDatabase, tidy
 from assume_rl.results.study_tables import STUDY
 
+pytestmark = pytest.mark.unchecked
+
 Rows = list[dict[str, Any]]
 
 

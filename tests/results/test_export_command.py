@@ -10,6 +10,8 @@ from study_folders import run_folder, write_json
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase, tidy
 
+pytestmark = pytest.mark.unchecked
+
 Command = Callable[..., tuple[int, str, str]]
 
 

@@ -26,6 +26,8 @@ from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 from assume_rl.testing.episodes import Frames
 
+pytestmark = pytest.mark.unchecked
+
 CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
 RESERVE = """\
     RES:
@@ -143,10 +145,9 @@ def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> No
     with pytest.raises(ScenarioError) as raised:
         load_scenario(folder.path, "base")
     (said,) = raised.value.problems
-    assert said.endswith(
-        "markets_config.EOM.product_type: not supported yet: 'heat'; "
-        "bidders trade capacity_pos, energy"
-    )
+    place, sentence = said.split("product_type: ")
+    assert place.endswith("markets_config.EOM.")
+    assert sentence == "not supported yet: 'heat'; bidders trade capacity_pos, energy"
 
 
 def test_blocks_are_refused_where_the_rule_does_not_read_them(folder: Any) -> None:

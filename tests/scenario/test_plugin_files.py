@@ -1,8 +1,6 @@
 """Plug-ins are loaded once, whole or not at all, and a broken one is named with file and line."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -295,26 +293,25 @@ def test_an_entry_point_may_be_in_a_package_without_an_init_file(
         del sys.modules[name]
 
 
-def test_the_command_finds_an_installed_package(installed: Path, tmp_path: Path) -> None:
-    paths = [str(installed), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-
-    def command(*arguments: str) -> str:
-        line = [sys.executable, "-m", "assume_rl.cli", *arguments]
-        done = subprocess.run(
-            line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    listed = command("list", "bidder")
+def test_the_command_finds_an_installed_package(
+    installed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    assume_rl_command: Callable[..., tuple[int, str, str]],
+) -> None:
+    monkeypatch.syspath_prepend(installed)
+    code, listed, _ = assume_rl_command("list", "bidder")
+    assert code == 0
     assert "plug-in my_market (installed with installed-market 1.2; --plugin my_market" in listed
     assert "bidder installed" not in listed
-    command(
-        "run", str(ROOT / "scenarios" / "single_learner"), "--case", "tiny", "--quiet",
+    code, _, err = assume_rl_command(
+        "run", ROOT / "scenarios" / "single_learner", "--case", "tiny", "--quiet",
         "--plugin", "my_market", "--set", "units.learner.bidding_EOM=powerplant_energy_naive",
-        "--set", "units.coal_old.bidding_EOM=installed", "--out", "ran",
+        "--set", "units.coal_old.bidding_EOM=installed", "--out", tmp_path / "ran",
     )  # fmt: skip
+    assert code == 0, err
+    for name in ("installed_market.bids", "installed_market"):
+        del sys.modules[name]
     content = json.loads((tmp_path / "ran" / "manifest.json").read_text())
     assert list(content["plugins"]) == ["my_market"]
     assert len(content["plugins"]["my_market"]) == 64

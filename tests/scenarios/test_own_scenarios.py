@@ -17,6 +17,8 @@ from assume_rl.scenario.types import Scenario
 from assume_rl.testing import assert_same_episode
 from assume_rl.testing.episodes import Frames
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 FOLDERS = sorted(path.parent for path in SCENARIOS.glob("*/config.yaml"))
 CASES = [

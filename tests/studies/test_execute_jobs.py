@@ -7,6 +7,8 @@ from assume_rl.studies import jobs as jobs_module
 from assume_rl.studies.jobs import MOST, jobs_of, stack_size
 from assume_rl.studies.types import Run
 
+pytestmark = pytest.mark.unchecked
+
 
 def seeds(runs: list[Run], workers: int) -> list[list[int]]:
     return [[run.seed for run in job.runs] for job in jobs_of("toys", runs, workers)]

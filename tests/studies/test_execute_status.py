@@ -15,6 +15,8 @@ from assume_rl.studies.records import Record, run_folder, write_record
 from assume_rl.studies.status import RunStatus, status
 from assume_rl.studies.types import Study
 
+pytestmark = pytest.mark.unchecked
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:

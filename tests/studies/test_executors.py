@@ -24,6 +24,8 @@ from assume_rl.studies.executors.local import Local
 from assume_rl.studies.executors.protocol import Task, Tasks
 from assume_rl.studies.jobs import Job, Outcome, Report
 
+pytestmark = pytest.mark.unchecked
+
 HERE = Path(__file__).parent
 QUICK = pytest.mark.usefixtures("quick_workers")  # the others start as users' workers do
 

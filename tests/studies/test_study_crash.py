@@ -19,6 +19,8 @@ from assume_rl.studies.file import read_study
 from assume_rl.studies.records import read_record
 from assume_rl.studies.types import Study
 
+pytestmark = pytest.mark.unchecked
+
 STUDY = {
     "name": "crash",
     "scenarios": str(SCENARIOS / "single_learner"),
