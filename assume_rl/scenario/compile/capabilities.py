@@ -6,10 +6,11 @@ here. The portfolio strategy of an operator is one more part of it; None: units 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
-from assume_rl.core.bidding import BIDDERS, OPERATORS
+from assume_rl.core.bidding import BIDDERS, OPERATORS, Entry
 from assume_rl.core.bidding.base import (
     ANY_CONTEXT,
     AnyBidder,
@@ -101,8 +102,12 @@ def at_odds(bidders: Sequence[AnyBidder]) -> str | None:
 
 def traded_types() -> frozenset[str]:
     """Return the product types that any registered bidder trades."""
-    bidders = (entry.create(ANY_CONTEXT, {}) for entry in BIDDERS.values())
-    return frozenset().union(*(bidder.product_types for bidder in bidders))
+    return frozenset().union(*map(_product_types, BIDDERS.values()))
+
+
+@cache
+def _product_types(entry: Entry[Any, AnyBidder]) -> frozenset[str]:
+    return entry.create(ANY_CONTEXT, {}).product_types
 
 
 def untraded(product_type: str) -> str | None:

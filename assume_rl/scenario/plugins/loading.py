@@ -76,7 +76,12 @@ def found_plugin(name: str) -> Plugin:
     """
     if is_file(name):
         return Plugin(name, _digest(_content(name)))
-    return Plugin(name, _digest(*map(_content, _files(_entry_point(name)))))
+    return _installed(name, _files(_entry_point(name)))
+
+
+def _installed(name: str, files: Sequence[str]) -> Plugin:
+    """Return the plug-in of an entry point, with the hash of its files."""
+    return Plugin(name, _digest(*map(_content, files)))
 
 
 def blame(error: BaseException) -> str | None:
@@ -140,9 +145,11 @@ def _module(plugin: Plugin, content: bytes) -> ModuleType:
 def _load_entry_point(name: str) -> Plugin:
     if name in _LOADED:
         return _LOADED[name].plugin
-    plugin, files = found_plugin(name), _files(_entry_point(name))
+    point = _entry_point(name)
+    files = _files(point)
+    plugin = _installed(name, files)
     with _errors_of(name, set(files)):
-        _register(plugin, import_module(_entry_point(name).module), frozenset(files))
+        _register(plugin, import_module(point.module), frozenset(files))
     return plugin
 
 
