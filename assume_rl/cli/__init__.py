@@ -27,8 +27,8 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        told = blame(error)
-        if told is None and not isinstance(error, AssumeRlError):
+        blamed = blame(error)
+        if blamed is None and not isinstance(error, AssumeRlError):
             raise
-        errors.print(told or str(error), markup=False)
+        errors.print(blamed or str(error), markup=False)
         sys.exit(2)

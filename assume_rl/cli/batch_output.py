@@ -14,7 +14,7 @@ from assume_rl.studies.jobs import Outcome
 from assume_rl.studies.status import Stage, Status
 from assume_rl.studies.types import Study
 
-SHOWN = 20  # failures that are told one by one
+SHOWN = 20  # failures that are printed one by one
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
@@ -57,7 +57,7 @@ def _by_design(estimated: Estimate) -> dict[str, list[Cost]]:
 
 
 def duration(seconds: float) -> str:
-    """So many seconds for people.
+    """Return seconds in a unit that is easy to read.
 
     >>> [duration(seconds) for seconds in (0.25, 59.7, 3600, 200_000)]
     ['0.2 s', '1 min', '1.0 h', '2.3 d']

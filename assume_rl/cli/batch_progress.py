@@ -60,7 +60,7 @@ class StudyBar:
         self._describe()
 
     def ended(self, report: Report) -> None:
-        """Move the bar; failed runs count, as nobody is at them any more."""
+        """Move the bar; failed runs count, as they are not continued."""
         for outcome in report.outcomes:
             self._running.pop(outcome.run.id, None)
             self._failed += outcome.state != "finished"

@@ -65,7 +65,7 @@ EngineOption = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option(
-        "--seeds", min=1, help="Train so many seeds side by side: --seed, --seed + 1, ..."
+        "--seeds", min=1, help="Number of seeds to train side by side: --seed, --seed + 1, ..."
     ),
 ]
 Database = Annotated[

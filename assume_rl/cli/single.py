@@ -51,7 +51,7 @@ from assume_rl.studies.recorded_plugins import recorded_plugins
 
 
 class TrainOptions(TypedDict):
-    """What one training and one of several seeds are told alike."""
+    """Options that one training and one of several seeds share."""
 
     policies: Path | None
     device: str | None

@@ -26,7 +26,7 @@ from assume_rl.studies.types import Run
 
 
 def hold(held: ExitStack, study_folder: Path, run: Run, patience: float) -> bool:
-    """Hold a run's lock until `held` ends, unless somebody else keeps it for `patience` seconds.
+    """Hold a run's lock until `held` ends, unless another process keeps it for `patience` seconds.
 
     :raises OSError: nothing can be written there.
     """
@@ -79,7 +79,7 @@ def end(
 
 
 def fail(folder: Path, record: Record, failure: Exception, seconds: float) -> Record:
-    """Record what stopped a run, with the traceback of what nobody expected."""
+    """Record what stopped a run, with the traceback of an unexpected error."""
     if not isinstance(failure, AssumeRlError | OSError):
         with suppress(OSError):
             (folder / TRACE).write_text("".join(traceback.format_exception(failure)))
@@ -100,9 +100,9 @@ def relabel(study_folder: Path, run: Run, study: str) -> None:
 
 def sentence(failure: Exception) -> str:
     """What failed, in one line."""
-    told = blame(failure)
-    if told is not None:
-        return told
+    blamed = blame(failure)
+    if blamed is not None:
+        return blamed
     if isinstance(failure, OSError) and failure.strerror:
         place = f"'{failure.filename}': " if failure.filename else ""
         return f"{place}{failure.strerror}"

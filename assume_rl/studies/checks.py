@@ -1,4 +1,4 @@
-"""Whether a step can be done, as far as that can be told before anything runs."""
+"""Whether a step can be done, as far as that is known before anything runs."""
 
 import json
 from collections.abc import Mapping

@@ -59,9 +59,9 @@ def _few(scores: Sequence[DesignScore]) -> Iterator[str]:
 
 
 def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
-    """Seeds that one of the two was never to have; what either lacks is told already."""
-    told = set(score.runs.missing) | set(baseline.runs.missing)
-    left_out = sorted((set(score.runs.values) ^ set(baseline.runs.values)) - told)
+    """Seeds that one of the two was never to have; what either lacks has a note already."""
+    noted = set(score.runs.missing) | set(baseline.runs.missing)
+    left_out = sorted((set(score.runs.values) ^ set(baseline.runs.values)) - noted)
     if score.contrast is None:
         yield f"design '{score.design}' has no seed in common with '{baseline.design}'"
     elif left_out:
@@ -72,7 +72,7 @@ def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
 
 
 def _too_few(pairs: Sequence[int], rate: float) -> Iterator[str]:
-    """Whether no difference, however clear, could be told from chance."""
+    """Whether no difference, however clear, could be significant."""
     smallest = len(pairs) * smallest_p(max(pairs, default=1))
     if pairs and smallest > rate + 1e-12:
         yield (

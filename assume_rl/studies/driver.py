@@ -25,10 +25,10 @@ LAST_PATIENCE = 60.0  # seconds for a database, when there is nothing else left 
 
 
 class StudyObserver(Protocol):
-    """Told of progress."""
+    """Is called as a study proceeds."""
 
     def begin(self, total: int, finished: int) -> None:
-        """The study has so many runs, of which so many are finished already."""
+        """Take the number of runs, and of those that are finished already."""
         ...
 
     def started(self, job: Job) -> None:
@@ -83,7 +83,7 @@ def run_study(
 
     :param workers: processes with a thread each; with 1, this one does the runs itself.
     :param executor: `local` or `ray`.
-    :param address: of a Ray cluster; None: one on this machine with so many workers.
+    :param address: of a Ray cluster; None: one on this machine with `workers` processes.
     :raises ResultsError: the study folder or its database cannot be used, or another process is
         at the study.
     :raises ConfigurationError: there is no such executor, or it cannot be started.

@@ -10,7 +10,7 @@ from assume_rl.scenario.config.overrides import flatten
 def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:
     """Raise `ConfigurationError` if some runs have their own value of the setting `key`.
 
-    :param content: of a study file; what is wrong with it is told later.
+    :param content: of a study file; what is wrong with it is refused later.
     :param value: what `--set` wants.
     """
     wanted = flatten(key, value)

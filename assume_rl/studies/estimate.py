@@ -52,7 +52,7 @@ class Estimate:
         return sum(cost.seconds for cost in self._left())
 
     def with_workers(self, workers: int) -> float:
-        """Real seconds for all that is left to do, on so many processors."""
+        """Real seconds for all that is left to do, with a processor for each worker."""
         busy = [0.0] * workers
         for cost in self._left():
             heapq.heapreplace(busy, busy[0] + cost.seconds)

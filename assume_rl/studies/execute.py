@@ -25,7 +25,7 @@ class Work:
     """What every worker does with a job; travels to other processes and machines.
 
     :param folder: of the study.
-    :param database: SQLAlchemy URL; None: somebody else stores what the folders hold.
+    :param database: SQLAlchemy URL; None: the caller stores what the folders hold.
     :param token: of the study folder, so that a folder of the same name is not taken for it.
     """
 

@@ -128,8 +128,10 @@ class _Expansion:
                 )
                 loaded[key] = Loaded(scenario, scenario_identity(scenario, self._digests))
         except ScenarioError as error:
-            told = [_told(problem, self._file, cell, label, plan) for problem in error.problems]
-            raise ConfigurationError("\n".join(told)) from None
+            problems = [
+                _placed(problem, self._file, cell, label, plan) for problem in error.problems
+            ]
+            raise ConfigurationError("\n".join(problems)) from None
         try:
             trained = plan.training is not None
             self._checks.check(step, loaded[key].scenario, trained=trained)
@@ -148,7 +150,7 @@ class _Expansion:
         return range(first, first + self._file.seeds)
 
 
-def _told(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPlan) -> str:
+def _placed(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPlan) -> str:
     """A problem of a scenario, at the place in the study file that it comes from."""
     where, _, what = problem.partition(": ")
     if not where.startswith("override "):

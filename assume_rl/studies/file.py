@@ -62,12 +62,12 @@ def _validated(content: Mapping[str, object], file: str) -> StudyFile:
     except ValidationError as error:
         found = explain(error, StudyFile)
     # A list whose only item is wrong is not empty.
-    told = [
+    problems = [
         (".".join(map(str, place)), what)
         for kind, place, what in found
         if kind != "too_short" or not any(_inside(other, place) for _, other, _ in found)
     ]
-    lines = (f"{file}, {key}: {what}" if key else f"{file}: {what}" for key, what in told)
+    lines = (f"{file}, {key}: {what}" if key else f"{file}: {what}" for key, what in problems)
     raise ConfigurationError("\n".join(lines))
 
 

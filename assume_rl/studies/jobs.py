@@ -25,7 +25,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run; `busy`: somebody else is at it."""
+    """What became of one run; `busy`: another process is at it."""
 
     run: Run
     state: Literal["finished", "failed", "busy"]

@@ -97,7 +97,7 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _value(key: str, settings: Any, scenario: Scenario) -> Any:
-    """The value of a setting, also where nobody has set it."""
+    """The value of a setting, also where it is not set."""
     if key in scenario.overrides:
         return scenario.overrides[key]
     head, *rest = key.split(".")

@@ -114,7 +114,7 @@ def assigned(
             continue
         check_free(found, key, value)
         own = found.get("set", {})
-        if isinstance(own, Mapping):  # else it is told soon
+        if isinstance(own, Mapping):  # else it is refused later
             found["set"] = {**own, **flatten(key, value)}
     return found
 

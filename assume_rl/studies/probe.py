@@ -200,7 +200,7 @@ def _end(part: Scenario) -> dict[str, Any]:
 def _training(
     part: Scenario, width: int, waves: int, iterations: int, length: int
 ) -> dict[str, Any]:
-    """Settings of a training of so many waves, of which two collect initial experience."""
+    """Settings of a training of `waves` waves, of which two collect initial experience."""
     learning = part.learning
     settings = {
         "training_episodes": waves * width,

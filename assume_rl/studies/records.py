@@ -16,7 +16,7 @@ from assume_rl.studies.types import Run, Step
 STUDY = "study.json"  # of a study folder: what was asked for last
 RUNS = "runs"  # the same: a folder per run
 LOCK = "lock"  # of a run folder: held by whoever executes the run
-TRACE = "error.txt"  # the same: traceback of what nobody expected
+TRACE = "error.txt"  # the same: traceback of an unexpected error
 STORED = "stored"  # the same: an empty file, there once the run is in the study database
 
 State = Literal["running", "finished", "failed", "interrupted"]
@@ -49,7 +49,7 @@ class Record:
 
     @classmethod
     def of(cls, run: Run, study: str) -> "Record":
-        """The record of a run that nobody has begun."""
+        """The record of a run that has not begun."""
         return cls(
             id=run.id,
             **_labels(run, study),
@@ -117,7 +117,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record in a run folder; None if nobody has begun the run.
+    """The record in a run folder; None if the run has not begun.
 
     :raises ResultsError: it is damaged, or cannot be read.
     """

@@ -98,8 +98,8 @@ class StudyFile(Section):
     def _equal_length(cls, lists: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         lengths = {key: len(values) for key, values in lists.items()}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            raise ValueError(f"the lists must be equally long, but {told}")
+            listed = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+            raise ValueError(f"the lists must be equally long, but {listed}")
         return lists
 
     @field_validator("list")

@@ -57,9 +57,9 @@ def metric_values(
     values = {run: float(value) for run, value in figures if states.get(run) == "finished"}
     every = {run.seed for run in wanted} if asked is None else set()
     designs = dict.fromkeys(run.design for run in wanted)
-    told = _parameters(runs)
+    parameters = _parameters(runs)
     return step, tuple(
-        _design(name, wanted, every, states, values, unshared, told) for name in designs
+        _design(name, wanted, every, states, values, unshared, parameters) for name in designs
     )
 
 
@@ -131,7 +131,7 @@ def _design(
     states: Mapping[str, str],
     values: Mapping[str, float],
     unshared: frozenset[str],
-    told: Mapping[str, Mapping[str, object]],
+    parameters: Mapping[str, Mapping[str, object]],
 ) -> DesignValues:
     """Return the values of one design.
 
@@ -140,7 +140,7 @@ def _design(
     :param states: by run id
     :param values: by run id
     :param unshared: ids of the runs whose share of the best response has no meaning
-    :param told: what tells each run's design from the others, by run id
+    :param parameters: what each run's design differs from the others in, by run id
     """
     own = {run.seed: run.id for run in wanted if run.design == design}
     ids = {seed: run for seed, run in own.items() if math.isfinite(values.get(run, math.nan))}
@@ -148,9 +148,9 @@ def _design(
         seed: _why(own.get(seed), states, unshared)
         for seed in sorted((every | set(own)) - set(ids))
     }
-    parameters = next((told[run] for run in ids.values()), {})
+    differs = next((parameters[run] for run in ids.values()), {})
     by_seed = {seed: values[run] for seed, run in ids.items()}
-    return DesignValues(design, by_seed, ids, missing, parameters)
+    return DesignValues(design, by_seed, ids, missing, differs)
 
 
 def _parameters(runs: pd.DataFrame) -> dict[str, Mapping[str, object]]:

@@ -60,7 +60,7 @@ def _status(study_folder: Path, run: Run) -> RunStatus:
     if record is None:
         return RunStatus(run, "waiting", "", False)
     stage: Stage = record.state
-    # Whoever executes a run holds its lock; without it, nobody could say that it had stopped.
+    # Whoever executes a run holds its lock; without it, there were no sign that it had stopped.
     if stage == "running" and not _held(folder / LOCK):
         stage = "interrupted"
     detail = record.error or (progress(folder, record) if stage != "finished" else "")

@@ -32,7 +32,7 @@ class Serial:
     workers = 1
 
     def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
-        """See `Executor.run`; there is nobody else who could be lost."""
+        """See `Executor.run`; there is no other machine to lose."""
         yield from map(work, jobs)
 
 

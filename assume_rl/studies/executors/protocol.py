@@ -28,7 +28,7 @@ class Tasks:
         self._again = deque[Task]()
 
     def next(self) -> Task | None:
-        """A task for somebody who is free; None if there is none."""
+        """A task for a worker that is free; None if there is none."""
         if self._again:
             return self._again.popleft()
         job = next(self._new, None)
@@ -57,7 +57,7 @@ class Executor(Protocol):
     def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
         """Do all jobs; reports come in the order in which they end.
 
-        Jobs are taken from the iterable when there is somebody for them, so that their number does
+        Jobs are taken from the iterable when a worker is free for them, so that their number does
         not matter. A job whose worker was lost is given to another one; a job that loses
         `ATTEMPTS` workers gives a report that says so. What `work` raises is raised here. When the
         generator is closed, or Ctrl-C is pressed, workers stop.

@@ -29,7 +29,7 @@ QUIET = {
 
 @contextmanager
 def ray_executor(workers: int, address: str | None) -> Iterator[Executor]:
-    """See `EXECUTORS`; without an address, a cluster of so many workers on this machine."""
+    """See `EXECUTORS`; without an address, a cluster of `workers` processes on this machine."""
     if address is not None and workers != 1:
         raise ConfigurationError("workers are those of the cluster at the address; name none")
     ray = _library()
@@ -105,7 +105,7 @@ class Cluster:
 
 
 def _knock(address: str) -> None:
-    """`OSError` if nobody answers at host:port; Ray itself would try for minutes."""
+    """`OSError` if there is no answer from host:port; Ray itself would try for minutes."""
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.port is not None:
         socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
@@ -126,7 +126,7 @@ def _do(work: Do, job: Job) -> Report:
 
 
 def _library() -> ModuleType:
-    """Ray, told to be quiet."""
+    """Ray, with its messages switched off."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:

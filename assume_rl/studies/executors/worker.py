@@ -34,7 +34,7 @@ def serve(pipe: Connection, work: Do) -> None:
 
 
 def _serve(pipe: Connection, work: Do) -> None:
-    with suppress(EOFError, OSError):  # nobody is left to work for
+    with suppress(EOFError, OSError):  # the parent process has ended
         pipe.send(UP)
         while True:
             job = pipe.recv()
