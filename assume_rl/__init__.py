@@ -6,38 +6,12 @@
 The `Learning` role and its parts work in any mango simulation, see examples/.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from assume_rl.agents.learning.role import Learning
-from assume_rl.agents.messages import (
-    Acted,
-    EpisodeEnd,
-    EpisodeStart,
-    ObsActRew,
-    Observed,
-    PolicyUpdate,
-    RegisterUnit,
-    Rewarded,
-    UpdateDone,
-    UpdateDue,
-)
-from assume_rl.compat.modules import Actor, CriticTD3, LSTMActor
-from assume_rl.compat.replay_buffer import ReplayBuffer, ReplayBufferSamples
-from assume_rl.errors import (
-    AssumeRlError,
-    ConfigurationError,
-    PolicyError,
-    ResultsError,
-    ScenarioError,
-)
-from assume_rl.experiments.evaluate import EvaluationResult, evaluate
-from assume_rl.experiments.run import RunResult, run
-from assume_rl.experiments.train import TrainResult, train
-from assume_rl.learning.algorithms import Algorithm as RLAlgorithm
-from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.exploration import NormalActionNoise, OUNoise
-from assume_rl.learning.nets.stack import polyak_update
-from assume_rl.scenario.read import load_scenario
+if TYPE_CHECKING:
+    from assume_rl._public import *
 
 __version__ = version("assume-rl")
 
@@ -76,3 +50,11 @@ __all__ = [  # noqa: RUF022 (sorted regardless of case)
     "UpdateDone",
     "UpdateDue",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load all public names when one is first used: the command line answers without torch."""
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    globals()[name] = found = getattr(import_module("assume_rl._public"), name)
+    return found

@@ -4,15 +4,19 @@ import io
 import json
 import pickle
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from rich.console import Console
 
 from assume_rl import cli
+from assume_rl.cli import load_commands
+from assume_rl.cli.app import COMMANDS
 from assume_rl.cli.output import print_evaluation
 from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
@@ -138,6 +142,32 @@ def test_cuda_without_a_device_is_one_sentence(command: Command, tmp_path: Path,
 def test_an_unknown_engine_or_option_exits_with_2(command: Command) -> None:
     assert command("run", SCENARIO, "--engine", "steam")[0] == 2
     assert command("run", SCENARIO, "--polices", "x")[0] == 2
+
+
+def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.argv = ["assume-rl", "--help"]
+from assume_rl import cli
+try:
+    cli.main()
+except SystemExit as end:
+    assert not end.code
+assert not {"mango", "pandas", "sqlalchemy", "torch"} & sys.modules.keys()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [name for name in COMMANDS if f" {name} " not in done.stdout] == []
+
+
+def test_help_says_of_a_command_what_the_command_says_of_itself() -> None:
+    load_commands()
+    loaded = typer.main.get_command(cli.app).commands
+    assert loaded.keys() == COMMANDS.keys()
+    for name, (_, summary) in COMMANDS.items():
+        assert loaded[name].help.startswith(summary.rstrip(".")), name
 
 
 def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:

@@ -1,20 +1,49 @@
 """The command line's application; commands register with it."""
 
 import re
+from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from assume_rl.errors import nearest
-from assume_rl.learning.config import learning_keys
+
+COMMANDS = {
+    "batch": ("batch", "Do all runs of a study that are not finished."),
+    "bench": ("bench", "Compare algorithms on equal budgets."),
+    "compare": ("compare", "Compare the designs of a study."),
+    "evaluate": ("single", "Let finished policies act without exploration and score them."),
+    "export": ("export", "Write the tables of a run or a study to files."),
+    "list": ("list", "Print unit kinds, bidders, strategies of operators, rules, ..."),
+    "report": ("report", "Write one HTML file with the figures of a run or a study."),
+    "run": ("single", "Run a study case without training."),
+    "schema": ("schema", "Print the JSON schema of a file."),
+    "train": ("single", "Train the learning bidders."),
+    "validate": ("single", "Check a scenario folder."),
+}
+"""Module of each command, and what `assume-rl --help` says of it without loading that."""
 
 CHOICE = re.compile(r"'(?P<given>.*)' is not one of (?P<valid>'.*')\.")
 """What Typer says of an argument that is none of its choices."""
 
 
 class _Commands(TyperGroup):
-    """Commands whose messages name the nearest choice, or the key of a setting."""
+    """Commands whose messages name the nearest choice, or the key of a setting.
+
+    Those whose modules are not loaded are there for `--help`: with their names and nothing else.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, loaded or not."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, or what stands for it."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and cmd_name in COMMANDS:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         """Return what the command returns; mend the message where its arguments are wrong."""
@@ -42,6 +71,8 @@ def choice_message(message: str) -> str:
 
 def _name_setting(error: Any) -> None:
     """Say how a setting is changed that was given as an option."""
+    from assume_rl.learning.config import learning_keys
+
     key = error.option_name.removeprefix("--").replace("-", "_")
     takes_settings = any("--set" in parameter.opts for parameter in error.ctx.command.params)
     if takes_settings and key in learning_keys():
@@ -51,8 +82,18 @@ def _name_setting(error: Any) -> None:
 
 app = typer.Typer(
     cls=_Commands,
-    help="Agent-based electricity-market simulation with learning bidders.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def commands() -> None:
+    """Agent-based electricity-market simulation with learning bidders."""
+
+
+def load_commands(*names: str) -> None:
+    """Let the modules of commands register them; of all commands where none is named."""
+    for name in names or COMMANDS:
+        import_module(f"assume_rl.cli.{COMMANDS[name][0]}")

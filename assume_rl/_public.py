@@ -1,0 +1,35 @@
+"""What `import assume_rl` offers; loaded when one of its names is first used."""
+
+from assume_rl.agents.learning.role import Learning as Learning
+from assume_rl.agents.messages import Acted as Acted
+from assume_rl.agents.messages import EpisodeEnd as EpisodeEnd
+from assume_rl.agents.messages import EpisodeStart as EpisodeStart
+from assume_rl.agents.messages import ObsActRew as ObsActRew
+from assume_rl.agents.messages import Observed as Observed
+from assume_rl.agents.messages import PolicyUpdate as PolicyUpdate
+from assume_rl.agents.messages import RegisterUnit as RegisterUnit
+from assume_rl.agents.messages import Rewarded as Rewarded
+from assume_rl.agents.messages import UpdateDone as UpdateDone
+from assume_rl.agents.messages import UpdateDue as UpdateDue
+from assume_rl.compat.modules import Actor as Actor
+from assume_rl.compat.modules import CriticTD3 as CriticTD3
+from assume_rl.compat.modules import LSTMActor as LSTMActor
+from assume_rl.compat.replay_buffer import ReplayBuffer as ReplayBuffer
+from assume_rl.compat.replay_buffer import ReplayBufferSamples as ReplayBufferSamples
+from assume_rl.errors import AssumeRlError as AssumeRlError
+from assume_rl.errors import ConfigurationError as ConfigurationError
+from assume_rl.errors import PolicyError as PolicyError
+from assume_rl.errors import ResultsError as ResultsError
+from assume_rl.errors import ScenarioError as ScenarioError
+from assume_rl.experiments.evaluate import EvaluationResult as EvaluationResult
+from assume_rl.experiments.evaluate import evaluate as evaluate
+from assume_rl.experiments.run import RunResult as RunResult
+from assume_rl.experiments.run import run as run
+from assume_rl.experiments.train import TrainResult as TrainResult
+from assume_rl.experiments.train import train as train
+from assume_rl.learning.algorithms import Algorithm as RLAlgorithm
+from assume_rl.learning.config import LearningConfig as LearningConfig
+from assume_rl.learning.exploration import NormalActionNoise as NormalActionNoise
+from assume_rl.learning.exploration import OUNoise as OUNoise
+from assume_rl.learning.nets.stack import polyak_update as polyak_update
+from assume_rl.scenario.read import load_scenario as load_scenario
