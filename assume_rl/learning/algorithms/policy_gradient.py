@@ -181,9 +181,9 @@ def actor_loss(
     :param advantage: of the actions
     :param weight: of the entropy, which the loss is less
     """
-    out = form.outputs(nets, obs)
-    entropy = form.law.entropy(out).mean(dim=-1)
-    gain = (form.law.log_prob(out, raw) * advantage).mean(dim=-1)
+    law, out = form.law, form.outputs(nets, obs)
+    entropy = law.entropy(out).mean(dim=-1)
+    gain = (law.log_prob(out, raw) * advantage).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach()
 
 

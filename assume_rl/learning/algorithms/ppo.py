@@ -227,12 +227,12 @@ def actor_loss(
     :param clip_range: how far the ratio of probabilities may move from 1
     :param weight: of the entropy
     """
-    out = form.outputs(nets, lesson.seen.obs[group])
-    change = form.law.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
+    law, out = form.law, form.outputs(nets, lesson.seen.obs[group])
+    change = law.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
     ratio, advantage = change.exp(), lesson.advantage[group]
     clipped = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
     gain = torch.minimum(ratio * advantage, clipped * advantage).mean(dim=-1)
-    entropy = form.law.entropy(out).mean(dim=-1)
+    entropy = law.entropy(out).mean(dim=-1)
     kl = (ratio - 1.0 - change).mean(dim=-1).detach()
     share = ((ratio - 1.0).abs() > clip_range).to(out.dtype).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach(), kl, share
