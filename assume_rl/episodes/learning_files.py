@@ -259,6 +259,8 @@ def _kind(config: LearningConfig) -> str:
         for key in OF_NETWORKS
         if getattr(config, key) != LearningConfig.model_fields[key].default
     ]
+    if config.settings.one_trunk:
+        others.append(", actor and value with one trunk")
     usual = (
         f"{config.algorithm} with critic: {config.critic} and {config.actor_architecture} actors"
     )

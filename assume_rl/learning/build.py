@@ -12,13 +12,26 @@ from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
 from assume_rl.learning.critics.normalised import normalised_critics
 from assume_rl.learning.fleet import Fleet, block_of
-from assume_rl.learning.nets.actor import actor_forms
+from assume_rl.learning.nets.actor import ActorForm, actor_forms
 from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
+from assume_rl.learning.nets.valued_actor import ValuedActorForm
 from assume_rl.learning.schedules import rate_schedule
 from assume_rl.learning.types import AgentSpec
+
+
+def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
+    """Return the networks that the algorithm needs, by name.
+
+    Where actor and value share a trunk, the value is an output of the actor's network.
+    """
+    specs = dict(ALGORITHMS[config.algorithm].networks())
+    if config.settings.one_trunk:
+        del specs["value"]
+        specs["actor"] = replace(specs["actor"], valued=True)
+    return specs
 
 
 def fleet_of(
@@ -31,7 +44,7 @@ def fleet_of(
     :param seeds: number of seeds
     :param device: of the networks
     """
-    specs = ALGORITHMS[config.algorithm].networks().values()
+    specs = networks_of(config).values()
     own_nets = all(_kind(spec, config).own_nets for spec in specs if "value" in spec.kind)
     block = block_of(device, seeds, config.block_size, own_nets=own_nets)
     return Fleet.of(agents, seeds, block)
@@ -47,7 +60,7 @@ def build_nets(
     :param device: of the networks
     :param dtype: of the networks
     """
-    specs = ALGORITHMS[config.algorithm].networks()
+    specs = networks_of(config)
     read = _statistics(fleet, device) if "critic_input" in config.normalise else ()
     return {
         name: create_nets(
@@ -80,6 +93,7 @@ def _forms(
                 config.actor_architecture,
                 config.actor_hidden,
                 config.activation,
+                ValuedActorForm if spec.valued else ActorForm,
             )
             if "observations" not in config.normalise:
                 return forms

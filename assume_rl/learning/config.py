@@ -187,6 +187,11 @@ class AlgorithmConfig(BaseModel):
         """Return the number of transitions before which nothing is learned."""
         return 1
 
+    @property
+    def one_trunk(self) -> bool:
+        """Whether the value of an agent's observation is an output of its actor's network."""
+        return False
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -265,6 +270,15 @@ class A2cConfig(PolicyGradientConfig):
 
     n_steps: int = Field(24, gt=0)
     """Transitions that are summed before the value of what follows is taken (a2c)."""
+    shared_trunk: bool = False
+    """Let actor and value share all layers but the last (a2c)."""
+    value_weight: float = Field(0.5, gt=0)
+    """Weight of the value's error in the loss of a shared trunk (a2c)."""
+
+    @property
+    def one_trunk(self) -> bool:
+        """Whether actor and value share a trunk."""
+        return self.shared_trunk
 
 
 class PpoConfig(PolicyGradientConfig):

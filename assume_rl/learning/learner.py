@@ -12,7 +12,7 @@ from assume_rl.errors import ConfigurationError, ContractError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
-from assume_rl.learning.build import build_nets, fleet_of
+from assume_rl.learning.build import build_nets, fleet_of, networks_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch, Waiting
@@ -72,11 +72,12 @@ class Learner:
         self.agents = tuple(agents)
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
-        _check_rates(config, self.algorithm.networks())
+        networks = networks_of(config)
+        _check_rates(config, networks)
         for agent in agents:
             check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
         _check_earnings(config, agents)
-        check_normalised(config, self.algorithm.networks())
+        check_normalised(config, networks)
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype

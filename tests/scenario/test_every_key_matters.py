@@ -252,6 +252,8 @@ LEARNING: Mapping[str, Change] = {
     "target_entropy": trains(0.5, settings(algorithm="masac")),
     "entropy_weight": trains(0.5, settings(algorithm="reinforce")),
     "n_steps": trains(1, settings(algorithm="a2c")),
+    "shared_trunk": trains(True, settings(algorithm="a2c")),
+    "value_weight": trains(0.1, settings(algorithm="a2c", shared_trunk=True)),
     "gae_lambda": trains(0.5, settings(algorithm="mappo")),
     "clip_range": trains(1e-6, settings(algorithm="mappo")),
     "clip_range_value": trains(1e-6, settings(algorithm="mappo")),

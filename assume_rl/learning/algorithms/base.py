@@ -34,6 +34,7 @@ class NetSpec:
     :param central: whether a critic sees all agents, through `learning_config.critic`
     :param head: key of `nets.heads.HEADS`; of actors only
     :param ladder: key of `nets.heads.LADDER_HEADS`, of actors only; None: they choose no rungs
+    :param valued: whether an actor's network gives a value too
     """
 
     kind: Literal["actor", "action_value", "state_value", "number"]
@@ -42,6 +43,7 @@ class NetSpec:
     central: bool = True
     head: str = "softsign"
     ladder: str | None = None
+    valued: bool = False
 
     @property
     def actions(self) -> tuple[ActionKind, ...]:

@@ -6,12 +6,13 @@ came in since the last update. What tells them apart is the advantage:
 - `reinforce` (Williams 1992): the discounted sum of rewards up to the end of the stretch.
 - `vpg` (Sutton et al. 1999, with a baseline): the same less its mean over the stretch.
 - `a2c` (Mnih et al. 2016, arXiv:1602.01783): `n_steps` rewards and the value of what follows, less
-  the value of the observation. Actor and value have networks of their own.
+  the value of the agent's own observation. Actor and value have networks of their own, or one with
+  a `shared_trunk`, which makes one step down the sum of both losses.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,6 +26,7 @@ from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.data.on_policy import Stretch, advantages
 from assume_rl.learning.nets.actor import ActorForm
+from assume_rl.learning.nets.valued_actor import ValuedActorForm
 
 Parts = list[Float[Tensor, "seed _ row"]]
 
@@ -59,21 +61,43 @@ class PolicyGradient:
         """Make one step of each actor, and of each value."""
         batch = work.batches.latest(sum(stretch.rows for stretch in work.stretches))
         work.log.iteration()
+        before = log_probs(work, batch) if adapts(work) else None
+        if work.config.settings.one_trunk:
+            self._shared_steps(work, batch)
+        else:
+            self._actor_steps(work, batch)
+        if before is not None:
+            self._adapt(work, before, log_probs(work, batch))
+        return 1
+
+    def _actor_steps(self, work: Work, batch: Batch) -> None:
+        """Make one step of each actor; values, where there are some, on the way."""
         with torch.no_grad():
             found = self._advantages(work, batch)
         limit = work.config.max_grad_norm
         weight = settings_of(work, PolicyGradientConfig).entropy_weight
         loss = work.compiled(actor_loss)
-        before = log_probs(work, batch) if adapts(work) else None
         for g, net in enumerate(work.nets["actor"]):
             obs, raw = batch.now.obs[g], batch.extras["raw"][g]
             own, entropy = loss(net.form, net.followed, obs, raw, found[g], weight)
             (step,) = net.descend([own], work.rates["actor"], limit)
             work.log.step("actor", g, step)
             work.log.add("entropy", g, entropy)
-        if before is not None:
-            self._adapt(work, before, log_probs(work, batch))
-        return 1
+
+    def _shared_steps(self, work: Work, batch: Batch) -> None:
+        """Make one step of each network that is actor and value."""
+        chosen, loss = settings_of(work, A2cConfig), work.compiled(shared_loss)
+        weights = chosen.entropy_weight, chosen.value_weight
+        for g, net in enumerate(work.nets["actor"]):
+            obs, raw = batch.now.obs[g], batch.extras["raw"][g]
+            with torch.no_grad():
+                value, after = (net.form.both(net.now, o)[1] for o in (obs, batch.next_obs[g]))
+                found = windows(work, batch, g, value, after)
+            own = loss(net.form, net.followed, obs, raw, found, found + value, weights)
+            (step,) = net.descend([own.total], work.rates["actor"], work.config.max_grad_norm)
+            work.log.step("actor", g, step)
+            for name in ("actor_loss", "value_loss", "entropy"):
+                work.log.add(name, g, getattr(own, name))
 
     def _adapt(self, work: Work, before: Parts, after: Parts) -> None:
         """Let learning rates follow how far the step moved policies."""
@@ -94,23 +118,13 @@ class PolicyGradient:
 
     def _value_steps(self, work: Work, batch: Batch) -> Parts:
         """Return advantages over the present values; then these make a step to their targets."""
-        groups, chosen = work.fleet.groups, settings_of(work, A2cConfig)
+        groups = work.fleet.groups
         now, following = (states_only(groups, obs) for obs in (batch.now.obs, batch.next_obs))
-        ends = batch.truncated | cuts(work.stretches, chosen.n_steps, batch.truncated)
         found: Parts = [torch.empty_like(own) for own in batch.reward]
         for net in work.nets["value"]:
             (g,) = net.form.groups
             (value,), (after,) = (net.form.values(net.now, seen) for seen in (now, following))
-            found[g] = advantages(
-                batch.reward[g],
-                value[0],
-                after[0],
-                batch.terminated,
-                ends,
-                work.stretches,
-                work.config.gamma,
-                1.0,
-            )
+            found[g] = windows(work, batch, g, value[0], after[0])
             target = found[g] + value[0]
             follow(net, [target])
             with torch.enable_grad():
@@ -148,6 +162,28 @@ def discounted(
     return advantages(reward, nothing, nothing, *ends, stretches, gamma, 1.0)
 
 
+def windows(
+    work: Work,
+    batch: Batch,
+    group: int,
+    value: Float[Tensor, "seed agent row"],
+    after: Float[Tensor, "seed agent row"],
+) -> Float[Tensor, "seed agent row"]:
+    """Return advantages to the ends of windows of `n_steps` transitions.
+
+    :param work: of the update
+    :param batch: the transitions that wait
+    :param group: of the agents, by position in the fleet
+    :param value: of their observations
+    :param after: of the observations that followed
+    """
+    steps = settings_of(work, A2cConfig).n_steps
+    ends = batch.truncated | cuts(work.stretches, steps, batch.truncated)
+    flags = batch.terminated, ends
+    gamma = work.config.gamma
+    return advantages(batch.reward[group], value, after, *flags, work.stretches, gamma, 1.0)
+
+
 def cuts(
     stretches: Sequence[Stretch], n_steps: int, like: Bool[Tensor, "seed row"]
 ) -> Bool[Tensor, "seed row"]:
@@ -181,10 +217,55 @@ def actor_loss(
     :param advantage: of the actions
     :param weight: of the entropy, which the loss is less
     """
-    law, out = form.law, form.outputs(nets, obs)
+    return loss_of_outputs(form, form.outputs(nets, obs), raw, advantage, weight)
+
+
+def loss_of_outputs(
+    form: ActorForm,
+    out: Float[Tensor, "seed agent row out"],
+    raw: Float[Tensor, "seed agent row act"],
+    advantage: Float[Tensor, "seed agent row"],
+    weight: float,
+) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent"]]:
+    """Return what `actor_loss` does, from outputs of the actors."""
+    law = form.law
     entropy = law.entropy(out).mean(dim=-1)
     gain = (law.log_prob(out, raw) * advantage).mean(dim=-1)
     return -gain - weight * entropy, entropy.detach()
+
+
+class SharedLoss(NamedTuple):
+    """The loss of a network that is actor and value, and its parts."""
+
+    total: Float[Tensor, "seed agent"]
+    actor_loss: Float[Tensor, "seed agent"]
+    value_loss: Float[Tensor, "seed agent"]
+    entropy: Float[Tensor, "seed agent"]
+
+
+def shared_loss(
+    form: ValuedActorForm,
+    nets: Any,
+    obs: Float[Tensor, "seed agent row obs"],
+    raw: Float[Tensor, "seed agent row act"],
+    advantage: Float[Tensor, "seed agent row"],
+    target: Float[Tensor, "seed agent row"],
+    weights: tuple[float, float],
+) -> SharedLoss:
+    """Return the loss of the actor plus the weighted squared error of the value (Mnih et al. 2016).
+
+    :param form: of the networks
+    :param nets: their parameters
+    :param obs: observations
+    :param raw: what actions were made of
+    :param advantage: of the actions
+    :param target: what values should be
+    :param weights: of the entropy, and of the value's error
+    """
+    out, value = form.both(nets, obs)
+    own, entropy = loss_of_outputs(form, out, raw, advantage, weights[0])
+    error = critic_loss(value[None], target)
+    return SharedLoss(own + weights[1] * error, own.detach(), error.detach(), entropy)
 
 
 WILLIAMS = "Williams 1992, doi:10.1007/BF00992696"

@@ -69,11 +69,12 @@ class ActorForm(PerAgent):
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh actors, each agent's by seed and name."""
         for k, seed in enumerate(seeds):
-            fresh = initial_actors(
-                self.group.specs, seed, self.head, self.architecture, self.hidden
-            )
+            fresh = self._fresh(seed)
             for name, view in flat.views.items():
                 view[k].copy_(fresh.weights[name])
+
+    def _fresh(self, seed: int) -> ActorStack:
+        return initial_actors(self.group.specs, seed, self.head, self.architecture, self.hidden)
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return copies of one seed's module states by agent."""
@@ -102,6 +103,7 @@ def actor_forms(
     architecture: str = "mlp",
     hidden: tuple[int, ...] | None = None,
     activation: str = "relu",
+    form: type[ActorForm] = ActorForm,
 ) -> list[ActorForm]:
     """Return the form of each group's actors.
 
@@ -111,8 +113,9 @@ def actor_forms(
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     :param activation: key of `layers.ACTIVATIONS`
+    :param form: of the networks
     """
     return [
-        ActorForm(group, k, seeds, head, architecture, hidden, activation)
+        form(group, k, seeds, head, architecture, hidden, activation)
         for k, (group, head) in enumerate(zip(groups, heads, strict=True))
     ]
