@@ -57,6 +57,20 @@ class Learner:
             if net.target is not None:
                 net.target.buffer.copy_(net.online.buffer)
 
+    @classmethod
+    def empty(
+        cls,
+        config: LearningConfig,
+        agents: Sequence[AgentSpec],
+        seeds: Sequence[int],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> "Learner":
+        """Return a learner with networks of zeros, into which a state is loaded."""
+        learner = cls.__new__(cls)
+        learner._create(config, agents, seeds, device, dtype)
+        return learner
+
     def _create(
         self,
         config: LearningConfig,
@@ -104,7 +118,7 @@ class Learner:
             config,
             self.normaliser.returns,
         )
-        self._compiled = _compiler(device) if config.compile else _as_it_is
+        self.compiled = _compiler(device) if config.compile else _as_it_is
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -191,13 +205,13 @@ class Learner:
             progress=progress,
             stretches=tuple(self._waiting.stretches),
             log=log,
-            compiled=self._compiled,
+            compiled=self.compiled,
         )
 
     def single(self, k: int) -> "Learner":
         """Return a copy of the k-th seed's part, without its transitions."""
-        learner = Learner.__new__(Learner)
-        learner._create(self.config, self.agents, (self.seeds[k],), self._device, self.dtype)
+        own = (self.seeds[k],)
+        learner = Learner.empty(self.config, self.agents, own, self._device, self.dtype)
         learner.updates, learner.iterations = self.updates, self.iterations
         load_states(learner.nets, 0, states(self.nets, k))
         learner.normaliser.load_state_of(0, self.normaliser.state_of(k))
