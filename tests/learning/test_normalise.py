@@ -20,7 +20,7 @@ from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.policies.assume_layout import save_assume_layout
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.states import states
-from assume_rl.learning.types import Joint, Transitions
+from assume_rl.learning.types import Earnings, Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
 
@@ -311,7 +311,7 @@ def test_actors_that_read_other_numbers_are_passed_over(
         f"it reads observations {first}, actors of this training read them {second}"
     )
     assert not load_critics(tmp_path, new).loaded
-    assert "mlp actors, normalise: ('observations', 'values')" in caplog.text
+    assert ", normalise: ('observations', 'values')" in caplog.text
 
 
 def test_the_established_layout_has_no_statistics(tmp_path: Path):
@@ -324,10 +324,11 @@ def test_the_established_layout_has_no_statistics(tmp_path: Path):
 
 
 def test_what_cannot_be_normalised_is_named():
-    with pytest.raises(ConfigurationError, match="vpg has no critic, and so no values"):
+    with pytest.raises(ConfigurationError, match="vpg has no critic of its own, and so no values"):
         ours("vpg", ("values",))
+    agents = [replace(agent, earnings=Earnings(-1.0, 1.0, 24)) for agent in fleet(*UNLIKE)]
     with pytest.raises(ConfigurationError, match=r"without reward.scale and without normalise"):
-        ours(normalise=("returns",), clip_targets=True)
+        learner(agents, normalise=("returns",), clip_targets=True)
     with pytest.raises(ConfigurationError, match=r"normalise: cannot normalise 'value', .*values"):
         LearningConfig.from_mapping({"normalise": ["value"]})
     with pytest.raises(ConfigurationError, match="normalise: must be a list of observations"):
