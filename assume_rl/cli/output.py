@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
-from assume_rl.experiments.observer import EpisodeReport
+from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
@@ -20,7 +20,7 @@ from assume_rl.scenario.describe import Summary
 NONE = "-"  # a figure that has no value here
 
 
-class ProgressObserver:
+class ProgressObserver(Silent):
     """A progress bar with episode, reward and time left."""
 
     def __init__(self, console: Console) -> None:
@@ -63,7 +63,7 @@ class ProgressObserver:
         self._progress.update(self._task, completed=float(self._done))
 
 
-class LineObserver:
+class LineObserver(Silent):
     """A line per evaluation, for logs."""
 
     def __init__(self, console: Console) -> None:

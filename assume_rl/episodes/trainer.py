@@ -17,7 +17,7 @@ from assume_rl.episodes.teams import agent_spec
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import Group
-from assume_rl.learning.learner import Learner
+from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import AgentSpec, Earnings
 
@@ -133,6 +133,10 @@ class Trainer:
         if self.created and chosen is not self.config:
             raise ConfigurationError("the algorithm must be chosen before the networks are created")
         self.config = chosen
+
+    def listen(self, listener: Listener | None) -> None:
+        """Let `listener` hear of what the learner does."""
+        self.learner.listener = listener
 
     def when_created(self, action: Callable[[], None]) -> None:
         """Call `action` now or, while there are no networks, as soon as they are created."""

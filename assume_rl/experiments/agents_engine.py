@@ -15,6 +15,7 @@ from assume_rl.experiments.policies import learned_bidders
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
+from assume_rl.learning.learner import Listener
 
 
 class AgentsEngine:
@@ -26,7 +27,9 @@ class AgentsEngine:
     seeds = 1
     width = 1
 
-    def __init__(self, task: Task, experiment: Experiment) -> None:
+    def __init__(
+        self, task: Task, experiment: Experiment, listener: Listener | None = None
+    ) -> None:
         self._experiment = experiment
         self._learning = Learning(
             task.config,
@@ -35,6 +38,7 @@ class AgentsEngine:
             seed=experiment.seed,
             device=task.device,
             save_path=experiment.folder / POLICIES,
+            listener=listener,
         )
         if task.start_from is not None:
             _take_over(self._learning, task.start_from)

@@ -28,7 +28,7 @@ from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.learner import Learner
+from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.memory import estimate
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
@@ -38,9 +38,12 @@ class BatchEngine:
     """A learner of all seeds, and copies of the market for each of them, in one tensor.
 
     :param experiments: one per seed.
+    :param listener: hears of what the learner does
     """
 
-    def __init__(self, task: Task, experiments: Sequence[Experiment]) -> None:
+    def __init__(
+        self, task: Task, experiments: Sequence[Experiment], listener: Listener | None = None
+    ) -> None:
         self._task = task
         self._runs = tuple(experiments)
         self._calendar = Calendar.of(task.compiled)
@@ -56,6 +59,7 @@ class BatchEngine:
         )
         specs = agent_specs(self._evaluation.setting)
         self._learner = Learner(task.config, specs, seeds=seeds, device=torch.device(task.device))
+        self._learner.listener = listener
         self._experienced = start_policies(self._learner, task)
         self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from assume_rl.learning.learner import Learner, Listener
+from assume_rl.learning.types import Joint, UpdateMetrics
+
 
 @dataclass(frozen=True)
 class EpisodeReport:
@@ -17,8 +20,8 @@ class EpisodeReport:
     best: bool = False  # the highest reward of all evaluations so far
 
 
-class Observer(Protocol):
-    """Told of progress."""
+class Observer(Listener, Protocol):
+    """Told of progress, and of what the learner does."""
 
     def begin(self, episodes: int, done: int = 0) -> None:
         """It has so many training episodes (1: a plain run), `done` of them from before."""
@@ -43,4 +46,13 @@ class Silent:
         """Do nothing."""
 
     def episode(self, report: EpisodeReport) -> None:
+        """Do nothing."""
+
+    def experienced(self, learner: Learner, joint: Joint) -> None:
+        """Do nothing."""
+
+    def updating(self, learner: Learner) -> None:
+        """Do nothing."""
+
+    def updated(self, learner: Learner, metrics: UpdateMetrics) -> None:
         """Do nothing."""

@@ -102,7 +102,9 @@ def _play(
 ) -> None:
     """Play all episodes that are left; whatever stops them, the policies are saved."""
     engine: Resumable = (
-        BatchEngine(task, runs) if task.engine == "batch" else AgentsEngine(task, runs[0])
+        BatchEngine(task, runs, observer)
+        if task.engine == "batch"
+        else AgentsEngine(task, runs[0], observer)
     )
     found = [start.found for start in begun if start.found is not None]
     if found:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,22 @@ from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
 from assume_rl.learning.schedules import learning_rate, own_rates
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
+
+
+class Listener(Protocol):
+    """Hears of what a learner does; it may read, and change, networks."""
+
+    def experienced(self, learner: "Learner", joint: Joint) -> None:
+        """Transitions came in: the markets that they are of have results."""
+        ...
+
+    def updating(self, learner: "Learner") -> None:
+        """An update begins."""
+        ...
+
+    def updated(self, learner: "Learner", metrics: UpdateMetrics) -> None:
+        """An update has ended."""
+        ...
 
 
 class Learner:
@@ -92,6 +108,7 @@ class Learner:
             check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
         _check_earnings(config, agents)
         check_normalised(config, networks)
+        self.listener: Listener | None = None
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
@@ -164,6 +181,8 @@ class Learner:
         if self.algorithm.on_policy:
             self._waiting.add(joint.terminated.shape[1], joint.copies)
         self._batches.stored(self.replay.add(joint))
+        if self.listener is not None:
+            self.listener.experienced(self, joint)
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
         """Make gradient steps for all seeds; nothing happens before there are enough transitions.
@@ -178,6 +197,8 @@ class Learner:
         there = self._waiting.rows if on_policy else self.replay.added
         first = self.config.settings.transitions_first
         if there >= first and (on_policy or count > 0):
+            if self.listener is not None:
+                self.listener.updating(self)
             if not on_policy:
                 self.normaliser.renew()
             with autocast(self.config, self._device):
@@ -190,7 +211,10 @@ class Learner:
             self.updates += 1
             self._waiting.clear()
         usual = learning_rate(self.config, "", progress)
-        return log.collect(self.nets, self._places, usual)
+        metrics = log.collect(self.nets, self._places, usual)
+        if self.listener is not None and metrics.iterations > 0:
+            self.listener.updated(self, metrics)
+        return metrics
 
     def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
         return Work(

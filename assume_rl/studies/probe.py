@@ -15,7 +15,7 @@ from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
-from assume_rl.experiments.observer import EpisodeReport
+from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train
 from assume_rl.scenario.compile.compiled import compile_scenario
@@ -36,7 +36,7 @@ ACTORS = ("learning_config.actor_architecture", "learning_config.actor_hidden")
 Clock = Callable[[], float]
 
 
-class Stamps:
+class Stamps(Silent):
     """An observer that notes when episodes end."""
 
     def __init__(self, clock: Clock) -> None:
@@ -48,9 +48,6 @@ class Stamps:
     def begin(self, episodes: int, done: int = 0) -> None:
         """Start the clock."""
         self._last = self._clock()
-
-    def advance(self, share: float) -> None:
-        """Do nothing."""
 
     def episode(self, report: EpisodeReport) -> None:
         """Note how long it took; the first episode of a wave has the time of all."""

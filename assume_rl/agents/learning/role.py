@@ -42,7 +42,7 @@ from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics.base import CriticNets
-from assume_rl.learning.learner import Learner
+from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
 from assume_rl.learning.types import Earnings
@@ -63,6 +63,7 @@ class Learning(Role):  # type: ignore[misc]
     :param save_path: folder for the best and the last policies; None: none are saved
     :param recorder: address of an agent that takes `Rows` (`rl_params`, `rl_grad_params`)
     :param failures: where exceptions of handlers go; None: to mango, which logs them
+    :param listener: hears of transitions and updates
     :raises ConfigurationError: a setting is wrong, or the device is not available
     """
 
@@ -78,6 +79,7 @@ class Learning(Role):  # type: ignore[misc]
         save_path: Path | str | None = None,
         recorder: AgentAddress | None = None,
         failures: Failures | None = None,
+        listener: Listener | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(learning_config, LearningConfig):
@@ -90,6 +92,7 @@ class Learning(Role):  # type: ignore[misc]
         self._trainer = Trainer(
             config, seed=seed, device=pick_device(device or config.device), dtype=dtype
         )
+        self._trainer.when_created(lambda: self._trainer.listen(listener))
         self._training = Training(
             self._trainer, self.plan, report=self._report, renewed=self._renewed
         )

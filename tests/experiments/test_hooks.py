@@ -1,0 +1,64 @@
+"""Observers hear of transitions, updates and episodes, in one order, in both shells."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.observer import EpisodeReport, Silent
+from assume_rl.experiments.train import train
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.types import Joint, UpdateMetrics
+from assume_rl.scenario.read import load_scenario
+
+pytestmark = pytest.mark.unchecked
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
+SETTINGS = {
+    "training_episodes": 2,
+    "episodes_collecting_initial_experience": 1,
+    "validation_episodes_interval": 1,
+    "gradient_steps": 1,
+    "train_freq": "24h",
+}
+
+
+class Notes(Silent):
+    """Notes what it hears of, with the number of transitions or updates."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, Any]] = []
+
+    def experienced(self, learner: Learner, joint: Joint) -> None:
+        self.found.append(("experienced", joint.terminated.shape[1]))
+
+    def updating(self, learner: Learner) -> None:
+        self.found.append(("updating", learner.updates))
+
+    def updated(self, learner: Learner, metrics: UpdateMetrics) -> None:
+        assert metrics.iterations == 1
+        self.found.append(("updated", learner.updates))
+
+    def episode(self, report: EpisodeReport) -> None:
+        self.found.append(("evaluation" if report.evaluation else "episode", report.episode))
+
+
+def heard(engine: EngineName, folder: Path) -> list[tuple[str, Any]]:
+    overrides = {f"learning_config.{key}": value for key, value in SETTINGS.items()}
+    scenario, notes = load_scenario(SCENARIO, "tiny", overrides=overrides), Notes()
+    train(scenario, engine=engine, observer=notes, out=folder / engine)
+    return notes.found
+
+
+def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
+    agents, batch = (heard(engine, tmp_path) for engine in ("agents", "batch"))
+    assert agents == batch
+    names = [name for name, _ in batch if name != "experienced"]
+    update = ["updating", "updated"]
+    assert names == ["episode", *update, *update, "episode", "evaluation"]
+    rows = [count for name, count in batch if name == "experienced"]
+    assert sum(rows) == 2 * 47
+    before = [batch[i - 1][0] for i, (name, _) in enumerate(batch) if name == "updating"]
+    assert before == ["experienced", "experienced"]
+    assert [number for name, number in batch if name == "updated"] == [1, 2]
