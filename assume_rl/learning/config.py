@@ -209,7 +209,7 @@ class OffPolicyConfig(AlgorithmConfig):
     learning_starts: int = Field(0, ge=0)
     """Transitions before the first update, beside the initial episodes (off-policy)."""
     n_step: int = Field(1, gt=0)
-    """Rewards that are summed before the value of what follows is taken (off-policy)."""
+    """Rewards summed before the value of what follows is taken; 24 in a2c (off-policy, a2c)."""
 
     @property
     def transitions_first(self) -> int:
@@ -268,8 +268,8 @@ class PolicyGradientConfig(AlgorithmConfig):
 class A2cConfig(PolicyGradientConfig):
     """Settings of advantage actor-critic."""
 
-    n_steps: int = Field(24, gt=0)
-    """Transitions that are summed before the value of what follows is taken (a2c)."""
+    n_step: int = Field(24, gt=0)
+    """Rewards summed before the value of what follows is taken, window by window (a2c)."""
     shared_trunk: bool = False
     """Let actor and value share all layers but the last (a2c)."""
     value_weight: float = Field(0.5, gt=0)

@@ -443,7 +443,7 @@ class GradientLoop(OnPolicyLoop):
         for i, (part, net) in enumerate(zip(self.data, self.nets["actor"], strict=True)):
             reward = part["reward"]
             if name == "a2c":
-                target = n_step(self.ways, reward, after[i], gamma, self.own.n_steps)
+                target = n_step(self.ways, reward, after[i], gamma, self.own.n_step)
                 advantage, own = target - value[i], self.nets["value"][i]
                 own.step((own(part["obs"])[:, 0] - target).square().mean())
             else:
@@ -458,7 +458,7 @@ class GradientLoop(OnPolicyLoop):
 @pytest.mark.parametrize("algorithm", ["reinforce", "vpg", "a2c"])
 @pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
 def test_policy_gradients_equal_a_loop(shapes: Any, algorithm: str) -> None:
-    how = {"entropy_weight": 0.05} | ({"n_steps": 3} if algorithm == "a2c" else {})
+    how = {"entropy_weight": 0.05} | ({"n_step": 3} if algorithm == "a2c" else {})
     ours = learner(fleet(*shapes), algorithm=algorithm, **SMALL, **how)
     loop = GradientLoop(ours)
     loop.central = False

@@ -5,7 +5,7 @@ came in since the last update. What tells them apart is the advantage:
 
 - `reinforce` (Williams 1992): the discounted sum of rewards up to the end of the stretch.
 - `vpg` (Sutton et al. 1999, with a baseline): the same less its mean over the stretch.
-- `a2c` (Mnih et al. 2016, arXiv:1602.01783): `n_steps` rewards and the value of what follows, less
+- `a2c` (Mnih et al. 2016, arXiv:1602.01783): `n_step` rewards and the value of what follows, less
   the value of the agent's own observation. Actor and value have networks of their own, or one with
   a `shared_trunk`, which makes one step down the sum of both losses.
 """
@@ -169,7 +169,7 @@ def windows(
     value: Float[Tensor, "seed agent row"],
     after: Float[Tensor, "seed agent row"],
 ) -> Float[Tensor, "seed agent row"]:
-    """Return advantages to the ends of windows of `n_steps` transitions.
+    """Return advantages to the ends of windows of `n_step` transitions.
 
     :param work: of the update
     :param batch: the transitions that wait
@@ -177,7 +177,7 @@ def windows(
     :param value: of their observations
     :param after: of the observations that followed
     """
-    steps = settings_of(work, A2cConfig).n_steps
+    steps = settings_of(work, A2cConfig).n_step
     ends = batch.truncated | cuts(work.stretches, steps, batch.truncated)
     flags = batch.terminated, ends
     gamma = work.config.gamma
@@ -185,16 +185,16 @@ def windows(
 
 
 def cuts(
-    stretches: Sequence[Stretch], n_steps: int, like: Bool[Tensor, "seed row"]
+    stretches: Sequence[Stretch], n_step: int, like: Bool[Tensor, "seed row"]
 ) -> Bool[Tensor, "seed row"]:
-    """Return whether a row is the last of `n_steps` in its stretch.
+    """Return whether a row is the last of `n_step` in its stretch.
 
     :param stretches: what the rows consist of
-    :param n_steps: times that are summed
+    :param n_step: times that are summed
     :param like: of the shape and on the device of the result
     """
     parts = [
-        torch.arange(rows, device=like.device) // copies % n_steps == n_steps - 1
+        torch.arange(rows, device=like.device) // copies % n_step == n_step - 1
         for rows, copies in stretches
     ]
     return torch.cat(parts).expand_as(like)
