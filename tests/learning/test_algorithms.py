@@ -154,7 +154,8 @@ def test_keys_that_it_does_not_read_change_nothing(name):
         **{"action_noise_schedule": "linear", "noise_dt": 0.5, "noise_scale": 0.5},
         **{"noise_sigma": 0.5, "exploration_noise_std": 0.5, "update_ratio": 0.5},
         **{"episodes_collecting_initial_experience": 2, "batch_size": 5, "gradient_steps": 3},
-        **{"critic": "pooled", "tau": 0.5, "policy_delay": 3},
+        **{"initial_actions": "uniform", "critic": "pooled", "critic_hidden": [8]},
+        **{"tau": 0.5, "policy_delay": 3},
         **{"target_policy_noise": 0.5, "target_noise_clip": 0.1},
     }
     unread = {key: others[key] for key in unread_keys(ALGORITHMS[name])}

@@ -13,6 +13,7 @@ REPLAY = frozenset(
         "episodes_collecting_initial_experience",
         "exploration_noise_std",
         "gradient_steps",
+        "initial_actions",
         "update_ratio",
     }
 )
@@ -27,6 +28,7 @@ def unread_keys(algorithm: Algorithm) -> frozenset[str]:
         unread |= NOISE
     if algorithm.on_policy:
         unread |= REPLAY
-    if not any(spec.central and "value" in spec.kind for spec in networks.values()):
+    critics = [spec for spec in networks.values() if "value" in spec.kind]
+    if not any(spec.central for spec in critics):
         unread |= {"critic"}
-    return unread
+    return unread if critics else unread | {"critic_hidden"}
