@@ -177,6 +177,7 @@ def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Comman
     code, _, err = command("train", *CASE, "--algorithm", "masac")
     assert code == 2
     assert "--set learning_config.algorithm=" in err
+    assert "did you mean 'train'?" in command("trian")[2]
 
 
 def truncate(folder: Path) -> None:

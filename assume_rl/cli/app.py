@@ -56,6 +56,12 @@ class _Commands(TyperGroup):
                 _name_setting(error)
             raise
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that arguments begin with; name the nearest where there is none."""
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"There is no command '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
 
 def choice_message(message: str) -> str:
     """Return Typer's message without the type of the error, and with the nearest choice.
