@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
@@ -46,7 +47,7 @@ def list_parts(
     parts = [part for part in catalogue() if sort is None or part.sort in _shown(sort)]
     if output is Format.json:
         content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
-        typer.echo(json.dumps(content, indent=2, default=str))
+        typer.echo(json.dumps(content, indent=2, default=_plain))
         return
     _print(parts)
 
@@ -95,4 +96,9 @@ def _line(parameter: Parameter) -> str:
 
 def _written(value: Any) -> str:
     """Return a value as a file has it."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold of a value that it does not know."""
+    return value.model_dump() if isinstance(value, BaseModel) else str(value)
