@@ -1,23 +1,35 @@
-"""Every unit kind with every bidder under every rule: it runs on both shells, or is refused."""
+"""The whole table: what goes together runs on both shells, and the rest is refused by name.
+
+A bidder of reserve is registered, so that there are two product types, and a strategy that makes
+block orders, which no rule reads.
+"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
+import pandas as pd
 import pytest
 import torch
+import yaml
 from small_case import ROWS, USUAL, write_case
 from strangers import LEARNED_BIDDER, RULE, RULE_BIDDER, strangers
 
-from assume_rl.core.bidding import BIDDERS, PLANNED
-from assume_rl.core.bidding.base import ANY_CONTEXT
+from assume_rl.core.bidding import BIDDERS, OPERATORS, PLANNED, Entry
+from assume_rl.core.bidding.base import ANY_CONTEXT, AnyBidder, Context, NoParams
+from assume_rl.core.bidding.cost_based import Naive
+from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
 from assume_rl.learning.nets.stack import ActorStack, initial_actors
-from assume_rl.scenario.compile.capabilities import capabilities
+from assume_rl.scenario.checks import check_scenario
+from assume_rl.scenario.compile.capabilities import capabilities, pairs, traded_types
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.config.mechanisms import PLANNED_RULES
+from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.testing import assert_same_episode
@@ -26,9 +38,12 @@ pytestmark = pytest.mark.unchecked
 
 Command = Callable[..., tuple[int, str, str]]
 
+RESERVE, BLOCKS = "any_capacity_naive", "units_operator_blocks"
 KINDS = [*UNIT_TABLES, "reservoir"]
-ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER]
+ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER, RESERVE]
 ALL_RULES = [*RULES, RULE]
+STRATEGIES = [*OPERATORS, BLOCKS]
+MARKETS = {"energy": "EOM", "capacity_pos": "RES"}
 # The only place that says which bidders a kind has; a new bidder or kind must be added on purpose.
 FITS = {
     "power_plant": {
@@ -40,6 +55,7 @@ FITS = {
         "powerplant_energy_naive",
         "renewable_energy_learning_single_bid",
         "demand_energy_naive",
+        RESERVE,
     },
     "storage": {
         "storage_energy_heuristic_flexable",
@@ -50,22 +66,68 @@ FITS = {
         "demand_energy_heuristic_elastic",
         "demand_energy_naive",
         "powerplant_energy_naive",
+        RESERVE,
     },
     "exchange": {"exchange_energy_naive"},
     "reservoir": {RULE_BIDDER, LEARNED_BIDDER},
 }
 
 
+def trades(bidder: str) -> str:
+    """Return the product type of a bidder."""
+    return "capacity_pos" if bidder == RESERVE else "energy"
+
+
+def reserve(context: Context, params: NoParams) -> Naive:
+    return Naive(RESERVE, product_types=frozenset({"capacity_pos"}))
+
+
+def in_blocks(context: Context, params: NoParams) -> Strategy:
+    def bid(bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
+        return Naive(f"{bidder.name} in blocks", bidder.technologies, blocks=True)
+
+    return Strategy(bid)
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    with strangers():
+    with (
+        strangers(),
+        patch.dict(BIDDERS, {RESERVE: Entry(reserve, NoParams)}),
+        patch.dict(OPERATORS, {BLOCKS: Entry(in_blocks, NoParams)}),
+    ):
         yield
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A day with two products per auction."""
-    return write_case(tmp_path_factory.mktemp("case") / "day", products=2)
+    """Half a day with two products per auction, and one operator of all units."""
+    end = "2019-01-01 12:00"
+    folder = write_case(tmp_path_factory.mktemp("case") / "day", products=2, end_date=end)
+    for file, _ in ROWS.values():
+        table = pd.read_csv(folder / f"{file}.csv")
+        table.assign(unit_operator="owner").to_csv(folder / f"{file}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_markets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a market of reserve, in which a dear plant and a demand bid."""
+    end = "2019-01-01 12:00"
+    folder = write_case(tmp_path_factory.mktemp("case") / "day", products=2, end_date=end)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    markets = config["base"]["markets_config"]
+    markets["RES"] = markets["EOM"] | {"product_type": "capacity_pos"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    plants, demands = (folder / f"{kind}_units.csv" for kind in ("powerplant", "demand"))
+    table = pd.read_csv(plants)
+    table.assign(bidding_RES=[None, RESERVE]).to_csv(plants, index=False)
+    table = pd.read_csv(demands)
+    backup = table.assign(name="backup", bidding_EOM=None, bidding_RES=RESERVE)
+    pd.concat([table, backup]).to_csv(demands, index=False)
+    load = pd.read_csv(folder / "demand_df.csv").assign(backup=30.0)
+    load.to_csv(folder / "demand_df.csv", index=False)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +136,9 @@ def reader() -> Reader:
     return Reader()
 
 
-def settings(kind: str, bidder: str, rule: str) -> dict[str, str]:
-    mechanism = "markets_config.EOM.market_mechanism"
-    return {f"units.{kind}.bidding_EOM": bidder, mechanism: rule}
+def settings(kind: str, bidder: str, rule: str, market: str = "EOM") -> dict[str, str]:
+    mechanism = f"markets_config.{market}.market_mechanism"
+    return {f"units.{kind}.bidding_{market}": bidder, mechanism: rule}
 
 
 def fresh(compiled: Compiled) -> dict[str, ActorStack]:
@@ -91,31 +153,91 @@ def test_there_is_a_unit_of_every_kind() -> None:
 
 
 def test_the_capability_table_says_what_fits() -> None:
-    table = list(capabilities(ANY_CONTEXT))
-    fits = {(one.kind, one.bidder, one.rule) for one in table if one.refused is None}
-    assert fits == {(k, b, r) for k, bidders in FITS.items() for b in bidders for r in ALL_RULES}
+    table = [one for one in capabilities(ANY_CONTEXT) if one.strategy is None]
+    fits = {(o.kind, o.bidder, o.product_type, o.rule) for o in table if o.refused is None}
+    assert fits == {
+        (kind, bidder, trades(bidder), rule)
+        for kind, bidders in FITS.items()
+        for bidder in bidders
+        for rule in ALL_RULES
+    }
     assert {one.not_batched for one in table} == {None}
-    assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES)
+    assert traded_types() == MARKETS.keys()
+    assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(MARKETS)
 
 
-@pytest.mark.parametrize("rule", ALL_RULES)
+def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
+    table = list(capabilities(ANY_CONTEXT))
+    alone = {(o.kind, o.bidder, o.product_type, o.rule): o for o in table if o.strategy is None}
+    assert len(table) == len(alone) * (1 + len(STRATEGIES))
+    for one in table:
+        without = alone[one.kind, one.bidder, one.product_type, one.rule].refused
+        if without is not None or one.strategy is None:
+            assert one.refused == without
+        elif one.strategy == BLOCKS or ("learning" in one.bidder and "cournot" in one.strategy):
+            assert one.refused is not None
+        else:
+            assert one.refused is None
+
+
+@pytest.mark.parametrize("product_type", MARKETS)
 @pytest.mark.parametrize(
     ("kind", "bidder"), [(kind, bidder) for kind in KINDS for bidder in ALL_BIDDERS]
 )
 def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
-    reader: Reader, case: Path, kind: str, bidder: str, rule: str
+    reader: Reader, case: Path, two_markets: Path, kind: str, bidder: str, product_type: str
 ) -> None:
-    chosen = settings(kind, bidder, rule)
-    if bidder not in FITS[kind]:
-        with pytest.raises(ScenarioError) as raised:
-            reader.load(case, overrides=chosen)
-        (problem,) = raised.value.problems
-        assert problem.startswith(f"override units.{kind}.bidding_EOM: ")
-        assert f"the strategy '{bidder}' is not for this kind of unit" in problem
-        return
-    compiled = compile_scenario(reader.load(case, overrides=chosen))
-    assert unsupported(compiled) is None
-    assert_same_episode(compiled, fresh(compiled))
+    market, fits = MARKETS[product_type], bidder in FITS[kind]
+    folder = case if market == "EOM" else two_markets
+    for rule in ALL_RULES:
+        chosen = settings(kind, bidder, rule, market)
+        if not fits or trades(bidder) != product_type:
+            why = f"trades {trades(bidder)}" if fits else "is not for this kind of unit"
+            with pytest.raises(ScenarioError) as raised:
+                reader.load(folder, overrides=chosen)
+            (problem,) = raised.value.problems
+            assert problem.startswith(f"override units.{kind}.bidding_{market}: ")
+            assert f"the strategy '{bidder}' {why}" in problem
+            return  # whatever the rule is
+        compiled = compile_scenario(reader.load(folder, overrides=chosen))
+        assert unsupported(compiled) is None
+        assert_same_episode(compiled, fresh(compiled))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("kind", "bidder"),
+    [(k, bidder) for k in KINDS for bidder in sorted(FITS[k]) if trades(bidder) == "energy"],
+)
+def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name(
+    reader: Reader, case: Path, kind: str, bidder: str, strategy: str
+) -> None:
+    scenario = reader.load(case, overrides=settings(kind, bidder, "pay_as_clear"))
+    owned = replace(scenario, operators={"owner": {"EOM": strategy}})
+    problems = Problems()
+    check_scenario(owned, problems)
+    (found,) = (
+        one
+        for one in capabilities(ANY_CONTEXT)
+        if (one.kind, one.bidder, one.rule) == (kind, bidder, "pay_as_clear")
+        and (one.strategy, one.product_type) == (strategy, "energy")
+    )
+    if found.refused is None:
+        assert problems.errors == []
+        compiled = compile_scenario(owned)
+        assert_same_episode(compiled, fresh(compiled))
+    else:
+        (problem,) = problems.errors
+        assert "; valid: " in problem
+        # Of blocks the first unit is named that the operator has.
+        assert strategy == BLOCKS or found.refused in problem
+
+
+def test_bidders_of_one_unit_in_several_markets() -> None:
+    refused = {(one.kind, one.bidder, one.other) for one in pairs(ANY_CONTEXT) if one.refused}
+    curve = "demand_energy_heuristic_elastic"
+    others = {"demand_energy_naive", "powerplant_energy_naive"}
+    assert refused == {("demand", *sorted((curve, other))) for other in others | {RESERVE}}
 
 
 @pytest.mark.parametrize("kind", KINDS)

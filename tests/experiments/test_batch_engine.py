@@ -32,7 +32,12 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["single_learner", pytest.param("ten_learners", marks=pytest.mark.unchecked)]
+    "name",
+    [
+        "single_learner",
+        # Many learners do the same in test_fleets.py.
+        pytest.param("ten_learners", marks=[pytest.mark.unchecked, pytest.mark.slow]),
+    ],
 )
 def test_both_engines_learn_the_same(name: str, tmp_path: Path) -> None:
     settings = {"learning_config.training_episodes": 3}

@@ -132,7 +132,7 @@ def reach(market: Mapping[str, Any]) -> int:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Drawn:
-    """Two to four days, one to three markets, and units that bid in some of them."""
+    """Some days, one to three markets, and units that bid in some of them."""
     names = ["A", "B", "C"][: draw(st.integers(1, 3))]
     chosen = {name: draw(markets()) for name in names}
 
@@ -174,7 +174,7 @@ def worlds(draw: st.DrawFn) -> Drawn:
     ]
     return Drawn(
         step=draw(st.sampled_from(["1h", "1h", "30min"])),
-        hours=max(draw(st.integers(44, 72)), *(reach(market) for market in chosen.values())),
+        hours=max(draw(st.integers(30, 54)), *(reach(market) for market in chosen.values())),
         markets=chosen,
         plants=bidding(fleet, PLANT, FLEXIBLE),
         storages=bidding(stores, STORE),
@@ -311,7 +311,7 @@ def assert_money_balances(tables: Frames, scenario: Compiled, folder: Path) -> N
 
 @given(world=worlds(), shuffled=st.randoms(use_true_random=False), other=st.booleans())
 @settings(
-    max_examples=6,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     # A scenario takes a second: a failing one is shown as it was drawn.
