@@ -63,7 +63,8 @@ def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) ->
     for name in config.normalise:
         if name in ("critic_input", "values"):
             raise ConfigurationError(
-                f"learning_config.normalise: {config.algorithm} has no critic of its own, and so no {name}"
+                f"learning_config.normalise: {config.algorithm} has no critic of its own, and so "
+                f"no {name}"
             )
 
 

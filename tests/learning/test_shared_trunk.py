@@ -110,5 +110,5 @@ def test_observations_are_normalised_for_both_and_values_are_not() -> None:
     ours = made(normalise=["observations"])
     ours.observe(random_joint(ours, 12))
     assert ours.update(1.0)["value_loss"].isfinite().all()
-    with pytest.raises(ConfigurationError, match="a2c has no critic, and so no values"):
+    with pytest.raises(ConfigurationError, match="a2c has no critic of its own, and so no values"):
         made(normalise=["values"])
