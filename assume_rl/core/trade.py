@@ -46,7 +46,10 @@ T = TypeVar("T", Tensor, Tensor | None)
 
 @runtime_checkable
 class Policy(Protocol):
-    """Maps observations to actions; an `ActorStack` of the learning package is one."""
+    """Maps observations to actions; an `ActorStack` of the learning package is one.
+
+    One that remembers earlier decisions is a `PolicyWithMemory` too.
+    """
 
     @property
     def dtype(self) -> torch.dtype:
@@ -55,6 +58,24 @@ class Policy(Protocol):
 
     def __call__(self, obs: Tensor) -> Tensor:
         """Return the actions of observations: (..., unit, obs) -> (..., unit, act)."""
+        ...
+
+
+@runtime_checkable
+class PolicyWithMemory(Policy, Protocol):
+    """Carries a memory from one decision to the next, which whoever asks it keeps."""
+
+    @property
+    def memory_size(self) -> int:
+        """Entries of a unit's memory, zeros where an episode begins; 0: nothing is remembered."""
+        ...
+
+    def step(self, obs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the actions of observations, and the memory at the next decision.
+
+        :param obs: (..., unit, obs)
+        :param memory: (..., unit, entry)
+        """
         ...
 
 
@@ -82,6 +103,29 @@ class Team:
     def rule(self) -> Bidder[Any] | None:
         """Return its bidder if that follows a rule, else None."""
         return None if isinstance(self.bidder, LearnedBidder) else self.bidder
+
+    @cached_property
+    def remembering(self) -> PolicyWithMemory | None:
+        """Return its fixed policy if that remembers anything, else None."""
+        policy = self.policy
+        if isinstance(policy, PolicyWithMemory) and policy.memory_size:
+            return policy
+        return None
+
+    def decide(self, observation: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return the action of its fixed policy, and what that remembers until the next one.
+
+        :param observation: (..., unit, obs), float64
+        :param memory: what it remembered so far; None where an episode begins
+        """
+        if self.policy is None:
+            raise ValueError(f"{self.bidder.name} has no fixed policy")
+        obs = observation.to(self.policy.dtype)
+        if self.remembering is None:
+            return self.policy(obs), None
+        if memory is None:
+            memory = obs.new_zeros(*obs.shape[:-1], self.remembering.memory_size)
+        return self.remembering.step(obs, memory)
 
     # The only place where bidders are called, and where what they return is checked.
 

@@ -1,7 +1,8 @@
 """Open an auction: the views of bidders, and the orders they make."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -9,7 +10,7 @@ from assume_rl.core.bidding.base import AnyView
 from assume_rl.core.orders import Orders, auction_of, repeated
 from assume_rl.core.time import Auction, Step
 from assume_rl.core.trade import look
-from assume_rl.envs.markets import Market, Part
+from assume_rl.envs.markets import Part
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Actions, Book, State
 
@@ -54,10 +55,18 @@ def with_views(
     )
 
 
+class Made(NamedTuple):
+    """What a team makes of an auction."""
+
+    orders: Orders
+    action: Tensor | None = None  # None: it follows a rule
+    memory: Tensor | None = None  # of its fixed policy; None: nothing is remembered
+
+
 def open_auctions(
     setting: Setting, state: State, auctions: Sequence[Auction], actions: Actions
-) -> dict[tuple[str, int], Book]:
-    """Return the order books of auctions that open at one instant, by market and number.
+) -> State:
+    """Return the state with the order books of auctions that open at one instant.
 
     :param setting: of the environment
     :param state: of all copies
@@ -65,28 +74,21 @@ def open_auctions(
     :param actions: of the learners, (copy agent act), one per team; empty where none acts
     """
     decided = _decided(setting, state, actions)
-    return {
-        (auction.market, auction.number): _book(setting, state, market, auction, decided)
-        for auction in auctions
-        for market in [setting.markets.get(auction.market)]
-        if market is not None
-    }
-
-
-def _book(
-    setting: Setting,
-    state: State,
-    market: Market,
-    auction: Auction,
-    decided: Mapping[int, tuple[AnyView, Tensor]],
-) -> Book:
-    """Return the order book of one auction.
-
-    :param market: of the auction
-    :param decided: view and action of each learning part, by `id(part)`
-    """
-    made = [_orders(setting, state, part, auction, decided.get(id(part))) for part in market.parts]
-    return Book(tuple(orders for orders, _ in made), tuple(action for _, action in made))
+    books, memories = dict(state.books), dict(state.memories)
+    for auction in auctions:
+        market = setting.markets.get(auction.market)
+        if market is None:
+            continue
+        made = [
+            _made(setting, state, part, auction, decided.get(id(part))) for part in market.parts
+        ]
+        books[auction.market, auction.number] = Book(
+            tuple(own.orders for own in made), tuple(own.action for own in made)
+        )
+        for part, own in zip(market.parts, made, strict=True):
+            if own.memory is not None:
+                memories[part.team.agents] = own.memory
+    return replace(state, books=books, memories=memories)
 
 
 def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tuple[AnyView, Tensor]]:
@@ -97,25 +99,28 @@ def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tupl
     return {id(part): (view, action) for part, view, action in parts}
 
 
-def _orders(
+def _made(
     setting: Setting,
     state: State,
     part: Part,
     auction: Auction,
     decided: tuple[AnyView, Tensor] | None,
-) -> tuple[Orders, Tensor | None]:
-    """Return a team's orders, and its action (None for a rule)."""
+) -> Made:
+    """Return what a team makes of an auction.
+
+    :param decided: view and action of a learning part
+    """
     team = part.team
     if part.standing is not None:
-        return _standing(part.standing, state.now, len(state.episodes)), None
+        return Made(_standing(part.standing, state.now, len(state.episodes)))
     if decided is not None:
         view, action = decided
-        return team.orders(view, action), action
+        return Made(team.orders(view, action), action)
     view = view_of(setting, state, part, auction)
     if team.policy is None or team.learned is None:
-        return team.orders(view, None), None
-    action = team.policy(team.observe(view).to(team.policy.dtype))
-    return team.orders(view, action), action
+        return Made(team.orders(view, None))
+    action, memory = team.decide(team.observe(view), state.memories.get(team.agents))
+    return Made(team.orders(view, action), action, memory)
 
 
 def _standing(orders: Orders, now: Step, copies: int) -> Orders:

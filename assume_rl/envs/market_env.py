@@ -253,4 +253,4 @@ class MarketEnv:
         """Return the state after all auctions that open at a tick have their orders."""
         opening = self.setting.plan[state.tick].opening
         opened = open_auctions(self.setting, state, opening, actions)
-        return replace(state, books={**state.books, **opened}, tick=state.tick + 1)
+        return replace(opened, tick=state.tick + 1)

@@ -20,7 +20,7 @@ from assume_rl.envs.state import Happened, Observations, State
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import Head
-from assume_rl.learning.types import Joint, Transitions
+from assume_rl.learning.types import MEMORY, Joint, Transitions
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Rollout:
         self._listener = listener
         self._learner = learner
         self._dtype = learner.dtype
-        self._kept = tuple(learner.algorithm.extras)
+        self._kept = tuple(learner.extras)
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
         self._heads = tuple(
@@ -97,6 +97,7 @@ class Rollout:
         )
         self._deliveries: dict[int, Delivery] = {}
         self._sums: dict[int, Reward] = {}
+        self._memories: tuple[Tensor, ...] = ()  # of the actors, per group (seed copy agent _)
 
     def play(self, episodes: Int[Tensor, " copy"], updates: Sequence[int]) -> Iterator[Stretch]:
         """Play one episode per copy and yield a `Stretch` for each update and for the end.
@@ -105,6 +106,7 @@ class Rollout:
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
         """
         self._deliveries, self._sums = {}, {}
+        self._memories = self._learner.memories(self.env.num_envs)
         env, due = self.env, list(updates)
         with torch.inference_mode():
             state = env.reset(episodes)
@@ -136,11 +138,17 @@ class Rollout:
         observed = self.env.observe(state)
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
+        before = self._memories
         decisions = self._decide(state, observed, obs)
         actions = tuple(decision.action for decision in decisions)
         if self._store:
             acted = tuple(pick(actions) for pick in self._to_groups)
-            extras = {name: self._extras(name, decisions) for name in self._kept}
+            extras = {
+                name: tuple(memory.flatten(0, 1) for memory in before)
+                if name == MEMORY
+                else self._extras(name, decisions)
+                for name in self._kept
+            }
             self._deliveries[now] = Delivery(obs, acted, extras=extras)
         state, happened = self.env.step(state, actions)
         self._note(happened)
@@ -156,7 +164,8 @@ class Rollout:
         self, state: State, observed: Observations, obs: Sequence[Tensor]
     ) -> tuple[Decision, ...]:
         copies = (len(self.env.seeds), self.env.num_envs)
-        outs = self._learner.outputs(tuple(part.view(*copies, *part.shape[1:]) for part in obs))
+        rows = tuple(part.view(*copies, *part.shape[1:]) for part in obs)
+        outs, self._memories = self._learner.step(rows, self._memories)
         flat = [out.flatten(0, 1) for out in outs]
         own = tuple(pick(flat) for pick in self._to_teams)
         if self.exploration.mode == "off":

@@ -43,6 +43,8 @@ class State:
     books: Mapping[tuple[str, int], Book]  # open auctions by market and number
     views: tuple[AnyView, ...]  # per learner team
     observations: Observations
+    # What fixed policies remember of the episode, (copy agent _) by agents; none of most.
+    memories: Mapping[tuple[str, ...], Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from typing import Any
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
+from assume_rl.learning.build import seen_steps
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.fleet import over
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
-from assume_rl.learning.nets.trunks import State
 from assume_rl.learning.normalise import OF_ACTORS
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
@@ -199,7 +201,7 @@ def _transfer(
     learner: Learner, saved: States, saved_agents: tuple[AgentSpec, ...]
 ) -> TransferReport:
     """Overwrite critics of a changed fleet, unit by unit; those that agents share stay fresh."""
-    fresh = networks(learner.nets, 0)
+    fresh, steps = networks(learner.nets, 0), seen_steps(learner.config)
     specs = {
         kind: spec
         for name, spec in learner.algorithm.networks().items()
@@ -217,8 +219,8 @@ def _transfer(
                     unit: _moved(
                         spec,
                         unit,
-                        (fresh[kind][unit], learner.agents),
-                        (saved[kind][unit], saved_agents),
+                        (fresh[kind][unit], over(learner.agents, steps)),
+                        (saved[kind][unit], over(saved_agents, steps)),
                     )
                 }
                 for kind, spec in specs.items()
@@ -248,7 +250,10 @@ def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSp
     return seen if spec.kind == "action_value" else [replace(agent, act_size=0) for agent in seen]
 
 
-OF_NETWORKS = ("actor_hidden", "critic_hidden", "activation", "optimizer", "normalise")
+OF_NETWORKS = (
+    *("actor_hidden", "critic_hidden", "activation", "optimizer", "normalise"),
+    "sequence_length",
+)
 """Settings without which networks or what optimisers remember mean something else."""
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
-from assume_rl.core.trade import Policy, Team
+from assume_rl.core.trade import Policy, PolicyWithMemory, Team
 from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import AgentSpec, Earnings
@@ -83,11 +83,39 @@ class Separate:
         """The widest dtype of the policies, so that no observation loses digits."""
         return max((p.dtype for p in self.policies), key=lambda dtype: torch.finfo(dtype).bits)
 
+    @property
+    def memory_size(self) -> int:
+        """That of the policy which remembers most; the others leave the rest as it is."""
+        return max(_memory_size(policy) for policy in self.policies)
+
     def __call__(self, obs: Tensor) -> Tensor:
         """Return the actions (..., unit, act) on `obs` (..., unit, obs), each by its own policy."""
         rows = zip(self.policies, obs.unbind(-2), strict=True)
         own = [policy(row.unsqueeze(-2).to(policy.dtype)) for policy, row in rows]
         return torch.cat(own, dim=-2)
+
+    def step(self, obs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same, and the memory (..., unit, entry) at the next decision.
+
+        :param obs: (..., unit, obs)
+        :param memory: before it
+        """
+        actions, memories = [], []
+        for k, policy in enumerate(self.policies):
+            row, before = obs[..., k : k + 1, :].to(policy.dtype), memory[..., k : k + 1, :]
+            size = _memory_size(policy)
+            if isinstance(policy, PolicyWithMemory) and size:
+                action, after = policy.step(row, before[..., :size].to(policy.dtype))
+                before = torch.cat([after, before[..., size:]], dim=-1)
+            else:
+                action = policy(row)
+            actions.append(action)
+            memories.append(before)
+        return torch.cat(actions, dim=-2), torch.cat(memories, dim=-2)
+
+
+def _memory_size(policy: Policy) -> int:
+    return policy.memory_size if isinstance(policy, PolicyWithMemory) else 0
 
 
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:

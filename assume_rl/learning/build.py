@@ -17,9 +17,10 @@ from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
+from assume_rl.learning.nets.recurrent_actor import memory_size, recurrent_actor_forms
 from assume_rl.learning.nets.valued_actor import ValuedActorForm
 from assume_rl.learning.schedules import rate_schedule
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.types import MEMORY, AgentSpec
 
 
 def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
@@ -76,6 +77,22 @@ def build_nets(
     }
 
 
+def seen_steps(config: LearningConfig) -> int:
+    """Return how many of an agent's latest observations its critic sees.
+
+    Critics carry no memory. Those of actors with memory must see what these may act on.
+    """
+    remembers = memory_size(config.actor_architecture, config.actor_hidden) > 0
+    return config.sequence_length if remembers else 1
+
+
+def kept_extras(config: LearningConfig) -> dict[str, int | None]:
+    """Return what of a decision transitions keep: name -> size, None: that of the action."""
+    extras = dict(ALGORITHMS[config.algorithm].extras)
+    memory = memory_size(config.actor_architecture, config.actor_hidden)
+    return extras | {MEMORY: memory} if memory else extras
+
+
 def _forms(
     name: str,
     spec: NetSpec,
@@ -86,24 +103,24 @@ def _forms(
 ) -> Sequence[Form]:
     match spec.kind:
         case "actor":
-            forms = actor_forms(
-                fleet.groups,
-                fleet.seeds,
-                [spec.head_for(group.specs[0]) for group in fleet.groups],
-                config.actor_architecture,
-                config.actor_hidden,
-                config.activation,
-                ValuedActorForm if spec.valued else ActorForm,
-            )
+            heads = [spec.head_for(group.specs[0]) for group in fleet.groups]
+            architecture, hidden = config.actor_architecture, config.actor_hidden
+            chosen = (fleet.groups, fleet.seeds, heads, architecture, hidden, config.activation)
+            forms: Sequence[ActorForm]
+            if memory_size(architecture, hidden):
+                forms = recurrent_actor_forms(*chosen, config.burn_in)
+            else:
+                forms = actor_forms(*chosen, ValuedActorForm if spec.valued else ActorForm)
             if "observations" not in config.normalise:
                 return forms
             own = zip(forms, _statistics(fleet, device), strict=True)
             return [replace(form, inputs=inputs) for form, inputs in own]
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name)
+    fleet = fleet.over(seen_steps(config))
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
-    hidden = Hidden(config.critic_hidden, config.activation)
-    critics = _kind(spec, config).create(seen, spec.count, device, name, hidden)
+    sizes = Hidden(config.critic_hidden, config.activation)
+    critics = _kind(spec, config).create(seen, spec.count, device, name, sizes)
     return normalised_critics(critics, fleet, read, device, values="values" in config.normalise)
 
 

@@ -24,7 +24,9 @@ from assume_rl.errors import ConfigurationError, nearest
 
 ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 CriticName = Literal["concat", "pooled", "shared"]
-ArchitectureName = Literal["mlp", "lstm"]
+ArchitectureName = Literal["mlp", "lstm", "gru", "lstm_memory"]
+WITH_MEMORY = ("gru", "lstm_memory")
+"""Actors that carry something from one decision to the next."""
 ActivationName = Literal["relu", "tanh", "elu", "silu"]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
@@ -374,7 +376,7 @@ class LearningConfig(BaseModel):
     critic: CriticName = "concat"
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
     actor_hidden: tuple[int, ...] | None = None
-    """Sizes of an actor's hidden linear layers; None: those of ASSUME, 256 and 128 (lstm: 128)."""
+    """Sizes of an actor's hidden layers; None: 256, 128 (lstm: 128; with memory: cell 64, 128)."""
     critic_hidden: Sizes | None = None
     """Sizes of hidden layers of critics and values; None: those of ASSUME, by the agents seen."""
     activation: ActivationName = "relu"
@@ -400,7 +402,11 @@ class LearningConfig(BaseModel):
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
     actor_architecture: ArchitectureName = "mlp"
-    """Kind of actor network: linear layers, or before them an LSTM over an observation's window."""
+    """Kind of actor network: linear layers, after an LSTM over a window, or after a memory."""
+    sequence_length: int = Field(8, gt=0)
+    """Latest observations that an update works through to a decision (gru, lstm_memory)."""
+    burn_in: int = Field(2, ge=0)
+    """Of these the first ones, which have no gradient (gru, lstm_memory)."""
     noise_sigma: float = Field(0.1, ge=0)
     """Standard deviation of the action noise."""
     noise_scale: float = Field(1.0, ge=0)
@@ -518,6 +524,28 @@ class LearningConfig(BaseModel):
             if name not in known:
                 raise ValueError(f"cannot normalise '{name}', {nearest(str(name), known)}")
         return names
+
+    @model_validator(mode="after")
+    def _sequences(self) -> "LearningConfig":
+        """Refuse settings of sequences that cannot be, or that the actors have no use for."""
+        name, fields = self.actor_architecture, type(self).model_fields
+        if name not in WITH_MEMORY:
+            for key in ("sequence_length", "burn_in"):
+                if getattr(self, key) != fields[key].default:
+                    raise ValueError(
+                        f"{key} is for actors with memory ({', '.join(WITH_MEMORY)}); "
+                        f"actor_architecture is '{name}'"
+                    )
+        elif self.burn_in >= self.sequence_length:
+            raise ValueError(
+                f"burn_in {self.burn_in} leaves nothing to learn from of "
+                f"sequence_length {self.sequence_length}"
+            )
+        elif self.settings.one_trunk:
+            raise ValueError(f"shared_trunk is not for actors with memory, such as '{name}'")
+        elif self.actor_hidden == ():
+            raise ValueError(f"actor_hidden needs a first size, that of the cell of '{name}'")
+        return self
 
     def with_algorithm(self, name: str) -> "LearningConfig":
         """Return the settings with another algorithm, whose own settings are the defaults.

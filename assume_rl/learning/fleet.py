@@ -92,9 +92,20 @@ class Fleet:
 
     def without_actions(self) -> "Fleet":
         """Return the fleet as a critic sees it that values states, not actions."""
-        agents = tuple(replace(agent, act_size=0) for agent in self.agents)
+        return self._with([replace(agent, act_size=0) for agent in self.agents])
+
+    def over(self, steps: int) -> "Fleet":
+        """Return the fleet as a critic sees it that is shown the latest `steps` observations."""
+        return self._with(over(self.agents, steps))
+
+    def _with(self, agents: Sequence[AgentSpec]) -> "Fleet":
         groups = (Group(tuple(agents[p] for p in g.positions), g.positions) for g in self.groups)
-        return Fleet(agents, tuple(groups), self.seeds)
+        return Fleet(tuple(agents), tuple(groups), self.seeds)
+
+
+def over(agents: Sequence[AgentSpec], steps: int) -> tuple[AgentSpec, ...]:
+    """Return agents with observations of `steps` steps, the last of which stands last."""
+    return tuple(replace(agent, obs_size=agent.obs_size * steps) for agent in agents)
 
 
 def block_of(

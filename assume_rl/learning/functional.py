@@ -8,7 +8,7 @@ what elsewhere is called `jit`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide, exploration_at
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.states import load_states, networks, optimizers
-from assume_rl.learning.types import AgentSpec, Joint, Transitions, UpdateMetrics
+from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions, UpdateMetrics
 
 Params = Mapping[str, Any]
 """`networks`: kind -> agent -> tensors, targets as `<kind>_target`; `normaliser`: statistics."""
@@ -38,6 +38,8 @@ class PolicyState:
 
     exploration: Exploration
     decisions: int = 0  # made since the state was new; each has draws of its own
+    # Of agents whose actors have one, (..., memory); absent where an episode begins.
+    memories: Mapping[str, Float[Tensor, "... memory"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,18 @@ class Functional:
         learner = self._empty(key)
         _load_params(learner, params)
         _check_keys("observations", observations, [agent.unit_id for agent in self.agents])
-        found = {}
+        found, memories = {}, {}
         for net, head, group in zip(
             learner.nets["actor"], learner.heads, learner.groups, strict=True
         ):
             seen = [observations[unit].to(self._device, self._dtype) for unit in group.unit_ids]
             lead = seen[0].shape[:-1]
             rows = torch.stack([part.reshape(-1, group.obs_size) for part in seen])[None]
-            out = net.form.outputs(net.now, rows)[0]
+            nothing = rows.new_zeros(*lead, net.form.memory_size)
+            before = [policy.memories.get(unit, nothing).to(nothing) for unit in group.unit_ids]
+            kept = torch.stack([part.reshape(rows.shape[2], -1) for part in before])[None]
+            outs, after = net.form.step(net.now, rows, kept)
+            out = outs[0]
             for k, unit in enumerate(group.unit_ids):
                 draw = torch.tensor(keyed.key(key, "act", unit, policy.decisions))
                 shape = (*lead, group.act_size)
@@ -140,7 +146,11 @@ class Functional:
                 middle = torch.zeros_like(z) if centre is None else centre[unit].to(z)
                 own = out[k].view(*lead, -1)
                 found[unit] = decide(head, own, middle, z, policy.exploration)
-        return found, replace(policy, decisions=policy.decisions + 1)
+                if net.form.memory_size:
+                    extras = {**found[unit].extras, MEMORY: before[k]}
+                    found[unit] = replace(found[unit], extras=extras)
+                    memories[unit] = after[0, k].view(*lead, -1)
+        return found, replace(policy, decisions=policy.decisions + 1, memories=memories)
 
     def update(
         self,
@@ -191,7 +201,7 @@ class Functional:
         """Return a batch as the class takes it, after its keys were checked."""
         _check_keys("batch", batch, ["units", "terminated", "truncated"], ["copies"])
         _check_keys("batch.units", batch["units"], [agent.unit_id for agent in self.agents])
-        extras = tuple(learner.algorithm.extras)
+        extras = tuple(learner.extras)
         for unit, own in batch["units"].items():
             _check_keys(f"batch.units.{unit}", own, [*PARTS, *extras])
         groups = []

@@ -12,7 +12,7 @@ from assume_rl.errors import ConfigurationError, ContractError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
-from assume_rl.learning.build import build_nets, fleet_of, networks_of
+from assume_rl.learning.build import build_nets, fleet_of, kept_extras, networks_of, seen_steps
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch, Waiting
@@ -124,11 +124,12 @@ class Learner:
             shapes,
             device,
             dtype,
-            extras=self.algorithm.extras,
+            extras=self.extras,
         )
         self._waiting = Waiting(config.replay_buffer_size)
+        self._seen = self.fleet.over(seen_steps(config))  # by critics
         self._batches = Batches(
-            self.fleet,
+            self._seen,
             self.replay,
             self.seeds,
             self.algorithm.noises,
@@ -136,6 +137,11 @@ class Learner:
             self.normaliser.returns,
         )
         self.compiled = _compiler(device) if config.compile else _as_it_is
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """What of decisions transitions keep: name -> size, None: that of the action."""
+        return kept_extras(self.config)
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -155,17 +161,46 @@ class Learner:
         """Return snapshots of all actors of the `seed`-th seed, one stack per group."""
         return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
 
+    def memories(self, copies: int) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
+        """Return what actors remember where an episode begins, per group; of most it is empty."""
+        return tuple(
+            torch.zeros(
+                (len(self.seeds), copies, len(net.form.group.specs), net.form.memory_size),
+                device=self._device,
+                dtype=self.dtype,
+            )
+            for net in self.nets["actor"]
+        )
+
+    def step(
+        self,
+        observations: Sequence[Float[Tensor, "seed copy _ _"]],
+        memories: Sequence[Float[Tensor, "seed copy _ _"]],
+    ) -> tuple[
+        tuple[Float[Tensor, "seed copy _ _"], ...], tuple[Float[Tensor, "seed copy _ _"], ...]
+    ]:
+        """Return what the actors' heads read, and the memories at the next decision; no graph.
+
+        :param observations: one tensor (seed, copy, agent, obs) per group
+        :param memories: before them, likewise
+        """
+        outs, after = [], []
+        parts = zip(self.nets["actor"], observations, memories, strict=True)
+        for net, obs, memory in parts:
+            rows = obs.to(self.dtype).transpose(1, 2)
+            out, later = net.form.step(net.now, rows, memory.transpose(1, 2))
+            outs.append(out.transpose(1, 2))
+            after.append(later.transpose(1, 2))
+        return tuple(outs), tuple(after)
+
     def outputs(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
     ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
-        """Return what the actors' heads read, (seed, copy, agent, out) per group, no graph.
+        """Return what the actors' heads read where an episode begins; no graph.
 
         :param observations: one tensor (seed, copy, agent, obs) per group
         """
-        return tuple(
-            net.form.outputs(net.now, obs.to(self.dtype).transpose(1, 2)).transpose(1, 2)
-            for net, obs in zip(self.nets["actor"], observations, strict=True)
-        )
+        return self.step(observations, self.memories(observations[0].shape[1]))[0]
 
     def actions(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
@@ -218,7 +253,7 @@ class Learner:
 
     def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
         return Work(
-            fleet=self.fleet,
+            fleet=self._seen,
             config=self.config,
             nets=self.nets,
             batches=self._batches,

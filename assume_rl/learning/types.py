@@ -10,6 +10,9 @@ from torch import Tensor
 ActionKind = Literal["box", "ladder"]
 """What an entry of an action is: any number in [-1, 1], or the place of one rung of a ladder."""
 
+MEMORY = "memory"
+"""Name of the extra that actors with memory keep: what they remembered before a decision."""
+
 
 @dataclass(frozen=True)
 class Earnings:

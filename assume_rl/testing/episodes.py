@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.world import World
-from assume_rl.core.trade import Policy
+from assume_rl.core.trade import Policy, PolicyWithMemory
 from assume_rl.envs.record import play_recorded
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -89,6 +89,22 @@ class Watched:
         """Return the actions of observations: (..., unit, obs) -> (..., unit, act)."""
         self.seen.append(obs.flatten())
         return self._policy(obs)
+
+    @property
+    def memory_size(self) -> int:
+        """Entries of a unit's memory."""
+        policy = self._policy
+        return policy.memory_size if isinstance(policy, PolicyWithMemory) else 0
+
+    def step(self, obs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the actions of observations, and the memory at the next decision.
+
+        :param obs: (..., unit, obs)
+        :param memory: (..., unit, entry)
+        """
+        assert isinstance(self._policy, PolicyWithMemory)
+        self.seen.append(obs.flatten())
+        return self._policy.step(obs, memory)
 
 
 def _watched(policies: Mapping[str, Policy]) -> dict[str, Watched]:

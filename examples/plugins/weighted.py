@@ -41,7 +41,7 @@ class RewardWeightedRegression:
             work.log.iteration()
             for group, actor in enumerate(work.nets["actor"]):
                 weight = weights(batch.reward[group], chosen.sharpness)
-                obs, raw = batch.now.obs[group], batch.extras["raw"][group]
+                obs, raw = batch.now.read[group], batch.extras["raw"][group]
                 log_prob = SQUASHED_GAUSSIAN.log_prob(actor.form.outputs(actor.followed, obs), raw)
                 loss = -(weight * log_prob).sum(dim=-1)  # (seed, agent)
                 (step,) = actor.descend([loss], work.rates["actor"], work.config.max_grad_norm)

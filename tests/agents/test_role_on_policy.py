@@ -1,6 +1,7 @@
 """The Learning role alone, with algorithms that must know how an action was drawn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,6 +128,19 @@ def test_off_policy_algorithms_need_no_extras() -> None:
     role.handle_message(tuple(records(range(1, 7))), META)
     role.handle_message(EpisodeEnd(1, False), META)
     assert role.learner.replay.size() == 6
+
+
+def test_actors_with_memory_must_know_what_they_remembered() -> None:
+    role, _ = new_role({"actor_architecture": "gru", "actor_hidden": [4, 4]})
+    with pytest.raises(ConfigurationError, match=r"extras\['memory'\] .*, 5 numbers; .* none"):
+        role.handle_message(record(1, "wide")[1], META)
+    for hour in range(1, 7):
+        for seen, acted, got in (record(hour, unit) for unit in UNITS):
+            memory = {"memory": torch.full((5,), float(hour - 1))}
+            for message in (seen, replace(acted, extras=memory), got):
+                role.handle_message(message, META)
+    role.handle_message(EpisodeEnd(1, False), META)
+    assert role.learner.replay.part("memory", 0, torch.tensor([[5]]))[0, 0, 0, -1] == 5
 
 
 def test_a_missing_record_cuts_what_is_summed_ahead() -> None:

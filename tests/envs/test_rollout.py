@@ -15,7 +15,7 @@ from assume_rl.envs.rollout import Rollout, Stretch
 from assume_rl.envs.seating import rearrangement
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.types import Joint
+from assume_rl.learning.types import MEMORY, Joint
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
@@ -42,14 +42,20 @@ def rows(stretches: list[Stretch]) -> list[int | None]:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("ten_learners", marks=pytest.mark.unchecked), "single_learner"]
+    ("name", "random_start", "actor"),
+    [
+        pytest.param("ten_learners", True, "mlp", marks=pytest.mark.unchecked),
+        pytest.param("ten_learners", False, "mlp", marks=pytest.mark.unchecked),
+        pytest.param("ten_learners", False, "gru", marks=pytest.mark.unchecked),
+        ("single_learner", True, "mlp"),
+        ("single_learner", False, "mlp"),
+    ],
 )
-@pytest.mark.parametrize("random_start", [True, False])
 def test_both_shells_hand_over_the_same_transitions(
-    name: str, random_start: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, random_start: bool, actor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a Learning role that updates every six hours, and what it makes of one episode
-    compiled = scenario(name)
+    compiled = scenario(name, **{"learning_config.actor_architecture": actor})
     plan = compiled.scenario
     end = plan.index[-1].to_pydatetime()
     role = Learning(plan.learning, plan.start, end, seed=5, dtype=torch.float64)
@@ -81,6 +87,9 @@ def same_joint(ours: Joint, theirs: Joint) -> None:
             value = getattr(b, field)
             torch.testing.assert_close(getattr(a, field), value, rtol=1e-9, atol=1e-9)
             assert not getattr(a, field).is_inference()  # else nothing could be learned from it
+        assert a.extras.keys() == b.extras.keys()
+        for name, value in b.extras.items():
+            torch.testing.assert_close(a.extras[name], value, rtol=1e-9, atol=1e-9)
     assert torch.equal(ours.terminated, theirs.terminated)
     assert torch.equal(ours.truncated, theirs.truncated)
 
@@ -89,13 +98,14 @@ def by_agent(learner: Learner, joint: Joint | None, field: str) -> Tensor:
     """(seed, row, agent, ...) with the agents in their order."""
     assert joint is not None
     order = torch.tensor([p for group in learner.groups for p in group.positions])
-    parts = [getattr(part, field) for part in joint.groups]
+    parts = [part.extras.get(field, getattr(part, field, None)) for part in joint.groups]
     return torch.cat(parts, dim=2)[:, :, order.argsort()]
 
 
 @pytest.mark.unchecked
-def test_copies_stand_side_by_side_and_seeds_apart() -> None:
-    compiled = scenario("ten_learners")
+@pytest.mark.parametrize(("name", "actor"), [("ten_learners", "mlp"), ("single_learner", "gru")])
+def test_copies_stand_side_by_side_and_seeds_apart(name: str, actor: str) -> None:
+    compiled = scenario(name, **{"learning_config.actor_architecture": actor})
     env = MarketEnv(compiled, num_envs=3, seeds=(1, 2))
     learner = learner_of(env)
     rollout = Rollout(env, learner, exploration=Exploration("noise", scale=0.1))
@@ -106,11 +116,31 @@ def test_copies_stand_side_by_side_and_seeds_apart() -> None:
         alone = MarketEnv(compiled, num_envs=1, seeds=(seed,))
         single = Rollout(alone, learner.single(k), exploration=Exploration("noise", scale=0.1))
         (_, last) = single.play(torch.tensor([1]), hours(24))
-        for field in ("obs", "action", "reward", "next_obs"):
+        for field in ("obs", "action", "reward", "next_obs", *learner.extras):
             ours = by_agent(learner, stretches[1].joint, field)[k, 1::3]
             theirs = by_agent(learner.single(k), last.joint, field)[0]
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
         assert float(scores.profit[3 * k + 1]) == pytest.approx(float(single.scores().profit[0]))
+
+
+@pytest.mark.unchecked
+def test_what_actors_remember_ends_with_the_episode() -> None:
+    env = MarketEnv(
+        scenario("single_learner", **{"learning_config.actor_architecture": "gru"}),
+        num_envs=1,
+        seeds=(1,),
+    )
+    rollout = Rollout(env, learner_of(env))
+    memories = [
+        joint.groups[0].extras[MEMORY][0, :, 0]
+        for _ in range(2)
+        for joint in (stretch.joint for stretch in rollout.play(torch.tensor([1]), ()))
+        if joint is not None
+    ]
+    assert torch.equal(*memories)
+    assert memories[0][:, -1].tolist() == list(range(len(memories[0])))
+    assert not memories[0][0].any()
+    assert memories[0][1:, :-1].any(dim=-1).all()
 
 
 def test_an_evaluation_is_scored_without_transitions() -> None:

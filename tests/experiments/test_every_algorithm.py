@@ -53,14 +53,18 @@ def weights(result: TrainResult) -> dict[str, torch.Tensor]:
 def test_both_shells_learn_the_same_and_saved_policies_bid_the_same(
     name: str, tmp_path: Path
 ) -> None:
-    scenario = case(tmp_path / "case", name)
+    learned_the_same_and_bids_the_same(case(tmp_path / "case", name), tmp_path)
+
+
+def learned_the_same_and_bids_the_same(scenario: Scenario, tmp_path: Path) -> None:
+    """Train a case on both shells, and act on the policies."""
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
     steps = [table(result.folder, "rl_grad_params")["step"].unique().tolist() for result in trained]
     assert steps[0] == steps[1] == list(range(len(steps[0])))
     # The last policies: as the training recorded them, evaluated, and in a run.
     last = trained[0].folder / "policies" / "last"
-    head = ALGORITHMS[name].networks()["actor"].head
+    head = ALGORITHMS[scenario.learning.algorithm].networks()["actor"].head
     assert {stack.head for stack in load_policies(last).actors} == {head}
     again = evaluate(scenario, policies=last, out=tmp_path / "evaluate")
     assert again.evaluation.reward == pytest.approx(trained[0].last.reward, rel=1e-12)
@@ -79,7 +83,14 @@ def test_all_kinds_of_learners_in_one_fleet(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_is_uninterrupted(name: str, engine: EngineName, tmp_path: Path) -> None:
-    settings = {"training_episodes": 3, "replay_buffer_size": 8, "batch_size": 4}
+    resumed_is_uninterrupted(name, engine, tmp_path)
+
+
+def resumed_is_uninterrupted(
+    name: str, engine: EngineName, tmp_path: Path, **settings: Any
+) -> None:
+    """Train a case at once, and again with a break."""
+    settings |= {"training_episodes": 3, "replay_buffer_size": 8, "batch_size": 4}
     scenario = case(tmp_path / "case", name, **settings)
     whole = train(scenario, engine=engine, out=tmp_path / "whole")
     out = tmp_path / "out"
@@ -92,7 +103,12 @@ def test_resumed_is_uninterrupted(name: str, engine: EngineName, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["mappo", *LONG])
 def test_seeds_side_by_side_learn_what_each_learns_alone(name: str, tmp_path: Path) -> None:
-    settings = {"num_envs": 2, "training_episodes": 3, "validation_episodes_interval": 3}
+    seeds_learn_what_each_learns_alone(name, tmp_path)
+
+
+def seeds_learn_what_each_learns_alone(name: str, tmp_path: Path, **settings: Any) -> None:
+    """Train a case with two seeds side by side, two copies each, and each seed alone."""
+    settings |= {"num_envs": 2, "training_episodes": 3, "validation_episodes_interval": 3}
     settings |= {} if ALGORITHMS[name].on_policy else {"training_episodes": 6}
     scenario = case(tmp_path / "case", name, **settings)
     together = train_seeds(scenario, seeds=(5, 6), out=tmp_path / "together")

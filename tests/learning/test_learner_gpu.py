@@ -3,11 +3,12 @@
 import pytest
 import torch
 from torch import Tensor
+from toys import with_memories
 
 from assume_rl.learning.config import ArchitectureName, LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.trunks import TRUNKS
-from assume_rl.learning.types import AgentSpec, Joint, Transitions
+from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions
 
 AGENTS = [AgentSpec("a", 8, 2, 2), AgentSpec("b", 8, 2, 2), AgentSpec("c", 4, 1, 1)]
 architectures = pytest.mark.parametrize("architecture", TRUNKS)
@@ -23,12 +24,14 @@ def updated(device: str, architecture: ArchitectureName) -> list[Tensor]:
         def normal(*shape: int) -> Tensor:
             return torch.randn(shape, generator=draw, dtype=torch.float64)
 
-        return Transitions(
+        own = Transitions(
             obs=normal(1, 64, agents, obs),
             action=normal(1, 64, agents, act).clamp(-1, 1),
             reward=normal(1, 64, agents),
             next_obs=normal(1, 64, agents, obs),
         )
+        size = learner.extras.get(MEMORY)
+        return own if size is None else with_memories(own, size, draw)
 
     nothing = torch.zeros(1, 64, dtype=torch.bool)
     learner.observe(Joint((part(2, 8, 2), part(1, 4, 1)), nothing, nothing))

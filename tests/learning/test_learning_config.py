@@ -88,6 +88,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert (c.compile, c.autocast) == (False, False)
     assert (c.normalise, c.reward) == ((), Reward(type="opportunity_cost", scale=1, clip=None))
+    assert (c.sequence_length, c.burn_in) == (8, 2)
 
 
 def test_every_setting_of_learning_is_read_by_the_learner():
@@ -193,6 +194,23 @@ def test_the_schema_is_flat():
         ({"train_freq": "0h"}, "train_freq must be longer than zero"),
         ({"device": "gpu"}, "learning_config.device"),
         ({"max_bid_price": -5}, "learning_config.max_bid_price"),
+        (
+            {"burn_in": 1},
+            "burn_in is for actors with memory (gru, lstm_memory); actor_architecture",
+        ),
+        (
+            {"sequence_length": 4, "actor_architecture": "lstm"},
+            "sequence_length is for actors with",
+        ),
+        (
+            {"actor_architecture": "gru", "sequence_length": 2},
+            "burn_in 2 leaves nothing to learn from of sequence_length 2",
+        ),
+        ({"actor_architecture": "gru", "burn_in": -1}, "learning_config.burn_in"),
+        (
+            {"actor_architecture": "gru", "actor_hidden": []},
+            "actor_hidden needs a first size, that of the cell of 'gru'",
+        ),
         ({"min_bid_price": 200}, "min_bid_price 200 is above max_bid_price 100"),
     ],
 )

@@ -9,7 +9,7 @@ import torch
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.types import AgentSpec, Joint, Transitions
+from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,8 @@ def learner(
 def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0) -> Joint:
     """Transitions of random numbers; a quarter terminated, a quarter truncated.
 
-    Actions are drawn by the policies where the algorithm must know how they were.
+    Memories are of episodes of five decisions. Actions are drawn by the policies where the
+    algorithm must know how they were.
     """
     draw = torch.Generator().manual_seed(seed)
     seeds = len(agent.seeds)
@@ -58,7 +59,17 @@ def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0
             drawn = decide(agent.heads[k], out, z, z, Exploration("noise"))
             extras = {name: drawn.extras[name] for name in agent.algorithm.extras}
             groups[k] = replace(part, action=drawn.action, extras=extras)
+    if MEMORY in agent.extras:
+        groups = [with_memories(part, agent.extras[MEMORY], draw) for part in groups]
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)
+
+
+def with_memories(part: Transitions, size: int | None, draw: torch.Generator) -> Transitions:
+    """Transitions with random memories, whose last entry counts the decisions of an episode."""
+    assert size is not None
+    memory = torch.randn((*part.reward.shape, size), generator=draw, dtype=torch.float64)
+    memory[..., -1] = (torch.arange(memory.shape[1]) % 5)[:, None]
+    return replace(part, extras={**part.extras, MEMORY: memory})
 
 
 def changed(part: Transitions, change: Callable[[torch.Tensor], torch.Tensor]) -> Transitions:

@@ -228,6 +228,8 @@ LEARNING: Mapping[str, Change] = {
     "replay_buffer_size": trains(4),
     "gamma": trains(0.5),
     "actor_architecture": trains("lstm"),
+    "sequence_length": trains(3, settings(actor_architecture="gru")),
+    "burn_in": trains(5, settings(actor_architecture="gru")),
     "policy_delay": trains(1),
     "noise_sigma": trains(0.3),
     "noise_scale": trains(0.5),

@@ -12,7 +12,8 @@ from assume_rl.episodes.plan import Plan
 from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.build import kept_extras
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Exploration
 
 
@@ -89,7 +90,7 @@ class Training:
         """
         self.trainer.check_known(record.unit_id)
         if isinstance(record, Acted) and not self._episode.evaluation:
-            _check_extras(record, self.trainer.config.algorithm)
+            _check_extras(record, self.trainer.config)
         self._episode.experience.add(record)
 
     def times_of(self, unit_id: str, count: int) -> tuple[float, ...]:
@@ -160,7 +161,7 @@ class Training:
         frames = episode.experience.take_complete(units, final=final)
         self._report("rl_params", partial(rl_params, frames, trainer.specs, *episode.key))
         groups = [group.unit_ids for group in trainer.groups]
-        extras = list(trainer.learner.algorithm.extras)
+        extras = list(trainer.learner.extras)
         joint = episode.experience.take_transitions(len(units), groups, extras, final=final)
         if joint is not None:
             trainer.learner.observe(joint)
@@ -209,13 +210,13 @@ class Training:
         return self.plan.exploration(self.episodes_done, now, random_start=self.random_start)
 
 
-def _check_extras(acted: Acted, algorithm: str) -> None:
+def _check_extras(acted: Acted, config: LearningConfig) -> None:
     """Raise `ConfigurationError` unless an action comes with what the algorithm learns from."""
-    for name, size in ALGORITHMS[algorithm].extras.items():
+    for name, size in kept_extras(config).items():
         found, expected = acted.extras.get(name), acted.action.numel() if size is None else size
         if found is None or found.numel() != expected:
             there = "none" if found is None else f"{found.numel()} numbers"
             raise ConfigurationError(
-                f"{algorithm} learns from extras['{name}'] of an action, {expected} numbers; unit "
-                f"'{acted.unit_id}' reported {there}"
+                f"{config.algorithm} learns from extras['{name}'] of an action, {expected} "
+                f"numbers; unit '{acted.unit_id}' reported {there}"
             )

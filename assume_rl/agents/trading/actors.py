@@ -1,7 +1,7 @@
 """The policies, exploration and draws with which an operator's learned teams act."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from assume_rl.episodes.draws import noise, noise_keys, of_episode
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.types import MEMORY
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Act:
 
 
 class Actors:
-    """The policies of teams; a team without one cannot act.
+    """The policies of teams and what they remember; a team without a policy cannot act.
 
     :param key: of the episode
     :param auctions: number of auctions of each market in an episode
@@ -36,6 +37,7 @@ class Actors:
         self._key = key
         self._auctions = auctions
         self._policies: dict[tuple[str, ...], ActorStack] = {}
+        self._memories: dict[tuple[str, ...], Tensor] = {}  # this episode's, (unit, _)
         self._exploration: Exploration = OFF
         self._experienced: frozenset[str] = frozenset()
         # One episode's standard normal draws by market and agents, (auction, unit, act).
@@ -65,13 +67,29 @@ class Actors:
         """
         policy = self._policies[team.agents]
         seen = observation.to(policy.dtype)
-        out = policy.outputs(seen)
+        out, memory = self._remembered(team, policy, seen)
         centre = team.explore_around(observation).to(out.dtype)
         z = self._draws(team, auction).to(out.dtype)
         law, skips = self._exploration, None
         if law.mode == "initial" and self._experienced:
             skips = torch.tensor([[agent in self._experienced] for agent in team.agents])
-        return Act(seen, decide(head_of(policy.head), out, centre, z, law, skips))
+        decision = decide(head_of(policy.head), out, centre, z, law, skips)
+        if policy.memory_size:
+            decision = replace(decision, extras={**decision.extras, MEMORY: memory})
+        return Act(seen, decision)
+
+    def _remembered(self, team: Team, policy: ActorStack, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs of a policy, and its memory before; keep the one after.
+
+        :param team: that decides
+        :param policy: of the team
+        :param seen: its observation
+        """
+        before = self._memories.get(team.agents)
+        if before is None:
+            before = seen.new_zeros(len(team.agents), policy.memory_size)
+        out, self._memories[team.agents] = policy.outputs_after(seen, before)
+        return out, before
 
     def _draws(self, team: Team, auction: Auction) -> Tensor:
         """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""

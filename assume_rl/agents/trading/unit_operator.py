@@ -110,6 +110,8 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._log = DispatchLog(portfolio) if recorder is not None else None
         self._policy_log = PolicyLog(key) if recorder is not None else None
         self._actors = Actors(key, {name: len(own) for name, own in auctions.items()})
+        # What fixed policies remember of this episode, by agents.
+        self._memories: dict[tuple[str, ...], Tensor] = {}
         self._position = begin(portfolio, keep_money=recorder is not None)
         # Where no observation goes to a learner, nothing needs gradients: operations are faster.
         self._mode = nullcontext if any(self._learners()) else torch.inference_mode
@@ -212,7 +214,10 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def _act(self, team: Team, auction: Auction, observation: Tensor) -> Tensor:
         if team.policy is not None:
-            return team.policy(observation.to(team.policy.dtype))
+            action, memory = team.decide(observation, self._memories.get(team.agents))
+            if memory is not None:
+                self._memories[team.agents] = memory
+            return action
         done = self._actors.act(team, auction, observation)
         self._report_act(team, self._calendar.time(auction.first[0]), done)
         return done.decision.action

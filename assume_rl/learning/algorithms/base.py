@@ -122,6 +122,7 @@ class Log:
 class Work:
     """What an update works on.
 
+    :param fleet: as critics see it
     :param config: all settings; the algorithm's own are its `settings`
     :param nets: networks by name, one or several per group
     :param batches: transitions and draws

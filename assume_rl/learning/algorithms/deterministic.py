@@ -175,7 +175,7 @@ def actor_loss(
     :param seen: the batch
     :param group: of the agents, by position in the fleet
     """
-    action = form.actions(nets, seen.obs[group])
+    action = form.actions(nets, seen.read[group])
     q = critic.with_action(context, seen, group, action)[0]
     return -q.mean(dim=-1)
 

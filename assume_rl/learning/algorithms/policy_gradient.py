@@ -78,7 +78,7 @@ class PolicyGradient:
         weight = settings_of(work, PolicyGradientConfig).entropy_weight
         loss = work.compiled(actor_loss)
         for g, net in enumerate(work.nets["actor"]):
-            obs, raw = batch.now.obs[g], batch.extras["raw"][g]
+            obs, raw = batch.now.read[g], batch.extras["raw"][g]
             own, entropy = loss(net.form, net.followed, obs, raw, found[g], weight)
             (step,) = net.descend([own], work.rates["actor"], limit)
             work.log.step("actor", g, step)
@@ -89,7 +89,7 @@ class PolicyGradient:
         chosen, loss = settings_of(work, A2cConfig), work.compiled(shared_loss)
         weights = chosen.entropy_weight, chosen.value_weight
         for g, net in enumerate(work.nets["actor"]):
-            obs, raw = batch.now.obs[g], batch.extras["raw"][g]
+            obs, raw = batch.now.read[g], batch.extras["raw"][g]
             with torch.no_grad():
                 value, after = (net.form.both(net.now, o)[1] for o in (obs, batch.next_obs[g]))
                 found = windows(work, batch, g, value, after)
@@ -119,7 +119,7 @@ class PolicyGradient:
     def _value_steps(self, work: Work, batch: Batch) -> Parts:
         """Return advantages over the present values; then these make a step to their targets."""
         groups = work.fleet.groups
-        now, following = (states_only(groups, obs) for obs in (batch.now.obs, batch.next_obs))
+        now, following = (states_only(groups, obs) for obs in (batch.now.read, batch.next_obs))
         found: Parts = [torch.empty_like(own) for own in batch.reward]
         for net in work.nets["value"]:
             (g,) = net.form.groups
@@ -139,7 +139,7 @@ def log_probs(work: Work, batch: Batch) -> Parts:
     return [
         net.form.law.log_prob(net.form.outputs(net.now, obs), raw)
         for net, obs, raw in zip(
-            work.nets["actor"], batch.now.obs, batch.extras["raw"], strict=True
+            work.nets["actor"], batch.now.read, batch.extras["raw"], strict=True
         )
     ]
 

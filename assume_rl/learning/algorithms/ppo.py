@@ -139,7 +139,7 @@ def prepare(work: Work, batch: Batch) -> Lesson:
     :param batch: the transitions that wait, in order of time
     """
     groups = work.fleet.groups
-    now = states_only(groups, batch.now.obs)
+    now = states_only(groups, batch.now.read)
     following = states_only(groups, batch.next_obs)
     value, next_value = values(work, now), values(work, following)
     found = [
@@ -227,7 +227,7 @@ def actor_loss(
     :param clip_range: how far the ratio of probabilities may move from 1
     :param weight: of the entropy
     """
-    law, out = form.law, form.outputs(nets, lesson.seen.obs[group])
+    law, out = form.law, form.outputs(nets, lesson.seen.read[group])
     change = law.log_prob(out, lesson.raw[group]) - lesson.log_prob[group]
     ratio, advantage = change.exp(), lesson.advantage[group]
     clipped = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)

@@ -177,7 +177,7 @@ def actor_loss(
     :param z: standard normal draws
     :param worth: temperatures
     """
-    action, log_prob = drawn(form, nets, seen.obs[group], z)
+    action, log_prob = drawn(form, nets, seen.read[group], z)
     q = critic.with_action(context, seen, group, action).amin(dim=0)
     return (worth[..., None] * log_prob - q).mean(dim=-1), log_prob.detach()
 

@@ -18,6 +18,9 @@ from assume_rl.learning.nets.stack import CriticStack
 class Seen:
     """Rows of joint data; groups in the learner's order.
 
+    `obs`: what critics see of an agent's own observations: the last one, or where actors have a
+    memory the latest ones. `read`: what actors read, which ends with it (`nets.recurrent_actor`).
+
     `joint`: the private entries of all agents, then the actions of all agents, agents in the order
     of the groups. It is stored once, whatever the number of critics that read it.
     """
@@ -25,6 +28,7 @@ class Seen:
     obs: tuple[Float[Tensor, "seed _ row _"], ...]  # per group (seed, agent, row, obs)
     action: tuple[Float[Tensor, "seed _ row _"], ...]  # per group (seed, agent, row, act)
     joint: Float[Tensor, "seed row entry"]
+    read: tuple[Float[Tensor, "seed _ row _"], ...]  # per group (seed, agent, row, _)
 
     def rows(self, start: int, stop: int) -> "Seen":
         """Return some of the rows; no copies."""
@@ -32,15 +36,22 @@ class Seen:
             tuple(part[:, :, start:stop] for part in self.obs),
             tuple(part[:, :, start:stop] for part in self.action),
             self.joint[:, start:stop],
+            tuple(part[:, :, start:stop] for part in self.read),
         )
 
     def at(self, index: Int[Tensor, "seed row"]) -> "Seen":
         """Return the rows at `index`, which each seed has its own of."""
+        read = tuple(rows_at(part, index) for part in self.read)
         return Seen(
-            tuple(rows_at(part, index) for part in self.obs),
+            tuple(_last(new, old.shape[-1]) for new, old in zip(read, self.obs, strict=True)),
             tuple(rows_at(part, index) for part in self.action),
             torch.take_along_dim(self.joint, index[..., None], dim=1),
+            read,
         )
+
+
+def _last(part: Float[Tensor, "*row all"], entries: int) -> Float[Tensor, "*row entry"]:
+    return part[..., part.shape[-1] - entries :]
 
 
 def rows_at(
@@ -51,32 +62,31 @@ def rows_at(
     return torch.take_along_dim(values, place, dim=2)
 
 
-def states_only(groups: Sequence[Group], obs: Sequence[Float[Tensor, "seed _ row _"]]) -> Seen:
+def states_only(groups: Sequence[Group], read: Sequence[Float[Tensor, "seed _ row _"]]) -> Seen:
     """Return what critics see that value observations, not actions.
 
     :param groups: of the fleet
-    :param obs: one tensor (seed, agent, row, obs) per group
+    :param read: what actors read, one tensor (seed, agent, row, _) per group
     """
-    return joint(groups, obs, [part[..., :0] for part in obs])
+    return joint(groups, read, [part[..., :0] for part in read])
 
 
 def joint(
     groups: Sequence[Group],
-    obs: Sequence[Float[Tensor, "seed _ row _"]],
+    read: Sequence[Float[Tensor, "seed _ row _"]],
     action: Sequence[Float[Tensor, "seed _ row _"]],
 ) -> Seen:
     """Return what critics see of observations and actions.
 
     :param groups: of the fleet
-    :param obs: one tensor (seed, agent, row, obs) per group
+    :param read: what actors read, one tensor (seed, agent, row, _) per group
     :param action: one tensor (seed, agent, row, act) per group
     """
-    private = [
-        part[..., part.shape[-1] - group.unique_size :]
-        for group, part in zip(groups, obs, strict=True)
-    ]
+    # What is read ends with what critics see of it, and that with its private part.
+    obs = [_last(part, group.obs_size) for group, part in zip(groups, read, strict=True)]
+    private = [_last(part, group.unique_size) for group, part in zip(groups, read, strict=True)]
     columns = [part.transpose(1, 2).flatten(2) for part in (*private, *action)]
-    return Seen(tuple(obs), tuple(action), torch.cat(columns, dim=-1))
+    return Seen(tuple(obs), tuple(action), torch.cat(columns, dim=-1), tuple(read))
 
 
 @dataclass(frozen=True)

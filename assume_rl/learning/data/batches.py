@@ -16,8 +16,10 @@ from assume_rl.learning.config import LearningConfig, OffPolicyConfig
 from assume_rl.learning.critics.base import Seen, joint
 from assume_rl.learning.data.priorities import Priorities
 from assume_rl.learning.data.replay import Replay
+from assume_rl.learning.data.windows import Windows
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.moments import Moments
+from assume_rl.learning.types import MEMORY
 
 MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
 
@@ -33,6 +35,7 @@ class Batch:
     """
 
     now: Seen
+    # What actors read of what was observed next.
     next_obs: tuple[Float[Tensor, "seed _ row _"], ...]
     reward: tuple[Float[Tensor, "seed _ row"], ...]
     terminated: Bool[Tensor, "seed row"]
@@ -47,7 +50,7 @@ class Batch:
 class Batches:
     """Draws batches for updates from a replay.
 
-    :param fleet: of the learner
+    :param fleet: of the learner, as critics see it
     :param replay: holds the transitions
     :param seeds: of the runs
     :param noises: names of the noises that updates need
@@ -74,6 +77,9 @@ class Batches:
         if self._draws.sampling == "prioritised":
             exponent = self._draws.priority_exponent
             self.priorities = Priorities(replay.capacity, len(seeds), exponent, device)
+        self._windows: Windows | None = None
+        if replay.keeps(MEMORY):
+            self._windows = Windows(replay, config.sequence_length)
         self._keys = torch.tensor([keyed.key(s, "replay") for s in seeds], device=device)
         self._noise_keys = {
             name: [
@@ -174,11 +180,13 @@ class Batches:
         if self._returns:
             scales = (own.deviation().to(self.replay.dtype) for own in self._returns)
             rewards = [own / scale for own, scale in zip(rewards, scales, strict=True)]
-        following = [p.next_obs for p in parts]
-        if last is not index:
+        obs, following = [p.obs for p in parts], [p.next_obs for p in parts]
+        if self._windows is not None:
+            obs, following = self._in_windows(self._windows, index, last)
+        elif last is not index:
             following = [self.replay.part("next_obs", k, last) for k in range(len(groups))]
         return Batch(
-            joint(groups, [p.obs for p in parts], [p.action for p in parts]),
+            joint(groups, obs, [p.action for p in parts]),
             tuple(following),
             tuple(rewards),
             self.replay.flag("terminated", last),
@@ -188,6 +196,23 @@ class Batches:
             index,
             {name: tuple(p.extras[name] for p in parts) for name in parts[0].extras},
             noise,
+        )
+
+    def _in_windows(
+        self, windows: Windows, index: Int[Tensor, "seed row"], last: Int[Tensor, "seed row"]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the windows of observations, and of next ones, per group (seed, agent, row, _).
+
+        :param windows: of the replay
+        :param index: rows of the replay
+        :param last: those that next observations follow
+        """
+        steps = windows.steps(index)
+        later = steps if last is index else windows.steps(last)
+        groups = range(len(self.fleet.groups))
+        return (
+            [windows.ending(group, steps) for group in groups],
+            [windows.following(group, later) for group in groups],
         )
 
     def _several_steps(

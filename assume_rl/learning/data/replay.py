@@ -77,6 +77,10 @@ class Replay:
             for agents, _, _ in shapes
         ]
 
+    def keeps(self, extra: str) -> bool:
+        """Return whether an extra of decisions is stored."""
+        return extra in self._extras
+
     def size(self) -> int:
         """Transitions that can be sampled, of each seed."""
         return min(self.added, self.capacity)
@@ -123,6 +127,22 @@ class Replay:
         age = (self.pos - 1 - index) % self.capacity
         return (index + distance) % self.capacity, age >= distance
 
+    def preceding(
+        self, index: Int[Tensor, "seed row"], steps: int
+    ) -> tuple[Int[Tensor, "seed row"], Bool[Tensor, "seed row"]]:
+        """Return where the transition `steps` before in the same market is, if it is still there.
+
+        It says nothing of episodes that begin in between. Where the number of copies has changed
+        in between, there is none.
+        """
+        stride = self._strides[index]
+        earlier = (index - stride * steps) % self.capacity
+        age = (self.pos - 1 - index) % self.capacity + stride * steps
+        # Rows that were never written may hold anything: they are not looked at.
+        there = age < self.size()
+        alike = self._strides[torch.where(there, earlier, index)] == stride
+        return earlier, there & alike
+
     def sample(self, group: int, index: Int[Tensor, "seed row"]) -> Sampled:
         """Return one group's part of the transitions at `index`."""
         found = {name: self.part(name, group, index) for name in self._rings[group]}
@@ -142,6 +162,14 @@ class Replay:
         rows = self._first_rows[group] + index[:, None]
         found = ring.flatten(0, 2).index_select(0, rows.flatten())
         return found.view(*rows.shape, *ring.shape[3:])
+
+    def last_entry(self, name: str, index: Int[Tensor, "seed row"]) -> Float[Tensor, "seed row"]:
+        """Return the last entry of a part of the first agent.
+
+        :param name: of the part
+        :param index: rows of each seed
+        """
+        return self._rings[0][name][:, 0, :, -1].gather(1, index)
 
     def flag(self, name: str, index: Int[Tensor, "seed row"]) -> Bool[Tensor, "seed row"]:
         """`terminated` or `truncated` of the transitions at `index`."""

@@ -18,7 +18,10 @@ from assume_rl.learning.nets.trunks import TRUNKS
 
 @dataclass(frozen=True)
 class ActorForm(PerAgent):
-    """A trunk from an agent's observation to the outputs that its head reads."""
+    """A trunk from an agent's observation to the outputs that its head reads.
+
+    Those with memory are in `nets.recurrent_actor`.
+    """
 
     head: str
     architecture: str
@@ -40,9 +43,14 @@ class ActorForm(PerAgent):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return what the head reads."""
-        read = obs if self.inputs is None else self.inputs.normalise(obs)
-        out = TRUNKS[self.architecture].outputs(nets, read.flatten(0, 1))
+        out = TRUNKS[self.architecture].outputs(nets, self._normalised(obs).flatten(0, 1))
         return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+
+    def _normalised(
+        self, obs: Float[Tensor, "seed agent row obs"]
+    ) -> Float[Tensor, "seed agent row obs"]:
+        """Return observations, of one or several steps, as the trunk reads them."""
+        return obs if self.inputs is None else self.inputs.normalise(obs)
 
     @property
     def law(self) -> Stochastic:
@@ -50,6 +58,25 @@ class ActorForm(PerAgent):
         head = head_of(self.head)
         assert isinstance(head, Stochastic)
         return head
+
+    @property
+    def memory_size(self) -> int:
+        """Nothing is carried from one decision to the next."""
+        return 0
+
+    def step(
+        self,
+        nets: Any,
+        obs: Float[Tensor, "seed agent row obs"],
+        memory: Float[Tensor, "seed agent row memory"],
+    ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row memory"]]:
+        """Return what the head reads at a decision, and the memory at the next one.
+
+        :param nets: parameters
+        :param obs: observations
+        :param memory: before them
+        """
+        return self.outputs(nets, obs), memory
 
     def actions(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]

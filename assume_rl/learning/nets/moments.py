@@ -69,8 +69,9 @@ class Moments:
     def normalise(
         self, rows: Float[Tensor, "seed name row entry"]
     ) -> Float[Tensor, "seed name row entry"]:
-        """Return rows as `normalised` does."""
-        return normalised(rows, self.mean, self.variance)
+        """Return rows as `normalised` does; they may have the numbers of several steps."""
+        steps = rows.reshape(*rows.shape[:2], -1, self.mean.shape[-1])
+        return normalised(steps, self.mean, self.variance).reshape(rows.shape)
 
     def state_of(self, seed: int) -> dict[str, dict[str, Tensor]]:
         """Return copies of one seed's moments by name."""

@@ -17,8 +17,10 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.initial import Shapes, drawn, xavier
+from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.moments import STATISTICS, normalised
-from assume_rl.learning.nets.trunks import TRUNKS, State
+from assume_rl.learning.nets.recurrent import Recurrent
+from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]
@@ -64,7 +66,10 @@ class ActorStack:
         return STATISTICS[0] in self.weights
 
     def __call__(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent act"]:
-        """Actions in (-1, 1) for observations of any leading shape, agents in stack order."""
+        """Actions in (-1, 1) for observations of any leading shape, agents in stack order.
+
+        Those of actors with memory are their actions at the first decision of an episode.
+        """
         rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
         return self.rows(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
 
@@ -76,6 +81,39 @@ class ActorStack:
         """Return what the head reads, for observations of any leading shape."""
         rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
         return self._outputs(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
+
+    @property
+    def memory_size(self) -> int:
+        """Length of what is carried from one decision to the next; 0: nothing is."""
+        trunk = TRUNKS[self.architecture]
+        if not isinstance(trunk, Recurrent):
+            return 0
+        return trunk.memory_size(self.weights[f"{trunk.cell}.weight_hh"].shape[-2])
+
+    def outputs_after(
+        self, obs: Float[Tensor, "... agent obs"], memory: Float[Tensor, "... agent memory"]
+    ) -> tuple[Float[Tensor, "... agent out"], Float[Tensor, "... agent memory"]]:
+        """Return what the head reads at a decision, and the memory at the next one.
+
+        :param obs: observations of any leading shape
+        :param memory: before them; zeros where an episode begins
+        """
+        trunk = TRUNKS[self.architecture]
+        if not isinstance(trunk, Recurrent):
+            return self.outputs(obs), memory
+        rows, before = (
+            part.reshape(-1, *part.shape[-2:]).transpose(0, 1) for part in (obs, memory)
+        )
+        out, after = trunk.step(*self._read(rows), before)
+        out, after = (part.transpose(0, 1).reshape(*obs.shape[:-1], -1) for part in (out, after))
+        return head_of(self.head).masked(out, obs), after
+
+    def step(
+        self, obs: Float[Tensor, "... agent obs"], memory: Float[Tensor, "... agent memory"]
+    ) -> tuple[Float[Tensor, "... agent act"], Float[Tensor, "... agent memory"]]:
+        """Return actions, and the memory at the next decision; see `outputs_after`."""
+        out, after = self.outputs_after(obs, memory)
+        return head_of(self.head).mean(out), after
 
     def sizes(self, unique_size: int = 0) -> tuple[int, int]:
         """Return the lengths of observation and action; `unique_size` as in `Trunk.sizes`."""
@@ -128,13 +166,19 @@ class ActorStack:
         return cls(tuple(states), architecture, weights, head, activation)
 
     def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
-        trunk, weights, read = TRUNKS[self.architecture], self.weights, obs
+        out = TRUNKS[self.architecture].outputs(*self._read(obs))
+        return head_of(self.head).masked(out, obs)
+
+    def _read(
+        self, obs: Float[Tensor, "agent row obs"]
+    ) -> tuple[Any, Float[Tensor, "agent row obs"]]:
+        """Return parameters as the trunk takes them, and observations as it reads them."""
+        weights, read = self.weights, obs
         if self.normalises:
             _, mean, variance = (weights[name] for name in STATISTICS)
             read = normalised(obs, mean, variance)
             weights = {name: w for name, w in weights.items() if name not in STATISTICS}
-        out = trunk.outputs(trunk.nets(weights, self.activation), read)
-        return head_of(self.head).masked(out, obs)
+        return TRUNKS[self.architecture].nets(weights, self.activation), read
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assume_rl.errors import PolicyError
+from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack, CriticStack, Weights
-from assume_rl.learning.nets.trunks import State
 from assume_rl.learning.types import AgentSpec
 
 

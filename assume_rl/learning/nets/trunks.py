@@ -1,10 +1,10 @@
 """Trunks: how the network of an actor works from an observation to the outputs its head reads.
 
 A trunk is a pure function of parameters and observations, of many networks at once. Parameters have
-the names and the order of ASSUME's actors. Nothing is carried from one decision to the next.
+the names and the order of ASSUME's actors. Nothing is carried from one decision to the next, but by
+those with memory (`nets.recurrent`).
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -17,9 +17,16 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.initial import Shapes, xavier
 from assume_rl.learning.nets.layers import Layers
+from assume_rl.learning.nets.linear import (
+    State,
+    chained,
+    is_linear,
+    linear_names,
+    linear_shapes,
+    linear_weights,
+)
+from assume_rl.learning.nets.recurrent import GRU, LSTM_MEMORY
 from assume_rl.learning.types import AgentSpec
-
-State = Mapping[str, Tensor]  # a torch state dict: weights (out, in), biases (out,)
 
 
 @runtime_checkable
@@ -81,7 +88,7 @@ class Mlp:
 
     def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
         """Return the layers `FC1`, `FC2`, ..."""
-        return _linear_shapes((spec.obs_size, *hidden, outputs))
+        return linear_shapes((spec.obs_size, *hidden, outputs))
 
     def bounds(self, shapes: Shapes) -> dict[str, float]:
         """Return those of Glorot and Bengio."""
@@ -99,15 +106,15 @@ class Mlp:
 
     def names(self, linear: int) -> list[str]:
         """Return `FC1.weight`, `FC1.bias`, ..."""
-        return _linear_names(linear)
+        return linear_names(linear)
 
     def fits(self, state: State) -> bool:
         """Return whether each layer takes what the one before gives."""
-        return _chained(state)
+        return chained(state)
 
     def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
         """Return the first layer's entries and the last layer's outputs."""
-        weights = _linear_weights(state)
+        weights = linear_weights(state)
         return weights[0].shape[1], weights[-1].shape[0]
 
 
@@ -161,12 +168,12 @@ class Lstm:
                 f"has {spec.obs_size} entries"
             )
         entries = steps * CELLS[-1] + spec.unique_size
-        return CELL_SHAPES | _linear_shapes((entries, *hidden, outputs))
+        return CELL_SHAPES | linear_shapes((entries, *hidden, outputs))
 
     def bounds(self, shapes: Shapes) -> dict[str, float]:
         """Return those of torch: one over the root of a cell's outputs, or a layer's entries."""
         sizes = {f"LSTM{k}": size for k, size in enumerate(CELLS, start=1)}
-        sizes |= {name[: -len(".weight")]: s[0] for name, s in shapes.items() if _is_linear(name)}
+        sizes |= {name[: -len(".weight")]: s[0] for name, s in shapes.items() if is_linear(name)}
         return {name: 1.0 / math.sqrt(sizes[name.split(".")[0]]) for name in shapes}
 
     def nets(self, weights: Mapping[str, Tensor], activation: str) -> LstmNets:
@@ -191,12 +198,12 @@ class Lstm:
 
     def names(self, linear: int) -> list[str]:
         """Return `LSTM1.weight_ih`, ..., `FC1.weight`, ..."""
-        return [*CELL_SHAPES, *_linear_names(linear)]
+        return [*CELL_SHAPES, *linear_names(linear)]
 
     def fits(self, state: State) -> bool:
         """Return whether the cells are ASSUME's and each layer takes what the one before gives."""
         cells = all(state[name].shape == shape[::-1] for name, shape in CELL_SHAPES.items())
-        return cells and _chained(state) and _linear_weights(state)[0].shape[1] >= CELLS[-1]
+        return cells and chained(state) and linear_weights(state)[0].shape[1] >= CELLS[-1]
 
     def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
         """Return the length of an observation and the number of outputs.
@@ -204,7 +211,7 @@ class Lstm:
         A private part of another length than `unique_size` is found too, if it is shorter than what
         the last cell gives at one step.
         """
-        weights = _linear_weights(state)
+        weights = linear_weights(state)
         entries = weights[0].shape[1]
         if (entries - unique_size) % CELLS[-1]:
             unique_size = entries % CELLS[-1]
@@ -237,18 +244,9 @@ def unrolled(
     return torch.stack(given, dim=1)
 
 
-def linear_layers(state: State) -> int:
-    """Return the number of linear layers among the parameters of an actor."""
-    return sum(map(_is_linear, state))
-
-
 def architecture_of(state: State) -> str:
     """Return the key of `TRUNKS` that the names of an actor's parameters tell."""
     return "lstm" if any(name.startswith("LSTM") for name in state) else "mlp"
-
-
-def _linear_shapes(sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    return mlp.shapes([f"FC{k}" for k in range(1, len(sizes))], sizes)
 
 
 def _steps(entries: int, obs_size: int) -> int:
@@ -256,29 +254,10 @@ def _steps(entries: int, obs_size: int) -> int:
     return (entries - obs_size) // (CELLS[-1] - SERIES)
 
 
-def _is_linear(name: str) -> bool:
-    return name.startswith("FC") and name.endswith(".weight")
-
-
-def _linear_names(count: int) -> list[str]:
-    return [f"FC{k}.{part}" for k in range(1, count + 1) for part in ("weight", "bias")]
-
-
-def _linear_weights(state: State) -> list[Tensor]:
-    return [state[name] for name in state if _is_linear(name)]
-
-
-def _chained(state: State) -> bool:
-    """Return whether each layer takes what the one before gives, and has a bias per output."""
-    weights = _linear_weights(state)
-    biases = [state[f"FC{k}.bias"] for k in range(1, len(weights) + 1)]
-    fed = all(
-        later.shape[-1:] == earlier.shape[:1] for earlier, later in itertools.pairwise(weights)
-    )
-    return fed and all(
-        w.ndim == 2 and b.shape == w.shape[:1] for w, b in zip(weights, biases, strict=True)
-    )
-
-
-TRUNKS: dict[str, Trunk] = {"mlp": Mlp(), "lstm": Lstm()}
+TRUNKS: dict[str, Trunk] = {
+    "mlp": Mlp(),
+    "lstm": Lstm(),
+    "gru": GRU,
+    "lstm_memory": LSTM_MEMORY,
+}
 """Kinds of actor networks, by the name that `learning_config.actor_architecture` has for them."""

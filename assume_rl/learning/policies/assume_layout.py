@@ -38,6 +38,7 @@ from assume_rl.learning.types import AgentSpec
 
 ORDER = "u_id_order"
 ALGORITHMS_OF_ASSUME = ("maddpg", "matd3")
+ACTORS_OF_ASSUME = ("mlp", "lstm")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -165,6 +166,12 @@ def _check_algorithm(learner: Learner) -> None:
         raise PolicyError(
             f"networks of '{algorithm}' have no form in ASSUME's layout, which has those of "
             f"{' and '.join(ALGORITHMS_OF_ASSUME)}"
+        )
+    actor = learner.config.actor_architecture
+    if actor not in ACTORS_OF_ASSUME:
+        raise PolicyError(
+            f"actors of the kind '{actor}' have no form in ASSUME's layout, which has "
+            f"{' and '.join(ACTORS_OF_ASSUME)}"
         )
     activation = learner.config.activation
     if activation != "relu":

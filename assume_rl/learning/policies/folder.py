@@ -17,10 +17,11 @@ import safetensors.torch
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.layers import ACTIVATIONS
+from assume_rl.learning.nets.linear import linear_layers
 from assume_rl.learning.nets.moments import STATISTICS
 from assume_rl.learning.nets.stack import ActorStack, Weights
 from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
-from assume_rl.learning.nets.trunks import TRUNKS, architecture_of, linear_layers
+from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
 from assume_rl.learning.policies import assume_layout
 from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
 from assume_rl.learning.policies.files import (

@@ -1,0 +1,132 @@
+"""Actors with memory, and the windows of observations that they learn from.
+
+Everything else takes an actor as a function of one row of numbers. So the row of an actor with
+memory is a window: the memory before its first step, how many of its steps there are, and the
+observations of all its steps, of which the last one stands last. The actor works through them and
+gives the outputs of the last step. Kapturowski et al. 2019, openreview.net/forum?id=r1lyTjAqYX
+(R2D2): memories are stored with the transitions, and the first steps of a window, the burn-in, only
+bring the memory up to date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.learning.fleet import Group
+from assume_rl.learning.nets.actor import ActorForm
+from assume_rl.learning.nets.heads import head_of
+from assume_rl.learning.nets.recurrent import Recurrent
+from assume_rl.learning.nets.trunks import TRUNKS
+
+
+@dataclass(frozen=True)
+class RecurrentActorForm(ActorForm):
+    """A trunk with memory.
+
+    :param burn_in: first steps of a window that have no gradient
+    """
+
+    burn_in: int = 0
+
+    @property
+    def memory_size(self) -> int:
+        """Length of a memory."""
+        return memory_size(self.architecture, self.hidden)
+
+    @property
+    def trunk(self) -> Recurrent:
+        """The trunk."""
+        found = TRUNKS[self.architecture]
+        assert isinstance(found, Recurrent)
+        return found
+
+    def outputs(
+        self, nets: Any, obs: Float[Tensor, "seed agent row window"]
+    ) -> Float[Tensor, "seed agent row out"]:
+        """Return what the head reads after the last step of windows."""
+        rows, size = obs.flatten(0, 1), self.memory_size
+        memory, count = rows[..., :size], rows[..., size : size + 1]
+        seen = self._normalised(obs[..., size + 1 :])
+        window = seen.reshape(*rows.shape[:2], -1, self.group.obs_size)
+        steps = window.shape[2]
+        there = torch.arange(steps, device=obs.device) >= steps - count
+        # The last step always has a gradient.
+        out = self.trunk.unrolled(nets, window, memory, there, min(self.burn_in, steps - 1))
+        return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+
+    def step(
+        self,
+        nets: Any,
+        obs: Float[Tensor, "seed agent row obs"],
+        memory: Float[Tensor, "seed agent row memory"],
+    ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row memory"]]:
+        """Return what the head reads at a decision, and the memory at the next one.
+
+        :param nets: parameters
+        :param obs: observations
+        :param memory: before them
+        """
+        out, later = self.trunk.step(
+            nets, self._normalised(obs).flatten(0, 1), memory.flatten(0, 1)
+        )
+        out = head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+        return out, later.view(memory.shape)
+
+
+def recurrent_actor_forms(
+    groups: Sequence[Group],
+    seeds: int,
+    heads: Sequence[str],
+    architecture: str,
+    hidden: tuple[int, ...] | None,
+    activation: str,
+    burn_in: int,
+) -> list[RecurrentActorForm]:
+    """Return the form of each group's actors.
+
+    :param groups: of the fleet
+    :param seeds: number of seeds
+    :param heads: name of each group's head
+    :param architecture: key of `TRUNKS`, one with memory
+    :param hidden: outputs of the cell, then sizes of the hidden linear layers; None: the trunk's
+    :param activation: key of `layers.ACTIVATIONS`
+    :param burn_in: first steps of a window that have no gradient
+    """
+    return [
+        RecurrentActorForm(group, k, seeds, head, architecture, hidden, activation, burn_in=burn_in)
+        for k, (group, head) in enumerate(zip(groups, heads, strict=True))
+    ]
+
+
+def memory_size(architecture: str, hidden: tuple[int, ...] | None) -> int:
+    """Return the length of an actor's memory; 0: it carries nothing.
+
+    :param architecture: key of `TRUNKS`
+    :param hidden: outputs of the cell, then sizes of the hidden linear layers; None: the trunk's
+    """
+    trunk = TRUNKS[architecture]
+    if not isinstance(trunk, Recurrent):
+        return 0
+    return trunk.memory_size((trunk.hidden if hidden is None else hidden)[0])
+
+
+def window(
+    memory: Float[Tensor, "seed agent row memory"],
+    count: Int[Tensor, "seed row"],
+    obs: Float[Tensor, "seed agent row step obs"],
+) -> Float[Tensor, "seed agent row window"]:
+    """Return the rows that actors with memory take; steps that there are not become zeros.
+
+    :param memory: before the first step that there is
+    :param count: steps that there are, the last ones
+    :param obs: observations in order of time
+    """
+    missing = obs.shape[3] - count[:, None, :, None]
+    there = torch.arange(obs.shape[3], device=obs.device) >= missing
+    obs = obs.where(there[..., None], 0.0)
+    steps = count[:, None, :, None].expand(*memory.shape[:-1], 1).to(obs.dtype)
+    return torch.cat([memory, steps, obs.flatten(3)], dim=-1)
