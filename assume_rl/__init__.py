@@ -52,6 +52,11 @@ __all__ = [  # noqa: RUF022 (sorted regardless of case)
 ]
 
 
+def __dir__() -> list[str]:
+    """Return all names, loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Load all public names when one is first used: the command line answers without torch."""
     if name not in __all__:

@@ -38,6 +38,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return found.assign(algorithm=found["run_id"].map(runs["design"]).str.rpartition("=")[2])
 
 
+@pytest.mark.slow
 def test_every_algorithm_is_trained_and_its_metrics_kept(rows: pd.DataFrame) -> None:
     assert set(rows["algorithm"]) == set(ALGORITHMS)
     assert rows.groupby("algorithm")["actor_loss"].count().gt(0).all()

@@ -46,6 +46,7 @@ def test_all_is_sorted_and_complete() -> None:
     assert len(names) == len(set(names))
     assert set(names) >= LEARNING_ROLE | MESSAGES | EXPERIMENTS
     assert [name for name in names if not hasattr(assume_rl, name)] == []
+    assert set(names) <= set(dir(assume_rl))
 
 
 def test_the_learning_role_has_its_fixed_methods() -> None:

@@ -375,7 +375,7 @@ class LearningConfig(BaseModel):
     """Settings of the algorithm."""
     critic: CriticName = "concat"
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
-    actor_hidden: tuple[int, ...] | None = None
+    actor_hidden: tuple[Annotated[int, Field(gt=0)], ...] | None = None
     """Sizes of an actor's hidden layers; None: 256, 128 (lstm: 128; with memory: cell 64, 128)."""
     critic_hidden: Sizes | None = None
     """Sizes of hidden layers of critics and values; None: those of ASSUME, by the agents seen."""
@@ -465,12 +465,18 @@ class LearningConfig(BaseModel):
             return validate(given)
         common = dict(given)
         name = common.get("algorithm", cls.model_fields["algorithm"].default)
-        if name not in SETTINGS:
+        if not isinstance(name, str) or name not in SETTINGS:
             sentence = f"unknown algorithm '{name}', {nearest(str(name), SETTINGS)}"
             raise ValidationError.from_exception_data(
                 cls.__name__, [_problem_of("algorithm", name, sentence)]
             )
-        own = dict(common.pop("settings", {}))
+        nested = common.pop("settings", {})
+        if not isinstance(nested, Mapping):
+            sentence = "is no section: settings of an algorithm stand beside the others"
+            raise ValidationError.from_exception_data(
+                cls.__name__, [_problem_of("settings", nested, sentence)]
+            )
+        own = dict(nested)
         own |= {key: common.pop(key) for key in list(common) if key in SETTINGS[name].model_fields}
         problems = _keys_of_others(common, name)
         settings = _checked(SETTINGS[name].model_validate, own, problems)
@@ -523,7 +529,7 @@ class LearningConfig(BaseModel):
         for name in names:
             if name not in known:
                 raise ValueError(f"cannot normalise '{name}', {nearest(str(name), known)}")
-        return names
+        return [name for name in known if name in names]  # their order says nothing
 
     @model_validator(mode="after")
     def _sequences(self) -> "LearningConfig":

@@ -14,7 +14,11 @@ from assume_rl.testing import TOYS
 PRICE = (-20.0, 90.0)
 COST = (5.0, 30.0)
 COPIES, HOURS = 4000, 0.5
-PLANTS = ("powerplant_energy_learning", "renewable_energy_learning_single_bid")
+PLANTS = (
+    "powerplant_energy_learning",
+    "renewable_energy_learning_single_bid",
+    "powerplant_energy_learning_curve",
+)
 
 
 def bidder_of(name, products, **params):

@@ -50,7 +50,6 @@ FLEETS = {
 }
 
 QUICK = {
-    "six of one operator",
     "the longer action first",
     "a renewable and a storage in one",
     "everything",

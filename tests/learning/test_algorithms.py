@@ -19,9 +19,9 @@ SHAPES = {
     "lstm": [(4, 1, 1), (8, 2, 2)],  # windows of one step and of two
 }
 ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
-QUICK = {  # independent variants have the updates of the others, with critics of their own
-    *((name, "mlp") for name in ALGORITHMS if name not in ("iddpg", "ippo", "isac", "itd3")),
-    *(("matd3", "lstm"), ("vpg", "lstm")),
+QUICK = {  # others have the updates of these, with critics of their own, or less of them
+    *((name, "mlp") for name in ("matd3", "masac", "mappo", "a2c", "reinforce", "vpg")),
+    ("vpg", "lstm"),
 }
 LEARNED = [*((name, "mlp") for name in ALGORITHMS), *((name, "lstm") for name in ONE_OF_A_FAMILY)]
 OFF = Exploration("off")

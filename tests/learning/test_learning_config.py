@@ -184,6 +184,9 @@ def test_the_schema_is_flat():
             {"learning_rate_schedule": {"schedule": "linear", "ends": 0.1}},
             "learning_config.learning_rate_schedule.ends: unknown key, did you mean 'end'?",
         ),
+        ({"algorithm": ["matd3"]}, "learning_config.algorithm: unknown algorithm '['matd3']'"),
+        ({"settings": 5}, "learning_config.settings: is no section"),
+        ({"actor_hidden": [8, -3]}, "learning_config.actor_hidden.1: "),
         ({"learning_rate_schedule": ["linear"]}, "must be the name of a schedule or {schedule:"),
         (
             {"action_noise_schedule": {"schedule": "piecewise"}},
@@ -283,3 +286,8 @@ def test_durations(text, seconds):
 def test_what_is_no_duration(text):
     with pytest.raises(ConfigurationError, match="duration"):
         duration_seconds(text)
+
+
+def test_the_order_in_which_things_are_normalised_says_nothing():
+    one = LearningConfig(normalise=["values", "observations", "values"])
+    assert one.normalise == ("observations", "values")

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from assume_rl.core.bidding.base import Context, Curve, Layout, Need, View
 from assume_rl.core.bidding.learned import PlantLearning, PlantParams, by_product, single_bid
-from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import ENERGY
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
@@ -131,6 +131,12 @@ class CurveLearning:
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
         """Return what the plant with one price is rewarded for."""
         return self.single.reward(outcome)
+
+    def reward_range(
+        self, params: ThermalParams, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return that of the plant with one price."""
+        return self.single.reward_range(params, stakes)
 
 
 def curve(context: Context, params: CurveParams) -> CurveLearning:
