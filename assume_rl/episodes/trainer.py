@@ -102,12 +102,14 @@ class Trainer:
         :param act_size: length of its action
         :param rungs: of the ladder that its action chooses from; 0: there is none
         :param earnings: what it can earn, where that is known
-        :raises ConfigurationError: networks exist already, or it is registered with another layout
+        :raises ConfigurationError: networks exist already, or it is registered otherwise
         """
         spec = agent_spec(unit_id, layout, act_size, rungs, earnings)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
-            raise ConfigurationError(f"unit '{unit_id}' is registered with two different layouts")
+            raise ConfigurationError(
+                f"unit '{unit_id}' is registered twice, with different {_differing(known, spec)}"
+            )
         if known is None and self.created:
             raise ConfigurationError(
                 f"unit '{unit_id}' registered after the networks were created; register all units "
@@ -160,3 +162,19 @@ class Trainer:
     def load_critics(self, folder: Path) -> None:
         """Load critics and targets that fit; optimisers too if the fleet is the same."""
         take_critics(self.learner, folder)
+
+
+def _differing(one: AgentSpec, other: AgentSpec) -> str:
+    """Return in what two registrations of an agent differ, for a message."""
+    parts = {
+        "layouts": ("obs_size", "unique_size", "features"),
+        "sizes of actions": ("act_size",),
+        "rungs": ("rungs",),
+        "earnings": ("earnings",),
+    }
+    found = [
+        part
+        for part, fields in parts.items()
+        if any(getattr(one, name) != getattr(other, name) for name in fields)
+    ]
+    return ", ".join(found)

@@ -384,8 +384,10 @@ def test_units_that_register_together_are_answered_once() -> None:
 
 def test_units_that_cannot_learn_here_are_refused() -> None:
     role, _ = new_role()
-    with pytest.raises(ConfigurationError, match="two different layouts"):
+    with pytest.raises(ConfigurationError, match=r"'a' is registered twice, .* sizes of actions$"):
         role.handle_message(RegisterUnit("a", LAYOUT, 2), META)
+    with pytest.raises(ConfigurationError, match=r"twice, with different rungs, earnings$"):
+        role.register("a", LAYOUT, 1, rungs=3, earnings=Earnings(-1.0, 1.0, 24))
     with pytest.raises(ConfigurationError, match="'wid' has not registered, did you mean 'wide'"):
         role.handle_message({**vars(record(1, "a")[2]), "unit_id": "wid"}, META)
     role.create_actors_and_critics()
