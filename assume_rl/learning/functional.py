@@ -126,7 +126,10 @@ class Functional:
         """
         learner = self._empty(key)
         _load_params(learner, params)
-        _check_keys("observations", observations, [agent.unit_id for agent in self.agents])
+        units = [agent.unit_id for agent in self.agents]
+        _check_keys("observations", observations, units)
+        if centre is not None:
+            _check_keys("centre", centre, units)
         found, memories = {}, {}
         for net, head, group in zip(
             learner.nets["actor"], learner.heads, learner.groups, strict=True
@@ -246,4 +249,5 @@ def _check_keys(
             raise ConfigurationError(f"{where}: '{name}' is missing")
     for name in given:
         if name not in needed and name not in also:
-            raise ConfigurationError(f"{where}: unknown '{name}', {nearest(name, needed)}")
+            hint = nearest(name, [*needed, *also])
+            raise ConfigurationError(f"{where}: unknown '{name}', {hint}")

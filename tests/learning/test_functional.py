@@ -157,6 +157,7 @@ def test_missing_and_unknown_keys_are_named() -> None:
     for change, message in (
         ({"units": data["units"]}, "batch: 'terminated' is missing"),
         ({**data, "trunc": 1}, "batch: unknown 'trunc', did you mean 'truncated'?"),
+        ({**data, "copied": 2}, "batch: unknown 'copied', did you mean 'copies'?"),
         ({**data, "units": {}}, "batch.units: 'unit_0' is missing"),
     ):
         with pytest.raises(ConfigurationError, match=message):
@@ -164,6 +165,9 @@ def test_missing_and_unknown_keys_are_named() -> None:
     del data["units"]["unit_1"]["log_prob"]
     with pytest.raises(ConfigurationError, match=r"batch.units.unit_1: 'log_prob' is missing"):
         agent.update(state, data, KEY)
+    obs = {a.unit_id: torch.zeros(1, a.obs_size, dtype=torch.float64) for a in AGENTS}
+    with pytest.raises(ConfigurationError, match="centre: 'unit_0' is missing"):
+        agent.predict(state.params, agent.init_policy(), obs, KEY, centre={})
 
 
 def test_a_state_is_kept_in_a_file(tmp_path: Path) -> None:
