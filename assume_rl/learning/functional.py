@@ -24,11 +24,12 @@ from assume_rl.learning.states import load_states, networks, optimizers
 from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions, UpdateMetrics
 
 Params = Mapping[str, Any]
-"""`networks`: kind -> agent -> tensors, targets as `<kind>_target`; `normaliser`: statistics."""
+"""`networks`: kind -> agent -> tensors, targets as `<kind>_target`; `normaliser`: all statistics,
+and the discounted returns up to now."""
 Batch = Mapping[str, Any]
 """`units`: agent -> `obs`, `action`, `reward`, `next_obs` and the extras of decisions that the
-algorithm needs, rows first; `terminated` and `truncated`, one per row; `copies` of the market, 1 if
-absent."""
+algorithm needs, `memory` where actors have one, rows first; `terminated` and `truncated`, one per
+row; `copies` of the market, 1 if absent."""
 PARTS = ("obs", "action", "reward", "next_obs")
 
 
