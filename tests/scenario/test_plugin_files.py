@@ -195,6 +195,8 @@ def register(registry):
         ("own: int = 1", "gamma: int = 1", "the settings of the algorithm 'own': 'gamma' is a key "
          "of learning_config already"),
         ('paper=""', 'paper="", status="new"', "the algorithm 'own': its status is one of "),
+        ('paper=""), Config', 'paper="", on_policy=False), AlgorithmConfig', "the algorithm 'own': "
+         "only with on_policy are there extras of decisions (raw); random actions of "),
         ('paper=""', 'paper="", head="soft"', "the algorithm 'own': unknown head 'soft', did you "),
         ('{"actor":', '{"policy":', "the algorithm 'own': there is no network 'actor' of the "),
         ("head=self.head)}", "head=self.head)} and 3", "the algorithm 'own': networks() returns "),

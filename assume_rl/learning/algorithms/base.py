@@ -186,7 +186,10 @@ class Algorithm(Protocol):
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """What of a decision transitions keep: name -> size, None: that of the action."""
+        """What of a decision transitions keep: name -> size, None: that of the action.
+
+        Empty unless `on_policy`: random actions of initial episodes have no extras.
+        """
         ...
 
     @property

@@ -23,6 +23,11 @@ def register(algorithm: Algorithm, settings: type[AlgorithmConfig]) -> None:
         raise ConfigurationError(
             f"the algorithm '{algorithm.name}': its status is one of {', '.join(get_args(Status))}"
         )
+    if algorithm.extras and not algorithm.on_policy:
+        raise ConfigurationError(
+            f"the algorithm '{algorithm.name}': only with on_policy are there extras of decisions "
+            f"({', '.join(algorithm.extras)}); random actions of the initial episodes have none"
+        )
     ALGORITHMS[algorithm.name] = algorithm
     SETTINGS[algorithm.name] = settings
 
