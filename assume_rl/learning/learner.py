@@ -11,6 +11,7 @@ from torch import Tensor
 from assume_rl.errors import ConfigurationError, ContractError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
+from assume_rl.learning.algorithms.adaptive import paced
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
 from assume_rl.learning.build import build_nets, fleet_of, kept_extras, networks_of, seen_steps
 from assume_rl.learning.config import LearningConfig
@@ -240,6 +241,11 @@ class Learner:
                 done = self.algorithm.update(self._work(progress, rates, count, log))
             if not isinstance(done, int):
                 raise ContractError(self.algorithm.update, f"{type(done).__name__}, not int")
+            if done > 0 and not log.adapted and paced(self.nets):
+                raise ConfigurationError(
+                    f"learning_config.learning_rate_schedule: {self.algorithm.name} does not adapt "
+                    "learning rates, so kl_adaptive would do nothing"
+                )
             self.iterations += done
             if self.algorithm.on_policy:
                 self.normaliser.renew()

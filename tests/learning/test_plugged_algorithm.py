@@ -7,6 +7,7 @@ import torch
 from test_algorithms import SHAPES, played, regret, same
 from toys import fleet, learner, one_seed, random_joint
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.states import states
 from assume_rl.scenario.plugins import load_plugins, unload_plugins
 
@@ -55,3 +56,10 @@ def test_a_seed_beside_another_and_one_that_goes_on_have_the_same_bytes():
     found = states(alone.nets, 0)
     assert same(states(both.nets, 1), found)
     assert same(states(resumed.nets, 0), found)
+
+
+def test_rates_that_it_does_not_adapt_are_refused():
+    ours = learner(fleet((3, 1, 1)), algorithm="rwr", learning_rate_schedule="kl_adaptive")
+    ours.observe(random_joint(ours, 4))
+    with pytest.raises(ConfigurationError, match=r"rwr does not adapt .* kl_adaptive would do"):
+        ours.update(1.0)

@@ -5,7 +5,7 @@ As in rl_games (Makoviichuk and Makoviychuk 2021, https://github.com/Denys88/rl_
 is divided by 1.5, below half of it multiplied by 1.5. Each agent has rates of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,12 @@ BAND = 2.0  # times what is aimed at, and its reciprocal: within these the rate 
 
 def adapts(work: Work) -> bool:
     """Return whether a network has a learning rate that follows the divergence."""
-    return any(net.pace is not None for nets in work.nets.values() for net in nets)
+    return paced(work.nets)
+
+
+def paced(nets: Mapping[str, tuple[Net[Any], ...]]) -> bool:
+    """Return whether one of these networks has a learning rate that follows the divergence."""
+    return any(net.pace is not None for own in nets.values() for net in own)
 
 
 def adapt(work: Work, kl: Sequence[Float[Tensor, "seed _"]]) -> None:
@@ -34,6 +39,7 @@ def adapt(work: Work, kl: Sequence[Float[Tensor, "seed _"]]) -> None:
     :param work: of the update
     :param kl: divergence from the policy that acted, per group; NaN: not measured
     """
+    work.log.adapted = True
     for name, nets in work.nets.items():
         chosen = rate_schedule(work.config, name)
         if isinstance(chosen, KlAdaptive):

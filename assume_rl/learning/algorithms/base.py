@@ -64,10 +64,13 @@ class Log:
     """Metrics of an update by name, of each iteration and group; they stay on the device.
 
     :param own_rates: names of the networks whose learning rate is a metric too
+    :param rows: metrics of each iteration
+    :param adapted: whether learning rates were let follow the divergence of policies
     """
 
     own_rates: frozenset[str] = frozenset()
     rows: list[dict[str, dict[int, Float[Tensor, "seed _"]]]] = field(default_factory=list)
+    adapted: bool = False
 
     def iteration(self) -> None:
         """Begin the next iteration."""
