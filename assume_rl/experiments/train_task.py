@@ -67,6 +67,7 @@ def training_task(
             *_mode_warnings(compiled.scenario),
             *notes,
             *_width_warnings(config, name),
+            *_starts_warnings(compiled, name),
             *_device_warnings(config, device or config.device),
             *_status_warnings(config),
         ),
@@ -75,12 +76,14 @@ def training_task(
 
 def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:
     """What is odd about training this study case, one sentence each."""
-    name, notes = choose_engine(engine, compiled_case(scenario), default="batch")
+    compiled = compiled_case(scenario)
+    name, notes = choose_engine(engine, compiled, default="batch")
     config = scenario.learning
     return (
         *_mode_warnings(scenario),
         *notes,
         *_width_warnings(config, name),
+        *_starts_warnings(compiled, name),
         *_device_warnings(config, config.device),
         *_status_warnings(config),
     )
@@ -107,6 +110,21 @@ def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
             f"follows every {interval} episodes (validation_episodes_interval)",
         )
     return ()
+
+
+def _starts_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
+    config = compiled.scenario.learning
+    first = config.settings.transitions_first
+    if first <= 1:
+        return ()
+    openings = _openings(compiled, _episode_seconds(compiled.scenario, engine))
+    most = config.training_episodes * len(openings)
+    if first <= most:
+        return ()
+    return (
+        f"learning_config.learning_starts: is {first}, but all {config.training_episodes} episodes "
+        f"of training have {most} transitions: nothing would be learned",
+    )
 
 
 def _device_warnings(config: LearningConfig, device: str) -> tuple[str, ...]:
@@ -162,12 +180,7 @@ def _check_waiting(compiled: Compiled, engine: str) -> None:
     if not config.settings.on_policy:
         return
     seconds = _episode_seconds(compiled.scenario, engine)
-    learned = {market for market, own in compiled.agents.items() if own}
-    openings = [
-        tick.time
-        for tick in compiled.plan
-        if tick.time < seconds and any(auction.market in learned for auction in tick.opening)
-    ]
+    openings = _openings(compiled, seconds)
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
     copies = min(config.num_envs, config.validation_interval) if engine == "batch" else 1
     needed = copies * most_waiting(openings, updates)
@@ -177,6 +190,16 @@ def _check_waiting(compiled: Compiled, engine: str) -> None:
             f"transitions wait for an update of {config.algorithm}; make it larger, or train_freq "
             "shorter"
         )
+
+
+def _openings(compiled: Compiled, seconds: int) -> list[int]:
+    """Return when transitions begin in an episode of a length, seconds since it began."""
+    learned = {market for market, own in compiled.agents.items() if own}
+    return [
+        tick.time
+        for tick in compiled.plan
+        if tick.time < seconds and any(auction.market in learned for auction in tick.opening)
+    ]
 
 
 def _episode_seconds(scenario: Scenario, engine: str) -> int:

@@ -194,6 +194,11 @@ class AlgorithmConfig(BaseModel):
         """Whether the value of an agent's observation is an output of its actor's network."""
         return False
 
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return which of these settings are not read, the others being as they are."""
+        return frozenset()
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -217,6 +222,12 @@ class OffPolicyConfig(AlgorithmConfig):
     def transitions_first(self) -> int:
         """Return `learning_starts`, at least one."""
         return max(self.learning_starts, 1)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the exponents of priorities, unless there are some."""
+        exponents = frozenset({"priority_exponent", "importance_exponent"})
+        return exponents if self.sampling == "uniform" else frozenset()
 
 
 class DdpgConfig(OffPolicyConfig):
@@ -281,6 +292,11 @@ class A2cConfig(PolicyGradientConfig):
     def one_trunk(self) -> bool:
         """Whether actor and value share a trunk."""
         return self.shared_trunk
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the weight of the value, unless actor and value share a loss."""
+        return frozenset() if self.shared_trunk else frozenset({"value_weight"})
 
 
 class PpoConfig(PolicyGradientConfig):

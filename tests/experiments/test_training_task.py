@@ -52,3 +52,11 @@ def test_an_experimental_algorithm_is_warned_of_once() -> None:
     assert training_warnings(case(algorithm="masac")).count(sentence) == 1
     assert training_task(case(algorithm="masac"), None, None, "auto").warnings.count(sentence) == 1
     assert not any("experimental" in one for one in training_warnings(case()))
+
+
+def test_a_start_of_learning_that_is_never_reached_is_warned_of_once() -> None:
+    never, reached = case(learning_starts=10**6), case(learning_starts=24)
+    for found in (training_warnings(never), training_task(never, None, None, "auto").warnings):
+        (told,) = (one for one in found if "learning_starts" in one)
+        assert told.startswith("learning_config.learning_starts: is 1000000, but all ")
+    assert not any("learning_starts" in one for one in training_warnings(reached))

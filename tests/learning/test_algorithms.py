@@ -6,6 +6,7 @@ from toys import fleet, learner
 
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.unread import unread_keys
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.states import states
 from assume_rl.learning.types import Joint, Transitions
@@ -148,8 +149,11 @@ def test_metrics_have_a_value_for_each_agent(name):
     assert metrics["actor_loss"][-1].isfinite().all()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_keys_that_it_does_not_read_change_nothing(name):
+@pytest.mark.parametrize(
+    ("name", "set_too"),
+    [*((name, {}) for name in ALGORITHMS), ("a2c", {"shared_trunk": True})],
+)
+def test_keys_that_it_does_not_read_change_nothing(name, set_too):
     others = {
         **{"action_noise_schedule": "linear", "noise_dt": 0.5, "noise_scale": 0.5},
         **{"noise_sigma": 0.5, "exploration_noise_std": 0.5, "update_ratio": 0.5},
@@ -157,11 +161,13 @@ def test_keys_that_it_does_not_read_change_nothing(name):
         **{"initial_actions": "uniform", "critic": "pooled", "critic_hidden": [8]},
         **{"tau": 0.5, "policy_delay": 3},
         **{"target_policy_noise": 0.5, "target_noise_clip": 0.1},
+        **{"priority_exponent": 0.9, "importance_exponent": 0.9, "value_weight": 0.9},
     }
-    unread = {key: others[key] for key in unread_keys(ALGORITHMS[name])}
+    given = SMALL | set_too
+    unread = {key: others[key] for key in unread_keys(LearningConfig(algorithm=name, **given))}
     generator = torch.Generator().manual_seed(3)
     ours, same = (
-        learner(fleet(*SHAPES["mlp"]), algorithm=name, **SMALL | given) for given in ({}, unread)
+        learner(fleet(*SHAPES["mlp"]), algorithm=name, **given | more) for more in ({}, unread)
     )
     with torch.no_grad():
         joint = played(ours, 12, generator)
@@ -172,3 +178,18 @@ def test_keys_that_it_does_not_read_change_nothing(name):
         torch.equal(one.online.buffer, other.online.buffer)
         for one, other in zip(ours.all_nets(), same.all_nets(), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("read", "unread", "key"),
+    [
+        ({"algorithm": "a2c"}, {"algorithm": "a2c", "shared_trunk": True}, "critic_hidden"),
+        ({"algorithm": "a2c", "shared_trunk": True}, {"algorithm": "a2c"}, "value_weight"),
+        ({}, {"initial_actions": "uniform"}, "exploration_noise_std"),
+        ({"sampling": "prioritised"}, {}, "priority_exponent"),
+        ({"sampling": "prioritised"}, {}, "importance_exponent"),
+    ],
+)
+def test_other_settings_decide_whether_a_key_is_read(read, unread, key):
+    assert key not in unread_keys(LearningConfig(**read))
+    assert key in unread_keys(LearningConfig(**unread))

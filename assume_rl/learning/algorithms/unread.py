@@ -1,7 +1,8 @@
-"""The keys of `learning_config` that an algorithm does not read, by what it is."""
+"""The keys of `learning_config` that are not read, by the algorithm and the other settings."""
 
-from assume_rl.learning.algorithms.base import Algorithm
-from assume_rl.learning.config import UNREAD_KEYS, learning_keys
+from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.build import networks_of
+from assume_rl.learning.config import UNREAD_KEYS, LearningConfig, learning_keys
 from assume_rl.learning.nets.heads import HEADS, Stochastic
 
 NOISE = frozenset({"action_noise_schedule", "noise_dt", "noise_scale", "noise_sigma"})
@@ -20,14 +21,16 @@ REPLAY = frozenset(
 """Keys of learning from remembered transitions; on-policy algorithms learn from the latest."""
 
 
-def unread_keys(algorithm: Algorithm) -> frozenset[str]:
-    """Return the keys that may stand beside an algorithm, but that it does not read."""
-    networks = algorithm.networks()
-    unread = UNREAD_KEYS.difference(learning_keys(algorithm.name))
+def unread_keys(config: LearningConfig) -> frozenset[str]:
+    """Return the keys that may stand in a section, but that its algorithm does not read."""
+    networks = networks_of(config)
+    unread = UNREAD_KEYS.difference(learning_keys(config.algorithm)) | config.settings.unread
     if isinstance(HEADS[networks["actor"].head], Stochastic):
         unread |= NOISE
-    if algorithm.on_policy:
+    if ALGORITHMS[config.algorithm].on_policy:
         unread |= REPLAY
+    if config.initial_actions == "uniform":
+        unread |= {"exploration_noise_std"}
     critics = [spec for spec in networks.values() if "value" in spec.kind]
     if not any(spec.central for spec in critics):
         unread |= {"critic"}

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from assume_rl.errors import ScenarioError, nearest
-from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.overrides import override_setting
@@ -206,7 +205,7 @@ def _without_effect(config: StudyCase, learning: Mapping[str, Any]) -> Iterator[
         yield "save_forecasts", "not supported yet: forecasts are not saved"
     if config.learning_config is not None:
         yield from _unread_learning(config.learning_config)
-        yield from _unread_by_algorithm(config.learning_config.algorithm, learning)
+        yield from _unread_by_algorithm(config.learning_config, learning)
     for name, market in config.markets_config.items():
         fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
         for key in sorted(fields & market.model_fields_set):
@@ -226,8 +225,11 @@ def _unread_learning(config: LearningConfig) -> Iterator[tuple[str, str]]:
         )
 
 
-def _unread_by_algorithm(name: str, learning: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _unread_by_algorithm(
+    config: LearningConfig, learning: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     """Yield one sentence on all keys that the chosen algorithm does not read, if there are any."""
-    unread = sorted(unread_keys(ALGORITHMS[name]) & learning.keys())
+    unread = sorted(unread_keys(config) & learning.keys())
     if unread:
-        yield "learning_config", f"{name} does not read {', '.join(unread)}"
+        sentence = f"{config.algorithm} does not read {', '.join(unread)}"
+        yield "learning_config", f"{sentence} with the other keys as they are"
