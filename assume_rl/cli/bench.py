@@ -15,7 +15,7 @@ from assume_rl.evaluation.perfect_foresight import check_solver
 from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.studies.bench.cells import Measured, grid, study_case
-from assume_rl.studies.bench.run import measure_rest, measured
+from assume_rl.studies.bench.run import check, measure_rest, measured
 from assume_rl.studies.bench.summary import summary
 
 SCENARIOS = (
@@ -59,6 +59,7 @@ def algorithms(
     check_solver()
     for scenario in _parts(scenarios):
         study_case(scenario)  # all that can be mended is said before hours have passed
+    check(cells)
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)

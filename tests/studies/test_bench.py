@@ -1,12 +1,14 @@
 """`assume-rl bench algorithms`: equal budgets, cells that are kept, and tables."""
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from assume_rl.cli.bench_page import BEGIN, END, markdown, placed
 from assume_rl.episodes.selection import Scores
@@ -115,6 +117,41 @@ def test_what_cannot_be_is_one_sentence(
     assert message in err
     assert "Traceback" not in err
     assert len(made_up) == 8
+
+
+def case_with(folder: Path, **settings: object) -> str:
+    """Write a copy of the tiny study case with other settings of learning; return its name."""
+    shutil.copytree(ROOT / "scenarios" / "single_learner", folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config["tiny"]["learning_config"] |= settings
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return f"{folder}:tiny"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"target_interval": 2},
+            "tiny, ippo: config.yaml, tiny.learning_config.target_interval: is a key",
+        ),
+        ({"replay_buffer_size": 100}, "is 100, but 192 transitions wait for an update of ippo"),
+    ],
+)
+def test_what_an_algorithm_cannot_do_is_said_before_anything_runs(
+    command: Command,
+    made_up: list[Cell],
+    tmp_path: Path,
+    settings: dict[str, object],
+    message: str,
+) -> None:
+    """16 copies of 12 hours wait for an update."""
+    name = case_with(tmp_path / "case", **settings)
+    code, _, err = command("--scenarios", name, "--algorithms", "matd3,ippo")
+    assert code == 2
+    assert message in err
+    assert not made_up
+    assert not Path("bench").exists()
 
 
 def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:

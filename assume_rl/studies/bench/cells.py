@@ -14,6 +14,7 @@ from assume_rl.learning.config import SETTINGS
 from assume_rl.scenario.read import NO_OVERRIDES, load_scenario
 from assume_rl.scenario.types import Scenario
 
+ENDLESS = 10**6  # episodes; a trial never plays them all
 SIDE_BY_SIDE = 16
 """Copies of the market for algorithms that learn from each transition once."""
 
@@ -33,12 +34,16 @@ class Cell:
         folder = re.sub(r"[^A-Za-z0-9_]+", "-", self.scenario).strip("-")
         return f"{folder}-{self.algorithm}-{self.seed}.json"
 
-    def settings(self, episodes: int) -> dict[str, Any]:
-        """Return what is changed of the study case; nothing stops its training early."""
+    def settings(self, episodes: int, interval: int = 1) -> dict[str, Any]:
+        """Return what is changed of the study case; nothing stops its training early.
+
+        :param episodes: of the training
+        :param interval: episodes between evaluations; 1 goes with any number, see `measure`
+        """
         own = {
             "algorithm": self.algorithm,
             "training_episodes": episodes,
-            "validation_episodes_interval": 1,  # goes with any number, see `measure`
+            "validation_episodes_interval": interval,
             "early_stopping_steps": None,
         }
         if SETTINGS[self.algorithm].on_policy:
@@ -48,6 +53,10 @@ class Cell:
     def load(self, episodes: int) -> Scenario:
         """Read the study case for so many episodes."""
         return study_case(self.scenario, self.settings(episodes))
+
+    def trial(self) -> Scenario:
+        """Read the study case for a training that never ends, with all its copies side by side."""
+        return study_case(self.scenario, self.settings(ENDLESS, ENDLESS // 2))
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.train_task import Task, training_task
 from assume_rl.experiments.training import Engine, Standing, training, waves
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.types import Scenario
 from assume_rl.studies.bench.cells import Cell, Measured, study_case
 
-ENDLESS = 10**6  # episodes; a trial never plays them all
 TRIAL = 0.1  # share of the budget in which the cost of an episode is measured
 
 
@@ -34,9 +34,9 @@ def measure(cell: Cell) -> Measured:
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with _opened(cell, ENDLESS, folder / "trial") as (task, run):
+        with _opened(cell, cell.trial(), folder / "trial") as (task, run):
             episodes = _affordable(_engine(task, run), task.config, cell.budget)
-        with _opened(cell, episodes, folder / "training") as (task, run):
+        with _opened(cell, cell.load(episodes), folder / "training") as (task, run):
             done, seconds = _learn(_engine(task, run), task.config, cell.budget)
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
@@ -54,9 +54,9 @@ def measure(cell: Cell) -> Measured:
 
 
 @contextmanager
-def _opened(cell: Cell, episodes: int, out: Path) -> Iterator[tuple[Task, Experiment]]:
+def _opened(cell: Cell, case: Scenario, out: Path) -> Iterator[tuple[Task, Experiment]]:
     """Return the training of a cell, whose tables are not stored."""
-    task = training_task(cell.load(episodes), None, "cpu", "auto")
+    task = training_task(case, None, "cpu", "auto")
     places = Places(out, tables=["market_meta"])
     with open_experiment(
         task.compiled, "train", places, seed=cell.seed, engine=task.engine, keep=KEPT

@@ -2,14 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.experiments.train_task import training_task
 from assume_rl.studies.bench.cells import Cell, Measured, read, write
 from assume_rl.studies.bench.measure import measure
+
+
+def check(cells: Sequence[Cell]) -> None:
+    """Check that each algorithm can be trained in each study case.
+
+    :param cells: of the whole benchmark
+    :raises ConfigurationError: an algorithm cannot
+    """
+    for cell in {(cell.scenario, cell.algorithm): cell for cell in cells}.values():
+        with _located(f"{cell.scenario}, {cell.algorithm}"):
+            training_task(cell.trial(), None, "cpu", "auto")
 
 
 def measured(cells: Sequence[Cell], folder: Path) -> list[Measured]:
@@ -46,8 +59,14 @@ def _side_by_side(cells: Sequence[Cell], jobs: int) -> Iterator[Measured]:
 
 
 def _measure(cell: Cell) -> Measured:
-    try:
+    with _located(f"{cell.scenario}, {cell.algorithm}, seed {cell.seed}"):
         return measure(cell)
+
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Put the place before the message of an error."""
+    try:
+        yield
     except AssumeRlError as error:
-        where = f"{cell.scenario}, {cell.algorithm}, seed {cell.seed}"
         raise ConfigurationError(f"{where}: {error}") from None
