@@ -1,6 +1,7 @@
 """`assume-rl bench`: which algorithm learns best in a given time."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,12 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.bench_page import markdown, placed, put
-from assume_rl.cli.options import Quiet
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.cli.options import Plugins, Quiet
+from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.evaluation.perfect_foresight import check_solver
 from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.bench.cells import Measured, grid, study_case
 from assume_rl.studies.bench.run import check, measure_rest, measured
 from assume_rl.studies.bench.summary import summary
@@ -35,8 +37,9 @@ def algorithms(
         str, typer.Option("--scenarios", help="FOLDER or FOLDER:CASE, separated by commas.")
     ] = ",".join(SCENARIOS),
     names: Annotated[
-        str, typer.Option("--algorithms", help="Names, separated by commas; all by default.")
-    ] = ",".join(ALGORITHMS),
+        str | None, typer.Option("--algorithms", help="Names, separated by commas; all by default.")
+    ] = None,
+    plugins: Plugins = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 5,
     budget: Annotated[
         float, typer.Option("--budget", min=0.1, help="Seconds of processor time of a training.")
@@ -55,10 +58,9 @@ def algorithms(
 
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
+    check_solver()  # all that can be mended is said before hours have passed
+    loaded = _plugins(plugins or (), _parts(scenarios))
     cells = grid(_parts(scenarios), _algorithms(names), seeds, budget)
-    check_solver()
-    for scenario in _parts(scenarios):
-        study_case(scenario)  # all that can be mended is said before hours have passed
     check(cells)
     if page is not None:
         placed(page, "")
@@ -66,7 +68,7 @@ def algorithms(
     found = measured(cells, out / "cells")
     _announce(console, len(cells), len(found), budget)
     try:
-        for one in measure_rest(cells, out / "cells", jobs):
+        for one in measure_rest(cells, out / "cells", jobs, loaded):
             _print(console, one)
     except KeyboardInterrupt:
         text = "interrupted; what is finished is kept, the same command goes on"
@@ -86,12 +88,20 @@ def _parts(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _algorithms(text: str) -> list[str]:
+def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
+    """Load plug-ins, those that study cases name too; return their names."""
+    named = (study_case(scenario).plugins for scenario in scenarios)
+    return list(dict.fromkeys(one.name for own in (load_plugins(given), *named) for one in own))
+
+
+def _algorithms(text: str | None) -> list[str]:
     """Return the names of algorithms; `ConfigurationError` if one is unknown."""
-    names = _parts(text)
+    names = list(ALGORITHMS) if text is None else _parts(text)
     for name in names:
         if name not in ALGORITHMS:
-            raise ConfigurationError(f"unknown algorithm '{name}', {nearest(name, ALGORITHMS)}")
+            raise ConfigurationError(
+                f"unknown algorithm '{name}', {nearest_part(name, ALGORITHMS)}"
+            )
     return names
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import yaml
 
 from assume_rl.cli.bench_page import BEGIN, END, markdown, placed
 from assume_rl.episodes.selection import Scores
+from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.studies.bench import measure as measuring
 from assume_rl.studies.bench import run as running
 from assume_rl.studies.bench.cells import Cell, Measured, grid, read, write
@@ -119,11 +121,12 @@ def test_what_cannot_be_is_one_sentence(
     assert len(made_up) == 8
 
 
-def case_with(folder: Path, **settings: object) -> str:
-    """Write a copy of the tiny study case with other settings of learning; return its name."""
+def case_with(folder: Path, learning: Mapping[str, object] = {}, **own: object) -> str:
+    """Write a copy of the tiny study case with other settings; return its name."""
     shutil.copytree(ROOT / "scenarios" / "single_learner", folder)
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    config["tiny"]["learning_config"] |= settings
+    config["tiny"] |= own
+    config["tiny"]["learning_config"] |= learning
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return f"{folder}:tiny"
 
@@ -146,12 +149,44 @@ def test_what_an_algorithm_cannot_do_is_said_before_anything_runs(
     message: str,
 ) -> None:
     """16 copies of 12 hours wait for an update."""
-    name = case_with(tmp_path / "case", **settings)
+    name = case_with(tmp_path / "case", settings)
     code, _, err = command("--scenarios", name, "--algorithms", "matd3,ippo")
     assert code == 2
     assert message in err
     assert not made_up
     assert not Path("bench").exists()
+
+
+@pytest.fixture
+def plugged() -> Iterator[str]:
+    """Path of a plug-in with the algorithm `rwr`, which is not loaded, now or afterwards."""
+    yield str(ROOT / "examples" / "plugins" / "weighted.py")
+    unload_plugins()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_algorithms_of_plugins_take_part(
+    command: Command, made_up: list[Cell], plugged: str, tmp_path: Path, named: bool
+) -> None:
+    own = {"plugins": [plugged]} if named else {}
+    name = case_with(tmp_path / "case", **own)
+    given = () if named else ("--plugin", plugged)
+    code, _, err = command("--scenarios", name, "--algorithms", "rwr", "--seeds", 1, *given)
+    assert (code, [cell.algorithm for cell in made_up]) == (0, ["rwr"]), err
+
+
+def test_all_algorithms_are_those_of_plugins_too(
+    command: Command, made_up: list[Cell], plugged: str
+) -> None:
+    assert command("--scenarios", TINY, "--seeds", 1, "--plugin", plugged)[0] == 0
+    assert {cell.algorithm for cell in made_up} == {*ALGORITHMS}
+    assert "rwr" in ALGORITHMS
+
+
+def test_a_process_of_its_own_loads_plugins(plugged: str) -> None:
+    assert "rwr" not in ALGORITHMS
+    running._start([plugged])
+    assert Cell(TINY, "rwr", 1, 3.0).settings(9)["learning_config.num_envs"] == 16
 
 
 def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:

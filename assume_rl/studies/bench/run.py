@@ -10,6 +10,7 @@ import torch
 
 from assume_rl.errors import AssumeRlError, ConfigurationError
 from assume_rl.experiments.train_task import training_task
+from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.bench.cells import Cell, Measured, read, write
 from assume_rl.studies.bench.measure import measure
 
@@ -31,31 +32,40 @@ def measured(cells: Sequence[Cell], folder: Path) -> list[Measured]:
     return [one for one in found if one is not None]
 
 
-def measure_rest(cells: Sequence[Cell], folder: Path, jobs: int) -> Iterator[Measured]:
+def measure_rest(
+    cells: Sequence[Cell], folder: Path, jobs: int, plugins: Sequence[str] = ()
+) -> Iterator[Measured]:
     """Measure the cells that `folder` does not keep yet; each is kept before it is yielded.
 
     :param cells: of the whole benchmark
     :param folder: of the files, made if need be
     :param jobs: processes at most, of one thread each
+    :param plugins: what these load: files and entry points
     :raises AssumeRlError: a cell cannot be measured
     """
     folder.mkdir(parents=True, exist_ok=True)
     rest = [cell for cell in cells if read(folder, cell) is None]
-    for one in map(_measure, rest) if jobs == 1 else _side_by_side(rest, jobs):
+    for one in map(_measure, rest) if jobs == 1 else _side_by_side(rest, jobs, plugins):
         write(folder, one)
         yield one
 
 
-def _side_by_side(cells: Sequence[Cell], jobs: int) -> Iterator[Measured]:
+def _side_by_side(cells: Sequence[Cell], jobs: int, plugins: Sequence[str]) -> Iterator[Measured]:
     """Yield what is measured in some processes, in the order in which cells end."""
     with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+        jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(plugins,)
     ) as pool:
         try:
             for future in as_completed([pool.submit(_measure, cell) for cell in cells]):
                 yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start(plugins: Sequence[str]) -> None:
+    """Make a process ready for cells."""
+    torch.set_num_threads(1)
+    load_plugins(plugins)
 
 
 def _measure(cell: Cell) -> Measured:
