@@ -18,6 +18,7 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train
+from assume_rl.learning.config import learning_keys
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.types import Scenario
@@ -211,6 +212,8 @@ def _training(
         "replay_buffer_size": min(REPLAY, learning.replay_buffer_size),
         "trained_policies_save_path": None,
     }
+    if "learning_starts" in learning_keys(learning.algorithm):
+        settings["learning_starts"] = 0
     return {f"learning_config.{key}": value for key, value in settings.items()}
 
 

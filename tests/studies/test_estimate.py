@@ -152,6 +152,16 @@ def test_a_trial_is_right_within_a_factor_of_three(tmp_path: Path, name: str) ->
     assert took / 3 < expected < 3 * took
 
 
+@pytest.mark.parametrize("algorithm", ["matd3", "mappo"])
+def test_a_trial_learns_however_late_its_training_starts_to(algorithm: str) -> None:
+    late = {"learning_config.learning_starts": 10_000} if algorithm == "matd3" else {}
+    given = {"learning_config.algorithm": algorithm, **late}
+    part = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=given)
+    settings = probe._training(part, 1, 4, 2, 3600)
+    trial = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=given | settings)
+    assert trial.learning.settings.transitions_first == 1
+
+
 def test_every_kind_of_step_can_be_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "STEPS", 12)
     found = study(
