@@ -59,8 +59,9 @@ def algorithms(
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
     check_solver()  # all that can be mended is said before hours have passed
-    loaded = _plugins(plugins or (), _parts(scenarios))
-    cells = grid(_parts(scenarios), _algorithms(names), seeds, budget)
+    cases = _parts("--scenarios", scenarios)
+    loaded = _plugins(plugins or (), cases)
+    cells = grid(cases, _algorithms(names), seeds, budget)
     check(cells)
     if page is not None:
         placed(page, "")
@@ -84,8 +85,12 @@ def algorithms(
     console.print(markdown(told), markup=False)
 
 
-def _parts(text: str) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+def _parts(option: str, text: str) -> list[str]:
+    """Return what an option names; `ConfigurationError` if that is nothing."""
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise ConfigurationError(f"{option}: '{text}' names nothing; separate names by commas")
+    return found
 
 
 def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
@@ -96,7 +101,7 @@ def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
 
 def _algorithms(text: str | None) -> list[str]:
     """Return the names of algorithms; `ConfigurationError` if one is unknown."""
-    names = list(ALGORITHMS) if text is None else _parts(text)
+    names = list(ALGORITHMS) if text is None else _parts("--algorithms", text)
     for name in names:
         if name not in ALGORITHMS:
             raise ConfigurationError(

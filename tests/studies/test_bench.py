@@ -104,6 +104,8 @@ def test_what_is_finished_stays_after_an_interrupt(
     ("arguments", "message"),
     [
         (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
+        (("--algorithms", ","), "--algorithms: ',' names nothing; separate names by commas"),
+        (("--scenarios", " "), "--scenarios: ' ' names nothing; separate names by commas"),
         (("--scenarios", "nowhere"), "nowhere"),
         (("--scenarios", TINY.replace("tiny", "tyni")), "unknown study case 'tyni'"),
         (("--page", "page.md"), "'page.md' cannot be read"),
