@@ -75,14 +75,14 @@ def algorithms(
         text = "interrupted; what is finished is kept, the same command goes on"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None
-    told = summary(measured(cells, out / "cells"), budget)
-    text = json.dumps(told, indent=2) + "\n"
+    content = summary(measured(cells, out / "cells"), budget)
+    text = json.dumps(content, indent=2) + "\n"
     replace_text(out / "bench.json", text)
-    replace_text(out / "bench.md", markdown(told))
+    replace_text(out / "bench.md", markdown(content))
     if page is not None:
         replace_text(page.with_suffix(".json"), text)
-        put(page, markdown(told))
-    console.print(markdown(told), markup=False)
+        put(page, markdown(content))
+    console.print(markdown(content), markup=False)
 
 
 def _parts(option: str, text: str) -> list[str]:

@@ -71,7 +71,10 @@ class Recurrent:
         return (64, 128)
 
     def memory_size(self, given: int) -> int:
-        """Return the length of a memory of a cell with so many outputs; its last entry counts."""
+        """Return the length of a memory, whose last entry counts.
+
+        :param given: outputs of the cell
+        """
         return self.parts * given + 1
 
     def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:

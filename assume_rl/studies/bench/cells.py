@@ -51,7 +51,7 @@ class Cell:
         return {f"learning_config.{key}": value for key, value in own.items()}
 
     def load(self, episodes: int) -> Scenario:
-        """Read the study case for so many episodes."""
+        """Read the study case for a training of a number of episodes."""
         return study_case(self.scenario, self.settings(episodes))
 
     def trial(self) -> Scenario:
@@ -111,8 +111,8 @@ def read(folder: Path, cell: Cell) -> Measured | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        told = {f.name: content[f.name] for f in fields(Measured)}
-        found = Measured(**{**told, "cell": Cell(**content["cell"])})
+        values = {f.name: content[f.name] for f in fields(Measured)}
+        found = Measured(**{**values, "cell": Cell(**content["cell"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"'{path}' is no cell of a benchmark ({error}); remove it") from None
     if found.cell != cell:

@@ -30,7 +30,7 @@ def measure(cell: Cell) -> Measured:
 
     A short trial measures what an episode costs, so that the training is planned to end with its
     budget, and with it the schedules of rates and noise; it is stopped where it does not. So what
-    was measured can be had again: it is a training of so many episodes.
+    was measured can be had again: it is a training of as many episodes.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
