@@ -13,6 +13,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.valued_actor import VALUE
 from assume_rl.learning.policies.folder import load_policies
+from assume_rl.learning.policies.trainer_state import load_state, save_state
 from assume_rl.learning.states import states
 
 pytestmark = pytest.mark.unchecked
@@ -91,6 +92,19 @@ def test_policy_files_hold_the_actor_only(tmp_path: Path) -> None:
     other = made(seeds=(9,))
     assert set(load_actors(tmp_path, other).loaded) == {a.unit_id for a in AGENTS}
     assert torch.equal(other.actors()[1](obs), ours.actors()[1](obs))
+
+
+def test_a_saved_training_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
+    ours, later = made(), made()
+    ours.observe(random_joint(ours, 12))
+    ours.update(1.0)
+    save_state(tmp_path / "checkpoint", ours.state_dict())
+    later.load_state_dict(load_state(tmp_path / "checkpoint"))
+    again = random_joint(ours, 12, seed=1)
+    for one in (ours, later):
+        one.observe(again)
+        one.update(0.5)
+    assert same(states(ours.nets, 0), states(later.nets, 0))
 
 
 def test_it_finds_the_best_action_of_each_state() -> None:

@@ -26,6 +26,8 @@ STATE: dict[str, Any] = {
     "betas": (0.9, 0.999),
     "optimizer": {0: {"step": torch.tensor(3.0)}, "empty": {}},
     "view": STACK[1].T,
+    "one entry": STACK[0, :1, 2].clone(),
+    "no entry": STACK[0, :0, 2],
     "dones": torch.tensor([True, False]),
     "counts": torch.arange(3),
     "none": torch.empty(0, 2, dtype=torch.float64),

@@ -109,7 +109,9 @@ def _owned(tensor: Tensor) -> Tensor:
     """On the CPU and contiguous, in memory of its own: safetensors stores no views."""
     tensor = tensor.detach().cpu().contiguous()
     shares = tensor.untyped_storage().nbytes() != tensor.nbytes
-    return tensor.clone() if shares else tensor
+    # With fewer than two entries any strides count as contiguous, but bytes cannot be viewed.
+    odd = tensor.numel() < 2
+    return tensor.clone(memory_format=torch.contiguous_format) if shares or odd else tensor
 
 
 def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
