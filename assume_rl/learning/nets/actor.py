@@ -43,8 +43,14 @@ class ActorForm(PerAgent):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return what the head reads."""
+        return head_of(self.head).masked(self._last_layer(nets, obs), obs)
+
+    def _last_layer(
+        self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
+    ) -> Float[Tensor, "seed agent row out"]:
+        """Return all outputs of the trunk."""
         out = TRUNKS[self.architecture].outputs(nets, self._normalised(obs).flatten(0, 1))
-        return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+        return out.view(*obs.shape[:-1], -1)
 
     def _normalised(
         self, obs: Float[Tensor, "seed agent row obs"]

@@ -14,7 +14,6 @@ from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.initial import drawn, xavier
 from assume_rl.learning.nets.net import States, Weights
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.nets.trunks import TRUNKS
 
 VALUE = ("value.weight", "value.bias")
 """Names of the value's part of the last layer in states; policy files hold the actor only."""
@@ -35,9 +34,7 @@ class ValuedActorForm(ActorForm):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row"]]:
         """Return what the head reads, and values."""
-        read = obs if self.inputs is None else self.inputs.normalise(obs)
-        out = TRUNKS[self.architecture].outputs(nets, read.flatten(0, 1))
-        out = out.view(*obs.shape[:-1], -1)
+        out = self._last_layer(nets, obs)
         return head_of(self.head).masked(out[..., :-1], obs), out[..., -1]
 
     def outputs(
