@@ -19,6 +19,7 @@ def register(algorithm: Algorithm, settings: type[AlgorithmConfig]) -> None:
     """
     _check_settings(algorithm, settings)
     _check_networks(algorithm)
+    _check_value(algorithm, settings)
     if algorithm.status not in get_args(Status):
         raise ConfigurationError(
             f"the algorithm '{algorithm.name}': its status is one of {', '.join(get_args(Status))}"
@@ -70,3 +71,17 @@ def _check_networks(algorithm: Algorithm) -> None:
     if ladder is not None and ladder not in LADDER_HEADS:
         hint = nearest(ladder, LADDER_HEADS)
         raise ConfigurationError(f"{whose}: unknown head of ladders '{ladder}', {hint}")
+
+
+def _check_value(algorithm: Algorithm, settings: type[AlgorithmConfig]) -> None:
+    """Raise `ConfigurationError` if an actor could share its trunk with a value that is not there.
+
+    Settings that define `one_trunk` can ask for one network instead of `actor` and `value`.
+    """
+    networks = algorithm.networks()
+    there = "value" in networks and networks["value"].kind == "state_value"
+    if settings.one_trunk is not AlgorithmConfig.one_trunk and not there:
+        raise ConfigurationError(
+            f"the algorithm '{algorithm.name}': its settings have 'one_trunk', but there is no "
+            f"network 'value' of the kind 'state_value', only {', '.join(networks)}"
+        )
