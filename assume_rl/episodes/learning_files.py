@@ -13,13 +13,14 @@ from typing import Any
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
-from assume_rl.learning.build import seen_steps
+from assume_rl.learning.build import networks_of, seen_steps
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import over
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
+from assume_rl.learning.nets.valued_actor import values_of
 from assume_rl.learning.normalise import OF_ACTORS
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
@@ -82,9 +83,14 @@ def has_critics(folder: Path) -> bool:
 
 
 def trainer_state(learner: Learner) -> dict[str, Any]:
-    """Return the state that further training needs beside actors and replay."""
+    """Return the state that further training needs beside actors and replay.
+
+    Of actors that give a value it has the value, which policy files leave out.
+    """
     kinds = networks(learner.nets, 0)
-    del kinds["actor"]
+    values = values_of(kinds.pop("actor"))
+    if values:
+        kinds["actor"] = values
     return {
         "kind": _kind(learner.config),
         "agents": [[agent.unit_id, *agent.shape] for agent in learner.agents],
@@ -204,9 +210,9 @@ def _transfer(
     fresh, steps = networks(learner.nets, 0), seen_steps(learner.config)
     specs = {
         kind: spec
-        for name, spec in learner.algorithm.networks().items()
+        for name, spec in networks_of(learner.config).items()
         for kind in (name, name + TARGET)
-        if name != "actor" and kind in fresh
+        if (name != "actor" or spec.valued) and kind in fresh
     }
     if not specs:
         return report([], [], {})
@@ -240,8 +246,20 @@ def _moved(spec: NetSpec, unit: str, fresh: Part, saved: Part) -> State:
     """Return a unit's saved network in the form that it has in another fleet."""
     if spec.kind == "number":
         return saved[0]
+    if spec.kind == "actor":
+        return _moved_value(unit, fresh, saved)
     agents, saved_agents = (_seen(spec, unit, part[1]) for part in (fresh, saved))
     return transfer_critic(fresh[0], agents, saved[0], saved_agents, unit)
+
+
+def _moved_value(unit: str, fresh: Part, saved: Part) -> State:
+    """Return a unit's saved value, which means nothing on the trunk of an actor of other sizes."""
+    here, there = (next(a.shape for a in part[1] if a.unit_id == unit) for part in (fresh, saved))
+    if here != there:
+        raise PolicyError(
+            f"its value shares the trunk of an actor of sizes {there}, expected {here}"
+        )
+    return saved[0]
 
 
 def _seen(spec: NetSpec, unit: str, agents: Sequence[AgentSpec]) -> list[AgentSpec]:

@@ -8,13 +8,13 @@ import torch
 from test_algorithms import ROWS, SHAPES, played, regret
 from toys import fleet, learner, one_seed, random_joint
 
-from assume_rl.episodes.learning_files import load_actors, save_actors
+from assume_rl.episodes.learning_files import load_actors, load_critics, save_actors, save_critics
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.valued_actor import VALUE
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.policies.trainer_state import load_state, save_state
-from assume_rl.learning.states import states
+from assume_rl.learning.states import networks, states
 
 pytestmark = pytest.mark.unchecked
 
@@ -105,6 +105,34 @@ def test_a_saved_training_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
         one.observe(again)
         one.update(0.5)
     assert same(states(ours.nets, 0), states(later.nets, 0))
+
+
+def test_values_continue_with_their_actors(tmp_path: Path) -> None:
+    ours, later = made(), made(seeds=(9,))
+    ours.observe(random_joint(ours, 12))
+    ours.update(1.0)
+    save_actors(ours, tmp_path, {})
+    save_critics(ours, tmp_path)
+    assert load_actors(tmp_path, later).loaded == load_critics(tmp_path, later).loaded
+    assert same(states(ours.nets, 0), states(later.nets, 0))
+
+
+def test_values_move_to_another_fleet_where_their_actors_do(tmp_path: Path) -> None:
+    old = made()
+    save_actors(old, tmp_path, {})
+    save_critics(old, tmp_path)
+    agents = fleet((3, 1, 1), (5, 1, 1), (4, 2, 1), (4, 2, 1))
+    new = learner(agents, **SMALL, seeds=(9,))
+    fresh = networks(new.nets, 0)["actor"]
+    load_actors(tmp_path, new)
+    found = load_critics(tmp_path, new)
+    assert (found.loaded, found.fresh) == (("unit_0", "unit_2"), ("unit_3",))
+    assert found.skipped == {
+        "unit_1": "its value shares the trunk of an actor of sizes (3, 1, 1), expected (5, 1, 1)"
+    }
+    before, after = (networks(each.nets, 0)["actor"] for each in (old, new))
+    for unit in fresh:
+        assert same(after[unit], (before if unit in found.loaded else fresh)[unit])
 
 
 def test_it_finds_the_best_action_of_each_state() -> None:

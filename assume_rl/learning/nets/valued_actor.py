@@ -73,9 +73,9 @@ class ValuedActorForm(ActorForm):
         return found
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite the agents that are in `states`, values where they have some."""
+        """Overwrite the agents that are in `states`: actor, value or both."""
         actors = {unit: _without_value(state) for unit, state in states.items()}
-        super().load(flat, seed, actors)
+        super().load(flat, seed, {unit: actor for unit, actor in actors.items() if actor})
         weight, bias = self._value(flat, seed)
         for k, unit in enumerate(self.names):
             if unit in states and VALUE[0] in states[unit]:
@@ -90,6 +90,15 @@ class ValuedActorForm(ActorForm):
         """Return views of what makes the values of one seed."""
         weight, bias = list(flat.views.values())[-2:]
         return weight[seed, ..., -1], bias[seed, ..., -1]
+
+
+def values_of(states: States) -> dict[str, Weights]:
+    """Return the values' part of the states of actors; those without a value are left out."""
+    return {
+        unit: {name: state[name] for name in VALUE}
+        for unit, state in states.items()
+        if VALUE[0] in state
+    }
 
 
 def _without_value(state: Mapping[str, Tensor]) -> Weights:
