@@ -1,11 +1,14 @@
 """What a good folder is read as."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from assume_rl.errors import ScenarioError
+from assume_rl.learning.config import Schedule
 from assume_rl.scenario.read import load_scenario
 
 CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
@@ -79,6 +82,38 @@ def test_overrides_are_typed_and_may_open_a_section(folder: Any) -> None:
     assert scenario.config.bidding_strategy_params["foresight"] == 6
     assert scenario.config.markets_config["EOM"].products[0].count == 2
     assert len(scenario.index) == 13
+
+
+def test_overrides_reach_into_learning_settings_that_are_not_written(folder: Any) -> None:
+    settings = {
+        "reward.type": "profit",
+        "reward.scale": "0.1",
+        "learning_rates.actor": "1e-4",
+        "learning_rate_schedule.critic.schedule": "exponential",
+        "learning_rate_schedule.critic.end": "0.1",
+        "target_noise_schedule.schedule": "linear",
+    }
+    overrides = {f"learning_config.{key}": value for key, value in settings.items()}
+    learning = load_scenario(folder.path, overrides=overrides).learning
+    assert (learning.reward.type, learning.reward.scale) == ("profit", 0.1)
+    assert learning.learning_rates == {"actor": 1e-4}
+    critic = Schedule(schedule="exponential", end=0.1)
+    assert learning.learning_rate_schedule == {"critic": critic}
+    written = {"learning_config.learning_rate_schedule": "linear"}
+    assert load_scenario(folder.path, overrides=written | overrides).learning == learning
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("reward.tipe", "learning_config.reward.tipe"),
+        ("rewrad.type", "unknown key 'rewrad'; did you mean 'reward'?"),
+        ("gamma.type", "learning_config.gamma: "),
+    ],
+)
+def test_overrides_that_reach_into_nothing_say_so(folder: Any, key: str, sentence: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(sentence)):
+        load_scenario(folder.path, overrides={f"learning_config.{key}": "profit"})
 
 
 def test_paths_are_relative_to_the_folder(folder: Any) -> None:

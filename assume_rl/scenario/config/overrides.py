@@ -13,7 +13,7 @@ The first kind is applied here, the others by `table_overrides`.
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from assume_rl.core.bidding import parameters
@@ -107,7 +107,8 @@ def override_setting(
     return replaced
 
 
-def _replace(node: Any, parts: list[str], value: Any) -> Any:
+def _replace(node: Any, parts: list[str], value: Any, known: Collection[str] = ()) -> Any:
+    """Return `node` with a part replaced; keys in `known` need not be there to be replaced in."""
     head, *rest = parts
     if isinstance(node, list) and head.isdigit() and int(head) < len(node):
         new = value if not rest else _replace(node[int(head)], rest, value)
@@ -117,13 +118,18 @@ def _replace(node: Any, parts: list[str], value: Any) -> Any:
     if not rest:
         return {**node, head: value}
     child = node.get(head)
+    if head in known and isinstance(child, str):
+        child = None  # the name of a schedule gives way to its parts
     if child is None:
-        if head in StudyCase.model_fields and head not in OPTIONAL_SECTIONS:
+        optional = head in OPTIONAL_SECTIONS or head in known
+        if head in StudyCase.model_fields and not optional:
             raise KeyError(f"there is no section '{head}'")
-        if head not in OPTIONAL_SECTIONS:
-            raise KeyError(f"unknown key '{head}'; {nearest(head, map(str, node))}")
+        if not optional:
+            raise KeyError(f"unknown key '{head}'; {nearest(head, [*map(str, node), *known])}")
         child = {}
-    return {**node, head: _replace(child, rest, value)}
+    # What is inside a setting is checked later, with it.
+    inside = rest[:1] if head in known else learning_keys() if head == "learning_config" else ()
+    return {**node, head: _replace(child, rest, value, inside)}
 
 
 def _suggestion(head: str, settings: Mapping[str, Any]) -> str:
