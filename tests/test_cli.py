@@ -112,6 +112,7 @@ MISTAKES = [
     (["run", str(SCENARIOS / "national"), "--tables", "market_mta"], "did you mean 'market_meta'?"),
     (["train", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["train", *CASE, "--policies", "nowhere"], "does not exist"),
+    (["validate", *CASE, "--set", "learning_config.learning_rates.aktor=1"], "mean 'actor'?"),
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
 ]

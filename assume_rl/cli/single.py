@@ -43,7 +43,7 @@ from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train as run_training
 from assume_rl.experiments.train import train_seeds as run_trainings
-from assume_rl.experiments.train_task import training_warnings
+from assume_rl.experiments.train_task import check_training, training_warnings
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.describe import describe
 from assume_rl.scenario.read import simulation_id
@@ -74,7 +74,9 @@ def validate(
 ) -> None:
     """Check a scenario folder: print what was understood, or every problem at once."""
     loaded = load(scenario, case, overrides, strict, plugins=plugins)
-    print_summary(Console(), describe(compile_scenario(loaded)))
+    compiled = compile_scenario(loaded)
+    check_training(compiled)
+    print_summary(Console(), describe(compiled))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
+from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, update_times
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError
@@ -13,6 +14,7 @@ from assume_rl.experiments.policies import learned_bidders, named_policies, poli
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import check_learnable
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.compile.compiled import Compiled
@@ -52,10 +54,7 @@ def training_task(
     name, notes = choose_engine(engine, compiled, default="batch")
     _check(compiled.scenario, learners, name)
     _check_waiting(compiled, name)
-    for agent, bidder in learned_bidders(compiled).items():
-        if agent in learners:
-            owner = f"unit '{agent}' with the bidder {bidder.name}"
-            check_action(config.algorithm, bidder_spec(agent, bidder).action, owner)
+    _check_learners(compiled, learners)
     return Task(
         compiled,
         fixed,
@@ -87,6 +86,31 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
         *_device_warnings(config, config.device),
         *_status_warnings(config),
     )
+
+
+def check_training(compiled: Compiled) -> None:
+    """Check the learning settings of a study case without its policies; no learner: nothing.
+
+    Bidders that only act on finished policies do not learn.
+
+    :raises ConfigurationError: those who are to learn cannot be trained with them
+    """
+    config, named = compiled.scenario.learning, compiled.scenario.config.policies
+    if config.trained_policies_load_path is None or config.learning_mode:
+        _check_learners(compiled, [agent for agent in compiled.learners if agent not in named])
+
+
+def _check_learners(compiled: Compiled, learners: list[str]) -> None:
+    """Settings must fit the algorithm, and the algorithm everybody who learns."""
+    if not learners:
+        return
+    config, earnings = compiled.scenario.learning, earnings_of(compiled)
+    bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
+    specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]
+    for spec in specs:
+        owner = f"unit '{spec.unit_id}' with the bidder {bidders[spec.unit_id].name}"
+        check_action(config.algorithm, spec.action, owner)
+    check_learnable(config, specs)
 
 
 def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:

@@ -103,12 +103,7 @@ class Learner:
         self.agents = tuple(agents)
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
-        networks = networks_of(config)
-        _check_rates(config, networks)
-        for agent in agents:
-            check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
-        _check_earnings(config, agents)
-        check_normalised(config, networks)
+        check_learnable(config, agents)
         self.listener: Listener | None = None
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
@@ -332,6 +327,21 @@ class Learner:
         for k, own in enumerate(state["seeds"]):
             self.load_state_of(k, own)
         self.replay.load_state_dict(state["replay"])
+
+
+def check_learnable(config: LearningConfig, agents: Sequence[AgentSpec]) -> None:
+    """Check that the settings fit the algorithm, and the algorithm the agents.
+
+    :param config: chooses the algorithm
+    :param agents: who are to learn
+    :raises ConfigurationError: they do not
+    """
+    networks = networks_of(config)
+    _check_rates(config, networks)
+    for agent in agents:
+        check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
+    _check_earnings(config, agents)
+    check_normalised(config, networks)
 
 
 def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:

@@ -8,7 +8,8 @@ import pytest
 from assume_rl.episodes.plan import most_waiting
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.engines import EngineName
-from assume_rl.experiments.train_task import training_task, training_warnings
+from assume_rl.experiments.train_task import check_training, training_task, training_warnings
+from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -60,3 +61,31 @@ def test_a_start_of_learning_that_is_never_reached_is_warned_of_once() -> None:
         (told,) = (one for one in found if "learning_starts" in one)
         assert told.startswith("learning_config.learning_starts: is 1000000, but all ")
     assert not any("learning_starts" in one for one in training_warnings(reached))
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"clip_targets": True, "reward": {"scale": 2}}, "clip_targets: targets are clipped to what"),
+    ({"algorithm": "reinforce", "normalise": ["values"]}, "reinforce has no critic of its own"),
+    ({"learning_rates": {"aktor": 0.1}}, "no network 'aktor', did you mean 'actor'"),
+    ({"learning_rate_schedule": {"aktor": "linear"}}, "no network 'aktor'"),
+    ({"bidder": "ladder"}, "matd3 cannot choose rungs of a ladder, as unit 'learner' with the bid"),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), REFUSED)
+def test_settings_that_no_learner_can_have_are_told_without_a_training(
+    settings: dict[str, Any], sentence: str
+) -> None:
+    def loaded(**more: Any) -> Scenario:
+        own = {f"learning_config.{k}": v for k, v in (settings | more).items() if k != "bidder"}
+        if kind := settings.get("bidder"):
+            own["units.learner.bidding_EOM"] = f"powerplant_energy_learning_{kind}"
+        return load_scenario(SCENARIO, "tiny", overrides=own)
+
+    with pytest.raises(ConfigurationError, match=sentence):
+        check_training(compile_scenario(loaded()))
+    with pytest.raises(ConfigurationError, match=sentence):
+        training_task(loaded(), None, None, "auto")
+    # Who acts on finished policies does not learn.
+    acting = loaded(learning_mode=False, trained_policies_load_path="learned")
+    check_training(compile_scenario(acting))

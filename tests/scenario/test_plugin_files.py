@@ -201,7 +201,7 @@ def register(registry):
         ('{"actor":', '{"policy":', "the algorithm 'own': there is no network 'actor' of the "),
         ("head=self.head)}", "head=self.head)} and 3", "the algorithm 'own': networks() returns "),
         ("own: int = 1", "one_trunk = property(lambda self: True)", "the algorithm 'own': its "
-         "settings have 'one_trunk', but there is no network 'value' of the kind 'state_value', only actor"),
+         "settings have 'one_trunk', but there is no network 'value' of the kind 'state_value'"),
     ],
 )  # fmt: skip
 def test_an_algorithm_that_breaks_the_contract_is_refused(
