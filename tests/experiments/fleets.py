@@ -92,7 +92,7 @@ def write_fleet(folder: Path, fleet: Sequence[Unit], products: int = 1, **learni
         tables[file].append(row if file == "storage_units" else row | {"max_power": 40 + i})
     base = {"name": "base", "unit_operator": "base", "bidding_EOM": STRATEGIES["rule"][1]}
     coal = {"max_power": 200, "technology": "hard coal", "fuel_type": "hard coal", "min_power": 0}
-    tables["powerplant_units"].append(PLANT | base | coal)
+    tables["powerplant_units"].append(base | PLANT | coal)  # the name comes first
     load = {"name": "load", "unit_operator": "town", "technology": "inflex_demand"}
     load |= {"max_power": 1000, "min_power": 0, "price": 3000, "bidding_EOM": "demand_energy_naive"}
     tables["demand_units"] = [load]
