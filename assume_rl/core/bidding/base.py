@@ -194,6 +194,42 @@ class Described(Protocol):
         ...
 
 
+class BidsLike:
+    """What a bidder says of itself that bids like another one but for some change."""
+
+    bidder: Described
+
+    @property
+    def technologies(self) -> frozenset[str]:
+        """Return those of the other bidder."""
+        return self.bidder.technologies
+
+    @property
+    def product_types(self) -> frozenset[str]:
+        """Return those of the other bidder."""
+        return self.bidder.product_types
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return what the other bidder looks up."""
+        return self.bidder.needs
+
+    @property
+    def foresight(self) -> int:
+        """Return that of the other bidder."""
+        return self.bidder.foresight
+
+    @property
+    def slots(self) -> int:
+        """Return the orders of the other bidder per unit and product."""
+        return self.bidder.slots
+
+    @property
+    def blocks(self) -> bool:
+        """Return whether the other bidder makes block orders."""
+        return self.bidder.blocks
+
+
 ANY_CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
 """To make a bidder of which only what its context does not change is asked."""
 

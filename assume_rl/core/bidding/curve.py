@@ -13,11 +13,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assume_rl.core.bidding.base import Context, Curve, Layout, Need, View
+from assume_rl.core.bidding.base import BidsLike, Context, Curve, Layout, View
 from assume_rl.core.bidding.learned import PlantLearning, PlantParams, by_product, single_bid
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
-from assume_rl.core.units.base import ENERGY
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
 
 
@@ -67,37 +66,24 @@ class CurveParams(PlantParams):
 
 
 @dataclass(frozen=True)
-class CurveLearning:
+class CurveLearning(BidsLike):
     """A plant that learns at which prices to offer which shares of its power.
 
     The first step holds minimum power, which a plant cannot sell in parts, and its share of the
     rest. One step is the plant with one price; two steps with all of the rest in the second one are
     the plant with two prices.
 
-    :param single: the plant with one price: it observes the same, and is rewarded alike.
+    :param bidder: the plant with one price: it observes the same, and is rewarded alike.
     """
 
-    single: PlantLearning
+    bidder: PlantLearning
     action: Curve
     name: str = "powerplant_energy_learning_curve"
-    technologies: frozenset[str] = frozenset({"thermal"})
-    product_types: frozenset[str] = frozenset({ENERGY})
-    blocks: bool = False
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Return what the plant with one price looks up."""
-        return self.single.needs
-
-    @property
-    def foresight(self) -> int:
-        """Return that of the plant with one price."""
-        return self.single.foresight
 
     @property
     def layout(self) -> Layout:
         """Return that of the plant with one price."""
-        return self.single.layout
+        return self.bidder.layout
 
     @property
     def slots(self) -> int:
@@ -106,7 +92,7 @@ class CurveLearning:
 
     def observe(self, view: View[ThermalView]) -> Float[Tensor, "... unit obs"]:
         """Return what the plant with one price observes, float64."""
-        return self.single.observe(view)
+        return self.bidder.observe(view)
 
     def explore_around(
         self, observation: Float[Tensor, "... unit obs"]
@@ -126,17 +112,17 @@ class CurveLearning:
         least, most = (limit[..., :products, :].mT for limit in (sell.least, sell.most))
         volume = share * (most - least).unsqueeze(-1)
         first = pad(least.unsqueeze(-1), (0, self.slots - 1))
-        return by_product(price * self.single.max_bid_price, volume + first, view)
+        return by_product(price * self.bidder.max_bid_price, volume + first, view)
 
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
         """Return what the plant with one price is rewarded for."""
-        return self.single.reward(outcome)
+        return self.bidder.reward(outcome)
 
     def reward_range(
         self, params: ThermalParams, stakes: Stakes
     ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
         """Return that of the plant with one price."""
-        return self.single.reward_range(params, stakes)
+        return self.bidder.reward_range(params, stakes)
 
 
 def curve(context: Context, params: CurveParams) -> CurveLearning:

@@ -20,12 +20,12 @@ from torch import Tensor
 from assume_rl.core.bidding import learned, storage
 from assume_rl.core.bidding.base import (
     AnyView,
+    BidsLike,
     Context,
     Feature,
     Ladder,
     Layout,
     LearnedBidder,
-    Need,
     View,
 )
 from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
@@ -75,7 +75,7 @@ class PlantLadderParams(PlantParams, LadderParams):
 
 
 @dataclass(frozen=True)
-class OnLadder(Generic[O, B]):
+class OnLadder(BidsLike, Generic[O, B]):
     """A learned bidder whose prices are rungs.
 
     :param bidder: what it bids, given the prices
@@ -91,36 +91,6 @@ class OnLadder(Generic[O, B]):
     ladder: Rungs
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds]
     max_bid_price: float
-
-    @property
-    def technologies(self) -> frozenset[str]:
-        """Return those of the bidder."""
-        return self.bidder.technologies
-
-    @property
-    def product_types(self) -> frozenset[str]:
-        """Return those of the bidder."""
-        return self.bidder.product_types
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Return what the bidder looks up."""
-        return self.bidder.needs
-
-    @property
-    def foresight(self) -> int:
-        """Return that of the bidder."""
-        return self.bidder.foresight
-
-    @property
-    def slots(self) -> int:
-        """Return the orders of the bidder per unit and product."""
-        return self.bidder.slots
-
-    @property
-    def blocks(self) -> bool:
-        """Return whether the bidder makes block orders."""
-        return self.bidder.blocks
 
     @property
     def action(self) -> Ladder:

@@ -14,9 +14,9 @@ from pydantic import Field
 from assume_rl.core.bidding.base import (
     AnyBidder,
     Bidder,
+    BidsLike,
     Context,
     LearnedBidder,
-    Need,
     NoParams,
     Params,
     View,
@@ -57,42 +57,12 @@ class CournotParams(Params):
 
 
 @dataclass(frozen=True)
-class Changed:
+class Changed(BidsLike):
     """A rule whose orders an operator changes; all else is as the rule has it."""
 
     bidder: Bidder[Any]
     name: str  # differs wherever the change does: units of one name share a bidder
     change: Callable[[Orders], Orders]
-
-    @property
-    def technologies(self) -> frozenset[str]:
-        """Return those of the rule."""
-        return self.bidder.technologies
-
-    @property
-    def product_types(self) -> frozenset[str]:
-        """Return those of the rule."""
-        return self.bidder.product_types
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Return what the rule looks up."""
-        return self.bidder.needs
-
-    @property
-    def foresight(self) -> int:
-        """Return that of the rule."""
-        return self.bidder.foresight
-
-    @property
-    def slots(self) -> int:
-        """Return the orders of the rule per unit and product."""
-        return self.bidder.slots
-
-    @property
-    def blocks(self) -> bool:
-        """Return whether the rule makes block orders."""
-        return self.bidder.blocks
 
     def orders(self, view: View[Any]) -> Orders:
         """Return the orders of the rule, changed."""
