@@ -1,7 +1,8 @@
 """Builds the networks that an algorithm asks for, for a fleet of agents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
-from assume_rl.learning.nets.recurrent_actor import memory_size, recurrent_actor_forms
+from assume_rl.learning.nets.recurrent_actor import RecurrentActorForm, memory_size
 from assume_rl.learning.nets.valued_actor import ValuedActorForm
 from assume_rl.learning.schedules import rate_schedule
 from assume_rl.learning.types import MEMORY, AgentSpec
@@ -106,11 +107,10 @@ def _forms(
             heads = [spec.head_for(group.specs[0]) for group in fleet.groups]
             architecture, hidden = config.actor_architecture, config.actor_hidden
             chosen = (fleet.groups, fleet.seeds, heads, architecture, hidden, config.activation)
-            forms: Sequence[ActorForm]
+            form: Callable[..., ActorForm] = ValuedActorForm if spec.valued else ActorForm
             if memory_size(architecture, hidden):
-                forms = recurrent_actor_forms(*chosen, config.burn_in)
-            else:
-                forms = actor_forms(*chosen, ValuedActorForm if spec.valued else ActorForm)
+                form = partial(RecurrentActorForm, burn_in=config.burn_in)
+            forms = actor_forms(*chosen, form)
             if "observations" not in config.normalise:
                 return forms
             own = zip(forms, _statistics(fleet, device), strict=True)

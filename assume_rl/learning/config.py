@@ -230,13 +230,18 @@ class OffPolicyConfig(AlgorithmConfig):
         return exponents if self.sampling == "uniform" else frozenset()
 
 
-class DdpgConfig(OffPolicyConfig):
-    """Settings of MADDPG and of independent DDPG."""
+class TargetsConfig(OffPolicyConfig):
+    """How the target networks of off-policy algorithms move."""
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
     target_interval: int = Field(1, gt=0)
     """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
+
+
+class DdpgConfig(TargetsConfig):
+    """Settings of MADDPG and of independent DDPG."""
+
     clip_targets: bool = False
     """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg)."""
 
@@ -259,13 +264,9 @@ class Td3Config(DdpgConfig):
     """How `target_policy_noise` changes over training; None: not at all (matd3, itd3)."""
 
 
-class SacConfig(OffPolicyConfig):
+class SacConfig(TargetsConfig):
     """Settings of soft actor-critic."""
 
-    tau: float = Field(0.005, ge=0, le=1)
-    """Share by which targets move towards the online networks."""
-    target_interval: int = Field(1, gt=0)
-    """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
     target_entropy: float | None = None
     """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
 

@@ -1,6 +1,6 @@
 """Actors of a group of agents: one network per seed and agent, stacked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,7 +136,7 @@ def actor_forms(
     architecture: str = "mlp",
     hidden: tuple[int, ...] | None = None,
     activation: str = "relu",
-    form: type[ActorForm] = ActorForm,
+    form: Callable[..., ActorForm] = ActorForm,
 ) -> list[ActorForm]:
     """Return the form of each group's actors.
 
@@ -146,7 +146,7 @@ def actor_forms(
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     :param activation: key of `layers.ACTIVATIONS`
-    :param form: of the networks
+    :param form: makes the form of a group of all that
     """
     return [
         form(group, k, seeds, head, architecture, hidden, activation)

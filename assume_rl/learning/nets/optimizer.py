@@ -61,46 +61,31 @@ class Kind:
     descend: Callable[[Optimizer, Flat, float], None]  # (optimiser, gradient, learning rate)
 
 
-def _adamw(own: Optimizer, gradient: Flat, rate: float) -> None:
-    """Make a step of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
-    adamw(
-        [own.parameters.buffer],
-        [gradient.buffer],
-        [own.moments["exp_avg"].buffer],
-        [own.moments["exp_avg_sq"].buffer],
-        [],
-        [own.step],
-        foreach=False,
-        fused=True,
-        amsgrad=False,
-        beta1=BETAS[0],
-        beta2=BETAS[1],
-        lr=rate,
-        weight_decay=own.weight_decay,
-        eps=EPSILON,
-        maximize=False,
-    )
+def _adaptive_moments(
+    function: Callable[..., None],
+) -> Callable[[Optimizer, Flat, float], None]:
+    """Return what makes a step of Adam or of AdamW, which have the same arguments in torch."""
 
+    def descend(own: Optimizer, gradient: Flat, rate: float) -> None:
+        function(
+            [own.parameters.buffer],
+            [gradient.buffer],
+            [own.moments["exp_avg"].buffer],
+            [own.moments["exp_avg_sq"].buffer],
+            [],
+            [own.step],
+            foreach=False,
+            fused=True,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=rate,
+            weight_decay=own.weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
 
-def _adam(own: Optimizer, gradient: Flat, rate: float) -> None:
-    """Make a step of Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
-    adam(
-        [own.parameters.buffer],
-        [gradient.buffer],
-        [own.moments["exp_avg"].buffer],
-        [own.moments["exp_avg_sq"].buffer],
-        [],
-        [own.step],
-        foreach=False,
-        fused=True,
-        amsgrad=False,
-        beta1=BETAS[0],
-        beta2=BETAS[1],
-        lr=rate,
-        weight_decay=own.weight_decay,
-        eps=EPSILON,
-        maximize=False,
-    )
+    return descend
 
 
 def _sgd(own: Optimizer, gradient: Flat, rate: float) -> None:
@@ -140,8 +125,9 @@ def _rmsprop(own: Optimizer, gradient: Flat, rate: float) -> None:
 
 
 OPTIMIZERS: dict[str, Kind] = {
-    "adamw": Kind(("exp_avg", "exp_avg_sq"), 0.01, _adamw),
-    "adam": Kind(("exp_avg", "exp_avg_sq"), 0.0, _adam),
+    # Loshchilov and Hutter 2019, arXiv:1711.05101; Kingma and Ba 2015, arXiv:1412.6980
+    "adamw": Kind(("exp_avg", "exp_avg_sq"), 0.01, _adaptive_moments(adamw)),
+    "adam": Kind(("exp_avg", "exp_avg_sq"), 0.0, _adaptive_moments(adam)),
     "sgd": Kind((), 0.0, _sgd),
     "rmsprop": Kind(("square_avg",), 0.0, _rmsprop),
 }

@@ -8,7 +8,6 @@ gives the outputs of the last step. Kapturowski et al. 2019, openreview.net/foru
 bring the memory up to date.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.recurrent import Recurrent
@@ -75,31 +73,6 @@ class RecurrentActorForm(ActorForm):
         )
         out = head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
         return out, later.view(memory.shape)
-
-
-def recurrent_actor_forms(
-    groups: Sequence[Group],
-    seeds: int,
-    heads: Sequence[str],
-    architecture: str,
-    hidden: tuple[int, ...] | None,
-    activation: str,
-    burn_in: int,
-) -> list[RecurrentActorForm]:
-    """Return the form of each group's actors.
-
-    :param groups: of the fleet
-    :param seeds: number of seeds
-    :param heads: name of each group's head
-    :param architecture: key of `TRUNKS`, one with memory
-    :param hidden: outputs of the cell, then sizes of the hidden linear layers; None: the trunk's
-    :param activation: key of `layers.ACTIVATIONS`
-    :param burn_in: first steps of a window that have no gradient
-    """
-    return [
-        RecurrentActorForm(group, k, seeds, head, architecture, hidden, activation, burn_in=burn_in)
-        for k, (group, head) in enumerate(zip(groups, heads, strict=True))
-    ]
 
 
 def memory_size(architecture: str, hidden: tuple[int, ...] | None) -> int:
