@@ -10,7 +10,8 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.bench_page import markdown, placed, put
-from assume_rl.cli.options import Plugins, Quiet
+from assume_rl.cli.console import settings
+from assume_rl.cli.options import Plugins, Quiet, Set
 from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.evaluation.perfect_foresight import check_solver
 from assume_rl.experiments.outputs import replace_text
@@ -44,6 +45,7 @@ def algorithms(
     budget: Annotated[
         float, typer.Option("--budget", min=0.1, help="Seconds of processor time of a training.")
     ] = 60.0,
+    overrides: Set = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes, a thread each.")] = 1,
     out: Annotated[
         Path, typer.Option("--out", help="Folder: a file per training, bench.json, bench.md.")
@@ -61,7 +63,8 @@ def algorithms(
     check_solver()  # all that can be mended is said before hours have passed
     cases = _parts("--scenarios", scenarios)
     loaded = _plugins(plugins or (), cases)
-    cells = grid(cases, _algorithms(names), seeds, budget)
+    changes = settings(overrides or [])
+    cells = grid(cases, _algorithms(names), seeds, budget, changes)
     check(cells)
     if page is not None:
         placed(page, "")
@@ -75,7 +78,7 @@ def algorithms(
         text = "interrupted; what is finished is kept, the same command goes on"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None
-    content = summary(measured(cells, out / "cells"), budget)
+    content = summary(measured(cells, out / "cells"), budget, changes)
     text = json.dumps(content, indent=2) + "\n"
     replace_text(out / "bench.json", text)
     replace_text(out / "bench.md", markdown(content))

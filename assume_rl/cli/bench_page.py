@@ -24,9 +24,11 @@ def markdown(bench: Mapping[str, Any] | None) -> str:
     rows: Sequence[Row] = bench["rows"]
     scenarios = dict.fromkeys(row["scenario"] for row in rows)
     versions = ", ".join(f"{name} {version}" for name, version in bench["versions"].items())
+    changed = ", ".join(f"`{key}={value}`" for key, value in bench["overrides"].items())
     head = (
         f"{number(bench['budget'])} seconds of processor time per training, one thread; "
-        f"interquartile mean and {bench['level']:.0%} interval over seeds. {versions}.\n"
+        f"interquartile mean and {bench['level']:.0%} interval over seeds"
+        f"{f'; {changed}' if changed else ''}. {versions}.\n"
     )
     tables = (_table(name, [r for r in rows if r["scenario"] == name]) for name in scenarios)
     return "\n".join([head, *tables])

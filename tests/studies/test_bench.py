@@ -100,6 +100,21 @@ def test_what_is_finished_stays_after_an_interrupt(
     assert not (tmp_path / "bench/bench.json").exists()
 
 
+def test_settings_are_changed_and_named(
+    command: Command, made_up: list[Cell], tmp_path: Path
+) -> None:
+    """Sixteen copies of the market are only what on-policy algorithms have by default."""
+    changes = ("learning_config.gamma=0.5", "learning_config.num_envs=2")
+    given = [text for change in changes for text in ("--set", change)]
+    assert command(*FEW, "--seeds", 1, *given)[0] == 0
+    for cell in made_up:
+        config = cell.load(9).learning
+        assert config is not None
+        assert (config.gamma, config.num_envs, config.training_episodes) == (0.5, 2, 9)
+    table = (tmp_path / "bench/bench.md").read_text()
+    assert "over seeds; `learning_config.gamma=0.5`, `learning_config.num_envs=2`." in table
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -109,7 +124,16 @@ def test_what_is_finished_stays_after_an_interrupt(
         (("--scenarios", "nowhere"), "nowhere"),
         (("--scenarios", TINY.replace("tiny", "tyni")), "unknown study case 'tyni'"),
         (("--page", "page.md"), "'page.md' cannot be read"),
-        (("--budget", 4), "was measured with a budget of 3 s, not of 4 s; choose another --out"),
+        (("--budget", 4), "with a budget of 3 s, not with a budget of 4 s; choose another --out"),
+        (
+            ("--set", "learning_config.gamma=0.5"),
+            "budget of 3 s, not with a budget of 3 s, learning_config.gamma=0.5; choose another",
+        ),
+        (("--set", "gamma"), "--set gamma: expected key=value"),
+        (
+            ("--set", "learning_config.training_episodes=3"),
+            "--set learning_config.training_episodes: the benchmark sets it itself",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(

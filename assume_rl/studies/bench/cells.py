@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,13 @@ from assume_rl.scenario.types import Scenario
 ENDLESS = 10**6  # episodes; a trial never plays them all
 SIDE_BY_SIDE = 16
 """Copies of the market for algorithms that learn from each transition once."""
+OWN_KEYS = (
+    "algorithm",
+    "training_episodes",
+    "validation_episodes_interval",
+    "early_stopping_steps",
+)
+"""Keys of `learning_config` that the benchmark sets, whatever the study case says."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Cell:
     algorithm: str
     seed: int
     budget: float  # seconds of processor time
+    overrides: Mapping[str, str] = field(default_factory=dict)  # of the study case, by dotted key
 
     @property
     def file(self) -> str:
@@ -40,15 +48,10 @@ class Cell:
         :param episodes: of the training
         :param interval: episodes between evaluations; 1 goes with any number, see `measure`
         """
-        own = {
-            "algorithm": self.algorithm,
-            "training_episodes": episodes,
-            "validation_episodes_interval": interval,
-            "early_stopping_steps": None,
-        }
-        if SETTINGS[self.algorithm].on_policy:
-            own["num_envs"] = SIDE_BY_SIDE
-        return {f"learning_config.{key}": value for key, value in own.items()}
+        values = (self.algorithm, episodes, interval, None)
+        own = dict(zip(OWN_KEYS, values, strict=True))
+        copies = {"num_envs": SIDE_BY_SIDE} if SETTINGS[self.algorithm].on_policy else {}
+        return {**_learning(copies), **self.overrides, **_learning(own)}
 
     def load(self, episodes: int) -> Scenario:
         """Read the study case for a training of a number of episodes."""
@@ -72,6 +75,10 @@ class Measured:
     perfect_foresight: float | None  # share of its profit, of a single storage
 
 
+def _learning(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"learning_config.{key}": value for key, value in values.items()}
+
+
 def study_case(name: str, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Scenario:
     """Read FOLDER or FOLDER:CASE.
 
@@ -82,7 +89,11 @@ def study_case(name: str, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Scenar
 
 
 def grid(
-    scenarios: Sequence[str], algorithms: Sequence[str], seeds: int, budget: float
+    scenarios: Sequence[str],
+    algorithms: Sequence[str],
+    seeds: int,
+    budget: float,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> list[Cell]:
     """Return all cells, seed after seed, so that an interrupted benchmark has some of everything.
 
@@ -90,9 +101,15 @@ def grid(
     :param algorithms: their names
     :param seeds: how many, from 1 on
     :param budget: seconds of processor time of each training
+    :param overrides: changes of every study case by dotted key
+    :raises ConfigurationError: one of these is for the benchmark to set
     """
+    for key in _learning(dict.fromkeys(OWN_KEYS)):
+        if key in overrides:
+            raise ConfigurationError(f"--set {key}: the benchmark sets it itself")
     every = product(range(1, seeds + 1), scenarios, algorithms)
-    return [Cell(scenario, name, seed, budget) for seed, scenario, name in every]
+    own = dict(overrides)
+    return [Cell(scenario, name, seed, budget, own) for seed, scenario, name in every]
 
 
 def write(folder: Path, measured: Measured) -> None:
@@ -103,7 +120,7 @@ def write(folder: Path, measured: Measured) -> None:
 def read(folder: Path, cell: Cell) -> Measured | None:
     """Return what was measured in a cell before; None if it was not.
 
-    :raises ConfigurationError: it had another budget
+    :raises ConfigurationError: it had another budget or other overrides
     :raises ResultsError: the file cannot be read
     """
     path = folder / cell.file
@@ -117,7 +134,14 @@ def read(folder: Path, cell: Cell) -> Measured | None:
         raise ResultsError(f"'{path}' is no cell of a benchmark ({error}); remove it") from None
     if found.cell != cell:
         raise ConfigurationError(
-            f"'{path}' was measured with a budget of {found.cell.budget:g} s, not of "
-            f"{cell.budget:g} s; choose another --out"
+            f"'{path}' was measured with {_conditions(found.cell)}, not with "
+            f"{_conditions(cell)}; choose another --out"
         )
     return found
+
+
+def _conditions(cell: Cell) -> str:
+    """Return what a measurement depends on beside what the name of its file says."""
+    return ", ".join(
+        [f"a budget of {cell.budget:g} s", *(f"{k}={v}" for k, v in cell.overrides.items())]
+    )

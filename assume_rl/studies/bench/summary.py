@@ -1,13 +1,14 @@
 """What a benchmark found: interquartile means over seeds, with bootstrap intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from assume_rl.evaluation.statistics import bootstrap_interval
 from assume_rl.experiments.outputs import versions
+from assume_rl.scenario.read import NO_OVERRIDES
 from assume_rl.studies.bench.cells import Measured
 
 FIGURES = ("reward", "profit", "best_response", "perfect_foresight")
@@ -15,17 +16,21 @@ LEVEL = 0.95
 DRAWS = 0  # seed of the bootstrap
 
 
-def summary(found: Sequence[Measured], budget: float) -> dict[str, Any]:
+def summary(
+    found: Sequence[Measured], budget: float, overrides: Mapping[str, str] = NO_OVERRIDES
+) -> dict[str, Any]:
     """Return the benchmark as plain data, a row per study case and algorithm.
 
     A figure that is not known for every seed is null.
 
     :param found: in the order of its rows
     :param budget: seconds of processor time of each training
+    :param overrides: what was changed of every study case, by dotted key
     """
     rows = dict.fromkeys((one.cell.scenario, one.cell.algorithm) for one in found)
     return {
         "budget": budget,
+        "overrides": dict(overrides),
         "level": LEVEL,
         "versions": versions(),
         "rows": [_row(*key, [o for o in found if _key(o) == key]) for key in rows],
