@@ -269,6 +269,8 @@ class SacConfig(TargetsConfig):
 
     target_entropy: float | None = None
     """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
+    initial_temperature: float = Field(0.01, gt=0)
+    """Temperature that training begins with: what entropy is worth in rewards (masac, isac)."""
 
 
 class PolicyGradientConfig(AlgorithmConfig):

@@ -197,10 +197,13 @@ def temperature_loss(
 
 
 def temperature(work: Work, group: int) -> Float[Tensor, "seed agent"]:
-    """Return the temperatures of a group's agents, no graph."""
+    """Return the temperatures of a group's agents, no graph.
+
+    What is learned is the logarithm of what they are of the initial one.
+    """
     net = work.nets["log_temperature"][group]
-    numbers: Tensor = net.now.exp()
-    return numbers
+    initial = settings_of(work, SacConfig).initial_temperature
+    return Tensor.mul(net.now.exp(), initial)
 
 
 def entropy_target(work: Work, group: int) -> float:
