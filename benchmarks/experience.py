@@ -70,7 +70,7 @@ def measure(copies: int, *, count: int = 10, device: str = "cpu") -> Timing:
     rollout = Rollout(env, learner, exploration=EXPLORATION)
     _play(rollout, learner, 0)
     plain = settling._clear
-    acting, clearing = timed_calls(learner, "actions"), timed_calls(settling, "_clear")
+    acting, clearing = timed_calls(learner, "step"), timed_calls(settling, "_clear")
     start = time.perf_counter()
     rows = _play(rollout, learner, copies)
     seconds = time.perf_counter() - start

@@ -40,7 +40,7 @@ def peer_seconds(python: Path, scenario: Path, case: str) -> dict[str, float]:
     return found
 
 
-def ask_peer(python: Path, module: str, *arguments: object) -> Any:
+def ask_peer(python: Path, module: str, *arguments: object, threads: int = 1) -> Any:
     """What `benchmarks.<module>`, executed by the `python` of ASSUME's environment, prints."""
     done = subprocess.run(
         [str(python), "-m", f"benchmarks.{module}", *map(str, arguments)],
@@ -48,6 +48,10 @@ def ask_peer(python: Path, module: str, *arguments: object) -> Any:
         capture_output=True,
         text=True,
         env=os.environ
-        | {"OMP_NUM_THREADS": "1", "TZ": "UTC", "PYTHONPATH": str(Path(__file__).parents[1])},
+        | {
+            "OMP_NUM_THREADS": str(threads),
+            "TZ": "UTC",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
     )
     return json.loads(done.stdout.splitlines()[-1])

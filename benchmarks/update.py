@@ -2,7 +2,8 @@
 
 A step: batch 128, observations of 38, two actions, two private entries; every second one moves the
 actors. The limit is the arithmetic of a step at the rate of a large matrix product, measured in the
-same run. Times are those of the thread (CPU) or of the device, so that a busy machine counts less.
+same run. Times are those of the thread (CPU) or of the device, so that a busy machine counts less;
+several threads, and ASSUME's step, are timed by the clock.
 """
 
 import argparse
@@ -143,11 +144,11 @@ def _clock(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
-    return time.thread_time()
+    return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def _in_process(critic: str, n: int, device: str) -> str:
-    torch.set_num_threads(1)
+def _in_process(critic: str, n: int, device: str, threads: int) -> str:
+    torch.set_num_threads(threads)
     return measure(critic, n, torch.device(device))
 
 
@@ -157,17 +158,22 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="python of an environment with ASSUME")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--most", type=int, default=1000, help="leave larger fleets out")
+    parser.add_argument("--threads", type=int, default=1, help="of torch, here and in ASSUME")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     print(machine())
     print(" | ".join(("| critic", *COLUMNS)) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     spawn = multiprocessing.get_context("spawn")
     for critic, n in [case for case in CASES if case[1] <= arguments.most]:
         with spawn.Pool(1) as pool:
-            print(pool.apply(_in_process, (critic, n, arguments.device)), flush=True)
+            print(
+                pool.apply(_in_process, (critic, n, arguments.device, arguments.threads)),
+                flush=True,
+            )
     if arguments.peer:
-        for n, ms in ask_peer(arguments.peer, "peer_update", 1, 10, 50).items():
+        found = ask_peer(arguments.peer, "peer_update", 1, 10, 50, threads=arguments.threads)
+        for n, ms in found.items():
             print(f"peer, {n} agents: {ms:.1f} ms")
 
 
