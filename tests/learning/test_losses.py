@@ -284,7 +284,8 @@ class SacLoop(Loop):
         return torch.minimum(net(x, "q1_")[:, 0], net(x, "q2_")[:, 0])
 
     def _temperature(self, i: int) -> float:
-        return math.exp(float(self.nets["log_temperature"][i].parts["log_temperature"].detach()))
+        number = float(self.nets["log_temperature"][i].parts["log_temperature"].detach())
+        return self.own.initial_temperature * math.exp(number)
 
     def _step(
         self, rows: Tensor, z_next: list[Tensor], z: list[Tensor]

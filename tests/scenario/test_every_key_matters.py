@@ -252,6 +252,7 @@ LEARNING: Mapping[str, Change] = {
     "early_stopping_steps": trains(1, settings(early_stopping_threshold=1e9, training_episodes=3)),
     "early_stopping_threshold": trains(1e9, settings(early_stopping_steps=2, training_episodes=5)),
     "target_entropy": trains(0.5, settings(algorithm="masac")),
+    "initial_temperature": trains(1.0, settings(algorithm="masac")),
     "entropy_weight": trains(0.5, settings(algorithm="reinforce")),
     "shared_trunk": trains(True, settings(algorithm="a2c")),
     "value_weight": trains(0.1, settings(algorithm="a2c", shared_trunk=True)),

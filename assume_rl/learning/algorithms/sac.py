@@ -203,7 +203,8 @@ def temperature(work: Work, group: int) -> Float[Tensor, "seed agent"]:
     """
     net = work.nets["log_temperature"][group]
     initial = settings_of(work, SacConfig).initial_temperature
-    return Tensor.mul(net.now.exp(), initial)
+    numbers: Tensor = net.now.exp() * initial
+    return numbers
 
 
 def entropy_target(work: Work, group: int) -> float:
