@@ -113,6 +113,7 @@ MISTAKES = [
     (["train", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["train", *CASE, "--policies", "nowhere"], "does not exist"),
     (["validate", *CASE, "--set", "learning_config.learning_rates.aktor=1"], "mean 'actor'?"),
+    (["validate", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
 ]

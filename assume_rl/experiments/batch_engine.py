@@ -25,7 +25,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.outputs import POLICIES
-from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.train_task import Task, window_steps
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner, Listener
@@ -196,15 +196,12 @@ def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
 
     :raises ConfigurationError: there is no memory for so many, or the episodes cannot be played.
     """
-    length, step = task.config.episode_length, task.compiled.step_seconds
-    # Like the calendar, a window includes the step at its end.
-    steps = None if length is None else duration_seconds(length) // step + 1
     return MarketEnv(
         task.compiled,
         num_envs=copies,
         seeds=seeds,
         policies=task.fixed,
-        window=steps,
+        window=window_steps(task.compiled),
         device=task.device,
     )
 

@@ -1,9 +1,11 @@
 """What is to be trained, checked before anything is written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
+from assume_rl.envs.windows import window_plan
 from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, update_times
 from assume_rl.episodes.teams import bidder_spec
@@ -52,8 +54,12 @@ def training_task(
     fixed = named_policies(compiled)
     learners = [unit for unit in compiled.learners if unit not in fixed]
     name, notes = choose_engine(engine, compiled, default="batch")
-    _check(compiled.scenario, learners, name)
-    _check_waiting(compiled, name)
+    if not learners:
+        raise ConfigurationError(
+            f"study case '{compiled.scenario.case}' has no learning bidder: give a unit a learning "
+            "strategy in its bidding_<MARKET> column"
+        )
+    _check_schedule(compiled, learners, name)
     _check_learners(compiled, learners)
     return Task(
         compiled,
@@ -91,19 +97,23 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
 def check_training(compiled: Compiled) -> None:
     """Check the learning settings of a study case without its policies; no learner: nothing.
 
-    Bidders that only act on finished policies do not learn.
+    Bidders that only act on finished policies do not learn. Episodes, updates and memory are
+    checked where `learning_mode` says that the study case is meant for training.
 
     :raises ConfigurationError: those who are to learn cannot be trained with them
     """
     config, named = compiled.scenario.learning, compiled.scenario.config.policies
+    learners = [agent for agent in compiled.learners if agent not in named]
+    if not learners:
+        return
+    if config.learning_mode:
+        _check_schedule(compiled, learners, choose_engine("auto", compiled, default="batch")[0])
     if config.trained_policies_load_path is None or config.learning_mode:
-        _check_learners(compiled, [agent for agent in compiled.learners if agent not in named])
+        _check_learners(compiled, learners)
 
 
 def _check_learners(compiled: Compiled, learners: list[str]) -> None:
     """Settings must fit the algorithm, and the algorithm everybody who learns."""
-    if not learners:
-        return
     config, earnings = compiled.scenario.learning, earnings_of(compiled)
     bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
     specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]
@@ -141,8 +151,9 @@ def _starts_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
     first = config.settings.transitions_first
     if first <= 1:
         return ()
-    openings = _openings(compiled, _episode_seconds(compiled.scenario, engine))
-    most = config.training_episodes * len(openings)
+    seconds = _episode_seconds(compiled.scenario, engine)
+    each = sum(time < seconds for time in openings(compiled, compiled.learners))
+    most = config.training_episodes * each
     if first <= most:
         return ()
     return (
@@ -180,14 +191,9 @@ def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | N
     return None
 
 
-def _check(scenario: Scenario, learners: list[str], engine: str) -> None:
-    """Somebody must learn, and a training must reach its first evaluation."""
-    if not learners:
-        raise ConfigurationError(
-            f"study case '{scenario.case}' has no learning bidder: give a unit a learning "
-            "strategy in its bidding_<MARKET> column"
-        )
-    config = scenario.learning
+def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> None:
+    """Episodes must be playable and reach an evaluation, and updates have all that they need."""
+    config = compiled.scenario.learning
     first = first_evaluation(config)
     if config.training_episodes < first:
         raise ConfigurationError(
@@ -195,19 +201,30 @@ def _check(scenario: Scenario, learners: list[str], engine: str) -> None:
             "episodes_collecting_initial_experience and validation_episodes_interval as they are "
             f"the first evaluation takes place after episode {first}"
         )
-    update_interval(config.train_freq, _episode_seconds(scenario, engine))
-
-
-def _check_waiting(compiled: Compiled, engine: str) -> None:
-    """All transitions of an update must fit into memory where each is learned from once."""
-    config = compiled.scenario.learning
-    if not config.settings.on_policy:
-        return
     seconds = _episode_seconds(compiled.scenario, engine)
-    openings = _openings(compiled, seconds)
+    _check_window(compiled)
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
+    if config.settings.on_policy:
+        times = [time for time in openings(compiled, learners) if time < seconds]
+        _check_waiting(config, engine, most_waiting(times, updates))
+
+
+def _check_window(compiled: Compiled) -> None:
+    """Parts of the calendar, where episodes are some, must have whole auctions."""
+    steps = window_steps(compiled)
+    if steps is None:
+        return
+    try:
+        window_plan(compiled, steps)
+    except ConfigurationError as error:
+        length = compiled.scenario.learning.episode_length
+        raise ConfigurationError(f"learning_config.episode_length is {length}: {error}") from None
+
+
+def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
+    """All transitions of an update must fit into memory where each is learned from once."""
     copies = min(config.num_envs, config.validation_interval) if engine == "batch" else 1
-    needed = copies * most_waiting(openings, updates)
+    needed = copies * waiting
     if needed > config.replay_buffer_size:
         raise ConfigurationError(
             f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but {needed} "
@@ -216,13 +233,23 @@ def _check_waiting(compiled: Compiled, engine: str) -> None:
         )
 
 
-def _openings(compiled: Compiled, seconds: int) -> list[int]:
-    """Return when transitions begin in an episode of a length, seconds since it began."""
-    learned = {market for market, own in compiled.agents.items() if own}
+def window_steps(compiled: Compiled) -> int | None:
+    """Return the steps of a training episode; None: it is the whole calendar."""
+    length = compiled.scenario.learning.episode_length
+    if length is None:
+        return None
+    # Like the calendar, a window includes the step at its end.
+    return duration_seconds(length) // compiled.step_seconds + 1
+
+
+def openings(compiled: Compiled, learners: Sequence[str]) -> list[int]:
+    """Return when learners decide, and transitions begin: seconds since the calendar starts."""
+    agents = compiled.agents.items()
+    learned = {market for market, own in agents if not set(learners).isdisjoint(own.values())}
     return [
         tick.time
         for tick in compiled.plan
-        if tick.time < seconds and any(auction.market in learned for auction in tick.opening)
+        if any(auction.market in learned for auction in tick.opening)
     ]
 
 

@@ -86,6 +86,37 @@ def test_settings_that_no_learner_can_have_are_told_without_a_training(
         check_training(compile_scenario(loaded()))
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(loaded(), None, None, "auto")
-    # Who acts on finished policies does not learn.
+    # Bidders on finished policies do not learn.
     acting = loaded(learning_mode=False, trained_policies_load_path="learned")
     check_training(compile_scenario(acting))
+
+
+UNPLAYABLE: list[tuple[dict[str, Any], str]] = [
+    ({"training_episodes": 1}, "training_episodes is 1, but .* the first evaluation takes place"),
+    ({"train_freq": "72h"}, "train_freq is 72h, longer than the simulated 48 h"),
+    ({"algorithm": "vpg", "replay_buffer_size": 23}, "size is 23, but 24 transitions wait"),
+    ({"episode_length": "90min"}, "episode_length is 90min, not a multiple of time_step"),
+    ({"episode_length": "7d"}, "episode_length is 7d, longer than the simulated 48 h"),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), UNPLAYABLE)
+def test_a_schedule_that_cannot_be_played_is_refused_where_training_is_meant(
+    settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        check_training(compile_scenario(case(**settings)))
+    with pytest.raises(ConfigurationError, match=sentence):
+        training_task(case(**settings), None, None, "auto")
+    check_training(compile_scenario(case(**settings, learning_mode=False)))
+
+
+def test_a_market_with_dates_of_its_own_has_no_parts_of_the_calendar() -> None:
+    overrides = {
+        "markets_config.EOM.end_date": "2019-03-05 00:00",
+        "learning_config.episode_length": "12h",
+        "learning_config.train_freq": "12h",
+    }
+    scenario = load_scenario(SCENARIO, "tiny", overrides=overrides)
+    with pytest.raises(ConfigurationError, match="episode_length is 12h: market 'EOM' has a start"):
+        check_training(compile_scenario(scenario))
