@@ -93,7 +93,7 @@ class World:
         :param record_market: whether markets and operators are recorded, or only the Learning role
         :param flush_hours: simulated hours between two batches of rows; None: only at the end
         :param guests: roles of further agents by name
-        :param on_time: called with the simulation time (POSIX seconds) before each instant
+        :param on_time: called with the simulation time (POSIX seconds) before each instant's events
         :raises AgentFailure: a role raised an exception
         """
         cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
@@ -178,10 +178,10 @@ class World:
             await coordinator.begin()
             await settle(cast.container, cast.failures)
             while (now := self._next(clock, coordinator)) is not None:
-                if on_time is not None:
-                    on_time(now)
                 # A learner update precedes every market event of its instant.
                 await coordinator.update_if_due(now)
+                if on_time is not None:
+                    on_time(now)
                 clock.set_time(now)
                 await settle(cast.container, cast.failures)
             await coordinator.finish()

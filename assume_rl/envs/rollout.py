@@ -60,6 +60,7 @@ class Rollout:
     :param exploration: of actions; may be changed between two updates
     :param experienced: agents with a loaded policy, which skip the random initial experience
     :param store: whether to hand over transitions; an evaluation needs none
+    :param opening: called before each decision, with the seconds since the episodes began
     :param listener: called with the events of each step
     """
 
@@ -71,11 +72,13 @@ class Rollout:
         exploration: Exploration = OFF,
         experienced: Sequence[str] = (),
         store: bool = True,
+        opening: Callable[[int], None] | None = None,
         listener: Callable[[Happened], None] | None = None,
     ) -> None:
         self.env = env
         self.exploration = exploration
         self._store = store
+        self._opening = opening
         self._listener = listener
         self._learner = learner
         self._dtype = learner.dtype
@@ -114,6 +117,8 @@ class Rollout:
             now = env.setting.plan[state.tick].time
             while due and due[0] <= now:
                 yield Stretch(due[0], self._joint(state, before=due.pop(0)))
+            if self._opening is not None:
+                self._opening(now)
             with torch.inference_mode():  # stacked outside of it, transitions can be learned from
                 state = self._advance(state, now)
         for time in due:

@@ -1,6 +1,7 @@
 """Train one seed on the message shell."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ from assume_rl.episodes.learning_files import has_critics
 from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.loop import complete
+from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import learned_bidders
-from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.train_task import Task, openings
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.learner import Listener
 
 
 class AgentsEngine:
@@ -28,9 +29,11 @@ class AgentsEngine:
     width = 1
 
     def __init__(
-        self, task: Task, experiment: Experiment, listener: Listener | None = None
+        self, task: Task, experiment: Experiment, observer: Observer | None = None
     ) -> None:
         self._experiment = experiment
+        self._observer = observer or Silent()
+        self._openings = frozenset(openings(task.compiled, task.learners))
         self._learning = Learning(
             task.config,
             experiment.scenario.start,
@@ -38,7 +41,7 @@ class AgentsEngine:
             seed=experiment.seed,
             device=task.device,
             save_path=experiment.folder / POLICIES,
-            listener=listener,
+            listener=self._observer,
         )
         if task.start_from is not None:
             _take_over(self._learning, task.start_from)
@@ -94,12 +97,19 @@ class AgentsEngine:
                 evaluation=evaluation,
                 sink=experiment.training_sink,
                 record_market=False,
-                on_time=lambda now: advance(experiment.share_done(now)),
+                on_time=partial(self._on_time, advance),
             )
         )
         scores = learning.evaluation_scores if evaluation else learning.scores
         assert scores is not None
         return scores
+
+    def _on_time(self, advance: Advance, now: float) -> None:
+        """Report an instant, POSIX seconds, whose auctions have not opened yet."""
+        advance(self._experiment.share_done(now))
+        time = round(now) - self._learning.plan.start
+        if time in self._openings:
+            self._observer.opening(time)
 
 
 def _take_over(learning: Learning, folder: Path) -> None:

@@ -24,11 +24,12 @@ from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task, window_steps
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.learner import Learner, Listener
+from assume_rl.learning.learner import Learner
 from assume_rl.learning.memory import estimate
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
@@ -38,12 +39,13 @@ class BatchEngine:
     """A learner of all seeds, and copies of the market for each of them, in one tensor.
 
     :param experiments: one per seed.
-    :param listener: hears of what the learner does
+    :param observer: of the training; None: nobody
     """
 
     def __init__(
-        self, task: Task, experiments: Sequence[Experiment], listener: Listener | None = None
+        self, task: Task, experiments: Sequence[Experiment], observer: Observer | None = None
     ) -> None:
+        self._observer = observer or Silent()
         self._task = task
         self._runs = tuple(experiments)
         self._calendar = Calendar.of(task.compiled)
@@ -59,7 +61,7 @@ class BatchEngine:
         )
         specs = agent_specs(self._evaluation.setting)
         self._learner = Learner(task.config, specs, seeds=seeds, device=torch.device(task.device))
-        self._learner.listener = listener
+        self._learner.listener = self._observer
         self._experienced = start_policies(self._learner, task)
         self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
@@ -98,7 +100,13 @@ class BatchEngine:
         """See `Engine.evaluate`."""
         logs = [PolicyLog(EpisodeKey(run.seed, number, True)) for run in self._runs]
         listener = partial(self._log, logs)
-        rollout = Rollout(self._evaluation, self._learner, store=False, listener=listener)
+        rollout = Rollout(
+            self._evaluation,
+            self._learner,
+            store=False,
+            opening=self._observer.opening,
+            listener=listener,
+        )
         for _ in rollout.play(torch.full((self.seeds,), number), ()):
             advance(1.0)
         for seed, run in self._training():
@@ -187,7 +195,12 @@ class BatchEngine:
     def _rollout(self, copies: int) -> Rollout:
         if copies not in self._rollouts:
             market = training_market(self._task, self._evaluation.seeds, copies)
-            self._rollouts[copies] = Rollout(market, self._learner, experienced=self._experienced)
+            self._rollouts[copies] = Rollout(
+                market,
+                self._learner,
+                experienced=self._experienced,
+                opening=self._observer.opening,
+            )
         return self._rollouts[copies]
 
 

@@ -31,6 +31,10 @@ class Observer(Listener, Protocol):
         """So much of the running episode is done, 0 to 1."""
         ...
 
+    def opening(self, time: int) -> None:
+        """Learners are about to bid in auctions that open `time` seconds into the episode."""
+        ...
+
     def episode(self, report: EpisodeReport) -> None:
         """An episode has ended."""
         ...
@@ -43,6 +47,9 @@ class Silent:
         """Do nothing."""
 
     def advance(self, share: float) -> None:
+        """Do nothing."""
+
+    def opening(self, time: int) -> None:
         """Do nothing."""
 
     def episode(self, report: EpisodeReport) -> None:

@@ -1,4 +1,4 @@
-"""Observers hear of transitions, updates and episodes, in one order, in both shells."""
+"""Observers hear of bids, transitions, updates and episodes, in one order, in both shells."""
 
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ class Notes(Silent):
     def __init__(self) -> None:
         self.found: list[tuple[str, Any]] = []
 
+    def opening(self, time: int) -> None:
+        self.found.append(("opening", time))
+
     def experienced(self, learner: Learner, joint: Joint) -> None:
         self.found.append(("experienced", joint.terminated.shape[1]))
 
@@ -54,7 +57,7 @@ def heard(engine: EngineName, folder: Path) -> list[tuple[str, Any]]:
 def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
     agents, batch = (heard(engine, tmp_path) for engine in ("agents", "batch"))
     assert agents == batch
-    names = [name for name, _ in batch if name != "experienced"]
+    names = [name for name, _ in batch if name not in ("experienced", "opening")]
     update = ["updating", "updated"]
     assert names == ["episode", *update, *update, "episode", "evaluation"]
     rows = [count for name, count in batch if name == "experienced"]
@@ -62,3 +65,8 @@ def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
     before = [batch[i - 1][0] for i, (name, _) in enumerate(batch) if name == "updating"]
     assert before == ["experienced", "experienced"]
     assert [number for name, number in batch if name == "updated"] == [1, 2]
+    # Two episodes of training and an evaluation; an update comes before the bids of its instant.
+    times = [time for name, time in batch if name == "opening"]
+    assert times == 3 * [3600 * hour for hour in range(47)]
+    ends = [i for i, (name, _) in enumerate(batch) if name == "updated"]
+    assert batch[ends[0] + 1] == ("opening", 24 * 3600)
