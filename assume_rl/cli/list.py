@@ -25,6 +25,7 @@ class Sort(StrEnum):
     rules = "rule"
     forecasts = "forecast"
     algorithms = "algorithm"
+    observers = "observer"
 
 
 class Format(StrEnum):

@@ -1,10 +1,15 @@
 """Who is told how an experiment goes; experiments themselves print nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.types import Joint, UpdateMetrics
+from assume_rl.scenario.plugins import registered
+from assume_rl.scenario.plugins.registry import OBSERVERS, ORIGINS
+from assume_rl.scenario.types import Scenario
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,67 @@ class Silent:
 
     def updated(self, learner: Learner, metrics: UpdateMetrics) -> None:
         """Do nothing."""
+
+
+class Several:
+    """Observers that all hear of the same training, in their order."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def begin(self, episodes: int, done: int = 0) -> None:
+        """See `Observer.begin`."""
+        for observer in self._observers:
+            observer.begin(episodes, done)
+
+    def advance(self, share: float) -> None:
+        """See `Observer.advance`."""
+        for observer in self._observers:
+            observer.advance(share)
+
+    def opening(self, time: int) -> None:
+        """See `Observer.opening`."""
+        for observer in self._observers:
+            observer.opening(time)
+
+    def episode(self, report: EpisodeReport) -> None:
+        """See `Observer.episode`."""
+        for observer in self._observers:
+            observer.episode(report)
+
+    def experienced(self, learner: Learner, joint: Joint) -> None:
+        """See `Listener.experienced`."""
+        for observer in self._observers:
+            observer.experienced(learner, joint)
+
+    def updating(self, learner: Learner) -> None:
+        """See `Listener.updating`."""
+        for observer in self._observers:
+            observer.updating(learner)
+
+    def updated(self, learner: Learner, metrics: UpdateMetrics) -> None:
+        """See `Listener.updated`."""
+        for observer in self._observers:
+            observer.updated(learner, metrics)
+
+
+def with_plugins(scenario: Scenario, observer: Observer | None) -> Observer:
+    """Return an observer with those that the plug-ins of a study case have registered.
+
+    :param scenario: the study case
+    :param observer: of the caller; None: nobody
+    :raises ConfigurationError: one of these is no observer
+    """
+    made = [_made(name) for name in registered(scenario.plugins, "observer")]
+    return Several([observer or Silent(), *made])
+
+
+def _made(name: str) -> Observer:
+    observer: Observer = OBSERVERS[name]()
+    lacks = [m for m in dir(Silent) if not m.startswith("_") and not hasattr(observer, m)]
+    if lacks:
+        raise ConfigurationError(
+            f"{ORIGINS['observer', name]}: the observer '{name}' lacks {', '.join(lacks)}, see the "
+            "protocol Observer; a class derived from Silent has all of them"
+        )
+    return observer

@@ -7,7 +7,7 @@ from assume_rl.episodes.draws import draw_seed
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.engines import EngineName
-from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.experiments.observer import Observer
 from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.experiments.train_group import TrainResult, train_all
 from assume_rl.experiments.train_places import Place, is_finished, seed_place
@@ -53,7 +53,7 @@ def train(
     task = training_task(scenario, policies, device, engine)
     chosen = draw_seed(task.compiled.scenario, seed)
     place = Place(Places(out, db, csv, overwrite), chosen)
-    return train_all(task, [place], resume, track, observer or Silent())[0]
+    return train_all(task, [place], resume, track, observer)[0]
 
 
 def train_seeds(
@@ -90,7 +90,7 @@ def train_seeds(
         places = [place for place in places if not is_finished(place.folder(task))]
         if not places:
             raise ResultsError(f"all trainings in '{common}' are finished; nothing to resume")
-    return train_all(task, places, resume, track, observer or Silent())
+    return train_all(task, places, resume, track, observer)
 
 
 def train_places(
@@ -106,4 +106,4 @@ def train_places(
 ) -> tuple[TrainResult, ...]:
     """Train once per place, as `train` does; the batch engine trains all of them at once."""
     task = training_task(scenario, policies, device, engine)
-    return train_all(task, places, resume, track, observer or Silent())
+    return train_all(task, places, resume, track, observer)

@@ -12,7 +12,7 @@ from assume_rl.experiments.case import Experiment, open_experiment
 from assume_rl.experiments.evaluate import KEPT, Evaluation, score
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
-from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
+from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, go_on, write_checkpoint
@@ -39,15 +39,21 @@ class TrainResult:
 
 
 def train_all(
-    task: Task, places: Sequence[Place], resume: bool, track: Sequence[str], observer: Observer
+    task: Task,
+    places: Sequence[Place],
+    resume: bool,
+    track: Sequence[str],
+    observer: Observer | None,
 ) -> tuple[TrainResult, ...]:
     """Train all seeds; those that are equally far side by side if the engine can."""
+    observers = with_plugins(task.compiled.scenario, observer)
     begun = starts(task, places, resume=resume)
     if task.engine == "batch":
         check_markets(task, [place.seed for place in places])
     results: dict[int, TrainResult] = {}
     for group in groups(begun, task):
-        results |= zip(group, _train(task, [begun[k] for k in group], track, observer), strict=True)
+        own = _train(task, [begun[k] for k in group], track, observers)
+        results |= zip(group, own, strict=True)
     return tuple(results[k] for k in range(len(places)))
 
 

@@ -1,16 +1,20 @@
 """Observers hear of bids, transitions, updates and episodes, in one order, in both shells."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.train import train
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.types import Joint, UpdateMetrics
+from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
 
 pytestmark = pytest.mark.unchecked
 
@@ -47,9 +51,13 @@ class Notes(Silent):
         self.found.append(("evaluation" if report.evaluation else "episode", report.episode))
 
 
-def heard(engine: EngineName, folder: Path) -> list[tuple[str, Any]]:
+def tiny(**more: Any) -> Scenario:
     overrides = {f"learning_config.{key}": value for key, value in SETTINGS.items()}
-    scenario, notes = load_scenario(SCENARIO, "tiny", overrides=overrides), Notes()
+    return load_scenario(SCENARIO, "tiny", overrides=overrides, **more)
+
+
+def heard(engine: EngineName, folder: Path) -> list[tuple[str, Any]]:
+    scenario, notes = tiny(), Notes()
     train(scenario, engine=engine, observer=notes, out=folder / engine)
     return notes.found
 
@@ -70,3 +78,45 @@ def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
     assert times == 3 * [3600 * hour for hour in range(47)]
     ends = [i for i, (name, _) in enumerate(batch) if name == "updated"]
     assert batch[ends[0] + 1] == ("opening", 24 * 3600)
+
+
+PLUG_IN = """
+from pathlib import Path
+from assume_rl.experiments.observer import Silent
+
+
+class Heard(Silent):
+    def episode(self, report):
+        with Path("heard.txt").open("a") as file:
+            file.write(f"{report.episode} ")
+
+
+def register(registry):
+    registry.observer("heard", Heard)
+"""
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A plug-in that notes episodes in a file of the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heard.py").write_text(PLUG_IN)
+    yield tmp_path / "heard.py"
+    unload_plugins()
+
+
+def test_observers_of_plug_ins_follow_trainings_that_name_these(plug_in: Path) -> None:
+    notes = Notes()
+    train(tiny(plugins=[plug_in]), observer=notes, out="out")
+    assert Path("heard.txt").read_text() == "1 2 1 "
+    ended = [number for name, number in notes.found if name in ("episode", "evaluation")]
+    assert ended == [1, 2, 1]
+    train(tiny(), out="without")
+    assert Path("heard.txt").read_text() == "1 2 1 "
+
+
+def test_what_is_no_observer_is_named_with_its_plug_in(plug_in: Path) -> None:
+    plug_in.write_text(PLUG_IN.replace("(Silent)", ""))
+    with pytest.raises(ConfigurationError, match=r"heard\.py: the observer 'heard' lacks advance"):
+        train(tiny(plugins=[plug_in]), out="out")
+    assert not Path("out").exists()

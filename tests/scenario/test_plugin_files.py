@@ -18,6 +18,7 @@ from assume_rl.learning.config import SETTINGS
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
+from assume_rl.scenario.plugins.registry import OBSERVERS
 from assume_rl.scenario.read import Reader, load_scenario, simulation_id
 from assume_rl.scenario.tables import UNIT_TABLES
 
@@ -42,7 +43,7 @@ def register(registry):
 @pytest.fixture(autouse=True)
 def unloaded() -> Iterator[None]:
     registries: tuple[dict[str, Any], ...] = (
-        *(ALGORITHMS, BIDDERS, FORECASTS, RULES, SETTINGS, TECHNOLOGIES, UNIT_TABLES),
+        *(ALGORITHMS, BIDDERS, FORECASTS, OBSERVERS, RULES, SETTINGS, TECHNOLOGIES, UNIT_TABLES),
     )
     before = [dict(part) for part in registries]
     yield
@@ -138,6 +139,10 @@ def test_a_reader_of_many_study_cases_reads_a_file_once(
                 "def make",
             ),
             "mine.py, line 16: the bidder 'own': foresight is 'a day', not of the type int",
+        ),
+        (
+            "def register(registry):\n    registry.observer('own', 3)\n",
+            "mine.py, line 2: the observer 'own': 3 is no class or function",
         ),
         (
             BIDDER.format(name="powerplant_energy_naive"),

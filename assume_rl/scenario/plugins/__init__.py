@@ -6,6 +6,7 @@ from assume_rl.scenario.plugins.loading import (
     is_file,
     load_plugins,
     plugins_with,
+    registered,
     unload_plugins,
 )
 from assume_rl.scenario.plugins.registry import Registry
@@ -19,5 +20,6 @@ __all__ = [
     "is_file",
     "load_plugins",
     "plugins_with",
+    "registered",
     "unload_plugins",
 ]

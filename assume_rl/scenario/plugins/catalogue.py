@@ -13,7 +13,7 @@ from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import common_keys, learning_keys
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plain_types import field_type
-from assume_rl.scenario.plugins.registry import ORIGINS
+from assume_rl.scenario.plugins.registry import OBSERVERS, ORIGINS
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.read import columns_of
 
@@ -40,7 +40,7 @@ class Parameter:
 class Part:
     """One entry of a registry."""
 
-    sort: str  # technology, unit kind, bidder, portfolio strategy, rule, forecast, algorithm
+    sort: str  # technology, unit kind, bidder, rule, ...: a key of `catalogue`
     name: str
     source: str  # built in, or the plug-in that registered it
     parameters: tuple[Parameter, ...]
@@ -65,6 +65,7 @@ def catalogue() -> tuple[Part, ...]:
             name: {k: f for k, f in learning_keys(name).items() if k not in common}
             for name in ALGORITHMS
         },
+        "observer": {name: {} for name in OBSERVERS},
     }
     return tuple(
         _part(sort, name, named[name]) for sort, named in found.items() for name in sorted(named)

@@ -7,7 +7,7 @@ loaded that was not named: by a command, a study case or a study.
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -60,6 +60,12 @@ def plugins_with(parts: Set[tuple[str, str]]) -> tuple[Plugin, ...]:
     :param parts: what each is, and its name, as in `registry.ORIGINS`
     """
     return tuple(one.plugin for one in _LOADED.values() if one.registry.parts & parts)
+
+
+def registered(plugins: Collection[Plugin], sort: str) -> tuple[str, ...]:
+    """Return the names of all parts of a sort that some plug-ins have registered."""
+    own = [one.registry.parts for one in _LOADED.values() if one.plugin in plugins]
+    return tuple(sorted(name for parts in own for kind, name in parts if kind == sort))
 
 
 def unload_plugins() -> None:

@@ -30,6 +30,9 @@ from assume_rl.scenario.tables.base import UnitTable
 ORIGINS: dict[tuple[str, str], str] = {}
 """The plug-in that registered a part, by what it is (`bidder`, ...) and its name."""
 
+OBSERVERS: dict[str, Callable[[], Any]] = {}
+"""What makes an observer of a training, by name; see `experiments.observer`."""
+
 LEARNED = {"observe", "explore_around", "layout", "action", "reward"}
 """Members that only learned bidders have."""
 
@@ -140,6 +143,17 @@ class Registry:
         if not callable(algorithm):
             raise ConfigurationError(f"the forecast '{name}' is no function")
         self._add("forecast", name, FORECASTS, algorithm)
+
+    def observer(self, name: str, make: Callable[[], Any]) -> None:
+        """Register an observer of every training whose study case or command names the plug-in.
+
+        :param name: of the observer, in lists and messages
+        :param make: returns an `experiments.observer.Observer`, such as its class
+        :raises ConfigurationError: the name is taken
+        """
+        if not callable(make):
+            raise ConfigurationError(f"the observer '{name}': {make!r} is no class or function")
+        self._add("observer", name, OBSERVERS, make)
 
     def withdraw(self) -> None:
         """Remove all that was registered, the last first."""
