@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
+from hourly_market import SETTINGS
 
 HOURS = 6
 # Columns of a learner's row besides its name, operator and strategy.
@@ -30,28 +31,6 @@ STRATEGIES = {
     "ladder": ("powerplant_units", "powerplant_energy_learning_ladder", PLANT),
     "storage ladder": ("storage_units", "storage_energy_learning_ladder", STORAGE),
 }
-CONFIG: dict[str, Any] = {
-    "time_step": "1h",
-    "seed": 1,
-    "markets_config": {
-        "EOM": {
-            "operator": "exchange",
-            "products": [{"duration": "1h", "count": 1, "first_delivery": "1h"}],
-            "opening_frequency": "1h",
-            "opening_duration": "1h",
-            "market_mechanism": "pay_as_clear",
-        }
-    },
-    "learning_config": {
-        "learning_mode": True,
-        "training_episodes": 2,
-        "episodes_collecting_initial_experience": 1,
-        "validation_episodes_interval": 1,
-        "train_freq": "3h",
-        "gradient_steps": 2,
-        "batch_size": 4,
-    },
-}
 
 
 class Unit(NamedTuple):
@@ -73,15 +52,15 @@ def write_fleet(folder: Path, fleet: Sequence[Unit], products: int = 1, **learni
     :param learning: settings of `learning_config`
     """
     times = pd.date_range("2019-01-01", periods=HOURS + 1, freq="h")
-    market = CONFIG["markets_config"]["EOM"] | {
+    market = SETTINGS["markets_config"]["EOM"] | {
         "products": [{"duration": "1h", "count": products, "first_delivery": "1h"}],
         "opening_frequency": f"{products}h",
     }
-    case = CONFIG | {
+    case = SETTINGS | {
         "start_date": str(times[0]),
         "end_date": str(times[-1]),
         "markets_config": {"EOM": market},
-        "learning_config": CONFIG["learning_config"] | learning,
+        "learning_config": SETTINGS["learning_config"] | learning,
     }
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"base": case}))

@@ -5,36 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from hourly_market import SETTINGS
 
 HOURS = 26
 NAIVE = "powerplant_energy_naive"
 COURNOT = "units_operator_energy_heuristic_cournot"
 HEURISTIC = "storage_energy_heuristic_flexable"
 
-CONFIG = {
+CONFIG = SETTINGS | {
     "start_date": "2019-01-01 00:00",
     "end_date": "2019-01-02 02:00",
-    "time_step": "1h",
-    "seed": 1,
-    "markets_config": {
-        "EOM": {
-            "operator": "exchange",
-            "products": [{"duration": "1h", "count": 1, "first_delivery": "1h"}],
-            "opening_frequency": "1h",
-            "opening_duration": "1h",
-            "market_mechanism": "pay_as_clear",
-        }
-    },
-    # What a training needs to pass through every phase once.
-    "learning_config": {
-        "learning_mode": True,
-        "training_episodes": 2,
-        "episodes_collecting_initial_experience": 1,
-        "validation_episodes_interval": 1,
-        "train_freq": "3h",
-        "gradient_steps": 2,
-        "batch_size": 8,
-    },
+    "learning_config": SETTINGS["learning_config"] | {"batch_size": 8},
 }
 
 # Two plants of the same cost, so that the draw of the seed matters; two with ramps.
