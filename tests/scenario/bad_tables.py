@@ -40,6 +40,22 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     ),
     "duplicate column": (PLANTS, "min_power", "max_power", ["the column 'max_power' exists more"]),
     "unnamed unit": (PLANTS, "gas,gas", ",gas", [f"{PLANTS}: row 2 has no name"]),
+    "name is not first": (
+        PLANTS, "name,technology", "technology,name",
+        [f"{PLANTS}: the first column must name the unit, but it is 'technology'; put 'name'"],
+    ),
+    "bidder is first": (
+        DEMANDS, "name,technology,bidding_EOM", "bidding_EOM,technology,name",
+        [f"{DEMANDS}: the first column must name the unit, but it is 'bidding_EOM'; put 'name'"],
+    ),
+    "no name at all": (
+        DEMANDS, "name,technology", "technology,kind",
+        [f"{DEMANDS}: the first column must name the unit, but it is 'technology'"],
+    ),
+    "numbers of rows are first": (
+        DEMANDS, "name,technology", ",name",
+        [f"{DEMANDS}: the first column must name the unit, but it has no header; put 'name' first"],
+    ),
     "missing operator column": (
         PLANTS, "unit_operator", "owner",
         [f"{PLANTS}, column 'unit_operator': the column is missing"],

@@ -216,3 +216,9 @@ def test_parameters_and_columns(owned: Any) -> None:
     assert any("column 'bidding_CRM': unknown column" in warning for warning in warnings)
     assert any("no strategy of operators reads forecasts" in warning for warning in warnings)
     assert any("no bidder in use reads this key" in warning for warning in warnings)
+
+
+def test_the_first_column_names_the_operators(owned: Any) -> None:
+    owned.write(FILE, f"bidding_EOM,name\n{DIRECT},South\n")
+    sentence = "the first column must name the operator, but it is 'bidding_EOM'; put 'name' first"
+    assert problem(owned.path) == f"{FILE}: {sentence}"

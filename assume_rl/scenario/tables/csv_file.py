@@ -1,6 +1,7 @@
 """Read CSV files as tables of text or of numbers; every cell that cannot be read is noted."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,37 @@ EMPTY = ""
 NA_VALUES = ("n.a.", "None", "-", "none", "nan")
 """Cells that count as empty, besides pandas' own."""
 
+NAME = "name"
+"""Usual header of the column that names the rows, which comes first."""
 
-def read_text_table(path: Path, problems: Problems) -> pd.DataFrame | None:
-    """Return cells as text, rows named by the first column; None (and noted) if unreadable."""
+
+def _anything(header: str) -> bool:
+    return True
+
+
+def read_text_table(
+    path: Path,
+    problems: Problems,
+    owner: str = "row",
+    names_rows: Callable[[str], bool] = _anything,
+) -> pd.DataFrame | None:
+    """Return cells as text, rows named by the first column; None (and noted) if unreadable.
+
+    :param path: of the table's file
+    :param problems: takes what is wrong
+    :param owner: what the first column names, for messages
+    :param names_rows: whether a header can be that of the first column
+    """
     raw = _read_raw(path, problems)
     if raw is None:
         return None
     text = raw.astype(object).where(raw.notna(), EMPTY).map(lambda value: str(value).strip())
+    first, *others = text.iloc[0]
+    if not names_rows(first) or (first == EMPTY and NAME in others):
+        found = f"is '{first}'" if first else "has no header"
+        hint = f"; put '{NAME}' first" if NAME in others else ""
+        problems.error(path.name, f"the first column must name the {owner}, but it {found}{hint}")
+        return None
     table = text.iloc[1:, 1:]
     table.columns = pd.Index([str(name) for name in text.iloc[0, 1:]])
     table.index = pd.Index([str(name) for name in text.iloc[1:, 0]])

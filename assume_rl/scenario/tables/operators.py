@@ -26,8 +26,12 @@ def read_operators(path: Path | None, markets: Collection[str], problems: Proble
     :param markets: names of the markets
     :param problems: columns that nothing reads are noted here
     """
-    table = None if path is None else read_text_table(path, problems)
-    if path is None or table is None:
+    if path is None:
+        return {}
+    table = read_text_table(
+        path, problems, "operator", lambda header: not header.startswith((BIDDING, FORECAST))
+    )
+    if table is None:
         return {}
     valid = [f"{BIDDING}{market}" for market in markets]
     for name in (name for name in table.columns if name not in valid):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell, explain, some
 from assume_rl.scenario.tables.base import Row, Unit
-from assume_rl.scenario.tables.csv_file import EMPTY, read_text_table
+from assume_rl.scenario.tables.csv_file import EMPTY, NAME, read_text_table
 
 BIDDING = "bidding_"
 FORECAST = "forecast_"
@@ -30,7 +30,7 @@ def read_units(
     :param markets: names of the markets
     :param problems: rows that are refused are left out and noted here
     """
-    table = read_text_table(path, problems)
+    table = read_text_table(path, problems, "unit", lambda header: _names_units(header, model))
     if table is None:
         return ()
     file = path.name
@@ -48,6 +48,13 @@ def columns_of(model: type[Unit]) -> dict[str, Any]:
     """Return the fields of the model that are columns of the table."""
     derived = ("id", "bidding", "forecast")
     return {k: f for k, f in model.model_fields.items() if k not in derived}
+
+
+def _names_units(header: str, model: type[Unit]) -> bool:
+    """Return whether a header can be that of the first column, as it is of no other."""
+    prefixes = (BIDDING, FORECAST)
+    taken = header in columns_of(model) or header in model.unread or header.startswith(prefixes)
+    return header == NAME or not taken
 
 
 def _known_columns(
