@@ -241,6 +241,11 @@ class Learner:
                     f"learning_config.learning_rate_schedule: {self.algorithm.name} does not adapt "
                     "learning rates, so kl_adaptive would do nothing"
                 )
+            if done > 0 and self.updates == 0 and not self.normaliser.values_followed:
+                raise ConfigurationError(
+                    f"learning_config.normalise: {self.algorithm.name} lets no values follow their "
+                    "targets, so values would do nothing"
+                )
             self.iterations += done
             if self.algorithm.on_policy:
                 self.normaliser.renew()

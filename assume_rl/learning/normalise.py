@@ -111,6 +111,13 @@ class Normaliser:
         """What statistics are of: keys of `moments_of`."""
         return tuple(self._parts)
 
+    @property
+    def values_followed(self) -> bool:
+        """Return whether values have followed targets; true where none are normalised."""
+        own = (blocks for part, blocks in self._parts.items() if part.startswith("values."))
+        counts = [moments.count for blocks in own for moments in blocks]
+        return not counts or any(bool(count.any()) for count in counts)
+
     @torch.no_grad()
     def observe(self, joint: Joint) -> None:
         """Count stored transitions."""

@@ -1,5 +1,6 @@
 """Running statistics: what they count, where they act, how they are saved, loaded and frozen."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -333,6 +334,16 @@ def test_what_cannot_be_normalised_is_named():
         LearningConfig.from_mapping({"normalise": ["value"]})
     with pytest.raises(ConfigurationError, match="normalise: must be a list of observations"):
         LearningConfig.from_mapping({"normalise": True})
+
+
+@pytest.mark.parametrize("algorithm", ["matd3", "masac", "ippo", "a2c"])
+def test_an_algorithm_whose_values_follow_no_targets_is_refused(algorithm, monkeypatch):
+    module = sys.modules[type(ALGORITHMS[algorithm]).update.__module__]
+    monkeypatch.setattr(module, "follow", lambda *_: None)
+    agent = ours(algorithm, ("values",))
+    agent.observe(random_joint(agent, 32))
+    with pytest.raises(ConfigurationError, match=f"normalise: {algorithm} lets no values follow"):
+        agent.update(1.0)
 
 
 def test_nothing_is_normalised_by_default():
