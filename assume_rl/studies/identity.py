@@ -55,8 +55,13 @@ def step_identity(
 
 def run_id(steps: Sequence[Mapping[str, Any]], seed: int, engine: str) -> str:
     """The first digits of a hash of a run."""
-    content = json.dumps([list(steps), seed, engine], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()[:ID_LENGTH]
+    return fingerprint([list(steps), seed, engine])
+
+
+def fingerprint(content: Any) -> str:
+    """Return the first digits of a hash of plain data."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
 
 
 def _settings(scenario: Scenario, digests: Digests) -> dict[str, Any]:

@@ -157,6 +157,23 @@ def case_with(folder: Path, learning: Mapping[str, object] = {}, **own: object) 
     return f"{folder}:tiny"
 
 
+def test_what_was_measured_in_another_study_case_is_refused(
+    command: Command, made_up: list[Cell], tmp_path: Path
+) -> None:
+    name = case_with(tmp_path / "case")
+    few = ("--scenarios", name, "--algorithms", "matd3", "--seeds", 1, "--budget", 3)
+    assert command(*few)[0] == 0
+    file = tmp_path / "case" / "powerplant_units.csv"
+    table = file.read_text(encoding="utf-8")
+    file.write_text(f"{table}\n", encoding="utf-8")  # nothing that is read has changed
+    assert command(*few)[0] == 0
+    file.write_text(table.replace(",500,", ",510,"), encoding="utf-8")
+    code, _, err = command(*few)
+    assert code == 2
+    assert f"was measured in another {name}: its fingerprint was {made_up[0].fingerprint}" in err
+    assert len(made_up) == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.config import SETTINGS
 from assume_rl.scenario.read import NO_OVERRIDES, load_scenario
 from assume_rl.scenario.types import Scenario
+from assume_rl.studies.identity import Digests, fingerprint, scenario_identity
 
 ENDLESS = 10**6  # episodes; a trial never plays them all
 SIDE_BY_SIDE = 16
@@ -35,6 +36,7 @@ class Cell:
     seed: int
     budget: float  # seconds of processor time
     overrides: Mapping[str, str] = field(default_factory=dict)  # of the study case, by dotted key
+    fingerprint: str = ""  # of the study case without overrides; empty: not known
 
     @property
     def file(self) -> str:
@@ -88,6 +90,11 @@ def study_case(name: str, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Scenar
     return load_scenario(folder, case or None, overrides=overrides)
 
 
+def fingerprint_of(name: str) -> str:
+    """Return the fingerprint of FOLDER or FOLDER:CASE: its settings, tables and plug-ins."""
+    return fingerprint(scenario_identity(study_case(name), Digests()))
+
+
 def grid(
     scenarios: Sequence[str],
     algorithms: Sequence[str],
@@ -108,8 +115,8 @@ def grid(
         if key in overrides:
             raise ConfigurationError(f"--set {key}: the benchmark sets it itself")
     every = product(range(1, seeds + 1), scenarios, algorithms)
-    own = dict(overrides)
-    return [Cell(scenario, name, seed, budget, own) for seed, scenario, name in every]
+    own, cases = dict(overrides), {scenario: fingerprint_of(scenario) for scenario in scenarios}
+    return [Cell(case, name, seed, budget, own, cases[case]) for seed, case, name in every]
 
 
 def write(folder: Path, measured: Measured) -> None:
@@ -120,7 +127,7 @@ def write(folder: Path, measured: Measured) -> None:
 def read(folder: Path, cell: Cell) -> Measured | None:
     """Return what was measured in a cell before; None if it was not.
 
-    :raises ConfigurationError: it had another budget or other overrides
+    :raises ConfigurationError: it had another budget, other overrides or another study case
     :raises ResultsError: the file cannot be read
     """
     path = folder / cell.file
@@ -132,12 +139,22 @@ def read(folder: Path, cell: Cell) -> Measured | None:
         found = Measured(**{**values, "cell": Cell(**content["cell"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"'{path}' is no cell of a benchmark ({error}); remove it") from None
-    if found.cell != cell:
-        raise ConfigurationError(
-            f"'{path}' was measured with {_conditions(found.cell)}, not with "
-            f"{_conditions(cell)}; choose another --out"
-        )
+    _check_same(path, found.cell, cell)
     return found
+
+
+def _check_same(path: Path, kept: Cell, asked: Cell) -> None:
+    """Raise `ConfigurationError` if a cell was measured under other conditions."""
+    if replace(kept, fingerprint=asked.fingerprint) != asked:
+        raise ConfigurationError(
+            f"'{path}' was measured with {_conditions(kept)}, not with {_conditions(asked)}; "
+            "choose another --out"
+        )
+    if kept.fingerprint != asked.fingerprint:
+        raise ConfigurationError(
+            f"'{path}' was measured in another {asked.scenario}: its fingerprint was "
+            f"{kept.fingerprint or 'not kept'} and is {asked.fingerprint} now; choose another --out"
+        )
 
 
 def _conditions(cell: Cell) -> str:
