@@ -37,7 +37,7 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """Reward of an episode after so many training episodes."""
+    """Return the reward of an episode after a number of training episodes."""
 
     episode: list[int]
     reward: list[float]

@@ -39,13 +39,13 @@ def test_the_runs_are_those_of_the_study_file(runs: pd.DataFrame) -> None:
 def test_the_table_holds_what_the_statistics_say(runs: pd.DataFrame, row: str, column: str) -> None:
     values = {d: runs[runs["design"] == d][column].to_numpy() / 1e6 for d in DESIGNS}
     cells = numbers(row)
-    for design, told in zip(DESIGNS, cells[:3], strict=True):
+    for design, shown in zip(DESIGNS, cells[:3], strict=True):
         found = bootstrap_interval(values[design], seed=0)
-        assert told == pytest.approx([found.estimate, found.low, found.high], abs=0.06), design
+        assert shown == pytest.approx([found.estimate, found.low, found.high], abs=0.06), design
     pairs = [paired_comparison(values[d], values[DESIGNS[0]], seed=0) for d in DESIGNS[1:]]
     adjusted = holm([pair.p_value for pair in pairs])
-    for design, pair, p, told in zip(DESIGNS[1:], pairs, adjusted, cells[4:], strict=True):
+    for design, pair, p, shown in zip(DESIGNS[1:], pairs, adjusted, cells[4:], strict=True):
         mean = [pair.mean.estimate, pair.mean.low, pair.mean.high]
-        assert told[:3] == pytest.approx(mean, abs=0.06)
-        assert told[3] == pytest.approx(p, abs=0.0006)
+        assert shown[:3] == pytest.approx(mean, abs=0.06)
+        assert shown[3] == pytest.approx(p, abs=0.0006)
         assert (p < 0.05) == (design == "pay as bid"), "what the conclusion says"

@@ -61,7 +61,7 @@ def batch(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Do all runs of a study that are not finished; the same command goes on after a stop.
+    """Do all runs of a study that are not finished; the same command does the rest after a stop.
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
@@ -89,7 +89,7 @@ def _placed(study: Study, out: Path | None, db: str | None) -> Study:
 
 @contextmanager
 def _stoppable(study: Study) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence how to go on."""
+    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence how to resume."""
     before = signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
         yield
@@ -97,7 +97,7 @@ def _stoppable(study: Study) -> Iterator[None]:
         counts = status(study).counts
         text = (
             f"interrupted: {counts['finished']} of {len(study.runs)} runs are finished; the same "
-            "command goes on where it stopped"
+            "command does the others"
         )
         Console(stderr=True, soft_wrap=True, highlight=False).print(text)
         raise typer.Exit(130) from None

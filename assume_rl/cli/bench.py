@@ -56,7 +56,7 @@ def algorithms(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train with every algorithm for the same processor time; the same command goes on.
+    """Train with every algorithm for the same processor time; the same command does the rest.
 
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
@@ -75,7 +75,7 @@ def algorithms(
         for one in measure_rest(cells, out / "cells", jobs, loaded):
             _print(console, one)
     except KeyboardInterrupt:
-        text = "interrupted; what is finished is kept, the same command goes on"
+        text = "interrupted; what is finished is kept, the same command does the rest"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None
     content = summary(measured(cells, out / "cells"), budget, changes)

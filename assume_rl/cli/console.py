@@ -69,6 +69,6 @@ def watching(console: Console, quiet: bool) -> Iterator[Observer]:
         else:
             yield LineObserver(console)
     except KeyboardInterrupt:
-        text = "interrupted; what is finished is saved, a training goes on with --resume"
+        text = "interrupted; what is finished is saved, --resume continues a training"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None

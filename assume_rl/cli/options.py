@@ -89,7 +89,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on with the interrupted training in --out; the results are those of an "
+        help="Resume the interrupted training in --out; the results are those of an "
         "uninterrupted one.",
     ),
 ]

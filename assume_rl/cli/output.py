@@ -71,9 +71,9 @@ class LineObserver(Silent):
         self._episode = 0
 
     def begin(self, episodes: int, done: int = 0) -> None:
-        """Say where a training goes on."""
+        """Say where a training resumes."""
         if done:
-            self._console.print(f"goes on after episode {done} of {episodes}")
+            self._console.print(f"resumes after episode {done} of {episodes}")
 
     def advance(self, share: float) -> None:
         """Nothing to say."""

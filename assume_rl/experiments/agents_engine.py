@@ -113,7 +113,7 @@ class AgentsEngine:
 
 
 def _take_over(learning: Learning, folder: Path) -> None:
-    """Go on from a policy folder."""
+    """Start from a policy folder."""
     if has_critics(folder):
         learning.load_params(folder)
     else:

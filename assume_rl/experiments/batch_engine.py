@@ -165,7 +165,7 @@ class BatchEngine:
         folder = self._runs[seed].folder / POLICIES / name
         save_policies_of(self._learner, seed, folder, self._episodes_done, critics=critics)
 
-    # --- going on ------------------------------------------------------------------------------
+    # --- checkpoints ---------------------------------------------------------------------------
 
     def replay(self) -> Replay:
         """See `Engine.replay`."""
@@ -205,9 +205,9 @@ class BatchEngine:
 
 
 def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
-    """So many training episodes of each seed side by side.
+    """Return copies of the market for each seed, in which training episodes are played.
 
-    :raises ConfigurationError: there is no memory for so many, or the episodes cannot be played.
+    :raises ConfigurationError: there is no memory for them, or the episodes cannot be played.
     """
     return MarketEnv(
         task.compiled,

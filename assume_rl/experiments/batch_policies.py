@@ -25,7 +25,7 @@ def save_policies_of(
 
 
 def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:
-    """Let every seed go on from the task's policy folder, if it has one.
+    """Let every seed start from the task's policy folder, if it has one.
 
     :returns: units with a loaded policy, which skip the random initial experience.
     """

@@ -129,8 +129,8 @@ def open_experiment(
     :param keep: tables that are kept in memory too.
     :param reads: folder with the policies that the run starts from.
     :param simulation: name in the result tables; None: the study case's.
-    :param resumed: what the folder's training had written when it was at the moment to go on from.
-    :param track: names of trackers that are told how a training goes.
+    :param resumed: what the folder's training had written at the moment that it resumes from.
+    :param track: names of trackers that show the numbers of a training.
     :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
     """
     scenario = compiled.scenario
@@ -156,17 +156,17 @@ def open_experiment(
         single_thread(),
         DatabaseSink(url, simulation, clear_learning=clear, tables=tables) as database,
     ):
-        told = description(compiled, kind, simulation, seed=chosen, engine=engine, device=device)
-        database.start_run(seed=chosen, versions=versions(), configuration=told["configuration"])
-        told["warnings"] = list(scenario.warnings)
+        content = description(compiled, kind, simulation, seed=chosen, engine=engine, device=device)
+        database.start_run(seed=chosen, versions=versions(), configuration=content["configuration"])
+        content["warnings"] = list(scenario.warnings)
         if tables is not None:
-            told["tables"] = sorted(tables)
+            content["tables"] = sorted(tables)
         if resumed is not None:
-            told["resumed_after"] = [
+            content["resumed_after"] = [
                 *read_manifest(folder).get("resumed_after", []),
                 resumed.standing.episodes,
             ]
-        manifest = Manifest.start(folder, told)
+        manifest = Manifest.start(folder, content)
         trackers = create_trackers(track, folder)
         fingerprint, memory = Fingerprint(resumed.fingerprint if resumed else None), MemorySink()
         run = Experiment(

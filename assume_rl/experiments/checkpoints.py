@@ -1,4 +1,4 @@
-"""Checkpoints of a training: all that it needs to go on as if it had not been interrupted.
+"""Checkpoints of a training: all that it needs to resume as if it had not been interrupted.
 
 A checkpoint is one file, `episode_<number>.safetensors`, written whole or not at all. Transitions
 are in files of their own, each written once and named by the numbers of what it holds, so that an
@@ -71,8 +71,8 @@ class Checkpoints:
         if reached < end:
             raise PolicyError(f"'{self.folder}' lacks the transitions from number {reached} on")
 
-    def go_on(self, episode: int, added: int) -> None:
-        """Delete what was written after the checkpoint that a training goes on from."""
+    def rewind(self, episode: int, added: int) -> None:
+        """Delete what was written after the checkpoint that a training resumes from."""
         for later in (number for number in self.episodes() if number > episode):
             self._checkpoint(later).unlink()
         for first, last in self._transitions():

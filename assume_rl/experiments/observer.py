@@ -1,4 +1,4 @@
-"""Who is told how an experiment goes; experiments themselves print nothing."""
+"""Observers hear how an experiment proceeds; experiments themselves print nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class EpisodeReport:
 
 
 class Observer(Listener, Protocol):
-    """Told of progress, and of what the learner does."""
+    """Hears of progress, and of what the learner does."""
 
     def begin(self, episodes: int, done: int = 0) -> None:
-        """It has so many training episodes (1: a plain run), `done` of them from before."""
+        """A training of a number of episodes (1: a plain run) begins, or resumes after `done`."""
         ...
 
     def advance(self, share: float) -> None:
-        """So much of the running episode is done, 0 to 1."""
+        """A share of the running episode is done, 0 to 1."""
         ...
 
     def opening(self, time: int) -> None:

@@ -50,7 +50,7 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
         manifest = read_manifest(folder)
         if manifest.get("kind") == "train" and manifest.get("state") != "finished":
             raise ResultsError(
-                f"'{folder}' holds a training that is not finished; --resume goes on with it, "
+                f"'{folder}' holds a training that is not finished; --resume continues it, "
                 "--overwrite starts afresh"
             )
         raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")

@@ -1,4 +1,4 @@
-"""Where a training that was interrupted goes on, and whether it is still the same one."""
+"""Where a training that was interrupted resumes, and whether it is still the same one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from assume_rl.experiments.training import Engine, Standing
 from assume_rl.learning.data.replay import Replay
 from assume_rl.scenario.config.overrides import flatten
 
-# Of a manifest: what results do not depend on, since seed and device are told on their own.
+# Of a manifest: what results do not depend on, since seed and device stand on their own.
 WITHOUT_EFFECT = {
     "configuration.seed",
     "configuration.learning_config.device",
@@ -35,7 +35,7 @@ class Resumable(Engine, Protocol):
         ...
 
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
-        """Let every seed go on from its `state_of`; `refill` puts transitions back."""
+        """Let every seed resume from its `state_of`; `refill` puts transitions back."""
         ...
 
 
@@ -70,10 +70,10 @@ def _read(folder: Path, episode: int) -> Found:
     )
 
 
-def go_on(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) -> None:
-    """Let every seed go on from its checkpoint; all are of the same number of episodes."""
+def restore(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) -> None:
+    """Let every seed resume from its checkpoint; all are of the same number of episodes."""
     for folder, own in zip(folders, found, strict=True):
-        checkpoints_of(folder).go_on(own.mark.standing.episodes, own.transitions["added"])
+        checkpoints_of(folder).rewind(own.mark.standing.episodes, own.transitions["added"])
 
     def refill(replay: Replay) -> None:
         for seed, (folder, own) in enumerate(zip(folders, found, strict=True)):
@@ -93,7 +93,7 @@ def whole_checkpoints(folder: Path) -> list[Found]:
 
 
 def together(held: Sequence[Sequence[int]]) -> list[int]:
-    """The checkpoint that each training goes on from, 0 where it has none.
+    """Return the checkpoint that each training resumes from, 0 where it has none.
 
     Trainings side by side that were interrupted while they wrote their checkpoints are a few
     episodes apart; an older checkpoint, if one holds it, brings it level with another.
@@ -105,7 +105,7 @@ def together(held: Sequence[Sequence[int]]) -> list[int]:
 
 
 def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
-    """Refuse to go on with what `folder` holds unless it is a training of the same settings.
+    """Refuse to resume what `folder` holds unless it is a training of the same settings.
 
     :param expected: what the manifest of this training would say.
     :raises NotResumable: settings, data, seed, engine or device are others.
@@ -117,8 +117,8 @@ def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
     if manifest.get("state") == "finished":
         raise ResultsError(f"the training in '{folder}' is finished; there is nothing to resume")
     old, new = (
-        {leaf: found for key in told for leaf, found in flatten(key, told[key]).items()}
-        for told in (manifest, expected)
+        {leaf: found for key in content for leaf, found in flatten(key, content[key]).items()}
+        for content in (manifest, expected)
     )
     for key in sorted(new.keys() - WITHOUT_EFFECT):
         if old.get(key) != new[key]:

@@ -43,10 +43,10 @@ def train(
         messages; `auto`: `batch` where it supports the whole scenario. The run that is recorded in
         the end is always one of agents.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`.
-    :param resume: go on with the training that `out` holds, which must be of the same settings,
+    :param resume: resume the training that `out` holds, which must be of the same settings,
         from its latest checkpoint; if there is none yet, start. The results are those of a training
         that was never interrupted.
-    :param track: names of `results.tracking.TRACKERS` that are told how the training goes, beside
+    :param track: names of `results.tracking.TRACKERS` that show the numbers of the training, beside
         `metrics.jsonl`.
     :raises AssumeRlError: something the user can mend.
     """

@@ -15,7 +15,7 @@ from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
-from assume_rl.experiments.resuming import Resumable, go_on, write_checkpoint
+from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
 from assume_rl.experiments.train_places import Place, Start, groups, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
@@ -70,7 +70,7 @@ def _train(
             _finish(task, run, start.place, tuple(own))
             for run, start, own in zip(runs, begun, reports, strict=True)
         )
-    for result in results:  # finished, so that nothing goes on from these
+    for result in results:  # finished, so that nothing resumes from these
         shutil.rmtree(result.folder / CHECKPOINTS, ignore_errors=True)
     return results
 
@@ -93,7 +93,7 @@ def _open(task: Task, start: Start, track: Sequence[str]) -> AbstractContextMana
 
 
 def _reports(run: Experiment, start: Start) -> list[EpisodeReport]:
-    """What was reported before the moment that a training goes on from."""
+    """Return what was reported before the moment that a training resumes from."""
     if start.found is None:
         return []
     return [EpisodeReport(**line) for line in read_episodes(run.folder / METRICS)]
@@ -114,7 +114,7 @@ def _play(
     )
     found = [start.found for start in begun if start.found is not None]
     if found:
-        go_on(engine, [run.folder for run in runs], found)
+        restore(engine, [run.folder for run in runs], found)
     standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
     observer.begin(task.config.training_episodes, standings[0].episodes)
 

@@ -1,4 +1,4 @@
-"""Where the seeds of a training go, and where each of them goes on."""
+"""Where the seeds of a training go, and where each of them resumes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ def seed_place(task: Task, common: Places, seed: int) -> Place:
 
 @dataclass(frozen=True)
 class Start:
-    """A place, and the checkpoint that its training goes on from, if there is one."""
+    """A place, and the checkpoint that its training resumes from, if there is one."""
 
     place: Place
     found: Found | None = None
@@ -78,7 +78,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def starts(task: Task, places: Sequence[Place], *, resume: bool) -> list[Start]:
-    """Where each training goes on; without `resume` at the beginning.
+    """Return where each training resumes; without `resume` at the beginning.
 
     :raises ResultsError: a folder holds something else.
     """
@@ -91,7 +91,7 @@ def starts(task: Task, places: Sequence[Place], *, resume: bool) -> list[Start]:
 
 
 def groups(all_starts: Sequence[Start], task: Task) -> Iterator[list[int]]:
-    """Positions of the trainings that can go on side by side."""
+    """Yield the positions of trainings that can resume side by side."""
     keys = [(s.over, s.episodes) for s in all_starts]
     for key in dict.fromkeys(keys):
         members = [k for k, own in enumerate(keys) if own == key]
@@ -114,7 +114,7 @@ def _checkpoints(task: Task, places: Sequence[Place]) -> list[Start]:
 
 
 def _held(task: Task, place: Place) -> list[Found]:
-    """Checkpoints of a training that it can go on from, the latest first.
+    """Return the checkpoints that a training can resume from, the latest first.
 
     Of one that has stopped early only the last: all of its episodes have been played.
     """

@@ -31,7 +31,7 @@ class Task:
     compiled: Compiled
     fixed: dict[str, ActorStack]  # policies of units that do not learn
     learners: list[str]
-    start_from: Path | None  # policies to go on from
+    start_from: Path | None  # policies to start from
     engine: str  # agents or batch
     device: str
     warnings: tuple[str, ...]
@@ -181,12 +181,12 @@ def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | N
         found = config.trained_policies_load_path
     if found is not None:
         folder = policy_folder(Path(found))
-        load_policies(folder)  # damaged files are told before anything is written
+        load_policies(folder)  # damaged files are found before anything is written
         return folder
     if config.continue_learning:
         raise ConfigurationError(
             "learning_config.continue_learning needs trained_policies_load_path, the folder of "
-            "the policies to go on from"
+            "the policies to start from"
         )
     return None
 

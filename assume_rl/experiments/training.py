@@ -13,7 +13,7 @@ from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.learning.config import LearningConfig
 
-Advance = Callable[[float], None]  # told the share of the running episodes that is done, 0 to 1
+Advance = Callable[[float], None]  # takes the share of the running episodes that is done, 0 to 1
 
 
 class Engine(Protocol):
@@ -56,7 +56,7 @@ class Standing:
     over: bool = False  # it has stopped early
 
 
-Save = Callable[[int, Standing], None]  # told a seed and how far it has come
+Save = Callable[[int, Standing], None]  # takes a seed and how far it has come
 
 
 def training(
@@ -70,8 +70,8 @@ def training(
 
     Whatever ends the loop, the policies of that moment are saved.
 
-    :param standings: where each seed goes on; all after the same number of episodes.
-    :param save: called with every moment that a training can go on from, its reports taken.
+    :param standings: where each seed resumes; all after the same number of episodes.
+    :param save: called with every moment that a training can resume from, its reports taken.
     """
     now = list(standings)
     try:

@@ -63,7 +63,7 @@ def _experiment(folder: Path) -> _Experiment:
     if not manifest:
         raise ResultsError(f"'{folder / MANIFEST}' is damaged")
     record = read_record(folder.parent)
-    told = {name: manifest.get(name) or "" for name in ("kind", "scenario", "case", "device")}
+    found = {name: manifest.get(name) or "" for name in ("kind", "scenario", "case", "device")}
     run = RunInfo(
         run_id=record.id if record else manifest["simulation"],
         steps=(folder.name if record else "",),
@@ -79,7 +79,7 @@ def _experiment(folder: Path) -> _Experiment:
         error=manifest.get("error"),
         versions=manifest.get("versions", {}),
         warnings=tuple(manifest.get("warnings", ())),
-        **told,
+        **found,
     )
     return _Experiment(folder, manifest, run)
 

@@ -78,7 +78,7 @@ def run_study(
 ) -> StudyResult:
     """Do the runs that are not finished; those that failed earlier are tried again.
 
-    Whatever stops it, calling it again goes on; results are the same. A run that fails is
+    Whatever stops it, calling it again resumes it; results are the same. A run that fails is
     recorded and stops no other.
 
     :param workers: processes with a thread each; with 1, this one does the runs itself.

@@ -20,7 +20,7 @@ from assume_rl.studies.types import Run, Step
 def do_steps(runs: Sequence[Run], folder: Path, track: Sequence[str]) -> Mapping[str, Exception]:
     """All steps of runs that differ in their seeds; by run id, what stopped those that failed.
 
-    Steps that are finished are not repeated; a training that is half done goes on.
+    Steps that are finished are not repeated; a training that is half done resumes.
 
     :param folder: of the study.
     """

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unchecked
 
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A clock of processor time that goes on by a second whenever it is read."""
+    """A clock of processor time that advances by a second whenever it is read."""
     seconds = iter(range(1000))
     monkeypatch.setattr(measuring.time, "process_time", lambda: next(seconds))
     yield
@@ -24,7 +24,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ticking")
-def test_a_cell_is_a_training_of_so_many_episodes(tmp_path: Path) -> None:
+def test_a_cell_is_a_training_of_as_many_episodes(tmp_path: Path) -> None:
     """A second each: the first of three is that of the initial experience."""
     case = write_fleet(tmp_path / "case", [Unit("rule", "B"), Unit("single", "A")])
     cell = Cell(f"{case}:base", "matd3", 3, budget=3.0)

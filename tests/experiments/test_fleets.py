@@ -59,7 +59,7 @@ QUICK = {
 def check_fleet(
     folder: Path, fleet: Sequence[Unit], critic: str = "concat", products: int = 1, **learning: Any
 ) -> None:
-    """Train on both shells, evaluate what was saved on both, and go on from it."""
+    """Train on both shells, evaluate what was saved on both, and start from it."""
     scenario = load_scenario(
         write_fleet(folder / "scenario", fleet, products, critic=critic, **learning)
     )

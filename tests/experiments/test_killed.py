@@ -42,7 +42,7 @@ def manifest(out: Path) -> dict[str, object]:
 
 
 def wait_until(process: "subprocess.Popen[bytes]", episodes: int, out: Path) -> None:
-    """Wait until a training has written so many checkpoints' worth of episodes, or has ended."""
+    """Wait until a training has written the checkpoints of a number of episodes, or has ended."""
     while process.poll() is None:
         found = sorted((out / "checkpoints").glob("episode_*.safetensors"))
         if found and int(found[-1].stem.removeprefix("episode_")) >= episodes:

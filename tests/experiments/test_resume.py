@@ -40,7 +40,7 @@ def case(**settings: Any) -> Scenario:
 
 
 class Impatient(Silent):
-    """Presses Ctrl-C after so many reports, or in the middle of the episode after."""
+    """Presses Ctrl-C after a number of reports, or in the middle of the episode after."""
 
     def __init__(self, after: int, *, middle: bool = False) -> None:
         self.after, self.middle = after, middle
@@ -60,7 +60,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def told(folder: Path) -> list[dict[str, Any]]:
+def reported(folder: Path) -> list[dict[str, Any]]:
     """The lines of `metrics.jsonl`, but for the time taken."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
@@ -68,7 +68,7 @@ def told(folder: Path) -> list[dict[str, Any]]:
 
 def assert_same_results(found: Path, expected: Path) -> None:
     assert manifest(found)["final_hash"] == manifest(expected)["final_hash"]
-    assert told(found) == told(expected)
+    assert reported(found) == reported(expected)
     for name in TABLES:
         pd.testing.assert_frame_equal(table(found, name), table(expected, name))
     for file in (expected / "policies").rglob("*.safetensors"):
@@ -145,7 +145,7 @@ def stopped(original: Path, tmp_path: Path) -> Path:
     return shutil.copytree(original, tmp_path / "out")
 
 
-def test_seeds_go_on_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
+def test_seeds_resume_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
     seeds, short = (3, 4), case(**{"learning_config.training_episodes": 4})
     expected = train_seeds(short, seeds=seeds, engine="batch", out=tmp_path / "whole")
     out = tmp_path / "out"
@@ -267,7 +267,7 @@ def test_another_training_is_not_resumed(
 
 
 def test_an_interrupted_training_is_not_taken_for_any_other_run(stopped: Path) -> None:
-    with pytest.raises(ResultsError, match="not finished; --resume goes on with it"):
+    with pytest.raises(ResultsError, match="not finished; --resume continues it"):
         train(case(), seed=1, engine="batch", out=stopped)
 
 

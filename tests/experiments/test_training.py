@@ -61,20 +61,20 @@ def test_the_tables_of_a_training_are_filled(ten: Trained) -> None:
         assert len(table(ten.folder, name)) > 0, name
 
 
-def test_marginal_costs_are_told_where_they_change(ten: Trained) -> None:
+def test_marginal_costs_are_recorded_where_they_change(ten: Trained) -> None:
     costs, compiled = table(ten.folder, "marginal_costs"), compiled_case(ten.scenario)
     plants = [plant.id for plant in compiled.scenario.of("power_plant")]
     assert set(costs["unit"]) == set(plants)
     for unit, own in costs.groupby("unit"):
-        told = own.set_index("time")["marginal_cost"]
-        told.index = pd.to_datetime(told.index)
-        every_hour = told.reindex(compiled.scenario.index).ffill().to_numpy()
+        recorded = own.set_index("time")["marginal_cost"]
+        recorded.index = pd.to_datetime(recorded.index)
+        every_hour = recorded.reindex(compiled.scenario.index).ffill().to_numpy()
         column = compiled.profiles.marginal_cost[:, compiled.fleet.ids.index(unit)]
         assert every_hour.tolist() == column.tolist()
 
 
 class Impatient(Silent):
-    """Presses Ctrl-C after so many episodes."""
+    """Presses Ctrl-C after a number of episodes."""
 
     def __init__(self, after: int) -> None:
         self.after = after

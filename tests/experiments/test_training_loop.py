@@ -101,7 +101,7 @@ def test_whatever_stops_the_loop_the_policies_are_saved():
     assert engine.saved == [0, 1]
 
 
-def test_a_training_can_go_on_from_every_moment_that_is_saved():
+def test_a_training_can_resume_from_every_moment_that_is_saved():
     moments: list[Standing] = []
     engine = Notebook([[1.0, 3.0, 2.0]], width=4)
     whole = [found[0] for found in play(engine, save=lambda _, now: moments.append(now))]
@@ -109,9 +109,9 @@ def test_a_training_can_go_on_from_every_moment_that_is_saved():
     for moment in moments:
         again = Notebook([[1.0, 3.0, 2.0]], width=4)
         rest = [found[0] for found in play(again, standings=[moment])]
-        told = [(r.episode, r.evaluation, r.reward, r.best) for r in rest]
+        found = [(r.episode, r.evaluation, r.reward, r.best) for r in rest]
         first = moment.episodes + moment.evaluations
-        assert told == [(r.episode, r.evaluation, r.reward, r.best) for r in whole[first:]]
+        assert found == [(r.episode, r.evaluation, r.reward, r.best) for r in whole[first:]]
 
 
 def test_a_seed_that_has_settled_is_saved_as_over_once():

@@ -58,8 +58,8 @@ def test_an_experimental_algorithm_is_warned_of_once() -> None:
 def test_a_start_of_learning_that_is_never_reached_is_warned_of_once() -> None:
     never, reached = case(learning_starts=10**6), case(learning_starts=24)
     for found in (training_warnings(never), training_task(never, None, None, "auto").warnings):
-        (told,) = (one for one in found if "learning_starts" in one)
-        assert told.startswith("learning_config.learning_starts: is 1000000, but all ")
+        (sentence,) = (one for one in found if "learning_starts" in one)
+        assert sentence.startswith("learning_config.learning_starts: is 1000000, but all ")
     assert not any("learning_starts" in one for one in training_warnings(reached))
 
 
@@ -73,7 +73,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("settings", "sentence"), REFUSED)
-def test_settings_that_no_learner_can_have_are_told_without_a_training(
+def test_settings_that_no_learner_can_have_are_found_without_a_training(
     settings: dict[str, Any], sentence: str
 ) -> None:
     def loaded(**more: Any) -> Scenario:

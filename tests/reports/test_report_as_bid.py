@@ -50,13 +50,13 @@ def test_buyers_pay_what_plants_are_paid(tmp_path: Path) -> None:
 def test_a_study_names_the_designs_without_clearing_prices(tmp_path: Path) -> None:
     cells = [(design, seed) for design in DESIGNS for seed in (1, 2)]
     found = items(write_study(tmp_path / "s", cells, stored=cells, as_bid=DESIGNS[0]))
-    told = f"Prices of {DESIGNS[0]} under pay-as-bid: volume-weighted mean"
+    sentence = f"Prices of {DESIGNS[0]} under pay-as-bid: volume-weighted mean"
     names = ("prices", "price-duration", "compare-train-avg_price[EOM]")
     captions = {i.name: i.caption for i in found if isinstance(i, Chart) and i.name in names}
-    assert all(told in caption for caption in captions.values())
+    assert all(sentence in caption for caption in captions.values())
     assert {"prices", "price-duration"} <= captions.keys()
     (grid,) = [i for i in found if isinstance(i, Grid) and i.title == "Key figures"]
-    assert told in grid.caption
+    assert sentence in grid.caption
 
 
 def test_all_runs_show_the_deliveries_of_the_first(tmp_path: Path) -> None:

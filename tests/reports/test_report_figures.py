@@ -122,7 +122,7 @@ def test_a_share_without_meaning_is_a_dash_and_the_gap_stays(tmp_path: Path) -> 
 
 def test_evaluations_and_training_are_curves_of_their_own(charts: dict[str, Chart]) -> None:
     assert list(charts["reward-in evaluations"].figure.data[0].y) == [3.0, 4.0]
-    # so many episodes were trained before each
+    # episodes that were trained before each
     assert list(charts["reward-in evaluations"].figure.data[0].x) == [2, 3]
     assert list(charts["reward-while training"].figure.data[0].y) == [1.0, 2.0, 2.5]
 

@@ -53,9 +53,9 @@ def test_designs_are_compared_by_every_metric(items: list[Item]) -> None:
 
 
 def test_a_metric_that_is_equal_in_all_runs_is_told_in_a_sentence(items: list[Item]) -> None:
-    told = {item.title: item.reason for item in items if isinstance(item, Omitted)}
-    assert told["avg_price[EOM] (EUR/MWh), step train"] == "equal in all runs: 56.6"
-    assert told["total_profit (EUR), step train"] == "equal in all runs: 12800"
+    reasons = {item.title: item.reason for item in items if isinstance(item, Omitted)}
+    assert reasons["avg_price[EOM] (EUR/MWh), step train"] == "equal in all runs: 56.6"
+    assert reasons["total_profit (EUR), step train"] == "equal in all runs: 12800"
     names = {item.name for item in items if isinstance(item, Chart)}
     assert "compare-train-avg_price[EOM]" not in names
 

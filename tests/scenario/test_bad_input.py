@@ -16,7 +16,7 @@ ROW_5, TAIL = "2019-01-01 05:00,105.0\n", "2019-01-02 00:00,124.0\n"
 
 FAULTS = bad_config.FAULTS | bad_tables.FAULTS
 
-# One fault, told for every file or row that it concerns.
+# One fault, reported for every file or row that it concerns.
 SEVERAL = {
     "window outside the data",
     "data coarser than the step",
@@ -114,7 +114,7 @@ def test_bad_override(folder: Any, key: str, value: str, part: str) -> None:
     assert part in problem(folder.path, overrides={key: value})
 
 
-def test_every_problem_is_told_at_once(folder: Any) -> None:
+def test_every_problem_is_reported_at_once(folder: Any) -> None:
     folder.change(CONFIG, "seed: 7", "sed: 7")
     folder.change(CONFIG, "      operator: exchange\n", "")
     folder.change(PLANTS, ",0.4,North", ",0,North")

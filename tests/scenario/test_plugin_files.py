@@ -355,8 +355,8 @@ def test_a_forecast_is_made_by_its_function(write: Write) -> None:
     )
     with pytest.raises(ContractError) as raised:
         compile_scenario(load_scenario(folder, "tiny", overrides=settings))
-    told = "mine.py, line 2: flat returned the shape (1, 49), not (49)"
-    assert blame(raised.value) == told
+    sentence = "mine.py, line 2: flat returned the shape (1, 49), not (49)"
+    assert blame(raised.value) == sentence
     with pytest.raises(ConfigurationError, match=r"^mine\.py, line 8: .* must begin with 'price_'"):
         load_plugins([write(FORECAST.format(name="flat", more=""))])
 

@@ -37,8 +37,8 @@ def write_rewards(
     runs, metrics = [], []
     for design, seed, value in rows:
         run, state = f"{study}-{design}-{seed}", (states or {}).get((design, seed), "finished")
-        told = json.dumps((parameters or {}).get(design, {}))
-        names = {"run_id": run, "study": study, "design": design, "parameters": told}
+        text = json.dumps((parameters or {}).get(design, {}))
+        names = {"run_id": run, "study": study, "design": design, "parameters": text}
         runs.append(names | {"seed": seed, "state": state})
         known = enumerate(steps) if value is not None else ()
         metrics += [

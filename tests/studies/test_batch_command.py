@@ -147,7 +147,7 @@ def test_a_mistake_is_one_sentence_and_nothing_runs(
     assert not (tmp_path / "studies" / "toys" / "runs").exists()
 
 
-def test_ctrl_c_and_sigterm_say_how_to_go_on(
+def test_ctrl_c_and_sigterm_say_how_to_resume(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("--set", "seeds=[1]")
@@ -157,7 +157,9 @@ def test_ctrl_c_and_sigterm_say_how_to_go_on(
             patch.setattr(batch, "run_study", lambda *_, n=number, **__: signal.raise_signal(n))
             code, _, err = command()
         assert code == 130
-        assert err.startswith("interrupted: 2 of 4 runs are finished; the same command goes on")
+        assert err.startswith(
+            "interrupted: 2 of 4 runs are finished; the same command does the others"
+        )
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -55,7 +55,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 FEW = ("--scenarios", TINY, "--algorithms", "matd3,mappo", "--seeds", 4, "--budget", 3)
 
 
-def test_it_writes_tables_and_goes_on_where_it_stopped(
+def test_it_writes_tables_and_resumes_where_it_stopped(
     command: Command, made_up: list[Cell], tmp_path: Path
 ) -> None:
     page = tmp_path / "page.md"
@@ -67,9 +67,9 @@ def test_it_writes_tables_and_goes_on_where_it_stopped(
         (seed, name) for seed in (1, 2, 3, 4) for name in ("matd3", "mappo")
     ]
     assert "8 trainings, 4 of them already done; 0.2 minutes" in out
-    told = json.loads((tmp_path / "bench/bench.json").read_text())
-    assert json.loads(page.with_suffix(".json").read_text()) == told
-    rows = {row["algorithm"]: row for row in told["rows"]}
+    content = json.loads((tmp_path / "bench/bench.json").read_text())
+    assert json.loads(page.with_suffix(".json").read_text()) == content
+    rows = {row["algorithm"]: row for row in content["rows"]}
     assert rows["matd3"]["reward"]["estimate"] == pytest.approx(2.5)  # of 1 to 4, the middle two
     assert rows["matd3"]["reward"]["low"] < 2.5 < rows["matd3"]["reward"]["high"]
     assert rows["mappo"]["best_response"]["estimate"] == pytest.approx(0.125)
@@ -95,7 +95,7 @@ def test_what_is_finished_stays_after_an_interrupt(
     monkeypatch.setattr(running, "measure", interrupted)
     code, _, err = command(*FEW)
     assert code == 130
-    assert "the same command goes on" in err
+    assert "the same command does the rest" in err
     assert len(list((tmp_path / "bench/cells").iterdir())) == 1
     assert not (tmp_path / "bench/bench.json").exists()
 
@@ -246,11 +246,11 @@ def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:
 def test_a_figure_that_a_seed_lacks_is_not_shown() -> None:
     cells = grid([TINY], ["matd3"], 2, 3.0)
     shares = (0.5, None)
-    told = summary(
+    content = summary(
         [Measured(c, 7, 3.0, 1.0, 1.0, s, None) for c, s in zip(cells, shares, strict=True)], 3.0
     )
-    assert told["rows"][0]["best_response"] is None
-    assert "best response" not in markdown(told)
+    assert content["rows"][0]["best_response"] is None
+    assert "best response" not in markdown(content)
     alone = summary([Measured(cells[0], 7, 3.0, 1.0, 1.0, 0.5, None)], 3.0)
     assert alone["rows"][0]["reward"] == {"estimate": 1.0, "low": None, "high": None}
     assert "| `matd3` | 1 | 1 | 50.0 % | 1 | 7 |" in markdown(alone)
@@ -322,8 +322,8 @@ def test_a_training_ends_with_its_episodes(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_page_has_the_table_of_its_file() -> None:
     file = PAGE.with_suffix(".json")
-    told: Any = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    assert PAGE.read_text(encoding="utf-8") == placed(PAGE, markdown(told)), (
+    content: Any = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    assert PAGE.read_text(encoding="utf-8") == placed(PAGE, markdown(content)), (
         "assume-rl bench algorithms --page docs/algorithms/bench.md"
     )
 

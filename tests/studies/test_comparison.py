@@ -196,15 +196,15 @@ def study_folder(folder: Path, database: str | None, runs: list[tuple[str, str, 
     return folder
 
 
-@pytest.mark.parametrize(("seeds", "told"), [(1, False), (2, True), (4, True), (5, False)])
-def test_few_runs_are_told_of(file: Path, seeds: int, told: bool) -> None:
+@pytest.mark.parametrize(("seeds", "noted"), [(1, False), (2, True), (4, True), (5, False)])
+def test_few_runs_are_noted(file: Path, seeds: int, noted: bool) -> None:
     notes = compare(write_rewards(file, rewards(seeds)), "reward").notes
     note = (
         "the intervals of 'bid', 'cap', 'uniform', with fewer than 5 runs, are little more than "
         "lowest to highest"
     )
-    assert (note in notes) == told
-    assert any("little more" in one for one in notes) == told
+    assert (note in notes) == noted
+    assert any("little more" in one for one in notes) == noted
 
 
 def test_a_folder_knows_which_runs_count(file: Path) -> None:
@@ -265,7 +265,7 @@ def test_places_that_are_no_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "prices", "told"),
+    ("metric", "prices", "noted"),
     [
         ("reward", (100.0, 200.0), True),
         ("last.reward", (100.0, 200.0), True),
@@ -274,8 +274,8 @@ def test_places_that_are_no_study(tmp_path: Path) -> None:
         ("best_reward.profit", (100.0, 200.0), False),
     ],
 )
-def test_rewards_that_are_scaled_differently_are_told_of(
-    file: Path, metric: str, prices: tuple[float, float], told: bool
+def test_rewards_that_are_scaled_differently_are_noted(
+    file: Path, metric: str, prices: tuple[float, float], noted: bool
 ) -> None:
     designs = ("low", "high")
     parameters = {
@@ -286,7 +286,7 @@ def test_rewards_that_are_scaled_differently_are_told_of(
     note = (
         "rewards are scaled by max_bid_price, which differs between designs: compare profit instead"
     )
-    assert compare(url, metric).notes == ((note,) if told else ())
+    assert compare(url, metric).notes == ((note,) if noted else ())
 
 
 def test_the_table_holds_every_figure(file: Path, tmp_path: Path) -> None:

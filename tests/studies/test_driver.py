@@ -35,7 +35,7 @@ LEARNING = [*cell("base", (1, 2), training(), evaluation()), *cell("rules", (1,)
 
 
 class Watcher:
-    """Remembers what it is told."""
+    """Remembers what it hears of."""
 
     def __init__(self) -> None:
         self.total, self.finished = 0, 0

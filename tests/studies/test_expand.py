@@ -133,8 +133,8 @@ def test_steps_take_policies_of_the_latest_training_unless_told(tmp_path: Path) 
         - run:
         """,
     ).runs
-    told = [(s.name, s.kind, s.case, s.policies, s.which) for s in run.steps]
-    assert told == [
+    found = [(s.name, s.kind, s.case, s.policies, s.which) for s in run.steps]
+    assert found == [
         ("train", "train", "tiny", None, "last"),
         ("evaluate", "evaluate", "tiny", "train", "last"),
         ("again", "train", "next_week", "train", "best_profit"),

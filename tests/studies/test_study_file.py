@@ -1,4 +1,4 @@
-"""Study files: what they include and are told by --set, and one sentence for every mistake."""
+"""Study files: what they include, what --set changes, and one sentence for every mistake."""
 
 import shutil
 from pathlib import Path

@@ -73,12 +73,12 @@ def test_every_key_has_a_description() -> None:
 @pytest.mark.parametrize("model", [StudyFile, ScenarioFolder, Design, Draws, Law, StepOptions])
 def test_every_key_has_its_row_in_the_docs(model: type[BaseModel]) -> None:
     page = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8").splitlines()
-    rows = [told(key, field) for key, field in model.model_fields.items()]
+    rows = [row_of(key, field) for key, field in model.model_fields.items()]
     missing = [row for row in rows if row not in page]
     assert not missing, "add to docs/batch.md:\n" + "\n".join(missing)
 
 
-def told(key: str, field: FieldInfo) -> str:
+def row_of(key: str, field: FieldInfo) -> str:
     default = field.default
     if field.is_required():
         shown = "required"

@@ -19,7 +19,7 @@ from assume_rl.reports.figures.style import (
 from assume_rl.reports.figures.thin import LIMIT, evenly
 from assume_rl.reports.types import Figure
 
-ALONE = 10  # so many runs of a design are drawn each on its own, thin, beside their mean
+ALONE = 10  # runs of a design that are drawn each on its own, thin, beside their mean
 RESAMPLES = 1_000
 DRAWN = len(PALETTE) * len(DASHES)  # designs that can be told apart
 

@@ -45,7 +45,7 @@ def sampled(count: int, limit: int) -> NDArray[np.int64]:
 
 
 def stride(count: int, limit: int) -> int:
-    """Every so many-th of `count` deliveries leaves about `limit`, and no hour of a week out.
+    """Return n: every n-th of `count` deliveries leaves about `limit`, of all hours of a week.
 
     Having no factor in common with the hours of a week, it meets each of them in turn.
     """
@@ -54,7 +54,7 @@ def stride(count: int, limit: int) -> int:
 
 
 def means(table: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, int]:
-    """Means of every so many rows of a table of numbers by time, and of how many (1: all rows)."""
+    """Return means of n rows each of a table of numbers by time, and n (1: all rows)."""
     every = max(1, ceil(len(table) / max(1, limit)))
     if every == 1:
         return table, 1
