@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from assume_rl.learning.bytes import estimate
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.memory import estimate
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
@@ -125,11 +125,11 @@ def measure(critic: str, n: int, device: torch.device) -> str:
     ms, work = milliseconds(learner, n, device), gigaflop(learner)
     rate = gigaflops_per_second(device)
     limit = work / rate * 1e3
-    memory = estimate(LearningConfig(critic=critic), learner.agents, device=device)
+    needed = estimate(LearningConfig(critic=critic), learner.agents, device=device)
     aim = (AIMS if critic == "concat" else AIMS_LINEAR)[n]
     return (
         f"| {critic} | {n} | {ms:,.2f} | {aim:,.1f} | {work:,.2f} | {rate:,.0f} | {limit:,.2f} | "
-        f"{limit / ms:.0%} | {peak_bytes(device) / 1e9:,.2f} | {memory.replay / 1e9:,.2f} |"
+        f"{limit / ms:.0%} | {peak_bytes(device) / 1e9:,.2f} | {needed.replay / 1e9:,.2f} |"
     )
 
 

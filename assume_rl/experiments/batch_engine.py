@@ -28,9 +28,9 @@ from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task, window_steps
 from assume_rl.experiments.training import Advance
+from assume_rl.learning.bytes import estimate
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.memory import estimate
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 

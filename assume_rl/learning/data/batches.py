@@ -240,7 +240,7 @@ class Batches:
         return last, discount, rewards
 
     def _chunks(self, size: int, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Yield `lengths` in parts whose noise fits into memory, or into cache."""
+        """Yield `lengths` in parts whose noise fits into RAM, or into cache."""
         numbers = sum(len(group.specs) * group.act_size for group in self.fleet.groups)
         each = max(len(self._keys) * numbers * size * len(self._noise_keys), 1)
         chunk: list[int] = []

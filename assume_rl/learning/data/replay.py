@@ -52,7 +52,7 @@ class Replay:
         self._shapes = tuple(shapes)
 
         def ring(*shape: int, dtype: torch.dtype = dtype) -> Tensor:
-            # Not zeroed: memory is taken up only as rows are written, and no such row is read.
+            # Not zeroed: RAM is taken up only as rows are written, and no such row is read.
             return torch.empty(shape, dtype=dtype, device=device)
 
         # Rows of one agent lie side by side: what is sampled is laid out for batched products.

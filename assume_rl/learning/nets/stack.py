@@ -135,7 +135,7 @@ class ActorStack:
         return replace(self, weights=weights)
 
     def clone(self) -> "ActorStack":
-        """A snapshot that shares no memory and no graph with this stack."""
+        """A snapshot that shares no buffer and no graph with this stack."""
         return replace(self, weights=clone_weights(self.weights))
 
     def module_state(self, unit_id: str) -> Weights:
@@ -201,7 +201,7 @@ class CriticStack:
         return q.view(self.critics, *x.shape[:2])
 
     def clone(self) -> "CriticStack":
-        """A snapshot that shares no memory and no graph with this stack."""
+        """A snapshot that shares no buffer and no graph with this stack."""
         return replace(self, weights=clone_weights(self.weights))
 
     def module_state(self, unit_id: str) -> Weights:
@@ -303,7 +303,7 @@ def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau
 
 
 def clone_weights(weights: Weights) -> Weights:
-    """Copies that share no memory and no graph."""
+    """Copies that share no buffer and no graph."""
     return {name: w.detach().clone() for name, w in weights.items()}
 
 

@@ -106,7 +106,7 @@ def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _owned(tensor: Tensor) -> Tensor:
-    """On the CPU and contiguous, in memory of its own: safetensors stores no views."""
+    """On the CPU and contiguous, in a buffer of its own: safetensors stores no views."""
     tensor = tensor.detach().cpu().contiguous()
     shares = tensor.untyped_storage().nbytes() != tensor.nbytes
     # With fewer than two entries any strides count as contiguous, but bytes cannot be viewed.

@@ -1,4 +1,4 @@
-"""How much memory a learner takes, worked out before any of it is asked for."""
+"""Estimates of the bytes that a learner takes, made before they are allocated."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.types import AgentSpec
 
-NOWHERE = torch.device("meta")  # tensors there have shapes and no memory
+NOWHERE = torch.device("meta")  # tensors there have shapes and no data
 
 
 @dataclass(frozen=True)
-class Memory:
+class Bytes:
     """Bytes of a learner's lasting tensors; batches and activations come on top."""
 
     networks: int  # actors and critics, their targets and gradients
     optimizers: int
-    replay: int  # when it is full, with priorities; rows take up memory as they are written
+    replay: int  # when it is full, with priorities; rows take up RAM as they are written
 
     @property
     def total(self) -> int:
@@ -36,8 +36,8 @@ def estimate(
     seeds: int = 1,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
-) -> Memory:
-    """Return what a `Learner` with these settings would take; nothing is allocated.
+) -> Bytes:
+    """Return the `Bytes` that a `Learner` with these settings would take; nothing is allocated.
 
     :param config: of the learner
     :param agents: that learn
@@ -56,7 +56,7 @@ def estimate(
     replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype, extras=extras)
     rows = Batches(fleet, replay, range(seeds), (), config).priorities
     stored = replay.nbytes + (0 if rows is None else rows.nbytes)
-    return Memory(_nbytes(networks), _nbytes(moments), stored)
+    return Bytes(_nbytes(networks), _nbytes(moments), stored)
 
 
 def _nbytes(flats: Iterable[Flat]) -> int:

@@ -1,12 +1,12 @@
-"""Estimates of memory against the tensors of real learners."""
+"""Estimates of bytes against the tensors of real learners."""
 
 import pytest
 import torch
 from toys import CPU, fleet, learner
 
+from assume_rl.learning.bytes import estimate
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics import CRITICS
-from assume_rl.learning.memory import estimate
 
 MIXED = fleet(*[(5, 2, 2)] * 7, (4, 1, 3), (6, 1, 0))
 
@@ -36,7 +36,7 @@ def test_a_replay_holds_observations_actions_rewards_and_flags():
     assert found.replay == 2 * 10 * ((3 + 3 + 2 + 1) * 4 + 2) + 10 * 8  # and a stride per row
 
 
-def test_priorities_take_memory_too():
+def test_priorities_take_bytes_too():
     settings = {"sampling": "prioritised", "replay_buffer_size": 50}
     real = learner(MIXED, seeds=(1, 2), dtype=torch.float32, **settings)
     found = estimate(LearningConfig(**settings), MIXED, seeds=2, device=CPU)
