@@ -205,7 +205,7 @@ class AlgorithmConfig(BaseModel):
 
 
 class OffPolicyConfig(AlgorithmConfig):
-    """How off-policy algorithms draw from the transitions that they remember."""
+    """How off-policy algorithms draw from the transitions that they keep."""
 
     sampling: Literal["uniform", "prioritised"] = "uniform"
     """Draw all transitions alike, or those with large errors more often (off-policy)."""
@@ -417,7 +417,7 @@ class LearningConfig(BaseModel):
     autocast: bool = False
     """Compute the products of an update in bfloat16; not used on a CPU."""
     replay_buffer_size: int = Field(50_000, gt=0)
-    """Joint transitions that the replay buffer remembers."""
+    """Joint transitions that the replay buffer holds."""
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
     actor_architecture: ArchitectureName = "mlp"

@@ -35,7 +35,7 @@ PARTS = ("obs", "action", "reward", "next_obs")
 
 @dataclass(frozen=True)
 class PolicyState:
-    """What acting remembers beside parameters."""
+    """All that later actions depend on, beside parameters."""
 
     exploration: Exploration
     decisions: int = 0  # made since the state was new; each has draws of its own
@@ -47,12 +47,12 @@ class PolicyState:
 class TrainingState:
     """All that later updates depend on.
 
-    :param memory: transitions, and what is known of them
+    :param data: transitions, which of them wait to be learned from, and their priorities
     """
 
     params: Params
     optimizer: Mapping[str, Any]
-    memory: Mapping[str, Any]
+    data: Mapping[str, Any]
     updates: int = 0
     iterations: int = 0
 
@@ -105,8 +105,7 @@ class Functional:
     def init(self, key: int) -> TrainingState:
         """Return a state to learn from: fresh parameters and optimiser, and no transitions."""
         params = self.init_params(key)
-        memory = _memory(self._empty(key))
-        return TrainingState(params, self.init_optimizer(params), memory)
+        return TrainingState(params, self.init_optimizer(params), _data(self._empty(key)))
 
     @torch.no_grad()
     def predict(
@@ -165,7 +164,7 @@ class Functional:
         progress: float = 1.0,
         iterations: int | None = None,
     ) -> tuple[TrainingState, UpdateMetrics]:
-        """Return the state after transitions were remembered and learned from; and metrics.
+        """Return the state after transitions were stored and learned from; and metrics.
 
         :param state: before
         :param batch: new transitions; None: there are none
@@ -175,19 +174,19 @@ class Functional:
         """
         learner = self._empty(key)
         learner.compiled = self._compiled
-        whole = {**state.memory, "normaliser": state.params["normaliser"]}
+        whole = {**state.data, "normaliser": state.params["normaliser"]}
         whole |= {"networks": state.params["networks"], "optimizers": state.optimizer}
         whole |= {"updates": state.updates, "iterations": state.iterations}
         whole |= {"agents": [agent.unit_id for agent in self.agents], "seed": key}
         learner.load_state_of(0, whole)
-        learner.replay.load_state_dict(state.memory["replay"])
+        learner.replay.load_state_dict(state.data["replay"])
         if batch is not None:
             learner.observe(self._joint(learner, batch))
         metrics = learner.update(progress, iterations)
         after = TrainingState(
             _params(learner),
             optimizers(learner.nets, 0),
-            _memory(learner),
+            _data(learner),
             learner.updates,
             learner.iterations,
         )
@@ -228,7 +227,7 @@ def _load_params(learner: Learner, params: Params) -> None:
     learner.normaliser.load_state_of(0, params["normaliser"])
 
 
-def _memory(learner: Learner) -> Mapping[str, Any]:
+def _data(learner: Learner) -> Mapping[str, Any]:
     whole = learner.state_of(0)
     own = {name: whole[name] for name in ("waiting", "priorities")}
     return {**own, "replay": learner.replay.state_dict()}

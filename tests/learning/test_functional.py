@@ -60,7 +60,7 @@ def same(ours: Any, theirs: Any) -> bool:
 
 
 def parts(state: TrainingState) -> dict[str, Any]:
-    return {"params": state.params, "optimizer": state.optimizer, "memory": state.memory}
+    return {"params": state.params, "optimizer": state.optimizer, "data": state.data}
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_updates_are_those_of_the_class_and_write_to_no_argument(
     for number in range(2):  # the ring is full in the second
         joint = random_joint(ours, 8, seed=number)
         data = batch(ours, joint)
-        before = copied({**parts(state), "data": data})
+        before = copied({**parts(state), "batch": data})
         after, metrics = agent.update(state, data, KEY, progress=0.5)
-        assert same({**parts(state), "data": data}, before)
+        assert same({**parts(state), "batch": data}, before)
         if number == 1:
             again, _ = agent.update(state, data, KEY, progress=0.5)
             assert same(parts(after), parts(again))

@@ -18,7 +18,7 @@ REPLAY = frozenset(
         "update_ratio",
     }
 )
-"""Keys of learning from remembered transitions; on-policy algorithms learn from the latest."""
+"""Keys of learning from a replay; on-policy algorithms learn from the latest."""
 
 
 def unread_keys(config: LearningConfig) -> frozenset[str]:

@@ -27,7 +27,7 @@ class Sampled:
 
 
 class Replay:
-    """Remembers the latest `capacity` joint transitions; all seeds hold the same number.
+    """Holds the latest `capacity` joint transitions; all seeds hold the same number.
 
     :param capacity: rows
     :param seeds: number of seeds

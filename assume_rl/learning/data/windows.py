@@ -1,7 +1,7 @@
 """Windows of observations that end at transitions, for actors with memory.
 
 A window goes back in time as far as its length, the start of the episode and the oldest transition
-that is remembered allow. It begins with the memory that was stored there.
+that is kept allow. It begins with the memory that was stored there.
 """
 
 from dataclasses import dataclass
