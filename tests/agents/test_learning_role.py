@@ -182,9 +182,9 @@ def several(unit: str, hours: range) -> dict[str, list[torch.Tensor]]:
 
 
 @pytest.mark.parametrize("kind", [ObsActRew, dict])
-@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("named", [("unit_id", "time"), ("unit_id",), ()])
 def test_lists_of_several_deliveries_are_taken(
-    monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], named: bool
+    monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], named: tuple[str, ...]
 ) -> None:
     role, _ = new_role()
     for unit, registration in zip(UNITS, REGISTRATIONS, strict=True):
@@ -193,9 +193,9 @@ def test_lists_of_several_deliveries_are_taken(
     role.handle_message(EpisodeStart(1, False), META)
     for hours in (range(1, 7), range(7, 25)):
         for unit in UNITS:
-            names: dict[str, Any] = {"unit_id": unit}
-            names["time"] = tuple(T0 + 3600.0 * hour for hour in hours)
-            content = kind(**several(unit, hours), **(names if named else {}))
+            times = tuple(T0 + 3600.0 * hour for hour in hours)
+            names = {"unit_id": unit, "time": times}
+            content = kind(**several(unit, hours), **{name: names[name] for name in named})
             role.handle_message(content, {"sender_addr": "here", "sender_id": unit})
     role.handle_message(EpisodeEnd(1, False), META)
     plain = content_of(monkeypatch)

@@ -1,7 +1,7 @@
-"""What a Learning role accepts: messages, mappings with their keys, and sequences of them."""
+"""The messages that a Learning role accepts, mappings with their keys, and sequences of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
 import torch
@@ -20,25 +20,18 @@ from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.types import Earnings
 
-MESSAGES = (
-    RegisterUnit,
-    Observed,
-    Acted,
-    Rewarded,
-    ObsActRew,
-    UpdateDue,
-    EpisodeStart,
-    EpisodeEnd,
-)
-
-OPTIONAL = {"extras", "rungs", "earnings"}  # may be left out of a mapping
-
-# Distinguished by the keys that they must have: partners without this package can take part.
-BY_KEYS: dict[frozenset[str], Callable[..., Any]] = {
-    frozenset(f.name for f in fields(kind)) - OPTIONAL: kind
-    for kind in (RegisterUnit, Observed, Acted, Rewarded, ObsActRew, UpdateDue)
-}
-BY_KEYS[frozenset({"observation", "action", "reward"})] = ObsActRew
+# Partners without this package can take part: mappings may have the keys of one of these.
+MAPPED = (RegisterUnit, Observed, Acted, Rewarded, ObsActRew, UpdateDue)
+MESSAGES = (*MAPPED, EpisodeStart, EpisodeEnd)
+KEYS = [
+    (
+        kind,
+        {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING},
+        {f.name for f in fields(kind)},
+    )
+    for kind in MAPPED
+]
+"""Messages with the keys that a mapping must have, and those that it may have."""
 
 
 def is_learning_message(content: Any) -> bool:
@@ -46,7 +39,7 @@ def is_learning_message(content: Any) -> bool:
     if isinstance(content, (tuple, list)):
         return bool(content) and is_learning_message(content[0])
     if isinstance(content, Mapping):
-        return _keys(content) in BY_KEYS
+        return _kind_of(content) is not None
     return isinstance(content, MESSAGES)
 
 
@@ -57,8 +50,7 @@ def unpack(content: Any) -> Iterator[Any]:
             yield from unpack(item)
     elif isinstance(content, MESSAGES):
         yield content
-    elif isinstance(content, Mapping) and _keys(content) in BY_KEYS:
-        kind = BY_KEYS[_keys(content)]
+    elif isinstance(content, Mapping) and (kind := _kind_of(content)) is not None:
         read = _entry if kind is ObsActRew else _value
         yield kind(**{key: read(key, value) for key, value in content.items()})
 
@@ -92,9 +84,9 @@ def _entry(key: str, value: Any) -> Any:
     return value
 
 
-def _keys(content: Mapping[Any, Any]) -> frozenset[Any]:
-    """Return the keys that tell what a mapping is."""
-    return frozenset(content) - OPTIONAL
+def _kind_of(content: Mapping[Any, Any]) -> type[Any] | None:
+    """Return the message that has these keys; those of fields with a default may be left out."""
+    return next((kind for kind, least, most in KEYS if least <= content.keys() <= most), None)
 
 
 def _value(key: str, value: Any) -> Any:
