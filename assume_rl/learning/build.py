@@ -11,6 +11,7 @@ from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
+from assume_rl.learning.critics.base import CriticSpec
 from assume_rl.learning.critics.normalised import normalised_critics
 from assume_rl.learning.fleet import Fleet, block_of
 from assume_rl.learning.nets.actor import ActorForm, actor_forms
@@ -120,7 +121,7 @@ def _forms(
     fleet = fleet.over(seen_steps(config))
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
     sizes = Hidden(config.critic_hidden, config.activation)
-    critics = _kind(spec, config).create(seen, spec.count, device, name, sizes)
+    critics = _kind(spec, config).create(CriticSpec(seen, spec.count, device, name, sizes))
     return normalised_critics(critics, fleet, read, device, values="values" in config.normalise)
 
 

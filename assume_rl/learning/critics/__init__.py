@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from assume_rl.learning.critics import concat, independent, pooled, shared
-from assume_rl.learning.critics.base import CriticForm
+from assume_rl.learning.critics import concat, independent, of_shape, pooled, shared
+from assume_rl.learning.critics.base import CriticForm, CriticSpec
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of critic."""
 
-    create: Callable[..., Sequence[CriticForm]]  # (fleet, critics per agent, device, name, hidden)
+    create: Callable[[CriticSpec], Sequence[CriticForm]]  # of all agents
     own_nets: bool  # every agent has networks of its own, so that it learns the same in any group
 
 
 CRITICS: dict[str, Kind] = {
     "concat": Kind(concat.create, own_nets=True),
-    "pooled": Kind(pooled.create, own_nets=False),
-    "shared": Kind(shared.create, own_nets=False),
+    "pooled": Kind(partial(of_shape.create, pooled.Pool), own_nets=False),
+    "shared": Kind(partial(of_shape.create, shared.SideBySide), own_nets=False),
 }
 """Critics that see all agents, by the name that `learning_config.critic` has for them."""
 

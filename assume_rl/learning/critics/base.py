@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.fleet import Group
+from assume_rl.learning.fleet import Fleet, Group
 from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.net import Form, Weights
 from assume_rl.learning.nets.stack import CriticStack
 
@@ -87,6 +88,17 @@ def joint(
     private = [_last(part, group.unique_size) for group, part in zip(groups, read, strict=True)]
     columns = [part.transpose(1, 2).flatten(2) for part in (*private, *action)]
     return Seen(tuple(obs), tuple(action), torch.cat(columns, dim=-1), tuple(read))
+
+
+@dataclass(frozen=True)
+class CriticSpec:
+    """The choices that critics are created by."""
+
+    fleet: Fleet  # as critics see it
+    critics: int  # Q-functions of an agent
+    device: torch.device
+    name: str  # keys initial weights
+    hidden: Hidden
 
 
 @dataclass(frozen=True)

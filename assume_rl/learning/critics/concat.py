@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.critics.base import Seen
+from assume_rl.learning.critics.base import CriticSpec, Seen
 from assume_rl.learning.critics.units import UnitForm, column_table, file_columns
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.layers import USUAL, Hidden, Layers
+from assume_rl.learning.nets.layers import Layers
 from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
@@ -131,31 +131,19 @@ class ConcatForm(UnitForm):
         return rows.flatten(0, 1)
 
 
-def create(
-    fleet: Fleet,
-    critics: int,
-    device: torch.device,
-    name: str = "critic",
-    hidden: Hidden = USUAL,
-) -> list[ConcatForm]:
-    """Return the critics of all groups.
-
-    :param fleet: of the learner
-    :param critics: Q-functions of an agent
-    :param device: of the networks
-    :param name: keys initial weights
-    :param hidden: what hidden layers are like
-    """
+def create(spec: CriticSpec) -> list[ConcatForm]:
+    """Return the critics of all groups."""
+    fleet, device = spec.fleet, spec.device
     actions = fleet.action_columns()
     return [
         ConcatForm(
             group,
             k,
             fleet.seeds,
-            critics,
-            name,
+            spec.critics,
+            spec.name,
             column_table([file_columns(fleet, p) for p in group.positions], device),
-            hidden,
+            spec.hidden,
             fleet,
             column_table([actions[p] for p in group.positions], device),
         )

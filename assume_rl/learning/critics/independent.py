@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.critics.base import Seen
+from assume_rl.learning.critics.base import CriticSpec, Seen
 from assume_rl.learning.critics.units import UnitForm, column_table
-from assume_rl.learning.fleet import Fleet, Group
+from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
-from assume_rl.learning.nets.layers import USUAL, Hidden, Layers
+from assume_rl.learning.nets.layers import Layers
 from assume_rl.learning.nets.stack import critic_hidden, initial_critics
 
 
@@ -93,24 +93,19 @@ class IndependentForm(UnitForm):
                 self.load(flat, k, {spec.unit_id: fresh.module_state(spec.unit_id)})
 
 
-def create(
-    fleet: Fleet,
-    critics: int,
-    device: torch.device,
-    name: str = "critic",
-    hidden: Hidden = USUAL,
-) -> list[IndependentForm]:
-    """Return the critics of all groups.
-
-    :param fleet: of the learner
-    :param critics: Q-functions of an agent
-    :param device: of the networks
-    :param name: keys initial weights
-    :param hidden: what hidden layers are like
-    """
+def create(spec: CriticSpec) -> list[IndependentForm]:
+    """Return the critics of all groups."""
     return [
-        IndependentForm(group, k, fleet.seeds, critics, name, _columns(group, device), hidden)
-        for k, group in enumerate(fleet.groups)
+        IndependentForm(
+            group,
+            k,
+            spec.fleet.seeds,
+            spec.critics,
+            spec.name,
+            _columns(group, spec.device),
+            spec.hidden,
+        )
+        for k, group in enumerate(spec.fleet.groups)
     ]
 
 

@@ -8,7 +8,7 @@ is clipped as one.
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -18,8 +18,7 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning.critics.base import CriticNets, Seen
-from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.critics.base import CriticNets, CriticSpec, Seen
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.layers import Hidden, Layer, Layers
@@ -239,43 +238,32 @@ class ShapeForm:
 _FIRST = ("own.weight", "embedding.weight", "first.weight")
 
 
-def create_with(
-    rivals: Rivals, fleet: Fleet, critics: int, name: str, hidden: Hidden
-) -> list[ShapeForm]:
+def create(rivals: Callable[[CriticSpec], Rivals], spec: CriticSpec) -> list[ShapeForm]:
     """Return the critics of all sizes of agents.
 
-    :param rivals: how they see the rivals
-    :param fleet: of the learner
-    :param critics: Q-functions of an agent
-    :param name: keys initial weights
-    :param hidden: what hidden layers are like
+    :param rivals: makes how they see the rivals
+    :param spec: of the critics
     """
     alike: dict[tuple[int, ...], list[int]] = {}
-    for k, group in enumerate(fleet.groups):
+    for k, group in enumerate(spec.fleet.groups):
         alike.setdefault(group.specs[0].shape, []).append(k)
-    return [_form(rivals, fleet, groups, critics, name, hidden) for groups in alike.values()]
+    seen = rivals(spec)
+    return [_form(seen, spec, groups) for groups in alike.values()]
 
 
-def _form(
-    rivals: Rivals,
-    fleet: Fleet,
-    groups: Sequence[int],
-    critics: int,
-    name: str,
-    hidden: Hidden,
-) -> ShapeForm:
-    members = [fleet.groups[g] for g in groups]
+def _form(rivals: Rivals, spec: CriticSpec, groups: Sequence[int]) -> ShapeForm:
+    members = [spec.fleet.groups[g] for g in groups]
     ends = itertools.accumulate((len(own.specs) for own in members), initial=0)
     return ShapeForm(
         groups=tuple(groups),
         unit_ids=tuple(own.unit_ids for own in members),
         spans=tuple(range(a, b) for a, b in itertools.pairwise(ends)),
         sizes=members[0].specs[0].shape,
-        seeds=fleet.seeds,
-        critics=critics,
-        key=name,
+        seeds=spec.fleet.seeds,
+        critics=spec.critics,
+        key=spec.name,
         rivals=rivals,
-        hidden=hidden,
+        hidden=spec.hidden,
     )
 
 

@@ -13,11 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assume_rl.learning.critics.base import Seen
-from assume_rl.learning.critics.of_shape import HIDDEN, ShapeForm, create_with
-from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.critics.base import CriticSpec, Seen
+from assume_rl.learning.critics.of_shape import HIDDEN
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.layers import ACTIVATIONS, USUAL, Hidden, Layer
+from assume_rl.learning.nets.layers import ACTIVATIONS, Layer
 from assume_rl.learning.nets.net import Weights
 
 CODE = 32
@@ -37,16 +36,17 @@ class Pool:
     where there are several shapes an entry for each tells them apart.
     """
 
-    def __init__(self, fleet: Fleet, device: torch.device, hidden: Hidden = USUAL) -> None:
-        self._first = (hidden.sizes or HIDDEN)[0]
-        self._activation = hidden.activation
+    def __init__(self, spec: CriticSpec) -> None:
+        fleet = spec.fleet
+        self._first = (spec.hidden.sizes or HIDDEN)[0]
+        self._activation = spec.hidden.activation
         shapes = list(dict.fromkeys(a.shape for a in fleet.agents))
         self._uniques = max(a.unique_size for a in fleet.agents)
         self._acts = max(a.act_size for a in fleet.agents)
         self._marks = len(shapes) if len(shapes) > 1 else 0
         specs = [group.specs[0] for group in fleet.groups]
         self._unique_sizes = [spec.unique_size for spec in specs]
-        marks = torch.eye(len(shapes), device=device)
+        marks = torch.eye(len(shapes), device=spec.device)
         self._mark = [marks[shapes.index(spec.shape)] for spec in specs]
         self._agents = [len(group.specs) for group in fleet.groups]
         self._rivals = max(len(fleet.agents) - 1, 1)
@@ -100,21 +100,3 @@ class Pool:
         if self._marks:
             parts.append(self._mark[group].expand(*action.shape[:-1], -1).to(action))
         return torch.cat(parts, dim=-1)
-
-
-def create(
-    fleet: Fleet,
-    critics: int,
-    device: torch.device,
-    name: str = "critic",
-    hidden: Hidden = USUAL,
-) -> list[ShapeForm]:
-    """Return the critics of all sizes of agents.
-
-    :param fleet: of the learner
-    :param critics: Q-functions of an agent
-    :param device: of the networks
-    :param name: keys initial weights
-    :param hidden: what hidden layers are like
-    """
-    return create_with(Pool(fleet, device, hidden), fleet, critics, name, hidden)

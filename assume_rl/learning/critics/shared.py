@@ -11,11 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.critics.base import Seen
-from assume_rl.learning.critics.of_shape import HIDDEN, ShapeForm, create_with
-from assume_rl.learning.fleet import Fleet
+from assume_rl.learning.critics.base import CriticSpec, Seen
+from assume_rl.learning.critics.of_shape import HIDDEN
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.layers import USUAL, Hidden
 from assume_rl.learning.nets.net import Weights
 
 
@@ -28,12 +26,13 @@ class Look(NamedTuple):
 class SideBySide:
     """Private entries and actions of all agents, each in columns of its own."""
 
-    def __init__(self, fleet: Fleet, device: torch.device, hidden: Hidden = USUAL) -> None:
-        self._first = (hidden.sizes or HIDDEN)[0]
+    def __init__(self, spec: CriticSpec) -> None:
+        fleet = spec.fleet
+        self._first = (spec.hidden.sizes or HIDDEN)[0]
         self._entries = fleet.joint_size
         columns = fleet.action_columns()
         self._actions: list[Int[Tensor, "agent act"]] = [
-            torch.tensor([list(columns[p]) for p in group.positions], device=device)
+            torch.tensor([list(columns[p]) for p in group.positions], device=spec.device)
             for group in fleet.groups
         ]
 
@@ -59,21 +58,3 @@ class SideBySide:
     ) -> Float[Tensor, "net agent act hidden"]:
         """Return what it meets as own action and among all; see `Rivals.own_action`."""
         return direct + weights["first.weight"][:, self._actions[group]]
-
-
-def create(
-    fleet: Fleet,
-    critics: int,
-    device: torch.device,
-    name: str = "critic",
-    hidden: Hidden = USUAL,
-) -> list[ShapeForm]:
-    """Return the critics of all sizes of agents.
-
-    :param fleet: of the learner
-    :param critics: Q-functions of an agent
-    :param device: of the networks
-    :param name: keys initial weights
-    :param hidden: what hidden layers are like
-    """
-    return create_with(SideBySide(fleet, device, hidden), fleet, critics, name, hidden)

@@ -32,9 +32,6 @@ class Hidden:
     activation: str = "relu"  # key of `ACTIVATIONS`
 
 
-USUAL = Hidden()
-
-
 class Layer(NamedTuple):
     """One linear layer of all networks."""
 
