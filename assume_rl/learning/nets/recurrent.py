@@ -36,7 +36,7 @@ from assume_rl.learning.types import AgentSpec
 class Cell(NamedTuple):
     """One recurrent cell of all networks; its gates lie side by side, as torch has them."""
 
-    weight_ih: Float[Tensor, "net obs gate"]
+    weight_ih: Float[Tensor, "net entry gate"]
     weight_hh: Float[Tensor, "net out gate"]
     bias_ih: Float[Tensor, "net gate"]
     bias_hh: Float[Tensor, "net gate"]
@@ -56,14 +56,14 @@ class Recurrent:
     :param cell: name of the cell, which begins the names of its parameters
     :param gates: of the cell
     :param parts: vectors, each as long as what the cell gives, that it carries
-    :param advance: cell, its gates' products with an observation, what it carried -> what it
-        carries; the first part is what it gives
+    :param advance: its gates' products with an observation and with what it gave, and what it
+        carried -> what it carries; the first part is what it gives
     """
 
     cell: str
     gates: int
     parts: int
-    advance: Callable[[Cell, Tensor, Tensor], Tensor]
+    advance: Callable[[Tensor, Tensor, Tensor], Tensor]
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Recurrent:
         :param obs: observations
         :param memory: before them
         """
-        carried = self.advance(nets.cell, _products(nets.cell, obs), memory[..., :-1])
+        carried = self._after(nets.cell, _read_by(nets.cell, obs), memory[..., :-1])
         return self._read(nets, carried, obs), torch.cat([carried, memory[..., -1:] + 1], dim=-1)
 
     def unrolled(
@@ -177,33 +177,54 @@ class Recurrent:
         """Return what the cell carries after all steps, of which those that are not there wait."""
         # What its gates have of observations is computed for all steps at once.
         gates = cell.weight_ih.shape[-1]
-        products = _products(cell, window.flatten(1, 2)).view(*window.shape[:3], gates)
+        products = _read_by(cell, window.flatten(1, 2)).view(*window.shape[:3], gates)
         for k in range(window.shape[2]):
-            later = self.advance(cell, products[:, :, k], carried)
+            later = self._after(cell, products[:, :, k], carried)
             carried = torch.where(there[:, :, k, None], later, carried)
         return carried
+
+    def _after(
+        self,
+        cell: Cell,
+        products: Float[Tensor, "net row gate"],
+        carried: Float[Tensor, "net row part"],
+    ) -> Float[Tensor, "net row part"]:
+        """Return what the cell carries after one step.
+
+        :param cell: its parameters
+        :param products: of its gates with the observation
+        :param carried: before the step
+        """
+        own = mlp.add_product(cell.bias_hh.unsqueeze(-2), _given(cell, carried), cell.weight_hh)
+        return self.advance(products, own, carried)
 
     def _read(
         self, nets: RecurrentNets, carried: Tensor, obs: Float[Tensor, "net row obs"]
     ) -> Float[Tensor, "net row out"]:
-        given = carried[..., : nets.cell.weight_hh.shape[-2]]
-        return mlp.forward(nets.linear, torch.cat([given, obs], dim=-1))
+        return mlp.forward(nets.linear, torch.cat([_given(nets.cell, carried), obs], dim=-1))
 
 
-def _products(cell: Cell, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row gate"]:
+def _read_by(cell: Cell, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row gate"]:
+    """Return the products of the cell's gates with observations."""
     return mlp.add_product(cell.bias_ih.unsqueeze(-2), obs, cell.weight_ih)
 
 
+def _given(cell: Cell, carried: Float[Tensor, "net row part"]) -> Float[Tensor, "net row out"]:
+    """Return the part that the cell gives of all that it carries: the first one."""
+    return carried[..., : cell.weight_hh.shape[-2]]
+
+
 def gru(
-    cell: Cell, products: Float[Tensor, "net row gate"], out: Float[Tensor, "net row out"]
+    products: Float[Tensor, "net row gate"],
+    own: Float[Tensor, "net row gate"],
+    out: Float[Tensor, "net row out"],
 ) -> Float[Tensor, "net row out"]:
     """Return what a gated recurrent unit gives and carries, as `torch.nn.GRUCell`.
 
-    :param cell: its parameters
     :param products: of its gates with an observation
+    :param own: of its gates with `out`
     :param out: what it gave before
     """
-    own = mlp.add_product(cell.bias_hh.unsqueeze(-2), out, cell.weight_hh)
     size = out.shape[-1]
     reset, update = (products + own)[..., : 2 * size].sigmoid().chunk(2, dim=-1)
     new = (products[..., 2 * size :] + reset * own[..., 2 * size :]).tanh()
@@ -211,17 +232,18 @@ def gru(
 
 
 def lstm(
-    cell: Cell, products: Float[Tensor, "net row gate"], carried: Float[Tensor, "net row part"]
+    products: Float[Tensor, "net row gate"],
+    own: Float[Tensor, "net row gate"],
+    carried: Float[Tensor, "net row part"],
 ) -> Float[Tensor, "net row part"]:
     """Return what a long short-term memory gives and, beside it, its state: `torch.nn.LSTMCell`.
 
-    :param cell: its parameters
     :param products: of its gates with an observation
+    :param own: of its gates with what it gave before
     :param carried: what it gave before, and its state
     """
-    out, state = carried.chunk(2, dim=-1)
-    gates = products + mlp.add_product(cell.bias_hh.unsqueeze(-2), out, cell.weight_hh)
-    i, f, g, o = gates.chunk(4, dim=-1)
+    _, state = carried.chunk(2, dim=-1)
+    i, f, g, o = (products + own).chunk(4, dim=-1)
     state = f.sigmoid() * state + i.sigmoid() * g.tanh()
     return torch.cat([o.sigmoid() * state.tanh(), state], dim=-1)
 

@@ -25,7 +25,7 @@ from assume_rl.learning.nets.linear import (
     linear_shapes,
     linear_weights,
 )
-from assume_rl.learning.nets.recurrent import GRU, LSTM_MEMORY
+from assume_rl.learning.nets.recurrent import GRU, LSTM_MEMORY, Cell
 from assume_rl.learning.types import AgentSpec
 
 
@@ -130,15 +130,6 @@ CELL_SHAPES = {
     "LSTM2.bias_ih": (4 * CELLS[1],),
     "LSTM2.bias_hh": (4 * CELLS[1],),
 }
-
-
-class Cell(NamedTuple):
-    """One LSTM cell of all networks; its four gates lie side by side, as torch has them."""
-
-    weight_ih: Float[Tensor, "net entry gate"]
-    weight_hh: Float[Tensor, "net out gate"]
-    bias_ih: Float[Tensor, "net gate"]
-    bias_hh: Float[Tensor, "net gate"]
 
 
 class LstmNets(NamedTuple):
