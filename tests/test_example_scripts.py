@@ -16,6 +16,7 @@ EXPECTED = {
     "02_train_and_reload.py": "share of the exact best response",
 }
 MIX = "03_mix_policies.py"
+FUNCTIONS = "06_algorithm_as_functions.py"
 TRAINS = {  # iterations, and the library that it needs
     "04_train_with_torchrl.py": ("10", "torchrl"),
     "05_train_with_pettingzoo.py": ("5", "pettingzoo"),
@@ -24,7 +25,7 @@ TRAINS = {  # iterations, and the library that it needs
 
 def test_every_numbered_example_is_tested() -> None:
     found = {path.name for path in EXAMPLES.glob("[0-9]*.py")}
-    assert found == EXPECTED.keys() | {MIX} | TRAINS.keys()
+    assert found == EXPECTED.keys() | {MIX, FUNCTIONS} | TRAINS.keys()
 
 
 def output(script: str, folder: Path, *arguments: Path | str) -> str:
@@ -79,6 +80,14 @@ def test_the_example_of_a_mixed_market_needs_no_argument(
     assert printed.count("(finished)") == 2
     assert printed.count("(learning)") == 8
     assert (tmp_path / "runs" / "example_03" / "mixed" / "policies" / "last").is_dir()
+
+
+def test_training_with_functions_pays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = output_here(FUNCTIONS, tmp_path, monkeypatch, capsys, "10")
+    profits = [float(own) for own in re.findall(r"(\d+) thousand EUR$", printed, re.M)]
+    assert profits[-1] > profits[0] + 200.0
 
 
 @pytest.mark.slow
