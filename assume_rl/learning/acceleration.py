@@ -18,6 +18,6 @@ def compiled(function: Callable[P, R], device: torch.device) -> Callable[P, R]:
 
 
 def autocast(config: LearningConfig, device: torch.device) -> torch.autocast:
-    """What an update works in: bfloat16 products if that is asked for and the device is CUDA."""
+    """Return a context with bfloat16 products if they are asked for and the device is CUDA."""
     enabled = config.autocast and device.type == "cuda"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

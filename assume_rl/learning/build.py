@@ -89,7 +89,7 @@ def seen_steps(config: LearningConfig) -> int:
 
 
 def kept_extras(config: LearningConfig) -> dict[str, int | None]:
-    """Return what of a decision transitions keep: name -> size, None: that of the action."""
+    """Return the extras of decisions that transitions keep: name -> size, None: the action's."""
     extras = dict(ALGORITHMS[config.algorithm].extras)
     memory = memory_size(config.actor_architecture, config.actor_hidden)
     return extras | {MEMORY: memory} if memory else extras

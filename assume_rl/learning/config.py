@@ -34,7 +34,7 @@ NormaliseName = Literal["observations", "critic_input", "values", "returns"]
 RewardType = Literal["opportunity_cost", "profit", "regret"]
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
-"""What observations and actions mean: policies act in scenarios that agree with their training."""
+"""Keys that give observations and actions their meaning: policies need those of their training."""
 
 
 class Schedule(BaseModel):
@@ -155,7 +155,7 @@ _FORMS: dict[str, Mapping[str, FieldInfo]] = {
     "KlAdaptive": KlAdaptive.model_fields,
     "Networks": {},
 }
-"""What pydantic puts between the keys of an error, no key of the user's: keys that each has."""
+"""Words that pydantic puts between the keys of an error, no user's: keys that each has."""
 
 
 class Reward(BaseModel):
@@ -361,7 +361,7 @@ class LearningConfig(BaseModel):
     max_bid_price: float = Field(100.0, gt=0)
     """EUR/MWh that an action of 1 stands for."""
     observation_window: Literal["wrap", "clamp"] = "wrap"
-    """What observed forecasts show after the calendar's end: its start, or the last value."""
+    """Observed forecasts after the calendar's end: those of its start, or the last value."""
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where networks live: auto, cpu, cuda or cuda:<n>; changes no number but by rounding."""
 
@@ -399,7 +399,7 @@ class LearningConfig(BaseModel):
     critic_hidden: Sizes | None = None
     """Sizes of hidden layers of critics and values; None: those of ASSUME, by the agents seen."""
     activation: ActivationName = "relu"
-    """What follows each hidden layer of actors, critics and values."""
+    """Activation after each hidden layer of actors, critics and values."""
     block_size: int | None = Field(None, gt=0)
     """Agents worked on together; None: five on a CPU. It changes no number but by rounding."""
     optimizer: OptimizerName = "adamw"
@@ -409,7 +409,7 @@ class LearningConfig(BaseModel):
     normalise: tuple[NormaliseName, ...] = ()
     """Put on a common scale by running statistics: observations, critic_input, values, returns."""
     reward: Reward = Reward()
-    """What agents learn from: `type`, `scale` and `clip`."""
+    """The reward that agents learn from: `type`, `scale` and `clip`."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Greatest norm of an agent's gradient; 0: not clipped."""
     compile: bool = False
@@ -646,7 +646,7 @@ def _keys_of_others(given: dict[str, Any], algorithm: str) -> list[Any]:
 
 
 def _checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) -> Any:
-    """Return what `validate` does; None, with additions to `problems`, if that fails."""
+    """Return the settings as `validate` does; None, with additions to `problems`, if that fails."""
     try:
         return validate(value)
     except ValidationError as error:

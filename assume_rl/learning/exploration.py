@@ -46,10 +46,10 @@ def exploration_at(config: LearningConfig, *, initial: bool, progress: float) ->
 
 @dataclass(frozen=True)
 class Decision:
-    """Actions, and what is to be known of how they were drawn.
+    """Actions, and how they were drawn.
 
-    :param extras: by name, with a last axis of their own: what transitions keep where an algorithm
-        asks for it
+    :param extras: by name, with a last axis of their own: transitions keep them where an
+        algorithm asks for them
     """
 
     action: Float[Tensor, "... act"]
@@ -65,7 +65,7 @@ def decide(
     exploration: Exploration,
     experienced: Bool[Tensor, "agent 1"] | None = None,
 ) -> Decision:
-    """Return what policies do with the outputs of their networks.
+    """Return the actions that policies take at the outputs of their networks.
 
     A stochastic policy draws its action where a deterministic one adds noise.
 

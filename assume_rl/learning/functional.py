@@ -90,7 +90,7 @@ class Functional:
 
         :param explore: whether actions are drawn; without it acting is deterministic
         :param initial: whether they are those of the initial experience
-        :param progress: what is left of training, from 1 to 0
+        :param progress: share of training that is left, from 1 to 0
         """
         if not explore:
             return PolicyState(OFF)
@@ -116,7 +116,7 @@ class Functional:
         key: int,
         centre: Mapping[str, Float[Tensor, "... act"]] | None = None,
     ) -> tuple[dict[str, Decision], PolicyState]:
-        """Return what each agent does, and the state to act with next.
+        """Return the decision of each agent, and the state to act with next.
 
         :param params: of the networks
         :param policy: says how actions are drawn
@@ -168,8 +168,8 @@ class Functional:
 
         :param state: before
         :param batch: new transitions; None: there are none
-        :param key: of what is drawn, together with the number of the update
-        :param progress: what is left of training, from 1 to 0
+        :param key: of the draws, together with the number of the update
+        :param progress: share of training that is left, from 1 to 0
         :param iterations: None: `config.gradient_steps`; on-policy algorithms count for themselves
         """
         learner = self._empty(key)

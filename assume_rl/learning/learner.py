@@ -29,7 +29,7 @@ from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
 
 
 class Listener(Protocol):
-    """Hears of what a learner does; it may read, and change, networks."""
+    """Hears of a learner's events; it may read, and change, networks."""
 
     def experienced(self, learner: "Learner", joint: Joint) -> None:
         """Transitions came in: the markets that they are of have results."""
@@ -136,12 +136,12 @@ class Learner:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """What of decisions transitions keep: name -> size, None: that of the action."""
+        """Extras of decisions that transitions keep: name -> size, None: that of the action."""
         return kept_extras(self.config)
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What the actors' outputs mean, by group."""
+        """The meaning of the actors' outputs, by group."""
         return tuple(head_of(net.form.head) for net in self.nets["actor"])
 
     @property
@@ -158,7 +158,7 @@ class Learner:
         return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
 
     def memories(self, copies: int) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
-        """Return what actors remember where an episode begins, per group; of most it is empty."""
+        """Return the actors' memories where an episode begins, per group; most have none."""
         return tuple(
             torch.zeros(
                 (len(self.seeds), copies, len(net.form.group.specs), net.form.memory_size),
@@ -175,7 +175,7 @@ class Learner:
     ) -> tuple[
         tuple[Float[Tensor, "seed copy _ _"], ...], tuple[Float[Tensor, "seed copy _ _"], ...]
     ]:
-        """Return what the actors' heads read, and the memories at the next decision; no graph.
+        """Return the outputs that the heads read, and the memories at the next decision; no graph.
 
         :param observations: one tensor (seed, copy, agent, obs) per group
         :param memories: before them, likewise
@@ -192,7 +192,7 @@ class Learner:
     def outputs(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
     ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
-        """Return what the actors' heads read where an episode begins; no graph.
+        """Return the outputs that the heads read where an episode begins; no graph.
 
         :param observations: one tensor (seed, copy, agent, obs) per group
         """
@@ -368,9 +368,9 @@ def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> Non
 
 
 def _check_earnings(config: LearningConfig, agents: Sequence[AgentSpec]) -> None:
-    """Check that it is known what agents can earn, where that is needed.
+    """Check that the earnings of agents are known, where they are needed.
 
-    :raises ConfigurationError: it is not, of one of them
+    :raises ConfigurationError: those of an agent are not
     """
     unknown = [agent.unit_id for agent in agents if agent.earnings is None]
     if config.settings.needs_earnings and unknown:
@@ -385,5 +385,5 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiler(device: torch.device) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what compiles each function once."""
+    """Return a function that compiles each function once."""
     return lru_cache(maxsize=None)(lambda function: compiled(function, device))

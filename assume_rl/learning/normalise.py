@@ -1,4 +1,4 @@
-"""What is done to the numbers that a learner is given: rewards shaped, running statistics kept.
+"""Changes of the numbers that a learner is given: rewards shaped, running statistics kept.
 
 Statistics are of stored transitions only, so that evaluations leave them alone. Those of
 observations change with the actors alone, in an update, because shells act on both together. With
@@ -31,7 +31,7 @@ def shaped(joint: Joint, reward: Reward) -> Joint:
     """Return transitions with the rewards that are learned from.
 
     :param joint: as the shells have them
-    :param reward: says what is done to rewards
+    :param reward: says how rewards are shaped
     """
     if reward.scale == 1.0 and reward.clip is None:
         return joint
@@ -108,7 +108,7 @@ class Normaliser:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What statistics are of: keys of `moments_of`."""
+        """The numbers that statistics are of: keys of `moments_of`."""
         return tuple(self._parts)
 
     @property
@@ -149,7 +149,7 @@ class Normaliser:
         return {**self.moments_of(seed), "carried": carried}
 
     def load_state_of(self, seed: int, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_of` returned, or from a part of it."""
+        """Continue from a state that `state_of` returned, or from a part of it."""
         for part, blocks in self._parts.items():
             for own in blocks:
                 own.load_state_of(seed, state.get(part, {}))

@@ -9,7 +9,7 @@ from assume_rl.learning.config import KlAdaptive, LearningConfig, Schedule, Sche
 def progress(
     episodes_done: int, initial_episodes: int, training_episodes: int, elapsed: float = 0.0
 ) -> float:
-    """Return what is left of training: 1 during initial experience, then falling linearly to 0.
+    """Return the share of training that is left: 1 in initial experience, then linearly to 0.
 
     Clipped at 0, where all episodes of the plan are done.
 
@@ -42,7 +42,7 @@ def learning_rate(config: LearningConfig, network: str, progress: float) -> floa
 
     :param config: all settings
     :param network: name of the networks; one that is not among the settings has the usual rate
-    :param progress: what is left of training, from 1 to 0
+    :param progress: share of training that is left, from 1 to 0
     """
     schedule = rate_schedule(config, network)
     initial = initial_rate(config, network)
@@ -62,7 +62,7 @@ def scheduled(schedule: ScheduleName | Schedule | None, initial: float, progress
 
     :param schedule: how it changes; a name alone goes by the defaults of `Schedule`; None: not
     :param initial: the value at the start
-    :param progress: what is left of training, from 1 to 0
+    :param progress: share of training that is left, from 1 to 0
     """
     if schedule is None:
         return initial
@@ -85,4 +85,4 @@ SCHEDULES: dict[ScheduleName, Callable[[Schedule, float], float]] = {
     "piecewise": _piecewise,
     "polynomial": lambda chosen, left: chosen.end + (1.0 - chosen.end) * left**chosen.power,
 }
-"""Share of the initial value, of the settings and what is left of training."""
+"""Share of the initial value, from the settings and the share of training that is left."""

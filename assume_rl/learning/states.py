@@ -1,7 +1,7 @@
 """One seed's networks, targets and moments by name, whatever groups or blocks hold them.
 
-Actors go by agent. Critics go by what their kind names them: by agent, or by sizes of agents. So a
-state does not tell how a learner cuts its fleet into groups.
+Actors go by agent. Critics go by the names of their kind: by agent, or by sizes of agents. So a
+state does not depend on how a learner cuts its fleet into groups.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def write_networks(
 
     :param nets: by name
     :param seed: position of the seed
-    :param saved: what `networks` returned, or a part of it
+    :param saved: states that `networks` returned, or a part of them
     """
     for kind, named in saved.items():
         if kind.removesuffix(TARGET) not in nets:
@@ -67,7 +67,7 @@ def write_optimizers(nets: Nets, seed: int, saved: Mapping[str, Any]) -> None:
 
     :param nets: by name
     :param seed: position of the seed
-    :param saved: what `optimizers` returned, or a part of it
+    :param saved: states that `optimizers` returned, or a part of them
     """
     for kind, named in saved.items():
         for net in nets[kind]:

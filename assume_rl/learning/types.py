@@ -8,15 +8,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 ActionKind = Literal["box", "ladder"]
-"""What an entry of an action is: any number in [-1, 1], or the place of one rung of a ladder."""
+"""An entry of an action: any number in [-1, 1], or the place of one rung of a ladder."""
 
 MEMORY = "memory"
-"""Name of the extra that actors with memory keep: what they remembered before a decision."""
+"""Name of the extra that actors with memory keep: the memory before a decision."""
 
 
 @dataclass(frozen=True)
 class Earnings:
-    """What an agent can earn."""
+    """The range of an agent's rewards, and how many it gets."""
 
     least: float  # reward of a decision, at most 0
     most: float  # at least 0
@@ -31,7 +31,7 @@ class Earnings:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """What the learner must know of one agent."""
+    """The learner's description of one agent."""
 
     unit_id: str
     obs_size: int
@@ -69,11 +69,12 @@ class Transitions:
 
 @dataclass(frozen=True)
 class Joint:
-    """What all agents saw, did, earned and saw next, row by row; groups in the learner's order.
+    """Observations, actions, rewards and next observations of all agents, row by row.
 
     `terminated`: nothing follows, values are not bootstrapped. `truncated`: something follows that
     was not simulated further; values are bootstrapped from the next observation, which is real.
-    Rows are in order of time, at each time copy by copy of the market.
+    Rows are in order of time, at each time copy by copy of the market; groups are in the learner's
+    order.
     """
 
     groups: tuple[Transitions, ...]
@@ -84,7 +85,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class UpdateMetrics:
-    """What one update call did, by name of the metric.
+    """Measures of one update call, by name of the metric.
 
     Agents are in the order of the specs; NaN where nothing was measured, such as the loss of an
     actor in a step of critics.

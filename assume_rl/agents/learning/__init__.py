@@ -1,1 +1,1 @@
-"""The Learning role and what it is made of."""
+"""The Learning role and its parts."""

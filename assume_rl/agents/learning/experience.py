@@ -1,4 +1,4 @@
-"""What learners saw, did and earned in one episode, until it becomes joint transitions.
+"""Records of one episode's observations, actions and rewards, until they are joint transitions.
 
 Records may arrive in any order and more than once. They are kept as messages and stacked once per
 window, so that a message costs a dictionary entry and no tensor operation.
@@ -110,7 +110,7 @@ class Experience:
 
         :param agents: how many learn
         :param groups: their units, by group of equal shape
-        :param extras: what of the decisions transitions keep
+        :param extras: names of the extras of decisions that transitions keep
         :param final: the calendar has ended: nothing follows the last delivery, it is terminated
         """
         frames = [frame for _, frame in sorted(self._frames.items())]
@@ -125,7 +125,7 @@ class Experience:
         return _joint(rows, groups, extras) if rows and self._store else None
 
     def scores(self) -> Scores:
-        """Return what the frames taken so far brought; a missing reward counts as 0."""
+        """Return the sums over the frames taken so far; a missing reward counts as 0."""
         if not self._earned:
             return Scores(0.0, 0.0, 0.0)
         in_order = sorted(self._earned, key=lambda entry: entry[0])
@@ -169,7 +169,7 @@ def _joint(
 
 
 def _gaps(rows: list[tuple[Frame, Frame | None]]) -> list[bool]:
-    """Return whether what follows a row is not the next row, because a record of it is missing."""
+    """Return whether a row is not followed by the next one, because a record of it is missing."""
     followed = [after is not None and after is not nxt for (_, after), (nxt, _) in pairwise(rows)]
     return [*followed, False]
 

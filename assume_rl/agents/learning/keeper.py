@@ -1,4 +1,4 @@
-"""Keeps what a training has learned: the best policies, files, and the state to resume from."""
+"""The results of a training: the best policies, files, and the state to resume from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +65,7 @@ class Keeper:
         }
 
     def load_progress(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `progress` returned."""
+        """Continue from a state that `progress` returned."""
         self._selection.load_state_dict(state["selection"])
         self._trainer.experienced = set(state["experienced"])
         self._training.resume(state["episodes_done"], random_start=state["random_start"])

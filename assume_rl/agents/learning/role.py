@@ -128,12 +128,12 @@ class Learning(Role):  # type: ignore[misc]
 
     @property
     def scores(self) -> Scores | None:
-        """What the latest episode that has ended brought."""
+        """Scores of the latest episode that has ended."""
         return self._training.scores
 
     @property
     def evaluation_scores(self) -> Scores | None:
-        """What the latest evaluation brought."""
+        """Scores of the latest evaluation."""
         return self._training.evaluation_scores
 
     @property
@@ -254,7 +254,7 @@ class Learning(Role):  # type: ignore[misc]
         :param layout: features of its observations
         :param act_size: numbers of an action
         :param rungs: of the ladder that an action chooses from; 0: there is none
-        :param earnings: what it can earn, which `clip_targets` needs
+        :param earnings: the range of its rewards, which `clip_targets` needs
         :raises ConfigurationError: it is known with other sizes, or the networks already exist
         """
         self._trainer.register(unit_id, layout, act_size, rungs, earnings)
@@ -363,7 +363,7 @@ class Learning(Role):  # type: ignore[misc]
         return load_obj(Path(directory))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything between two episodes, replay included: what a run resumes from."""
+        """Return everything between two episodes, replay included, that a run resumes from."""
         return {"learner": self.learner.state_dict(), **self.schedule_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

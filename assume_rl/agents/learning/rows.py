@@ -1,4 +1,4 @@
-"""What a Learning role reports, as columns of the result tables."""
+"""Reports of a Learning role, as columns of the result tables."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A training, episode by episode: what is learned, which updates are due, how units explore."""
+"""A training, episode by episode: transitions, updates that are due, and how units explore."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -86,7 +86,7 @@ class Training:
         """Keep a record of the running episode.
 
         :raises ConfigurationError: its unit has not registered, or it contradicts another record,
-            or it lacks what the algorithm must know of how an action was drawn
+            or it lacks extras of an action that the algorithm learns from
         """
         self.trainer.check_known(record.unit_id)
         if isinstance(record, Acted) and not self._episode.evaluation:
@@ -211,7 +211,7 @@ class Training:
 
 
 def _check_extras(acted: Acted, config: LearningConfig) -> None:
-    """Raise `ConfigurationError` unless an action comes with what the algorithm learns from."""
+    """Raise `ConfigurationError` unless an action has the extras that the algorithm learns from."""
     for name, size in kept_extras(config).items():
         found, expected = acted.extras.get(name), acted.action.numel() if size is None else size
         if found is None or found.numel() != expected:

@@ -18,7 +18,7 @@ from assume_rl.learning.nets.net import Net
 from assume_rl.learning.schedules import initial_rate, rate_schedule
 
 FACTOR = 1.5
-BAND = 2.0  # times what is aimed at, and its reciprocal: within these the rate stays
+BAND = 2.0  # times the divergence that is aimed at, and its reciprocal: within these the rate stays
 
 
 def adapts(work: Work) -> bool:
@@ -65,7 +65,7 @@ def adapted(
 
     :param rate: until now
     :param kl: divergences; NaN leaves a rate as it is
-    :param chosen: what is aimed at, and bounds
+    :param chosen: the divergence that is aimed at, and bounds
     """
     lower, higher = (rate / FACTOR).clamp(min=chosen.least), (rate * FACTOR).clamp(max=chosen.most)
     found = torch.where(kl > BAND * chosen.kl, lower, rate)

@@ -1,4 +1,4 @@
-"""What a learning algorithm is: the networks it needs, how it acts, and its update.
+"""The parts of a learning algorithm: the networks it needs, how it acts, and its update.
 
 An algorithm is one file: its losses as pure functions, and an object that drives them.
 It says which networks it needs (`NetSpec`); the learner builds, saves, loads and publishes them by
@@ -56,7 +56,7 @@ class NetSpec:
 
 
 STEP = ("loss", "total_grad_norm", "max_grad_norm")
-"""What is measured of every step of networks, after their name."""
+"""Measures of every step of networks, after their name."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Log:
         return UpdateMetrics(values, len(self.rows), rate)
 
     def step(self, name: str, group: int, step: GradientStep, back: int = 0) -> None:
-        """Keep what a step of the networks called `name` did; see `add`."""
+        """Keep the measures of a step of the networks called `name`; see `add`."""
         self.add(f"{name}_loss", group, step.loss, back)
         self.add(f"{name}_total_grad_norm", group, step.total_norm, back)
         self.add(f"{name}_max_grad_norm", group, step.max_norm, back)
@@ -123,7 +123,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Work:
-    """What an update works on.
+    """The learner's parts that an update works on.
 
     :param fleet: as critics see it
     :param config: all settings; the algorithm's own are its `settings`
@@ -134,7 +134,7 @@ class Work:
     :param iterations: gradient steps to make
     :param done: gradient steps made in all updates before
     :param progress: 1 at the start of training, falling to 0
-    :param stretches: what waits to be learned from, for on-policy algorithms
+    :param stretches: that wait to be learned from, for on-policy algorithms
     :param log: takes metrics
     :param compiled: makes a function faster, where that is wanted
     """
@@ -189,7 +189,7 @@ class Algorithm(Protocol):
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """What of a decision transitions keep: name -> size, None: that of the action.
+        """Extras of decisions that transitions keep: name -> size, None: that of the action.
 
         Empty unless `on_policy`: random actions of initial episodes have no extras.
         """
@@ -201,7 +201,7 @@ class Algorithm(Protocol):
         ...
 
     def networks(self) -> Mapping[str, NetSpec]:
-        """Return the networks it needs, by name; `actor` is what acts."""
+        """Return the networks it needs, by name; `actor` acts."""
         ...
 
     def update(self, work: Work) -> int:
@@ -251,7 +251,7 @@ def critic_loss(
     """Return the mean squared error of each agent's critics, summed over its critics.
 
     :param q: values
-    :param target: what they should be
+    :param target: of the values
     :param weight: importance of each row; None: all alike
     """
     error = (q - target).square()
@@ -272,7 +272,7 @@ def critic_losses(
     :param form: of the critics
     :param nets: their parameters
     :param seen: a batch
-    :param targets: what the values should be, per group (seed, agent, row)
+    :param targets: of the values, per group (seed, agent, row)
     :param weight: importance of each row; None: all alike
     """
     values = form.values(nets, seen)

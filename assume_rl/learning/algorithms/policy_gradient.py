@@ -1,7 +1,7 @@
 """Plain policy gradients: REINFORCE, the vanilla policy gradient (VPG) and A2C.
 
 One step per update along the gradient of log-densities times advantages, from the transitions that
-came in since the last update. What tells them apart is the advantage:
+came in since the last update. The variants differ by the advantage:
 
 - `reinforce` (Williams 1992): the discounted sum of rewards up to the end of the stretch.
 - `vpg` (Sutton et al. 1999, with a baseline): the same less its mean over the stretch.
@@ -43,7 +43,7 @@ class PolicyGradient:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """What an action was made of."""
+        """The numbers that an action was made of."""
         return {"raw": None}
 
     @property
@@ -135,7 +135,7 @@ class PolicyGradient:
 
 
 def log_probs(work: Work, batch: Batch) -> Parts:
-    """Return the log-densities of what actions were made of, per group, no graph."""
+    """Return the log-densities of the numbers that actions were made of, per group, no graph."""
     return [
         net.form.law.log_prob(net.form.outputs(net.now, obs), raw)
         for net, obs, raw in zip(
@@ -154,7 +154,7 @@ def discounted(
 
     :param reward: of the rows
     :param batch: with the ends of episodes
-    :param stretches: what the rows consist of
+    :param stretches: that the rows consist of
     :param gamma: discount per transition
     """
     nothing = torch.zeros_like(reward)
@@ -189,7 +189,7 @@ def cuts(
 ) -> Bool[Tensor, "seed row"]:
     """Return whether a row is the last of `n_step` in its stretch.
 
-    :param stretches: what the rows consist of
+    :param stretches: that the rows consist of
     :param n_step: times that are summed
     :param like: of the shape and on the device of the result
     """
@@ -213,7 +213,7 @@ def actor_loss(
     :param form: of the actors
     :param nets: their parameters
     :param obs: observations
-    :param raw: what actions were made of
+    :param raw: numbers that actions were made of
     :param advantage: of the actions
     :param weight: of the entropy, which the loss is less
     """
@@ -227,7 +227,7 @@ def loss_of_outputs(
     advantage: Float[Tensor, "seed agent row"],
     weight: float,
 ) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent"]]:
-    """Return what `actor_loss` does, from outputs of the actors."""
+    """Return loss and entropy as `actor_loss` does, from outputs of the actors."""
     law = form.law
     entropy = law.entropy(out).mean(dim=-1)
     gain = (law.log_prob(out, raw) * advantage).mean(dim=-1)
@@ -257,9 +257,9 @@ def shared_loss(
     :param form: of the networks
     :param nets: their parameters
     :param obs: observations
-    :param raw: what actions were made of
+    :param raw: numbers that actions were made of
     :param advantage: of the actions
-    :param target: what values should be
+    :param target: of the values
     :param weights: of the entropy, and of the value's error
     """
     out, value = form.both(nets, obs)

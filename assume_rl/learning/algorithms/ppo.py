@@ -30,10 +30,10 @@ Parts = tuple[Float[Tensor, "seed _ row"], ...]
 
 @dataclass(frozen=True)
 class Lesson:
-    """What an update learns from: rows of all agents, in the groups of the fleet."""
+    """The rows of all agents that an update learns from, in the groups of the fleet."""
 
     seen: Seen
-    raw: tuple[Float[Tensor, "seed _ row _"], ...]  # what actions were made of
+    raw: tuple[Float[Tensor, "seed _ row _"], ...]  # numbers that actions were made of
     log_prob: Parts  # with which they were drawn
     value: Parts  # before the update
     advantage: Parts
@@ -59,7 +59,7 @@ class ProximalPolicyOptimisation:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """What an action was made of, and with which density."""
+        """The numbers that an action was made of, and their density."""
         return {"raw": None, "log_prob": 1}
 
     @property
@@ -133,7 +133,7 @@ class ProximalPolicyOptimisation:
 
 
 def prepare(work: Work, batch: Batch) -> Lesson:
-    """Return what an update learns from: advantages, and targets of values.
+    """Return the rows that an update learns from, with advantages and targets of values.
 
     :param work: of the update
     :param batch: the transitions that wait, in order of time
@@ -194,7 +194,7 @@ def value_losses(
     :param nets: their parameters
     :param seen: a batch
     :param before: values before the update, per group
-    :param target: what they should be, per group
+    :param target: of the values, per group
     :param clip_range: how far they may move from `before`; 0: not clipped
     """
     found = []

@@ -1,4 +1,4 @@
-"""What all critics have in common: what they are shown and what they give."""
+"""The face of all critics: the rows that they see and the values that they give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,10 +64,10 @@ def rows_at(
 
 
 def states_only(groups: Sequence[Group], read: Sequence[Float[Tensor, "seed _ row _"]]) -> Seen:
-    """Return what critics see that value observations, not actions.
+    """Return the rows of critics that value observations, not actions.
 
     :param groups: of the fleet
-    :param read: what actors read, one tensor (seed, agent, row, _) per group
+    :param read: rows that actors read, one tensor (seed, agent, row, _) per group
     """
     return joint(groups, read, [part[..., :0] for part in read])
 
@@ -77,10 +77,10 @@ def joint(
     read: Sequence[Float[Tensor, "seed _ row _"]],
     action: Sequence[Float[Tensor, "seed _ row _"]],
 ) -> Seen:
-    """Return what critics see of observations and actions.
+    """Return the rows of critics that value observations and actions.
 
     :param groups: of the fleet
-    :param read: what actors read, one tensor (seed, agent, row, _) per group
+    :param read: rows that actors read, one tensor (seed, agent, row, _) per group
     :param action: one tensor (seed, agent, row, act) per group
     """
     # What is read ends with what critics see of it, and that with its private part.
@@ -122,7 +122,7 @@ class CriticForm(Form, Protocol):
         ...
 
     def context(self, nets: Any, seen: Seen) -> Any:
-        """Return what `with_action` needs of these rows, whichever of its groups is asked for."""
+        """Return the context of `with_action` at these rows, whichever group is asked for."""
         ...
 
     def with_action(

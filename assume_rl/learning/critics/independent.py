@@ -31,7 +31,7 @@ class Nets(NamedTuple):
 
 
 class Context(NamedTuple):
-    """The networks, and what the observations give in their first layer."""
+    """The networks, and the output of their first layer from the observations alone."""
 
     nets: Nets
     first: Float[Tensor, "net row hidden"]
@@ -62,7 +62,7 @@ class IndependentForm(UnitForm):
         return [self.with_action(context, seen, self.position, seen.action[self.position])]
 
     def context(self, nets: Nets, seen: Seen) -> Context:
-        """Return what the observations give in the first layer."""
+        """Return the first layer's output from the observations alone."""
         obs = seen.obs[self.position].flatten(0, 1)
         repeated = obs.repeat(len(nets.bias) // len(obs), 1, 1)
         return Context(nets, mlp.add_product(nets.bias.unsqueeze(-2), repeated, nets.obs))

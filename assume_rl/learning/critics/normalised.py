@@ -66,7 +66,7 @@ class NormalisedForm:
         return self.inner.shapes()
 
     def nets(self, weights: Mapping[str, Tensor]) -> Any:
-        """Return what the critics do."""
+        """Return the parameters as the critics take them."""
         return self.inner.nets(weights)
 
     def values(self, nets: Any, seen: Seen) -> list[Float[Tensor, "critic seed _ row"]]:
@@ -74,7 +74,7 @@ class NormalisedForm:
         return [self._in_rewards(q) for q in self.inner.values(nets, self._seen(seen))]
 
     def context(self, nets: Any, seen: Seen) -> Any:
-        """Return what the critics do."""
+        """Return the context of the critics."""
         return self.inner.context(nets, self._seen(seen))
 
     def with_action(
@@ -106,7 +106,7 @@ class NormalisedForm:
         self.inner.load(flat, seed, states)
 
     def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
-        """Return what the critics do."""
+        """Return the norms of whole weights of the critics."""
         return self.inner.whole(norms)
 
     def follow(self, scale: Moments, flats: Sequence[Flat], targets: Sequence[Tensor]) -> None:
@@ -177,7 +177,7 @@ def follow(net: Net[CriticForm], targets: Sequence[Float[Tensor, "seed _ row"]])
     """Let normalised values follow their targets; nothing is done where they are not.
 
     :param net: critics
-    :param targets: what the values of their groups should be, in the units of rewards
+    :param targets: of the values of their groups, in the units of rewards
     """
     form = net.form
     if isinstance(form, NormalisedForm) and form.scale is not None:

@@ -1,4 +1,4 @@
-"""One critic for all agents of equal sizes; what tells kinds apart is how it sees the rivals.
+"""One critic for all agents of equal sizes; kinds differ by how it sees the rivals.
 
 The network sees an agent's own observation and action, a learned embedding that says whose values
 are asked for, and the rivals (`Rivals`). Its weights, and with them its cost per agent, do not grow
@@ -40,7 +40,7 @@ class Rivals(Protocol):
         ...
 
     def look(self, weights: Weights, seen: Seen) -> Any:
-        """Return what can be computed of some rows once for all agents."""
+        """Return all that can be computed of some rows once for all agents."""
         ...
 
     def added(
@@ -49,7 +49,7 @@ class Rivals(Protocol):
         """Return the rivals' part of the first layer's output for a group's agents, plus `base`.
 
         :param weights: of the critics
-        :param look: what `look` returned
+        :param look: that `look` returned
         :param group: of the agents, by position in the fleet
         :param base: the rest of the output
         """
@@ -58,11 +58,11 @@ class Rivals(Protocol):
     def own_action(
         self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
     ) -> Float[Tensor, "net agent act hidden"]:
-        """Return what an agent's action meets in all: `direct` and, maybe, the rivals' part.
+        """Return all weights that an agent's action meets: `direct` and, maybe, the rivals' part.
 
         :param weights: of the critics
         :param group: of the agents, by position in the fleet
-        :param direct: what it meets as the agent's own action
+        :param direct: weights that it meets as the agent's own action
         """
         ...
 
@@ -75,7 +75,7 @@ class Nets(NamedTuple):
 
 
 class Context(NamedTuple):
-    """The networks, and what they see of the rivals."""
+    """The networks, and their look at the rivals."""
 
     nets: Nets
     look: Any
@@ -143,7 +143,7 @@ class ShapeForm:
         ]
 
     def context(self, nets: Nets, seen: Seen) -> Context:
-        """Return what the critics see of the rivals."""
+        """Return the critics' look at the rivals."""
         return Context(nets, self.rivals.look(nets.weights, seen))
 
     def with_action(
@@ -194,7 +194,7 @@ class ShapeForm:
         return {self.name: {name: view[:, seed].clone() for name, view in flat.views.items()}}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite what `states` has under the only name; `PolicyError` if it does not fit."""
+        """Overwrite parameters by those under the only name; `PolicyError` if they do not fit."""
         if self.name not in states:
             return
         state, views = states[self.name], flat.views

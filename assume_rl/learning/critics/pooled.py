@@ -33,7 +33,7 @@ class Pool:
     """Private entries and action of each agent, encoded and averaged over an agent's rivals.
 
     Agents of all shapes are encoded by one layer: entries that an agent does not have are 0, and
-    where there are several shapes an entry for each tells them apart.
+    where there are several shapes each has an entry of its own.
     """
 
     def __init__(self, spec: CriticSpec) -> None:
@@ -52,7 +52,7 @@ class Pool:
         self._rivals = max(len(fleet.agents) - 1, 1)
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
-        """Return the encoder, and what meets the mean of the codes."""
+        """Return the encoder, and the weight that meets the mean of the codes."""
         entries = self._uniques + self._acts + self._marks
         return {
             "code.weight": (entries, CODE),
@@ -75,7 +75,7 @@ class Pool:
     def added(
         self, weights: Weights, look: Look, group: int, base: Float[Tensor, "net agent 1 hidden"]
     ) -> Float[Tensor, "net agent row hidden"]:
-        """Return what meets the mean of the rivals' codes, plus `base`; see `Rivals.added`."""
+        """Return the part of the mean of the rivals' codes, plus `base`; see `Rivals.added`."""
         rows = look.codes[group].shape[2]
         added = base.expand(-1, -1, rows, -1).contiguous().flatten(1, 2)  # a copy
         mlp.add_product_(added, self._pool(look, group), weights["first.weight"])

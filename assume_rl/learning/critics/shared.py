@@ -1,6 +1,6 @@
 """`critic: shared`: one critic per shape of agents, which sees all agents side by side.
 
-Which agent's value is asked for is told by its observation, action and embedding. What all agents
+Observation, action and embedding say which agent's value is asked for. What all agents
 show and do meets the first layer in one product per row, whatever the number of agents, so the
 cost of a row grows with the number of agents, not with its square.
 """
@@ -18,7 +18,7 @@ from assume_rl.learning.nets.net import Weights
 
 
 class Look(NamedTuple):
-    """What the rivals add to the first layer, the same for all agents."""
+    """The rivals' part of the first layer's output, the same for all agents."""
 
     added: Float[Tensor, "net row hidden"]
 
@@ -56,5 +56,5 @@ class SideBySide:
     def own_action(
         self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
     ) -> Float[Tensor, "net agent act hidden"]:
-        """Return what it meets as own action and among all; see `Rivals.own_action`."""
+        """Return the weights that it meets as own action and among all; see `Rivals.own_action`."""
         return direct + weights["first.weight"][:, self._actions[group]]

@@ -61,14 +61,14 @@ class UnitCritics(NamedTuple):
 
 @dataclass(frozen=True)
 class UnitForm(OfGroup):
-    """What critics of single agents have in common; parameters are `(critic, seed, agent, ...)`.
+    """The part that critics of single agents share; parameters are `(critic, seed, agent, ...)`.
 
     The first weight is in two parts, which files have as one.
 
     :param critics: Q-functions of an agent
     :param name: keys initial weights
     :param columns: where files have the rows of the first weight
-    :param hidden: what a user wants hidden layers to be like
+    :param hidden: sizes and activation of hidden layers that a user wants
     """
 
     critics: int

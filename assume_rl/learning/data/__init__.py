@@ -1,1 +1,1 @@
-"""What a learner stores, and how it draws from it."""
+"""The data that a learner stores, and how it draws from them."""

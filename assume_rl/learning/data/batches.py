@@ -31,11 +31,12 @@ Noise = Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]
 class Batch:
     """Rows of joint transitions, in the groups of the fleet.
 
-    With several steps, `reward` is their discounted sum, and what is next follows the last of them.
+    With several steps, `reward` is their discounted sum, and the next observation follows the last
+    of them.
     """
 
     now: Seen
-    # What actors read of what was observed next.
+    # The rows that actors read of next observations.
     next_obs: tuple[Float[Tensor, "seed _ row _"], ...]
     reward: tuple[Float[Tensor, "seed _ row"], ...]
     terminated: Bool[Tensor, "seed row"]
@@ -99,7 +100,7 @@ class Batches:
         :param update: number of the update
         :param size: rows of a batch
         :param lengths: batches of each round
-        :param progress: what is left of training; drives importance weights
+        :param progress: share of training that is left; drives importance weights
         """
         # Filled on the device: nothing is copied there.
         number = torch.full((), update, device=self._keys.device)

@@ -73,7 +73,7 @@ def advantages(
     :param next_value: of the observations that followed
     :param terminated: whether nothing follows
     :param truncated: whether what follows was not simulated further
-    :param stretches: what the rows consist of
+    :param stretches: that the rows consist of
     :param gamma: discount per transition
     :param trace: the paper's lambda: 0 is the one-step error, 1 the return less the value
     """

@@ -34,7 +34,7 @@ class Replay:
     :param shapes: (agents, obs, act) of each group
     :param device: of the rows
     :param dtype: of the rows
-    :param extras: what of the decisions is stored too: sizes by name, None: that of an action
+    :param extras: of decisions, which are stored too: sizes by name, None: that of an action
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Replay:
         self._strides.index_copy_(0, index, saved["strides"].to(self.device))
 
     def seek(self, added: int) -> None:
-        """Go on as if so many transitions had been added; the latest ones were put back."""
+        """Continue as if `added` transitions had been added; the latest ones were put back."""
         self.added = added
 
     def state_dict(self) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Replay:
         return {"added": self.added, "seeds": [self.rows(k, 0) for k in seeds]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what a replay of the same agents stored, if it is not more than fits here."""
+        """Take over the transitions of a replay of the same agents, if they fit."""
         stored, added = len(state["seeds"][0]["terminated"]), int(state["added"])
         if stored > self.capacity:
             raise ValueError(f"{stored} transitions do not fit into {self.capacity} rows")

@@ -42,7 +42,7 @@ class ActorForm(PerAgent):
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
-        """Return what the head reads."""
+        """Return the outputs that the head reads."""
         return head_of(self.head).masked(self._last_layer(nets, obs), obs)
 
     def _last_layer(
@@ -76,7 +76,7 @@ class ActorForm(PerAgent):
         obs: Float[Tensor, "seed agent row obs"],
         memory: Float[Tensor, "seed agent row memory"],
     ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row memory"]]:
-        """Return what the head reads at a decision, and the memory at the next one.
+        """Return the outputs that the head reads, and the memory at the next decision.
 
         :param nets: parameters
         :param obs: observations
@@ -91,7 +91,7 @@ class ActorForm(PerAgent):
         return head_of(self.head).mean(self.outputs(nets, obs))
 
     def stack(self, flat: Flat, seed: int) -> ActorStack:
-        """Return one seed's actors, with what they normalise observations by; no copy."""
+        """Return one seed's actors, with the statistics of their observations; no copy."""
         stack = self._stack(flat, seed)
         if self.inputs is None:
             return stack

@@ -57,7 +57,7 @@ class Flat:
         return Flat.zeros(self.shapes, self.buffer.device, self.buffer.dtype)
 
     def merged(self, axes: int, first: int | None = None) -> dict[str, Tensor]:
-        """Return the views with their first `axes` axes, which tell networks apart, as one.
+        """Return the views with their first `axes` axes, by which networks differ, as one.
 
         :param axes: number of these axes
         :param first: length to which the first of them is cut; None: not at all

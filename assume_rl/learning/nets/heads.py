@@ -1,4 +1,4 @@
-"""Heads: what the outputs of an actor network mean as a distribution over actions.
+"""Heads: how the outputs of an actor network are a distribution over actions.
 
 A head is a pure function of network outputs, so that both shells, the updates and a policy loaded
 from a file act alike. Random numbers are arguments.
@@ -20,7 +20,7 @@ from assume_rl.errors import PolicyError, nearest
 
 @dataclass(frozen=True)
 class Drawn:
-    """An action, and what an algorithm must know of how it was drawn.
+    """An action, and the extras of how it was drawn, which algorithms learn from.
 
     `raw` is the number from which the action was made; a log-probability can be computed of it
     again without loss, which it cannot out of an action close to a bound.
@@ -152,7 +152,7 @@ class SquashedGaussian(AnyNumber):
         return (self._split(out)[1] + HALF_LOG_TAU + 0.5).sum(dim=-1)
 
     def squash(self, raw: Float[Tensor, "... act"]) -> Float[Tensor, "..."]:
-        """Return what the squashing takes from a log-density: log(1 - tanh(raw)^2), summed."""
+        """Return the logarithm of the derivative of tanh: log(1 - tanh(raw)^2), summed."""
         return (2.0 * (math.log(2.0) - raw - softplus(-2.0 * raw))).sum(dim=-1)
 
     def _split(self, out: Tensor) -> tuple[Tensor, Tensor]:

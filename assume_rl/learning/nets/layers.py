@@ -21,12 +21,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": elu_,
     "silu": silu,
 }
-"""What may follow a hidden layer, whose output it may overwrite."""
+"""Activations after a hidden layer, whose output they may overwrite."""
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """What a user wants hidden layers to be like."""
+    """The hidden layers that a user wants."""
 
     sizes: tuple[int, ...] | None = None  # None: those of the kind of network
     activation: str = "relu"  # key of `ACTIVATIONS`
@@ -46,7 +46,7 @@ class Layers(NamedTuple):
     activation: str  # key of `ACTIVATIONS`
 
     def activated(self, x: Tensor) -> Tensor:
-        """Return what follows the output of a hidden layer, which may be overwritten."""
+        """Return the activation of a hidden layer's output, which may be overwritten."""
         return ACTIVATIONS[self.activation](x)
 
 

@@ -56,7 +56,7 @@ class Moments:
         self._merge(torch.full_like(self.count, rows.shape[2]), mean, variance)
 
     def take(self, other: "Moments") -> None:
-        """Count what another one has counted, which then begins anew."""
+        """Add the count of another one, which then begins anew."""
         self._merge(other.count, other.mean, other.variance)
         other.count.zero_()
         other.mean.zero_()

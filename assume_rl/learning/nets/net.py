@@ -18,7 +18,7 @@ States = Mapping[str, Mapping[str, Tensor]]  # networks by name, each a state di
 
 @runtime_checkable
 class Form(Protocol):
-    """What networks compute, how they begin and how files name them; parameters are arguments.
+    """How networks compute, how they begin and how files name them; parameters are arguments.
 
     Parameters are `(*axes, ...)`. Axes are `critic`, `seed` and `agent`, or fewer of them.
     """
@@ -70,7 +70,7 @@ class Form(Protocol):
 
 @dataclass(frozen=True)
 class OfGroup:
-    """What forms have in common whose networks are each agent's own, in one group.
+    """The part that forms share whose networks are each agent's own, in one group.
 
     :param group: of the agents
     :param position: of the group in the fleet
@@ -99,7 +99,7 @@ class OfGroup:
 
 @dataclass(frozen=True)
 class PerAgent(OfGroup):
-    """What forms have in common that have one network per seed and agent."""
+    """The part that forms share with one network per seed and agent."""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ F = TypeVar("F", bound=Form)
 
 @dataclass(frozen=True)
 class GradientStep:
-    """What one step of the networks of a group's agents did."""
+    """Measures of one step of the networks of a group's agents."""
 
     loss: Float[Tensor, "seed agent"]
     total_norm: Float[Tensor, "seed agent"]  # before clipping
@@ -186,7 +186,7 @@ class Net(Generic[F]):
                     view.copy_(torch.where(self._beside(moves, view), view, old[name]))
 
     def _beside(self, owned: Tensor, view: Tensor) -> Tensor:
-        """Return what owners have in a shape that goes with a parameter."""
+        """Return values of owners in a shape that goes with a parameter."""
         owned = owned[None] if self._several else owned
         return owned.view(*owned.shape, *[1] * (view.ndim - owned.ndim))
 
@@ -260,7 +260,7 @@ def _net(
 
 
 def part_norms(gradient: Flat, axes: int) -> Float[Tensor, "*net part"]:
-    """Return the norm of each part of each network; the first `axes` axes tell networks apart.
+    """Return the norm of each part of each network; the first `axes` axes are those of networks.
 
     Parts are last, also for whatever is computed of them: a reduction over another axis would
     round otherwise where there is only one network.

@@ -23,7 +23,7 @@ ALPHA = 0.99
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimiser and all that it remembers; steps are written in place."""
+    """An optimiser with its moments; steps are written in place."""
 
     kind: str  # key of `OPTIMIZERS`
     weight_decay: float
@@ -64,7 +64,7 @@ class Kind:
 def _adaptive_moments(
     function: Callable[..., None],
 ) -> Callable[[Optimizer, Flat, float], None]:
-    """Return what makes a step of Adam or of AdamW, which have the same arguments in torch."""
+    """Return a function for a step of Adam or AdamW, which have the same arguments in torch."""
 
     def descend(own: Optimizer, gradient: Flat, rate: float) -> None:
         function(
@@ -131,4 +131,4 @@ OPTIMIZERS: dict[str, Kind] = {
     "sgd": Kind((), 0.0, _sgd),
     "rmsprop": Kind(("square_avg",), 0.0, _rmsprop),
 }
-"""Kinds of optimisers. `adamw` shrinks parameters, others add to gradients what decays weights."""
+"""Kinds of optimisers. `adamw` shrinks parameters, others add the decay of weights to gradients."""

@@ -55,9 +55,9 @@ class Recurrent:
 
     :param cell: name of the cell, which begins the names of its parameters
     :param gates: of the cell
-    :param parts: vectors, each as long as what the cell gives, that it carries
-    :param advance: its gates' products with an observation and with what it gave, and what it
-        carried -> what it carries; the first part is what it gives
+    :param parts: vectors that it carries, each as long as its output, which is the first of them
+    :param advance: its gates' products with an observation and with its output before, and the
+        parts that it carried -> the parts that it carries
     """
 
     cell: str
@@ -174,7 +174,7 @@ class Recurrent:
         carried: Float[Tensor, "net row part"],
         there: Bool[Tensor, "net row step"],
     ) -> Float[Tensor, "net row part"]:
-        """Return what the cell carries after all steps, of which those that are not there wait."""
+        """Return all that the cell carries after the steps; missing ones change nothing."""
         # What its gates have of observations is computed for all steps at once.
         gates = cell.weight_ih.shape[-1]
         products = _read_by(cell, window.flatten(1, 2)).view(*window.shape[:3], gates)
@@ -189,7 +189,7 @@ class Recurrent:
         products: Float[Tensor, "net row gate"],
         carried: Float[Tensor, "net row part"],
     ) -> Float[Tensor, "net row part"]:
-        """Return what the cell carries after one step.
+        """Return all that the cell carries after one step.
 
         :param cell: its parameters
         :param products: of its gates with the observation
@@ -219,11 +219,11 @@ def gru(
     own: Float[Tensor, "net row gate"],
     out: Float[Tensor, "net row out"],
 ) -> Float[Tensor, "net row out"]:
-    """Return what a gated recurrent unit gives and carries, as `torch.nn.GRUCell`.
+    """Return the output of a gated recurrent unit, as `torch.nn.GRUCell`; it carries no more.
 
     :param products: of its gates with an observation
     :param own: of its gates with `out`
-    :param out: what it gave before
+    :param out: its output before
     """
     size = out.shape[-1]
     reset, update = (products + own)[..., : 2 * size].sigmoid().chunk(2, dim=-1)
@@ -236,11 +236,11 @@ def lstm(
     own: Float[Tensor, "net row gate"],
     carried: Float[Tensor, "net row part"],
 ) -> Float[Tensor, "net row part"]:
-    """Return what a long short-term memory gives and, beside it, its state: `torch.nn.LSTMCell`.
+    """Return the output of a long short-term memory, and its state, as `torch.nn.LSTMCell`.
 
     :param products: of its gates with an observation
-    :param own: of its gates with what it gave before
-    :param carried: what it gave before, and its state
+    :param own: of its gates with its output before
+    :param carried: its output before, and its state
     """
     _, state = carried.chunk(2, dim=-1)
     i, f, g, o = (products + own).chunk(4, dim=-1)

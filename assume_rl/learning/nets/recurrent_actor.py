@@ -45,7 +45,7 @@ class RecurrentActorForm(ActorForm):
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row window"]
     ) -> Float[Tensor, "seed agent row out"]:
-        """Return what the head reads after the last step of windows."""
+        """Return the outputs that the head reads after the last step of windows."""
         rows, size = obs.flatten(0, 1), self.memory_size
         memory, count = rows[..., :size], rows[..., size : size + 1]
         seen = self._normalised(obs[..., size + 1 :])
@@ -62,7 +62,7 @@ class RecurrentActorForm(ActorForm):
         obs: Float[Tensor, "seed agent row obs"],
         memory: Float[Tensor, "seed agent row memory"],
     ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row memory"]]:
-        """Return what the head reads at a decision, and the memory at the next one.
+        """Return the outputs that the head reads, and the memory at the next decision.
 
         :param nets: parameters
         :param obs: observations

@@ -78,13 +78,13 @@ class ActorStack:
         return head_of(self.head).mean(self._outputs(obs))
 
     def outputs(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent out"]:
-        """Return what the head reads, for observations of any leading shape."""
+        """Return the outputs that the head reads, for observations of any leading shape."""
         rows = obs.reshape(-1, *obs.shape[-2:]).transpose(0, 1)
         return self._outputs(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
 
     @property
     def memory_size(self) -> int:
-        """Length of what is carried from one decision to the next; 0: nothing is."""
+        """Length of the memory that is carried from one decision to the next; 0: there is none."""
         trunk = TRUNKS[self.architecture]
         if not isinstance(trunk, Recurrent):
             return 0
@@ -93,7 +93,7 @@ class ActorStack:
     def outputs_after(
         self, obs: Float[Tensor, "... agent obs"], memory: Float[Tensor, "... agent memory"]
     ) -> tuple[Float[Tensor, "... agent out"], Float[Tensor, "... agent memory"]]:
-        """Return what the head reads at a decision, and the memory at the next one.
+        """Return the outputs that the head reads, and the memory at the next decision.
 
         :param obs: observations of any leading shape
         :param memory: before them; zeros where an episode begins

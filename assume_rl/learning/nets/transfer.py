@@ -17,7 +17,7 @@ from assume_rl.learning.types import AgentSpec
 
 @dataclass(frozen=True)
 class TransferReport:
-    """What became of each unit of the new fleet; `skipped` says why."""
+    """The fate of each unit of the new fleet; `skipped` says why."""
 
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]  # nothing was saved for them
@@ -48,7 +48,7 @@ def transfer_critics(
     saved: CriticStack,
     saved_agents: Sequence[AgentSpec],
 ) -> tuple[CriticStack, TransferReport]:
-    """Critics `fresh` of a fleet `agents` with what `saved` learned in the fleet `saved_agents`."""
+    """Critics `fresh` of a fleet `agents` with weights of `saved`, of a fleet `saved_agents`."""
     critics = fresh.clone()
     loaded, skipped = [], {}
     for unit in critics.unit_ids:

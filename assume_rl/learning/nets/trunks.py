@@ -61,7 +61,7 @@ class Trunk(Protocol):
         ...
 
     def outputs(self, nets: Any, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row out"]:
-        """Return what the head reads."""
+        """Return the outputs that the head reads."""
         ...
 
     def names(self, linear: int) -> list[str]:
@@ -213,7 +213,7 @@ class Lstm:
 def unrolled(
     cell: Cell, x: Float[Tensor, "net step row entry"]
 ) -> Float[Tensor, "net step row out"]:
-    """Return what the cell gives at each step, beginning with a state of zeros.
+    """Return the outputs of the cell at each step, beginning with a state of zeros.
 
     It is the cell of `torch.nn.LSTMCell`. What its gates have of the entries is computed for all
     steps at once; only the rest waits for the step before. As tanh(x) = 2 sigmoid(2x) - 1, what the
@@ -236,7 +236,7 @@ def unrolled(
 
 
 def architecture_of(state: State) -> str:
-    """Return the key of `TRUNKS` that the names of an actor's parameters tell."""
+    """Return the key of `TRUNKS` that has the names of an actor's parameters."""
     return "lstm" if any(name.startswith("LSTM") for name in state) else "mlp"
 
 

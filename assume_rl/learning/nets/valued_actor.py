@@ -33,14 +33,14 @@ class ValuedActorForm(ActorForm):
     def both(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> tuple[Float[Tensor, "seed agent row out"], Float[Tensor, "seed agent row"]]:
-        """Return what the head reads, and values."""
+        """Return the outputs that the head reads, and values."""
         out = self._last_layer(nets, obs)
         return head_of(self.head).masked(out[..., :-1], obs), out[..., -1]
 
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
-        """Return what the head reads."""
+        """Return the outputs that the head reads."""
         return self.both(nets, obs)[0]
 
     def _stack(self, flat: Flat, seed: int) -> ActorStack:
@@ -87,7 +87,7 @@ class ValuedActorForm(ActorForm):
     def _value(
         self, flat: Flat, seed: int
     ) -> tuple[Float[Tensor, "agent entry"], Float[Tensor, " agent"]]:
-        """Return views of what makes the values of one seed."""
+        """Return views of the parameters behind the values of one seed."""
         weight, bias = list(flat.views.values())[-2:]
         return weight[seed, ..., -1], bias[seed, ..., -1]
 

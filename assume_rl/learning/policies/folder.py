@@ -160,7 +160,7 @@ def check_fit(
     """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes.
 
     With a `manifest`, features must also be the same, and `settings`
-    (`LearningConfig.policy_settings`) those of the training; what either side does not tell is not
+    (`LearningConfig.policy_settings`) those of the training; settings that one side lacks are not
     checked.
     """
     found = {unit: stack for stack in actors for unit in stack.unit_ids}
@@ -264,7 +264,7 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
 
 
 def _read_pt(path: Path, unit: str) -> _Policy:
-    """One unit's actor in ASSUME's layout, whose kind its parameters tell."""
+    """One unit's actor in ASSUME's layout, whose kind follows from its parameters."""
     state = assume_layout.read_actor(path)
     architecture = architecture_of(state)
     return _Policy(unit, architecture, "softsign", 0, _checked(state, path, architecture))

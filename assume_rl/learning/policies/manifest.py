@@ -1,4 +1,4 @@
-"""`manifest.json`: what a policy folder says of its files."""
+"""`manifest.json`: a policy folder's description of its files."""
 
 import json
 from importlib import metadata
@@ -16,16 +16,16 @@ FORMAT_VERSION = 1
 
 
 class PolicyEntry(BaseModel):
-    """What the manifest says of one unit's policy."""
+    """The manifest's entry of one unit's policy."""
 
     model_config = ConfigDict(frozen=True)
 
     file: str
     architecture: str
     head: str = "softsign"
-    """What the outputs of the network mean: see `learning.nets.heads.head_of`."""
+    """The meaning of the network's outputs: see `learning.nets.heads.head_of`."""
     activation: str = "relu"
-    """What follows hidden layers: key of `learning.nets.layers.ACTIVATIONS`."""
+    """Activation of hidden layers: key of `learning.nets.layers.ACTIVATIONS`."""
     normalised: bool = False
     """Whether the file has statistics of training that observations are normalised by."""
     dtype: str
@@ -47,7 +47,7 @@ class Manifest(BaseModel):
     format_version: int = FORMAT_VERSION
     package_version: str
     algorithm: str
-    """What trained the policies."""
+    """The training that the policies are from."""
     units: dict[str, PolicyEntry]
     extra: dict[str, Any] = {}
 

@@ -52,9 +52,9 @@ def load_state(path: Path) -> dict[str, Any]:
         raise PolicyError(f"trainer state '{path}' does not exist")
     try:
         with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
+            noted = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header = json.loads(told[_KEY]) if _KEY in told else told
+        header = json.loads(noted[_KEY]) if _KEY in noted else noted
         version, tree, digest = int(header["version"]), header["tree"], header["digest"]
     except (SafetensorError, OSError, KeyError, ValueError):
         raise PolicyError(f"trainer state '{path}' is damaged or not a trainer state") from None
