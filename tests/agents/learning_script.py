@@ -1,4 +1,4 @@
-"""Units that follow a script, and a context that only writes down what a Learning role sends."""
+"""Units that follow a script, and a context that only notes the messages of a Learning role."""
 
 import asyncio
 import random
@@ -77,7 +77,7 @@ def new_role(config: dict[str, Any] | None = None, **options: Any) -> tuple[Lear
 
 
 def record(hour: int, unit: str, episode: int = 1) -> tuple[Observed, Acted, Rewarded]:
-    """What the script makes a unit tell about an hour."""
+    """The records of a unit about an hour."""
     time, size = float(T0 + 3600 * hour), UNITS[unit]
     draws = keyed.normal(torch.tensor(keyed.key(episode, "script", hour, unit)), 6).float()
     return (
@@ -102,14 +102,14 @@ def play(
 ) -> None:
     """One episode: six hours of records, then an update is asked for."""
     role.handle_message(EpisodeStart(number, evaluation), META)
-    told = 0
+    count = 0
     for window in range(0, hours, 6):
         messages = records(range(window + 1, window + 7), number) * repeat
-        told += len(messages) // repeat
+        count += len(messages) // repeat
         if shuffle is not None:
             random.Random(shuffle).shuffle(messages)
         role.handle_message(tuple(messages), META)
-        role.handle_message(UpdateDue(float(T0 + 3600 * (window + 6)), told), META)
+        role.handle_message(UpdateDue(float(T0 + 3600 * (window + 6)), count), META)
     role.handle_message(EpisodeEnd(number, evaluation), META)
 
 
@@ -130,32 +130,32 @@ class Script(Role):  # type: ignore[misc]
     def hear(self, content: UpdateDone, meta: dict[str, Any]) -> None:
         self.done.put_nowait(content)
 
-    async def tell(self, content: Any) -> None:
+    async def send(self, content: Any) -> None:
         await self.context.send_message(content, self.learning)
 
-    async def update(self, time: float, told: int) -> None:
-        """Ask for what is due by then and wait for the policies."""
-        await self.tell(UpdateDue(time, told))
+    async def update(self, time: float, count: int) -> None:
+        """Ask for the updates that are due by then and wait for the policies."""
+        await self.send(UpdateDue(time, count))
         async with asyncio.timeout(60):
             answer = await self.done.get()
             while self.policy is None or self.policy.version < answer.version:
                 await asyncio.sleep(0.001)
 
     async def play(self, episode: int) -> None:
-        await self.tell(EpisodeStart(episode, False))
+        await self.send(EpisodeStart(episode, False))
         for registration in REGISTRATIONS:
-            await self.tell(registration)
+            await self.send(registration)
         await self.update(T0, 0)
-        told = 0
+        count = 0
         for window in range(0, 24, 6):
             for hour in range(window + 1, window + 7):
                 for unit in UNITS:
                     parts = self.acted(record(hour, unit, episode))
-                    await self.tell(parts[:2])
-                    await self.tell(parts[2])
-                    told += 3
-            await self.update(T0 + 3600 * (window + 6), told)
-        await self.tell(EpisodeEnd(episode, False))
+                    await self.send(parts[:2])
+                    await self.send(parts[2])
+                    count += 3
+            await self.update(T0 + 3600 * (window + 6), count)
+        await self.send(EpisodeEnd(episode, False))
         await self.update(T0, 0)  # by its answer the end has been heard
 
     def acted(self, parts: tuple[Observed, Acted, Rewarded]) -> tuple[Observed, Acted, Rewarded]:

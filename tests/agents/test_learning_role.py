@@ -1,4 +1,4 @@
-"""The Learning role: what it stores, when it updates, what it publishes, keeps and loads."""
+"""The Learning role: it stores, updates, publishes, keeps and loads."""
 
 import asyncio
 import dataclasses
@@ -61,7 +61,7 @@ from assume_rl.learning.types import Earnings, Joint
 
 
 class Spy:
-    """Notes what a role hands to its learner."""
+    """Notes the transitions that a role hands to its learner."""
 
     def __init__(self, role: Learning, monkeypatch: pytest.MonkeyPatch) -> None:
         self.joints: list[Joint] = []
@@ -112,11 +112,11 @@ def content_of(monkeypatch: pytest.MonkeyPatch, **how: Any) -> dict[str, torch.T
 def test_rows_hold_what_was_told_and_what_was_seen_next(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = content_of(monkeypatch)
     for g, units in enumerate((("a", "b"), ("wide",))):
-        told = [[record(hour, unit) for unit in units] for hour in range(1, 25)]
+        given = [[record(hour, unit) for unit in units] for hour in range(1, 25)]
         for i, (name, field) in enumerate(
             (("obs", "observation"), ("action", "action"), ("reward", "reward"))
         ):
-            expected = [[getattr(r[i], field) for r in row] for row in told]
+            expected = [[getattr(r[i], field) for r in row] for row in given]
             got = stored[f"{name}{g}"]
             for row, values in enumerate(expected):
                 for agent, value in enumerate(values):
@@ -154,8 +154,8 @@ def test_rows_that_lack_an_agent_are_counted_and_not_stored(
 ) -> None:
     role, _ = new_role()
     spy = Spy(role, monkeypatch)
-    told = [r for r in records(range(1, 7)) if not (r.unit_id == "b" and r.time == T0 + 3 * 3600)]
-    role.handle_message(told, META)
+    given = [r for r in records(range(1, 7)) if not (r.unit_id == "b" and r.time == T0 + 3 * 3600)]
+    role.handle_message(given, META)
     role.handle_message(EpisodeEnd(1, False), META)
     assert role.incomplete == 1
     assert "1 deliveries were not learned from" in caplog.text
@@ -173,11 +173,11 @@ def test_two_different_records_of_one_delivery_are_refused() -> None:
 
 def several(unit: str, hours: range) -> dict[str, list[torch.Tensor]]:
     """What a unit reports of some hours, as the field's lists."""
-    told = [record(hour, unit) for hour in hours]
+    given = [record(hour, unit) for hour in hours]
     return {
-        "observation": [seen.observation for seen, _, _ in told],
-        "action": [acted.action for _, acted, _ in told],
-        "reward": [torch.tensor(got.reward) for _, _, got in told],
+        "observation": [seen.observation for seen, _, _ in given],
+        "action": [acted.action for _, acted, _ in given],
+        "reward": [torch.tensor(got.reward) for _, _, got in given],
     }
 
 
@@ -206,13 +206,13 @@ def test_lists_of_several_deliveries_are_taken(
 
 def test_lists_of_a_sender_with_several_units_must_name_one() -> None:
     role, _ = new_role()
-    told = ObsActRew(**several("a", range(1, 3)))
-    assert told["reward"] is told.reward
+    given = ObsActRew(**several("a", range(1, 3)))
+    assert given["reward"] is given.reward
     with pytest.raises(ConfigurationError, match="which unit it is: 'bidder' has registered a, b"):
-        role.handle_message(told, META)
-    told.reward.pop()
+        role.handle_message(given, META)
+    given.reward.pop()
     with pytest.raises(ConfigurationError, match=r"'a' reported different numbers .*: 2, 2, 2, 1"):
-        role.handle_message(dataclasses.replace(told, unit_id="a"), META)
+        role.handle_message(dataclasses.replace(given, unit_id="a"), META)
 
 
 def test_mappings_are_taken_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,12 +255,12 @@ def test_updates_begin_after_the_initial_experience_and_follow_the_schedule(
 
 def test_an_update_waits_for_the_records_it_was_told_of() -> None:
     role, notes = new_role()
-    told = records(range(1, 7))
-    role.handle_message(told[:-1], META)
-    role.handle_message(UpdateDue(T0 + 6 * 3600.0, len(told)), META)
-    role.handle_message(told[0], META)  # a repeated record does not count
+    given = records(range(1, 7))
+    role.handle_message(given[:-1], META)
+    role.handle_message(UpdateDue(T0 + 6 * 3600.0, len(given)), META)
+    role.handle_message(given[0], META)  # a repeated record does not count
     assert notes.of(UpdateDone) == []
-    role.handle_message(told[-1], META)
+    role.handle_message(given[-1], META)
     assert [done.time for done in notes.of(UpdateDone)] == [T0 + 6 * 3600.0]
 
 
@@ -417,10 +417,10 @@ def test_scores_are_over_all_windows_of_the_evaluation() -> None:
     role, _ = new_role()
     play(role, 1)
     play(role, 1, evaluation=True, shuffle=4)
-    told = [r for r in records(range(1, 25)) if hasattr(r, "reward")]
+    given = [r for r in records(range(1, 25)) if hasattr(r, "reward")]
     assert role.evaluation_scores is not None
-    assert role.evaluation_scores.reward == pytest.approx(sum(r.reward for r in told) / 3)
-    assert role.evaluation_scores.profit == pytest.approx(sum(r.profit for r in told))
+    assert role.evaluation_scores.reward == pytest.approx(sum(r.reward for r in given) / 3)
+    assert role.evaluation_scores.profit == pytest.approx(sum(r.profit for r in given))
     assert role.evaluation_scores.regret == pytest.approx(72.0)
 
 
@@ -597,14 +597,14 @@ async def live(role: Learning, episode: int) -> None:
     script.learning = address
     container.register(agent_composed_of(script), suggested_aid="bidder")
     async with activate(container):
-        await script.tell((*REGISTRATIONS, EpisodeStart(episode, False)))
+        await script.send((*REGISTRATIONS, EpisodeStart(episode, False)))
         for hour in range(1, 25):
             if hour > 1:
-                await script.tell(tuple(records(range(hour - 1, hour), episode)))
+                await script.send(tuple(records(range(hour - 1, hour), episode)))
             await tasks_complete_or_sleeping(container)
             clock.set_time(T0 + 3600 * hour)
             await tasks_complete_or_sleeping(container)
-        await script.tell((*records(range(24, 25), episode), EpisodeEnd(episode, False)))
+        await script.send((*records(range(24, 25), episode), EpisodeEnd(episode, False)))
         await tasks_complete_or_sleeping(container)
         assert script.policy is not None
 
@@ -632,7 +632,7 @@ def test_a_failure_is_kept_where_the_simulation_asked_for_it() -> None:
         script.learning = container.register(agent_composed_of(role)).addr
         container.register(agent_composed_of(script))
         async with activate(container):
-            await script.tell(record(1, "a"))
+            await script.send(record(1, "a"))
             await tasks_complete_or_sleeping(container)
 
     asyncio.run(fail())

@@ -42,9 +42,9 @@ class Simulation:
         self.role._context = self.notes
         self.role.setup()
         for name, unit in self.units.items():
-            self.tell(RegisterUnit(name, LAYOUT, unit.actions), unit.owner)
+            self.send(RegisterUnit(name, LAYOUT, unit.actions), unit.owner)
 
-    def tell(self, content: object, owner: str) -> None:
+    def send(self, content: object, owner: str) -> None:
         self.role.handle_message(content, {"sender_addr": "here", "sender_id": owner})
 
     def policies(self, owner: str) -> PolicyUpdate:
@@ -54,19 +54,19 @@ class Simulation:
         return max(sent, key=lambda update: update.version)
 
     def owned(self, owner: str, actions: int) -> tuple[str, ...]:
-        """An owner's units with so many actions, in the order in which they registered."""
+        """An owner's units with a number of actions, in the order in which they registered."""
         return tuple(name for name, unit in self.units.items() if unit == (owner, actions))
 
     def play(self, number: int) -> None:
         owners = dict.fromkeys(unit.owner for unit in self.units.values())
         for owner in owners:
-            self.tell(EpisodeStart(number, False), owner)
+            self.send(EpisodeStart(number, False), owner)
         for hour in range(1, 13):
             for owner in owners:
                 self.act(owner, T0 + 3600.0 * hour)
             if hour % 6 == 0:
-                self.tell(UpdateDue(T0 + 3600.0 * hour, 3 * hour * len(self.units)), owner)
-        self.tell(EpisodeEnd(number, False), owner)
+                self.send(UpdateDue(T0 + 3600.0 * hour, 3 * hour * len(self.units)), owner)
+        self.send(EpisodeEnd(number, False), owner)
 
     def act(self, owner: str, time: float) -> None:
         """Let the owner's units observe, act and earn; all stacks are of one size each."""
@@ -78,8 +78,8 @@ class Simulation:
             seen = torch.rand(len(stack.unit_ids), 3)
             for name, obs, action in zip(stack.unit_ids, seen, stack(seen), strict=True):
                 none = torch.zeros_like(action)
-                told = (Observed(name, time, obs), Acted(name, time, action, none))
-                self.tell((*told, Rewarded(name, time, float(obs[0]), 1.0, 0.0)), owner)
+                both = (Observed(name, time, obs), Acted(name, time, action, none))
+                self.send((*both, Rewarded(name, time, float(obs[0]), 1.0, 0.0)), owner)
 
     def own_action(self, name: str) -> range:
         return range(self.units[name].actions)

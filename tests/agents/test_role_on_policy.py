@@ -45,7 +45,7 @@ def as_mapping(message: Any) -> Any:
 
 
 def drawn(role: Learning, policies: PolicyUpdate, hour: int, unit: str) -> tuple[Any, Any, Any]:
-    """What a unit reports that draws its action from the policy that it was sent."""
+    """The report of a unit that draws its action from the policy that it was sent."""
     seen, scripted, got = record(hour, unit)
     stack = next(s for s in policies.actors if unit in s.unit_ids).select([unit])
     z = scripted.action[None]

@@ -16,7 +16,7 @@ LAW = Exploration("noise", scale=0.3)
 
 
 def shown(cue: Tensor, step: int) -> Tensor:
-    """What is observed at a step: the cue at the first one, then nothing, and the time."""
+    """The observation at a step: the cue at the first one, then nothing, and the time."""
     return torch.cat([cue * (step == 0), torch.full_like(cue, step / STEPS)], dim=-1)
 
 
@@ -51,7 +51,7 @@ def side_by_side(steps: Sequence[Tensor]) -> Tensor:
 
 
 def regret(ours: Learner) -> float:
-    """What the last action lacks, mean over both cues; 0.25 is what an agent gets that forgets."""
+    """Squared error of the last action, mean over both cues; 0.25 if an agent forgets the cue."""
     cue = torch.tensor([-1.0, 1.0]).double().view(1, 2, 1, 1)
     memories = ours.memories(2)
     for step in range(STEPS):

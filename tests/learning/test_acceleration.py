@@ -31,7 +31,7 @@ def trained(**settings):
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("architecture", TRUNKS)
 def test_compiled_steps_equal_plain_ones(architecture):
-    """In a process of its own: what checks shapes at test time cannot be compiled."""
+    """In a process of its own: checks of shapes at test time cannot be compiled."""
     script = Path(__file__).with_name("compiled_update.py")
     done = subprocess.run(
         [sys.executable, str(script), architecture],

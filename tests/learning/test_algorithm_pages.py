@@ -66,17 +66,17 @@ def test_its_row_and_page_name_status_and_papers(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_its_page_has_its_settings_with_their_defaults(name: str) -> None:
-    told = [row[:2] for row in rows(page(name) + REPLAY)]
+    written = [row[:2] for row in rows(page(name) + REPLAY)]
     for key, field in SETTINGS[name].model_fields.items():
-        assert [f"`{key}`", default(field)] in told, key
+        assert [f"`{key}`", default(field)] in written, key
 
 
 def test_the_common_page_has_the_common_settings_with_their_defaults() -> None:
-    told = {row[0].strip("`"): row[1] for row in rows(INDEX) if len(row) == 3}
+    written = {row[0].strip("`"): row[1] for row in rows(INDEX) if len(row) == 3}
     fields = LearningConfig.model_fields
-    found = {key: default(fields[key]) for key in told if key in fields}
+    found = {key: default(fields[key]) for key in written if key in fields}
     assert len(found) > 20
-    assert found == {key: told[key] for key in found}
+    assert found == {key: written[key] for key in found}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

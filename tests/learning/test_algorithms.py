@@ -1,4 +1,4 @@
-"""Every algorithm on a game whose answer is known, and what all of them have in common."""
+"""Every algorithm on a game whose answer is known, and the rules that all of them follow."""
 
 import pytest
 import torch
@@ -70,7 +70,7 @@ def played(ours, rows, generator):
 
 
 def regret(ours):
-    """What the worst agent's evaluated actions lack."""
+    """Distance of the worst agent's evaluated actions from the best ones, squared."""
     state = torch.tensor(list(BEST)).double().view(1, 2, 1, 1)
     actions = ours.actions([state.expand(1, 2, len(g.specs), g.obs_size) for g in ours.groups])
     best = torch.tensor(list(BEST.values())).view(1, 2, 1, 1)

@@ -113,7 +113,7 @@ def observed(state, spec):
 
 
 def best(state):
-    """What is earned most by: 0.6 in state 0, 0.5 in state 1, where a ladder ends at 0.2."""
+    """The best rungs: 0.6 in state 0, 0.5 in state 1, where a ladder ends at 0.2."""
     return torch.where(state == 0, 0.6, 0.5)
 
 

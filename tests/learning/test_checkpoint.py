@@ -1,4 +1,4 @@
-"""Policy folders: what is saved comes back bit for bit, what is damaged is refused."""
+"""Policy folders: saved ones come back bit for bit, damaged ones are refused."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Targets of values are kept in what agents can earn, and left alone where they are in it."""
+"""Targets of values are kept in the range of earnings, and left alone where they are in it."""
 
 import asyncio
 from dataclasses import replace

@@ -106,14 +106,14 @@ def test_actors_climb_the_gradient_at_their_own_actions(kind):
             chosen = torch.randn_like(seen.action[g])
             chosen.requires_grad_()
             (q1,) = critic.form.with_action(context, seen, g, chosen)
-            (slope,) = torch.autograd.grad(q1.sum(), chosen)
+            (gradient,) = torch.autograd.grad(q1.sum(), chosen)
             for k, p in enumerate(ours.groups[g].positions):
                 mine = chosen[0, k].detach().clone().requires_grad_()
                 action = [mine if i == p else a for i, a in enumerate(taken)]
                 q = value(kind, ours, weights, 0, p, obs, action)
                 (expected,) = torch.autograd.grad(q.sum(), mine)
                 torch.testing.assert_close(q1[0, k], q.detach())
-                torch.testing.assert_close(slope[0, k], expected)
+                torch.testing.assert_close(gradient[0, k], expected)
 
 
 @pytest.mark.parametrize("kind", OF_SHAPES)
@@ -139,7 +139,7 @@ def test_a_pooled_critic_does_not_mind_which_rival_does_what():
     (critic,) = ours.nets["critic"]
     (before,), (after,) = (critic.form.values(critic.later, s) for s in (seen, other))
     torch.testing.assert_close(before[:, :, 0], after[:, :, 0])
-    assert not torch.allclose(before[:, :, 1], after[:, :, 3])  # their embeddings tell them apart
+    assert not torch.allclose(before[:, :, 1], after[:, :, 3])  # they differ by their embeddings
     mute = joint(ours.groups, list(seen.obs), [seen.action[0] * 0.0])
     assert not torch.allclose(before[:, :, 0], critic.form.values(critic.later, mute)[0][:, :, 0])
 

@@ -1,4 +1,4 @@
-"""A supply curve against a demand that is not known: what Klemperer and Meyer (1989) solved.
+"""A supply curve against a demand that is not known, as Klemperer and Meyer (1989) solved it.
 
 Residual demand is e - p, and e one of three numbers that are not known when bids are made. Without
 cost the best price is e/2 whatever e is, so that a curve through these three points is as good as

@@ -1,4 +1,4 @@
-"""Targets move every so many gradient steps, whatever updates these fall into."""
+"""Targets move after a number of gradient steps, whatever updates these fall into."""
 
 import pytest
 import torch

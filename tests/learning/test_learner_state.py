@@ -29,7 +29,7 @@ def _equal(ours, theirs):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_resumed_equals_uninterrupted_bit_for_bit(dtype):
-    # GIVEN a learner that is saved halfway, and goes on
+    # GIVEN a learner that is saved halfway, and continues
     agents = fleet(*MIXED)
     first = learner(agents, dtype=dtype, **SETTINGS)
     first.observe(random_joint(first, 20, seed=1))

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unchecked
 FLEETS = {"three alike": [(5, 2, 2)] * 3, "mixed": [(5, 2, 2), (4, 1, 3), (5, 2, 2), (6, 1, 0)]}
 SMALL = {"actor_hidden": (16, 8), "learning_rate": 0.003, "gamma": 0.9}
 
-# --- what comes after a row ----------------------------------------------------------------------
+# --- after a row ---------------------------------------------------------------------------------
 
 
 class Path:
@@ -60,7 +60,7 @@ def paths(stretches: Sequence[Stretch], terminated: Tensor, truncated: Tensor) -
 
 
 def n_step(ways: Sequence[Path], reward: Tensor, after: Tensor, gamma: float, most: int) -> Tensor:
-    """Sums of discounted rewards and what the value of the observation after them adds."""
+    """Sums of discounted rewards and of the value of the observation after them."""
     found = torch.full_like(reward, torch.nan)
     for way in ways:
         for k, row in enumerate(way.rows):
@@ -88,12 +88,12 @@ def gae(
 
 
 def follow(after: Tensor, now: Tensor, ended: Tensor, stretches: Sequence[Stretch]) -> None:
-    """Let what comes after a row be what the next one of its copy has, unless its episode ends.
+    """Let a row be followed by the next one of its copy, unless its episode ends.
 
     :param after: (seed, agent, row, ...), written in place
     :param now: likewise
     :param ended: (seed, 1, row, ...)
-    :param stretches: what the rows consist of
+    :param stretches: that the rows consist of
     """
     start = 0
     for rows, copies in stretches:
@@ -224,7 +224,7 @@ class Loop:
         return [own[name] for own in self.data]
 
     def seen(self, i: int, obs: Sequence[Tensor], actions: Sequence[Tensor] = ()) -> Tensor:
-        """What the critic of the i-th agent sees."""
+        """The rows that the critic of the i-th agent sees."""
         if not self.central:
             return torch.cat([obs[i], *(actions[i : i + 1])], dim=1)
         others = [j for j in range(len(obs)) if j != i]
@@ -355,7 +355,7 @@ def test_soft_actor_critic_equals_a_loop(shapes: Any, algorithm: str) -> None:
 
 
 class OnPolicyLoop(Loop):
-    """What on-policy updates have in common."""
+    """The part that on-policy updates share."""
 
     stretches: tuple[Stretch, ...]
 

@@ -1,4 +1,4 @@
-"""Running statistics: what they count, where they act, how they are saved, loaded and frozen."""
+"""Running statistics: how they count and act, how they are saved, loaded and frozen."""
 
 import sys
 from dataclasses import replace

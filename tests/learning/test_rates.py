@@ -30,7 +30,7 @@ def trained(progress: float = 1.0, seed: int = 0, **settings: Any) -> Learner:
 
 
 def moved(ours: Learner) -> set[str]:
-    """The names of networks that are no longer what they were at first."""
+    """The names of networks that have changed since the beginning."""
     fresh = networks(learner(fleet(*SHAPES), **SMALL, algorithm=ours.config.algorithm).nets, 0)
     return {
         name

@@ -184,7 +184,7 @@ def test_the_functional_face_hands_memories_over():
 
 
 def remembered(episodes, capacity=100):
-    """A replay whose observations tell copy and step; `episodes`: (number, copies, steps)."""
+    """A replay whose observations name copy and step; `episodes`: (number, copies, steps)."""
     replay = Replay(capacity, 1, [(1, 2, 1)], CPU, torch.float64, extras={MEMORY: 2})
     for number, copies, steps in episodes:
         rows = [(100 * number + copy, step) for step in steps for copy in range(copies)]
@@ -197,7 +197,7 @@ def remembered(episodes, capacity=100):
 
 
 def window_of(replay, row, length=3):
-    """Copy and steps of the window that ends at a row, its memory, and what followed."""
+    """Copy and steps of the window that ends at a row, its memory, and the next observation."""
     windows = Windows(replay, length)
     steps = windows.steps(torch.tensor([[row]]))
     count = int(steps.count)
@@ -268,7 +268,7 @@ def test_decisions_are_found_again_in_windows(name, algorithm):
 
 
 def ours_outputs(ours, joint):
-    """What the actors gave at each row, from the memories before."""
+    """The outputs of the actors at each row, from the memories before."""
     (part,), (net,) = joint.groups, ours.nets["actor"]
     rows = (part.obs.transpose(1, 2), part.extras[MEMORY].transpose(1, 2))
     return net.form.step(net.now, *rows)[0]

@@ -12,7 +12,7 @@ def _buffer(size=5, agents=2):
 
 
 def _rows(first, count):
-    """Rows whose every number tells which row it is; next observations are half a row later."""
+    """Rows whose every number names the row; next observations are half a row later."""
     row = torch.arange(first, first + count, dtype=torch.float32)
     obs = row.reshape(-1, 1, 1).expand(-1, 2, 3)
     return {
@@ -84,7 +84,7 @@ def test_a_row_is_followed_by_the_next_one_that_is_added(axis):
         assert stored["next_observations"][:, 0, 0].tolist() == [1, 2, 3, 4, 5, 5.5]
 
 
-rows_of_a_day = st.lists(st.sampled_from(["goes on", "terminated", "truncated"]), max_size=12)
+rows_of_a_day = st.lists(st.sampled_from(["continues", "terminated", "truncated"]), max_size=12)
 
 
 @settings(deadline=None, derandomize=True, database=None)
@@ -111,12 +111,12 @@ def test_any_cut_into_calls_stores_the_same(kinds, size):
 
 
 def _expected(kinds):
-    """Rows that are stored, with what follows: nothing after the last row of an episode."""
+    """Rows that are stored, with the next ones: none after the last row of an episode."""
     found = []
     for k, kind in enumerate(kinds):
         if kind == "terminated":
             found.append((k, 0))
-        elif kind == "goes on" and k + 1 < len(kinds):
+        elif kind == "continues" and k + 1 < len(kinds):
             found.append((k, k + 1))
     return found
 

@@ -1,4 +1,4 @@
-"""Several seeds side by side: each learns what it would learn alone."""
+"""Several seeds side by side: each learns as it would alone."""
 
 from dataclasses import replace
 
@@ -147,7 +147,7 @@ def test_a_single_seed_taken_out_and_put_back_goes_on(critic):
     assert (single.updates, single.iterations) == (1, 3)
     pair[1].put(1, learner(fleet(*shapes), seeds=(0,), critic=critic))
     pair[1].put(1, single)
-    # THEN both go on alike
+    # THEN both continue alike
     for each in pair:
         each.update(1.0, 3)
     for k in range(3):

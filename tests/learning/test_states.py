@@ -1,4 +1,4 @@
-"""States by name: they do not tell how a learner cuts its fleet into groups."""
+"""States by name: they do not depend on how a learner cuts its fleet into groups."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_a_state_of_other_blocks_goes_on(critic, monkeypatch):
     second = learner(AGENTS, critic=critic, batch_size=8, replay_buffer_size=30)
     assert len(second.groups) > len(first.groups)
     second.load_state_dict(saved)
-    # THEN it has the same networks, moments and transitions, and goes on alike
+    # THEN it has the same networks, moments and transitions, and continues alike
     assert same(states(second.nets, 0), states(first.nets, 0))
     wanted, found = first.update(1.0, 2), second.update(1.0, 2)
     torch.testing.assert_close(found["critic_loss"], wanted["critic_loss"])

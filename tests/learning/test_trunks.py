@@ -79,7 +79,7 @@ def test_gradients_are_those_of_a_loop_over_agents(name):
 
 
 def module_of_outputs(stack, spec, head):
-    """The loop up to what the head reads."""
+    """The loop up to the outputs that the head reads."""
 
     class Loop(LSTMActor):
         def forward(self, obs):
