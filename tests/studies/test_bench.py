@@ -43,7 +43,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """Cells that were asked for; nothing is trained."""
     asked: list[Cell] = []
 
-    def pretend(cell: Cell) -> Measured:
+    def pretend(cell: Cell, planned: int | None) -> Measured:
+        assert planned == (None if cell.seed == 1 else 7)  # as many as the first seed
         asked.append(cell)
         reward = cell.seed + 10.0 * (cell.algorithm == "mappo")
         return Measured(cell, 7, cell.budget, reward, 1e6 * reward, reward / 100, None)
@@ -87,10 +88,10 @@ def test_what_is_finished_stays_after_an_interrupt(
 ) -> None:
     pretend = running.measure
 
-    def interrupted(cell: Cell) -> Measured:
+    def interrupted(cell: Cell, planned: int | None) -> Measured:
         if cell.algorithm == "mappo":
             raise KeyboardInterrupt
-        return pretend(cell)
+        return pretend(cell, planned)
 
     monkeypatch.setattr(running, "measure", interrupted)
     code, _, err = command(*FEW)

@@ -25,18 +25,22 @@ from assume_rl.studies.bench.cells import Cell, Measured, study_case
 TRIAL = 0.1  # share of the budget in which the cost of an episode is measured
 
 
-def measure(cell: Cell) -> Measured:
+def measure(cell: Cell, planned: int | None = None) -> Measured:
     """Return what a training of `cell.budget` seconds comes to.
 
-    A short trial measures what an episode costs, so that the training is planned to end with its
-    budget, and with it the schedules of rates and noise; it is stopped where it does not. So what
-    was measured can be had again: it is a training of as many episodes.
+    The training is planned to end with its budget, and with it the schedules of rates and noise;
+    it is stopped where it does not. So what was measured can be had again: it is a training of as
+    many episodes.
+
+    :param cell: to be measured
+    :param planned: episodes; None: a short trial measures what an episode costs
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with _opened(cell, cell.trial(), folder / "trial") as (task, run):
-            episodes = _affordable(_engine(task, run), task.config, cell.budget)
-        with _opened(cell, cell.load(episodes), folder / "training") as (task, run):
+        if planned is None:
+            with _opened(cell, cell.trial(), folder / "trial") as (task, run):
+                planned = _affordable(_engine(task, run), task.config, cell.budget)
+        with _opened(cell, cell.load(planned), folder / "training") as (task, run):
             done, seconds = _learn(_engine(task, run), task.config, cell.budget)
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)

@@ -1,8 +1,10 @@
 """Measures all cells of a benchmark that are not measured yet, several at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -45,18 +47,24 @@ def measure_rest(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rest = [cell for cell in cells if read(folder, cell) is None]
-    for one in map(_measure, rest) if jobs == 1 else _side_by_side(rest, jobs, plugins):
-        write(folder, one)
-        yield one
+    measure_one = partial(_measure, folder=folder)
+    yield from (
+        map(measure_one, rest) if jobs == 1 else _side_by_side(measure_one, rest, jobs, plugins)
+    )
 
 
-def _side_by_side(cells: Sequence[Cell], jobs: int, plugins: Sequence[str]) -> Iterator[Measured]:
+def _side_by_side(
+    measure_one: Callable[[Cell], Measured],
+    cells: Sequence[Cell],
+    jobs: int,
+    plugins: Sequence[str],
+) -> Iterator[Measured]:
     """Yield what is measured in some processes, in the order in which cells end."""
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(plugins,)
     ) as pool:
         try:
-            for future in as_completed([pool.submit(_measure, cell) for cell in cells]):
+            for future in as_completed([pool.submit(measure_one, cell) for cell in cells]):
                 yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -68,9 +76,13 @@ def _start(plugins: Sequence[str]) -> None:
     load_plugins(plugins)
 
 
-def _measure(cell: Cell) -> Measured:
+def _measure(cell: Cell, folder: Path) -> Measured:
+    """Measure a cell and keep it; of a further seed for as many episodes as one before."""
     with _located(f"{cell.scenario}, {cell.algorithm}, seed {cell.seed}"):
-        return measure(cell)
+        earlier = (read(folder, replace(cell, seed=seed)) for seed in range(1, cell.seed))
+        found = measure(cell, next((one.episodes for one in earlier if one is not None), None))
+    write(folder, found)
+    return found
 
 
 @contextmanager
