@@ -7,24 +7,21 @@ bidder's cost, is a mean that its own price moves: there, the price at which tha
 bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import revenue
-from assume_rl.core.orders import unit_major
+from assume_rl.core.reward_curve import OwnBook, clear_rungs, rungs_at_once
 
 
 @dataclass(frozen=True)
 class Sale:
-    """A bidder's sale in each auction."""
+    """A bidder's sale in each auction, or, with a last axis of them, on each rung."""
 
     price: Float[Tensor, "..."]  # EUR/MWh, published by the auction
     revenue: Float[Tensor, "..."]  # EUR per hour, price paid * accepted over its orders
@@ -32,7 +29,7 @@ class Sale:
 
 
 Objective = Callable[[Sale], Tensor]
-"""What the bidder maximises: `sale (...) -> value (...)`.
+"""What the bidder maximises: `sale (... rung) -> value (... rung)`, see `core.reward_curve`.
 
 At constant volumes it must be linear in revenue and published price, with a kink at most where the
 published price is the bidder's marginal cost.
@@ -49,88 +46,59 @@ class BestResponse:
 
 
 def best_response(
-    price: Float[Tensor, "... slot"],
-    volume: Float[Tensor, "... slot"],
-    tie: Float[Tensor, "... slot"],
-    own: Int[Tensor, " own"],
+    book: OwnBook,
     objective: Objective,
     *,
-    market: MarketSpec[Any],
     marginal_cost: Float[Tensor, "..."],
     min_price: float,
     max_price: float,
     one_price: bool = True,
 ) -> BestResponse:
-    """Maximise `objective` over the prices of the `own` orders, auction by auction.
-
-    Every auction has one product.
+    """Maximise `objective` over the prices of the own supply orders, auction by auction.
 
     All own orders share one price, or, with `one_price=False`, have rising prices in the order of
-    `own`; that takes about the square of the time for two orders, and is exact under a uniform
-    price only.
+    `book.own`; that takes about the square of the time for two orders, and is exact under a uniform
+    price only. Own orders lose ties, see `core.reward_curve`.
 
-    :param price: EUR/MWh; what stands at `own` is replaced
-    :param volume: MW, sell > 0, buy < 0, own volumes included
-    :param tie: in [0, 1), see `assume_rl.core.clearing`
-    :param own: slots of the bidder's supply orders
+    :param book: of auctions of one product, the prices in the own slots are replaced
     :param objective: see `Objective`
-    :param market: whose rule clears the auctions
     :param marginal_cost: EUR/MWh, where the objective may have a kink
     :param min_price: lowest price that the bidder may ask, EUR/MWh
     :param max_price: highest price that the bidder may ask, EUR/MWh
     """
-    points = break_points(price, own, marginal_cost, min_price, max_price)
-    clear = clearing_of(market, volume, tie)
+    points = break_points(book, marginal_cost, min_price, max_price)
     best: BestResponse | None = None
-
-    def attempt(bid: Tensor) -> Clearing:
-        nonlocal best
-        cleared = clear(price.index_copy(-1, own, bid))
-        got = sale(cleared, own)
-        found = BestResponse(bid, objective(got), got)
-        best = found if best is None else better(best, found)
-        return cleared
-
-    for bid in _own_prices(points, len(own), one_price):
-        cleared = attempt(bid)
-        if one_price and not _is_uniform(cleared, own):
-            kink = _price_at_cost(cleared, sale(cleared, own), marginal_cost)
-            attempt(kink.clamp(min_price, max_price).unsqueeze(-1).expand_as(bid))
+    choices = _choices(points, len(book.own), one_price)
+    for choice in torch.split(choices, rungs_at_once(book)):
+        bids = points[..., choice]
+        cleared = clear_at(book, bids)
+        best = _best(best, bids, cleared, objective)
+        if one_price and not _is_uniform(cleared):
+            kink = _price_at_cost(cleared, marginal_cost).clamp(min_price, max_price)
+            bids = kink.unsqueeze(-1).expand_as(bids)
+            best = _best(best, bids, clear_at(book, bids), objective)
     assert best is not None  # the limits are always among the break points
     return best
 
 
-def clearing_of(
-    market: MarketSpec[Any], volume: Float[Tensor, "... slot"], tie: Float[Tensor, "... slot"]
-) -> Callable[[Tensor], Clearing]:
-    """Return what clears auctions of one product, as a function of their prices (... slot).
+def clear_at(book: OwnBook, bids: Float[Tensor, "... rung own"]) -> Clearing:
+    """Return the clearing of the own orders on each rung of prices.
 
-    Its result has an axis of products, of length 1.
-
-    :param market: whose rule clears the auctions
-    :param volume: MW, sell > 0, buy < 0
-    :param tie: in [0, 1), see `assume_rl.core.clearing`
+    :param book: of auctions of one product, with the own volumes
+    :param bids: EUR/MWh
     """
-    node = torch.zeros(volume.shape[-1], dtype=torch.int64, device=volume.device)
-    setup = market.rule.setup(market, Slots(node=node))
-
-    def clear(price: Tensor) -> Clearing:
-        orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
-        return market.clear(orders, tie.unsqueeze(-2), setup)
-
-    return clear
+    price = bids.unsqueeze(-2)
+    volume = book.orders.volume.index_select(-1, book.own).unsqueeze(-3)
+    return clear_rungs(book, price, volume.expand_as(price))
 
 
 def break_points(
-    price: Float[Tensor, "... slot"],
-    own: Int[Tensor, " own"],
-    marginal_cost: Float[Tensor, "..."],
-    min_price: float,
-    max_price: float,
+    book: OwnBook, marginal_cost: Float[Tensor, "..."], min_price: float, max_price: float
 ) -> Float[Tensor, "... point"]:
     """Prices worth trying, ascending: both sides of every rival's price, own cost, both limits."""
+    price = book.orders.price[..., 0, :]
     rivals = torch.ones(price.shape[-1], dtype=torch.bool, device=price.device)
-    others = price[..., rivals.index_fill(0, own, False)]
+    others = price[..., rivals.index_fill(0, book.own, False)]
     limits = price.new_tensor([min_price, max_price]).expand(*price.shape[:-1], 2)
     below = others.nextafter(others.new_tensor(-torch.inf))
     above = others.nextafter(others.new_tensor(torch.inf))
@@ -138,12 +106,36 @@ def break_points(
     return points.clamp(min_price, max_price).sort(-1).values
 
 
-def sale(cleared: Clearing, own: Int[Tensor, " own"]) -> Sale:
-    """Return the sale of a bidder whose orders stand in the slots `own`; of the first product."""
-    accepted = cleared.accepted[..., 0, :].index_select(-1, own)
-    paid = cleared.paid[..., 0, :].index_select(-1, own)
+def sale(cleared: Clearing) -> Sale:
+    """Return the sale (... rung) of a bidder, of the first product.
+
+    :param cleared: of its own orders, see `clear_rungs`
+    """
+    accepted, paid = cleared.accepted[..., 0, :], cleared.paid[..., 0, :]
     price = cleared.price[..., 0, 0]
     return Sale(price, revenue(paid, accepted, price, 1.0), accepted.sum(-1))
+
+
+def _best(
+    known: BestResponse | None,
+    bids: Float[Tensor, "... rung own"],
+    cleared: Clearing,
+    objective: Objective,
+) -> BestResponse:
+    """Return the most valuable of some rungs and what is known, and of equal ones the first."""
+    got = sale(cleared)
+    value, rung = objective(got).max(-1, keepdim=True)
+
+    def at(table: Float[Tensor, "... rung"]) -> Float[Tensor, "..."]:
+        return table.gather(-1, rung).squeeze(-1)
+
+    own = rung.unsqueeze(-1).expand(*rung.shape, bids.shape[-1])
+    found = BestResponse(
+        bids.gather(-2, own).squeeze(-2),
+        value.squeeze(-1),
+        Sale(at(got.price), at(got.revenue), at(got.sold)),
+    )
+    return found if known is None else better(known, found)
 
 
 def better(one: BestResponse, other: BestResponse) -> BestResponse:
@@ -160,28 +152,29 @@ def better(one: BestResponse, other: BestResponse) -> BestResponse:
     )
 
 
-def _is_uniform(cleared: Clearing, own: Int[Tensor, " own"]) -> bool:
+def _is_uniform(cleared: Clearing) -> bool:
     """Return whether every own order is paid the published price."""
-    return bool((cleared.paid.index_select(-1, own) == cleared.price).all())
+    return bool((cleared.paid == cleared.price).all())
 
 
 def _price_at_cost(
-    cleared: Clearing, got: Sale, marginal_cost: Float[Tensor, "..."]
-) -> Float[Tensor, "..."]:
+    cleared: Clearing, marginal_cost: Float[Tensor, "..."]
+) -> Float[Tensor, "... rung"]:
     """Return the own price at which the mean price of the same supply is the marginal cost.
 
     EUR/MWh; the marginal cost itself where nothing is sold.
     """
+    got, cost = sale(cleared), marginal_cost.unsqueeze(-1)
     total = cleared.supply_volume[..., 0, 0]
     rivals = got.price * total - got.revenue
-    return torch.where(got.sold > 0, (marginal_cost * total - rivals) / got.sold, marginal_cost)
+    return torch.where(got.sold > 0, (cost * total - rivals) / got.sold, cost)
 
 
-def _own_prices(
+def _choices(
     points: Float[Tensor, "... point"], orders: int, one_price: bool
-) -> Iterator[Float[Tensor, "... own"]]:
-    ladder = points.unbind(-1)
+) -> Int[Tensor, "rung own"]:
+    """Return which of the points each own order has on each rung."""
+    index = torch.arange(points.shape[-1], device=points.device)
     if one_price:
-        yield from (point.unsqueeze(-1).expand(*point.shape, orders) for point in ladder)
-    else:
-        yield from (torch.stack(p, -1) for p in combinations_with_replacement(ladder, orders))
+        return index.unsqueeze(-1).expand(-1, orders)
+    return torch.combinations(index, orders, with_replacement=True).view(-1, orders)

@@ -11,9 +11,11 @@ from torch import Tensor
 from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.core.bidding.learned import PlantLearning
-from assume_rl.core.money import Outcome
+from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.reward_curve import book_of_one_product
+from assume_rl.core.units.base import rows_of
 from assume_rl.core.units.thermal import ThermalParams
-from assume_rl.evaluation.best_response import Sale, best_response, clearing_of, sale
+from assume_rl.evaluation.best_response import Sale, best_response, clear_at, sale
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -111,48 +113,42 @@ def _bounds(
     price, volume, steps = _books(memory, compiled, compiled.fleet.ids[unit], len(own))
     cost = compiled.profiles.marginal_cost[steps, unit]
     (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
-    offered = _of_one_product(volume.index_select(-1, own).sum(-1))
+    offered = volume.index_select(-1, own).sum(-1)
     hours = length * compiled.step_seconds / 3600
 
-    def earn(got: Sale) -> tuple[Tensor, Tensor]:
-        sold = _of_one_product(got.sold)
+    def earn(got: Sale) -> Reward:
+        """Return what sales (auction rung) earn."""
+        sold = got.sold.unsqueeze(-2)
+        rungs = torch.zeros(sold.shape[-1], dtype=torch.long)
         outcome = Outcome(
-            price=_of_one_product(got.price),
-            revenue=_of_one_product(got.revenue * hours),
+            price=got.price.unsqueeze(-2),
+            revenue=got.revenue.unsqueeze(-2) * hours,
             sold=sold,
-            offered=offered,
+            offered=offered[:, None, None].expand_as(sold),
             hours=hours,
-            marginal_cost=_of_one_product(cost),
+            marginal_cost=cost[:, None, None].expand_as(sold),
             power=sold,
             previous_power=sold,
-            params=plant,
+            params=rows_of(plant, rungs),
             start_cost=torch.zeros_like(sold),  # see `_obstacles`
         )
-        earned = bidder.reward(outcome)
-        return earned.reward.squeeze(-1), earned.profit.squeeze(-1)
+        return bidder.reward(outcome)
 
-    tie = torch.zeros_like(price)
+    def earned(got: Sale, bid: Float[Tensor, " auction"]) -> Earned:
+        brought = earn(Sale(*(column.unsqueeze(-1) for column in vars(got).values())))
+        return Earned(brought.reward[:, 0], brought.profit[:, 0], got.price, bid)
+
+    book = book_of_one_product(market, price, volume, own)
     best = best_response(
-        price,
-        volume,
-        tie,
-        own,
-        lambda got: earn(got)[0],
-        market=market,
+        book,
+        lambda got: earn(got).reward,
         marginal_cost=cost,
         min_price=-limit,
         max_price=limit,
     )
-    honest = price.index_copy(-1, own, cost.unsqueeze(-1).expand(-1, len(own)))
-    honest_sale = sale(clearing_of(market, volume, tie)(honest), own)
-    return Bounds(
-        Earned(*earn(honest_sale), honest_sale.price, cost),
-        Earned(*earn(best.sale), best.sale.price, best.bid[:, 0]),
-    )
-
-
-def _of_one_product(values: Float[Tensor, " auction"]) -> Float[Tensor, "auction 1 1"]:
-    return values[:, None, None]
+    honest = sale(clear_at(book, cost[:, None, None].expand(-1, 1, len(own))))
+    honest = Sale(*(column.squeeze(-1) for column in vars(honest).values()))
+    return Bounds(earned(honest, cost), earned(best.sale, best.bid[:, 0]))
 
 
 def _bidder(compiled: Compiled, unit: int) -> AnyBidder:

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
+from assume_rl.core.reward_curve import OwnBook, book_of_one_product
 from assume_rl.evaluation.best_response import (
     BestResponse,
     Objective,
     Sale,
     best_response,
-    clearing_of,
+    clear_at,
     sale,
 )
 from assume_rl.testing import toy_market
@@ -24,17 +25,21 @@ def tensor(values: list[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
+def book_of(price: list[float], volume: list[float], market: MarketSpec = UNIFORM) -> OwnBook:
+    """Return the book of an auction, slot 0 is our own."""
+    return book_of_one_product(market, tensor(price), tensor(volume), torch.tensor([0]))
+
+
 def profit_at(cost: float) -> Objective:
     return lambda got: got.revenue - cost * got.sold
 
 
-def duopoly(rival: float, demand: float, **options: object) -> BestResponse:
+def duopoly(rival: float, demand: float, market: MarketSpec = UNIFORM) -> BestResponse:
     """Two plants of 50 MW at cost 20, slot 0 is our own; demand pays any price."""
-    price, volume = tensor([0, rival, 3000]), tensor([50, 50, -demand])
-    known = {"marginal_cost": tensor([20])[0], "min_price": 0.0, "max_price": CAP}
-    settings = {"market": UNIFORM, **known, **options}
-    tie = torch.tensor([0.5, 0.1, 0.9], dtype=torch.float64)
-    return best_response(price, volume, tie, torch.tensor([0]), profit_at(20), **settings)
+    book = book_of([0, rival, 3000], [50, 50, -demand], market)
+    return best_response(
+        book, profit_at(20), marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP
+    )
 
 
 def test_undercuts_a_rival_when_not_pivotal() -> None:
@@ -58,32 +63,29 @@ def test_pay_as_bid_pivotal_duopoly() -> None:
 
 
 def test_price_limited_demand_is_met_at_its_price() -> None:
-    price, volume = tensor([0, 40]), tensor([50, -30])
     best = best_response(
-        price, volume, tensor([0, 0.5]), torch.tensor([0]), profit_at(20),
-        market=UNIFORM, marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+        book_of([0, 40], [50, -30]), profit_at(20),
+        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
     assert (best.bid.item(), best.sale.sold.item(), best.value.item()) == (40, 30, 600)
 
 
 def test_stands_back_behind_a_rival_where_selling_less_is_better() -> None:
-    # GIVEN a tie that the bidder would win, and an objective that wants little sold, and cheaply
-    price, volume = tensor([0, 40, 3000]), tensor([50, 50, -60])
+    # GIVEN an objective that wants little sold, and cheaply
     best = best_response(
-        price, volume, tensor([0, 0.5, 0.9]), torch.tensor([0]), lambda s: -s.price - 100 * s.sold,
-        market=UNIFORM, marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
+        book_of([0, 40, 3000], [50, 50, -60]), lambda s: -s.price - 100 * s.sold,
+        marginal_cost=tensor([20])[0], min_price=0.0, max_price=CAP,
     )  # fmt: skip
-    assert best.sale.sold.item() == 10
-    assert best.sale.price.item() == pytest.approx(40)
-    assert best.sale.price.item() > 40
+    # THEN it asks what the rival asks, since own orders lose ties
+    assert (best.bid.item(), best.sale.sold.item(), best.sale.price.item()) == (40, 10, 40)
 
 
-def random_hours(hours: int = 60, slots: int = 7) -> tuple[Tensor, Tensor, Tensor]:
+def random_hours(market: MarketSpec, hours: int = 60, slots: int = 7) -> OwnBook:
     g = torch.Generator().manual_seed(7)
     price = torch.rand(hours, slots, generator=g, dtype=torch.float64) * CAP
     volume = torch.rand(hours, slots, generator=g, dtype=torch.float64) * 50
     volume[:, 5:] *= -3
-    return price, volume, torch.rand(hours, slots, generator=g, dtype=torch.float64)
+    return book_of_one_product(market, price, volume, torch.tensor([0, 1]))
 
 
 def regretful(got: Sale, nameplate: float = 60) -> Tensor:
@@ -95,30 +97,26 @@ def regretful(got: Sale, nameplate: float = 60) -> Tensor:
 @pytest.mark.parametrize("market", [UNIFORM, AS_BID])
 @pytest.mark.parametrize("one_price", [True, False])
 def test_no_price_on_a_fine_grid_is_better(market: MarketSpec, one_price: bool) -> None:
-    price, volume, tie = random_hours()
-    own = torch.tensor([0, 1])
+    book = random_hours(market)
     best = best_response(
-        price, volume, tie, own, regretful, marginal_cost=torch.full((60,), 30.0).double(),
-        min_price=0.0, max_price=CAP, market=market, one_price=one_price,
+        book, regretful, marginal_cost=torch.full((60,), 30.0).double(),
+        min_price=0.0, max_price=CAP, one_price=one_price,
     )  # fmt: skip
-    clear = clearing_of(market, volume, tie)
     steps = torch.linspace(0, CAP, 101 if one_price else 26, dtype=torch.float64)
     grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
-    for bid in grid:
-        tried = regretful(sale(clear(price.index_copy(-1, own, bid.expand(60, 2))), own))
-        assert (tried <= best.value + 1e-9).all()
+    tried = regretful(sale(clear_at(book, grid.expand(60, -1, 2))))
+    assert (tried <= best.value.unsqueeze(-1) + 1e-9).all()
     # AND the reported bid really brings the reported value
-    again = clear(price.index_copy(-1, own, best.bid))
-    torch.testing.assert_close(regretful(sale(again, own)), best.value, rtol=0, atol=0)
+    again = regretful(sale(clear_at(book, best.bid.unsqueeze(-2)))).squeeze(-1)
+    torch.testing.assert_close(again, best.value, rtol=0, atol=0)
 
 
 def test_pay_as_bid_stops_where_the_mean_price_is_the_cost() -> None:
     """Two MW of 1,000 among 20: above a mean of 30, what is missed outweighs what is earned."""
-    price, volume = tensor([0, 29, 99, 3000]), tensor([2, 18, 50, -20])
     best = best_response(
-        price, volume, tensor([0.1, 0.2, 0.3, 0.9]), torch.tensor([0]),
+        book_of([0, 29, 99, 3000], [2, 18, 50, -20], AS_BID),
         lambda got: regretful(got, nameplate=1000), marginal_cost=tensor([30])[0],
-        min_price=0.0, max_price=CAP, market=AS_BID,
+        min_price=0.0, max_price=CAP,
     )  # fmt: skip
     assert best.bid.item() == pytest.approx(39)  # (18 * 29 + 2 * 39) / 20 = 30
     assert best.value.item() == pytest.approx(18)
@@ -147,12 +145,13 @@ def test_single_learner_of_the_recorded_example(reference: Path) -> None:
         regret = torch.where(got.sold > 1, 0.1 * lost, 0.5 * lost)
         return (profit(got) - regret) / (CAP * size)
 
+    book = book_of_one_product(UNIFORM, price, volume, torch.tensor([learner]))
+
     def best(objective: Objective) -> BestResponse:
-        tie = torch.full_like(price, 0.5)
         return best_response(
-            price, volume, tie, torch.tensor([learner]), objective,
+            book, objective,
             marginal_cost=torch.full(price.shape[:-1], cost, dtype=torch.float64),
-            market=UNIFORM, min_price=-CAP, max_price=CAP,
+            min_price=-CAP, max_price=CAP,
         )  # fmt: skip
 
     # THEN the reward-maximising bids bring the known reward and profit

@@ -108,6 +108,31 @@ def select_profiles(profiles: Profiles, units: Sequence[int]) -> Profiles:
     )
 
 
+def twins_of(fleet: Fleet, profiles: Profiles, unit: Members, count: int) -> tuple[Fleet, Profiles]:
+    """Return a fleet of `count` units that are all alike, with their series, which take no memory.
+
+    :param fleet: with the unit that they are like
+    :param profiles: of that fleet
+    :param unit: of that fleet, the only member
+    :param count: how many
+    """
+    index = unit.units.index.expand(count)
+    rows = torch.zeros(count, dtype=torch.long, device=index.device)
+    block = unit.block
+    alike = Block(block.technology, 0, count, block.technology.select(block.params, rows))
+    place = int(unit.units.index)
+    return (
+        Fleet(unit.units.ids * count, (alike,), fleet.owner[index], fleet.node[index]),
+        Profiles(
+            capacity=profiles.capacity.narrow(-1, place, 1).expand(-1, count),
+            marginal_cost=profiles.marginal_cost.narrow(-1, place, 1).expand(-1, count),
+            forecasts={
+                m: replace(f, series=f.series[index]) for m, f in profiles.forecasts.items()
+            },
+        ),
+    )
+
+
 def profiles_from(profiles: Profiles, step: int) -> Profiles:
     """Return the series from a step of the calendar on; forecasts stay those of the calendar."""
     return replace(

@@ -1,0 +1,275 @@
+"""Return what other orders of a unit would have brought it: its reward curve.
+
+A bidder that knows the book of an auction, which exchanges publish as aggregated curves, can take
+out its own orders afterwards, and clear the book again with others in their place. A *rung* is one
+such alternative: orders of one unit for all products of the auction. `clear_rungs` clears all rungs
+on one axis, whatever the rule. `reward_curve` takes them through the order of events of
+`core.trade`, each with a twin of the unit, so that the curve has the reward that was received at
+the rung that was played, whatever the bidder, the technology and its limits.
+
+Own orders lose ties: at equal prices those of others trade first. So a curve has what is certain
+before ties are drawn, and the rung that was played has what was received but for such ties. Best
+responses do not depend on it: they may stand next to a rival's price. What others would have bid,
+then or later, had the unit bid otherwise, does not enter.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.money import Reward, by_unit
+from assume_rl.core.orders import Orders, limited, unit_major
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Portfolio, Position, Result, Running, Team, look, settle
+from assume_rl.core.units.base import NO_STATE, rows_of
+from assume_rl.core.units.fleet import Members, members, twins_of
+
+T = TypeVar("T", Tensor, Tensor | None)
+
+AT_ONCE = 1 << 18
+"""Most orders that are cleared in one call, those of a book counting once per rung.
+
+Clearing takes about 25 numbers for each order (measured), so that it takes about 50 MiB beside its
+result, or what clearing the book once takes where that is more.
+"""
+
+OTHERS, OWN_SUPPLY, OWN_DEMAND = 0.5, 0.75, 0.25
+"""Ties, see `core.clearing.merit_order.match`: the unit's orders trade after those of others."""
+
+TABLES = (
+    "accepted",
+    "paid",
+    "price",
+    "supply_volume",
+    "demand_volume",
+    "min_price",
+    "max_price",
+)
+"""What a clearing has per auction."""
+
+
+@dataclass(frozen=True)
+class OwnBook:
+    """The order book of an auction, and which of its slots are one bidder's."""
+
+    market: MarketSpec[Any]
+    setup: Any  # of the rule, for a book with these slots
+    orders: Orders  # of everybody
+    own: Int[Tensor, " own"]  # slots
+
+
+def book_of_one_product(
+    market: MarketSpec[Any],
+    price: Float[Tensor, "... slot"],
+    volume: Float[Tensor, "... slot"],
+    own: Int[Tensor, " own"],
+) -> OwnBook:
+    """Return the book of auctions of one product, all at one node.
+
+    :param market: whose rule clears them
+    :param price: EUR/MWh
+    :param volume: MW, sell > 0, buy < 0
+    :param own: slots of the bidder
+    """
+    orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
+    return OwnBook(market, market.rule.setup(market, Slots(node=orders.node)), orders, own)
+
+
+def rungs_at_once(book: OwnBook) -> int:
+    """Return how many rungs may be cleared in one call, see `AT_ONCE`; at least one."""
+    return max(1, AT_ONCE // max(1, book.orders.price.numel()))
+
+
+def clear_rungs(
+    book: OwnBook,
+    price: Float[Tensor, "... rung product own"],
+    volume: Float[Tensor, "... rung product own"],
+) -> Clearing:
+    """Return the clearing of the own orders of each rung, without the slots of others and flows.
+
+    A rule that takes no leading axes clears rung by rung.
+
+    :param book: with anything in the own slots
+    :param price: EUR/MWh, on each rung
+    :param volume: MW, sell > 0, buy < 0, on each rung
+    """
+    size = rungs_at_once(book)
+    parts = zip(torch.split(price, size, -3), torch.split(volume, size, -3), strict=True)
+    return _together([_clear(book, *part) for part in parts], lambda tables: torch.cat(tables, -3))
+
+
+def _clear(
+    book: OwnBook,
+    price: Float[Tensor, "... rung product own"],
+    volume: Float[Tensor, "... rung product own"],
+) -> Clearing:
+    """Return `clear_rungs` in one call."""
+
+    def with_own(table: Tensor, values: Tensor) -> Tensor:
+        shape = (*values.shape[:-1], table.shape[-1])
+        return table.unsqueeze(-3).expand(shape).index_copy(-1, book.own, values)
+
+    market, orders = book.market, book.orders
+    alternative = limited(
+        replace(
+            orders, price=with_own(orders.price, price), volume=with_own(orders.volume, volume)
+        ),
+        market.min_price,
+        market.max_price,
+        market.max_volume,
+    )
+    own_tie = torch.where(volume < 0, OWN_DEMAND, OWN_SUPPLY).to(volume.dtype)
+    tie = with_own(torch.full_like(orders.price, OTHERS), own_tie)
+    if market.rule.batched:
+        return _of_slots(market.clear(alternative, tie, book.setup), book.own)
+    shape = price.shape[:-2]
+    single = [
+        _of_slots(market.clear(one, ties, book.setup), book.own)
+        for one, ties in zip(_one_by_one(alternative), tie.flatten(0, -3), strict=True)
+    ]
+    return _together(single, lambda tables: torch.stack(tables).reshape(*shape, *tables[0].shape))
+
+
+def _one_by_one(orders: Orders) -> Iterator[Orders]:
+    """Yield the orders of each auction."""
+    for price, volume in zip(
+        orders.price.flatten(0, -3), orders.volume.flatten(0, -3), strict=True
+    ):
+        yield replace(orders, price=price, volume=volume)
+
+
+def _of_slots(cleared: Clearing, slots: Int[Tensor, " chosen"]) -> Clearing:
+    """Return a clearing with some of its slots, without flows."""
+    return replace(
+        cleared,
+        accepted=cleared.accepted.index_select(-1, slots),
+        paid=cleared.paid.index_select(-1, slots),
+        zone=cleared.zone[slots],
+        flows=None,
+    )
+
+
+def _together(parts: Sequence[Clearing], join: Callable[[list[Tensor]], Tensor]) -> Clearing:
+    """Return clearings of the same slots as one.
+
+    :param parts: of which there is at least one
+    :param join: makes a table of those of the parts
+    """
+    tables: dict[str, Any] = {
+        name: join([getattr(part, name) for part in parts]) for name in TABLES
+    }
+    return replace(parts[0], **tables)
+
+
+# --- the reward of a bidder -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Twins:
+    """As many twins of a unit as there are rungs: each bids on its own one, none meets another."""
+
+    portfolio: Portfolio  # of the twins alone
+    team: Team  # that they are
+    unit: Members  # of which they are twins
+
+
+def twins(portfolio: Portfolio, team: Team, unit: int, rungs: int) -> Twins:
+    """Return the twins of a unit that bids in a market.
+
+    :param portfolio: with the unit
+    :param team: of the unit in the market
+    :param unit: its place in the team
+    :param rungs: how many twins
+    """
+    single = members(portfolio.fleet, [int(team.members.units.index[unit])])
+    fleet, profiles = twins_of(portfolio.fleet, portfolio.profiles, single, rungs)
+    alike = replace(team, members=members(fleet, range(rungs)), agents=(team.agents[unit],) * rungs)
+    teams = {
+        market: (alike,)
+        for market, own in portfolio.teams.items()
+        if any(one is team for one in own)
+    }
+    return Twins(replace(portfolio, fleet=fleet, profiles=profiles, teams=teams), alike, single)
+
+
+def rung_orders(
+    twins: Twins, position: Position, auction: Auction, action: Float[Tensor, "... rung act"]
+) -> Orders:
+    """Return what the bidder of a unit makes of an action on each rung; slots rung by rung.
+
+    :param twins: of the unit
+    :param position: of the unit's portfolio when the auction opens
+    :param auction: that opens
+    :param action: on each rung
+    """
+    view = look(twins.portfolio, _position_of(twins, position), auction, twins.team)
+    return twins.team.orders(view, action)
+
+
+def reward_curve(
+    twins: Twins, position: Position, auction: Auction, orders: Orders, book: OwnBook
+) -> Reward:
+    """Return reward, profit and regret (... rung) of an auction for each rung.
+
+    Its steps count as executed, or planned, exactly as `trade.settle` has it. What a rung changes
+    after that, by ramps, minimum times or a state of charge, is not in it.
+
+    :param twins: of the unit
+    :param position: of the unit's portfolio just before the auction is settled; where other
+        auctions of the same instant are too, with what these sold (`trade.book`)
+    :param auction: that has been cleared
+    :param orders: of `rung_orders`
+    :param book: of the auction, in which the unit has as many slots as it has on a rung
+    """
+    rungs = len(twins.team.ids)
+    price, volume = (by_unit(table, rungs) for table in (orders.price, orders.volume))
+    cleared = clear_rungs(book, price.movedim(-2, -3), volume.movedim(-2, -3))
+    accepted, paid, published = (
+        table.movedim(-3, -2).flatten(-2)
+        for table in (cleared.accepted, cleared.paid, cleared.price_of_slots)
+    )
+    result = Result(
+        auction=auction,
+        orders=orders,
+        accepted=accepted,
+        paid=paid,
+        price=published,
+        asked=(twins.team,),
+        slots=(slice(0, accepted.shape[-1]),),
+    )
+    _, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
+    return twins.team.reward(outcome)
+
+
+def _position_of(twins: Twins, position: Position) -> Position:
+    """Return the position of the twins: each stands where the unit does."""
+    state, rungs = position.state, len(twins.team.ids)
+    (unit,) = twins.unit.units.index.tolist()
+    rows = twins.unit.rows.index.expand(rungs)
+    own = state.own[twins.unit.place]
+
+    def of(table: T) -> T:
+        if table is None:
+            return table
+        return table.narrow(-1, unit, 1).expand(*table.shape[:-1], rungs)
+
+    running = state.running
+    return replace(
+        position,
+        state=replace(
+            state,
+            sold={kind: of(table) for kind, table in state.sold.items()},
+            own=(own if own is NO_STATE else rows_of(own, rows),),
+            accepted_price=of(state.accepted_price),
+            cashflow=of(state.cashflow),
+            revenue=of(state.revenue),
+            downtime=of(state.downtime),
+            running=None if running is None else Running(of(running.on), of(running.share)),
+        ),
+    )

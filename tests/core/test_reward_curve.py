@@ -1,0 +1,306 @@
+"""A reward curve is what other orders would have brought, worked out one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from assume_rl import keyed
+from assume_rl.core import reward_curve as module
+from assume_rl.core.bidding import create
+from assume_rl.core.bidding.base import Context, LearnedBidder
+from assume_rl.core.clearing import MarketSpec, NoParams, Rule, pay_as_bid, pay_as_clear
+from assume_rl.core.clearing.rule import Clearing, Need, Slots
+from assume_rl.core.money import Reward
+from assume_rl.core.orders import Orders, beside, join, limited
+from assume_rl.core.reward_curve import (
+    OwnBook,
+    book_of_one_product,
+    clear_rungs,
+    reward_curve,
+    rung_orders,
+    twins,
+)
+from assume_rl.core.time import Auction
+from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.units.fleet import Fleet, Profiles, members
+from assume_rl.testing import TOYS, toy_fleet, toy_market
+
+COPIES, RUNGS, RIVALS, PLAYED = 2, 5, 8, 3
+CONTEXT = Context(max_bid_price=100.0, products=2, step_hours=1.0)
+PLANT = "powerplant_energy_learning"
+
+
+def draw(shape: tuple[int, ...], *purpose: object) -> Tensor:
+    return keyed.array(shape, 0, "test_reward_curve", *purpose)
+
+
+def row(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A rule that takes no leading axes, and counts the auctions it has cleared."""
+
+    inner: Rule[Any, Any] = pay_as_clear
+    name: str = "one_by_one"
+    Params: type[NoParams] = NoParams
+    couples_products: bool = False
+    needs: frozenset[Need] = frozenset()
+    batched: bool = False
+
+    def setup(self, spec: MarketSpec[Any], slots: Slots) -> Any:
+        return self.inner.setup(spec, slots)
+
+    def clear(self, orders: Orders, tie: Tensor, setup: Any) -> Clearing:
+        assert orders.price.ndim == tie.ndim == 2
+        return self.inner.clear(orders, tie, setup)
+
+
+@dataclass(frozen=True)
+class Islands(OneByOne):
+    """A rule with two zones that trade apart, one node in each."""
+
+    name: str = "islands"
+    batched: bool = True
+
+    def setup(self, spec: MarketSpec[Any], slots: Slots) -> Any:
+        return slots.node, self.inner.setup(spec, slots)
+
+    def clear(self, orders: Orders, tie: Tensor, setup: Any) -> Clearing:
+        node, one = setup
+        parts = [
+            self.inner.clear(
+                replace(orders, volume=torch.where(node == zone, orders.volume, 0.0)), tie, one
+            )
+            for zone in (0, 1)
+        ]
+        zoned = {
+            name: torch.cat([getattr(part, name) for part in parts], -1)
+            for name in set(module.TABLES) - {"accepted", "paid"}
+        }
+        accepted, paid = (
+            torch.where(node == 0, *(getattr(part, name) for part in parts))
+            for name in ("accepted", "paid")
+        )
+        return Clearing(accepted, paid, **zoned, zone=node, zones=("south", "north"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """An auction of two products that a team bids in, among rivals, after it has traded before."""
+
+    portfolio: Portfolio
+    team: Team
+    market: MarketSpec[Any]
+    opened: Position
+    auction: Auction
+    action: Tensor  # (copy unit act)
+
+    def book_of(self, orders: Orders) -> Orders:
+        """Return the team's orders and those of rivals, within the limits of the market."""
+        shape = (COPIES, 2, RIVALS)
+        volume = (draw(shape, "rival") - 0.4) * 80
+        nowhere = torch.zeros(RIVALS, dtype=torch.long)
+        rivals = Orders(draw(shape, "price") * 100, volume, nowhere, nowhere)
+        unit = torch.cat([orders.unit, nowhere])
+        node = torch.cat([orders.unit, torch.arange(RIVALS)]) % 2
+        joined = beside([orders, rivals], unit, node)
+        return limited(joined, self.market.min_price, self.market.max_price, self.market.max_volume)
+
+    def played(self, action: Tensor, tie: Tensor) -> Reward:
+        """Return what an action brings the team, with the functions that both shells call."""
+        orders = self.team.orders(
+            look(self.portfolio, self.opened, self.auction, self.team), action
+        )
+        book = self.book_of(orders)
+        setup = self.market.rule.setup(self.market, Slots(book.node))
+        cleared = self.market.clear(book, tie, setup)
+        own = slice(0, orders.price.shape[-1])
+        orders = join([orders], [self.team.members.units.index], self.portfolio.fleet.node)
+        result = Result(
+            self.auction, orders, cleared.accepted[..., own], cleared.paid[..., own],
+            cleared.price_of_slots[..., own], (self.team,), (own,),
+        )  # fmt: skip
+        _, _, ((outcome,),) = settle(self.portfolio, self.closed, [result])
+        return self.team.reward(outcome)
+
+    @property
+    def closed(self) -> Position:
+        return moved_to(self.portfolio, self.opened, self.auction.closes)
+
+    def curve(self, unit: int, action: Tensor) -> Reward:
+        """Return the curve of a unit over actions (copy rung act), while others keep theirs."""
+        orders = self.team.orders(
+            look(self.portfolio, self.opened, self.auction, self.team), self.action
+        )
+        book = self.book_of(orders)
+        own = (orders.unit == unit).nonzero().squeeze(-1)
+        setup = self.market.rule.setup(self.market, Slots(book.node))
+        alike = twins(self.portfolio, self.team, unit, action.shape[-2])
+        alternatives = rung_orders(alike, self.opened, self.auction, action)
+        known = OwnBook(self.market, setup, book, own)
+        return reward_curve(alike, self.closed, self.auction, alternatives, known)
+
+
+def case_of(
+    bidder: LearnedBidder[Any],
+    rule: Rule[Any, Any] = pay_as_clear,
+    units: Sequence[int] = (0, 1, 2),
+    made: tuple[Fleet, Profiles] | None = None,
+) -> Case:
+    """Return a case after three hours in which units sold and bought at random."""
+    (technology,) = bidder.technologies
+    fleet, profiles = made or TOYS[technology]()
+    agents = tuple(fleet.ids[unit] for unit in units)
+    team = Team(bidder, members(fleet, units), agents, learns=True)
+    portfolio = Portfolio(
+        fleet, profiles, {"EOM": (team,)}, 1.0, lookback=bidder.foresight + 5, horizon=4
+    )
+    position = begin(portfolio, (COPIES,), start=torch.arange(COPIES) * 7)
+    case = Case(
+        portfolio, team, toy_market(rule), position, Auction("EOM", 3, 3, 4, (4, 5), (1, 1)),
+        draw((COPIES, len(units), bidder.action.size), "action") * 2 - 1,
+    )  # fmt: skip
+    for hour in range(3):
+        moved = moved_to(portfolio, position, hour + 1)
+        position = _traded(replace(case, opened=moved), hour)
+    return replace(case, opened=position)
+
+
+def _traded(case: Case, number: int) -> Position:
+    auction = Auction("EOM", number, number, number + 1, (case.opened.elapsed,), (1,))
+    view = look(case.portfolio, case.opened, auction, case.team)
+    volume = view.limits.sell.most * draw(tuple(view.limits.sell.most.shape), "sold", number)
+    unit, price = case.team.members.units.index, torch.full_like(volume, 50.0)
+    orders = Orders(price, volume, unit, torch.zeros_like(unit))
+    result = Result(auction, orders, volume, price, price, (), ())
+    return settle(case.portfolio, case.opened, [result])[0]
+
+
+RULES = [pay_as_clear, pay_as_bid, OneByOne(), OneByOne(pay_as_bid), Islands()]
+BIDDERS: dict[str, dict[str, Any]] = {
+    PLANT: {},
+    f"{PLANT}_single_bid": {},
+    f"{PLANT}_curve": {},
+    f"{PLANT}_ladder": {"rungs": 101},
+    "renewable_energy_learning_single_bid": {},
+    "storage_energy_learning": {},
+    "storage_energy_learning_ladder": {"rungs": 101},
+}
+
+
+@pytest.mark.parametrize("name", BIDDERS)
+@pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid], ids=lambda rule: rule.name)
+def test_the_rung_that_was_played_has_the_reward_that_was_received(
+    name: str, rule: Rule[Any, Any]
+) -> None:
+    bidder = create(name, CONTEXT, BIDDERS[name])
+    assert isinstance(bidder, LearnedBidder)
+    # Units on one ladder bid equal prices, of which ties decide: one of them bids.
+    case = case_of(bidder, rule, (1,) if name.endswith("ladder") else (0, 1, 2))
+    slots = len(case.team.ids) * bidder.slots + RIVALS
+    received, differs = case.played(case.action, draw((COPIES, 2, slots), "tie")), []
+    for unit in range(len(case.team.ids)):
+        action = draw((COPIES, RUNGS, bidder.action.size), "rungs", unit) * 2 - 1
+        action[:, PLAYED] = case.action[:, unit]
+        curve = case.curve(unit, action)
+        for column in ("reward", "profit", "regret"):
+            expected, found = getattr(received, column)[:, unit], getattr(curve, column)
+            assert tuple(found.shape) == (COPIES, RUNGS)
+            torch.testing.assert_close(found[:, PLAYED], expected, rtol=1e-12, atol=1e-12)
+        differs.append(curve.reward.std(-1).max().item() > 0)
+    assert any(differs)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.name}-{rule.batched}")
+@pytest.mark.parametrize("name", [PLANT, "storage_energy_learning"])
+def test_a_curve_is_what_each_rung_brings_alone(name: str, rule: Rule[Any, Any]) -> None:
+    bidder = create(name, CONTEXT, {})
+    assert isinstance(bidder, LearnedBidder)
+    inner = rule.inner if isinstance(rule, OneByOne) and not rule.batched else rule
+    unit, played = 1, case_of(bidder, inner)
+    action = draw((COPIES, RUNGS, bidder.action.size), "rungs") * 2 - 1
+    curve = case_of(bidder, rule).curve(unit, action).reward
+    tie = draw((COPIES, 2, 3 * bidder.slots + RIVALS), "tie")
+    for rung in range(RUNGS):
+        tried = played.action.clone()
+        tried[:, unit] = action[:, rung]
+        received = played.played(tried, tie).reward[:, unit]
+        torch.testing.assert_close(curve[:, rung], received, rtol=1e-12, atol=1e-12)
+
+
+def test_starts_are_charged_rung_by_rung() -> None:
+    """A plant that was off pays for a start on the rungs on which it sells, by its downtime."""
+    bidder = create(f"{PLANT}_single_bid", CONTEXT, {"start_costs": True})
+    assert isinstance(bidder, LearnedBidder)
+    made = toy_fleet(plants=((50.0, 0.0, 30.0),), cold_start_cost=700.0)
+    case = case_of(bidder, units=(0,), made=made)
+    case = replace(case, opened=moved_to(case.portfolio, begin(case.portfolio, (COPIES,)), 3))
+    prices = torch.full((COPIES, 2, 2), 1.0).double()
+    prices[:, 0] = -1.0  # sells, whatever it is paid
+    curve = case.curve(0, prices)
+    received = case.played(prices[:, 0].unsqueeze(-2), draw((COPIES, 2, 1 + RIVALS), "tie"))
+    torch.testing.assert_close(curve.profit[:, 0], received.profit[:, 0])
+    assert (curve.profit[:, 1] == 0).all()
+
+
+def test_own_supply_trades_after_that_of_rivals_at_the_same_price() -> None:
+    book = book_of_one_product(
+        toy_market(pay_as_clear), row(0, 40, 3000), row(50, 50, -60), torch.tensor([0])
+    )
+    prices = row(39.99, 40, 40.01)[:, None, None]
+    cleared = clear_rungs(book, prices, torch.full_like(prices, 50.0))
+    assert cleared.accepted.flatten().tolist() == [50, 10, 10]
+
+
+def test_own_demand_trades_after_that_of_rivals_at_the_same_price() -> None:
+    book = book_of_one_product(
+        toy_market(pay_as_clear), row(0, 40, 10), row(0, -50, 60), torch.tensor([0])
+    )
+    prices = row(39.99, 40, 40.01)[:, None, None]
+    cleared = clear_rungs(book, prices, torch.full_like(prices, -50.0))
+    assert cleared.accepted.flatten().tolist() == [-10, -10, -50]
+
+
+def test_own_orders_are_cut_to_the_limits_of_the_market() -> None:
+    market = replace(toy_market(pay_as_bid), max_price=60.0, max_volume=20.0)
+    book = book_of_one_product(market, row(0, 3000), row(0, -50), torch.tensor([0]))
+    beyond = row(90.0)[:, None, None]
+    cleared = clear_rungs(book, beyond, beyond)
+    assert (cleared.accepted.item(), cleared.paid.item()) == (20, 60)
+
+
+class Counted:
+    """A rule that keeps the numbers of orders that it cleared in one call."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(pay_as_clear, name)
+
+    def clear(self, orders: Orders, tie: Tensor, setup: Any) -> Clearing:
+        self.sizes.append(orders.price.numel())
+        return pay_as_clear.clear(orders, tie, setup)
+
+
+def test_as_many_rungs_are_cleared_at_once_as_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = Counted()
+    price, volume = draw((4, 6), "price") * 100, (draw((4, 6), "volume") - 0.5) * 50
+    book = book_of_one_product(toy_market(rule), price, volume, torch.tensor([0, 1]))
+    rungs = draw((4, 10, 1, 2), "rungs") * 100
+    whole = clear_rungs(book, rungs, torch.full_like(rungs, 5.0))
+    monkeypatch.setattr(module, "AT_ONCE", 100)
+    parts = clear_rungs(book, rungs, torch.full_like(rungs, 5.0))
+    assert rule.sizes == [240, 96, 96, 48]
+    for name in module.TABLES:
+        assert torch.equal(getattr(whole, name), getattr(parts, name))
+    monkeypatch.setattr(module, "AT_ONCE", 1)  # a book that is larger is cleared rung by rung
+    assert torch.equal(clear_rungs(book, rungs, torch.full_like(rungs, 5.0)).paid, whole.paid)
