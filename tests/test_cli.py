@@ -18,6 +18,7 @@ from assume_rl import cli
 from assume_rl.cli import load_commands
 from assume_rl.cli.app import COMMANDS
 from assume_rl.cli.output import print_evaluation
+from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
@@ -250,9 +251,10 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     assert code == 0
     assert "avg_price" in out
 
-    code, out, _ = command("evaluate", *CASE, "--policies", folder)
+    code, out, _ = command("evaluate", *CASE, "--policies", folder, "--best-response")
     assert code == 0
     assert "exact best response" in out
+    assert "NashConv" in out
 
     code, _, err = command("run", *CASE, "--policies", folder)
     assert code == 2
@@ -274,6 +276,30 @@ def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path
     assert f"reached - ({NO_SHARE})" in out
     assert "323.5" not in out
     assert "nan" not in out
+
+
+def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path) -> None:
+    known = Response("a", 1000.0, 1250.0, 250.0, False, 57.0, 1200.0)
+    for other, expected in (
+        (Response("b", 4000.0, 4000.0, 0.0), "NashConv: ≥ 250 EUR, 5.00% of profit"),
+        (
+            Response("b", 4000.0, unknown="b has ramps"),
+            "best response of b: not known, b has ramps",
+        ),
+    ):
+        evaluation = Evaluation(
+            (), (), None, None, None, None, None, "there are 2 learning bidders", (known, other)
+        )
+        console = Console(width=300, file=io.StringIO())
+        print_evaluation(
+            console, EvaluationResult(tmp_path, "sqlite:///results.db", evaluation, ())
+        )
+        assert isinstance(console.file, io.StringIO)
+        out = console.file.getvalue()
+        assert "≥ 250" in out
+        assert expected in out
+        assert "learning bidders" not in out
+    assert "NashConv: not known" in out
 
 
 def test_training_a_case_that_is_not_meant_for_it_warns(command: Command) -> None:

@@ -97,4 +97,12 @@ Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Follow the training in a tracker too: tensorboard; repeatable."),
 ]
+BestResponse = Annotated[
+    bool,
+    typer.Option(
+        "--best-response",
+        help="Work out what each learner could have earned alone, and how far the market is from "
+        "an equilibrium.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

@@ -18,6 +18,7 @@ from assume_rl.experiments.train import TrainResult
 from assume_rl.scenario.describe import Summary
 
 NONE = "-"  # a figure that has no value here
+AT_LEAST = "≥"  # a lower bound
 
 
 class ProgressObserver(Silent):
@@ -164,7 +165,44 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
         )
     _print_gap(console, evaluation)
+    _print_responses(console, evaluation)
     _print_place(console, result.folder, result.database)
+
+
+def _print_responses(console: Console, evaluation: Evaluation) -> None:
+    """Print what each learner could gain alone, and how far the market is from an equilibrium."""
+    market = evaluation.exploitability
+    if market is None:
+        return
+    table = Table(
+        "learner", "profit EUR", "of best response", "rewarded gap", "of best constant", "EUR/MWh"
+    )
+    for own in evaluation.responses:
+        bound = "" if own.exact else f"{AT_LEAST} "
+        table.add_row(
+            own.agent,
+            f"{own.profit:,.0f}",
+            _euros(own.best_profit),
+            NONE if own.gap is None else bound + _euros(own.gap),
+            _euros(own.constant_profit),
+            _price(own.constant_bid),
+        )
+    console.print(table)
+    for own in evaluation.responses:
+        if own.unknown is not None:
+            console.print(f"best response of {own.agent}: not known, {own.unknown}", markup=False)
+    bound = "" if market.exact else f"{AT_LEAST} "
+    for name, value, share in (
+        ("NashConv", market.nash_conv, market.nash_conv_share),
+        ("exploitability", market.exploitability, market.exploitability_share),
+    ):
+        figure = "not known" if value is None else f"{bound}{_euros(value)} EUR"
+        console.print(f"{name}: {figure}" + ("" if share is None else f", {share:.2%} of profit"))
+
+
+def _euros(value: float | None) -> str:
+    """Return an amount of money as text, a dash where it is not known."""
+    return NONE if value is None else f"{value:,.0f}"
 
 
 def _price(value: float | None) -> str:
@@ -212,9 +250,12 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
 
 
 def _print_gap(console: Console, evaluation: Evaluation) -> None:
-    """Print the exact best response and the gap to it, or why it is not known."""
+    """Print the exact best response and the gap to it, or why it is not known.
+
+    Where there are responses of all learners, they say why.
+    """
     if evaluation.best_reward is None:
-        if evaluation.unknown is not None:
+        if evaluation.unknown is not None and not evaluation.responses:
             console.print(f"exact best response: not known, {evaluation.unknown}", markup=False)
         return
     why = "" if evaluation.share is not None else f" ({NO_SHARE})"

@@ -10,6 +10,7 @@ from assume_rl.cli.app import app
 from assume_rl.cli.console import console_of, load, watching
 from assume_rl.cli.console import settings as settings_of
 from assume_rl.cli.options import (
+    BestResponse,
     Case,
     Csv,
     Database,
@@ -185,6 +186,7 @@ def evaluate(
     csv: Csv = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    best_response: BestResponse = False,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -201,6 +203,7 @@ def evaluate(
             csv=csv,
             out=out,
             overwrite=overwrite,
+            best_response=best_response,
             observer=observer,
         )
     print_evaluation(console, result)

@@ -5,10 +5,14 @@ between, it is linear in the price, so the optimum lies next to such a break poi
 own cost or at a limit. Under pay-as-bid the published price, to which a reward may compare the
 bidder's cost, is a mean that its own price moves: there, the price at which that mean is the
 bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
+
+With several prices for several orders, under a uniform price, only the order that is the last to
+sell matters: cheaper ones might as well ask the least, dearer ones the most. So they take no more
+tries than one price does for each order.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +21,9 @@ from torch import Tensor
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import revenue
 from assume_rl.core.reward_curve import OwnBook, clear_rungs, rungs_at_once
+
+MOST_CONSTANT = 256
+"""Most prices that `best_constant` tries."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class BestResponse:
     bid: Float[Tensor, "... own"]  # EUR/MWh of each own order
     value: Float[Tensor, "..."]  # of the objective
     sale: Sale
+    exact: bool = True  # else there may be better ones: several prices that are paid as bid
 
 
 def best_response(
@@ -57,8 +65,7 @@ def best_response(
     """Maximise `objective` over the prices of the own supply orders, auction by auction.
 
     All own orders share one price, or, with `one_price=False`, have rising prices in the order of
-    `book.own`; that takes about the square of the time for two orders, and is exact under a uniform
-    price only. Own orders lose ties, see `core.reward_curve`.
+    `book.own`. Own orders lose ties, see `core.reward_curve`.
 
     :param book: of auctions of one product, the prices in the own slots are replaced
     :param objective: see `Objective`
@@ -67,18 +74,51 @@ def best_response(
     :param max_price: highest price that the bidder may ask, EUR/MWh
     """
     points = break_points(book, marginal_cost, min_price, max_price)
-    best: BestResponse | None = None
-    choices = _choices(points, len(book.own), one_price)
+    choices = _choices(points.shape[-1], len(book.own), one_price)
+    best, uniform = None, True
     for choice in torch.split(choices, rungs_at_once(book)):
         bids = points[..., choice]
         cleared = clear_at(book, bids)
         best = _best(best, bids, cleared, objective)
-        if one_price and not _is_uniform(cleared):
+        if not _is_uniform(cleared):
+            uniform = False
             kink = _price_at_cost(cleared, marginal_cost).clamp(min_price, max_price)
             bids = kink.unsqueeze(-1).expand_as(bids)
             best = _best(best, bids, clear_at(book, bids), objective)
     assert best is not None  # the limits are always among the break points
-    return best
+    return replace(best, exact=uniform or one_price or len(book.own) == 1)
+
+
+def best_constant(
+    book: OwnBook,
+    objective: Objective,
+    *,
+    marginal_cost: Float[Tensor, "..."],
+    min_price: float,
+    max_price: float,
+) -> BestResponse:
+    """Maximise the sum of `objective` over all auctions with one price, the same in all of them.
+
+    It is the best of the break points of all auctions, or of `MOST_CONSTANT` of them, evenly spread
+    in their order, where there are more. Arguments are those of `best_response`; the value of each
+    auction is part of the result.
+    """
+    points = torch.unique(break_points(book, marginal_cost, min_price, max_price))
+    if len(points) > MOST_CONSTANT:
+        spread = torch.linspace(0, len(points) - 1, MOST_CONSTANT, dtype=torch.float64)
+        points = points[spread.round().long()]
+    batch, own = book.orders.price.shape[:-2], len(book.own)
+
+    def bids_of(prices: Float[Tensor, " rung"]) -> Float[Tensor, "... rung own"]:
+        return prices.unsqueeze(-1).expand(*batch, -1, own)
+
+    totals = [
+        objective(sale(clear_at(book, bids_of(part)))).flatten(0, -2).sum(0)
+        for part in torch.split(points, rungs_at_once(book))
+    ]
+    chosen = torch.cat(totals).argmax()
+    bids = bids_of(points[chosen].unsqueeze(0))
+    return _best(None, bids, clear_at(book, bids), objective)
 
 
 def clear_at(book: OwnBook, bids: Float[Tensor, "... rung own"]) -> Clearing:
@@ -95,14 +135,20 @@ def clear_at(book: OwnBook, bids: Float[Tensor, "... rung own"]) -> Clearing:
 def break_points(
     book: OwnBook, marginal_cost: Float[Tensor, "..."], min_price: float, max_price: float
 ) -> Float[Tensor, "... point"]:
-    """Prices worth trying, ascending: both sides of every rival's price, own cost, both limits."""
-    price = book.orders.price[..., 0, :]
+    """Prices worth trying, ascending: both sides of every rival's price, own cost, both limits.
+
+    A price itself is on the dear side of supply, since own orders lose ties, and on the cheap side
+    of demand, which buys at its price.
+    """
+    price, volume = (t[..., 0, :] for t in (book.orders.price, book.orders.volume))
     rivals = torch.ones(price.shape[-1], dtype=torch.bool, device=price.device)
-    others = price[..., rivals.index_fill(0, book.own, False)]
+    rivals = rivals.index_fill(0, book.own, False)
+    others, supply = price[..., rivals], volume[..., rivals] > 0
     limits = price.new_tensor([min_price, max_price]).expand(*price.shape[:-1], 2)
     below = others.nextafter(others.new_tensor(-torch.inf))
     above = others.nextafter(others.new_tensor(torch.inf))
-    points = torch.cat((limits, marginal_cost.unsqueeze(-1), below, others, above), -1)
+    next_to = torch.where(supply, below, above)
+    points = torch.cat((limits, marginal_cost.unsqueeze(-1), others, next_to), -1)
     return points.clamp(min_price, max_price).sort(-1).values
 
 
@@ -139,7 +185,7 @@ def _best(
 
 
 def better(one: BestResponse, other: BestResponse) -> BestResponse:
-    """Return the more valuable of two responses in each auction; `one` where they are equal."""
+    """Return the more valuable of two exact responses in each auction; `one` where equal."""
     wins = other.value > one.value
     return BestResponse(
         torch.where(wins.unsqueeze(-1), other.bid, one.bid),
@@ -170,11 +216,22 @@ def _price_at_cost(
     return torch.where(got.sold > 0, (cost * total - rivals) / got.sold, cost)
 
 
-def _choices(
-    points: Float[Tensor, "... point"], orders: int, one_price: bool
-) -> Int[Tensor, "rung own"]:
-    """Return which of the points each own order has on each rung."""
-    index = torch.arange(points.shape[-1], device=points.device)
+def _choices(points: int, orders: int, one_price: bool) -> Int[Tensor, "rung own"]:
+    """Return which of the points, ascending, each own order has on each rung.
+
+    :param points: how many, of which the first is the lowest price and the last the highest
+    :param orders: own ones
+    :param one_price: for all of them; else also rungs on which one of them has a point, cheaper
+        ones have the first point and dearer ones the last. (Where it is the dearest, one price for
+        all does the same.)
+    """
+    index = torch.arange(points)
+    shared = index.unsqueeze(-1).expand(-1, orders)
     if one_price:
-        return index.unsqueeze(-1).expand(-1, orders)
-    return torch.combinations(index, orders, with_replacement=True).view(-1, orders)
+        return shared
+    last = torch.full_like(index, points - 1)
+    apart = [
+        torch.stack([torch.zeros_like(index)] * i + [index] + [last] * (orders - 1 - i), -1)
+        for i in range(orders - 1)
+    ]
+    return torch.cat([shared, *apart])

@@ -1,21 +1,25 @@
-"""What a single learning plant could have earned: exactly, given everybody else's orders."""
+"""What learning plants could have earned, each alone: exactly, given everybody else's orders."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.bidding.base import AnyBidder
-from assume_rl.core.bidding.ladder import OnLadder
-from assume_rl.core.bidding.learned import PlantLearning
-from assume_rl.core.money import Outcome, Reward
-from assume_rl.core.reward_curve import book_of_one_product
-from assume_rl.core.units.base import rows_of
-from assume_rl.core.units.thermal import ThermalParams
-from assume_rl.evaluation.best_response import Sale, best_response, clear_at, sale
+from assume_rl.evaluation.best_response import (
+    BestResponse,
+    Sale,
+    best_constant,
+    best_response,
+    clear_at,
+    sale,
+)
+from assume_rl.evaluation.exploitability import Response
+from assume_rl.experiments.recorded_plants import (
+    RecordedPlant,
+    received,
+    recorded_plant,
+    unknown_response,
+)
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -42,150 +46,83 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
     """Return the bounds of the only learning plant, from the orders of a recorded episode.
 
     Exact where auctions do not depend on each other; None where they may, see `unknown_bounds`.
+    Best with one price for all of its orders.
     """
     if unknown_bounds(compiled) is not None:
         return None
-    unit, params = _learner(compiled)
-    bidder = _bidder(compiled, unit)
-    assert isinstance(params, ThermalParams)  # unknown_bounds
-    assert isinstance(bidder, PlantLearning)
-    return _bounds(compiled, memory, unit, params, bidder)
+    plant = recorded_plant(compiled, memory, compiled.learners[0])
+
+    def earned(got: Sale, bid: Tensor) -> Earned:
+        brought = plant.earn(got)
+        return Earned(brought.reward[:, 0], brought.profit[:, 0], got.price[:, 0], bid)
+
+    best = best_response(
+        plant.book,
+        lambda got: plant.earn(got).reward,
+        marginal_cost=plant.cost,
+        min_price=-plant.limit,
+        max_price=plant.limit,
+    )
+    honest = plant.cost[:, None, None].expand(-1, 1, len(plant.book.own))
+    return Bounds(
+        earned(sale(clear_at(plant.book, honest)), plant.cost),
+        earned(_on_one_rung(best.sale), best.bid[:, 0]),
+    )
 
 
 def unknown_bounds(compiled: Compiled) -> str | None:
-    """Return why the exact best response of a scenario's learners is not known; None: it is."""
-    return next(_obstacles(compiled), None)
-
-
-def _obstacles(compiled: Compiled) -> Iterator[str]:
-    """Yield what keeps auctions from being judged one by one; the first holds."""
+    """Return why the bounds of the only learner are not known; None: they are."""
     if len(compiled.learners) != 1:
-        yield f"there are {len(compiled.learners)} learning bidders"
-        return
-    unlike = _unknown_auctions(compiled)
-    if unlike is not None:
-        yield unlike
-    unit, params = _learner(compiled)
-    name, bidder = compiled.fleet.ids[unit], _bidder(compiled, unit)
-    if not isinstance(params, ThermalParams):
-        yield f"{name} is no power plant: what it can sell depends on what it bought before"
-        return
-    if not isinstance(bidder, PlantLearning):
-        yield f"{name} bids by {bidder.name}, whose best response is not known"
-        return
-    if params.ramped:
-        yield f"{name} has ramps"
-    starts = [params.hot_start_cost]
-    if bidder.start_costs:
-        starts += [params.warm_start_cost, params.cold_start_cost]
-    if any(float(cost) > 0 for cost in starts):
-        yield f"{name} has start costs"
+        return f"there are {len(compiled.learners)} learning bidders"
+    return unknown_response(compiled, compiled.learners[0])
 
 
-def _unknown_auctions(compiled: Compiled) -> str | None:
-    """Return why auctions cannot be cleared again from the price and volume of orders alone."""
-    if len(compiled.markets) != 1:
-        return f"there are {len(compiled.markets)} markets"
-    rule = compiled.markets[0].rule
-    if rule.needs:
-        return f"'{rule.name}' reads more of orders than price and volume"
-    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
-    return f"an auction has {products} products" if products > 1 else None
+def responses(compiled: Compiled, memory: MemorySink) -> tuple[Response, ...]:
+    """Return what each learner received in a recorded episode, and could have alone."""
+    return tuple(_response(compiled, memory, agent) for agent in compiled.learners)
 
 
-def _learner(compiled: Compiled) -> tuple[int, object]:
-    """Return the index of the only learner and its parameters."""
-    unit = compiled.fleet.ids.index(compiled.learners[0])
-    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
-    return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
+def _response(compiled: Compiled, memory: MemorySink, agent: str) -> Response:
+    """Return the `Response` of a learner.
 
-
-def _bounds(
-    compiled: Compiled,
-    memory: MemorySink,
-    unit: int,
-    plant: ThermalParams,
-    bidder: PlantLearning,
-) -> Bounds:
-    market = compiled.markets[0]
-    limit = compiled.scenario.learning.max_bid_price
-    own = torch.arange(bidder.slots)
-    price, volume, steps = _books(memory, compiled, compiled.fleet.ids[unit], len(own))
-    cost = compiled.profiles.marginal_cost[steps, unit]
-    (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
-    offered = volume.index_select(-1, own).sum(-1)
-    hours = length * compiled.step_seconds / 3600
-
-    def earn(got: Sale) -> Reward:
-        """Return what sales (auction rung) earn."""
-        sold = got.sold.unsqueeze(-2)
-        rungs = torch.zeros(sold.shape[-1], dtype=torch.long)
-        outcome = Outcome(
-            price=got.price.unsqueeze(-2),
-            revenue=got.revenue.unsqueeze(-2) * hours,
-            sold=sold,
-            offered=offered[:, None, None].expand_as(sold),
-            hours=hours,
-            marginal_cost=cost[:, None, None].expand_as(sold),
-            power=sold,
-            previous_power=sold,
-            params=rows_of(plant, rungs),
-            start_cost=torch.zeros_like(sold),  # see `_obstacles`
-        )
-        return bidder.reward(outcome)
-
-    def earned(got: Sale, bid: Float[Tensor, " auction"]) -> Earned:
-        brought = earn(Sale(*(column.unsqueeze(-1) for column in vars(got).values())))
-        return Earned(brought.reward[:, 0], brought.profit[:, 0], got.price, bid)
-
-    book = book_of_one_product(market, price, volume, own)
+    Where the best response that was found is not better than what it bid, its own bid is the best.
+    """
+    own = received(memory, agent)
+    total = float(own.profit.sum())
+    unknown = unknown_response(compiled, agent)
+    if unknown is not None:
+        return Response(agent, total, unknown=unknown)
+    plant = recorded_plant(compiled, memory, agent)
+    cost, limit = plant.cost, plant.limit
     best = best_response(
-        book,
-        lambda got: earn(got).reward,
+        plant.book,
+        plant.payoff,
         marginal_cost=cost,
         min_price=-limit,
         max_price=limit,
+        one_price=False,
     )
-    honest = sale(clear_at(book, cost[:, None, None].expand(-1, 1, len(own))))
-    honest = Sale(*(column.squeeze(-1) for column in vars(honest).values()))
-    return Bounds(earned(honest, cost), earned(best.sale, best.bid[:, 0]))
-
-
-def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
-    """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
-    found = next(
-        participant.bidder
-        for operator in compiled.operators
-        for participants in operator.participants.values()
-        for participant in participants
-        if unit in participant.units
+    constant = best_constant(
+        plant.book, plant.payoff, marginal_cost=cost, min_price=-limit, max_price=limit
     )
-    return found.bidder if isinstance(found, OnLadder) else found
-
-
-def _books(
-    memory: MemorySink, compiled: Compiled, unit: str, own: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Prices and volumes of all orders as (auction, slot), and the auctions' delivery steps.
-
-    The first `own` slots are the unit's. Orders without volume have no row in the tables, so its
-    slots, all of them where it has nothing to sell, may be empty: volume 0.
-    """
-    orders = memory.table("market_orders")
-    times = np.unique(memory.table("market_meta")["product_start"])  # also without any order
-    auction = np.searchsorted(times, orders["start_time"])
-    rival = orders["unit_id"] != unit
-    ranked = np.lexsort((orders["bid_id"], rival, auction))
-    side = (2 * auction + rival)[ranked]  # of each auction: the unit, then its rivals
-    _, first, sizes = np.unique(side, return_index=True, return_counts=True)
-    slot = np.arange(len(ranked)) - np.repeat(first, sizes) + own * rival[ranked]
-    price, volume = np.zeros((2, len(times), max(own, int(slot.max(initial=0)) + 1)))
-    price[auction[ranked], slot] = orders["price"][ranked]
-    volume[auction[ranked], slot] = orders["volume"][ranked]
-    start = np.datetime64(compiled.scenario.start)
-    steps = (times - start) / np.timedelta64(compiled.step_seconds, "s")
-    return (
-        torch.from_numpy(price),
-        torch.from_numpy(volume),
-        torch.from_numpy(steps.astype(np.int64)),
+    gap = (best.value - plant.rewarded(own)).clamp(min=0)
+    profit = torch.where(gap > 0, _profit(plant, best), own.profit)
+    return Response(
+        agent,
+        total,
+        best_profit=float(profit.sum()),
+        gap=float(gap.sum()),
+        exact=best.exact,
+        constant_bid=float(constant.bid[0, 0]),
+        constant_profit=float(_profit(plant, constant).sum()),
     )
+
+
+def _on_one_rung(got: Sale) -> Sale:
+    """Return sales of auctions with an axis of rungs, of length 1."""
+    return Sale(*(column.unsqueeze(-1) for column in vars(got).values()))
+
+
+def _profit(plant: RecordedPlant, best: BestResponse) -> Tensor:
+    """Return the profit (auction,) of a response, EUR."""
+    return plant.earn(_on_one_rung(best.sale)).profit[:, 0]

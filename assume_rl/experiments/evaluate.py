@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
-from assume_rl.experiments.bounds import single_plant_bounds, unknown_bounds
+from assume_rl.experiments.bounds import responses, single_plant_bounds, unknown_bounds
 from assume_rl.experiments.case import (
     Experiment,
     Places,
@@ -24,8 +25,17 @@ from assume_rl.experiments.scores import (
     unit_scores,
 )
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.results.metrics import write_kpis
+from assume_rl.results.metrics import Kpis, write_kpis
 from assume_rl.scenario.types import Scenario
+
+OF_MARKET = ("nash_conv", "exploitability", "nash_conv_share", "exploitability_share")
+OF_LEARNER = {
+    "best_response_profit": "best_profit",
+    "best_response_gap": "gap",
+    "best_constant_bid": "constant_bid",
+    "best_constant_profit": "constant_profit",
+}
+"""Key figures of the market, and of a learner by field of `Response`, where they are known."""
 
 KEPT = frozenset({"market_meta", "market_orders", "rl_params"})
 
@@ -42,6 +52,12 @@ class Evaluation:
     truthful_reward: float | None  # the same learner bidding its marginal cost
     truthful_profit: float | None  # EUR
     unknown: str | None = None  # why the best response is not known
+    responses: tuple[Response, ...] = ()  # of all learners, where they were asked for
+
+    @property
+    def exploitability(self) -> Exploitability | None:
+        """How far the market is from an equilibrium; None unless `responses` were asked for."""
+        return exploitability(self.responses) if self.responses else None
 
     @property
     def reward(self) -> float:
@@ -96,6 +112,7 @@ def evaluate(
     db: str | None = None,
     csv: Path | str | None = None,
     overwrite: bool = False,
+    best_response: bool = False,
     observer: Observer | None = None,
 ) -> EvaluationResult:
     """Let learned bidders act without exploration, and score them.
@@ -106,6 +123,7 @@ def evaluate(
     :param engine: `agents` (and `auto`) or `batch`; both give the same market results.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
         `runs/<simulation id>_evaluation`.
+    :param best_response: whether to work out the best response of every learner.
     :raises AssumeRlError: something the user can mend.
     """
     compiled = compiled_case(scenario)
@@ -125,17 +143,25 @@ def evaluate(
         reads=policies,
         simulation=name,
     ) as experiment:
-        evaluation = score(experiment, actors, observer or Silent())
-        write_kpis(experiment.database, pay_as_bid_markets(compiled))
+        evaluation = score(experiment, actors, observer or Silent(), best_response=best_response)
+        found = response_figures(compiled.markets[0].name, evaluation)
+        write_kpis(experiment.database, pay_as_bid_markets(compiled), found)
     return EvaluationResult(
         experiment.folder, experiment.url, evaluation, compiled.scenario.warnings
     )
 
 
 def score(
-    experiment: Experiment, policies: dict[str, ActorStack], observer: Observer
+    experiment: Experiment,
+    policies: dict[str, ActorStack],
+    observer: Observer,
+    *,
+    best_response: bool = False,
 ) -> Evaluation:
-    """One recorded episode on fixed policies and what it brought."""
+    """One recorded episode on fixed policies and what it brought.
+
+    :param best_response: whether to work out the best response of every learner.
+    """
     play(experiment, policies, observer)
     bounds = single_plant_bounds(experiment.compiled, experiment.memory)
     evaluation = Evaluation(
@@ -147,9 +173,15 @@ def score(
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
         unknown=unknown_bounds(experiment.compiled),
+        responses=responses(experiment.compiled, experiment.memory) if best_response else (),
     )
     if evaluation.unknown is not None:
         experiment.results["best_response_unknown"] = evaluation.unknown
+    if evaluation.exploitability is not None:
+        experiment.results["best_response"] = {
+            "market": vars(evaluation.exploitability),
+            "learners": {own.agent: vars(own) for own in evaluation.responses},
+        }
     experiment.results["evaluation"] = {
         "reward": evaluation.reward,
         "profit": evaluation.profit,
@@ -159,3 +191,20 @@ def score(
         SHARE: evaluation.share,
     }
     return evaluation
+
+
+def response_figures(market: str, evaluation: Evaluation) -> Kpis:
+    """Return what is known of best responses as key figures: of the market, then of each learner.
+
+    :param market: the only one, where anything is known
+    :param evaluation: with or without responses
+    """
+    found = evaluation.exploitability
+    whole = {} if found is None else vars(found)
+    rows = [(name, market, whole.get(name)) for name in OF_MARKET]
+    rows += [
+        (name, response.agent, getattr(response, column))
+        for name, column in OF_LEARNER.items()
+        for response in evaluation.responses
+    ]
+    return [(name, ident, value) for name, ident, value in rows if value is not None]

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,15 +13,20 @@ from assume_rl.errors import ResultsError
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.tables import table_of
 
-Kpis = list[tuple[str, str, float]]
+Kpi = tuple[str, str, float]
+"""Variable, market or learner, value."""
+Kpis = list[Kpi]
 
 
-def write_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
+def write_kpis(
+    sink: DatabaseSink, pay_as_bid: Collection[str] = (), more: Sequence[Kpi] = ()
+) -> Kpis:
     """Compute the key figures of the sink's simulation and write them to `kpis`.
 
     :param pay_as_bid: see `compute_kpis`
+    :param more: figures that tables do not have
     """
-    kpis = compute_kpis(sink, pay_as_bid)
+    kpis = [*compute_kpis(sink, pay_as_bid), *more]
     if kpis:
         variable, ident, value = zip(*kpis, strict=True)
         sink.write("kpis", {"variable": variable, "ident": ident, "value": value})

@@ -145,7 +145,7 @@ _table(
     _flag("evaluation_mode"),
     _count("episode"),
 )
-_table("kpis", _text("variable"), _text("ident", "market"), _number("value"))
+_table("kpis", _text("variable"), _text("ident", "market, or learner"), _number("value"))
 _table(
     "runs",
     _date("created"),

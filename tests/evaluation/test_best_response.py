@@ -7,10 +7,12 @@ from torch import Tensor
 
 from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
 from assume_rl.core.reward_curve import OwnBook, book_of_one_product
+from assume_rl.evaluation import best_response as module
 from assume_rl.evaluation.best_response import (
     BestResponse,
     Objective,
     Sale,
+    best_constant,
     best_response,
     clear_at,
     sale,
@@ -94,14 +96,16 @@ def regretful(got: Sale, nameplate: float = 60) -> Tensor:
     return got.revenue - 30 * got.sold - 0.4 * missed
 
 
-@pytest.mark.parametrize("market", [UNIFORM, AS_BID])
-@pytest.mark.parametrize("one_price", [True, False])
+@pytest.mark.parametrize(
+    ("market", "one_price"), [(UNIFORM, True), (UNIFORM, False), (AS_BID, True)]
+)
 def test_no_price_on_a_fine_grid_is_better(market: MarketSpec, one_price: bool) -> None:
     book = random_hours(market)
     best = best_response(
         book, regretful, marginal_cost=torch.full((60,), 30.0).double(),
         min_price=0.0, max_price=CAP, one_price=one_price,
     )  # fmt: skip
+    assert best.exact
     steps = torch.linspace(0, CAP, 101 if one_price else 26, dtype=torch.float64)
     grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
     tried = regretful(sale(clear_at(book, grid.expand(60, -1, 2))))
@@ -109,6 +113,60 @@ def test_no_price_on_a_fine_grid_is_better(market: MarketSpec, one_price: bool) 
     # AND the reported bid really brings the reported value
     again = regretful(sale(clear_at(book, best.bid.unsqueeze(-2)))).squeeze(-1)
     torch.testing.assert_close(again, best.value, rtol=0, atol=0)
+
+
+def test_the_dearest_order_alone_may_be_left_out() -> None:
+    """Two prices beat one where an objective wants the first order sold, and the second not."""
+    book = book_of_one_product(
+        UNIFORM, tensor([0, 0, 40, 3000]), tensor([10, 40, 50, -50]), torch.tensor([0, 1])
+    )
+    found = {
+        one_price: best_response(
+            book, lambda got: -(got.sold - 10).abs(), marginal_cost=tensor([20])[0],
+            min_price=0.0, max_price=CAP, one_price=one_price,
+        )
+        for one_price in (True, False)
+    }  # fmt: skip
+    assert found[True].value.item() == -10
+    assert found[False].value.item() == 0
+    assert found[False].bid.tolist() == [0, CAP]
+
+
+def test_several_prices_that_are_paid_as_bid_are_a_lower_bound() -> None:
+    best = best_response(
+        random_hours(AS_BID), regretful, marginal_cost=torch.full((60,), 30.0).double(),
+        min_price=0.0, max_price=CAP, one_price=False,
+    )  # fmt: skip
+    assert not best.exact
+
+
+@pytest.mark.parametrize("market", [UNIFORM, AS_BID])
+def test_no_constant_price_on_a_fine_grid_is_better(market: MarketSpec) -> None:
+    book = random_hours(market)
+    known = {
+        "marginal_cost": torch.full((60,), 30.0).double(),
+        "min_price": 0.0,
+        "max_price": CAP,
+    }
+    profit = profit_at(30)
+    best = best_constant(book, profit, **known)
+    assert best.bid.unique().numel() == 1
+    grid = torch.linspace(0, CAP, 501, dtype=torch.float64)[:, None]
+    tried = profit(sale(clear_at(book, grid.expand(60, -1, 2)))).sum(0)
+    assert tried.max() <= best.value.sum() + 1e-9
+    assert best.value.sum() <= best_response(book, profit, **known).value.sum()
+
+
+def test_of_many_prices_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = random_hours(UNIFORM)
+    known = {
+        "marginal_cost": torch.full((60,), 30.0).double(),
+        "min_price": 0.0,
+        "max_price": CAP,
+    }
+    all_of_them = best_constant(book, profit_at(30), **known).value.sum()
+    monkeypatch.setattr(module, "MOST_CONSTANT", 50)
+    assert 0.9 * all_of_them < best_constant(book, profit_at(30), **known).value.sum() < all_of_them
 
 
 def test_pay_as_bid_stops_where_the_mean_price_is_the_cost() -> None:

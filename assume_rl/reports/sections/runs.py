@@ -17,6 +17,12 @@ UNITS = {
     "total_volume": "MWh",
     "total_profit": "EUR",
     "pay_as_bid_surplus": "EUR",
+    "nash_conv": "EUR",
+    "exploitability": "EUR",
+    "best_response_profit": "EUR",
+    "best_response_gap": "EUR",
+    "best_constant_profit": "EUR",
+    "best_constant_bid": "EUR/MWh",
 }
 
 

@@ -1,0 +1,178 @@
+"""Learning plants in the auctions of a recorded episode, which can be cleared again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.bidding.ladder import OnLadder
+from assume_rl.core.bidding.learned import PlantLearning
+from assume_rl.core.money import REWARDS, Outcome, Reward
+from assume_rl.core.reward_curve import OwnBook, book_of_one_product
+from assume_rl.core.units.base import rows_of
+from assume_rl.core.units.thermal import ThermalParams
+from assume_rl.evaluation.best_response import Sale
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.compiled import Compiled
+
+
+def unknown_response(compiled: Compiled, agent: str) -> str | None:
+    """Return why the exact best response of a learner is not known; None: it is."""
+    return next(_obstacles(compiled, agent), None)
+
+
+def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
+    """Yield what keeps a learner's auctions from being judged one by one; the first holds."""
+    unlike = _unknown_auctions(compiled)
+    if unlike is not None:
+        yield unlike
+    unit, params = _unit(compiled, agent)
+    bidder = _bidder(compiled, unit)
+    if not isinstance(params, ThermalParams):
+        yield f"{agent} is no power plant: what it can sell depends on what it bought before"
+        return
+    if not isinstance(bidder, PlantLearning):
+        yield f"{agent} bids by {bidder.name}, whose best response is not known"
+        return
+    if params.ramped:
+        yield f"{agent} has ramps"
+    starts = [params.hot_start_cost]
+    if bidder.start_costs:
+        starts += [params.warm_start_cost, params.cold_start_cost]
+    if any(float(cost) > 0 for cost in starts):
+        yield f"{agent} has start costs"
+
+
+def _unknown_auctions(compiled: Compiled) -> str | None:
+    """Return why auctions cannot be cleared again from the price and volume of orders alone."""
+    if len(compiled.markets) != 1:
+        return f"there are {len(compiled.markets)} markets"
+    rule = compiled.markets[0].rule
+    if rule.needs:
+        return f"'{rule.name}' reads more of orders than price and volume"
+    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
+    return f"an auction has {products} products" if products > 1 else None
+
+
+def _unit(compiled: Compiled, agent: str) -> tuple[int, object]:
+    """Return the index of a learner of the only market, and its parameters."""
+    unit = compiled.fleet.ids.index(agent)
+    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
+    return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
+
+
+@dataclass(frozen=True)
+class RecordedPlant:
+    """A learning plant in the auctions of a recorded episode."""
+
+    book: OwnBook  # (auction product slot), the plant's first
+    params: ThermalParams
+    bidder: PlantLearning
+    cost: Tensor  # (auction,) EUR/MWh, marginal
+    hours: float  # length of a product
+    limit: float  # EUR/MWh, highest price that it may ask
+
+    def earn(self, got: Sale) -> Reward:
+        """Return what sales (auction rung) earn."""
+        sold = got.sold.unsqueeze(-2)
+        offered = self.book.orders.volume.index_select(-1, self.book.own).sum(-1, keepdim=True)
+        outcome = Outcome(
+            price=got.price.unsqueeze(-2),
+            revenue=got.revenue.unsqueeze(-2) * self.hours,
+            sold=sold,
+            offered=offered.expand_as(sold),
+            hours=self.hours,
+            marginal_cost=self.cost[:, None, None].expand_as(sold),
+            power=sold,
+            previous_power=sold,
+            params=rows_of(self.params, torch.zeros(sold.shape[-1], dtype=torch.long)),
+            start_cost=torch.zeros_like(sold),  # see `_obstacles`
+        )
+        return self.bidder.reward(outcome)
+
+    def payoff(self, got: Sale) -> Tensor:
+        """Return what is rewarded of sales (auction rung), EUR."""
+        return self.rewarded(self.earn(got))
+
+    def rewarded(self, earned: Reward) -> Tensor:
+        """Return what of profit and regret is rewarded, EUR."""
+        return REWARDS[self.bidder.rewarded](earned.profit, earned.regret)
+
+
+def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> RecordedPlant:
+    """Return a learner without obstacles in a recorded episode."""
+    unit, params = _unit(compiled, agent)
+    bidder = _bidder(compiled, unit)
+    assert isinstance(params, ThermalParams)  # _obstacles
+    assert isinstance(bidder, PlantLearning)
+    own = torch.arange(bidder.slots)
+    price, volume, steps = _books(memory, compiled, agent, len(own))
+    (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
+    return RecordedPlant(
+        book=book_of_one_product(compiled.markets[0], price, volume, own),
+        params=params,
+        bidder=bidder,
+        cost=compiled.profiles.marginal_cost[steps, unit],
+        hours=length * compiled.step_seconds / 3600,
+        limit=compiled.scenario.learning.max_bid_price,
+    )
+
+
+def received(memory: MemorySink, agent: str) -> Reward:
+    """Return what a learner earned by start of delivery (auction,); 0 where it has no row."""
+    earned, times = memory.table("rl_params"), _times(memory)
+    own = earned["unit"] == agent
+    columns = np.zeros((3, len(times)))
+    place = np.searchsorted(times, earned["datetime"][own])
+    for column, name in zip(columns, ("reward", "profit", "regret"), strict=True):
+        np.add.at(column, place, earned[name][own])
+    return Reward(*torch.from_numpy(columns))
+
+
+def _times(memory: MemorySink) -> NDArray[np.datetime64]:
+    """Return the delivery starts of all auctions, also of those without any order, ascending."""
+    return np.unique(memory.table("market_meta")["product_start"])
+
+
+def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
+    """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
+    found = next(
+        participant.bidder
+        for operator in compiled.operators
+        for participants in operator.participants.values()
+        for participant in participants
+        if unit in participant.units
+    )
+    return found.bidder if isinstance(found, OnLadder) else found
+
+
+def _books(
+    memory: MemorySink, compiled: Compiled, unit: str, own: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prices and volumes of all orders as (auction, slot), and the auctions' delivery steps.
+
+    The first `own` slots are the unit's. Orders without volume have no row in the tables, so its
+    slots, all of them where it has nothing to sell, may be empty: volume 0.
+    """
+    orders = memory.table("market_orders")
+    times = _times(memory)
+    auction = np.searchsorted(times, orders["start_time"])
+    rival = orders["unit_id"] != unit
+    ranked = np.lexsort((orders["bid_id"], rival, auction))
+    side = (2 * auction + rival)[ranked]  # of each auction: the unit, then its rivals
+    _, first, sizes = np.unique(side, return_index=True, return_counts=True)
+    slot = np.arange(len(ranked)) - np.repeat(first, sizes) + own * rival[ranked]
+    price, volume = np.zeros((2, len(times), max(own, int(slot.max(initial=0)) + 1)))
+    price[auction[ranked], slot] = orders["price"][ranked]
+    volume[auction[ranked], slot] = orders["volume"][ranked]
+    start = np.datetime64(compiled.scenario.start)
+    steps = (times - start) / np.timedelta64(compiled.step_seconds, "s")
+    return (
+        torch.from_numpy(price),
+        torch.from_numpy(volume),
+        torch.from_numpy(steps.astype(np.int64)),
+    )

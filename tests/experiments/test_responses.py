@@ -1,0 +1,139 @@
+"""What each of several learners could gain alone, in episodes that were played."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_bounds import Constant
+from trained_runs import SCENARIOS, Trained, table
+
+from assume_rl.agents.world import World
+from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
+from assume_rl.experiments.bounds import responses
+from assume_rl.experiments.evaluate import evaluate
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+
+pytestmark = pytest.mark.unchecked
+
+HOURS = 11
+SINGLE = "powerplant_energy_learning_single_bid"
+
+
+def duopoly(folder: Path, *, strategy: str = SINGLE, **settings: Any) -> Compiled:
+    """Return two plants of 50 MW at cost 20, who serve 70 MW, and may ask up to 100 EUR/MWh."""
+    shutil.copytree(SCENARIOS / "single_learner", folder)
+    plants = pd.read_csv(folder / "powerplant_units.csv").head(2)
+    plants = plants.assign(
+        name=["high", "low"], bidding_EOM=strategy, fuel_type="water", max_power=50.0,
+        min_power=0.0, efficiency=1.0, additional_cost=20.0, emission_factor=0.0,
+    )  # fmt: skip
+    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    demand = pd.read_csv(folder / "demand_df.csv").assign(demand=70.0)
+    demand.to_csv(folder / "demand_df.csv", index=False)
+    known = {
+        "end_date": "2019-03-04 12:00",
+        "learning_config.learning_mode": True,
+        "learning_config.reward.type": "profit",
+    }
+    return compile_scenario(load_scenario(folder, "tiny", overrides={**known, **settings}))
+
+
+def play(compiled: Compiled, prices: int = 1, **bids: float) -> MemorySink:
+    """Return an episode in which each learner always asks the same share of 100 EUR/MWh."""
+    memory = MemorySink()
+    policies = {name: Constant(bid / 100, prices) for name, bid in bids.items()}
+    asyncio.run(World(compiled, seed=1, policies=policies).run_episode(0, sink=memory))
+    return memory
+
+
+def judged(compiled: Compiled, memory: MemorySink) -> tuple[tuple[Response, ...], Exploitability]:
+    found = responses(compiled, memory)
+    return found, exploitability(found)
+
+
+@pytest.mark.parametrize("prices", [1, 2])
+def test_a_pivotal_duopoly_is_in_equilibrium_at_50_and_not_at_57(
+    tmp_path: Path, prices: int
+) -> None:
+    strategy = SINGLE if prices == 1 else "powerplant_energy_learning"
+    compiled = duopoly(tmp_path / "market", strategy=strategy)
+    (high, low), market = judged(compiled, play(compiled, prices, high=100, low=50))
+    assert (high.profit, low.profit) == (pytest.approx(1600 * HOURS), pytest.approx(4000 * HOURS))
+    assert market.nash_conv == pytest.approx(0, abs=1e-6)
+    assert market.exact
+    assert (high.gap, low.gap) == (pytest.approx(0, abs=1e-6), pytest.approx(0, abs=1e-6))
+    assert low.best_profit == pytest.approx(low.profit)
+    (high, low), market = judged(compiled, play(compiled, prices, high=100, low=57))
+    assert high.gap == pytest.approx(250 * HOURS)
+    assert high.best_profit == pytest.approx(1850 * HOURS)
+    assert market.nash_conv == market.exploitability == pytest.approx(250 * HOURS)
+    assert market.nash_conv_share == pytest.approx(250 / 5600)
+    # AND all hours are alike, so that the best constant bid is as good as the best of each hour
+    assert high.constant_profit == pytest.approx(high.best_profit)
+    assert high.constant_bid is not None
+    assert high.constant_bid < 57
+
+
+def test_two_prices_that_are_paid_as_bid_have_a_lower_bound(tmp_path: Path) -> None:
+    as_bid = {"markets_config.EOM.market_mechanism": "pay_as_bid"}
+    compiled = duopoly(tmp_path / "market", strategy="powerplant_energy_learning", **as_bid)
+    (high, _), market = judged(compiled, play(compiled, 2, high=100, low=57))
+    assert (high.exact, market.exact) == (False, False)
+    assert high.gap == pytest.approx(250 * HOURS)
+
+
+def test_a_gap_counts_what_is_rewarded(tmp_path: Path) -> None:
+    """Unsold power is regretted, so that more is gained by selling it than is earned."""
+    kind = {"learning_config.reward.type": "opportunity_cost"}
+    compiled = duopoly(tmp_path / "market", **kind)
+    (high, _), _ = judged(compiled, play(compiled, high=100, low=57))
+    # Of 30 MW that it does not sell at 100, a tenth of the missed profit: 0.1 * 80 * 30 = 240.
+    assert high.gap == pytest.approx((1850 - (1600 - 240)) * HOURS)
+    assert high.best_profit == pytest.approx(1850 * HOURS)
+
+
+def test_one_learner_with_ramps_leaves_the_gap_of_the_market_unknown(tmp_path: Path) -> None:
+    compiled = duopoly(tmp_path / "market", **{"units.low.ramp_up": 10, "units.low.ramp_down": 10})
+    (high, low), market = judged(compiled, play(compiled, high=100, low=57))
+    assert high.gap is not None
+    assert (low.gap, low.best_profit, low.unknown) == (None, None, "low has ramps")
+    assert (market.nash_conv, market.exploitability) == (None, None)
+
+
+def test_one_learner_alone_has_its_exact_best_response(single: Trained, tmp_path: Path) -> None:
+    result = evaluate(
+        single.scenario, policies=single.last, out=tmp_path / "out", best_response=True
+    )
+    evaluation = result.evaluation
+    (own,) = evaluation.responses
+    assert own.profit == pytest.approx(evaluation.profit)
+    # Two prices are no better than one here, and what is rewarded is a fixed share of EUR.
+    assert evaluation.reward_gap is not None
+    assert own.gap == pytest.approx(evaluation.reward_gap * 100 * 500)
+    assert own.best_profit == pytest.approx(evaluation.best_profit)
+    assert own.constant_profit is not None
+    assert own.constant_profit < own.best_profit
+
+
+def test_figures_of_all_learners_are_in_the_tables(ten: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = evaluate(ten.scenario, policies=ten.last, out=out, best_response=True)
+    kpis = table(out, "kpis").set_index(["variable", "ident"])["value"]
+    gaps = kpis["best_response_gap"]
+    assert set(gaps.index) == {unit.unit for unit in result.evaluation.units}
+    assert kpis["nash_conv", "EOM"] == pytest.approx(gaps.sum())
+    assert kpis["exploitability", "EOM"] == pytest.approx(gaps.max())
+    assert (gaps >= 0).all()
+    assert np.isfinite(kpis).all()
+    manifest = pd.read_json(out / "manifest.json", typ="series")["best_response"]
+    assert manifest["market"]["nash_conv"] == pytest.approx(gaps.sum())
+    # AND an evaluation that is not asked has none of it
+    plain = evaluate(ten.scenario, policies=ten.last, out=tmp_path / "plain")
+    assert plain.evaluation.exploitability is None
+    assert set(table(tmp_path / "plain", "kpis")["ident"]) == {"EOM"}
