@@ -89,7 +89,7 @@ def _placed(study: Study, out: Path | None, db: str | None) -> Study:
 
 @contextmanager
 def _stoppable(study: Study) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence how to resume."""
+    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence on how to resume."""
     before = signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
         yield

@@ -168,6 +168,11 @@ def test_what_was_measured_in_another_study_case_is_refused(
     table = file.read_text(encoding="utf-8")
     file.write_text(f"{table}\n", encoding="utf-8")  # nothing that is read has changed
     assert command(*few)[0] == 0
+    settings = tmp_path / "case" / "config.yaml"
+    text = settings.read_text(encoding="utf-8")
+    assert "training_episodes: 4\n" in text
+    settings.write_text(text.replace("training_episodes: 4\n", "training_episodes: 5\n"))
+    assert command(*few)[0] == 0  # the benchmark has episodes of its own
     file.write_text(table.replace(",500,", ",510,"), encoding="utf-8")
     code, _, err = command(*few)
     assert code == 2
@@ -327,6 +332,15 @@ def test_the_page_has_the_table_of_its_file() -> None:
     assert PAGE.read_text(encoding="utf-8") == placed(PAGE, markdown(content)), (
         "assume-rl bench algorithms --page docs/algorithms/bench.md"
     )
+
+
+def test_perfect_foresight_is_that_of_the_changed_study_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(measuring, "foresight_profit", lambda case, *_: asked.append(case))
+    measuring._foresight(TINY, (("end_date", "2019-03-05 00:00"),))
+    assert [case.index[-1].day for case in asked] == [5]
 
 
 @pytest.mark.slow

@@ -26,11 +26,10 @@ TRIAL = 0.1  # share of the budget in which the cost of an episode is measured
 
 
 def measure(cell: Cell, planned: int | None = None) -> Measured:
-    """Return what a training of `cell.budget` seconds comes to.
+    """Train for `cell.budget` seconds and judge the last policies.
 
     The training is planned to end with its budget, and with it the schedules of rates and noise;
-    it is stopped where it does not. So what was measured can be had again: it is a training of as
-    many episodes.
+    it is stopped where it does not.
 
     :param cell: to be measured
     :param planned: episodes; None: a short trial measures what an episode costs
@@ -45,7 +44,7 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
             found = score(run.unrecorded(KEPT), policies, Silent())
-    most = _foresight(cell.scenario)
+    most = _foresight(cell.scenario, tuple(cell.overrides.items()))
     return Measured(
         cell,
         episodes=done,
@@ -119,7 +118,7 @@ def _clock(engine: Engine, config: LearningConfig) -> Generator[tuple[int, float
 
 
 @functools.cache
-def _foresight(scenario: str) -> float | None:
+def _foresight(scenario: str, overrides: tuple[tuple[str, str], ...]) -> float | None:
     """Return the profit of perfect foresight in a study case, EUR, where it is known."""
     with tempfile.TemporaryDirectory() as scratch:
-        return foresight_profit(study_case(scenario), 0, Path(scratch) / "idle")
+        return foresight_profit(study_case(scenario, dict(overrides)), 0, Path(scratch) / "idle")
