@@ -282,8 +282,7 @@ def _kind(config: LearningConfig) -> str:
         for key in OF_NETWORKS
         if getattr(config, key) != LearningConfig.model_fields[key].default
     ]
-    if config.settings.one_trunk:
-        others.append(", actor and value with one trunk")
+    others += [f", {text}" for text in config.settings.of_networks]
     usual = (
         f"{config.algorithm} with critic: {config.critic} and {config.actor_architecture} actors"
     )

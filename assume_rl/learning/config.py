@@ -195,6 +195,11 @@ class AlgorithmConfig(BaseModel):
         return False
 
     @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return settings, in words, without which saved networks mean something else."""
+        return ()
+
+    @property
     def unread(self) -> frozenset[str]:
         """Return which of these settings are not read, the others being as they are."""
         return frozenset()
@@ -272,6 +277,11 @@ class SacConfig(TargetsConfig):
     initial_temperature: float = Field(0.01, gt=0)
     """Temperature that training begins with: what entropy is worth in rewards (masac, isac)."""
 
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return the initial temperature, to which the learned number is the ratio."""
+        return (f"initial_temperature: {self.initial_temperature:g}",)
+
 
 class PolicyGradientConfig(AlgorithmConfig):
     """Settings of REINFORCE and the vanilla policy gradient."""
@@ -295,6 +305,11 @@ class A2cConfig(PolicyGradientConfig):
     def one_trunk(self) -> bool:
         """Whether actor and value share a trunk."""
         return self.shared_trunk
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return whether actor and value share a trunk."""
+        return ("actor and value with one trunk",) if self.shared_trunk else ()
 
     @property
     def unread(self) -> frozenset[str]:

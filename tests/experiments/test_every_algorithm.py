@@ -158,7 +158,8 @@ def test_policies_of_another_algorithm_are_taken_over_or_named(
     heads = [ALGORITHMS[name].networks()["actor"].head for name in (before, after)]
     refused = f"it is of {before} and has the head {heads[0]}, actors of {after} have {heads[1]}"
     assert (refused in caplog.text) == (heads[0] != heads[1])
-    was = f"they are of {before} with critic: concat and mlp actors"
+    temperature = ", initial_temperature: 0.01" if before == "masac" else ""
+    was = f"they are of {before} with critic: concat and mlp actors{temperature}"
     assert f"{was}, this training is of {after}" in caplog.text
     assert set(heads) <= set(HEADS)
 

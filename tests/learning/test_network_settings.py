@@ -223,6 +223,19 @@ def test_what_another_optimiser_remembered_is_not_used(
     )
 
 
+def test_temperatures_from_another_start_are_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_critics(trained(algorithm="masac", initial_temperature=1.0), tmp_path)
+    ours = made(algorithm="masac")
+    with caplog.at_level(logging.WARNING):
+        load_critics(tmp_path, ours)
+    assert "mlp actors, actor_hidden: (8, 6), initial_temperature: 1, this" in caplog.text
+    assert not any(
+        own["log_temperature"].any() for own in networks(ours.nets, 0)["log_temperature"].values()
+    )
+
+
 @pytest.mark.parametrize("critic", CRITICS)
 def test_blocks_are_of_the_size_that_is_chosen_and_change_nothing(critic: str) -> None:
     usual, ours = made(critic=critic), made(critic=critic, block_size=2)

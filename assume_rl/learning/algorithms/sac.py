@@ -199,7 +199,7 @@ def temperature_loss(
 def temperature(work: Work, group: int) -> Float[Tensor, "seed agent"]:
     """Return the temperatures of a group's agents, no graph.
 
-    What is learned is the logarithm of what they are of the initial one.
+    Their learned number is the logarithm of their ratio to the initial temperature.
     """
     net = work.nets["log_temperature"][group]
     initial = settings_of(work, SacConfig).initial_temperature

@@ -92,7 +92,7 @@ def joint(
 
 @dataclass(frozen=True)
 class CriticSpec:
-    """The choices that critics are created by."""
+    """The settings that critics are made from."""
 
     fleet: Fleet  # as critics see it
     critics: int  # Q-functions of an agent
