@@ -1,4 +1,4 @@
-"""Return what other orders of a unit would have brought it: its reward curve.
+"""The reward curve of a unit: rewards that other orders would have brought in an auction.
 
 A bidder that knows the book of an auction, which exchanges publish as aggregated curves, can take
 out its own orders afterwards, and clear the book again with others in their place. A *rung* is one
@@ -51,7 +51,7 @@ TABLES = (
     "min_price",
     "max_price",
 )
-"""What a clearing has per auction."""
+"""Fields of a clearing that have a value for each auction."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Sale:
 
 
 Objective = Callable[[Sale], Tensor]
-"""What the bidder maximises: `sale (... rung) -> value (... rung)`, see `core.reward_curve`.
+"""The aim of a bidder, in any unit: `sale (... rung) -> value (... rung)`, see `core.reward_curve`.
 
 At constant volumes it must be linear in revenue and published price, with a kink at most where the
 published price is the bidder's marginal cost.
@@ -72,6 +72,7 @@ def best_response(
     :param marginal_cost: EUR/MWh, where the objective may have a kink
     :param min_price: lowest price that the bidder may ask, EUR/MWh
     :param max_price: highest price that the bidder may ask, EUR/MWh
+    :param one_price: for all own orders
     """
     points = break_points(book, marginal_cost, min_price, max_price)
     choices = _choices(points.shape[-1], len(book.own), one_price)
@@ -113,7 +114,7 @@ def best_constant(
         return prices.unsqueeze(-1).expand(*batch, -1, own)
 
     totals = [
-        objective(sale(clear_at(book, bids_of(part)))).flatten(0, -2).sum(0)
+        objective(sale(clear_at(book, bids_of(part)))).reshape(-1, len(part)).sum(0)
         for part in torch.split(points, rungs_at_once(book))
     ]
     chosen = torch.cat(totals).argmax()
@@ -135,10 +136,15 @@ def clear_at(book: OwnBook, bids: Float[Tensor, "... rung own"]) -> Clearing:
 def break_points(
     book: OwnBook, marginal_cost: Float[Tensor, "..."], min_price: float, max_price: float
 ) -> Float[Tensor, "... point"]:
-    """Prices worth trying, ascending: both sides of every rival's price, own cost, both limits.
+    """Return prices worth trying, ascending: beside every rival's price, own cost, both limits.
 
     A price itself is on the dear side of supply, since own orders lose ties, and on the cheap side
     of demand, which buys at its price.
+
+    :param book: of auctions of one product
+    :param marginal_cost: EUR/MWh
+    :param min_price: lowest price that the bidder may ask, EUR/MWh
+    :param max_price: highest price that the bidder may ask, EUR/MWh
     """
     price, volume = (t[..., 0, :] for t in (book.orders.price, book.orders.volume))
     rivals = torch.ones(price.shape[-1], dtype=torch.bool, device=price.device)

@@ -1,4 +1,4 @@
-"""What learning plants could have earned, each alone: exactly, given everybody else's orders."""
+"""Best responses of learning plants, each alone, given everybody else's orders."""
 
 from dataclasses import dataclass
 

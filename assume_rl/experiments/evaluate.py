@@ -194,17 +194,18 @@ def score(
 
 
 def response_figures(market: str, evaluation: Evaluation) -> Kpis:
-    """Return what is known of best responses as key figures: of the market, then of each learner.
+    """Return exact figures of best responses as key figures: of the market, then of each learner.
 
     :param market: the only one, where anything is known
     :param evaluation: with or without responses
     """
     found = evaluation.exploitability
-    whole = {} if found is None else vars(found)
+    whole = vars(found) if found is not None and found.exact else {}
     rows = [(name, market, whole.get(name)) for name in OF_MARKET]
     rows += [
         (name, response.agent, getattr(response, column))
         for name, column in OF_LEARNER.items()
         for response in evaluation.responses
+        if response.exact
     ]
     return [(name, ident, value) for name, ident, value in rows if value is not None]

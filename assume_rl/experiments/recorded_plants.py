@@ -1,5 +1,6 @@
 """Learning plants in the auctions of a recorded episode, which can be cleared again."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ def unknown_response(compiled: Compiled, agent: str) -> str | None:
 
 
 def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
-    """Yield what keeps a learner's auctions from being judged one by one; the first holds."""
+    """Yield the reasons why a learner's auctions cannot be judged one by one."""
     unlike = _unknown_auctions(compiled)
     if unlike is not None:
         yield unlike
@@ -54,8 +55,17 @@ def _unknown_auctions(compiled: Compiled) -> str | None:
     rule = compiled.markets[0].rule
     if rule.needs:
         return f"'{rule.name}' reads more of orders than price and volume"
-    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
-    return f"an auction has {products} products" if products > 1 else None
+    auctions = [auction for tick in compiled.plan for auction in tick.opening]
+    products = max(len(auction.first) for auction in auctions)
+    if products > 1:
+        return f"an auction has {products} products"
+    delivered = Counter(
+        step
+        for auction in auctions
+        for first, length in zip(auction.first, auction.length, strict=True)
+        for step in range(first, first + length)
+    )
+    return "some hours are sold in several auctions" if max(delivered.values()) > 1 else None
 
 
 def _unit(compiled: Compiled, agent: str) -> tuple[int, object]:
@@ -104,7 +114,12 @@ class RecordedPlant:
 
 
 def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> RecordedPlant:
-    """Return a learner without obstacles in a recorded episode."""
+    """Return a learner whose best response is known in a recorded episode.
+
+    :param compiled: scenario
+    :param memory: tables of the episode
+    :param agent: the learner, for which `unknown_response` is None
+    """
     unit, params = _unit(compiled, agent)
     bidder = _bidder(compiled, unit)
     assert isinstance(params, ThermalParams)  # _obstacles

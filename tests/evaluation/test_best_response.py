@@ -157,6 +157,13 @@ def test_no_constant_price_on_a_fine_grid_is_better(market: MarketSpec) -> None:
     assert best.value.sum() <= best_response(book, profit, **known).value.sum()
 
 
+def test_a_single_auction_has_a_best_constant_price_too() -> None:
+    book = book_of([0, 57, 3000], [50, 50, -70])
+    known = {"marginal_cost": tensor([20])[0], "min_price": 0.0, "max_price": CAP}
+    best = best_constant(book, profit_at(20), **known)
+    assert float(best.value) == pytest.approx(50 * 37)  # just below the rival
+
+
 def test_of_many_prices_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     book = random_hours(UNIFORM)
     known = {
