@@ -33,7 +33,7 @@ EXPLORATION = Exploration("noise", scale=0.1)
 
 @dataclass(frozen=True)
 class Timing:
-    """One episode of so many copies."""
+    """One episode of several copies."""
 
     copies: int
     agent_steps: int
@@ -60,7 +60,7 @@ class Timing:
 
 
 def measure(copies: int, *, count: int = 10, device: str = "cpu") -> Timing:
-    """Play a week of so many copies twice and time the second one."""
+    """Play a week of some copies twice and time the second one."""
     compiled = compile_scenario(learners(count), device)
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,), window=WINDOW, device=device)
     config = compiled.scenario.learning.model_copy(

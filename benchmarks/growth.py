@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 
 def market_ms(compiled: Compiled, copies: int, steps: int = 12) -> float:
-    """ms of one step of so many copies, random bids."""
+    """ms of one step of several copies, random bids."""
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,))
     state = env.reset(torch.arange(copies))
     actions = [
@@ -46,7 +46,7 @@ def market_ms(compiled: Compiled, copies: int, steps: int = 12) -> float:
 
 
 def episode_ms(compiled: Compiled, copies: int) -> float:
-    """ms of a whole episode of so many copies, random bids."""
+    """ms of a whole episode of several copies, random bids."""
     env = MarketEnv(compiled, num_envs=copies, seeds=(1,))
     start = time.process_time()
     state = env.reset(torch.arange(copies))
@@ -59,7 +59,7 @@ def episode_ms(compiled: Compiled, copies: int) -> float:
 
 
 def update_ms(count: int, critic: str, iterations: int) -> float:
-    """ms of one iteration of the update of so many agents, batch 128."""
+    """ms of one iteration of the update of some agents, batch 128."""
     learner = filled(critic, count, CPU)
     learner.update(1.0, 2)
     start = time.process_time()

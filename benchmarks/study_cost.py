@@ -82,7 +82,7 @@ def here(study: Study, workers: int) -> None:
 
 
 def in_peer(python: Path, runs: Sequence[Run], workers: int) -> None:
-    """Let ASSUME train these runs, so many at a time."""
+    """Let ASSUME train these runs, some at a time."""
 
     def train(run: Run) -> None:
         with tempfile.TemporaryDirectory() as place:

@@ -122,7 +122,7 @@ def products_of(orders: Orders, products: slice) -> Orders:
 
 
 def repeated(orders: Orders, copies: int) -> Orders:
-    """Return orders (product slot) as those of so many copies of a market, without copying."""
+    """Return orders (product slot) as those of several copies of a market, without copying."""
     shape = (copies, *orders.price.shape)
     price, volume = orders.price.expand(shape), orders.volume.expand(shape)
     return Orders(price, volume, orders.unit, orders.node, orders.terms)

@@ -71,7 +71,7 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 def smallest_p(pairs: int) -> float:
-    """The smallest two-sided p-value that so many pairs can have, even if all agree."""
+    """The smallest two-sided p-value that a number of pairs can have, even if all agree."""
     return 2.0 ** (1 - pairs) if pairs <= EXACT_UP_TO else 1 / (1 + SAMPLED)
 
 

@@ -199,12 +199,12 @@ def _check_features(source: Path, spec: AgentSpec, manifest: Manifest) -> None:
     saved = () if entry is None else entry.features
     if saved and spec.features and saved != spec.features:
         raise PolicyError(
-            f"'{source}': the policy of unit '{spec.unit_id}' observes {_told(saved)}, expected "
-            f"{_told(spec.features)}"
+            f"'{source}': the policy of unit '{spec.unit_id}' observes {_listed(saved)}, expected "
+            f"{_listed(spec.features)}"
         )
 
 
-def _told(features: Iterable[tuple[str, int, str]]) -> str:
+def _listed(features: Iterable[tuple[str, int, str]]) -> str:
     return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
 
 
