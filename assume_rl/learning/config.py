@@ -178,6 +178,8 @@ class AlgorithmConfig(BaseModel):
 
     on_policy: ClassVar[bool] = False
     """Whether each transition is learned from once, by the policy that made it."""
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {}
+    """How learning rates change, by name of networks, where nothing is said."""
 
     @property
     def needs_earnings(self) -> bool:
@@ -294,6 +296,7 @@ class PolicyGradientConfig(AlgorithmConfig):
 class A2cConfig(PolicyGradientConfig):
     """Settings of advantage actor-critic."""
 
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {"actor": KlAdaptive()}
     n_step: int = Field(24, gt=0)
     """Rewards summed before the value of what follows is taken, window by window (a2c)."""
     shared_trunk: bool = False
@@ -320,6 +323,7 @@ class A2cConfig(PolicyGradientConfig):
 class PpoConfig(PolicyGradientConfig):
     """Settings of proximal policy optimisation."""
 
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {"actor": KlAdaptive()}
     gae_lambda: float = Field(0.95, ge=0, le=1)
     """How far advantages look ahead: 0 one transition, 1 to the end (mappo, ippo)."""
     clip_range: float = Field(0.2, gt=0)
@@ -454,7 +458,8 @@ class LearningConfig(BaseModel):
     learning_rates: dict[str, Annotated[float, Field(gt=0)]] = Field({})
     """Learning rates of kinds of networks by name, such as actor; others have `learning_rate`."""
     learning_rate_schedule: RateSchedules = None
-    """How learning rates change, of all networks or by name of networks; None: not at all."""
+    """How learning rates change, of all networks or by name of networks; None: not at all, but
+    for actors of mappo, ippo and a2c, which go by kl_adaptive."""
 
     early_stopping_steps: int | None = Field(None, gt=0)
     """Evaluations looked back on; None: one more than training holds, i.e. never stop early."""

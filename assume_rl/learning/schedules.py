@@ -29,7 +29,8 @@ def rate_schedule(
 ) -> ScheduleName | Schedule | KlAdaptive | None:
     """Return the schedule of the learning rate of the networks of a name."""
     found = config.learning_rate_schedule
-    return found.get(network) if isinstance(found, dict) else found
+    chosen = found.get(network) if isinstance(found, dict) else found
+    return config.settings.usual_rates.get(network) if chosen is None else chosen
 
 
 def initial_rate(config: LearningConfig, network: str) -> float:
@@ -52,9 +53,9 @@ def learning_rate(config: LearningConfig, network: str, progress: float) -> floa
 def own_rates(config: LearningConfig, networks: Iterable[str]) -> frozenset[str]:
     """Return the networks whose learning rate may differ from that of others."""
     found = config.learning_rate_schedule
-    if isinstance(found, KlAdaptive):
-        return frozenset(networks)
-    return frozenset(config.learning_rates) | frozenset(found if isinstance(found, dict) else ())
+    adaptive = {name for name in networks if isinstance(rate_schedule(config, name), KlAdaptive)}
+    named = found if isinstance(found, dict) else ()
+    return frozenset(adaptive) | frozenset(config.learning_rates) | frozenset(named)
 
 
 def scheduled(schedule: ScheduleName | Schedule | None, initial: float, progress: float) -> float:

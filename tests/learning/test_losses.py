@@ -340,7 +340,9 @@ class SacLoop(Loop):
 def test_soft_actor_critic_equals_a_loop(shapes: Any, algorithm: str) -> None:
     how = {"batch_size": 12, "gradient_steps": 2, "tau": 0.1, "target_entropy": 0.3}
     how = how if algorithm == "masac" else how | {"target_entropy": None}
-    ours = learner(fleet(*shapes), algorithm=algorithm, **SMALL, **how)
+    ours = learner(
+        fleet(*shapes), algorithm=algorithm, learning_rate_schedule="constant", **SMALL, **how
+    )
     loop, joint = SacLoop(ours), random_joint(ours, 30)
     loop.take(joint)
     ours.observe(joint)
@@ -425,7 +427,9 @@ class PpoLoop(OnPolicyLoop):
 def test_proximal_policy_optimisation_equals_a_loop(shapes: Any, algorithm: str) -> None:
     how = {"clip_range_value": 0.05, "target_kl": 0.02, "epochs": 2, "clip_range": 0.1}
     how = how if algorithm == "mappo" else how | {"clip_range_value": 0.0, "target_kl": None}
-    ours = learner(fleet(*shapes), algorithm=algorithm, **SMALL, **how)
+    ours = learner(
+        fleet(*shapes), algorithm=algorithm, learning_rate_schedule="constant", **SMALL, **how
+    )
     loop = PpoLoop(ours)
     moves = played(ours, loop)
     loop.check()
@@ -460,7 +464,9 @@ class GradientLoop(OnPolicyLoop):
 @pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
 def test_policy_gradients_equal_a_loop(shapes: Any, algorithm: str) -> None:
     how = {"entropy_weight": 0.05} | ({"n_step": 3} if algorithm == "a2c" else {})
-    ours = learner(fleet(*shapes), algorithm=algorithm, **SMALL, **how)
+    ours = learner(
+        fleet(*shapes), algorithm=algorithm, learning_rate_schedule="constant", **SMALL, **how
+    )
     loop = GradientLoop(ours)
     loop.central = False
     played(ours, loop)
