@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test test-slow check lint format bench docs gallery clean
 
 $(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing into $(VENV), which takes minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
 	touch $@

@@ -259,7 +259,7 @@ def explain(console: Console, picture: Path, out: Path, case: str) -> None:
         "--set learning_config.training_episodes=50 --out runs/longer\n"
         "      a longer training with another seed; seeds differ, some get stuck (see its README)\n"
         "  .venv/bin/assume-rl train scenarios/ten_learners\n"
-        "      ten plants that learn at the same time",
+        "      ten plants that learn at the same time, for many minutes (--case tiny: seconds)",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -114,9 +114,10 @@ def _algorithms(text: str | None) -> list[str]:
 
 
 def _announce(console: Console, cells: int, done: int, budget: float) -> None:
-    minutes = (cells - done) * budget / 60
+    seconds = (cells - done) * budget
+    time = f"{seconds:,.3g} seconds" if seconds < 60 else f"{seconds / 60:,.3g} minutes"
     before = f", {done} of them already done" if done else ""
-    console.print(f"{cells} trainings{before}; {minutes:,.3g} minutes of processor time or more")
+    console.print(f"trainings: {cells}{before}; {time} of processor time, and their evaluations")
 
 
 def _print(console: Console, one: Measured) -> None:

@@ -50,6 +50,8 @@ def list_parts(
         content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
         typer.echo(json.dumps(content, indent=2, default=_plain))
         return
+    if not parts:
+        typer.echo("none; plug-ins may have some")
     _print(parts)
 
 

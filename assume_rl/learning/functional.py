@@ -19,6 +19,7 @@ from assume_rl import keyed
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide, exploration_at
+from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.states import load_states, networks, optimizers
 from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions, UpdateMetrics
@@ -207,14 +208,20 @@ class Functional:
         extras = tuple(learner.extras)
         for unit, own in batch["units"].items():
             _check_keys(f"batch.units.{unit}", own, [*PARTS, *extras])
+        rows, copies = batch["terminated"].shape[0], int(batch.get("copies", 1))
+        if copies < 1 or rows % copies:
+            raise ConfigurationError(f"batch: {rows} rows are not those of {copies} copies")
+        if (batch["terminated"].bool() & batch["truncated"].bool()).any():
+            raise ConfigurationError("batch: a row is both terminated and truncated")
         groups = []
         for group in learner.groups:
+            _check_shapes(batch, group, rows)
             own = [batch["units"][unit] for unit in group.unit_ids]
             parts = {name: torch.stack([one[name] for one in own], dim=1)[None] for name in PARTS}
             more = {name: torch.stack([one[name] for one in own], dim=1)[None] for name in extras}
             groups.append(Transitions(**parts, extras=more))
         ended, cut = (batch[name].bool()[None] for name in ("terminated", "truncated"))
-        return Joint(tuple(groups), ended, cut, copies=int(batch.get("copies", 1)))
+        return Joint(tuple(groups), ended, cut, copies=copies)
 
 
 def _params(learner: Learner) -> Params:
@@ -231,6 +238,26 @@ def _data(learner: Learner) -> Mapping[str, Any]:
     whole = learner.state_of(0)
     own = {name: whole[name] for name in ("waiting", "priorities")}
     return {**own, "replay": learner.replay.state_dict()}
+
+
+def _check_shapes(batch: Batch, group: Group, rows: int) -> None:
+    """Check that the parts of each agent's transitions have the sizes of the agent.
+
+    :raises ConfigurationError: one has not
+    """
+    shapes = {
+        "obs": (rows, group.obs_size),
+        "action": (rows, group.act_size),
+        "reward": (rows,),
+        "next_obs": (rows, group.obs_size),
+    }
+    for unit in group.unit_ids:
+        for name, shape in shapes.items():
+            found = tuple(batch["units"][unit][name].shape)
+            if found != shape:
+                raise ConfigurationError(
+                    f"batch.units.{unit}.{name}: has the shape {found}, not {shape}"
+                )
 
 
 def _check_keys(

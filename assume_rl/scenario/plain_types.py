@@ -45,7 +45,9 @@ def _takes_duration(field: FieldInfo) -> bool:
 
 def _plain(annotation: Any, quote: str) -> str:
     if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
-        return " or ".join(_plain(part, quote) for part in get_args(annotation))
+        choices = [_plain(part, quote) for part in get_args(annotation)]
+        apart = (c.split(" or ") if not c.endswith(")") else [c] for c in choices)
+        return " or ".join(dict.fromkeys(choice for own in apart for choice in own))
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0], quote)
     if get_origin(annotation) is Literal:
@@ -55,5 +57,11 @@ def _plain(annotation: Any, quote: str) -> str:
     if annotation in WORDS or get_origin(annotation) is None:
         return WORDS.get(annotation, "section")
     parts = (_plain(part, quote) for part in get_args(annotation) if part is not ...)
-    several = "s" if get_origin(annotation) in (list, tuple) else ""
-    return f"{WORDS[get_origin(annotation)]} {list(dict.fromkeys(parts))[-1]}{several}"
+    return f"{WORDS[get_origin(annotation)]} {_several(list(parts)[-1], get_origin(annotation))}"
+
+
+def _several(part: str, of: Any) -> str:
+    """Return the type of what a list or mapping holds, in brackets if that is a choice."""
+    if " or " in part:
+        return f"({part})"
+    return f"{part}s" if of in (list, tuple) else part

@@ -159,9 +159,21 @@ def test_missing_and_unknown_keys_are_named() -> None:
         ({**data, "trunc": 1}, "batch: unknown 'trunc', did you mean 'truncated'?"),
         ({**data, "copied": 2}, "batch: unknown 'copied', did you mean 'copies'?"),
         ({**data, "units": {}}, "batch.units: 'unit_0' is missing"),
+        ({**data, "copies": 3}, "batch: 8 rows are not those of 3 copies"),
+        (
+            {**data, "terminated": torch.ones(8), "truncated": torch.ones(8)},
+            "batch: a row is both terminated and truncated",
+        ),
     ):
         with pytest.raises(ConfigurationError, match=message):
             agent.update(state, change, KEY)
+    reward = data["units"]["unit_1"]["reward"]
+    data["units"]["unit_1"]["reward"] = reward[:, None]
+    with pytest.raises(
+        ConfigurationError, match=r"unit_1.reward: has the shape \(8, 1\), not \(8,\)"
+    ):
+        agent.update(state, data, KEY)
+    data["units"]["unit_1"]["reward"] = reward
     del data["units"]["unit_1"]["log_prob"]
     with pytest.raises(ConfigurationError, match=r"batch.units.unit_1: 'log_prob' is missing"):
         agent.update(state, data, KEY)

@@ -66,7 +66,8 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
     "keys that the algorithm does not read": (
         CONFIG, "max_bid_price: 100",
         "algorithm: mappo\n    noise_sigma: 0.3\n    gradient_steps: 9\n    tau: 0.1",
-        "config.yaml, base.learning_config: mappo does not read gradient_steps, noise_sigma, tau",
+        "config.yaml, base.learning_config: without effect here with mappo: gradient_steps, "
+        "noise_sigma, tau",
         False,
     ),
     "market without a buyer": (

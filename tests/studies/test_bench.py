@@ -67,7 +67,7 @@ def test_it_writes_tables_and_resumes_where_it_stopped(
     assert [(cell.seed, cell.algorithm) for cell in made_up] == [
         (seed, name) for seed in (1, 2, 3, 4) for name in ("matd3", "mappo")
     ]
-    assert "8 trainings, 4 of them already done; 0.2 minutes" in out
+    assert "trainings: 8, 4 of them already done; 12 seconds" in out
     content = json.loads((tmp_path / "bench/bench.json").read_text())
     assert json.loads(page.with_suffix(".json").read_text()) == content
     rows = {row["algorithm"]: row for row in content["rows"]}

@@ -20,7 +20,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from assume_rl.errors import PolicyError
+from assume_rl.errors import PolicyError, nearest
+
+MOST_NAMED = 12
+"""Folders beside a missing one that a message names."""
 
 MANIFEST = "manifest.json"
 _PENDING = ".saving"
@@ -93,7 +96,9 @@ def check_folder(folder: Path) -> None:
             f"'{folder.parent}', or set policies.<unit> to the file"
         )
     if not folder.is_dir():
-        raise PolicyError(f"policy folder '{folder}' does not exist")
+        others = [own.name for own in folder.parent.glob("*/")]
+        hint = f", {nearest(folder.name, others)}" if 0 < len(others) <= MOST_NAMED else ""
+        raise PolicyError(f"policy folder '{folder}' does not exist{hint}")
 
 
 def read_file(path: Path) -> bytes:

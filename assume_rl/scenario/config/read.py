@@ -231,5 +231,4 @@ def _unread_by_algorithm(
     """Yield one sentence on all keys that the chosen algorithm does not read, if there are any."""
     unread = sorted(unread_keys(config) & learning.keys())
     if unread:
-        sentence = f"{config.algorithm} does not read {', '.join(unread)}"
-        yield "learning_config", f"{sentence} with the other keys as they are"
+        yield "learning_config", f"without effect here with {config.algorithm}: {', '.join(unread)}"
