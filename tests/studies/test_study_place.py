@@ -66,9 +66,9 @@ def test_how_a_database_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_run_that_another_study_has_stored_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "LAST_PATIENCE", 0.1)
     url = f"sqlite:///{tmp_path}/all.db"
-    run_study(rules(tmp_path / "a", url))
+    assert run_study(rules(tmp_path / "a", url)).complete
+    monkeypatch.setattr(driver, "LAST_PATIENCE", 0.1)
     before = tables(tmp_path / "all.db")
     second = replace(rules(tmp_path / "b", url), name="second")
     for _ in range(2):  # starting it again changes nothing
