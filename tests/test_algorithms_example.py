@@ -21,7 +21,7 @@ MEASURED = {
     "critic_loss": {"matd3", "itd3", "maddpg", "iddpg", "masac", "isac"},
     "temperature": {"masac", "isac"},
     "value_loss": {"mappo", "ippo", "a2c"},
-    "kl": {"mappo", "ippo"},
+    "kl": {"mappo", "ippo", "a2c"},
     "entropy": {"masac", "isac", "mappo", "ippo", "a2c", "vpg", "reinforce"},
 }
 
