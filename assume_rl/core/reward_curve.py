@@ -60,7 +60,7 @@ class OwnBook:
 
     market: MarketSpec[Any]
     setup: Any  # of the rule, for a book with these slots
-    orders: Orders  # of everybody
+    orders: Orders  # of all bidders
     own: Int[Tensor, " own"]  # slots
 
 

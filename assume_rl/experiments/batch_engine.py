@@ -39,7 +39,7 @@ class BatchEngine:
     """A learner of all seeds, and copies of the market for each of them, in one tensor.
 
     :param experiments: one per seed.
-    :param observer: of the training; None: nobody
+    :param observer: of the training; None: there is none
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Best responses of learning plants, each alone, given everybody else's orders."""
+"""Best responses of learning plants, each alone, given the orders of all others."""
 
 from dataclasses import dataclass
 

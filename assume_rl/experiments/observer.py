@@ -116,7 +116,7 @@ def with_plugins(scenario: Scenario, observer: Observer | None) -> Observer:
     """Return an observer with those that the plug-ins of a study case have registered.
 
     :param scenario: the study case
-    :param observer: of the caller; None: nobody
+    :param observer: of the caller; None: there is none
     :raises ConfigurationError: one of these is no observer
     """
     made = [_made(name) for name in registered(scenario.plugins, "observer")]

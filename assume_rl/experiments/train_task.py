@@ -113,7 +113,7 @@ def check_training(compiled: Compiled) -> None:
 
 
 def _check_learners(compiled: Compiled, learners: list[str]) -> None:
-    """Settings must fit the algorithm, and the algorithm everybody who learns."""
+    """Settings must fit the algorithm, and the algorithm all learners."""
     config, earnings = compiled.scenario.learning, earnings_of(compiled)
     bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
     specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from hourly_market import SETTINGS
 from policies import fresh_policies
 from torch import Tensor
 from toy_scenarios import market
@@ -78,15 +79,7 @@ def write(folder: Path, step: str, product: str, data: str = "1h", **settings: A
         "time_step": step,
         "seed": 1,
         "markets_config": {"EOM": spec},
-        "learning_config": {
-            "learning_mode": True,
-            "training_episodes": 2,
-            "episodes_collecting_initial_experience": 1,
-            "validation_episodes_interval": 1,
-            "train_freq": "3h",
-            "gradient_steps": 2,
-            "batch_size": 8,
-        },
+        "learning_config": SETTINGS["learning_config"] | {"batch_size": 8},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({"base": config}))
     PLANTS.assign(**settings).to_csv(folder / "powerplant_units.csv", index=False)
