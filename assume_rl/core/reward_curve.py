@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.bidding.base import Ladder
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Reward, by_unit
@@ -198,6 +199,22 @@ def twins(portfolio: Portfolio, team: Team, unit: int, rungs: int) -> Twins:
     return Twins(replace(portfolio, fleet=fleet, profiles=profiles, teams=teams), alike, single)
 
 
+def on_each_rung(action: Float[Tensor, "... act"], ladder: Ladder) -> Float[Tensor, "... rung act"]:
+    """Return the actions that differ from one in a single entry, on every rung of a ladder.
+
+    Entry by entry: on the first `ladder.rungs` rungs the first entry is the place of each rung of
+    the ladder, from the lowest on, and the others are as they are.
+
+    :param action: that was played
+    :param ladder: that its entries are on
+    """
+    number = torch.arange(ladder.rungs, dtype=action.dtype, device=action.device)
+    places = number * (2.0 / (ladder.rungs - 1)) - 1.0
+    own = torch.eye(ladder.size, dtype=torch.bool, device=action.device).unsqueeze(-2)
+    tried = torch.where(own, places.unsqueeze(-1), action[..., None, None, :])
+    return tried.flatten(-3, -2)
+
+
 def rung_orders(
     twins: Twins, position: Position, auction: Auction, action: Float[Tensor, "... rung act"]
 ) -> Orders:
@@ -222,7 +239,7 @@ def reward_curve(
 
     :param twins: of the unit
     :param position: of the unit's portfolio just before the auction is settled; where other
-        auctions of the same instant are too, with what these sold (`trade.book`)
+        auctions of the same instant are too, with what these sold (`trade.booked`)
     :param auction: that has been cleared
     :param orders: of `rung_orders`
     :param book: of the auction, in which the unit has as many slots as it has on a rung

@@ -398,12 +398,7 @@ def settle(
     :return: the position after, what was executed (None: nothing was due), and per result the
         outcomes of the teams that it asks for
     """
-    state = position.state
-    # Of two prices for the same step the last one is kept: in the order of the names, so that it
-    # does not depend on the order of the markets in the configuration.
-    for result in sorted(results, key=lambda result: result.auction.market):
-        state = book(state, result, position.elapsed, portfolio.step_hours)
-    position = _planned(portfolio, replace(position, state=state))
+    position = _planned(portfolio, booked(portfolio, position, results))
     position, executed = execute(portfolio, position, position.elapsed - portfolio.delay)
     position = _paid(portfolio, position, results)
     if position.state.running is not None:
@@ -416,6 +411,21 @@ def settle(
         for result in results
     )
     return position, executed, outcomes
+
+
+def booked(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Position:
+    """Return the position with what auctions of an instant sold.
+
+    :param portfolio: that traded
+    :param position: before
+    :param results: one per auction
+    """
+    state = position.state
+    # Of two prices for the same step the last one is kept: in the order of the names, so that it
+    # does not depend on the order of the markets in the configuration.
+    for result in sorted(results, key=lambda result: result.auction.market):
+        state = book(state, result, position.elapsed, portfolio.step_hours)
+    return replace(position, state=state)
 
 
 def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> UnitState:

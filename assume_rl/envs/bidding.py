@@ -83,7 +83,9 @@ def open_auctions(
             _made(setting, state, part, auction, decided.get(id(part))) for part in market.parts
         ]
         books[auction.market, auction.number] = Book(
-            tuple(own.orders for own in made), tuple(own.action for own in made)
+            tuple(own.orders for own in made),
+            tuple(own.action for own in made),
+            state.positions if setting.curves else (),
         )
         for part, own in zip(market.parts, made, strict=True):
             if own.memory is not None:

@@ -52,6 +52,7 @@ class MarketEnv:
     :param evaluation: whether draws are those of evaluation episodes
     :param window: steps of an episode, a random part of the calendar; None: all of it
     :param record: whether states keep the cash flows that `unit_dispatch` has; rewards need none
+    :param curves: whether what learners earned comes with what `envs.curves` needs
     :param device: "auto", "cpu", "cuda" or "cuda:<n>"
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
         the device has not enough memory for the copies
@@ -67,6 +68,7 @@ class MarketEnv:
         evaluation: bool = False,
         window: int | None = None,
         record: bool = False,
+        curves: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         if not isinstance(num_envs, int) or num_envs < 1:
@@ -77,7 +79,9 @@ class MarketEnv:
         self.record = record
         self.seeds = tuple(seeds)
         self.device = pick_device(str(device))
-        self.setting = build_setting(to_device(compiled, self.device), policies or {}, window)
+        self.setting = build_setting(
+            to_device(compiled, self.device), policies or {}, window, curves=curves
+        )
         check_memory(self.setting, len(self.seeds), num_envs, self.device)
         phase = EpisodeKey(0, 0, evaluation).phase
         self._ties = {

@@ -17,6 +17,7 @@ _NUMBER = 8  # bytes; economics is float64
 # Measured: a state, the one before it, and the tensors between them; a test checks them.
 _STATES = 3
 _BOOKS = 16  # orders, draws and intermediate tensors of clearing, in books
+_CLEARED = 4  # prices and volumes of orders, and what clearing says of each
 _LOOKS = 4  # observations in both precisions, and their parts
 _DRAWING = 6  # intermediate numbers for each that is drawn
 
@@ -29,16 +30,9 @@ def env_bytes(setting: Setting, copies: int) -> int:
 
 def copy_bytes(setting: Setting) -> int:
     """Return the bytes of one copy: states, order books and observations."""
-    owns = [cohort.portfolio for cohort in setting.cohorts if not cohort.routine]
-    states = sum(
-        (2 + own.keeps_prices + own.needs("downtime"))
-        * (own.lookback + 1 + own.horizon)
-        * len(own.fleet.ids)
-        for own in owns
-    )
     seen = sum(len(p.team.ids) * p.bidder.layout.size for p in setting.learners)
     books = sum(_book(setting))
-    return _NUMBER * (_STATES * states + _BOOKS * books + _LOOKS * seen)
+    return _NUMBER * (_STATES * _state(setting) + _BOOKS * books + _LOOKS * seen)
 
 
 def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int:
@@ -51,12 +45,8 @@ def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int
     opened = [setting.plan[i].time for i in sorted(setting.decisions)]
     edges = [0, *(bisect_left(opened, time) for time in updates), len(opened)]
     longest = max(later - earlier for earlier, later in pairwise(edges))
-    sizes = (
-        len(p.team.ids) * (p.bidder.layout.size + p.bidder.action.size + 1)
-        for p in setting.learners
-    )
     # The latest two of a stretch are handed over with the next one.
-    return 2 * (longest + 2) * element * sum(sizes)
+    return (longest + 2) * (2 * element * _transition(setting) + _NUMBER * _played(setting))
 
 
 def check_memory(
@@ -95,6 +85,32 @@ def available_bytes(device: torch.device) -> int | None:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", MEMINFO.read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None
     return None
+
+
+def _transition(setting: Setting) -> int:
+    """Return the numbers of a transition of all learners."""
+    found = 0
+    for part in setting.learners:
+        action = part.bidder.action
+        curve = action.size * action.rungs if setting.curves else 0
+        found += len(part.team.ids) * (part.bidder.layout.size + action.size + 1 + curve)
+    return found
+
+
+def _played(setting: Setting) -> int:
+    """Return the numbers that reward curves of a decision are worked out from."""
+    return 2 * _state(setting) + _CLEARED * sum(_book(setting)) if setting.curves else 0
+
+
+def _state(setting: Setting) -> int:
+    """Return the numbers of a state of all units."""
+    owns = [cohort.portfolio for cohort in setting.cohorts if not cohort.routine]
+    return sum(
+        (2 + own.keeps_prices + own.needs("downtime"))
+        * (own.lookback + 1 + own.horizon)
+        * len(own.fleet.ids)
+        for own in owns
+    )
 
 
 def _book(setting: Setting) -> list[int]:

@@ -26,6 +26,7 @@ class Setting:
     markets: Mapping[str, Market]
     learners: tuple[Part, ...]  # teams that learn, market by market
     decisions: frozenset[int]  # positions of the plan at which copies wait for actions
+    curves: bool = False  # whether what reward curves are worked out from is kept
 
     @property
     def step_hours(self) -> float:
@@ -52,13 +53,14 @@ class Setting:
 
 
 def build_setting(
-    compiled: Compiled, policies: Mapping[str, Policy], window: int | None
+    compiled: Compiled, policies: Mapping[str, Policy], window: int | None, *, curves: bool = False
 ) -> Setting:
     """Return the `Setting` of a scenario.
 
     :param compiled: the scenario
     :param policies: fixed policies by agent; agents without one are trained
     :param window: steps of an episode; None: the whole calendar
+    :param curves: whether what reward curves are worked out from is kept
     :raises ConfigurationError: agents learn in markets that open at different instants, or the
         window cannot be played
     """
@@ -80,6 +82,7 @@ def build_setting(
         markets=markets,
         learners=learners,
         decisions=_decisions(plan, learners),
+        curves=curves,
     )
 
 

@@ -12,10 +12,10 @@ from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders, auction_of, beside, limited
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Result, settle
+from assume_rl.core.trade import Position, Result, booked, settle
 from assume_rl.envs.markets import Market, Share
 from assume_rl.envs.setting import Setting
-from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, State
+from assume_rl.envs.state import Book, Cleared, Earned, Executed, Happened, Played, State
 from assume_rl.episodes.rows.orders import ClearedAuction, ClearedAuctions
 
 
@@ -62,13 +62,20 @@ def close_auctions(
             if share.cohort == index
         ]
         results = [_result(closed[place], share) for place, share in shares]
-        position, executed, outcomes = settle(cohort.portfolio, position, results)
-        positions[index] = position
+        after, executed, outcomes = settle(cohort.portfolio, position, results)
+        positions[index] = after
         if executed is not None:
             happened.executed.append(Executed(index, executed))
-        for (place, share), brought in zip(shares, outcomes, strict=True):
+        for (place, share), own, brought in zip(shares, results, outcomes, strict=True):
+            played = None
+            if setting.curves:
+                others = [result for result in results if result is not own]
+                before = booked(cohort.portfolio, position, others)
+                played = _played(closed[place], index, before)
             asked = zip(_asked(closed[place], share), brought, strict=True)
-            earned += [(place, p, _earned(setting, closed[place], p, got)) for p, got in asked]
+            earned += [
+                (place, p, _earned(setting, closed[place], p, got, played)) for p, got in asked
+            ]
     for place, p, got in sorted(earned, key=lambda entry: entry[:2]):
         learns = closed[place].market.parts[p].team.learns
         (happened.learners if learns else happened.fixed).append(got)
@@ -144,9 +151,18 @@ def _asked(closed: Closed, share: Share) -> list[int]:
     return [position for position in share.parts if closed.book.actions[position] is not None]
 
 
-def _earned(setting: Setting, closed: Closed, position: int, outcome: Outcome[Any]) -> Earned:
+def _played(closed: Closed, cohort: int, before: Position) -> Played:
+    """Return an auction as a cohort played it, which stood at `before` just before it settled."""
+    opened = closed.book.opened[cohort]
+    assert opened is not None
+    return Played(opened, before, closed.cleared)
+
+
+def _earned(
+    setting: Setting, closed: Closed, position: int, outcome: Outcome[Any], played: Played | None
+) -> Earned:
     """Return action and reward of a team in an auction."""
     part, action = closed.market.parts[position], closed.book.actions[position]
     assert action is not None
     team = setting.team(part) if part.team.learns else position
-    return Earned(team, closed.cleared.auction, action, part.team.reward(outcome))
+    return Earned(team, closed.cleared.auction, action, part.team.reward(outcome), played)

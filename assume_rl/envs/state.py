@@ -25,6 +25,8 @@ class Book:
 
     orders: tuple[Orders, ...]  # (copy product slot), as the bidders sent them
     actions: tuple[Tensor | None, ...]  # (copy agent act); None for rules
+    # Of all cohorts when it opened; empty where no reward curves are wanted.
+    opened: tuple[Position | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,15 @@ class Executed:
 
 
 @dataclass(frozen=True)
+class Played:
+    """An auction that a cohort traded in, as its reward curves are worked out from it."""
+
+    opened: Position  # of the cohort when the auction opened
+    closed: Position  # just before it was settled, with what others of the same instant sold
+    cleared: ClearedAuction
+
+
+@dataclass(frozen=True)
 class Earned:
     """The reward of an auction for a team that acts on a policy."""
 
@@ -72,6 +83,7 @@ class Earned:
     auction: Auction
     action: Float[Tensor, "copy agent act"]
     reward: Reward
+    played: Played | None = None  # None: no reward curves are wanted
 
 
 @dataclass

@@ -64,6 +64,21 @@ def test_what_waits_for_an_update_counts() -> None:
     assert waiting_bytes(env.setting, [], 4) == 2 * (47 + 2) * transition
 
 
+def test_what_curves_need_waits_too() -> None:
+    chosen = {"units.learner.bidding_EOM": "powerplant_energy_learning_ladder"}
+    found = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
+    compiled = compile_scenario(found)
+    without, env = (
+        MarketEnv(compiled, num_envs=1, seeds=(1,), curves=curves) for curves in (False, True)
+    )
+    (window,) = (own for own in env.reset(torch.tensor([1])).positions if own is not None)
+    position, orders = 3 * window.state.energy.numel(), len(env.setting.markets["EOM"].unit_ids)
+    # A curve of 21 rungs for each of two numbers; where the plant stood twice, and the book.
+    each = 2 * (2 * 21) * 4 + (2 * position + 4 * orders) * 8
+    more = waiting_bytes(env.setting, [], 4) - waiting_bytes(without.setting, [], 4)
+    assert more == (47 + 2) * each
+
+
 def test_nothing_fits_where_there_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda device: 1000)
     with pytest.raises(ConfigurationError, match="not even one copy fits"):
