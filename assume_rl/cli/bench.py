@@ -15,7 +15,7 @@ from assume_rl.cli.options import Plugins, Quiet, Set
 from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.evaluation.perfect_foresight import check_solver
 from assume_rl.experiments.outputs import replace_text
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.bench.cells import Measured, grid, study_case
 from assume_rl.studies.bench.run import check, measure_rest, measured
@@ -103,8 +103,11 @@ def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
 
 
 def _algorithms(text: str | None) -> list[str]:
-    """Return the names of algorithms; `ConfigurationError` if one is unknown."""
-    names = list(ALGORITHMS) if text is None else _parts("--algorithms", text)
+    """Return the names of algorithms; `ConfigurationError` if one is unknown.
+
+    Where none is named, those that choose numbers, as the learners of most study cases must.
+    """
+    names = list(able("box")) if text is None else _parts("--algorithms", text)
     for name in names:
         if name not in ALGORITHMS:
             raise ConfigurationError(

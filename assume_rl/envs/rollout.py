@@ -14,13 +14,15 @@ from torch import Tensor
 
 from assume_rl.core.money import Reward
 from assume_rl.core.trade import Team
+from assume_rl.envs.curves import curves_of
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement
-from assume_rl.envs.state import Happened, Observations, State
+from assume_rl.envs.state import Earned, Happened, Observations, State
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import Head
-from assume_rl.learning.types import MEMORY, Joint, Transitions
+from assume_rl.learning.types import CURVE, MEMORY, Joint, Transitions
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Delivery:
     rewarded: int | None = None  # seconds since the episodes began, once all teams are
     reward: tuple[Tensor, ...] = ()  # (copy agent)
     extras: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)  # (copy agent _)
+    # Per team what reward curves are worked out from; empty where none are wanted.
+    played: dict[int, Earned] = field(default_factory=dict)
 
 
 class Rollout:
@@ -83,6 +87,13 @@ class Rollout:
         self._learner = learner
         self._dtype = learner.dtype
         self._kept = tuple(learner.extras)
+        self._of_decisions = tuple(name for name in self._kept if name != CURVE)
+        self._curves = store and CURVE in self._kept
+        if self._curves and not env.setting.curves:
+            raise ConfigurationError(
+                f"{learner.config.algorithm} learns from reward curves: make the environment with "
+                "curves=True"
+            )
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
         self._heads = tuple(
@@ -152,7 +163,7 @@ class Rollout:
                 name: tuple(memory.flatten(0, 1) for memory in before)
                 if name == MEMORY
                 else self._extras(name, decisions)
-                for name in self._kept
+                for name in self._of_decisions
             }
             self._deliveries[now] = Delivery(obs, acted, extras=extras)
         state, happened = self.env.step(state, actions)
@@ -209,6 +220,8 @@ class Rollout:
             if self._store:
                 # The key of a decision is the instant at which its auctions opened.
                 delivery = self._deliveries[earned.auction.opens]
+                if self._curves:
+                    delivery.played[earned.team] = earned
                 delivery.earned[earned.team] = earned.reward.reward.to(self._dtype)
                 if len(delivery.earned) == len(self.env.teams):
                     delivery.rewarded = earned.auction.closes
@@ -226,6 +239,8 @@ class Rollout:
         if ready <= 0:
             return None
         rows = [self._deliveries.pop(n) for n in numbers[:ready]]
+        if self._curves:
+            self._work_out_curves(rows)
         following = next(iter(self._deliveries.values()), None)
         after = self._after_the_end(state) if following is None else following.obs
         if following is None:
@@ -241,6 +256,18 @@ class Rollout:
             truncated=self._flags(truncated, ready),
             copies=self.env.num_envs,
         )
+
+    @torch.inference_mode()  # stacked outside of it, they can be learned from
+    def _work_out_curves(self, rows: Sequence[Delivery]) -> None:
+        """Add to decisions what every rung would have brought the learners."""
+        teams = [
+            curves_of(self.env.setting, team, [row.played[team] for row in rows])
+            for team in range(len(self.env.teams))
+        ]
+        for k, row in enumerate(rows):
+            own = [curves[k].to(self._dtype) for curves in teams]
+            row.extras[CURVE] = tuple(pick(own) for pick in self._to_groups)
+            row.played.clear()
 
     def _after_the_end(self, state: State) -> tuple[Tensor, ...]:
         seen = tuple(obs.to(self._dtype) for obs in self.env.observe(state))

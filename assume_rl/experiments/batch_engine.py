@@ -215,6 +215,7 @@ def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
         seeds=seeds,
         policies=task.fixed,
         window=window_steps(task.compiled),
+        curves=task.config.settings.needs_curves,
         device=task.device,
     )
 

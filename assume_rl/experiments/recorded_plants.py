@@ -18,6 +18,7 @@ from assume_rl.core.units.base import rows_of
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale
 from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.capabilities import beyond_price_and_volume
 from assume_rl.scenario.compile.compiled import Compiled
 
 
@@ -52,9 +53,9 @@ def _unknown_auctions(compiled: Compiled) -> str | None:
     """Return why auctions cannot be cleared again from the price and volume of orders alone."""
     if len(compiled.markets) != 1:
         return f"there are {len(compiled.markets)} markets"
-    rule = compiled.markets[0].rule
-    if rule.needs:
-        return f"'{rule.name}' reads more of orders than price and volume"
+    more = beyond_price_and_volume(compiled.markets[0].rule)
+    if more is not None:
+        return more
     auctions = [auction for tick in compiled.plan for auction in tick.opening]
     products = max(len(auction.first) for auction in auctions)
     if products > 1:

@@ -13,6 +13,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
+from assume_rl.experiments.recorded_plants import unknown_response
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.config import LearningConfig
@@ -113,7 +114,10 @@ def check_training(compiled: Compiled) -> None:
 
 
 def _check_learners(compiled: Compiled, learners: list[str]) -> None:
-    """Settings must fit the algorithm, and the algorithm all learners."""
+    """Settings must fit the algorithm, and the algorithm all learners.
+
+    Where it learns from reward curves, those of each learner must say all that a bid changes.
+    """
     config, earnings = compiled.scenario.learning, earnings_of(compiled)
     bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
     specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]
@@ -121,6 +125,13 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         owner = f"unit '{spec.unit_id}' with the bidder {bidders[spec.unit_id].name}"
         check_action(config.algorithm, spec.action, owner)
     check_learnable(config, specs)
+    for agent in learners if config.settings.needs_curves else ():
+        unknown = unknown_response(compiled, agent)
+        if unknown is not None:
+            raise ConfigurationError(
+                f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
+                f"have brought, which is not known here: {unknown}"
+            )
 
 
 def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:
@@ -201,12 +212,19 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
             "episodes_collecting_initial_experience and validation_episodes_interval as they are "
             f"the first evaluation takes place after episode {first}"
         )
+    if config.settings.needs_curves and engine != "batch":
+        raise ConfigurationError(
+            f"learning_config.algorithm: {config.algorithm} learns from reward curves, which only "
+            "the batch engine works out"
+        )
     seconds = _episode_seconds(compiled.scenario, engine)
     _check_window(compiled)
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
+    times = [time for time in openings(compiled, learners) if time < seconds]
     if config.settings.on_policy:
-        times = [time for time in openings(compiled, learners) if time < seconds]
         _check_waiting(config, engine, most_waiting(times, updates))
+    if config.settings.needs_all:
+        _check_room(config, config.training_episodes * len(times))
 
 
 def _check_window(compiled: Compiled) -> None:
@@ -230,6 +248,16 @@ def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
             f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but {needed} "
             f"transitions wait for an update of {config.algorithm}; make it larger, or train_freq "
             "shorter"
+        )
+
+
+def _check_room(config: LearningConfig, transitions: int) -> None:
+    """All transitions of a training must fit into memory where all are learned from."""
+    if transitions > config.replay_buffer_size:
+        raise ConfigurationError(
+            f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but "
+            f"{config.algorithm} learns from all {transitions} transitions of a training; make it "
+            "larger, or training_episodes fewer"
         )
 
 

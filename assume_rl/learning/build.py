@@ -13,7 +13,7 @@ from assume_rl.learning.config import KlAdaptive, LearningConfig
 from assume_rl.learning.critics import CRITICS, INDEPENDENT, Kind
 from assume_rl.learning.critics.base import CriticSpec
 from assume_rl.learning.critics.normalised import normalised_critics
-from assume_rl.learning.fleet import Fleet, block_of
+from assume_rl.learning.fleet import Fleet, Group, block_of
 from assume_rl.learning.nets.actor import ActorForm, actor_forms
 from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.moments import Moments
@@ -22,7 +22,7 @@ from assume_rl.learning.nets.number import number_forms
 from assume_rl.learning.nets.recurrent_actor import RecurrentActorForm, memory_size
 from assume_rl.learning.nets.valued_actor import ValuedActorForm
 from assume_rl.learning.schedules import rate_schedule
-from assume_rl.learning.types import MEMORY, AgentSpec
+from assume_rl.learning.types import CURVE, MEMORY, AgentSpec, ExtraSize
 
 
 def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
@@ -88,11 +88,29 @@ def seen_steps(config: LearningConfig) -> int:
     return config.sequence_length if remembers else 1
 
 
-def kept_extras(config: LearningConfig) -> dict[str, int | None]:
-    """Return the extras of decisions that transitions keep: name -> size, None: the action's."""
-    extras = dict(ALGORITHMS[config.algorithm].extras)
+def decision_extras(config: LearningConfig) -> dict[str, ExtraSize]:
+    """Return the extras of decisions that transitions keep: name -> size."""
+    extras: dict[str, ExtraSize] = dict(ALGORITHMS[config.algorithm].extras)
     memory = memory_size(config.actor_architecture, config.actor_hidden)
     return extras | {MEMORY: memory} if memory else extras
+
+
+def outcome_extras(config: LearningConfig) -> dict[str, ExtraSize]:
+    """Return the extras of outcomes that transitions keep: name -> size."""
+    return {CURVE: "rungs"} if config.settings.needs_curves else {}
+
+
+def kept_extras(config: LearningConfig) -> dict[str, ExtraSize]:
+    """Return the extras of decisions and outcomes that transitions keep: name -> size."""
+    return decision_extras(config) | outcome_extras(config)
+
+
+def extra_sizes(config: LearningConfig, groups: Sequence[Group]) -> dict[str, list[int]]:
+    """Return the sizes of the extras that transitions keep, of each group."""
+    return {
+        name: [group.specs[0].entries(size) for group in groups]
+        for name, size in kept_extras(config).items()
+    }
 
 
 def _forms(

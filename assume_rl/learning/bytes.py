@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from assume_rl.learning.build import build_nets, fleet_of, kept_extras
+from assume_rl.learning.build import build_nets, extra_sizes, fleet_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.replay import Replay
@@ -52,7 +52,7 @@ def estimate(
     networks = [*(net.online for net in nets), *targets, *gradients]
     moments = [flat for net in nets for flat in net.optimizer.moments.values()]
     shapes = [(len(g.specs), g.obs_size, g.act_size) for g in fleet.groups]
-    extras = kept_extras(config)
+    extras = extra_sizes(config, fleet.groups)
     replay = Replay(config.replay_buffer_size, seeds, shapes, NOWHERE, dtype, extras=extras)
     rows = Batches(fleet, replay, range(seeds), (), config).priorities
     stored = replay.nbytes + (0 if rows is None else rows.nbytes)

@@ -187,6 +187,16 @@ class AlgorithmConfig(BaseModel):
         return False
 
     @property
+    def needs_curves(self) -> bool:
+        """Return whether transitions keep what every rung of a ladder would have brought."""
+        return False
+
+    @property
+    def needs_all(self) -> bool:
+        """Return whether the transitions of all episodes are learned from until the end."""
+        return False
+
+    @property
     def transitions_first(self) -> int:
         """Return the number of transitions before which nothing is learned."""
         return 1
@@ -285,12 +295,34 @@ class SacConfig(TargetsConfig):
         return (f"initial_temperature: {self.initial_temperature:g}",)
 
 
+class FictitiousPlayConfig(AlgorithmConfig):
+    """Settings of smooth fictitious play."""
+
+    entropy_weight: float = Field(0.05, ge=0)
+    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+
+    @property
+    def needs_curves(self) -> bool:
+        """Return True: policies move up their reward curves."""
+        return True
+
+    @property
+    def needs_all(self) -> bool:
+        """Return True: the best response to recent bids alone runs in circles."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the discount: a curve is of one auction."""
+        return frozenset({"gamma"})
+
+
 class PolicyGradientConfig(AlgorithmConfig):
     """Settings of REINFORCE and the vanilla policy gradient."""
 
     on_policy: ClassVar[bool] = True
     entropy_weight: float = Field(0.01, ge=0)
-    """Weight of the entropy of actions in the loss (mappo, ippo, a2c, vpg, reinforce)."""
+    """Weight of the entropy of actions (mappo, ippo, a2c, vpg, reinforce; 0.05 fictitious_play)."""
 
 
 class A2cConfig(PolicyGradientConfig):
@@ -340,6 +372,7 @@ class PpoConfig(PolicyGradientConfig):
 
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "a2c": A2cConfig,
+    "fictitious_play": FictitiousPlayConfig,
     "iddpg": DdpgConfig,
     "ippo": PpoConfig,
     "isac": SacConfig,

@@ -28,9 +28,9 @@ Params = Mapping[str, Any]
 """`networks`: kind -> agent -> tensors, targets as `<kind>_target`; `normaliser`: all statistics,
 and the discounted returns up to now."""
 Batch = Mapping[str, Any]
-"""`units`: agent -> `obs`, `action`, `reward`, `next_obs` and the extras of decisions that the
-algorithm needs, `memory` where actors have one, rows first; `terminated` and `truncated`, one per
-row; `copies` of the market, 1 if absent."""
+"""`units`: agent -> `obs`, `action`, `reward`, `next_obs` and the extras of decisions and outcomes
+that the algorithm needs, `memory` where actors have one, rows first; `terminated` and `truncated`,
+one per row; `copies` of the market, 1 if absent."""
 PARTS = ("obs", "action", "reward", "next_obs")
 
 

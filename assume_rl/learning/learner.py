@@ -13,7 +13,14 @@ from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.adaptive import paced
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
-from assume_rl.learning.build import build_nets, fleet_of, kept_extras, networks_of, seen_steps
+from assume_rl.learning.build import (
+    build_nets,
+    extra_sizes,
+    fleet_of,
+    kept_extras,
+    networks_of,
+    seen_steps,
+)
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch, Waiting
@@ -25,7 +32,7 @@ from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
 from assume_rl.learning.schedules import learning_rate, own_rates
 from assume_rl.learning.states import load_states, states
-from assume_rl.learning.types import AgentSpec, Joint, UpdateMetrics
+from assume_rl.learning.types import AgentSpec, ExtraSize, Joint, UpdateMetrics
 
 
 class Listener(Protocol):
@@ -120,7 +127,7 @@ class Learner:
             shapes,
             device,
             dtype,
-            extras=self.extras,
+            extras=extra_sizes(config, self.groups),
         )
         self._waiting = Waiting(config.replay_buffer_size)
         self._seen = self.fleet.over(seen_steps(config))  # by critics
@@ -135,8 +142,8 @@ class Learner:
         self.compiled = _compiler(device) if config.compile else _as_it_is
 
     @property
-    def extras(self) -> Mapping[str, int | None]:
-        """Extras of decisions that transitions keep: name -> size, None: that of the action."""
+    def extras(self) -> Mapping[str, ExtraSize]:
+        """Extras of decisions and outcomes that transitions keep: name -> size."""
         return kept_extras(self.config)
 
     @property

@@ -20,7 +20,7 @@ from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.moments import Moments
 from assume_rl.learning.nets.net import Net, Weights
-from assume_rl.learning.types import Joint
+from assume_rl.learning.types import CURVE, Joint
 
 OF_ACTORS = ("observations", "waiting")
 """Parts of a state that belong to actors, which policy files have."""
@@ -36,15 +36,23 @@ def shaped(joint: Joint, reward: Reward) -> Joint:
     if reward.scale == 1.0 and reward.clip is None:
         return joint
     limit = float("inf") if reward.clip is None else reward.clip
+
+    def own(earned: Tensor) -> Tensor:
+        return (earned * reward.scale).clamp(-limit, limit)
+
     groups = tuple(
-        replace(part, reward=(part.reward * reward.scale).clamp(-limit, limit))
+        replace(
+            part,
+            reward=own(part.reward),
+            extras={name: own(v) if name == CURVE else v for name, v in part.extras.items()},
+        )
         for part in joint.groups
     )
     return replace(joint, groups=groups)
 
 
 def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:
-    """Check that there is something to normalise, and nothing else that needs recorded rewards.
+    """Check that there is something to normalise, and nothing that needs rewards as they are.
 
     :param config: says what is normalised
     :param networks: of the algorithm
@@ -57,6 +65,11 @@ def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) ->
         raise ConfigurationError(
             "learning_config.clip_targets: targets are clipped to what rewards can be as they are "
             "recorded; choose it without reward.scale and without normalise: [returns]"
+        )
+    if config.settings.needs_curves and "returns" in config.normalise:
+        raise ConfigurationError(
+            f"learning_config.normalise: {config.algorithm} learns from reward curves, which are "
+            "not divided by the spread of returns; choose reward.scale"
         )
     if any("value" in spec.kind for spec in networks.values()):
         return

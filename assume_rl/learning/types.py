@@ -13,6 +13,12 @@ ActionKind = Literal["box", "ladder"]
 MEMORY = "memory"
 """Name of the extra that actors with memory keep: the memory before a decision."""
 
+CURVE = "curve"
+"""Name of the extra of outcomes: the reward of every rung, entry by entry of an action."""
+
+ExtraSize = int | Literal["rungs"] | None
+"""Numbers of an extra; None: one per entry of an action, `rungs`: one per rung of each entry."""
+
 
 @dataclass(frozen=True)
 class Earnings:
@@ -46,6 +52,12 @@ class AgentSpec:
         """Kind of the action."""
         return "ladder" if self.rungs else "box"
 
+    def entries(self, size: ExtraSize) -> int:
+        """Return how many numbers of an extra the agent has."""
+        if size == "rungs":
+            return self.act_size * self.rungs
+        return self.act_size if size is None else size
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Agents of equal shape are trained as one group, or as several blocks of them."""
@@ -57,7 +69,7 @@ class AgentSpec:
 class Transitions:
     """One group's part of joint transitions; actions lie in [-1, 1] but for first experience.
 
-    `extras`: what an algorithm must know of how actions were drawn, by name.
+    `extras`: what an algorithm must know of decisions and outcomes, by name.
     """
 
     obs: Float[Tensor, "seed row agent obs"]

@@ -18,6 +18,7 @@ from assume_rl.learning.config import learning_keys
 from assume_rl.results.study_tables import STUDY
 from assume_rl.results.tables import FAMILIES, METADATA
 from assume_rl.scenario.compile.capabilities import (
+    NO_LADDER,
     OTHER_KIND,
     Capability,
     capabilities,
@@ -136,6 +137,15 @@ def capability_table() -> str:
         "Learners of several markets train together if these open at the same times. No bidder "
         f"trades {_names(untold)} yet, so that markets of these product types are refused.",
         "",
+        "## Reward curves",
+        "",
+        "What [smooth fictitious play](../algorithms/fictitious-play.md) learns from. `known`: "
+        "where there is one market with one product per auction, of plants without ramps and start "
+        "costs. All bidders that are not here choose no rungs of a ladder.",
+        "",
+        *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
+        *_curves(table),
+        "",
         "## Strategies of operators",
         "",
         "What an operator's [strategy](../scenario-format.md#unit_operators) makes of the bidders "
@@ -162,6 +172,17 @@ def _markets(table: Iterable[Capability]) -> Iterator[str]:
         if one.refused != OTHER_KIND and one.strategy is None:
             cell = one.refused or (one.not_batched and f"message shell: {one.not_batched}")
             rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell or "both")
+    for (kind, bidder, product_type), cells in rows.items():
+        yield f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |"
+
+
+def _curves(table: Iterable[Capability]) -> Iterator[str]:
+    """Rows of bidders on a ladder; a column per rule."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for one in table:
+        if one.refused is None and one.strategy is None and one.no_curves != NO_LADDER:
+            cell = one.no_curves or "known"
+            rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell)
     for (kind, bidder, product_type), cells in rows.items():
         yield f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |"
 

@@ -9,7 +9,11 @@ from torch import Tensor
 from assume_rl import keyed
 from assume_rl.envs.curves import curves_of
 from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.state import Earned
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 
@@ -80,6 +84,15 @@ def test_many_auctions_at_once_have_the_curves_of_each_alone() -> None:
     together = curves_of(env.setting, team, earned)
     for one, curve in zip(earned, together, strict=True):
         torch.testing.assert_close(curves_of(env.setting, team, [one])[0], curve)
+
+
+def test_a_rollout_without_curves_is_refused_to_who_learns_from_them(alone: MarketEnv) -> None:
+    config = LearningConfig(algorithm="fictitious_play")
+    learner = Learner(config, alone.agents, seeds=(1,), device=torch.device("cpu"))
+    silent = MarketEnv(alone.setting.compiled, num_envs=COPIES, seeds=(1,))
+    Rollout(silent, learner, store=False)
+    with pytest.raises(ConfigurationError, match="fictitious_play learns from reward curves"):
+        Rollout(silent, learner)
 
 
 def test_what_curves_need_is_kept_where_it_is_asked_for(alone: MarketEnv) -> None:

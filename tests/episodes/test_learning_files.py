@@ -8,7 +8,7 @@ import torch
 
 from assume_rl.episodes.learning_files import load_actors, load_critics, save_actors, save_critics
 from assume_rl.errors import PolicyError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.transfer import critic_blocks
@@ -34,7 +34,7 @@ def saved(algorithm: str, folder: Path) -> Learner:
     return ours
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", able("box"))
 def test_what_an_agent_has_learned_moves_to_another_fleet(algorithm: str, tmp_path: Path) -> None:
     old, new = saved(algorithm, tmp_path), learner(algorithm, (C, D, A), 2)
     fresh = networks(new.nets, 0)

@@ -16,7 +16,7 @@ from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import TrainResult, train, train_seeds
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.reports.report import report
@@ -29,8 +29,8 @@ ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 # Different sizes and kinds under one joint critic, two operators.
 MIXED = [Unit("two", "A"), Unit("single", "B"), Unit("storage", "A")]
 OF_A_FAMILY = ("itd3", "masac", "mappo", "a2c")  # the others are for the long tests
-NAMES = [n if n in OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in ALGORITHMS]
-LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ALGORITHMS if name != "mappo"]
+NAMES = [n if n in OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in able("box")]
+LONG = [pytest.param(name, marks=pytest.mark.slow) for name in able("box") if name != "mappo"]
 ON_POLICY = [name for name, algorithm in ALGORITHMS.items() if algorithm.on_policy]
 
 
@@ -75,7 +75,7 @@ def learned_the_same_and_bids_the_same(scenario: Scenario, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", able("box"))
 def test_all_kinds_of_learners_in_one_fleet(name: str, tmp_path: Path) -> None:
     check_fleet(tmp_path, FLEETS["everything"], algorithm=name)
 

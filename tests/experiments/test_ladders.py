@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fleets import Unit, write_fleet
+from fleets import Unit, names, write_fleet
 from test_fleets import check_fleet, check_same_learning
 from test_resume import Impatient, assert_same_results
 from trained_runs import table
@@ -14,11 +14,13 @@ from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
 
 pytestmark = pytest.mark.unchecked
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
+PLANTS = [Unit("ladder", "A"), Unit("ladder", "B"), Unit("rule", "A")]
 MIXED = [Unit("ladder", "A"), Unit("two", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
 
 
@@ -49,11 +51,26 @@ def test_saved_policies_of_a_ladder_are_evaluated_and_gone_on_from(
     check_fleet(tmp_path, MIXED, critic, products, algorithm=algorithm, learning_rate=0.003)
 
 
+def test_curves_are_learned_from_and_resumed_with_the_same_bytes(tmp_path: Path) -> None:
+    settings = {"algorithm": "fictitious_play", "training_episodes": 3, "gradient_steps": 2}
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
+    resumed_is_uninterrupted(scenario, "batch", tmp_path)
+    rows = table(tmp_path / "whole", "rl_grad_params")
+    assert set(rows["unit"]) == set(names(PLANTS)[:2])
+    assert (rows["gap"] >= 0).all()
+    assert (rows["gap"] > 0).any()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_resumed_is_uninterrupted(engine: EngineName, tmp_path: Path) -> None:
     settings = {"algorithm": "mappo", "training_episodes": 3}
     scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, **settings))
+    resumed_is_uninterrupted(scenario, engine, tmp_path)
+
+
+def resumed_is_uninterrupted(scenario: Scenario, engine: EngineName, tmp_path: Path) -> None:
+    """Train a case at once, and again with a break within the last episode."""
     whole = train(scenario, engine=engine, out=tmp_path / "whole")
     observer = Impatient(len(whole.episodes) - 2, middle=True)
     with pytest.raises(KeyboardInterrupt):
@@ -67,10 +84,50 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, algorithm=algorithm))
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
-        "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg can"
+        "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, fictitious_play "
+        "can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
+
+
+@pytest.mark.parametrize(
+    ("fleet", "products", "settings", "says"),
+    [
+        ([*PLANTS, Unit("two", "A")], 1, {}, "cannot choose numbers, as unit 'two 3'"),
+        ([*PLANTS, Unit("storage ladder", "A")], 1, {}, "storage ladder 3 is no power plant"),
+        (PLANTS, 2, {}, "an auction has 2 products"),
+        (PLANTS, 1, {"replay_buffer_size": 9}, "replay_buffer_size is 9, but fictitious_play"),
+    ],
+)
+def test_what_has_no_curves_is_refused_by_name(
+    fleet: list[Unit], products: int, settings: dict[str, int], says: str, tmp_path: Path
+) -> None:
+    chosen = {"algorithm": "fictitious_play", **settings}
+    scenario = load_scenario(write_fleet(tmp_path / "case", fleet, products, **chosen))
+    with pytest.raises(ConfigurationError, match=says):
+        training_task(scenario, None, None, "auto")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ({"units.ladder 0.ramp_up": 10}, "ladder 0 has ramps"),
+        ({"units.ladder 1.hot_start_cost": 50}, "ladder 1 has start costs"),
+    ],
+)
+def test_curves_that_do_not_say_all_are_refused_by_name(
+    override: dict[str, int], says: str, tmp_path: Path
+) -> None:
+    folder = write_fleet(tmp_path / "case", PLANTS, algorithm="fictitious_play")
+    with pytest.raises(ConfigurationError, match=says):
+        training_task(load_scenario(folder, overrides=override), None, None, "auto")
+
+
+def test_the_agents_engine_has_no_curves(tmp_path: Path) -> None:
+    folder = write_fleet(tmp_path / "case", PLANTS, algorithm="fictitious_play")
+    with pytest.raises(ConfigurationError, match="which only the batch engine works out"):
+        training_task(load_scenario(folder), None, None, "agents")
 
 
 @pytest.mark.slow

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pydantic.fields import FieldInfo
-from test_algorithms import SHAPES, played
-from toys import fleet, learner
+from test_algorithms import SHAPES
+from toys import fleet, learner, random_joint
 
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.learning.config import SETTINGS, LearningConfig, Reward
-from assume_rl.learning.nets.heads import HEADS
+from assume_rl.learning.nets.heads import HEADS, Stochastic, head_of
+from assume_rl.learning.types import AgentSpec
 
 pytestmark = pytest.mark.unchecked
 
@@ -56,7 +56,9 @@ def test_its_row_and_page_name_status_and_papers(name: str) -> None:
     _, status, policy, _, learns, _ = entry(name)
     assert status == own.status
     assert (learns == "replay") != own.on_policy
-    assert (policy == "stochastic") == (own.networks()["actor"].head == "squashed_gaussian")
+    actor = own.networks()["actor"]
+    head = head_of(actor.head or f"{actor.ladder}_2")
+    assert (policy == "stochastic") == isinstance(head, Stochastic)
     text = page(name)
     assert f"Status:\n{own.status}" in text or f"Status: {own.status}" in text
     for paper in own.paper.split("; "):
@@ -81,9 +83,9 @@ def test_the_common_page_has_the_common_settings_with_their_defaults() -> None:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_its_page_defines_what_its_update_logs(name: str) -> None:
-    ours = learner(fleet(*SHAPES["mlp"]), algorithm=name, batch_size=8, gradient_steps=2)
-    with torch.no_grad():
-        ours.observe(played(ours, 24, torch.Generator().manual_seed(3)))
+    agents = fleet(*SHAPES["mlp"]) if name in able("box") else [AgentSpec("a", 3, 1, 2, rungs=4)]
+    ours = learner(agents, algorithm=name, batch_size=8, gradient_steps=2)
+    ours.observe(random_joint(ours, 24))
     section = page(name).partition("## Logged metrics")[2].partition("\n## ")[0]
     defined = {cell for row in rows(section) for cell in row[0].split(", ")}
     assert {f"`{metric}`" for metric in ours.update(1.0).values} <= defined

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toys import CPU, fleet, learner, random_joint
 
 from assume_rl.errors import ConfigurationError, PolicyError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.nets.heads import Categorical, Stochastic, head_of
 from assume_rl.learning.nets.stack import ActorStack, initial_actors, merge
@@ -19,8 +19,8 @@ from assume_rl.learning.types import AgentSpec, Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
 
-ABLE = [n for n, own in ALGORITHMS.items() if "ladder" in own.networks()["actor"].actions]
-UNABLE = [n for n in ALGORITHMS if n not in ABLE]
+ABLE = [n for n in able("ladder") if n in able("box")]
+UNABLE = [n for n in able("box") if n not in ABLE]
 LAW = Exploration("noise")
 RUNGS = 6
 LADDER = AgentSpec("ladder", 3, 1, 3, rungs=RUNGS)

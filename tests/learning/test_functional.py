@@ -8,7 +8,7 @@ import torch
 from toys import CPU, fleet, learner, random_joint
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.functional import PARTS, Functional, TrainingState
@@ -66,7 +66,7 @@ def parts(state: TrainingState) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        *((name, {}) for name in ALGORITHMS),
+        *((name, {}) for name in able("box")),
         ("matd3", {"sampling": "prioritised", "n_step": 2, "optimizer": "sgd"}),
         ("ippo", {"learning_rate_schedule": "kl_adaptive", "normalise": ["observations"]}),
         ("a2c", {"shared_trunk": True, "normalise": ["returns"]}),

@@ -16,7 +16,7 @@ from assume_rl.episodes.learning_files import (
     save_critics,
 )
 from assume_rl.errors import PolicyError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.config import WITH_MEMORY, LearningConfig
 from assume_rl.learning.critics.base import states_only
 from assume_rl.learning.data.replay import Replay
@@ -185,7 +185,7 @@ def test_the_functional_face_hands_memories_over():
 
 def remembered(episodes, capacity=100):
     """A replay whose observations name copy and step; `episodes`: (number, copies, steps)."""
-    replay = Replay(capacity, 1, [(1, 2, 1)], CPU, torch.float64, extras={MEMORY: 2})
+    replay = Replay(capacity, 1, [(1, 2, 1)], CPU, torch.float64, extras={MEMORY: [2]})
     for number, copies, steps in episodes:
         rows = [(100 * number + copy, step) for step in steps for copy in range(copies)]
         obs = torch.tensor(rows, dtype=torch.float64).view(1, -1, 1, 2)
@@ -308,7 +308,7 @@ def test_a_cue_is_remembered_by_actors_with_memory_only(algorithm, name, rounds,
 @pytest.mark.unchecked
 @pytest.mark.parametrize(
     "algorithm",
-    [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in ALGORITHMS],
+    [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in able("box")],
 )
 def test_every_algorithm_learns_and_continues_from_a_state_with_the_same_bytes(algorithm):
     shapes = [(4, 1, 1), (5, 2, 2), (5, 2, 2)]

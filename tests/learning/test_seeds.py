@@ -6,7 +6,7 @@ import pytest
 import torch
 from toys import changed, fleet, learner, one_seed, random_joint
 
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.states import states
@@ -65,7 +65,7 @@ def learns_the_same_bits(shapes, settings):
         assert_same_bits(states(alone.nets, 0), states(together.nets, k))
 
 
-@pytest.mark.parametrize("algorithm", [n for n in ALGORITHMS if n not in ("matd3", "maddpg")])
+@pytest.mark.parametrize("algorithm", [n for n in able("box") if n not in ("matd3", "maddpg")])
 @pytest.mark.parametrize("shapes", list(FLEETS.values())[2:], ids=list(FLEETS)[2:])
 def test_a_seed_among_others_learns_the_same_as_alone(shapes, algorithm):
     settings = {"algorithm": algorithm, "batch_size": 12, "gradient_steps": 2}

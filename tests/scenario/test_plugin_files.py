@@ -202,6 +202,7 @@ def register(registry):
         ('paper=""', 'paper="", status="new"', "the algorithm 'own': its status is one of "),
         ('paper=""), Config', 'paper="", on_policy=False), AlgorithmConfig', "the algorithm 'own': "
          "only with on_policy are there extras of decisions (raw); random actions of "),
+        ("head=self.head)", "head=None, ladder=None)", "the algorithm 'own': its actor has "),
         ('paper=""', 'paper="", head="soft"', "the algorithm 'own': unknown head 'soft', did you "),
         ('{"actor":', '{"policy":', "the algorithm 'own': there is no network 'actor' of the "),
         ("head=self.head)}", "head=self.head)} and 3", "the algorithm 'own': networks() returns "),

@@ -3,6 +3,7 @@
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.base import Algorithm
 from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MATD3
+from assume_rl.learning.algorithms.fictitious_play import FICTITIOUS_PLAY
 from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
 from assume_rl.learning.algorithms.sac import ISAC, MASAC
@@ -13,12 +14,18 @@ _ALL: tuple[Algorithm, ...] = (
     *(ISAC, MASAC),
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
+    FICTITIOUS_PLAY,
 )
 
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}
 """Algorithms by the name that `learning_config.algorithm` has for them."""
 
 CHOICES: dict[ActionKind, str] = {"box": "numbers", "ladder": "rungs of a ladder"}
+
+
+def able(kind: ActionKind) -> tuple[str, ...]:
+    """Return the names of the algorithms that can choose actions of a kind."""
+    return tuple(own.name for own in ALGORITHMS.values() if kind in own.networks()["actor"].actions)
 
 
 def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
@@ -29,12 +36,12 @@ def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
     :param owner: who acts, for the message
     :raises ConfigurationError: it cannot
     """
-    able = [own.name for own in ALGORITHMS.values() if kind in own.networks()["actor"].actions]
-    if algorithm not in able:
+    others = able(kind)
+    if algorithm not in others:
         raise ConfigurationError(
             f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, as {owner} "
-            f"must; {', '.join(able)} can"
+            f"must; {', '.join(others)} can"
         )
 
 
-__all__ = ["ALGORITHMS", "Algorithm", "check_action"]
+__all__ = ["ALGORITHMS", "Algorithm", "able", "check_action"]

@@ -32,7 +32,7 @@ class NetSpec:
     :param count: networks of an agent; of critics only
     :param target: whether there are target networks
     :param central: whether a critic sees all agents, through `learning_config.critic`
-    :param head: key of `nets.heads.HEADS`; of actors only
+    :param head: key of `nets.heads.HEADS`, of actors only; None: they choose no numbers
     :param ladder: key of `nets.heads.LADDER_HEADS`, of actors only; None: they choose no rungs
     :param valued: whether an actor's network gives a value too
     """
@@ -41,18 +41,21 @@ class NetSpec:
     count: int = 1
     target: bool = False
     central: bool = True
-    head: str = "softsign"
+    head: str | None = "softsign"
     ladder: str | None = None
     valued: bool = False
 
     @property
     def actions(self) -> tuple[ActionKind, ...]:
         """Kinds of actions that an actor can choose."""
-        return ("box",) if self.ladder is None else ("box", "ladder")
+        found: dict[ActionKind, str | None] = {"box": self.head, "ladder": self.ladder}
+        return tuple(kind for kind, head in found.items() if head is not None)
 
     def head_for(self, agent: AgentSpec) -> str:
         """Return the name of the head of an agent's actor, whose kind of action is known to go."""
-        return f"{self.ladder}_{agent.rungs}" if agent.rungs else self.head
+        found = f"{self.ladder}_{agent.rungs}" if agent.rungs else self.head
+        assert found is not None
+        return found
 
 
 STEP = ("loss", "total_grad_norm", "max_grad_norm")
@@ -191,7 +194,8 @@ class Algorithm(Protocol):
     def extras(self) -> Mapping[str, int | None]:
         """Extras of decisions that transitions keep: name -> size, None: that of the action.
 
-        Empty unless `on_policy`: random actions of initial episodes have no extras.
+        Empty unless `on_policy`: random actions of initial episodes have no extras. Reward curves
+        are an extra of outcomes, see `AlgorithmConfig.needs_curves`.
         """
         ...
 

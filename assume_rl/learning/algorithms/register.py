@@ -66,7 +66,9 @@ def _check_networks(algorithm: Algorithm) -> None:
     if "actor" not in networks or networks["actor"].kind != "actor":
         raise ConfigurationError(f"{whose}: there is no network 'actor' of the kind 'actor'")
     head, ladder = networks["actor"].head, networks["actor"].ladder
-    if head not in HEADS:
+    if head is None and ladder is None:
+        raise ConfigurationError(f"{whose}: its actor has neither a head nor one of ladders")
+    if head is not None and head not in HEADS:
         raise ConfigurationError(f"{whose}: unknown head '{head}', {nearest(head, HEADS)}")
     if ladder is not None and ladder not in LADDER_HEADS:
         hint = nearest(ladder, LADDER_HEADS)

@@ -25,7 +25,8 @@ def unread_keys(config: LearningConfig) -> frozenset[str]:
     """Return the keys that may stand in a section, but that its algorithm does not read."""
     networks = networks_of(config)
     unread = UNREAD_KEYS.difference(learning_keys(config.algorithm)) | config.settings.unread
-    if isinstance(HEADS[networks["actor"].head], Stochastic):
+    head = networks["actor"].head
+    if head is None or isinstance(HEADS[head], Stochastic):  # rungs are drawn too
         unread |= NOISE
     if ALGORITHMS[config.algorithm].on_policy:
         unread |= REPLAY

@@ -34,7 +34,7 @@ class Replay:
     :param shapes: (agents, obs, act) of each group
     :param device: of the rows
     :param dtype: of the rows
-    :param extras: of decisions, which are stored too: sizes by name, None: that of an action
+    :param extras: of decisions and outcomes, which are stored too: sizes by name, of each group
     """
 
     def __init__(
@@ -44,12 +44,15 @@ class Replay:
         shapes: Sequence[tuple[int, int, int]],
         device: torch.device,
         dtype: torch.dtype,
-        extras: Mapping[str, int | None] | None = None,
+        extras: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        self._extras = tuple(extras or ())
+        extras = extras or {}
+        self._extras = tuple(extras)
         self.capacity, self.dtype, self.device = capacity, dtype, device
         self.added = 0  # transitions of each seed that were ever added
-        self._shapes = tuple(shapes)
+        self._shapes = tuple(
+            (*shape, *(sizes[k] for sizes in extras.values())) for k, shape in enumerate(shapes)
+        )
 
         def ring(*shape: int, dtype: torch.dtype = dtype) -> Tensor:
             # Not zeroed: RAM is taken up only as rows are written, and no such row is read.
@@ -62,12 +65,9 @@ class Replay:
                 "action": ring(seeds, agents, capacity, act),
                 "reward": ring(seeds, agents, capacity),
                 "next_obs": ring(seeds, agents, capacity, obs),
-                **{
-                    name: ring(seeds, agents, capacity, act if size is None else size)
-                    for name, size in (extras or {}).items()
-                },
+                **{name: ring(seeds, agents, capacity, sizes[k]) for name, sizes in extras.items()},
             }
-            for agents, obs, act in shapes
+            for k, (agents, obs, act) in enumerate(shapes)
         ]
         self._flags = {name: ring(seeds, capacity, dtype=torch.bool) for name in _FLAGS}
         # Copies of the market that a row was stored with: the next row of its own is so far away.
@@ -78,7 +78,7 @@ class Replay:
         ]
 
     def keeps(self, extra: str) -> bool:
-        """Return whether an extra of decisions is stored."""
+        """Return whether an extra is stored."""
         return extra in self._extras
 
     def size(self) -> int:

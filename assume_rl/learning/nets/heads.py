@@ -225,6 +225,20 @@ class Categorical:
         found = self._logits(out).log_softmax(dim=-1)
         return -(found.exp() * found).sum(dim=(-2, -1))
 
+    def expected(
+        self, out: Float[Tensor, "... out"], values: Float[Tensor, "... out"]
+    ) -> Float[Tensor, "..."]:
+        """Return the mean of values over the choice, summed over the entries of an action.
+
+        :param out: outputs of the network
+        :param values: of all rungs, entry by entry
+        """
+        return (self._logits(out).softmax(dim=-1) * self._logits(values)).sum(dim=(-2, -1))
+
+    def greatest(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
+        """Return the greatest of values on all rungs, summed over the entries of an action."""
+        return self._logits(values).amax(dim=-1).sum(dim=-1)
+
     def _logits(self, out: Tensor) -> Tensor:
         return out.reshape(*out.shape[:-1], out.shape[-1] // self.rungs, self.rungs)
 

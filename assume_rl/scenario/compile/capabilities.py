@@ -16,6 +16,7 @@ from assume_rl.core.bidding.base import (
     AnyBidder,
     BidsCurve,
     Context,
+    Ladder,
     LearnedBidder,
 )
 from assume_rl.core.bidding.portfolio import Strategy
@@ -25,6 +26,9 @@ from assume_rl.scenario.config.schema import PRODUCT_TYPES
 from assume_rl.scenario.tables import UNIT_TABLES
 
 OTHER_KIND = "is not for this kind of unit"
+NO_LADDER = "it chooses no rungs of a ladder"
+THERMAL = "thermal"
+"""The technology whose units sell in an auction what they can, whatever they sold before."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Capability:
     strategy: str | None  # key of OPERATORS; None: units bid for themselves
     refused: str | None  # why it is, as messages have it; None: it works on the message shell
     not_batched: str | None  # why the batch shell refuses it; None: it works there too
+    no_curves: str | None  # why it has no reward curves to learn from; None: it has
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,28 @@ def one_at_a_time(rule: Rule[Any, Any]) -> str | None:
     return None if rule.batched else f"the mechanism '{rule.name}' clears one auction at a time"
 
 
+def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
+    """Return why a book cannot be cleared again from price and volume alone, None if it can."""
+    return f"'{rule.name}' reads more of orders than price and volume" if rule.needs else None
+
+
+def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> str | None:
+    """Return why a bidder has no reward curves to learn from, None if it has.
+
+    Ramps and start costs of a unit, several products and several markets may still be against it:
+    `experiments.recorded_plants.unknown_response`.
+
+    :param bidder: that a unit's row names
+    :param technology: key of core.units.TECHNOLOGIES
+    :param rule: of the market
+    """
+    if not (isinstance(bidder, LearnedBidder) and isinstance(bidder.action, Ladder)):
+        return NO_LADDER
+    if technology != THERMAL:
+        return "what it can sell depends on what it bought before"
+    return beyond_price_and_volume(rule)
+
+
 def capabilities(context: Context) -> Iterator[Capability]:
     """Yield every combination of what is registered, refused or not.
 
@@ -142,7 +169,8 @@ def capabilities(context: Context) -> Iterator[Capability]:
         if refused is None and owner is not None:
             refused = misfit_of_strategy(strategies[owner], bidders[name], *market)
         alone = one_at_a_time(rule)
-        yield Capability(kind, name, product_type, rule.name, owner, refused, alone)
+        curveless = without_curves(bidders[name], market[0], rule)
+        yield Capability(kind, name, product_type, rule.name, owner, refused, alone, curveless)
 
 
 def pairs(context: Context) -> Iterator[Pair]:

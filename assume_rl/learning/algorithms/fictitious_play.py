@@ -1,0 +1,101 @@
+"""Smooth fictitious play on published curves: bids that answer all that rivals have bid so far.
+
+After each auction an agent on a ladder of prices knows what every rung would have brought it, its
+reward curve: what exchanges publish of an auction is enough to work it out. So nothing has to be
+tried, and no critic has to be learned. The policy moves up the expected reward of its own rungs,
+drawn uniformly from all auctions so far, plus a weighted entropy that vanishes as training ends:
+against the mix of all that was bid before, its best response, smoothed (Fudenberg and Kreps 1993).
+A memory of recent auctions only would let policies run in circles after each other.
+
+An action of several entries has a curve for each, the others as they were played.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
+from assume_rl.learning.config import FictitiousPlayConfig
+from assume_rl.learning.nets.actor import ActorForm
+from assume_rl.learning.nets.heads import Categorical
+from assume_rl.learning.types import CURVE
+
+
+@dataclass(frozen=True)
+class FictitiousPlay:
+    """Smooth fictitious play of policies on ladders."""
+
+    name: str = "fictitious_play"
+    paper: str = "Fudenberg and Kreps 1993, doi:10.1006/game.1993.1021"
+    status: Status = "experimental"
+    on_policy: bool = False
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """Nothing beside the action: what was played does not matter, only what could have been."""
+        return {}
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """None: curves hold all rungs, so that none is drawn."""
+        return ()
+
+    def networks(self) -> Mapping[str, NetSpec]:
+        """Return an actor, which chooses rungs only."""
+        return {"actor": NetSpec("actor", head=None, ladder="categorical")}
+
+    def update(self, work: Work) -> int:
+        """Make a step of all actors for each batch."""
+        weight = settings_of(work, FictitiousPlayConfig).entropy_weight * work.progress**2
+        loss, lengths = work.compiled(actor_loss), [1] * work.iterations
+        for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
+            work.log.iteration()
+            for g, net in enumerate(work.nets["actor"]):
+                obs, curve = batch.now.read[g], batch.extras[CURVE][g]
+                found = loss(net.form, net.followed, obs, curve, weight)
+                rate, limit = work.rates["actor"], work.config.max_grad_norm
+                (step,) = net.descend([found.total], rate, limit)
+                work.log.step("actor", g, step)
+                for name in ("entropy", "expected_reward", "gap"):
+                    work.log.add(name, g, getattr(found, name))
+        return work.iterations
+
+
+class Loss(NamedTuple):
+    """The loss of actors, and measures without a graph."""
+
+    total: Float[Tensor, "seed agent"]
+    entropy: Float[Tensor, "seed agent"]
+    expected_reward: Float[Tensor, "seed agent"]
+    gap: Float[Tensor, "seed agent"]  # of the expected reward to that of the best rungs
+
+
+def actor_loss(
+    form: ActorForm,
+    nets: Any,
+    obs: Float[Tensor, "seed agent row obs"],
+    curve: Float[Tensor, "seed agent row _"],
+    weight: float,
+) -> Loss:
+    """Return the loss whose descent raises expected rewards and the weighted entropy.
+
+    Sums over the entries of an action, means over rows.
+
+    :param form: of the actors
+    :param nets: their parameters
+    :param obs: observations
+    :param curve: reward on every rung, entry by entry; rungs that were ruled out have that of the
+        legal one next to them
+    :param weight: of the entropy
+    """
+    law, out = form.law, form.outputs(nets, obs)
+    assert isinstance(law, Categorical)
+    expected, entropy = law.expected(out, curve).mean(dim=-1), law.entropy(out).mean(dim=-1)
+    gap = law.greatest(curve).mean(dim=-1) - expected.detach()
+    return Loss(-expected - weight * entropy, entropy.detach(), expected.detach(), gap)
+
+
+FICTITIOUS_PLAY = FictitiousPlay()
