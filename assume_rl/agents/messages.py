@@ -12,6 +12,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import Layout
 from assume_rl.core.orders import Orders
+from assume_rl.core.reward_curve import Aggregated
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
@@ -46,6 +47,7 @@ class RegisterBidder:
     market: str
     bidder: str
     unit_ids: tuple[str, ...]  # the units its `Orders.unit` indices point to
+    curves: bool = False  # whether its results are to have the published supply and demand
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class AuctionResult:
     accepted: Tensor  # (product, slot) MW, slots as in the order book
     paid: Tensor  # (product, slot) EUR/MWh
     price: Tensor  # (product, slot) EUR/MWh, published for the slot's zone
+    curves: Aggregated | None = None  # of the whole auction; None: the bidder did not ask for them
 
 
 # --- learning ----------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ class Rewarded:
     reward: float  # scaled
     profit: float  # EUR
     regret: float  # EUR
+    extras: dict[str, Tensor] = field(default_factory=dict)  # of the outcome, (_,) each
 
 
 @dataclass(frozen=True)

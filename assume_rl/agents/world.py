@@ -6,6 +6,7 @@ in every episode, so that no state leaks from one into the next.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mango import (
     AgentAddress,
@@ -24,6 +25,7 @@ from assume_rl.agents.recorder import Recorder
 from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import Failures, settle, tcp_container
+from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.trade import Policy, Portfolio
 from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
@@ -69,6 +71,9 @@ class World:
         self._end = self._calendar.time(compiled.steps - 1)
         self._portfolios = build_portfolios(compiled, policies or {})
         self._earnings = earnings_of(compiled)
+        curves = compiled.scenario.learning.settings.needs_curves
+        # Of markets whose published curves learners want, in episodes of training.
+        self._rules = {spec.name: spec for spec in compiled.markets if curves}
         self._auctions = {
             m.name: tuple(a for t in compiled.plan for a in t.opening if a.market == m.name)
             for m in compiled.markets
@@ -112,7 +117,10 @@ class World:
             learning = cast.join("learning", self._learning)
         flush = None if flush_hours is None else flush_hours * 3600
         markets = self._join_markets(cast, recorder if record_market else None, flush)
-        bidders = self._join_bidders(cast, markets, recorder if record_market else None, flush)
+        rules = {} if evaluation else self._rules
+        bidders = self._join_bidders(
+            cast, markets, recorder if record_market else None, flush, rules
+        )
         for name, role in (guests or {}).items():
             cast.join(name, role)
         listeners = [*dict.fromkeys(markets.values()), *(b.context.addr for b in bidders)]
@@ -153,6 +161,7 @@ class World:
         markets: Mapping[str, AgentAddress],
         recorder: AgentAddress | None,
         flush: int | None,
+        rules: Mapping[str, MarketSpec[Any]],
     ) -> list[UnitOperator]:
         bidders = []
         for name, portfolio in self._portfolios.items():
@@ -167,6 +176,7 @@ class World:
                 recorder=recorder,
                 flush_every=flush,
                 earnings=self._earnings,
+                rules=rules,
             )
             cast.join(name, bidder)
             bidders.append(bidder)

@@ -28,7 +28,7 @@ from assume_rl.core.money import Reward, by_unit
 from assume_rl.core.orders import Orders, limited, unit_major
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, Team, look, settle
-from assume_rl.core.units.base import NO_STATE, rows_of
+from assume_rl.core.units.base import NO_STATE, ZERO_VOLUME, rows_of
 from assume_rl.core.units.fleet import Members, members, twins_of
 
 T = TypeVar("T", Tensor, Tensor | None)
@@ -80,6 +80,62 @@ def book_of_one_product(
     """
     orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
     return OwnBook(market, market.rule.setup(market, Slots(node=orders.node)), orders, own)
+
+
+@dataclass(frozen=True)
+class Aggregated:
+    """Supply and demand of an auction as exchanges publish them: volumes by price, nobody named.
+
+    Every product has as many levels; those that it does not need have no volume.
+    """
+
+    price: Float[Tensor, "... product level"]  # EUR/MWh
+    volume: Float[Tensor, "... product level"]  # MW, supply > 0, demand < 0
+
+
+def aggregated(orders: Orders) -> Aggregated:
+    """Return the supply and demand of an order book; all orders of a side and price are one level.
+
+    :param orders: within the limits of the market
+    """
+    price, order = orders.price.sort(dim=-1, stable=True)
+    volume = orders.volume.gather(-1, order)
+    level = (price[..., 1:] != price[..., :-1]).to(torch.int64).cumsum(-1)
+    level = torch.cat([torch.zeros_like(order[..., :1]), level], -1)
+    prices = torch.zeros_like(price).scatter(-1, level, price)
+    sides = [
+        torch.zeros_like(volume).scatter_add(-1, level, side)
+        for side in (volume.clamp(min=0), volume.clamp(max=0))
+    ]
+    return Aggregated(torch.cat([prices, prices], -1), torch.cat(sides, -1))
+
+
+def book_among(
+    published: Aggregated,
+    market: MarketSpec[Any],
+    price: Float[Tensor, "... product own"],
+    volume: Float[Tensor, "... product own"],
+) -> OwnBook:
+    """Return the book of an auction of which a bidder knows its own orders and what was published.
+
+    :param published: with the own orders among them
+    :param market: whose rule reads price and volume only
+    :param price: EUR/MWh of the own orders, as they were sent
+    :param volume: MW, sell > 0, buy < 0
+    """
+    price = price.clamp(market.min_price, market.max_price)
+    volume = volume.clamp(-market.max_volume, market.max_volume)
+    same_price = published.price.unsqueeze(-1) == price.unsqueeze(-2)
+    same_side = (published.volume.unsqueeze(-1) * volume.unsqueeze(-2)) > 0
+    taken = torch.where(same_price & same_side, volume.unsqueeze(-2), 0.0).sum(-1)
+    rest = published.volume - taken
+    rest = torch.where(rest.abs() > ZERO_VOLUME, rest, 0.0)  # rounding is no order
+    slots = torch.zeros(rest.shape[-1] + volume.shape[-1], dtype=torch.long, device=rest.device)
+    orders = Orders(
+        torch.cat([published.price, price], -1), torch.cat([rest, volume], -1), slots, slots
+    )
+    own = torch.arange(rest.shape[-1], len(slots), device=rest.device)
+    return OwnBook(market, market.rule.setup(market, Slots(node=slots)), orders, own)
 
 
 def rungs_at_once(book: OwnBook) -> int:
@@ -262,6 +318,37 @@ def reward_curve(
     )
     _, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
     return twins.team.reward(outcome)
+
+
+def ladder_curve(
+    portfolio: Portfolio,
+    team: Team,
+    unit: int,
+    auction: Auction,
+    *,
+    opened: Position,
+    closed: Position,
+    action: Float[Tensor, "... act"],
+    book: OwnBook,
+) -> Reward:
+    """Return what every rung of its ladder would have brought a unit, see `on_each_rung`.
+
+    :param portfolio: with the unit
+    :param team: of the unit in the market
+    :param unit: its place in the team
+    :param auction: that has been cleared
+    :param opened: position of the portfolio when the auction opened
+    :param closed: position just before the auction is settled, see `reward_curve`
+    :param action: that the unit played
+    :param book: of the auction, with the unit's slots
+    :raises ValueError: its bidder has no ladder
+    """
+    ladder = None if team.learned is None else team.learned.action
+    if not isinstance(ladder, Ladder):
+        raise ValueError(f"{team.bidder.name} chooses no rungs of a ladder")
+    tried = on_each_rung(action, ladder)
+    alike = twins(portfolio, team, unit, tried.shape[-2])
+    return reward_curve(alike, closed, auction, rung_orders(alike, opened, auction, tried), book)
 
 
 def _position_of(twins: Twins, position: Position) -> Position:

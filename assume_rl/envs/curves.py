@@ -15,16 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Ladder
 from assume_rl.core.orders import Orders
-from assume_rl.core.reward_curve import (
-    AT_ONCE,
-    OwnBook,
-    on_each_rung,
-    reward_curve,
-    rung_orders,
-    twins,
-)
+from assume_rl.core.reward_curve import AT_ONCE, OwnBook, ladder_curve
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Earned, Played
@@ -54,11 +46,11 @@ def _alike(setting: Setting, team: int, earned: Sequence[Earned]) -> Iterator[li
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for place, one in enumerate(earned):
         kinds.setdefault(_kind(one), []).append(place)
-    ladder = _ladder(setting, team)
+    action = setting.learners[team].bidder.action
     for places in kinds.values():
         window = _played(earned[places[0]]).opened.state.energy
-        each = ladder.rungs * ladder.size * window.shape[0] * window.shape[-2]
-        size = max(1, AT_ONCE // each)
+        each = action.rungs * action.size * window.shape[0] * window.shape[-2]
+        size = max(1, AT_ONCE // max(1, each))
         for start in range(0, len(places), size):
             yield places[start : start + size]
 
@@ -77,10 +69,10 @@ def _curves(
     setting: Setting, team: int, earned: Sequence[Earned]
 ) -> Sequence[Float[Tensor, "copy agent _"]]:
     """Return `curves_of` auctions that are alike but for their time."""
-    part, ladder = setting.learners[team], _ladder(setting, team)
+    part = setting.learners[team]
     market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
     played = [_played(one) for one in earned]
-    auction, action = earned[0].auction, torch.cat([one.action for one in earned])
+    action = torch.cat([one.action for one in earned])
     opened = _together([one.opened for one in played])
     closed = _together([one.closed for one in played])
     orders = Orders(
@@ -92,11 +84,17 @@ def _curves(
     slots = torch.arange(part.slots.start, part.slots.stop, device=market.unit.device)
     found = []
     for unit, own in enumerate(slots.view(len(part.team.ids), -1)):
-        tried = on_each_rung(action[:, unit], ladder)
-        alike = twins(portfolio, part.team, unit, tried.shape[-2])
-        alternatives = rung_orders(alike, opened, auction, tried)
-        book = OwnBook(market.spec, market.setup, orders, own)
-        found.append(reward_curve(alike, closed, auction, alternatives, book).reward)
+        curve = ladder_curve(
+            portfolio,
+            part.team,
+            unit,
+            earned[0].auction,
+            opened=opened,
+            closed=closed,
+            action=action[:, unit],
+            book=OwnBook(market.spec, market.setup, orders, own),
+        )
+        found.append(curve.reward)
     return torch.stack(found, dim=1).chunk(len(earned))
 
 
@@ -124,13 +122,6 @@ def _joined(values: Sequence[Any]) -> Any:
         return first
     own = {f.name: _joined([getattr(value, f.name) for value in values]) for f in fields(first)}
     return replace(first, **own)
-
-
-def _ladder(setting: Setting, team: int) -> Ladder:
-    bidder = setting.learners[team].bidder
-    if not isinstance(bidder.action, Ladder):
-        raise ValueError(f"{bidder.name} chooses no rungs of a ladder")
-    return bidder.action
 
 
 def _played(one: Earned) -> Played:

@@ -51,6 +51,10 @@ class Trainer:
         """The names of the agents."""
         return tuple(self._specs)
 
+    def spec(self, unit_id: str) -> AgentSpec:
+        """Return the agent of that name."""
+        return self._specs[unit_id]
+
     @property
     def created(self) -> bool:
         """Whether the networks exist."""

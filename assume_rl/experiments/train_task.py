@@ -212,11 +212,6 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
             "episodes_collecting_initial_experience and validation_episodes_interval as they are "
             f"the first evaluation takes place after episode {first}"
         )
-    if config.settings.needs_curves and engine != "batch":
-        raise ConfigurationError(
-            f"learning_config.algorithm: {config.algorithm} learns from reward curves, which only "
-            "the batch engine works out"
-        )
     seconds = _episode_seconds(compiled.scenario, engine)
     _check_window(compiled)
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))

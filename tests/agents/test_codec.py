@@ -13,6 +13,7 @@ from assume_rl.agents import messages as m
 from assume_rl.agents.codec import make_codec, message_types
 from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.core.orders import BlockTerms, unit_major
+from assume_rl.core.reward_curve import Aggregated
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import initial_actors
@@ -34,10 +35,12 @@ EXAMPLES = [
     m.OrderBook("EOM", 3, "op", ORDERS),
     m.OrderBook("EOM", 3, "op", BLOCKS),
     m.AuctionResult(AUCTION, ODD, ODD.T, ODD[0]),
+    m.AuctionResult(AUCTION, ODD, ODD.T, ODD[0], Aggregated(ODD, ODD.flip(0))),
     m.RegisterUnit("a", LAYOUT, 2),
     m.Observed("a", 1.5e9, ODD[1].float()),
     m.Acted("a", 1.5e9, ODD[0], torch.zeros(0)),
     m.Rewarded("a", 1.5e9, 0.1 + 0.2, -1e-300, float("inf")),
+    m.Rewarded("a", 1.5e9, 0.1, 0.2, 0.3, {"curve": ODD[0]}),
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)], "a", (1.5e9,)),
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)]),
     m.UpdateDue(1.5e9, 12),

@@ -18,6 +18,8 @@ from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders, beside, join, limited
 from assume_rl.core.reward_curve import (
     OwnBook,
+    aggregated,
+    book_among,
     book_of_one_product,
     clear_rungs,
     reward_curve,
@@ -273,6 +275,43 @@ def test_own_orders_are_cut_to_the_limits_of_the_market() -> None:
     beyond = row(90.0)[:, None, None]
     cleared = clear_rungs(book, beyond, beyond)
     assert (cleared.accepted.item(), cleared.paid.item()) == (20, 60)
+
+
+# --- what a bidder knows of published curves -----------------------------------------------------
+
+
+def test_published_curves_have_a_level_for_each_price_and_side() -> None:
+    nowhere = torch.zeros(5, dtype=torch.long)
+    orders = Orders(row(40, 20, 40, 40, 0)[None], row(10, 5, 30, -7, 0)[None], nowhere, nowhere)
+    found = aggregated(orders)
+    levels = {
+        (price, volume)
+        for price, volume in zip(found.price[0].tolist(), found.volume[0].tolist(), strict=True)
+        if volume
+    }
+    assert levels == {(20.0, 5.0), (40.0, 40.0), (40.0, -7.0)}
+
+
+@pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid], ids=lambda rule: rule.name)
+def test_published_curves_say_what_the_whole_book_does(rule: Rule[Any, Any]) -> None:
+    """Prices are whole tens, so that many are equal, and some own orders are beyond the limits."""
+    market = replace(toy_market(rule), max_price=90.0, max_volume=25.0)
+    slots, own = RIVALS + 2, torch.tensor([0, 1])
+    sent = (draw((COPIES, 2, slots), "price") * 10).round() * 10
+    offered = (draw((COPIES, 2, slots), "volume") - 0.4) * 80
+    offered[..., :2] = offered[..., :2].abs()
+    nowhere = torch.zeros(slots, dtype=torch.long)
+    orders = limited(
+        Orders(sent, offered, nowhere, nowhere), market.min_price, market.max_price, 25.0
+    )
+    whole = OwnBook(market, rule.setup(market, Slots(nowhere)), orders, own)
+    known = book_among(aggregated(orders), market, sent[..., :2], offered[..., :2])
+    prices = (draw((COPIES, RUNGS, 2, 2), "rungs") * 10).round() * 10
+    volumes = torch.full_like(prices, 12.0)
+    expected, found = clear_rungs(whole, prices, volumes), clear_rungs(known, prices, volumes)
+    for name in module.TABLES:
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 class Counted:

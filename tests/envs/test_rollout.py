@@ -54,8 +54,14 @@ def rows(stretches: list[Stretch]) -> list[int | None]:
 def test_both_shells_hand_over_the_same_transitions(
     name: str, random_start: bool, actor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN a Learning role that updates every six hours, and what it makes of one episode
     compiled = scenario(name, **{"learning_config.actor_architecture": actor})
+    hands_over_the_same_transitions(compiled, random_start, monkeypatch)
+
+
+def hands_over_the_same_transitions(
+    compiled: Compiled, random_start: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a Learning role that updates every six hours, and what it makes of one episode
     plan = compiled.scenario
     end = plan.index[-1].to_pydatetime()
     role = Learning(plan.learning, plan.start, end, seed=5, dtype=torch.float64)
@@ -65,7 +71,8 @@ def test_both_shells_hand_over_the_same_transitions(
         role.turn_off_initial_exploration()
     asyncio.run(World(compiled, seed=5, learning=role).run_episode(1))
     # WHEN its learner plays the same episode in the batch shell
-    env = MarketEnv(compiled, num_envs=1, seeds=(5,))
+    curves = compiled.scenario.learning.settings.needs_curves
+    env = MarketEnv(compiled, num_envs=1, seeds=(5,), curves=curves)
     assert env.agents == role.learner.agents
     law = role.plan.exploration(0, random_start=random_start)
     rollout = Rollout(env, role.learner, exploration=law)
@@ -79,6 +86,28 @@ def test_both_shells_hand_over_the_same_transitions(
     assert role.scores is not None
     for field, value in vars(role.scores).items():
         assert float(getattr(rollout.scores(), field)[0]) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("mechanism", ["pay_as_clear", "pay_as_bid"])
+def test_both_shells_hand_over_the_same_curves(
+    mechanism: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten learners on one ladder, so that many prices are equal; markets publish levels only."""
+    bidders = {
+        f"units.learner_{k:02}.bidding_EOM": "powerplant_energy_learning_ladder"
+        for k in range(1, 11)
+    }
+    compiled = scenario(
+        "ten_learners",
+        **bidders,
+        **{
+            "learning_config.algorithm": "fictitious_play",
+            "markets_config.EOM.market_mechanism": mechanism,
+            "end_date": "2019-03-02 00:00",
+        },
+    )
+    hands_over_the_same_transitions(compiled, False, monkeypatch)
 
 
 def same_joint(ours: Joint, theirs: Joint) -> None:

@@ -124,10 +124,11 @@ def test_curves_that_do_not_say_all_are_refused_by_name(
         training_task(load_scenario(folder, overrides=override), None, None, "auto")
 
 
-def test_the_agents_engine_has_no_curves(tmp_path: Path) -> None:
-    folder = write_fleet(tmp_path / "case", PLANTS, algorithm="fictitious_play")
-    with pytest.raises(ConfigurationError, match="which only the batch engine works out"):
-        training_task(load_scenario(folder), None, None, "agents")
+def test_both_shells_learn_the_same_from_curves(tmp_path: Path) -> None:
+    settings = {"algorithm": "fictitious_play", "learning_rate": 0.003}
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
+    trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
+    check_same_learning(scenario, *trained)
 
 
 @pytest.mark.slow

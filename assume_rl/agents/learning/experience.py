@@ -38,6 +38,11 @@ class Frame:
         """Return whether all records of `agents` agents have arrived."""
         return len(self.observed) == len(self.acted) == len(self.rewarded) == agents
 
+    def extra(self, unit: str, name: str) -> Tensor:
+        """Return an extra of a unit's outcome or, if it is none of that, of its decision."""
+        found = self.rewarded[unit].extras.get(name)
+        return self.acted[unit].extras[name] if found is None else found
+
     def place(self, record: Record) -> dict[str, Any]:
         """Return where records of this kind are kept."""
         if isinstance(record, Observed):
@@ -110,7 +115,7 @@ class Experience:
 
         :param agents: how many learn
         :param groups: their units, by group of equal shape
-        :param extras: names of the extras of decisions that transitions keep
+        :param extras: names of the extras of decisions and outcomes that transitions keep
         :param final: the calendar has ended: nothing follows the last delivery, it is terminated
         """
         frames = [frame for _, frame in sorted(self._frames.items())]
@@ -191,7 +196,7 @@ def _transitions(
         ),
         next_obs=torch.stack(following).view(shape),
         extras={
-            name: torch.stack([f.acted[u].extras[name] for f, _ in rows for u in units]).view(shape)
+            name: torch.stack([f.extra(u, name) for f, _ in rows for u in units]).view(shape)
             for name in extras
         },
     )

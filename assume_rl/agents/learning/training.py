@@ -7,13 +7,12 @@ from typing import Any, Protocol
 from assume_rl.agents.learning.episode import Episode, Request
 from assume_rl.agents.learning.experience import Record
 from assume_rl.agents.learning.rows import rl_grad_params, rl_params
-from assume_rl.agents.messages import Acted
+from assume_rl.agents.messages import Acted, Observed, Rewarded
 from assume_rl.episodes.plan import Plan
 from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.build import kept_extras
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.build import decision_extras, outcome_extras
 from assume_rl.learning.exploration import OFF, Exploration
 
 
@@ -86,11 +85,11 @@ class Training:
         """Keep a record of the running episode.
 
         :raises ConfigurationError: its unit has not registered, or it contradicts another record,
-            or it lacks extras of an action that the algorithm learns from
+            or it lacks extras of an action or outcome that the algorithm learns from
         """
         self.trainer.check_known(record.unit_id)
-        if isinstance(record, Acted) and not self._episode.evaluation:
-            _check_extras(record, self.trainer.config)
+        if not (self._episode.evaluation or isinstance(record, Observed)):
+            _check_extras(record, self.trainer)
         self._episode.experience.add(record)
 
     def times_of(self, unit_id: str, count: int) -> tuple[float, ...]:
@@ -210,13 +209,15 @@ class Training:
         return self.plan.exploration(self.episodes_done, now, random_start=self.random_start)
 
 
-def _check_extras(acted: Acted, config: LearningConfig) -> None:
-    """Raise `ConfigurationError` unless an action has the extras that the algorithm learns from."""
-    for name, size in kept_extras(config).items():
-        found, expected = acted.extras.get(name), acted.action.numel() if size is None else size
+def _check_extras(record: Acted | Rewarded, trainer: Trainer) -> None:
+    """Raise `ConfigurationError` unless a record has the extras that the algorithm learns from."""
+    config, acted = trainer.config, isinstance(record, Acted)
+    for name, size in (decision_extras(config) if acted else outcome_extras(config)).items():
+        found, expected = record.extras.get(name), trainer.spec(record.unit_id).entries(size)
         if found is None or found.numel() != expected:
             there = "none" if found is None else f"{found.numel()} numbers"
             raise ConfigurationError(
-                f"{config.algorithm} learns from extras['{name}'] of an action, {expected} "
-                f"numbers; unit '{acted.unit_id}' reported {there}"
+                f"{config.algorithm} learns from extras['{name}'] of an "
+                f"{'action' if acted else 'outcome'}, {expected} numbers; unit '{record.unit_id}' "
+                f"reported {there}"
             )

@@ -23,6 +23,7 @@ from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders, beside, fault_of, is_finite, limited
+from assume_rl.core.reward_curve import aggregated
 from assume_rl.core.time import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import of_episode, tie_keys, ties
@@ -194,7 +195,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         spec = self._spec
         orders = limited(joined, spec.min_price, spec.max_price, spec.max_volume)
         clearing = spec.clear(orders, layout.tie[auction.number], layout.setup)
-        self._tell(auction, layout, clearing)
+        self._tell(auction, layout, orders, clearing)
         cleared = ClearedAuction(auction, orders.price, orders.volume, orders.node, clearing)
         self._record(layout, cleared)
 
@@ -242,12 +243,19 @@ class MarketOperator(Role):  # type: ignore[misc]
         keys = of_episode(tie_keys(key.seed, key.phase, self._spec.name, [unit_id]), key)
         return ties(keys[0], 0, self._auctions, products, slots)
 
-    def _tell(self, auction: Auction, layout: Layout, clearing: Clearing) -> None:
+    def _tell(self, auction: Auction, layout: Layout, orders: Orders, clearing: Clearing) -> None:
+        """Send each bidder its result, and the published curves to those who asked for them."""
         accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)
         paid = torch.split_with_sizes(clearing.paid, layout.sizes, dim=-1)
         price = clearing.prices_of(layout.sizes)
-        for name, *own in zip(layout.bidders, accepted, paid, price, strict=True):
-            post(self.context, AuctionResult(auction, *own), self._bidders[name][1])
+        asked = any(self._bidders[name][0].curves for name in layout.bidders)
+        published = aggregated(orders) if asked else None
+        own = zip(layout.bidders, accepted, paid, price, strict=True)
+        for name, its_accepted, its_paid, its_price in own:
+            bidder, address = self._bidders[name]
+            curves = published if bidder.curves else None
+            result = AuctionResult(auction, its_accepted, its_paid, its_price, curves)
+            post(self.context, result, address)
 
     def _record(self, layout: Layout, cleared: ClearedAuction) -> None:
         if self._log is None:

@@ -26,15 +26,19 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.trading.actors import Act, Actors
 from assume_rl.agents.trading.routine import routine_of
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
-from assume_rl.core.money import Outcome
+from assume_rl.core.clearing import MarketSpec
+from assume_rl.core.money import Outcome, by_unit
 from assume_rl.core.orders import Orders, join
+from assume_rl.core.reward_curve import Aggregated, book_among, ladder_curve
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import (
     Executed,
     Portfolio,
+    Position,
     Result,
     Team,
     begin,
+    booked,
     execute,
     look,
     moved_to,
@@ -43,9 +47,10 @@ from assume_rl.core.trade import (
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows.dispatch import DispatchLog
 from assume_rl.episodes.rows.policies import PolicyLog
-from assume_rl.learning.types import Earnings
+from assume_rl.learning.types import CURVE, Earnings
 
 NOT_KNOWN: Mapping[str, Earnings] = MappingProxyType({})
+NO_RULES: Mapping[str, MarketSpec[Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Placed:
     auction: Auction
     orders: Orders  # `unit` indexes the operator's units
     parts: tuple[Part, ...]
+    opened: Position | None = None  # when the auction opened; None: orders need no memory
 
 
 class UnitOperator(Role):  # type: ignore[misc]
@@ -79,6 +85,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
     :param flush_every: seconds of simulated time between two deliveries of rows
     :param earnings: what its agents can earn, by name, where that is known
+    :param rules: of the markets whose published curves its learners want; empty: they want none
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         recorder: AgentAddress | None = None,
         flush_every: int | None = None,
         earnings: Mapping[str, Earnings] = NOT_KNOWN,
+        rules: Mapping[str, MarketSpec[Any]] = NO_RULES,
     ) -> None:
         super().__init__()
         self._name = name
@@ -105,6 +113,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._recorder = recorder
         self._flush_every = flush_every
         self._earnings = earnings
+        self._rules = rules if any(self._learners()) else NO_RULES
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
         self._log = DispatchLog(portfolio) if recorder is not None else None
@@ -134,7 +143,8 @@ class UnitOperator(Role):  # type: ignore[misc]
     def on_ready(self) -> None:
         """Register with the markets of its teams."""
         for market in self._own.teams:
-            bidder = RegisterBidder(market, self._name, self._own.fleet.ids)
+            curves = market in self._rules
+            bidder = RegisterBidder(market, self._name, self._own.fleet.ids, curves)
             post(self.context, bidder, self._markets[market])
 
     # --- learning ------------------------------------------------------------------------------
@@ -210,7 +220,8 @@ class UnitOperator(Role):  # type: ignore[misc]
             start, stop = stop, stop + orders[-1].price.shape[-1]
             parts.append(Part(team, slice(start, stop), action))
         units = [part.team.members.units.index for part in parts]
-        return Placed(auction, join(orders, units, self._own.fleet.node), tuple(parts))
+        joined = join(orders, units, self._own.fleet.node)
+        return Placed(auction, joined, tuple(parts), self._position)
 
     def _act(self, team: Team, auction: Auction, observation: Tensor) -> Tensor:
         if team.policy is not None:
@@ -280,14 +291,56 @@ class UnitOperator(Role):  # type: ignore[misc]
             )
             for (placed, result), parts in zip(taken, asked, strict=True)
         ]
-        self._position, executed, outcomes = settle(self._own, self._position, results)
+        before = self._position
+        self._position, executed, outcomes = settle(self._own, before, results)
         self._record(executed)
         self._sold = max(self._sold, *(result.auction.last for result in results))
-        for result, parts, brought in zip(results, asked, outcomes, strict=True):
+        known = zip(taken, results, asked, outcomes, strict=True)
+        for (placed, answer), result, parts, brought in known:
+            others = [other for other in results if other is not result]
             for part, outcome in zip(parts, brought, strict=True):
-                self._reward(part, result.auction, outcome)
+                curves = None
+                if part.team.learns and answer.curves is not None:
+                    closed = booked(self._own, before, others)
+                    curves = self._curves(placed, part, closed, answer.curves)
+                self._reward(part, result.auction, outcome, curves)
 
-    def _reward(self, part: Part, auction: Auction, outcome: Outcome[Any]) -> None:
+    def _curves(
+        self, placed: Placed, part: Part, closed: Position, published: Aggregated
+    ) -> Tensor:
+        """Return what every rung would have brought the units of a team, (unit, _).
+
+        :param placed: orders of the auction
+        :param part: of the team
+        :param closed: position just before the auction was settled
+        :param published: supply and demand of the auction
+        """
+        team, rules = part.team, self._rules[placed.auction.market]
+        assert placed.opened is not None
+        assert part.action is not None
+        units = len(team.ids)
+        price, volume = (
+            by_unit(table[..., part.slots], units)
+            for table in (placed.orders.price, placed.orders.volume)
+        )
+        found = [
+            ladder_curve(
+                self._own,
+                team,
+                unit,
+                placed.auction,
+                opened=placed.opened,
+                closed=closed,
+                action=part.action[unit],
+                book=book_among(published, rules, price[..., unit, :], volume[..., unit, :]),
+            ).reward
+            for unit in range(units)
+        ]
+        return torch.stack(found)
+
+    def _reward(
+        self, part: Part, auction: Auction, outcome: Outcome[Any], curves: Tensor | None
+    ) -> None:
         team = part.team
         assert part.action is not None
         got = team.reward(outcome)
@@ -297,8 +350,9 @@ class UnitOperator(Role):  # type: ignore[misc]
             return
         time = self._calendar.time(auction.first[0])
         columns = (got.reward.tolist(), got.profit.tolist(), got.regret.tolist())
-        rows = zip(team.agents, *columns, strict=True)
-        self._report(tuple(Rewarded(agent, time, r, p, g) for agent, r, p, g in rows))
+        extras = [{} if curves is None else {CURVE: curves[i]} for i in range(len(team.agents))]
+        rows = zip(team.agents, *columns, extras, strict=True)
+        self._report(tuple(Rewarded(agent, time, *own) for agent, *own in rows))
 
     # --- housekeeping --------------------------------------------------------------------------
 
