@@ -76,6 +76,21 @@ def test_a_plant_bids_like_one_with_any_prices_at_the_next_rung() -> None:
     assert bidder.explore_around(observed)[0].tolist() == pytest.approx([0.3, 0.3])
 
 
+def test_a_ladder_may_have_prices_of_its_own() -> None:
+    bidder = bidder_of(PLANT, rungs_at=[-5.0, 29.63, 60.0, 100.0])
+    assert bidder.action == Ladder(rungs=4, size=2)
+    view = seen(bidder, toy_fleet())
+    orders = bidder.orders(view, torch.tensor([[-1.0, 1 / 3], [1.7, -0.4]]))
+    assert orders.price.tolist() == [[pytest.approx(p) for p in (-5.0, 60.0, 29.63, 100.0)]]
+    cost = bidder.bidder.explore_around(bidder.observe(view)[..., :-4])
+    near = bidder.explore_around(bidder.observe(view))
+    prices = torch.tensor([-5.0, 29.63, 60.0, 100.0])
+    rung = ((near + 1) * 1.5).round().long()
+    distance = (prices[rung] - cost * 100).abs()
+    assert (distance.unsqueeze(-1) <= (prices - cost.unsqueeze(-1) * 100).abs()).all()
+    assert "at -5, 29.63, 60, 100 EUR/MWh" in bidder.layout.features[-1].scaling
+
+
 def test_a_storage_buys_below_zero_and_sells_from_zero_on() -> None:
     bidder = bidder_of(STORAGE)
     view = seen(bidder, toy_storages(initial_soc=0.5, min_power_charge=0.0))
@@ -94,6 +109,9 @@ def test_sizes_and_parameters(name: str) -> None:
     for params, message in [
         ({"rungs": 1}, "rungs: .* greater than or equal to 2"),
         ({"rung_prices": "unifrm"}, "rung_prices: .*'uniform'"),
+        ({"rungs_at": [10.0, 20.0, 20.0]}, "rungs_at: prices must rise, but 20 follows 20"),
+        ({"rungs_at": [10.0]}, "rungs_at: .* at least 2"),
+        ({"rungs_at": [-200.0, 20.0]}, "rungs_at: -200 is beyond max_bid_price 100"),
         ({"act_dim": 9}, f"act_dim is 9, but {name} has {prices}"),
     ]:
         with pytest.raises(ConfigurationError, match=message):

@@ -359,8 +359,12 @@ STORAGE_LEARNER: Mapping[str, Change] = {
     for key, change in PLANT_LEARNER.items()
     if key != "start_costs"
 }
-RUNGS: Mapping[str, Change] = {"rungs": runs(4, NO_STORAGES), "rung_prices": refused("other")}
-STORAGE_RUNGS = {**RUNGS, "rungs": runs(4)}
+RUNGS: Mapping[str, Change] = {
+    "rungs": runs(4, NO_STORAGES),
+    "rung_prices": refused("other"),
+    "rungs_at": runs([0.0, 33.0, 90.0], NO_STORAGES),
+}
+STORAGE_RUNGS = {**RUNGS, "rungs": runs(4), "rungs_at": runs([-90.0, -20.0, 20.0, 90.0])}
 CHANGES: Mapping[str, Mapping[str, Change]] = {
     "StudyCase": STUDY_CASE,
     "Market": MARKET,

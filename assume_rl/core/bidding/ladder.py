@@ -10,11 +10,12 @@ Semantics: docs/scenario-format.md, "Learning".
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from assume_rl.core.bidding import learned, storage
@@ -35,6 +36,7 @@ from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.core.units.storage import StorageView
 from assume_rl.core.units.thermal import ThermalView, ramp
+from assume_rl.errors import ConfigurationError
 
 O = TypeVar("O")  # noqa: E741
 B = TypeVar("B", bound=LearnedBidder[Any])
@@ -57,6 +59,24 @@ def uniform(view: AnyView, rungs: int, max_bid_price: float) -> Float[Tensor, ".
     return ((2.0 * number - (rungs - 1)) / (rungs - 1)).expand(shape)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A ladder of prices that are the same for all units and auctions.
+
+    :param prices: EUR/MWh, rising
+    """
+
+    prices: tuple[float, ...]
+
+    def __call__(
+        self, view: AnyView, rungs: int, max_bid_price: float
+    ) -> Float[Tensor, "... unit rung"]:
+        """Return the prices as shares of `max_bid_price`."""
+        cost = view.marginal_cost
+        shares = torch.tensor(self.prices, dtype=torch.float64, device=cost.device) / max_bid_price
+        return shares.expand(*cost.shape[:-2], cost.shape[-1], rungs)
+
+
 RUNGS: dict[str, Rungs] = {"uniform": uniform}
 """Ladders by the name that `rung_prices` has for them."""
 
@@ -68,6 +88,16 @@ class LadderParams(LearnedParams):
     """Prices that a policy chooses from."""
     rung_prices: Literal["uniform"] = "uniform"
     """Which prices these are: `uniform` are at equal distances within `max_bid_price`."""
+    rungs_at: list[float] | None = Field(None, min_length=2)
+    """Prices of the rungs, EUR/MWh, rising, in place of `rungs` and `rung_prices`."""
+
+    @field_validator("rungs_at")
+    @classmethod
+    def _rising(cls, prices: list[float] | None) -> list[float] | None:
+        for low, high in pairwise(prices or ()):
+            if low >= high:
+                raise ValueError(f"prices must rise, but {high:g} follows {low:g}")
+        return prices
 
 
 class PlantLadderParams(PlantParams, LadderParams):
@@ -83,6 +113,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     :param ladder: the prices
     :param legal: the rungs that may be chosen, of the bidder, a view and the prices
     :param max_bid_price: EUR/MWh
+    :param prices: of the ladder, EUR/MWh; empty: at equal distances
     """
 
     name: str
@@ -91,6 +122,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     ladder: Rungs
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds]
     max_bid_price: float
+    prices: tuple[float, ...] = ()
 
     @property
     def action(self) -> Ladder:
@@ -101,6 +133,8 @@ class OnLadder(BidsLike, Generic[O, B]):
     def layout(self) -> Layout:
         """Return what the bidder observes, then the bounds of the rungs."""
         scaling = f"place on {self.rungs} rungs, from -1 to 1"
+        if self.prices:  # kept in policy files, since policies know rungs by their number
+            scaling += f", at {', '.join(f'{price:.10g}' for price in self.prices)} EUR/MWh"
         names = ("lowest_rung", "highest_rung")
         bounds = (Feature(name, self.bidder.action.size, scaling, unique=True) for name in names)
         return Layout((*self.bidder.layout.features, *bounds))
@@ -114,8 +148,13 @@ class OnLadder(BidsLike, Generic[O, B]):
     def explore_around(
         self, observation: Float[Tensor, "... unit obs"]
     ) -> Float[Tensor, "... unit act"]:
-        """Return where the bidder wants it."""
-        return self.bidder.explore_around(observation[..., : self.bidder.layout.size])
+        """Return where the bidder wants it: the place of the rung that is next to its price."""
+        centre = self.bidder.explore_around(observation[..., : self.bidder.layout.size])
+        if not self.prices:
+            return centre
+        prices = torch.tensor(self.prices, dtype=centre.dtype, device=centre.device)
+        distance = (centre.unsqueeze(-1) * self.max_bid_price - prices).abs()
+        return distance.argmin(dim=-1).to(centre.dtype) * (2.0 / (self.rungs - 1)) - 1.0
 
     def orders(self, view: View[O], action: Float[Tensor, "... unit act"]) -> Orders:
         """Return the orders of the bidder at the prices of the legal rungs next to the action."""
@@ -222,8 +261,12 @@ def _on_ladder(
     context: Context,
     params: LadderParams,
 ) -> OnLadder[O, B]:
-    ladder = RUNGS[params.rung_prices]
-    found = OnLadder(name, bidder, params.rungs, ladder, legal, context.max_bid_price)
+    prices, limit = tuple(params.rungs_at or ()), context.max_bid_price
+    beyond = [price for price in prices if abs(price) > limit]
+    if beyond:
+        raise ConfigurationError(f"rungs_at: {beyond[0]:g} is beyond max_bid_price {limit:g}")
+    ladder = Listed(prices) if prices else RUNGS[params.rung_prices]
+    found = OnLadder(name, bidder, len(prices) or params.rungs, ladder, legal, limit, prices)
     per_product = found.action.size // params.products_of(context)
     params.checked(name, per_product, found.layout.unique_size)
     return found
