@@ -279,7 +279,8 @@ def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path
 
 
 def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path) -> None:
-    known = Response("a", 1000.0, 1250.0, 250.0, False, 57.0, 1200.0)
+    figures = {"constant_bid": 57.0, "constant_profit": 1200.0}
+    known = Response("a", 1000.0, 1250.0, 250.0, "lower_bound", **figures)
     for other, expected in (
         (Response("b", 4000.0, 4000.0, 0.0), "NashConv: ≥ 250 EUR, 5.00% of profit"),
         (

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import make_url
 
+from assume_rl.evaluation.exploitability import Kind
 from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport, Silent
@@ -178,12 +179,11 @@ def _print_responses(console: Console, evaluation: Evaluation) -> None:
         "learner", "profit EUR", "of best response", "rewarded gap", "of best constant", "EUR/MWh"
     )
     for own in evaluation.responses:
-        bound = "" if own.exact else f"{AT_LEAST} "
         table.add_row(
             own.agent,
             f"{own.profit:,.0f}",
             _euros(own.best_profit),
-            NONE if own.gap is None else bound + _euros(own.gap),
+            _marked(own.gap, own.kind, own.error),
             _euros(own.constant_profit),
             _price(own.constant_bid),
         )
@@ -191,13 +191,21 @@ def _print_responses(console: Console, evaluation: Evaluation) -> None:
     for own in evaluation.responses:
         if own.unknown is not None:
             console.print(f"best response of {own.agent}: not known, {own.unknown}", markup=False)
-    bound = "" if market.exact else f"{AT_LEAST} "
     for name, value, share in (
         ("NashConv", market.nash_conv, market.nash_conv_share),
         ("exploitability", market.exploitability, market.exploitability_share),
     ):
-        figure = "not known" if value is None else f"{bound}{_euros(value)} EUR"
+        marked = _marked(value, market.kind, market.error)
+        figure = "not known" if value is None else f"{marked} EUR"
         console.print(f"{name}: {figure}" + ("" if share is None else f", {share:.2%} of profit"))
+
+
+def _marked(value: float | None, kind: Kind, error: float) -> str:
+    """Return an amount of money as text that says what kind of figure it is."""
+    if value is None or kind == "exact":
+        return _euros(value)
+    bound = f"{AT_LEAST} " if kind == "lower_bound" else ""
+    return bound + _euros(value) + (f" ± {error:,.0f}" if error > 0 else "")
 
 
 def _euros(value: float | None) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assume_rl.core.clearing.rule import Clearing
@@ -187,20 +187,20 @@ def _best(
         value.squeeze(-1),
         Sale(at(got.price), at(got.revenue), at(got.sold)),
     )
-    return found if known is None else better(known, found)
+    return found if known is None else chosen(found.value > known.value, found, known)
 
 
-def better(one: BestResponse, other: BestResponse) -> BestResponse:
-    """Return the more valuable of two exact responses in each auction; `one` where equal."""
-    wins = other.value > one.value
+def chosen(first: Bool[Tensor, "..."], one: BestResponse, other: BestResponse) -> BestResponse:
+    """Return one response in the auctions where `first` is true, and the other elsewhere."""
     return BestResponse(
-        torch.where(wins.unsqueeze(-1), other.bid, one.bid),
-        torch.where(wins, other.value, one.value),
+        torch.where(first.unsqueeze(-1), one.bid, other.bid),
+        torch.where(first, one.value, other.value),
         Sale(
-            torch.where(wins, other.sale.price, one.sale.price),
-            torch.where(wins, other.sale.revenue, one.sale.revenue),
-            torch.where(wins, other.sale.sold, one.sale.sold),
+            torch.where(first, one.sale.price, other.sale.price),
+            torch.where(first, one.sale.revenue, other.sale.revenue),
+            torch.where(first, one.sale.sold, other.sale.sold),
         ),
+        one.exact and other.exact,
     )
 
 

@@ -1,19 +1,24 @@
 """Best responses of learning plants, each alone, given the orders of all others."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from assume_rl.core.money import Reward
+from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.evaluation.best_response import (
     BestResponse,
     Sale,
     best_constant,
     best_response,
+    chosen,
     clear_at,
     sale,
 )
 from assume_rl.evaluation.exploitability import Response
+from assume_rl.evaluation.starts import Delivery, best_of_two
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
     received,
@@ -56,13 +61,7 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
         brought = plant.earn(got)
         return Earned(brought.reward[:, 0], brought.profit[:, 0], got.price[:, 0], bid)
 
-    best = best_response(
-        plant.book,
-        lambda got: plant.earn(got).reward,
-        marginal_cost=plant.cost,
-        min_price=-plant.limit,
-        max_price=plant.limit,
-    )
+    best = best_of_plant(plant, lambda earned: earned.reward, one_price=True)
     honest = plant.cost[:, None, None].expand(-1, 1, len(plant.book.own))
     return Bounds(
         earned(sale(clear_at(plant.book, honest)), plant.cost),
@@ -93,29 +92,66 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str) -> Response:
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
     plant = recorded_plant(compiled, memory, agent)
-    cost, limit = plant.cost, plant.limit
-    best = best_response(
-        plant.book,
-        plant.payoff,
-        marginal_cost=cost,
-        min_price=-limit,
-        max_price=limit,
-        one_price=False,
-    )
+    best = best_of_plant(plant, plant.rewarded, one_price=False)
     constant = best_constant(
-        plant.book, plant.payoff, marginal_cost=cost, min_price=-limit, max_price=limit
+        plant.book,
+        lambda got: plant.rewarded(plant.earn(got)),
+        marginal_cost=plant.cost,
+        min_price=-plant.limit,
+        max_price=plant.limit,
     )
-    gap = (best.value - plant.rewarded(own)).clamp(min=0)
-    profit = torch.where(gap > 0, _profit(plant, best), own.profit)
+    gap, profit = best.value - plant.rewarded(own), _profit(plant, best)
+    if plant.has_starts:  # only whole calendars can be compared
+        gap, profit = gap.sum(), profit.sum()
+    profit = torch.where(gap > 0, profit, own.profit.sum() if plant.has_starts else own.profit)
     return Response(
         agent,
         total,
         best_profit=float(profit.sum()),
-        gap=float(gap.sum()),
-        exact=best.exact,
+        gap=float(gap.clamp(min=0).sum()),
+        kind="exact" if best.exact else "lower_bound",
         constant_bid=float(constant.bid[0, 0]),
         constant_profit=float(_profit(plant, constant).sum()),
     )
+
+
+def best_of_plant(
+    plant: RecordedPlant, aim: Callable[[Reward], Tensor], *, one_price: bool
+) -> BestResponse:
+    """Return the best response of a plant, with the value of each auction.
+
+    :param plant: in a recorded episode
+    :param aim: what is maximised of what it earns
+    :param one_price: for all of its orders
+    """
+
+    def best(allowed: Callable[[Tensor], Tensor]) -> BestResponse:
+        return best_response(
+            plant.book,
+            lambda got: torch.where(allowed(got.sold), aim(plant.earn_alone(got)), -torch.inf),
+            marginal_cost=plant.cost,
+            min_price=-plant.limit,
+            max_price=plant.limit,
+            one_price=one_price,
+        )
+
+    if not plant.has_starts:
+        return best(lambda sold: torch.ones_like(sold, dtype=torch.bool))
+    idle, runs = best(lambda sold: sold <= ZERO_VOLUME), best(lambda sold: sold > ZERO_VOLUME)
+    two = Sale(
+        price=torch.stack((idle.sale.price, runs.sale.price), -1),
+        revenue=torch.stack((idle.sale.revenue, runs.sale.revenue), -1),
+        sold=torch.stack((idle.sale.sold, runs.sale.sold), -1),
+    )
+    possible = torch.stack((idle.value, runs.value), -1).isfinite()
+
+    def value(choice: Tensor, delivered: Delivery) -> Tensor:
+        got = Sale(two.price[:, choice], two.revenue[:, choice], two.sold[:, choice])
+        brought = aim(plant.earn_delivering(got, delivered))
+        return torch.where(possible[:, choice], brought, -torch.inf)
+
+    found = chosen(best_of_two(plant.plant, two.sold, value) > 0, runs, idle)
+    return replace(found, value=aim(plant.earn(_on_one_rung(found.sale)))[:, 0])
 
 
 def _on_one_rung(got: Sale) -> Sale:

@@ -194,18 +194,25 @@ def score(
 
 
 def response_figures(market: str, evaluation: Evaluation) -> Kpis:
-    """Return exact figures of best responses as key figures: of the market, then of each learner.
+    """Return figures of best responses as key figures: of the market, then of each learner.
+
+    Lower bounds are left out, since tables cannot say that they are.
 
     :param market: the only one, where anything is known
     :param evaluation: with or without responses
     """
     found = evaluation.exploitability
-    whole = vars(found) if found is not None and found.exact else {}
+    whole = vars(found) if found is not None and found.kind != "lower_bound" else {}
     rows = [(name, market, whole.get(name)) for name in OF_MARKET]
     rows += [
         (name, response.agent, getattr(response, column))
         for name, column in OF_LEARNER.items()
         for response in evaluation.responses
-        if response.exact
+        if response.kind != "lower_bound"
+    ]
+    rows += [
+        ("best_response_error", response.agent, response.error)
+        for response in evaluation.responses
+        if response.kind == "grid"
     ]
     return [(name, ident, value) for name, ident, value in rows if value is not None]

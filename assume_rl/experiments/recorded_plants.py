@@ -17,6 +17,7 @@ from assume_rl.core.reward_curve import OwnBook, book_of_one_product
 from assume_rl.core.units.base import rows_of
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale
+from assume_rl.evaluation.starts import Delivery, Plant, deliver
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.capabilities import beyond_price_and_volume
 from assume_rl.scenario.compile.compiled import Compiled
@@ -27,8 +28,22 @@ def unknown_response(compiled: Compiled, agent: str) -> str | None:
     return next(_obstacles(compiled, agent), None)
 
 
+def not_alone(compiled: Compiled, agent: str) -> str | None:
+    """Return why a learner's auctions cannot be judged one by one; None: they can."""
+    unknown = unknown_response(compiled, agent)
+    if unknown is not None:
+        return unknown
+    unit, params = _unit(compiled, agent)
+    bidder = _bidder(compiled, unit)
+    assert isinstance(params, ThermalParams)  # _obstacles
+    assert isinstance(bidder, PlantLearning)
+    if params.ramped:  # its ladder is another one in each state
+        return f"{agent} has ramps"
+    return f"{agent} has start costs" if _has_starts(params, bidder) else None
+
+
 def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
-    """Yield the reasons why a learner's auctions cannot be judged one by one."""
+    """Yield the reasons why a learner's best response is not known."""
     unlike = _unknown_auctions(compiled)
     if unlike is not None:
         yield unlike
@@ -39,14 +54,14 @@ def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
         return
     if not isinstance(bidder, PlantLearning):
         yield f"{agent} bids by {bidder.name}, whose best response is not known"
-        return
-    if params.ramped:
-        yield f"{agent} has ramps"
-    starts = [params.hot_start_cost]
+
+
+def _has_starts(params: ThermalParams, bidder: PlantLearning) -> bool:
+    """Return whether a plant's reward counts start costs, which tie its auctions together."""
+    costs = [params.hot_start_cost]
     if bidder.start_costs:
-        starts += [params.warm_start_cost, params.cold_start_cost]
-    if any(float(cost) > 0 for cost in starts):
-        yield f"{agent} has start costs"
+        costs += [params.warm_start_cost, params.cold_start_cost]
+    return bidder.rewarded != "regret" and any(float(cost) > 0 for cost in costs)
 
 
 def _unknown_auctions(compiled: Compiled) -> str | None:
@@ -81,14 +96,28 @@ class RecordedPlant:
     """A learning plant in the auctions of a recorded episode."""
 
     book: OwnBook  # (auction product slot), the plant's first
-    params: ThermalParams
     bidder: PlantLearning
     cost: Tensor  # (auction,) EUR/MWh, marginal
     hours: float  # length of a product
     limit: float  # EUR/MWh, highest price that it may ask
+    plant: Plant  # from auction to auction
+    has_starts: bool  # that its reward counts, so that auctions depend on earlier ones
 
     def earn(self, got: Sale) -> Reward:
-        """Return what sales (auction rung) earn."""
+        """Return what sales (auction rung) earn, each rung a way of bidding over the calendar."""
+        return self.earn_delivering(got, deliver(self.plant, got.sold))
+
+    def earn_alone(self, got: Sale) -> Reward:
+        """Return what sales (auction rung) earn, but for starts."""
+        sold = got.sold
+        return self.earn_delivering(got, Delivery(sold, sold, torch.zeros_like(sold)))
+
+    def earn_delivering(self, got: Sale, delivered: Delivery) -> Reward:
+        """Return what sales (auction rung) earn.
+
+        :param got: in each auction
+        :param delivered: (auction rung), likewise
+        """
         sold = got.sold.unsqueeze(-2)
         offered = self.book.orders.volume.index_select(-1, self.book.own).sum(-1, keepdim=True)
         outcome = Outcome(
@@ -98,16 +127,12 @@ class RecordedPlant:
             offered=offered.expand_as(sold),
             hours=self.hours,
             marginal_cost=self.cost[:, None, None].expand_as(sold),
-            power=sold,
-            previous_power=sold,
-            params=rows_of(self.params, torch.zeros(sold.shape[-1], dtype=torch.long)),
-            start_cost=torch.zeros_like(sold),  # see `_obstacles`
+            power=delivered.power.unsqueeze(-2),
+            previous_power=delivered.previous.unsqueeze(-2),
+            params=rows_of(self.plant.params, torch.zeros(sold.shape[-1], dtype=torch.long)),
+            start_cost=delivered.start_cost.unsqueeze(-2),
         )
         return self.bidder.reward(outcome)
-
-    def payoff(self, got: Sale) -> Tensor:
-        """Return what is rewarded of sales (auction rung), EUR."""
-        return self.rewarded(self.earn(got))
 
     def rewarded(self, earned: Reward) -> Tensor:
         """Return what of profit and regret is rewarded, EUR."""
@@ -130,11 +155,18 @@ def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> Record
     (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
     return RecordedPlant(
         book=book_of_one_product(compiled.markets[0], price, volume, own),
-        params=params,
         bidder=bidder,
         cost=compiled.profiles.marginal_cost[steps, unit],
         hours=length * compiled.step_seconds / 3600,
         limit=compiled.scenario.learning.max_bid_price,
+        plant=Plant(
+            params=params,
+            capacity=compiled.profiles.capacity[:, unit],
+            first=tuple(steps.tolist()),
+            length=length,
+            by_downtime=bidder.start_costs,
+        ),
+        has_starts=_has_starts(params, bidder),
     )
 
 

@@ -13,7 +13,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
-from assume_rl.experiments.recorded_plants import unknown_response
+from assume_rl.experiments.recorded_plants import not_alone
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.config import LearningConfig
@@ -126,7 +126,7 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         check_action(config.algorithm, spec.action, owner)
     check_learnable(config, specs)
     for agent in learners if config.settings.needs_curves else ():
-        unknown = unknown_response(compiled, agent)
+        unknown = not_alone(compiled, agent)
         if unknown is not None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "

@@ -150,19 +150,24 @@ def test_hours_with_fewer_own_orders_are_bounded_too(tmp_path: Path, least: int)
     assert all(torch.allclose(reward, best[0]) for reward in best)  # own orders are no rivals
 
 
-def test_starts_that_are_charged_link_auctions_and_leave_no_bounds(tmp_path: Path) -> None:
+def test_starts_that_are_charged_count_over_the_whole_calendar(tmp_path: Path) -> None:
     """A cold start costs something only where rewards charge starts by their downtime."""
     folder = tmp_path / "plant"
     shutil.copytree(SCENARIOS / "single_learner", folder)
     plants = pd.read_csv(folder / "powerplant_units.csv").assign(cold_start_cost=80)
     plants.to_csv(folder / "powerplant_units.csv", index=False)
     settings = {"end_date": "2019-03-05 00:00", "learning_config.learning_mode": True}
+    best = {}
     for charged in (False, True):
         overrides = {**settings, "bidding_strategy_params.start_costs": charged}
         compiled = compile_scenario(load_scenario(folder, "tiny", overrides=overrides))
-        bounds = single_plant_bounds(compiled, play(compiled, 0.5))
-        assert (bounds is None) == charged
-        assert unknown_bounds(compiled) == ("learner has start costs" if charged else None)
+        for action in (0.3, 0.5, 0.7):
+            memory = play(compiled, action)
+            bounds = bounds_of(compiled, memory)
+            best[charged] = bounds.best.reward.sum()
+            assert best[charged] >= memory.table("rl_params")["reward"].sum() - 1e-9
+            assert best[charged] >= bounds.truthful.reward.sum()
+    assert best[True] < best[False]
 
 
 def test_several_learners_have_no_bounds() -> None:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from test_bounds import Constant
 from trained_runs import SCENARIOS, Trained, table
 
 from assume_rl.agents.world import World
+from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.experiments.bounds import responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
+from assume_rl.experiments.recorded_plants import received, recorded_plant
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -67,7 +70,7 @@ def test_a_pivotal_duopoly_is_in_equilibrium_at_50_and_not_at_57(
     (high, low), market = judged(compiled, play(compiled, prices, high=100, low=50))
     assert (high.profit, low.profit) == (pytest.approx(1600 * HOURS), pytest.approx(4000 * HOURS))
     assert market.nash_conv == pytest.approx(0, abs=1e-6)
-    assert market.exact
+    assert market.kind == "exact"
     assert (high.gap, low.gap) == (pytest.approx(0, abs=1e-6), pytest.approx(0, abs=1e-6))
     assert low.best_profit == pytest.approx(low.profit)
     (high, low), market = judged(compiled, play(compiled, prices, high=100, low=57))
@@ -85,7 +88,7 @@ def test_two_prices_that_are_paid_as_bid_have_a_lower_bound(tmp_path: Path) -> N
     as_bid = {"markets_config.EOM.market_mechanism": "pay_as_bid"}
     compiled = duopoly(tmp_path / "market", strategy="powerplant_energy_learning", **as_bid)
     (high, low), market = judged(compiled, play(compiled, 2, high=100, low=57))
-    assert (high.exact, market.exact) == (False, False)
+    assert (high.kind, market.kind) == ("lower_bound", "lower_bound")
     assert high.gap == pytest.approx(250 * HOURS)
     evaluation: Any = SimpleNamespace(responses=(high, low), exploitability=market)
     assert not response_figures("EOM", evaluation)  # tables cannot say that they are bounds
@@ -101,11 +104,46 @@ def test_a_gap_counts_what_is_rewarded(tmp_path: Path) -> None:
     assert high.best_profit == pytest.approx(1850 * HOURS)
 
 
-def test_one_learner_with_ramps_leaves_the_gap_of_the_market_unknown(tmp_path: Path) -> None:
-    compiled = duopoly(tmp_path / "market", **{"units.low.ramp_up": 10, "units.low.ramp_down": 10})
-    (high, low), market = judged(compiled, play(compiled, high=100, low=57))
+def test_ramps_change_what_is_delivered_and_nothing_of_what_is_earned(tmp_path: Path) -> None:
+    ramps = {"units.high.ramp_up": 10, "units.high.ramp_down": 10, "units.high.min_down_time": 3}
+    compiled = duopoly(tmp_path / "market", **ramps)
+    (high, _), market = judged(compiled, play(compiled, high=100, low=57))
+    assert high.gap == market.nash_conv == pytest.approx(250 * HOURS)
+
+
+def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
+    """At 100 it runs in every other hour, and pays half a start whenever it goes on or off."""
+    folder, start = tmp_path / "market", {"units.high.hot_start_cost": 20.0}  # EUR per MW
+    duopoly(folder)
+    demand = pd.read_csv(folder / "demand_df.csv")
+    demand["demand"] = np.where(np.arange(len(demand)) % 2, 70.0, 40.0)
+    demand.to_csv(folder / "demand_df.csv", index=False)
+    known = {"end_date": "2019-03-04 12:00", "learning_config.reward.type": "profit"}
+    compiled = compile_scenario(load_scenario(folder, "tiny", overrides=known | start))
+    memory = play(compiled, high=100, low=50)
+    plant, own = recorded_plant(compiled, memory, "high"), received(memory, "high")
+    asked = plant.book.orders.price[..., 0, :1].unsqueeze(-1)
+    found = plant.earn(sale(clear_at(plant.book, asked)))
+    torch.testing.assert_close(found.reward[:, 0], own.reward)
+    torch.testing.assert_close(found.profit[:, 0], own.profit)
+    (high, _), _ = judged(compiled, memory)
+    assert high.profit == pytest.approx(6 * 1600 - 11 * 500)
+    # Best is to undercut where the other could serve all, and so to start once.
+    best = 6 * 1600 + 5 * 1200 - 500
+    assert (high.kind, high.best_profit) == ("exact", pytest.approx(best))
+    assert high.gap == pytest.approx(best - high.profit)
+    assert high.constant_profit == pytest.approx(6 * 1500 + 5 * 1200 - 500)
+
+
+def test_one_learner_with_a_curve_leaves_the_gap_of_the_market_unknown(tmp_path: Path) -> None:
+    curve = "powerplant_energy_learning_curve"
+    compiled = duopoly(tmp_path / "market", **{"units.low.bidding_EOM": curve})
+    memory, policies = MemorySink(), {"high": Constant(1.0, 1), "low": Constant(0.5, 5)}
+    asyncio.run(World(compiled, seed=1, policies=policies).run_episode(0, sink=memory))
+    (high, low), market = judged(compiled, memory)
     assert high.gap is not None
-    assert (low.gap, low.best_profit, low.unknown) == (None, None, "low has ramps")
+    assert (low.gap, low.best_profit) == (None, None)
+    assert low.unknown == f"low bids by {curve}, whose best response is not known"
     assert (market.nash_conv, market.exploitability) == (None, None)
 
 

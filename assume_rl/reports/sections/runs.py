@@ -21,6 +21,7 @@ UNITS = {
     "exploitability": "EUR",
     "best_response_profit": "EUR",
     "best_response_gap": "EUR",
+    "best_response_error": "EUR",
     "best_constant_profit": "EUR",
     "best_constant_bid": "EUR/MWh",
 }

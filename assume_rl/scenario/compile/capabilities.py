@@ -139,8 +139,8 @@ def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
 def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> str | None:
     """Return why a bidder has no reward curves to learn from, None if it has.
 
-    Ramps and start costs of a unit, several products and several markets may still be against it:
-    `experiments.recorded_plants.unknown_response`.
+    Start costs of a unit, several products and several markets may still be against it:
+    `experiments.recorded_plants.not_alone`.
 
     :param bidder: that a unit's row names
     :param technology: key of core.units.TECHNOLOGIES
