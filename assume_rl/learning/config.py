@@ -207,6 +207,11 @@ class AlgorithmConfig(BaseModel):
         return False
 
     @property
+    def temperature_of_choice(self) -> tuple[float, AnySchedule]:
+        """Return what outputs are divided by before actions are drawn, and how it changes."""
+        return 1.0, None
+
+    @property
     def of_networks(self) -> tuple[str, ...]:
         """Return settings, in words, without which saved networks mean something else."""
         return ()
@@ -295,6 +300,20 @@ class SacConfig(TargetsConfig):
         return (f"initial_temperature: {self.initial_temperature:g}",)
 
 
+class QLearningConfig(TargetsConfig):
+    """Settings of Q-learning on a ladder."""
+
+    temperature: float = Field(0.02, gt=0)
+    """Rewards by which a rung may be worse and still be tried often, at the start (q_learning)."""
+    temperature_schedule: AnySchedule = None
+    """How `temperature` changes over training; None: not at all (q_learning)."""
+
+    @property
+    def temperature_of_choice(self) -> tuple[float, AnySchedule]:
+        """Return the temperature: outputs are values, not logits."""
+        return self.temperature, self.temperature_schedule
+
+
 class FictitiousPlayConfig(AlgorithmConfig):
     """Settings of smooth fictitious play."""
 
@@ -381,6 +400,7 @@ SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "mappo": PpoConfig,
     "masac": SacConfig,
     "matd3": Td3Config,
+    "q_learning": QLearningConfig,
     "reinforce": PolicyGradientConfig,
     "vpg": PolicyGradientConfig,
 }

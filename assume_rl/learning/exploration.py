@@ -23,16 +23,19 @@ class Exploration:
     """How actions are drawn now.
 
     `initial`: random around a centre with standard deviation `std`, or anywhere. `noise`: the
-    actor's action plus `scale` times standard normal noise, in [-1, 1]. `off`: the actor's action.
+    actor's action plus `scale` times standard normal noise, in [-1, 1], or drawn by its law, whose
+    logits are the outputs over `temperature`. `off`: the actor's action.
     """
 
     mode: Literal["initial", "noise", "off"]
     std: float = 0.0
     scale: float = 0.0
     uniform: bool = False  # whether initial actions are
+    temperature: float = 1.0
 
 
 OFF = Exploration("off")
+LEAST_TEMPERATURE = 1e-6
 
 
 def exploration_at(config: LearningConfig, *, initial: bool, progress: float) -> Exploration:
@@ -41,7 +44,10 @@ def exploration_at(config: LearningConfig, *, initial: bool, progress: float) ->
     scale = factor * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
     uniform = config.initial_actions == "uniform"
-    return Exploration(mode, config.exploration_noise_std, scale, uniform)
+    start, schedule = config.settings.temperature_of_choice
+    # At 0 all would be drawn from a division by it; so near to it the best is drawn.
+    temperature = max(scheduled(schedule, start, progress), LEAST_TEMPERATURE)
+    return Exploration(mode, config.exploration_noise_std, scale, uniform, temperature)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def decide(
         )
     mean = head.mean(out)
     if exploration.mode == "noise" and isinstance(head, Stochastic):
-        drawn = head.draw(out, z)
+        drawn = head.draw(out / exploration.temperature, z)
         extras = {"raw": drawn.raw, "log_prob": drawn.log_prob.unsqueeze(-1)}
         return Decision(drawn.action, drawn.action - mean, extras)
     return Decision(*explore(mean, centre, z, exploration))

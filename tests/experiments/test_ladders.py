@@ -10,6 +10,7 @@ from trained_runs import table
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.policies.folder import load_policies
@@ -84,8 +85,8 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, algorithm=algorithm))
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
-        "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, fictitious_play "
-        "can"
+        "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
+        "fictitious_play, q_learning can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
@@ -129,6 +130,19 @@ def test_both_shells_learn_the_same_from_curves(tmp_path: Path) -> None:
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
+
+
+def test_values_of_rungs_are_learned_the_same_and_kept(tmp_path: Path) -> None:
+    fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
+    settings = {"algorithm": "q_learning", "learning_rate": 0.003, "temperature": 0.1}
+    scenario = load_scenario(write_fleet(tmp_path / "case", fleet, **settings))
+    trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
+    check_same_learning(scenario, *trained)
+    last = trained[0].folder / "policies" / "last"
+    assert {stack.head for stack in load_policies(last).actors} == {"categorical_21"}
+    again = evaluate(scenario, policies=last, out=tmp_path / "evaluate")
+    assert again.evaluation.reward == pytest.approx(trained[0].last.reward, rel=1e-12)
+    resumed_is_uninterrupted(scenario, "batch", tmp_path)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MAT
 from assume_rl.learning.algorithms.fictitious_play import FICTITIOUS_PLAY
 from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
+from assume_rl.learning.algorithms.q_learning import Q_LEARNING
 from assume_rl.learning.algorithms.sac import ISAC, MASAC
 from assume_rl.learning.types import ActionKind
 
@@ -14,7 +15,7 @@ _ALL: tuple[Algorithm, ...] = (
     *(ISAC, MASAC),
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
-    FICTITIOUS_PLAY,
+    *(FICTITIOUS_PLAY, Q_LEARNING),
 )
 
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus, softsign
 from torch.special import ndtr
@@ -192,12 +192,9 @@ class Categorical:
     ) -> Float[Tensor, "... out"]:
         """Return logits that leave no probability to rungs outside the observed bounds."""
         logits = self._logits(out)
-        size = logits.shape[-2]
-        bounds = ((obs[..., -2 * size :] + 1.0) * (0.5 * (self.rungs - 1))).round()
-        low, high = bounds.unsqueeze(-1).chunk(2, dim=-2)
+        low, high = (bound.unsqueeze(-1) for bound in self._bounds(obs, logits.shape[-2]))
         rung = torch.arange(self.rungs, device=out.device)
-        outside = (rung < low) | (rung > torch.maximum(low, high))
-        return logits.masked_fill(outside, RULED_OUT).flatten(-2)
+        return logits.masked_fill((rung < low) | (rung > high), RULED_OUT).flatten(-2)
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the place of the most probable rung."""
@@ -235,9 +232,38 @@ class Categorical:
         """
         return (self._logits(out).softmax(dim=-1) * self._logits(values)).sum(dim=(-2, -1))
 
+    def played(
+        self, action: Float[Tensor, "... act"], obs: Float[Tensor, "... obs"]
+    ) -> Int[Tensor, "... act"]:
+        """Return the rungs that actions are bid at: the legal ones next to them, counted from 0.
+
+        :param action: places of rungs, or any numbers
+        :param obs: which rules rungs out
+        """
+        low, high = self._bounds(obs, action.shape[-1])
+        return self._number(action).clamp(low, high).clamp(0, self.rungs - 1).long()
+
+    def at(
+        self, values: Float[Tensor, "... out"], rung: Int[Tensor, "... act"]
+    ) -> Float[Tensor, "..."]:
+        """Return values at some rungs, summed over the entries of an action.
+
+        :param values: of all rungs, entry by entry
+        :param rung: one of each entry, counted from 0
+        """
+        return self._logits(values).gather(-1, rung.unsqueeze(-1)).squeeze(-1).sum(dim=-1)
+
     def greatest(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
         """Return the greatest of values on all rungs, summed over the entries of an action."""
         return self._logits(values).amax(dim=-1).sum(dim=-1)
+
+    def _bounds(self, obs: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest rung that each of `size` entries may choose."""
+        low, high = self._number(obs[..., -2 * size :]).chunk(2, dim=-1)
+        return low, torch.maximum(low, high)
+
+    def _number(self, place: Tensor) -> Tensor:
+        return ((place + 1.0) * (0.5 * (self.rungs - 1))).round()
 
     def _logits(self, out: Tensor) -> Tensor:
         return out.reshape(*out.shape[:-1], out.shape[-1] // self.rungs, self.rungs)
