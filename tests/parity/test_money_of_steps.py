@@ -15,8 +15,8 @@ from toy_scenarios import market
 
 from assume_rl.agents.world import World
 from assume_rl.envs.record import play_recorded
+from assume_rl.evaluation.surplus import surplus
 from assume_rl.experiments.meta import pay_as_bid_markets, write_meta
-from assume_rl.reports.surplus import surplus
 from assume_rl.results.gather import step_figures
 from assume_rl.results.metrics import write_kpis
 from assume_rl.results.sinks import DatabaseSink

@@ -11,7 +11,7 @@ from assume_rl.core.clearing import RULES
 from assume_rl.core.orders import Orders
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ScenarioError
-from assume_rl.reports.surplus import surplus
+from assume_rl.evaluation.surplus import surplus
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.compile.elastic_forecast import cleared_price

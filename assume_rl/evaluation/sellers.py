@@ -51,6 +51,11 @@ class MarketPower:
         sold, offered = (by_operator(v, self.owner).sum(0) for v in (self.sold, self.offered))
         return float(herfindahl_hirschman(sold)), float(herfindahl_hirschman(offered))
 
+    @property
+    def mean_markup(self) -> float:
+        """Price paid less marginal cost, EUR/MWh, mean weighted by sales."""
+        return self._margins(np.ones(len(self.owner), dtype=bool))[1]
+
     def rows(self) -> list[tuple[object, ...]]:
         """A row per operator, the largest seller first, and one of all of them.
 
