@@ -101,8 +101,8 @@ BestResponse = Annotated[
     bool,
     typer.Option(
         "--best-response",
-        help="Work out what each learner could have earned alone, and how far the market is from "
-        "an equilibrium.",
+        help="Work out what each learner could have earned alone, however long it takes; else only "
+        "where that is some seconds.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

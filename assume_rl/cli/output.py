@@ -1,6 +1,6 @@
 """What the command line prints: tables and progress."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -9,7 +9,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import make_url
 
-from assume_rl.evaluation.exploitability import Kind
+from assume_rl.cli.judgement import (
+    CONSTANT,
+    NONE,
+    price,
+    print_figures,
+    print_responses,
+    print_whole,
+    share,
+)
 from assume_rl.evaluation.gap import NO_SHARE
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport, Silent
@@ -17,9 +25,6 @@ from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
 from assume_rl.scenario.describe import Summary
-
-NONE = "-"  # a figure that has no value here
-AT_LEAST = "≥"  # a lower bound
 
 
 class ProgressObserver(Silent):
@@ -156,98 +161,69 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{unit.reward:.3f}",
             f"{unit.profit:,.0f}",
             f"{unit.regret:,.0f}",
-            _price(unit.mean_bid),
-            *([_price(unit.mean_purchase)] if buying else []),
+            price(unit.mean_bid),
+            *([price(unit.mean_purchase)] if buying else []),
         )
     console.print(table)
-    for price in evaluation.prices:
+    for own in evaluation.prices:
         console.print(
-            f"{price.market}: price {price.mean:.2f} EUR/MWh on average, "
-            f"{price.minimum:.2f} to {price.maximum:.2f}, standard deviation {price.std:.2f}"
+            f"{own.market}: price {own.mean:.2f} EUR/MWh on average, "
+            f"{own.minimum:.2f} to {own.maximum:.2f}, standard deviation {own.std:.2f}"
         )
     _print_gap(console, evaluation)
-    _print_responses(console, evaluation)
+    if evaluation.responses:
+        print_responses(console, {"": evaluation})
+        print_figures(console, {"all learners": evaluation})
     _print_place(console, result.folder, result.database)
 
 
-def _print_responses(console: Console, evaluation: Evaluation) -> None:
-    """Print what each learner could gain alone, and how far the market is from an equilibrium."""
-    market = evaluation.exploitability
-    if market is None:
-        return
-    table = Table(
-        "learner", "profit EUR", "of best response", "rewarded gap", "of best constant", "EUR/MWh"
-    )
-    for own in evaluation.responses:
-        table.add_row(
-            own.agent,
-            f"{own.profit:,.0f}",
-            _euros(own.best_profit),
-            _marked(own.gap, own.kind, own.error),
-            _euros(own.constant_profit),
-            _price(own.constant_bid),
-        )
-    console.print(table)
-    for own in evaluation.responses:
-        if own.unknown is not None:
-            console.print(f"best response of {own.agent}: not known, {own.unknown}", markup=False)
-    for name, value, share in (
-        ("NashConv", market.nash_conv, market.nash_conv_share),
-        ("exploitability", market.exploitability, market.exploitability_share),
-    ):
-        marked = _marked(value, market.kind, market.error)
-        figure = "not known" if value is None else f"{marked} EUR"
-        console.print(f"{name}: {figure}" + ("" if share is None else f", {share:.2%} of profit"))
-
-
-def _marked(value: float | None, kind: Kind, error: float) -> str:
-    """Return an amount of money as text that says what kind of figure it is."""
-    if value is None or kind == "exact":
-        return _euros(value)
-    bound = f"{AT_LEAST} " if kind == "lower_bound" else ""
-    return bound + _euros(value) + (f" ± {error:,.0f}" if error > 0 else "")
-
-
-def _euros(value: float | None) -> str:
-    """Return an amount of money as text, a dash where it is not known."""
-    return NONE if value is None else f"{value:,.0f}"
-
-
-def _price(value: float | None) -> str:
-    """Return a price as text, a dash where there is none."""
-    return NONE if value is None else f"{value:.2f}"
-
-
 def print_training(console: Console, result: TrainResult) -> None:
-    """Print how good the last and the best policies are."""
-    table = Table("policies", "reward", "profit EUR", "regret EUR", "of exact best response")
-    for name, evaluation in (("last", result.last), ("best_reward", result.best)):
-        table.add_row(
-            name,
-            f"{evaluation.reward:.3f}",
-            f"{evaluation.profit:,.0f}",
-            f"{evaluation.regret:,.0f}",
-            _share(evaluation),
+    """Print how good the last and the kept policies are, and what learners could gain alone."""
+    found = _alike({"last": result.last} | dict(result.evaluations))
+    print_figures(console, found)
+    print_responses(console, found)
+    if result.movement is not None:
+        console.print(
+            f"policies moved {result.movement:.4f} between the last two validations (mean change "
+            "of actions on fixed observations, 1: max_bid_price)",
+            soft_wrap=True,
         )
-    console.print(table)
     _print_gap(console, result.last)
     for folder in result.policies:
         console.print(f"policies: {folder}", markup=False, highlight=False, soft_wrap=True)
     _print_place(console, result.folder, result.database)
 
 
+def _alike(evaluations: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
+    """Return evaluations with those that are equal under one name, a line for each of theirs."""
+    names: list[list[str]] = []
+    found: list[Evaluation] = []
+    for name, own in evaluations.items():
+        if own in found:
+            names[found.index(own)].append(name)
+        else:
+            found.append(own)
+            names.append([name])
+    return {",\n".join(both): own for both, own in zip(names, found, strict=True)}
+
+
 def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
     """Print how good the policies of each seed are."""
-    table = Table("seed", "last reward", "best reward", "last, of best response", "folder")
+    table = Table(
+        *("seed", "last reward", "best reward", "last, of best response"),
+        *(CONSTANT, "NashConv, of profit", "folder"),
+    )
     for result in results:
         table.add_row(
             str(result.seed),
             f"{result.last.reward:.3f}",
             f"{result.best.reward:.3f}",
             _share(result.last),
+            _constant_share(result.last),
+            share(result.last.equilibrium.get("nash_conv_share")),
             str(result.folder),
         )
-    console.print(table)
+    print_whole(console, table)
     rewards = [result.last.reward for result in results]
     console.print(
         f"last policies, {len(rewards)} seeds: median reward {median(rewards):.3f}, "
@@ -281,6 +257,12 @@ def _share(evaluation: Evaluation) -> str:
     if evaluation.best_reward is None:
         return ""
     return NONE if evaluation.share is None else f"{evaluation.share:.1%}"
+
+
+def _constant_share(evaluation: Evaluation) -> str:
+    """Return the share of the best response's profit that a single learner's best constant has."""
+    alone = evaluation.responses if len(evaluation.responses) == 1 else ()
+    return share(alone[0].constant_share) if alone else ""
 
 
 def _print_place(console: Console, folder: Path, database: str) -> None:

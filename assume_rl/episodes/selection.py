@@ -10,9 +10,9 @@ from typing import Any
 
 from assume_rl.errors import ConfigurationError, nearest
 
-_WORST = {"reward": -math.inf, "profit": -math.inf, "regret": -math.inf}
-SIGN = {"reward": 1.0, "profit": 1.0, "regret": -1.0}
+SIGN = {"reward": 1.0, "profit": 1.0, "regret": -1.0, "exploitability": -1.0}
 """Whether more of a metric is better."""
+_WORST = dict.fromkeys(SIGN, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,14 @@ class Scores:
     reward: float  # sum per agent, mean over agents
     profit: float  # EUR, all agents
     regret: float  # EUR, all agents
+    exploitability: float | None = None  # EUR, of an evaluation, where it is known and cheap
+    movement: float | None = None  # of policies since the evaluation before, see `Movement`
+
+    @property
+    def merits(self) -> dict[str, float]:
+        """Return the metrics that policies are kept by, where they are known."""
+        found = {name: getattr(self, name) for name in SIGN}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass

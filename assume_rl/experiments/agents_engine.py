@@ -1,15 +1,20 @@
 """Train one seed on the message shell."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.support import unsupported
+from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.learning_files import has_critics
 from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.judge import Judge, Movement, Probe, probes, replayed
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
@@ -31,7 +36,9 @@ class AgentsEngine:
     def __init__(
         self, task: Task, experiment: Experiment, observer: Observer | None = None
     ) -> None:
-        self._experiment = experiment
+        self._experiment, self._task = experiment, task
+        self._judge, self._movement = Judge(task.compiled), Movement()
+        self._probe: Probe | None = None  # made with the first evaluation
         self._observer = observer or Silent()
         self._openings = frozenset(openings(task.compiled, task.learners))
         self._learning = Learning(
@@ -55,11 +62,28 @@ class AgentsEngine:
 
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
-        return [self._play(number, True, advance)]
+        scores = self._play(number, True, advance)
+        return [scores if unsupported(self._task.compiled) else self._judged(number, scores)]
+
+    def _judged(self, number: int, scores: Scores) -> Scores:
+        """Return scores with exploitability and movement, worked out on the batch shell."""
+        compiled, fixed = self._task.compiled, self._task.fixed
+        if self._probe is None:
+            seeds = (self._experiment.seed,)
+            env = MarketEnv(compiled, num_envs=1, seeds=seeds, policies=fixed, evaluation=True)
+            (self._probe,) = probes(env)
+        actors = self._learning.learner.actors()
+        known: float | None = None
+        if self._judge.able:
+            own = {unit: stack.select([unit]) for stack in actors for unit in stack.unit_ids}
+            key = EpisodeKey(self._experiment.seed, number, True)
+            known = self._judge.exploitability(replayed(compiled, key, fixed | own))
+        movement = self._movement.since(self._probe, actors)
+        return replace(scores, exploitability=known, movement=movement)
 
     def keep(self, seed: int, scores: Scores) -> bool:
         """See `Engine.keep`."""
-        return self._learning.compare_and_save_policies(vars(scores))
+        return self._learning.compare_and_save_policies(scores.merits)
 
     def save(self, seed: int) -> None:
         """See `Engine.save`."""
@@ -75,6 +99,8 @@ class AgentsEngine:
         return {
             "learner": self._learning.learner.state_of(0),
             "schedule": self._learning.schedule_state(),
+            "judge": self._judge.state_dict(),
+            "movement": self._movement.state_dict(),
         }
 
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
@@ -87,6 +113,8 @@ class AgentsEngine:
             self._learning.register(unit, bidder.layout, action.size, action.rungs)
         self._learning.learner.load_state_of(0, state["learner"])
         self._learning.load_schedule_state(state["schedule"])
+        self._judge.load_state_dict(state["judge"])
+        self._movement.load_state_dict(state["movement"])
         refill(self._learning.learner.replay)
 
     def _play(self, number: int, evaluation: bool, advance: Advance) -> Scores:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, probes
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task, window_steps
@@ -66,6 +68,9 @@ class BatchEngine:
         self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
         self._selections = tuple(Selection(window, threshold) for _ in experiments)
+        self._judges = tuple(Judge(task.compiled) for _ in experiments)
+        self._movements = tuple(Movement() for _ in experiments)
+        self._probes: tuple[Probe, ...] = ()  # by seed, made with the first evaluation
         self._settled: set[int] = set()  # seeds that are played on, but no longer train
         self._episodes_done = 0
         self._owed = 0.0  # iterations that updates have not done yet, less than one
@@ -98,8 +103,14 @@ class BatchEngine:
 
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
-        logs = [PolicyLog(EpisodeKey(run.seed, number, True)) for run in self._runs]
-        listener = partial(self._log, logs)
+        keys = [EpisodeKey(run.seed, number, True) for run in self._runs]
+        logs = [PolicyLog(key) for key in keys]
+        watched = {
+            seed: Watch(self._evaluation, keys[seed], seed)
+            for seed, _ in self._training()
+            if self._judges[seed].able
+        }
+        listener = partial(self._log, logs, list(watched.values()))
         rollout = Rollout(
             self._evaluation,
             self._learner,
@@ -111,9 +122,27 @@ class BatchEngine:
             advance(1.0)
         for seed, run in self._training():
             for table, columns in logs[seed].drain():
-                run.training_sink.write(table, DATED[table](columns, self._calendar))
+                rows = DATED[table](columns, self._calendar)
+                run.training_sink.write(table, rows)
+                if seed in watched:
+                    watched[seed].write(table, rows)
         (scores,) = _scores(rollout, self.seeds)
-        return scores
+        return [self._judged(seed, own, watched.get(seed)) for seed, own in enumerate(scores)]
+
+    def _judged(self, seed: int, scores: Scores, watched: Watch | None) -> Scores:
+        """Return scores with what is known of exploitability and movement."""
+        if seed in self._settled:
+            return scores
+        if not self._probes:
+            self._probes = probes(self._evaluation)
+        actors = self._learner.actors(seed)
+        judge = self._judges[seed]
+        known = None if watched is None else judge.exploitability(watched.memory())
+        return replace(
+            scores,
+            exploitability=known,
+            movement=self._movements[seed].since(self._probes[seed], actors),
+        )
 
     def _update(self, now: int, episodes: range, rollout: Rollout) -> None:
         """Learn for every copy what one would have learned, with the exploration that follows."""
@@ -137,8 +166,10 @@ class BatchEngine:
         """Position and run of the seeds that still train."""
         return [(k, run) for k, run in enumerate(self._runs) if k not in self._settled]
 
-    def _log(self, logs: Sequence[PolicyLog], happened: Happened) -> None:
-        """Keep what each seed's learners did and earned in an evaluation."""
+    def _log(self, logs: Sequence[PolicyLog], watched: Sequence[Watch], happened: Happened) -> None:
+        """Keep what each seed's learners did and earned in an evaluation, and orders if watched."""
+        for own in watched:
+            own.add(happened)
         for earned in happened.learners:
             team = self._evaluation.teams[earned.team]
             for seed, log in enumerate(logs):
@@ -149,7 +180,7 @@ class BatchEngine:
 
     def keep(self, seed: int, scores: Scores) -> bool:
         """See `Engine.keep`."""
-        for name in self._selections[seed].improved(vars(scores)):
+        for name in self._selections[seed].improved(scores.merits):
             self._save(seed, f"best_{name}", critics=False)
         self.save(seed)
         if self._selections[seed].settled(scores.reward):
@@ -176,6 +207,8 @@ class BatchEngine:
         return {
             "learner": self._learner.state_of(seed),
             "selection": self._selections[seed].state_dict(),
+            "judge": self._judges[seed].state_dict(),
+            "movement": self._movements[seed].state_dict(),
             "episodes_done": self._episodes_done,
             "owed": self._owed,
             "experienced": list(self._experienced),
@@ -186,6 +219,8 @@ class BatchEngine:
         for seed, state in enumerate(states):
             self._learner.load_state_of(seed, state["learner"])
             self._selections[seed].load_state_dict(state["selection"])
+            self._judges[seed].load_state_dict(state["judge"])
+            self._movements[seed].load_state_dict(state["movement"])
         self._episodes_done, self._owed = states[0]["episodes_done"], states[0]["owed"]
         self._experienced = tuple(states[0]["experienced"])
         refill(self._learner.replay)

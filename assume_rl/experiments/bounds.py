@@ -1,14 +1,16 @@
 """Best responses of learning plants, each alone, given the orders of all others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from assume_rl.core.money import Reward
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.evaluation.best_response import (
+    MOST_CONSTANT,
     BestResponse,
     Sale,
     best_constant,
@@ -27,6 +29,11 @@ from assume_rl.experiments.recorded_plants import (
 )
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
+
+AT_THE_END = 1 << 28
+"""Most orders that are cleared for responses in the end, about 20 s of one processor (measured)."""
+
+LEFT_OUT = "assume-rl evaluate --best-response does it"
 
 
 @dataclass(frozen=True)
@@ -76,19 +83,45 @@ def unknown_bounds(compiled: Compiled) -> str | None:
     return unknown_response(compiled, compiled.learners[0])
 
 
-def responses(compiled: Compiled, memory: MemorySink) -> tuple[Response, ...]:
-    """Return what each learner received in a recorded episode, and could have alone."""
-    return tuple(_response(compiled, memory, agent) for agent in compiled.learners)
+def responses(
+    compiled: Compiled, memory: MemorySink, most: int | None = None
+) -> tuple[Response, ...]:
+    """Return what each learner received in a recorded episode, and could have alone.
+
+    :param compiled: scenario
+    :param memory: tables of the episode
+    :param most: orders that may be cleared for it; where it would take more, responses that could
+        be worked out are not. None: any number
+    """
+    unknown = {agent: unknown_response(compiled, agent) for agent in compiled.learners}
+    known = [agent for agent, why in unknown.items() if why is None]
+    count = orders_to_clear(memory, known)
+    if most is not None and count > most:
+        unknown |= dict.fromkeys(known, f"it would take {count:.1g} cleared orders; {LEFT_OUT}")
+    return tuple(_response(compiled, memory, *both) for both in unknown.items())
 
 
-def _response(compiled: Compiled, memory: MemorySink, agent: str) -> Response:
+def orders_to_clear(memory: MemorySink, learners: Collection[str]) -> int:
+    """Return about how many orders `responses` would clear, those of a book once per rung.
+
+    :param memory: tables of the episode
+    :param learners: whose best responses can be worked out
+    """
+    _, sizes = np.unique(memory.table("market_orders")["start_time"], return_counts=True)
+    if not len(sizes) or not learners:
+        return 0
+    largest = int(sizes.max())
+    rungs = 2 * 2 * largest + MOST_CONSTANT  # two prices beside each order's
+    return len(learners) * len(sizes) * largest * rungs
+
+
+def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str | None) -> Response:
     """Return the `Response` of a learner.
 
     Where the best response that was found is not better than what it bid, its own bid is the best.
     """
     own = received(memory, agent)
     total = float(own.profit.sum())
-    unknown = unknown_response(compiled, agent)
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
     plant = recorded_plant(compiled, memory, agent)

@@ -1,12 +1,13 @@
 """Evaluates finished policies: one episode without exploration, and how good it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
-from assume_rl.experiments.bounds import responses, single_plant_bounds, unknown_bounds
+from assume_rl.experiments.bounds import AT_THE_END, responses, single_plant_bounds, unknown_bounds
 from assume_rl.experiments.case import (
     Experiment,
     Places,
@@ -14,6 +15,7 @@ from assume_rl.experiments.case import (
     open_experiment,
 )
 from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.market_figures import TABLES, Markets, market_figures, market_kpis
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
@@ -26,18 +28,20 @@ from assume_rl.experiments.scores import (
 )
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import Kpis, write_kpis
+from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
 
-OF_MARKET = ("nash_conv", "exploitability", "nash_conv_share", "exploitability_share")
 OF_LEARNER = {
+    "learner_profit": "profit",
     "best_response_profit": "best_profit",
     "best_response_gap": "gap",
     "best_constant_bid": "constant_bid",
     "best_constant_profit": "constant_profit",
 }
-"""Key figures of the market, and of a learner by field of `Response`, where they are known."""
+"""Key figures of a learner by field of `Response`, where they are known."""
 
-KEPT = frozenset({"market_meta", "market_orders", "rl_params"})
+KEPT = frozenset({"market_meta", "market_orders", "rl_params"}) | TABLES
+"""Tables that `score` reads."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ class Evaluation:
     truthful_reward: float | None  # the same learner bidding its marginal cost
     truthful_profit: float | None  # EUR
     unknown: str | None = None  # why the best response is not known
-    responses: tuple[Response, ...] = ()  # of all learners, where they were asked for
+    responses: tuple[Response, ...] = ()  # of all learners
+    markets: Markets = field(default_factory=lambda: Markets((), None))
 
     @property
     def exploitability(self) -> Exploitability | None:
-        """How far the market is from an equilibrium; None unless `responses` were asked for."""
+        """How far the market is from an equilibrium; None without `responses`."""
         return exploitability(self.responses) if self.responses else None
 
     @property
@@ -91,6 +96,21 @@ class Evaluation:
             return None
         return share_of_best(self.reward, self.best_reward, self.best_scale)
 
+    @property
+    def best_responses(self) -> dict[str, Any]:
+        """What a manifest says of best responses, lower bounds too; empty without `responses`."""
+        if self.exploitability is None:
+            return {}
+        return {
+            "market": vars(self.exploitability),
+            "learners": {own.agent: vars(own) for own in self.responses},
+        }
+
+    @property
+    def equilibrium(self) -> dict[str, float]:
+        """Figures of `Exploitability` that are known exactly."""
+        return {} if self.exploitability is None else self.exploitability.figures
+
 
 @dataclass(frozen=True)
 class EvaluationResult:
@@ -123,7 +143,8 @@ def evaluate(
     :param engine: `agents` (and `auto`) or `batch`; both give the same market results.
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
         `runs/<simulation id>_evaluation`.
-    :param best_response: whether to work out the best response of every learner.
+    :param best_response: whether to work out best responses however long it takes; else they are
+        only where it takes some seconds.
     :raises AssumeRlError: something the user can mend.
     """
     compiled = compiled_case(scenario)
@@ -143,9 +164,11 @@ def evaluate(
         reads=policies,
         simulation=name,
     ) as experiment:
-        evaluation = score(experiment, actors, observer or Silent(), best_response=best_response)
-        found = response_figures(compiled.markets[0].name, evaluation)
-        write_kpis(experiment.database, pay_as_bid_markets(compiled), found)
+        most = None if best_response else AT_THE_END
+        evaluation = score(experiment, actors, observer or Silent(), most)
+        write_kpis(
+            experiment.database, pay_as_bid_markets(compiled), more_kpis(compiled, evaluation)
+        )
     return EvaluationResult(
         experiment.folder, experiment.url, evaluation, compiled.scenario.warnings
     )
@@ -155,12 +178,12 @@ def score(
     experiment: Experiment,
     policies: dict[str, ActorStack],
     observer: Observer,
-    *,
-    best_response: bool = False,
+    most: int | None = AT_THE_END,
 ) -> Evaluation:
     """One recorded episode on fixed policies and what it brought.
 
-    :param best_response: whether to work out the best response of every learner.
+    :param experiment: keeps the tables `KEPT` in memory.
+    :param most: see `bounds.responses`.
     """
     play(experiment, policies, observer)
     bounds = single_plant_bounds(experiment.compiled, experiment.memory)
@@ -173,15 +196,13 @@ def score(
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
         unknown=unknown_bounds(experiment.compiled),
-        responses=responses(experiment.compiled, experiment.memory) if best_response else (),
+        responses=responses(experiment.compiled, experiment.memory, most),
+        markets=market_figures(experiment.compiled, experiment.memory),
     )
     if evaluation.unknown is not None:
         experiment.results["best_response_unknown"] = evaluation.unknown
-    if evaluation.exploitability is not None:
-        experiment.results["best_response"] = {
-            "market": vars(evaluation.exploitability),
-            "learners": {own.agent: vars(own) for own in evaluation.responses},
-        }
+    if evaluation.responses:
+        experiment.results["best_response"] = evaluation.best_responses
     experiment.results["evaluation"] = {
         "reward": evaluation.reward,
         "profit": evaluation.profit,
@@ -193,6 +214,12 @@ def score(
     return evaluation
 
 
+def more_kpis(compiled: Compiled, evaluation: Evaluation) -> Kpis:
+    """Return key figures that `compute_kpis` does not have: of best responses and of markets."""
+    found = response_figures(compiled.markets[0].name, evaluation)
+    return [*found, *market_kpis(evaluation.markets)]
+
+
 def response_figures(market: str, evaluation: Evaluation) -> Kpis:
     """Return figures of best responses as key figures: of the market, then of each learner.
 
@@ -201,18 +228,17 @@ def response_figures(market: str, evaluation: Evaluation) -> Kpis:
     :param market: the only one, where anything is known
     :param evaluation: with or without responses
     """
-    found = evaluation.exploitability
-    whole = vars(found) if found is not None and found.kind != "lower_bound" else {}
-    rows = [(name, market, whole.get(name)) for name in OF_MARKET]
-    rows += [
+    whole = evaluation.exploitability
+    rows = [(name, market, value) for name, value in (whole.figures if whole else {}).items()]
+    own = [
         (name, response.agent, getattr(response, column))
         for name, column in OF_LEARNER.items()
         for response in evaluation.responses
         if response.kind != "lower_bound"
     ]
-    rows += [
+    own += [
         ("best_response_error", response.agent, response.error)
         for response in evaluation.responses
         if response.kind == "grid"
     ]
-    return [(name, ident, value) for name, ident, value in rows if value is not None]
+    return [*rows, *((name, agent, value) for name, agent, value in own if value is not None)]

@@ -1,8 +1,8 @@
 """Observers hear how an experiment proceeds; experiments themselves print nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.learner import Learner, Listener
@@ -10,6 +10,8 @@ from assume_rl.learning.types import Joint, UpdateMetrics
 from assume_rl.scenario.plugins import registered
 from assume_rl.scenario.plugins.registry import OBSERVERS, ORIGINS
 from assume_rl.scenario.types import Scenario
+
+OF_EVALUATIONS = ("exploitability", "movement")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class EpisodeReport:
     regret: float  # EUR, all agents
     seconds: float
     best: bool = False  # the highest reward of all evaluations so far
+    exploitability: float | None = None  # EUR, of an evaluation, where it is known and cheap
+    movement: float | None = None  # of policies since the evaluation before, see `judge.Movement`
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Return what `metrics.jsonl` says of the episode; what only evaluations have, if known."""
+        known = asdict(self)
+        return {n: v for n, v in known.items() if v is not None or n not in OF_EVALUATIONS}
 
 
 class Observer(Listener, Protocol):

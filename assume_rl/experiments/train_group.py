@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assume_rl.experiments.agents_engine import AgentsEngine
 from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, open_experiment
-from assume_rl.experiments.evaluate import KEPT, Evaluation, score
+from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, score
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
@@ -22,6 +22,9 @@ from assume_rl.experiments.training import Standing, training
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.tracking import track_episode
 
+SCORED = ("best_reward", "best_exploitability", "last")
+"""Folders of policies that are scored after a training, those that there are."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -33,9 +36,23 @@ class TrainResult:
     engine: str  # the shell that trained: agents or batch
     policies: tuple[Path, ...]  # `policies` of the folder, then `trained_policies_save_path`
     episodes: tuple[EpisodeReport, ...]
-    last: Evaluation
-    best: Evaluation
+    evaluations: Mapping[str, Evaluation]  # of the policies of `SCORED`, by name
     warnings: tuple[str, ...]
+
+    @property
+    def last(self) -> Evaluation:
+        """The evaluation of the policies at the end."""
+        return self.evaluations["last"]
+
+    @property
+    def movement(self) -> float | None:
+        """How far policies moved between the last two validations, see `judge.Movement`."""
+        return _movement(self.episodes)
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation of the policies with the highest reward of all validations."""
+        return self.evaluations["best_reward"]
 
 
 def train_all(
@@ -129,9 +146,9 @@ def _play(
         for played in training(engine, task.config, observer.advance, standings, save):
             for seed, report in played.items():
                 reports[seed].append(report)
-                files[seed].write(asdict(report))
+                files[seed].write(report.line)
                 done = next(r.episode for r in reversed(reports[seed]) if not r.evaluation)
-                track_episode(runs[seed].trackers, asdict(report), done)
+                track_episode(runs[seed].trackers, report.line, done)
             observer.episode(_mean(played))
 
 
@@ -148,15 +165,20 @@ def _finish(
 ) -> TrainResult:
     """Score the saved policies on agents and record the run on the last ones."""
     saved, scores = experiment.folder / POLICIES, {}
-    for name in ("best_reward", "last"):
+    for name in filter(lambda name: (saved / name).is_dir(), SCORED):
         actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
         # What is recorded for good is the run on the last policies, as users expect it.
         run = experiment if name == "last" else experiment.unrecorded(KEPT)
         scores[name] = score(run, actors, Silent())
-    write_kpis(experiment.database, pay_as_bid_markets(task.compiled))
+    more = more_kpis(task.compiled, scores["last"])
+    write_kpis(experiment.database, pay_as_bid_markets(task.compiled), more)
     experiment.results["scores"] = {
-        name: {"reward": s.reward, "profit": s.profit, "regret": s.regret}
+        name: {"reward": s.reward, "profit": s.profit, "regret": s.regret, **s.equilibrium}
         for name, s in scores.items()
+    }
+    experiment.results["evaluation"]["movement"] = _movement(reports)
+    experiment.results["best_response_of_kept"] = {
+        name: s.best_responses for name, s in scores.items() if name != "last"
     }
     copy = place.policy_copy(task)
     if copy is not None and copy.resolve() != saved.resolve():
@@ -168,7 +190,11 @@ def _finish(
         task.engine,
         (saved,) if copy is None else (saved, copy),
         reports,
-        scores["last"],
-        scores["best_reward"],
+        scores,
         (*task.compiled.scenario.warnings, *task.warnings),
     )
+
+
+def _movement(reports: Sequence[EpisodeReport]) -> float | None:
+    """Return that of the last validation."""
+    return next((report.movement for report in reversed(reports) if report.evaluation), None)

@@ -159,4 +159,6 @@ def _report(
         scores.regret,
         round(seconds, 3),
         best,
+        scores.exploitability,
+        scores.movement,
     )

@@ -9,7 +9,7 @@ from assume_rl.scenario.config.section import Section
 from assume_rl.studies.merge import flat
 from assume_rl.studies.types import StepKind
 
-Which = Literal["last", "best_reward", "best_profit", "best_regret"]
+Which = Literal["last", "best_reward", "best_profit", "best_regret", "best_exploitability"]
 JsonSchema = dict[str, Any]
 
 

@@ -434,7 +434,7 @@ def test_the_best_policies_are_kept_one_by_one(tmp_path: Path) -> None:
     for i, values in enumerate(evaluations):
         play(role, i + 1)
         now = role.extract_actors_and_critics()["actor"]["a"]["FC1.weight"]
-        role.compare_and_save_policies(vars(Scores(*values)))
+        role.compare_and_save_policies(Scores(*values).merits)
         kept[str(i)] = now
     expected = {"best_reward": "1", "best_profit": "2", "best_regret": "2", "last": "3"}
     assert {folder.name for folder in tmp_path.iterdir()} == set(expected)

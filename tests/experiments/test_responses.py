@@ -16,7 +16,7 @@ from trained_runs import SCENARIOS, Trained, table
 from assume_rl.agents.world import World
 from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
-from assume_rl.experiments.bounds import responses
+from assume_rl.experiments.bounds import LEFT_OUT, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
 from assume_rl.experiments.recorded_plants import received, recorded_plant
 from assume_rl.results.sinks import MemorySink
@@ -184,7 +184,36 @@ def test_figures_of_all_learners_are_in_the_tables(ten: Trained, tmp_path: Path)
     assert np.isfinite(kpis).all()
     manifest = pd.read_json(out / "manifest.json", typ="series")["best_response"]
     assert manifest["market"]["nash_conv"] == pytest.approx(gaps.sum())
-    # AND an evaluation that is not asked has none of it
+    # AND an evaluation that is not to take long has all of it too, since it does not
     plain = evaluate(ten.scenario, policies=ten.last, out=tmp_path / "plain")
-    assert plain.evaluation.exploitability is None
-    assert set(table(tmp_path / "plain", "kpis")["ident"]) == {"EOM"}
+    assert plain.evaluation == result.evaluation
+
+
+def test_every_training_says_how_far_its_learners_are_from_their_best_responses(
+    ten: Trained,
+) -> None:
+    kpis = table(ten.folder, "kpis").set_index(["variable", "ident"])["value"]
+    manifest = pd.read_json(ten.folder / "manifest.json", typ="series")
+    for name in ("last", "best_reward"):
+        evaluation = ten.result.evaluations[name]
+        market = evaluation.exploitability
+        assert market is not None
+        assert market.nash_conv == pytest.approx(sum(own.gap or 0 for own in evaluation.responses))
+        assert manifest["scores"][name].get("nash_conv_share") == market.nash_conv_share
+    assert manifest["best_response_of_kept"]["best_reward"]["market"]["kind"] == "exact"
+    assert kpis["nash_conv", "EOM"] == ten.result.last.equilibrium["nash_conv"]
+    assert set(kpis["best_constant_bid"].index) == {u.unit for u in ten.result.last.units}
+    assert kpis["markup", "EOM"] > 0
+    assert 0 < kpis["hhi", "EOM"] < 10_000
+    assert kpis["welfare", "all"] > 0
+
+
+def test_what_would_take_long_is_left_to_an_evaluation(tmp_path: Path) -> None:
+    compiled = duopoly(tmp_path / "market")
+    memory = play(compiled, high=100, low=57)
+    count = orders_to_clear(memory, compiled.learners)
+    assert len({own.gap for own in responses(compiled, memory, count)}) == 2
+    for own in responses(compiled, memory, count - 1):
+        assert own.gap is None
+        assert own.unknown is not None
+        assert LEFT_OUT in own.unknown

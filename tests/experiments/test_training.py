@@ -37,7 +37,8 @@ def test_every_episode_has_a_line_in_metrics(single: Trained) -> None:
 
 def test_the_best_and_the_last_policies_are_kept(single: Trained) -> None:
     kept = {path.name for path in (single.folder / "policies").iterdir()}
-    assert kept == {"best_reward", "best_profit", "best_regret", "last"}
+    best = {"best_reward", "best_profit", "best_regret", "best_exploitability"}
+    assert kept == best | {"last"}
     for name in kept:
         assert (single.folder / "policies" / name / "manifest.json").is_file()
     assert (single.last / "trainer_state.safetensors").is_file()

@@ -258,7 +258,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "which policies": (
         "steps: [train, {run: {which: best}}]",
-        "study.yaml, steps.1.run.which: should be 'last', 'best_reward', 'best_profit' or",
+        "study.yaml, steps.1.run.which: should be 'last', 'best_reward', 'best_profit',",
     ),
     "too short": (
         "steps: train\nset: {learning_config.training_episodes: 1}",

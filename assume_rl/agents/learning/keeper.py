@@ -21,14 +21,15 @@ class Keeper:
     def keep_best(self, metrics: Mapping[str, float] | None, folder: Path | None) -> bool:
         """Save the policies that did best in an evaluation; return whether training should stop.
 
-        :param metrics: reward, profit, regret or some of them; None: those of the latest evaluation
+        :param metrics: reward, profit, regret, exploitability or some of them; None: those of the
+            latest evaluation
         :param folder: for `best_<metric>` and `last`; None: nothing is saved
         :raises ConfigurationError: a metric is unknown, or there was no evaluation
         """
         if metrics is None:
             if self._training.evaluation_scores is None:
                 raise ConfigurationError("no evaluation episode has ended yet")
-            metrics = vars(self._training.evaluation_scores)
+            metrics = self._training.evaluation_scores.merits
         improved = self._selection.improved(metrics)
         if folder is not None:
             for name in improved:

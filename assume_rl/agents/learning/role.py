@@ -312,11 +312,12 @@ class Learning(Role):  # type: ignore[misc]
     def compare_and_save_policies(self, metrics: Mapping[str, float] | None = None) -> bool:
         """Keep the policies that did best in an evaluation; return whether training should stop.
 
-        The highest reward, the highest profit and the lowest regret each have a folder
-        `best_<metric>` of `save_path`; the current policies and critics go to `last`.
+        The highest reward, the highest profit, the lowest regret and the lowest exploitability
+        each have a folder `best_<metric>` of `save_path`; the current policies and critics go to
+        `last`.
 
-        :param metrics: `reward`, `profit`, `regret` (any of them); None: those of the latest
-            evaluation episode
+        :param metrics: `reward`, `profit`, `regret`, `exploitability` (any of them); None: those
+            that are known of the latest evaluation episode
         """
         return self._keeper.keep_best(metrics, self.save_path)
 

@@ -1,0 +1,195 @@
+"""Tables of how far policies are from their best responses, and of what the market was like."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Column, Table
+
+from assume_rl.evaluation.exploitability import Exploitability, Response
+from assume_rl.experiments.evaluate import Evaluation
+from assume_rl.experiments.market_figures import MarketFigures
+
+NONE = "-"  # a figure that has no value here
+AT_LEAST = "≥ "  # a lower bound
+SHOWN = 12  # learners that are printed one by one, those that could gain most
+WIDE = 10_000  # columns, more than any table has
+
+CONSTANT = "best constant bid"
+
+Cells = Sequence[str]
+
+
+def print_figures(console: Console, evaluations: Mapping[str, Evaluation]) -> None:
+    """Print a column of figures for each set of policies, and one for the best constant bid.
+
+    :param evaluations: by the name of the policies
+    """
+    own = list(evaluations.values())
+    alone = own[0].responses[0] if len(own[0].responses) == 1 else None
+    constant = alone is not None and alone.constant_profit is not None
+    table = Table("figure", *_right(evaluations), *_right([CONSTANT] if constant else []))
+    for name, cells in _figures(own):
+        fixed = {} if alone is None else {
+            "profit EUR": euros(alone.constant_profit),
+            OF_BEST: share(alone.constant_share),
+        }  # fmt: skip
+        table.add_row(name, *cells, *([fixed.get(name, "")] if constant else []))
+    print_whole(console, table)
+
+
+OF_BEST = "profit, of the best response's"
+
+
+def _figures(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
+    """Yield the rows of figures that any of some evaluations has."""
+    yield "reward", [f"{e.reward:.3f}" for e in own]
+    yield "profit EUR", [euros(e.profit) for e in own]
+    yield "regret EUR", [euros(e.regret) for e in own]
+    if any(len(e.responses) == 1 and e.responses[0].share is not None for e in own):
+        yield OF_BEST, [share(e.responses[0].share) for e in own]
+    yield from _equilibrium(own)
+    for place, market in enumerate(own[0].markets.each):
+        where = f", {market.market}" if len(own[0].markets.each) > 1 else ""
+        for name, text in MARKET_ROWS.items():
+            yield name + where, [text(e.markets.each[place]) for e in own]
+    if any(e.markets.welfare is not None for e in own):
+        yield "welfare EUR", [euros(e.markets.welfare) for e in own]
+
+
+MARKET_ROWS: Mapping[str, Callable[[MarketFigures], str]] = {
+    "mark-up EUR/MWh": lambda own: price(own.markup),
+    "HHI of sales": lambda own: euros(own.hhi),
+    "lowest RSI": lambda own: price(own.lowest_rsi),
+    "consumers pay EUR": lambda own: euros(own.consumer_payment),
+}
+
+
+def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
+    """Yield NashConv and exploitability, where they are known of any evaluation."""
+    found = [e.exploitability for e in own]
+    if all(one is None or one.nash_conv is None for one in found):
+        return
+    names = {"NashConv": "nash_conv", "exploitability": "exploitability"}
+    if all(len(e.responses) == 1 for e in own):
+        del names["exploitability"]  # the same
+    for name, column in names.items():
+        yield f"{name} EUR", [NONE if e is None else _marked(getattr(e, column), e) for e in found]
+        shares = [share(getattr(one, f"{column}_share", None)) for one in found]
+        yield f"{name}, of profit", [
+            _bound(*both) for both in zip(found, shares, strict=True)
+        ]  # fmt: skip
+
+
+def _bound(found: Exploitability | None, text: str) -> str:
+    """Return a share as text, marked where it is a lower bound."""
+    lower = found is not None and found.kind == "lower_bound" and text != NONE
+    return AT_LEAST + text if lower else text
+
+
+def _marked(value: float | None, of: Exploitability | Response) -> str:
+    """Return an amount of money as text that says what kind of figure it is."""
+    if value is None:
+        return NONE
+    bound = AT_LEAST if of.kind == "lower_bound" else ""
+    return bound + euros(value) + (f" ± {of.error:,.0f}" if of.error > 0 else "")
+
+
+def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> None:
+    """Print what each learner could gain alone, and why that is not known.
+
+    :param evaluations: by the name of the policies; the first has all figures, others the gap
+    """
+    name, first = next(iter(evaluations.items()))
+    known = [own for own in first.responses if own.gap is not None]
+    if known:
+        others = {n: e for n, e in evaluations.items() if e.responses not in ((), first.responses)}
+        whose = f" ({_short(name)} policies)" if others else ""
+        console.print(f"each learner alone, all others bidding as they did{whose}:", soft_wrap=True)
+        known.sort(key=lambda own: -(own.gap or 0.0))
+        print_whole(console, _responses(known[:SHOWN], others))
+    if len(known) > SHOWN:
+        console.print(f"and {len(known) - SHOWN} more that could gain less: see manifest.json")
+    _print_unknown(console, first.responses)
+
+
+def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> Table:
+    """Return a row per learner.
+
+    :param known: with a gap, in the order of the rows
+    :param others: of whose policies only the gap is shown, by name
+    """
+    table = Table(
+        "learner",
+        *_right(["earned\nEUR", "best bids\nwould, EUR", "reached", "could gain\nEUR"]),
+        *_right([f"with {_short(name)}\nEUR" for name in others]),
+        *_right(["best constant\nbid EUR/MWh", "would earn\nEUR", "of best\nbids"]),
+    )
+    for own in known:
+        table.add_row(
+            own.agent,
+            euros(own.profit),
+            euros(own.best_profit),
+            share(own.share),
+            _gap(own),
+            *(_gap(_of(other.responses, own.agent)) for other in others.values()),
+            price(own.constant_bid),
+            euros(own.constant_profit),
+            share(own.constant_share),
+        )
+    return table
+
+
+def _short(names: str) -> str:
+    """Return the first of the names of equal policies."""
+    return names.split(",", maxsplit=1)[0]
+
+
+def _of(responses: Sequence[Response], agent: str) -> Response:
+    return next(own for own in responses if own.agent == agent)
+
+
+def _gap(own: Response) -> str:
+    return _marked(own.gap, own)
+
+
+def _print_unknown(console: Console, responses: Sequence[Response]) -> None:
+    """Print why best responses are not known, a line per reason."""
+    reasons: dict[str, list[str]] = {}
+    for own in responses:
+        if own.unknown is not None:
+            reasons.setdefault(own.unknown, []).append(own.agent)
+    for why, agents in list(reasons.items())[:SHOWN]:
+        whose = agents[0] if len(agents) == 1 else f"{len(agents)} learners"
+        console.print(f"best response of {whose}: not known, {why}", markup=False, soft_wrap=True)
+    if len(reasons) > SHOWN:
+        console.print(f"and of {len(reasons) - SHOWN} more learners: see manifest.json")
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table in which no figure is cut or wrapped, however narrow the console is."""
+    usual, options = console.width, console.options.update(width=WIDE)
+    # Lines that are too long are wrapped by the terminal, which loses nothing.
+    console.width = max(usual, Measurement.get(console, options, table).maximum)
+    console.print(table)
+    console.width = usual
+
+
+def _right(names: Sequence[str] | Mapping[str, object]) -> list[Column]:
+    """Return columns of numbers."""
+    return [Column(name, justify="right") for name in names]
+
+
+def euros(value: float | None) -> str:
+    """Return a whole number as text, a dash where it is not known."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def price(value: float | None) -> str:
+    """Return a number with two digits as text, a dash where there is none."""
+    return NONE if value is None else f"{value:.2f}"
+
+
+def share(value: float | None) -> str:
+    """Return a share as text, a dash where it is not known or has no meaning."""
+    return NONE if value is None else f"{value:.2%}"
