@@ -10,6 +10,7 @@ from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.page import page
 from assume_rl.reports.png import write_pngs
+from assume_rl.reports.sections.equilibrium import equilibrium_section
 from assume_rl.reports.sections.hours import check_hours, parse_hours, shared_hours
 from assume_rl.reports.sections.learning import learning_section
 from assume_rl.reports.sections.market import market_section
@@ -72,6 +73,7 @@ def report_sections(source: Source, hours: Sequence[pd.Timestamp] = ()) -> list[
         *compared,
         learning_section(source),
         best_response_section(source),
+        equilibrium_section(source),
         price_section(source, _shown(source) + mean_paid(source)),
         *(
             markets

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from assume_rl.evaluation.gap import PROFIT_GAP
+from assume_rl.experiments.evaluate import OF_LEARNER
 from assume_rl.reports.sections.mean_paid import mean_paid
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Grid, RunInfo, Section
@@ -19,11 +20,15 @@ UNITS = {
     "pay_as_bid_surplus": "EUR",
     "nash_conv": "EUR",
     "exploitability": "EUR",
+    "learner_profit": "EUR",
     "best_response_profit": "EUR",
     "best_response_gap": "EUR",
     "best_response_error": "EUR",
     "best_constant_profit": "EUR",
     "best_constant_bid": "EUR/MWh",
+    "markup": "EUR/MWh",
+    "consumer_payment": "EUR",
+    "welfare": "EUR",
 }
 
 
@@ -40,6 +45,11 @@ def axis_name(metric: str) -> str:
     """A metric with its unit of measure, e.g. `avg_price[EOM] (EUR/MWh)`."""
     unit = _unit(metric)
     return f"{metric} ({unit})" if unit else metric
+
+
+def of_learner(metric: str) -> bool:
+    """Return whether a metric is a figure of a single learner, which a table of its own has."""
+    return metric.split("[", maxsplit=1)[0] in (*OF_LEARNER, "best_response_error")
 
 
 def _unit(metric: str) -> str:
@@ -83,7 +93,8 @@ def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
 
 def _figures(source: Source) -> Grid:
     """Key figures: a row each, a column per run, in the order of the table of runs."""
-    wide = source.metrics.pivot_table(
+    metrics = source.metrics[~source.metrics["name"].map(of_learner).astype(bool)]
+    wide = metrics.pivot_table(
         index=["step", "name"], columns="run_id", values="value", aggfunc="first", sort=False
     )
     runs = [run for run in source.runs if run.run_id in wide.columns]

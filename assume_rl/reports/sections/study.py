@@ -12,7 +12,7 @@ from assume_rl.reports.figures.learning import DRAWN as LINES
 from assume_rl.reports.figures.profiles import performance_profiles
 from assume_rl.reports.markup import number
 from assume_rl.reports.sections.mean_paid import mean_paid
-from assume_rl.reports.sections.runs import axis_name
+from assume_rl.reports.sections.runs import axis_name, of_learner
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
 from assume_rl.studies.comparison import Comparison, compare
@@ -30,7 +30,7 @@ def comparison_section(source: Source) -> Section:
         return Section(title, (Omitted(title, source.missing("no figures are stored")),))
     pairs = source.metrics[["step", "name"]].drop_duplicates().itertuples(index=False, name=None)
     order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
-    chosen = [(step, name) for step, name in pairs if not _of_policies(name)]
+    chosen = [(s, name) for s, name in pairs if not _of_policies(name) and not of_learner(name)]
     chosen.sort(key=lambda pair: order.index(pair[0]), reverse=True)  # evaluations first
     names = {name for _, name in chosen}
     profit = next((name for name in PROFITS if name in names), None)

@@ -1,0 +1,144 @@
+"""What learners could gain alone, and market power beside it, from the key figures of runs."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from assume_rl.evaluation.gap import share_of_best
+from assume_rl.experiments.evaluate import OF_LEARNER
+from assume_rl.reports.sections.runs import FIGURED
+from assume_rl.reports.source import Source
+from assume_rl.reports.types import Grid, Item, Omitted, Section
+
+TITLE = "Distance from an equilibrium"
+NAMED = re.compile(r"(?P<figure>\w+)\[(?P<ident>.*)\]")
+"""A figure of a market or a learner, as `metrics` name it."""
+KEPT = re.compile(r"(?P<policies>\w+)\.(?P<figure>\w+)")
+"""A figure of policies that a training kept."""
+
+EQUILIBRIUM = ("nash_conv", "nash_conv_share", "exploitability", "exploitability_share")
+POWER = ("markup", "hhi", "lowest_rsi", "consumer_payment", "welfare")
+MARKET_COLUMNS = (
+    *("run", "step", "policies", "NashConv (EUR)", "of profit (%)"),
+    *("exploitability (EUR)", "of that profit (%)"),
+    *("mark-up (EUR/MWh)", "HHI of sales", "lowest RSI", "consumers pay (EUR)", "welfare (EUR)"),
+)
+LEARNER_COLUMNS = (
+    *("run", "step", "learner", "earned (EUR)", "best bids would (EUR)", "reached (%)"),
+    *("could gain (EUR)", "best constant bid (EUR/MWh)", "would earn (EUR)", "of best bids (%)"),
+)
+
+
+def equilibrium_section(source: Source) -> Section:
+    """Show what each learner could gain alone, and market power beside it."""
+    found = _figures(source.metrics)
+    markets = [row for key, own in found.items() for row in _market_rows(source, key, own)]
+    if not markets:
+        reason = "no run has figures of best responses or of market power (kpis)"
+        return Section(TITLE, (Omitted(TITLE, source.missing(reason)),))
+    items: list[Item] = [
+        Grid(
+            TITLE,
+            MARKET_COLUMNS,
+            markets,
+            "NashConv: the sum of what all learners could gain, each alone; exploitability: the "
+            "largest of these, as a share of the profit of that learner. Empty where the best "
+            "response of a learner is not known: manifests say why, and have lower bounds. "
+            "Of policies that a training kept beside the last ones only these are known.",
+        )
+    ]
+    learners = [row for key, own in found.items() for row in _learner_rows(source, key, own)]
+    if learners and len({run for run, _ in found}) <= FIGURED:
+        items.append(
+            Grid(
+                "Best responses of learners",
+                LEARNER_COLUMNS,
+                learners,
+                "Each learner alone, the bids of all others as they were. Could gain: of what is "
+                "rewarded, which may differ from the profit of the best bids less what it earned.",
+            )
+        )
+    return Section(TITLE, tuple(items))
+
+
+Key = tuple[str, str]  # run id, step
+Figures = Mapping[str, Mapping[str, float]]  # by figure, then by market, learner or policies
+
+
+def _figures(metrics: pd.DataFrame) -> dict[Key, dict[str, dict[str, float]]]:
+    """Return the figures of this section by run and step."""
+    wanted = {*EQUILIBRIUM, *POWER, *OF_LEARNER}
+    found: dict[Key, dict[str, dict[str, float]]] = {}
+    for run, step, name, value in metrics[["run_id", "step", "name", "value"]].itertuples(
+        index=False
+    ):
+        named, kept = NAMED.fullmatch(name), KEPT.fullmatch(name)
+        if named is not None and named["figure"] in wanted:
+            figure, ident = named["figure"], named["ident"]
+        elif kept is not None and kept["figure"] in EQUILIBRIUM and kept["policies"] != "last":
+            figure, ident = f"kept {kept['figure']}", kept["policies"]
+        else:
+            continue
+        found.setdefault((run, step), {}).setdefault(figure, {})[ident] = value
+    return found
+
+
+def _market_rows(source: Source, key: Key, own: Figures) -> list[Sequence[object]]:
+    """Return a row per market, and one for each set of policies that was kept."""
+    named = (_of(own, figure) for figure in ("markup", "hhi", "nash_conv"))
+    markets = list(dict.fromkeys(market for figures in named for market in figures))
+    rows: list[Sequence[object]] = []
+    for market in markets:
+        where = f", {market}" if len(markets) > 1 else ""
+        power = [_of(own, name).get(market, "") for name in POWER[:-1]]
+        welfare = _of(own, "welfare").get("all", "")
+        figures = [_of(own, name).get(market) for name in EQUILIBRIUM]
+        rows.append((*_run(source, key), f"played{where}", *_in_per_cent(figures), *power, welfare))
+    for policies in _of(own, "kept nash_conv"):
+        figures = [_of(own, f"kept {name}").get(policies) for name in EQUILIBRIUM]
+        rows.append((*_run(source, key), policies, *_in_per_cent(figures), *[""] * len(POWER)))
+    return rows
+
+
+def _learner_rows(source: Source, key: Key, own: Figures) -> list[Sequence[object]]:
+    """Return a row per learner, those first that could gain most."""
+    gaps = _of(own, "best_response_gap")
+    rows: list[Sequence[object]] = []
+    for learner in sorted(gaps, key=lambda name: -gaps[name]):
+        profit, best, gap, bid, constant = (_of(own, name).get(learner) for name in OF_LEARNER)
+        rows.append(
+            (
+                *(*_run(source, key), learner, _cell(profit), _cell(best), _share(profit, best)),
+                *(_cell(gap), _cell(bid), _cell(constant), _share(constant, best)),
+            )
+        )
+    return rows
+
+
+def _of(own: Figures, figure: str) -> Mapping[str, float]:
+    return own.get(figure, {})
+
+
+def _run(source: Source, key: Key) -> tuple[str, str]:
+    """Return a run's design and id, and the step."""
+    run = next(one for one in source.runs if one.run_id == key[0])
+    return " ".join(filter(None, (run.design, run.run_id))), key[1]
+
+
+def _in_per_cent(figures: Sequence[float | None]) -> list[object]:
+    """Return the cells of `EQUILIBRIUM`: amounts, each with its share after it."""
+    return [
+        "" if value is None else 100 * value if place % 2 else value
+        for place, value in enumerate(figures)
+    ]
+
+
+def _cell(value: float | None) -> object:
+    return "" if value is None else value
+
+
+def _share(part: float | None, best: float | None) -> object:
+    """Return a share of the best response's profit in per cent; empty where it has no meaning."""
+    known = None if part is None or best is None else share_of_best(part, best, abs(part))
+    return "" if known is None else 100 * known

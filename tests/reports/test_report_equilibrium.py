@@ -1,0 +1,65 @@
+"""The section on best responses, from key figures that were made up."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hand_made_run import SIMULATION, write_run
+
+from assume_rl.reports.opening import open_source
+from assume_rl.reports.report import report_sections
+from assume_rl.reports.sections.equilibrium import TITLE, equilibrium_section
+from assume_rl.reports.source import METRIC_COLUMNS
+from assume_rl.reports.types import Grid, Item, Omitted
+
+pytestmark = pytest.mark.unchecked
+
+FIGURES = {
+    "nash_conv[EOM]": 300.0,
+    "nash_conv_share[EOM]": 0.03,
+    "exploitability[EOM]": 250.0,
+    "exploitability_share[EOM]": 0.25,
+    "markup[EOM]": 12.0,
+    "hhi[EOM]": 5_000.0,
+    "consumer_payment[EOM]": 17_500.0,
+    "welfare[all]": 90_000.0,
+    "best_reward.nash_conv": 200.0,
+    "best_reward.nash_conv_share": 0.02,
+    "last.nash_conv": 300.0,
+    **{f"learner_profit[{name}]": value for name, value in (("a", 750.0), ("b", 9_000.0))},
+    **{f"best_response_profit[{name}]": value for name, value in (("a", 1_000.0), ("b", 9_050.0))},
+    **{f"best_response_gap[{name}]": value for name, value in (("a", 250.0), ("b", 50.0))},
+    "best_constant_bid[a]": 41.0,
+    "best_constant_profit[a]": 900.0,
+}
+
+
+def items(folder: Path) -> tuple[Item, ...]:
+    source = open_source(write_run(folder))
+    rows = [(SIMULATION, "", name, value) for name, value in FIGURES.items()]
+    object.__setattr__(source, "metrics", pd.DataFrame(rows, columns=list(METRIC_COLUMNS)))
+    return equilibrium_section(source).items
+
+
+def test_markets_and_kept_policies_have_a_row_each(tmp_path: Path) -> None:
+    grid = items(tmp_path / "run")[0]
+    assert isinstance(grid, Grid)
+    played, kept = grid.rows
+    assert played == (SIMULATION, "", "played", 300, 3, 250, 25, 12, 5_000, "", 17_500, 90_000)
+    assert kept == (SIMULATION, "", "best_reward", 200, 2, "", "", "", "", "", "", "")
+
+
+def test_learners_have_shares_beside_that_of_the_best_constant_bid(tmp_path: Path) -> None:
+    grid = items(tmp_path / "run")[1]
+    assert isinstance(grid, Grid)
+    first, second = grid.rows
+    assert first == (SIMULATION, "", "a", 750, 1_000, 75, 250, 41, 900, 90)
+    assert second[2] == "b"
+    assert second[-3:] == ("", "", "")
+    assert len(grid.columns) == len(first)
+
+
+def test_a_run_without_such_figures_has_none_of_it(tmp_path: Path) -> None:
+    sections = report_sections(open_source(write_run(tmp_path / "run")))
+    (only,) = next(section for section in sections if section.title == TITLE).items
+    assert isinstance(only, Omitted)
