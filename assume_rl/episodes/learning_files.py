@@ -19,7 +19,13 @@ from assume_rl.learning.fleet import over
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.nets.transfer import TransferReport, report, transfer_critic, write_if_fits
+from assume_rl.learning.nets.transfer import (
+    TransferReport,
+    change_of,
+    report,
+    transfer_critic,
+    write_if_fits,
+)
 from assume_rl.learning.nets.valued_actor import values_of
 from assume_rl.learning.normalise import OF_ACTORS
 from assume_rl.learning.policies.assume_layout import (
@@ -33,7 +39,12 @@ from assume_rl.learning.policies.files import (
     parse_safetensors,
     read_file,
 )
-from assume_rl.learning.policies.folder import load_policies, save_policies, save_trainer_state
+from assume_rl.learning.policies.folder import (
+    load_policies,
+    read_as,
+    save_policies,
+    save_trainer_state,
+)
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
 from assume_rl.learning.states import (
@@ -65,16 +76,29 @@ def save_critics(learner: Learner, folder: Path) -> None:
     save_trainer_state(folder, trainer_state(learner))
 
 
-def take_actors(learner: Learner, folder: Path) -> tuple[str, ...]:
-    """Load the actors that fit, with a warning for others; return the units whose actors did."""
+def take_actors(learner: Learner, folder: Path, *, say: bool = True) -> tuple[str, ...]:
+    """Load the actors that fit; return their units.
+
+    :param learner: of one seed
+    :param folder: to read
+    :param say: whether to log what was loaded, adapted and left, unless all were loaded as they are
+    """
     found = load_actors(folder, learner)
-    _warn("actor", folder, found)
+    if say:
+        _say("policies", folder, found)
     return found.loaded
 
 
-def take_critics(learner: Learner, folder: Path) -> None:
-    """Load critics and targets that fit, with a warning for others, as `load_critics` does."""
-    _warn("critic", folder, load_critics(folder, learner))
+def take_critics(learner: Learner, folder: Path, *, say: bool = True) -> None:
+    """Load critics and targets that fit, as `load_critics` does.
+
+    :param learner: of one seed
+    :param folder: to read
+    :param say: see `take_actors`
+    """
+    found = load_critics(folder, learner)
+    if say:
+        _say("critics", folder, found)
 
 
 def has_critics(folder: Path) -> bool:
@@ -107,7 +131,8 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
 def load_actors(folder: Path, learner: Learner) -> TransferReport:
     """Overwrite the actors, and their targets, of the units that `folder` has a policy for.
 
-    Those with another head are left out: their outputs mean something else.
+    Those with another head are left out: their outputs mean something else. Others read what is
+    observed here by the names of its features, if all that they read is there.
 
     :raises PolicyError: there is no such folder, or it cannot be read
     """
@@ -119,14 +144,21 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     known = [unit for unit in units if unit in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
     heads = {unit: net.form.head for net in learner.nets["actor"] for unit in net.form.names}
-    saved, loaded, skipped = {}, [], {}
+    specs = {agent.unit_id: agent for agent in learner.agents}
+    saved, loaded, skipped, adapted = {}, [], {}, {}
     for stack in stacks:
         for unit in stack.unit_ids:
+            entry, here = manifest.units[unit], specs[unit]
             reason = _other_kind(stack, manifest.algorithm, heads[unit], learner)
             if reason is None:
-                saved[unit] = stack.module_state(unit)
-            else:
+                try:
+                    saved[unit] = read_as(stack.select([unit]), entry, here).module_state(unit)
+                except PolicyError as error:
+                    reason = f"it {error}"
+            if reason is not None:
                 skipped[unit] = reason
+            elif entry.features and entry.features != here.features:
+                adapted[unit] = change_of(entry.features, here.features)
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
         for unit in [u for u in stack.unit_ids if u in saved]:
@@ -137,7 +169,7 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
                 loaded.append(unit)
             else:
                 skipped[unit] = reason
-    return report(units, loaded, skipped)
+    return report(units, loaded, skipped, {u: adapted[u] for u in loaded if u in adapted})
 
 
 def _other_kind(stack: ActorStack, algorithm: str, head: str, learner: Learner) -> str | None:
@@ -289,11 +321,10 @@ def _kind(config: LearningConfig) -> str:
     return usual + "".join(others)
 
 
-def _warn(kind: str, folder: Path, found: TransferReport) -> None:
-    for unit in found.fresh:
-        logger.warning("'%s' has no %s of unit '%s': it starts afresh", folder, kind, unit)
-    for unit, reason in found.skipped.items():
-        logger.warning("%s of unit '%s' in '%s' not used: %s", kind, unit, folder, reason)
+def _say(kind: str, folder: Path, found: TransferReport) -> None:
+    """Log one line, unless all are loaded as they are."""
+    if found.fresh or found.skipped or found.adapted:
+        logger.warning("%s of '%s': %s", kind, folder, found)
 
 
 def load_obj(path: Path) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:
     with_critics = has_critics(folder)
     for seed in range(len(learner.seeds)):
         single = learner.single(seed)
-        loaded = take_actors(single, folder)
+        loaded = take_actors(single, folder, say=seed == 0)  # it is the same for all
         if with_critics:
-            take_critics(single, folder)
+            take_critics(single, folder, say=seed == 0)
         learner.put(seed, single)
     return loaded

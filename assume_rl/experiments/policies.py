@@ -1,5 +1,6 @@
 """The policies that bidders of a study case act on or start from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.files import check_folder
-from assume_rl.learning.policies.folder import check_fit, load_policies, load_policy
+from assume_rl.learning.policies.folder import (
+    check_fit,
+    entry_of,
+    load_policies,
+    load_policy,
+    read_as,
+)
 from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
+from assume_rl.learning.policies.manifest import PolicyEntry
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
@@ -38,7 +46,8 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
     named = compiled.scenario.config.policies
     policies = {unit: load_policy(Path(path), unit) for unit, path in named.items()}
     for unit, path in named.items():
-        _check(compiled, {unit: policies[unit]}, Path(path), None)
+        entries = {unit: entry_of(Path(path), unit)}
+        policies |= _fitting(compiled, {unit: policies[unit]}, Path(path), entries, None)
     return policies
 
 
@@ -46,8 +55,8 @@ def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[
     """The policies of `units` in a folder of our layout or of ASSUME's."""
     loaded = load_policies(policy_folder(folder), unit_ids=units)
     single = {unit: stack.select([unit]) for stack in loaded.actors for unit in stack.unit_ids}
-    _check(compiled, single, folder, loaded.manifest)
-    return single
+    entries = {} if loaded.manifest is None else loaded.manifest.units
+    return _fitting(compiled, single, folder, entries, loaded.manifest)
 
 
 def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:
@@ -93,18 +102,31 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
 
 
-def _check(
+def _fitting(
     compiled: Compiled,
-    policies: dict[str, ActorStack],
+    policies: Mapping[str, ActorStack],
     source: Path,
+    entries: Mapping[str, PolicyEntry | None],
     manifest: PolicyManifest | None,
-) -> None:
-    """Raise `PolicyError` unless these policies are made for these bidders."""
+) -> dict[str, ActorStack]:
+    """Return policies as they read what these bidders observe, by the names of features.
+
+    :raises PolicyError: they are made for other bidders
+    """
     specs = learner_specs(compiled)
+    fitting, unread = dict(policies), None
+    for unit, stack in policies.items():
+        try:
+            fitting[unit] = read_as(stack, entries.get(unit), specs[unit])
+        except PolicyError as error:
+            unread = unread or f"'{source}': the policy of unit '{unit}' {error}"
     check_fit(
-        policies.values(),
+        fitting.values(),
         [specs[unit] for unit in policies],
         source,
         manifest=manifest,
         settings=compiled.scenario.learning.policy_settings,
     )
+    if unread is not None:
+        raise PolicyError(unread)
+    return fitting

@@ -503,7 +503,7 @@ def test_a_changed_fleet_takes_over_what_fits(
     assert torch.equal(mine["actor"]["a"]["FC2.weight"], theirs["actor"]["a"]["FC2.weight"])
     bias = "q1_layers.0.bias"
     assert torch.equal(mine["critic"]["a"][bias], theirs["critic"]["a"][bias])
-    assert "no actor of unit 'new'" in caplog.text
+    assert "1 (new) not saved there" in caplog.text
 
 
 @pytest.mark.parametrize("normalise", [(), ("observations", "critic_input", "values")])

@@ -1,9 +1,18 @@
 """Networks that move to another fleet."""
 
+import pytest
 import torch
 
-from assume_rl.learning.nets.stack import initial_actors, initial_critics
-from assume_rl.learning.nets.transfer import critic_blocks, transfer, transfer_critics
+from assume_rl.errors import PolicyError
+from assume_rl.learning.nets.stack import ActorStack, initial_actors, initial_critics
+from assume_rl.learning.nets.transfer import (
+    TransferReport,
+    change_of,
+    critic_blocks,
+    read_by_name,
+    transfer,
+    transfer_critics,
+)
 from assume_rl.learning.types import AgentSpec
 
 A, B, C, D = (AgentSpec(unit, 5, 2, 1) for unit in "ABCD")
@@ -93,5 +102,58 @@ def test_critics_of_other_hidden_sizes_are_skipped() -> None:
     fresh = initial_critics([A], (A, *crowd), 2, seed=1)
     moved, report = transfer_critics(fresh, (A, *crowd), initial_critics([A], (A,), 2, 2), (A,))
     sizes = "saved 7-256-128-1 and 7-256-128-1, expected 67-512-256-128-1 and 67-512-256-128-1"
-    assert report.skipped == {"A": f"critic of unit 'A' does not fit: {sizes}"}
+    assert report.skipped == {"A": f"its critic does not fit: {sizes}"}
     assert torch.equal(moved.weights["layers.0.weight"], fresh.weights["layers.0.weight"])
+
+
+FEATURES = [("load", 2, "MW"), ("power", 1, "MW"), ("cost", 1, "EUR")]
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_an_actor_reads_features_by_name_and_ignores_others(normalised: bool) -> None:
+    """It acts as it did, whatever the entries are that it does not know."""
+    here = [("cost", 1, "EUR"), ("wind", 3, "MW"), ("load", 2, "MW"), ("power", 1, "MW")]
+    torch.manual_seed(1)
+    state = {
+        "FC1.weight": torch.randn(8, 4),
+        "FC1.bias": torch.randn(8),
+        "FC2.weight": torch.randn(2, 8),
+        "FC2.bias": torch.randn(2),
+    }
+    if normalised:
+        state["observation.count"] = torch.tensor(5.0, dtype=torch.float64)
+        state["observation.mean"] = torch.randn(4, dtype=torch.float64)
+        state["observation.variance"] = torch.rand(4, dtype=torch.float64)
+    old = ActorStack.of({"A": state})
+    new = ActorStack.of({"A": read_by_name("mlp", state, FEATURES, here)})
+    load, power, cost, wind = (torch.randn(50, 1, size) for size in (2, 1, 1, 3))
+    seen, shown = torch.cat([load, power, cost], -1), torch.cat([cost, wind, load, power], -1)
+    torch.testing.assert_close(new(shown), old(seen))
+    assert read_by_name("mlp", state, FEATURES, FEATURES).keys() == state.keys()
+    assert change_of(FEATURES, here) == "wind without weight"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "here", "says"),
+    [
+        ("mlp", FEATURES[1:], r"observes load \(2, MW\), expected no such"),
+        ("mlp", [("load", 3, "MW"), *FEATURES[1:]], r"observes load \(2, MW\), expected load \(3"),
+        ("lstm", FEATURES[::-1], "observes load .*, expected cost"),
+    ],
+)
+def test_an_actor_is_not_read_without_all_that_it_reads(
+    architecture: str, here: list[tuple[str, int, str]], says: str
+) -> None:
+    with pytest.raises(PolicyError, match=says):
+        read_by_name(architecture, {}, FEATURES, here)
+
+
+def test_a_report_is_one_sentence_however_many_units_there_are() -> None:
+    units = [f"u{i}" for i in range(12)]
+    skipped = {unit: "it is small" for unit in units[4:10]}
+    adapted = {"u0": "wind without weight"}
+    text = str(TransferReport(tuple(units[:4]), tuple(units[10:]), skipped, adapted))
+    assert text == (
+        "4 loaded; 1 (u0) adapted: wind without weight; 6 (u4, u5, u6, u7, ...) not used: it is "
+        "small; 2 (u10, u11) not saved there, so that they start afresh"
+    )

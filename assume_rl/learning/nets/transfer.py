@@ -1,18 +1,26 @@
 """Networks of one fleet put to use in another: matched by unit id, with a report.
 
+An actor reads its observation by the names of its features (`read_by_name`).
+
 A critic's input is the owner's observation, the private ("unique") parts of the other agents'
 observations and the actions of all agents, each in the order of the agents. In another fleet the
 same block lies in other columns, so first-layer weights move block by block: a block keeps its
 weights if its agent is in both fleets with equal sizes, and stays fresh otherwise.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from types import MappingProxyType
+
+from torch import Tensor
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack, CriticStack, Weights
 from assume_rl.learning.types import AgentSpec
+
+NOT_ADAPTED: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,17 @@ class TransferReport:
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]  # nothing was saved for them
     skipped: dict[str, str]  # something was saved, but it does not fit
+    adapted: Mapping[str, str] = field(default_factory=dict)  # loaded with a change, and which
+
+    def __str__(self) -> str:
+        """Return one sentence: how many units were loaded, and which were not, reason by reason."""
+        parts = [f"{len(self.loaded)} loaded"]
+        parts += [f"{_some(units)} adapted: {why}" for why, units in _by_reason(self.adapted)]
+        parts += [f"{_some(units)} not used: {why}" for why, units in _by_reason(self.skipped)]
+        parts += [f"{_some(self.fresh)} not saved there, so that they start afresh"] * bool(
+            self.fresh
+        )
+        return "; ".join(parts)
 
 
 def transfer(
@@ -105,6 +124,60 @@ def critic_blocks(owner: str, agents: Sequence[AgentSpec]) -> dict[tuple[str, st
     return blocks
 
 
+Features = Sequence[tuple[str, int, str]]  # name, size and scaling of parts of an observation
+
+
+def read_by_name(architecture: str, state: State, saved: Features, here: Features) -> Weights:
+    """Return an actor's parameters for observations that have the same features at other places.
+
+    Features that it does not know have no weight, so that it acts as it did.
+
+    :param architecture: key of `trunks.TRUNKS`
+    :param state: of the actor's module
+    :param saved: features that it reads
+    :param here: features of the observations
+    :raises PolicyError: one that it reads is missing or of another kind, or it reads all in order
+    """
+    missing = [feature for feature in saved if feature not in here]
+    if missing:
+        others = [feature for feature in here if feature not in saved]
+        raise PolicyError(f"observes {_listed(missing)}, expected {_listed(others) or 'no such'}")
+    if architecture != "mlp":
+        raise PolicyError(f"observes {_listed(saved)}, expected {_listed(here)}")
+    places = dict(zip(here, _places(here), strict=True))
+    columns = [k for feature in saved for k in places[feature]]
+    size = sum(feature[1] for feature in here)
+    first = next(name for name in state if name.endswith("weight"))
+    moved = dict(state)
+    moved[first] = _spread(state[first], columns, size, 0.0)
+    for name, empty in (("observation.mean", 0.0), ("observation.variance", 1.0)):
+        if name in state:
+            moved[name] = _spread(state[name], columns, size, empty)
+    return moved
+
+
+def _spread(values: Tensor, columns: Sequence[int], size: int, empty: float) -> Tensor:
+    """Return values at some places of a last axis of `size` entries, the others `empty`."""
+    wide = values.new_full((*values.shape[:-1], size), empty)
+    wide[..., columns] = values
+    return wide
+
+
+def _places(features: Features) -> list[range]:
+    ends = list(accumulate(size for _, size, _ in features))
+    return [range(end - size, end) for end, (_, size, _) in zip(ends, features, strict=True)]
+
+
+def _listed(features: Features) -> str:
+    return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
+
+
+def change_of(saved: Features, here: Features) -> str:
+    """Return in words how `read_by_name` changes an actor."""
+    unread = [name for name, size, scaling in here if (name, size, scaling) not in saved]
+    return f"{', '.join(unread)} without weight" if unread else "features in another order"
+
+
 def write_if_fits(stack: ActorStack | CriticStack, unit: str, state: State | None) -> str | None:
     """Overwrite one unit's weights in place; otherwise the reason why not."""
     if state is None:
@@ -116,11 +189,33 @@ def write_if_fits(stack: ActorStack | CriticStack, unit: str, state: State | Non
     return None
 
 
-def report(units: Sequence[str], loaded: Sequence[str], skipped: dict[str, str]) -> TransferReport:
+def report(
+    units: Sequence[str],
+    loaded: Sequence[str],
+    skipped: dict[str, str],
+    adapted: Mapping[str, str] = NOT_ADAPTED,
+) -> TransferReport:
     """The report on `units`, in their order; those neither loaded nor skipped are fresh."""
     done = tuple(unit for unit in units if unit in loaded)
     fresh = tuple(unit for unit in units if unit not in loaded and unit not in skipped)
-    return TransferReport(done, fresh, skipped)
+    return TransferReport(done, fresh, skipped, adapted)
+
+
+MOST_NAMED = 4  # units of a message
+
+
+def _some(units: Sequence[str]) -> str:
+    """Return how many units there are, with the names of the first ones."""
+    named = ", ".join(units[:MOST_NAMED])
+    return f"{len(units)} ({named}{', ...' if len(units) > MOST_NAMED else ''})"
+
+
+def _by_reason(reasons: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Return the units of each reason."""
+    found: dict[str, list[str]] = {}
+    for unit, why in reasons.items():
+        found.setdefault(why, []).append(unit)
+    return list(found.items())
 
 
 def _check_same(
@@ -134,8 +229,7 @@ def _check_same(
     same_obs = own in new and own in old and _size(new[own]) == _size(old[own])
     if not same_obs or _hidden(fresh) != _hidden(saved):
         raise PolicyError(
-            f"critic of unit '{owner}' does not fit: saved {_sizes(saved)}, "
-            f"expected {_sizes(fresh)}"
+            f"its critic does not fit: saved {_sizes(saved)}, expected {_sizes(fresh)}"
         )
 
 

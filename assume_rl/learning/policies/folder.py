@@ -20,7 +20,12 @@ from assume_rl.learning.nets.layers import ACTIVATIONS
 from assume_rl.learning.nets.linear import linear_layers
 from assume_rl.learning.nets.moments import STATISTICS
 from assume_rl.learning.nets.stack import ActorStack, Weights
-from assume_rl.learning.nets.transfer import transfer, transfer_critic, transfer_critics
+from assume_rl.learning.nets.transfer import (
+    read_by_name,
+    transfer,
+    transfer_critic,
+    transfer_critics,
+)
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
 from assume_rl.learning.policies import assume_layout
 from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
@@ -47,10 +52,12 @@ __all__ = [
     "LoadedPolicies",
     "Manifest",
     "check_fit",
+    "entry_of",
     "is_assume_layout",
     "load_policies",
     "load_policy",
     "load_trainer_state",
+    "read_as",
     "read_manifest",
     "save_assume_layout",
     "save_policies",
@@ -149,6 +156,40 @@ def load_policy(path: Path, unit_id: str) -> ActorStack:
     return _stacks([_read(path.parent, manifest, owners[0])._replace(unit_id=unit_id)])[0]
 
 
+def entry_of(path: Path, unit_id: str) -> PolicyEntry | None:
+    """Return what a manifest says of a policy; None: there is no such policy, or no manifest.
+
+    :param path: a policy folder, or one actor's file, which may belong to another unit
+    :param unit_id: whose policy it is in a folder
+    :raises PolicyError: there is no manifest, or it is damaged
+    """
+    path = Path(path)
+    folder = path if path.is_dir() or not path.suffix else path.parent
+    if path.suffix == ".pt" or is_assume_layout(folder):
+        return None
+    units = read_manifest(folder).units
+    if folder == path:
+        return units.get(unit_id)
+    return next((entry for entry in units.values() if entry.file == path.name), None)
+
+
+def read_as(stack: ActorStack, entry: PolicyEntry | None, spec: AgentSpec) -> ActorStack:
+    """Return one unit's policy for the observations that a unit has here.
+
+    :param stack: of one unit
+    :param entry: what its manifest says; None: it has none, and is read as it is
+    :param spec: of the unit here
+    :raises PolicyError: it reads what is not observed, without the source and the unit
+    """
+    if entry is None or not entry.features or entry.features == spec.features:
+        return stack
+    (unit,) = stack.unit_ids
+    state = read_by_name(
+        stack.architecture, stack.module_state(unit), entry.features, spec.features
+    )
+    return ActorStack.of({unit: state}, stack.head, stack.architecture, stack.activation)
+
+
 def check_fit(
     actors: Iterable[ActorStack],
     specs: Sequence[AgentSpec],
@@ -159,9 +200,8 @@ def check_fit(
 ) -> None:
     """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes.
 
-    With a `manifest`, features must also be the same, and `settings`
-    (`LearningConfig.policy_settings`) those of the training; settings that one side lacks are not
-    checked.
+    With a `manifest`, `settings` (`LearningConfig.policy_settings`) must also be those of the
+    training; settings that one side lacks are not checked. Features: see `read_as`.
     """
     found = {unit: stack for stack in actors for unit in stack.unit_ids}
     for spec in specs:
@@ -170,8 +210,6 @@ def check_fit(
         _check_rungs(source, spec, head_of(found[spec.unit_id].head).rungs)
         sizes = found[spec.unit_id].sizes(spec.unique_size)
         _check_sizes(source, spec.unit_id, (spec.obs_size, spec.act_size), sizes)
-        if manifest is not None:
-            _check_features(source, spec, manifest)
     trained = {} if manifest is None else manifest.extra
     for key, here in (settings or {}).items():
         if key in trained and trained[key] != here:
@@ -192,20 +230,6 @@ def _check_rungs(source: Path, spec: AgentSpec, found: int) -> None:
             f"'{source}': the policy of unit '{spec.unit_id}' chooses {there} per entry of its "
             f"action, expected {here}"
         )
-
-
-def _check_features(source: Path, spec: AgentSpec, manifest: Manifest) -> None:
-    entry = manifest.units.get(spec.unit_id)
-    saved = () if entry is None else entry.features
-    if saved and spec.features and saved != spec.features:
-        raise PolicyError(
-            f"'{source}': the policy of unit '{spec.unit_id}' observes {_listed(saved)}, expected "
-            f"{_listed(spec.features)}"
-        )
-
-
-def _listed(features: Iterable[tuple[str, int, str]]) -> str:
-    return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
 
 
 def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> PolicyEntry:
