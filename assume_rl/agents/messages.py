@@ -16,7 +16,7 @@ from assume_rl.core.reward_curve import Aggregated
 from assume_rl.core.time import Auction
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.types import Earnings
+from assume_rl.learning.types import NO_SCALES, Earnings, Scales
 
 # --- episode -----------------------------------------------------------------------------------
 
@@ -90,6 +90,7 @@ class RegisterUnit:
     act_size: int
     rungs: int = 0  # of the ladder that the action chooses from; 0: there is none
     earnings: Earnings | None = None  # what it can earn, for algorithms that need it
+    scales: Scales = NO_SCALES  # what its numbers stand for, for policy files
 
 
 @dataclass(frozen=True)

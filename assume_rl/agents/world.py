@@ -176,6 +176,7 @@ class World:
                 recorder=recorder,
                 flush_every=flush,
                 earnings=self._earnings,
+                scales=self._compiled.scales,
                 rules=rules,
             )
             cast.join(name, bidder)

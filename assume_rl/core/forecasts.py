@@ -19,7 +19,7 @@ class Forecasts:
 
     price: Float[Tensor, "series step"]  # EUR/MWh
     residual_load: Float[Tensor, "series step"]  # MW
-    scaled_price: Float[Tensor, "series step"]  # min-max over the calendar, [0, 1]
+    scaled_price: Float[Tensor, "series step"]  # min-max, in [0, 1] over the calendar that scales
     scaled_residual_load: Float[Tensor, "series step"]
     series: Int[Tensor, " unit"]  # which row a unit reads
     circular: bool = True  # after the calendar's end comes its start; else the last value stays
@@ -58,6 +58,11 @@ def min_max(x: Float[Tensor, "*series step"]) -> Float[Tensor, "*series step"]:
     """Return each series scaled to [0, 1] by its own range; a constant one becomes 0.5."""
     low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
     return torch.where(high > low, (x - low) / (high - low), 0.5)
+
+
+def scaled(x: Float[Tensor, " step"], low: float, high: float) -> Float[Tensor, " step"]:
+    """Return a series scaled so that `low` becomes 0 and `high` 1; 0.5 where they are equal."""
+    return (x - low) / (high - low) if high > low else torch.full_like(x, 0.5)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ whose bids need no memory have none at all (`episodes.routines`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.bidding.base import AnyBidder, kind_of
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Policy, Portfolio
 from assume_rl.core.units.fleet import Fleet, members, select, select_profiles
@@ -105,13 +105,13 @@ def _cohort(
 
 def _alike(fleet: Fleet, trades: Sequence[Trade], market: str) -> list[tuple[AnyBidder, list[int]]]:
     """Return (bidder, units) per technology and bidder; units are indices into the cohort."""
-    found: dict[tuple[int, str], list[int]] = {}
-    bidders = {t.bidders[market].name: t.bidders[market] for t in trades if market in t.bidders}
+    found: dict[tuple[int, object], tuple[AnyBidder, list[int]]] = {}
     for index, trade in enumerate(trades):
         if market in trade.bidders:
             block = next(b for b, block in enumerate(fleet.blocks) if index < block.stop)
-            found.setdefault((block, trade.bidders[market].name), []).append(index)
-    return [(bidders[name], units) for (_, name), units in found.items()]
+            bidder = trade.bidders[market]
+            found.setdefault((block, kind_of(bidder)), (bidder, []))[1].append(index)
+    return list(found.values())
 
 
 def _memoryless(fleet: Fleet, trade: Trade) -> bool:

@@ -11,7 +11,7 @@ from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
 from assume_rl.core.trade import Policy, PolicyWithMemory, Team
 from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.nets.stack import ActorStack, merge
-from assume_rl.learning.types import AgentSpec, Earnings
+from assume_rl.learning.types import NO_SCALES, AgentSpec, Earnings, Scales
 
 
 def build_teams(
@@ -47,6 +47,7 @@ def agent_spec(
     act_size: int,
     rungs: int = 0,
     earnings: Earnings | None = None,
+    scales: Scales = NO_SCALES,
 ) -> AgentSpec:
     """Return the `AgentSpec` of an agent for a learner or a policy's manifest.
 
@@ -55,21 +56,28 @@ def agent_spec(
     :param act_size: length of its action
     :param rungs: of the ladder that its action chooses from; 0: there is none
     :param earnings: what it can earn, where that is known
+    :param scales: what its numbers stand for
     """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
-    return AgentSpec(agent, layout.size, act_size, layout.unique_size, features, rungs, earnings)
+    sizes = (layout.size, act_size, layout.unique_size)
+    return AgentSpec(agent, *sizes, features, rungs, earnings, scales)
 
 
 def bidder_spec(
-    agent: str, bidder: LearnedBidder[Any], earnings: Earnings | None = None
+    agent: str,
+    bidder: LearnedBidder[Any],
+    earnings: Earnings | None = None,
+    scales: Scales = NO_SCALES,
 ) -> AgentSpec:
     """Return the `AgentSpec` of an agent.
 
     :param agent: its name
     :param bidder: by which it bids
     :param earnings: what it can earn, where that is known
+    :param scales: what its numbers stand for
     """
-    return agent_spec(agent, bidder.layout, bidder.action.size, bidder.action.rungs, earnings)
+    action = bidder.action
+    return agent_spec(agent, bidder.layout, action.size, action.rungs, earnings, scales)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.nets.stack import ActorStack, merge
-from assume_rl.learning.types import AgentSpec, Earnings
+from assume_rl.learning.types import NO_SCALES, AgentSpec, Earnings, Scales
 
 
 class Trainer:
@@ -98,6 +98,7 @@ class Trainer:
         act_size: int,
         rungs: int = 0,
         earnings: Earnings | None = None,
+        scales: Scales = NO_SCALES,
     ) -> None:
         """Register an agent.
 
@@ -106,9 +107,10 @@ class Trainer:
         :param act_size: length of its action
         :param rungs: of the ladder that its action chooses from; 0: there is none
         :param earnings: what it can earn, where that is known
+        :param scales: what its numbers stand for
         :raises ConfigurationError: networks exist already, or it is registered otherwise
         """
-        spec = agent_spec(unit_id, layout, act_size, rungs, earnings)
+        spec = agent_spec(unit_id, layout, act_size, rungs, earnings, scales)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
             raise ConfigurationError(
@@ -175,6 +177,7 @@ def _differing(one: AgentSpec, other: AgentSpec) -> str:
         "sizes of actions": ("act_size",),
         "rungs": ("rungs",),
         "earnings": ("earnings",),
+        "scales": ("scales",),
     }
     found = [
         part

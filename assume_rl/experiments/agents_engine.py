@@ -11,6 +11,7 @@ from assume_rl.agents.world import World
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.support import unsupported
 from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.learning_files import has_critics
 from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.case import Experiment
@@ -106,11 +107,13 @@ class AgentsEngine:
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
         """See `Engine.load`."""
         (state,) = states
-        bidders = learned_bidders(self._experiment.compiled)
+        compiled = self._experiment.compiled
+        bidders, earnings = learned_bidders(compiled), earnings_of(compiled)
         for unit in state["learner"]["agents"]:  # in the order in which they registered
             bidder = bidders[unit]
-            action = bidder.action
-            self._learning.register(unit, bidder.layout, action.size, action.rungs)
+            sizes = bidder.action.size, bidder.action.rungs
+            known = earnings.get(unit), compiled.scales[unit]
+            self._learning.register(unit, bidder.layout, *sizes, *known)
         self._learning.learner.load_state_of(0, state["learner"])
         self._learning.load_schedule_state(state["schedule"])
         self._judge.load_state_dict(state["judge"])

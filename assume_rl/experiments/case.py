@@ -93,9 +93,14 @@ class Experiment:
         return float((now - index[0].timestamp()) / length)
 
 
+def study_case(scenario: Scenario | Path | str) -> Scenario:
+    """A study case; of a path, the first one."""
+    return scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+
+
 def compiled_case(scenario: Scenario | Path | str) -> Compiled:
     """A compiled study case; of a path, the first one."""
-    return compile_scenario(scenario if isinstance(scenario, Scenario) else load_scenario(scenario))
+    return compile_scenario(study_case(scenario))
 
 
 @contextmanager

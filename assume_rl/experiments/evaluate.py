@@ -11,7 +11,6 @@ from assume_rl.experiments.bounds import AT_THE_END, responses, single_plant_bou
 from assume_rl.experiments.case import (
     Experiment,
     Places,
-    compiled_case,
     open_experiment,
 )
 from assume_rl.experiments.engines import EngineName, choose_engine
@@ -20,6 +19,7 @@ from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.run import play
+from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.scores import (
     PriceStatistics,
     UnitScore,
@@ -147,7 +147,7 @@ def evaluate(
         only where it takes some seconds.
     :raises AssumeRlError: something the user can mend.
     """
-    compiled = compiled_case(scenario)
+    compiled = compiled_to_play(scenario, policies)
     actors = all_policies(compiled, policies)
     if not actors:
         raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")

@@ -9,7 +9,6 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.experiments.case import (
     Experiment,
     Places,
-    compiled_case,
     open_experiment,
 )
 from assume_rl.experiments.engines import EngineName, choose_engine
@@ -17,6 +16,7 @@ from assume_rl.experiments.loop import complete
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import write_kpis
 from assume_rl.scenario.types import Scenario
@@ -53,7 +53,7 @@ def run(
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`, `tables`.
     :raises AssumeRlError: something the user can mend.
     """
-    compiled = compiled_case(scenario)
+    compiled = compiled_to_play(scenario, policies)
     actors = all_policies(compiled, policies)
     places = Places(out, db, csv, overwrite, tables)
     shell, _ = choose_engine(engine, compiled, default="agents")

@@ -10,10 +10,11 @@ from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, update_times
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError
-from assume_rl.experiments.case import compiled_case
+from assume_rl.experiments.case import compiled_case, study_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
 from assume_rl.experiments.recorded_plants import not_alone
+from assume_rl.experiments.scales import compiled_on, with_seen_prices
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.config import LearningConfig
@@ -50,8 +51,10 @@ def training_task(
     engine: EngineName,
 ) -> Task:
     """Everything that a training needs to know; `AssumeRlError` where it cannot be done."""
-    compiled = compiled_case(scenario)
-    config = compiled.scenario.learning
+    case = study_case(scenario)
+    config = case.learning
+    start_from = _start_from(config, policies)
+    compiled = compiled_on(case, start_from)
     fixed = named_policies(compiled)
     learners = [unit for unit in compiled.learners if unit not in fixed]
     name, notes = choose_engine(engine, compiled, default="batch")
@@ -63,10 +66,10 @@ def training_task(
     _check_schedule(compiled, learners, name)
     _check_learners(compiled, learners)
     return Task(
-        compiled,
+        with_seen_prices(compiled, fixed),
         fixed,
         learners,
-        _start_from(config, policies),
+        start_from,
         name,
         str(pick_device(device or config.device)),
         (

@@ -434,6 +434,8 @@ class LearningConfig(BaseModel):
     """EUR/MWh that an action of 1 stands for."""
     observation_window: Literal["wrap", "clamp"] = "wrap"
     """Observed forecasts after the calendar's end: those of its start, or the last value."""
+    forecast_scale: Literal["recorded", "training"] = "recorded"
+    """What scaled forecasts are read by: the range in the own calendar, or in that of training."""
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where networks live: auto, cpu, cuda or cuda:<n>; changes no number but by rounding."""
 

@@ -36,6 +36,21 @@ class Earnings:
 
 
 @dataclass(frozen=True)
+class Scales:
+    """What numbers that an agent sees and decides stand for, where its training settled that.
+
+    Policies keep it, so that they see and mean the same elsewhere.
+    """
+
+    residual_load: tuple[float, float] | None = None  # MW that 0 and 1 stand for; None: not known
+    price_forecast: tuple[float, float] | None = None  # EUR/MWh, likewise
+    rungs: tuple[float, ...] = ()  # EUR/MWh, of a ladder of seen prices; empty: it is on no such
+
+
+NO_SCALES = Scales()
+
+
+@dataclass(frozen=True)
 class AgentSpec:
     """The learner's description of one agent."""
 
@@ -46,6 +61,7 @@ class AgentSpec:
     features: tuple[tuple[str, int, str], ...] = ()  # name, size, scaling: for the policy manifest
     rungs: int = 0  # of the ladder that each entry of an action is on; 0: there is none
     earnings: Earnings | None = None  # None: not known
+    scales: Scales = NO_SCALES  # for the policy manifest
 
     @property
     def action(self) -> ActionKind:

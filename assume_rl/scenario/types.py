@@ -14,6 +14,7 @@ from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.time import Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.types import Scales
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
@@ -128,6 +129,7 @@ class Compiled:
     horizon: int  # steps of the future that can be sold
     delay: int  # steps that execution stays behind the clock, see `core.trade.Portfolio`
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
+    scales: Mapping[str, Scales]  # what numbers of each agent stand for
 
     @property
     def learners(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.config import POLICY_SETTINGS, learning_keys
 from assume_rl.scenario.compile.compiled import Compiled
@@ -45,7 +46,7 @@ class Checks:
     def _check_play(
         self, step: Step, scenario: Scenario, source: Path | None, *, trained: bool
     ) -> None:
-        compiled = compiled_case(scenario)
+        compiled = compiled_case(scenario) if trained else compiled_to_play(scenario, source)
         choose_engine(self._engine, compiled, default="agents")
         if step.kind == "evaluate" and not compiled.learners:
             raise ConfigurationError(f"study case '{scenario.case}' has no learning bidder")

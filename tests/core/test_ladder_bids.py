@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import AnyView, Context, Ladder, View
-from assume_rl.core.bidding.ladder import RUNGS, OnLadder
+from assume_rl.core.bidding.ladder import RUNGS, OnLadder, rungs_once_seen, seen_prices
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Team, begin, look
 from assume_rl.core.units.fleet import members
@@ -89,6 +89,45 @@ def test_a_ladder_may_have_prices_of_its_own() -> None:
     distance = (prices[rung] - cost * 100).abs()
     assert (distance.unsqueeze(-1) <= (prices - cost.unsqueeze(-1) * 100).abs()).all()
     assert "at -5, 29.63, 60, 100 EUR/MWh" in bidder.layout.features[-1].scaling
+
+
+# Prices in steps of ten with as many decimals as costs have, often the same one.
+PRICES = st.lists(st.floats(-150, 150).map(lambda p: round(p, 3)) | st.sampled_from([20.0, 30.0]))
+
+
+@given(PRICES, st.integers(2, 30), st.booleans())
+@settings(deadline=None)
+def test_a_ladder_of_seen_prices_is_just_better_than_each(
+    seen: list[float], rungs: int, buys: bool
+) -> None:
+    ladder = seen_prices(seen, rungs, 100.0, buys=buys)
+    assert list(ladder) == sorted(set(ladder))
+    low = -100.0 if buys or min(seen, default=0.0) < 0 else -0.01 if 0.0 in seen else 0.0
+    assert (ladder[0], ladder[-1]) == (low, 100.0)
+    often = sorted(set(seen), key=lambda price: (-seen.count(price), price))[:64]
+    for price in (p for p in often if 0.01 <= p <= 99.0):
+        assert round(price - 0.01, 6) in ladder
+        assert not buys or round(-price - 0.01, 6) in ladder
+    assert len(ladder) <= rungs + (128 if buys else 64)
+
+
+def test_a_plant_on_a_ladder_of_seen_prices_can_bid_its_own_cost() -> None:
+    bidder = bidder_of(PLANT, rung_prices="seen_prices")
+    assert bidder.open
+    prices = rungs_once_seen(bidder, [50.0, 50.0, 12.345])
+    assert prices == (0.0, 12.335, 25.0, 49.99, 50.0, 75.0, 100.0)
+    context = Context(max_bid_price=100.0, products=1, step_hours=1.0, rungs=prices)
+    known: Any = create(PLANT, context, {"rung_prices": "seen_prices", "rungs": 5})
+    assert not known.open
+    assert known.action == Ladder(rungs=8, size=2)
+    view = seen(known, toy_fleet(plants=[(100.0, 20.0, 30.0), (50.0, 0.0, 60.0)]))
+    at_cost = known.orders(view, known.explore_around(known.observe(view).float()))
+    assert at_cost.price.tolist() == [[pytest.approx(p) for p in (30.0, 30.0, 60.0, 60.0)]]
+    places = torch.arange(8.0) * 2 / 7 - 1  # each rung for both prices
+    tried = [known.orders(view, torch.full((2, 2), float(p))).price[0, 1::2] for p in places]
+    for unit, cost in enumerate((30.0, 60.0)):
+        assert [p[unit].item() for p in tried] == pytest.approx(sorted([*prices, cost]))
+    assert "75, 100 EUR/MWh and the own marginal cost" in known.layout.features[-1].scaling
 
 
 def test_a_storage_buys_below_zero_and_sells_from_zero_on() -> None:

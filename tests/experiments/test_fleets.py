@@ -16,9 +16,9 @@ from trained_runs import table
 
 from assume_rl.experiments.evaluate import EvaluationResult, evaluate
 from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train import TrainResult, train
 from assume_rl.learning.critics import CRITICS
-from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -93,7 +93,7 @@ def check_actions(folder: Path, fleet: Sequence[Unit], products: int) -> None:
 
 def check_same_learning(scenario: Scenario, one: TrainResult, other: TrainResult) -> None:
     """Both shells learn the same policies."""
-    compiled = compile_scenario(scenario)
+    compiled = compiled_to_play(scenario, one.folder)
     first, second = (all_policies(compiled, result.folder) for result in (one, other))
     assert list(first) == list(second)
     for unit in first:

@@ -24,6 +24,7 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.batch_engine import BatchEngine
 from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train_task import training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
 from assume_rl.learning.config import LearningConfig, learning_keys
@@ -200,6 +201,7 @@ LEARNING: Mapping[str, Change] = {
     "min_bid_price": warns(-50, LEARNER),
     "max_bid_price": runs(50, LEARNER, NO_STORAGES),
     "observation_window": runs("clamp", LEARNER, NO_STORAGES),
+    "forecast_scale": runs("training", OTHER, bids("coal", TWO_BIDS), NO_STORAGES),
     "device": label("auto"),
     "compile": label(True),
     "autocast": warns(True, LEARNER),
@@ -496,7 +498,7 @@ class World:
 
     def run(self, overrides: Overrides) -> str:
         """One episode on the batch shell."""
-        compiled, frames = compile_scenario(self.load(overrides)), Frames()
+        compiled, frames = compiled_to_play(self.load(overrides), None), Frames()
         config = compiled.scenario.config
         named = config.policies or compiled.scenario.learning.trained_policies_load_path
         if named:

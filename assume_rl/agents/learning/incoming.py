@@ -18,7 +18,7 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.types import Earnings
+from assume_rl.learning.types import Earnings, Scales
 
 # Partners without this package can take part: mappings may have the keys of one of these.
 MAPPED = (RegisterUnit, Observed, Acted, Rewarded, ObsActRew, UpdateDue)
@@ -98,4 +98,6 @@ def _value(key: str, value: Any) -> Any:
         return Layout(tuple(Feature(**feature) for feature in value["features"]))
     if key == "earnings" and isinstance(value, Mapping):
         return Earnings(**value)
+    if key == "scales" and isinstance(value, Mapping):
+        return Scales(**{name: part and tuple(part) for name, part in value.items()})
     return value

@@ -45,7 +45,7 @@ from assume_rl.learning.critics.base import CriticNets
 from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
-from assume_rl.learning.types import Earnings
+from assume_rl.learning.types import NO_SCALES, Earnings, Scales
 
 
 class Learning(Role):  # type: ignore[misc]
@@ -192,7 +192,8 @@ class Learning(Role):  # type: ignore[misc]
 
     def _register(self, message: RegisterUnit, meta: dict[str, Any]) -> None:
         sizes = message.act_size, message.rungs
-        self.register(message.unit_id, message.layout, *sizes, message.earnings)
+        known = message.earnings, message.scales
+        self.register(message.unit_id, message.layout, *sizes, *known)
         self._publisher.register(message.unit_id, sender_addr(meta))
 
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
@@ -247,6 +248,7 @@ class Learning(Role):  # type: ignore[misc]
         act_size: int,
         rungs: int = 0,
         earnings: Earnings | None = None,
+        scales: Scales = NO_SCALES,
     ) -> None:
         """Add a unit; agents are in the order in which their units are added.
 
@@ -255,9 +257,10 @@ class Learning(Role):  # type: ignore[misc]
         :param act_size: numbers of an action
         :param rungs: of the ladder that an action chooses from; 0: there is none
         :param earnings: the range of its rewards, which `clip_targets` needs
+        :param scales: what its numbers stand for, which policy files keep
         :raises ConfigurationError: it is known with other sizes, or the networks already exist
         """
-        self._trainer.register(unit_id, layout, act_size, rungs, earnings)
+        self._trainer.register(unit_id, layout, act_size, rungs, earnings, scales)
 
     def create_learning_algorithm(self, algorithm: str) -> None:
         """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""

@@ -47,9 +47,10 @@ from assume_rl.core.trade import (
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows.dispatch import DispatchLog
 from assume_rl.episodes.rows.policies import PolicyLog
-from assume_rl.learning.types import CURVE, Earnings
+from assume_rl.learning.types import CURVE, NO_SCALES, Earnings, Scales
 
 NOT_KNOWN: Mapping[str, Earnings] = MappingProxyType({})
+NO_AGENTS: Mapping[str, Scales] = MappingProxyType({})
 NO_RULES: Mapping[str, MarketSpec[Any]] = MappingProxyType({})
 
 
@@ -85,6 +86,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
     :param flush_every: seconds of simulated time between two deliveries of rows
     :param earnings: what its agents can earn, by name, where that is known
+    :param scales: what their numbers stand for, by name, where that is known
     :param rules: of the markets whose published curves its learners want; empty: they want none
     """
 
@@ -101,6 +103,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         recorder: AgentAddress | None = None,
         flush_every: int | None = None,
         earnings: Mapping[str, Earnings] = NOT_KNOWN,
+        scales: Mapping[str, Scales] = NO_AGENTS,
         rules: Mapping[str, MarketSpec[Any]] = NO_RULES,
     ) -> None:
         super().__init__()
@@ -112,7 +115,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._recorder = recorder
         self._flush_every = flush_every
-        self._earnings = earnings
+        self._earnings, self._scales = earnings, scales
         self._rules = rules if any(self._learners()) else NO_RULES
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
@@ -164,6 +167,7 @@ class UnitOperator(Role):  # type: ignore[misc]
                 bidder.action.size,
                 bidder.action.rungs,
                 self._earnings.get(agent),
+                self._scales.get(agent, NO_SCALES),
             )
             for team in self._learners()
             if (bidder := team.learned) is not None

@@ -133,6 +133,7 @@ class Context:
     step_hours: float  # length of a step
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
+    rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
 
 
 @dataclass(frozen=True)
@@ -301,3 +302,12 @@ class Bounded(Protocol):
 
 AnyBidder = Bidder[Any] | LearnedBidder[Any]
 """A bidder whose technology is not known where it is used."""
+
+
+def kind_of(bidder: AnyBidder) -> tuple[str, Layout | None]:
+    """Return what bidders have in common whose units bid together: name, and what is observed.
+
+    On ladders of different prices the same is observed, and means something else: prices are in
+    the scaling of a feature.
+    """
+    return bidder.name, bidder.layout if isinstance(bidder, LearnedBidder) else None

@@ -7,7 +7,8 @@ which observations have, for each price, the lowest and the highest rung.
 Semantics: docs/scenario-format.md, "Learning".
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding import learned, storage
 from assume_rl.core.bidding.base import (
+    AnyBidder,
     AnyView,
     BidsLike,
     Context,
@@ -64,21 +66,64 @@ class Listed:
     """A ladder of prices that are the same for all units and auctions.
 
     :param prices: EUR/MWh, rising
+    :param own_cost: whether the marginal cost of each unit is one more rung, at its place among
+        them in each auction
     """
 
     prices: tuple[float, ...]
+    own_cost: bool = False
+
+    @property
+    def rungs(self) -> int:
+        """Return the number of rungs."""
+        return len(self.prices) + self.own_cost
 
     def __call__(
         self, view: AnyView, rungs: int, max_bid_price: float
     ) -> Float[Tensor, "... unit rung"]:
         """Return the prices as shares of `max_bid_price`."""
-        cost = view.marginal_cost
+        cost = view.marginal_cost[..., 0, :].unsqueeze(-1)
         shares = torch.tensor(self.prices, dtype=torch.float64, device=cost.device) / max_bid_price
-        return shares.expand(*cost.shape[:-2], cost.shape[-1], rungs)
+        listed = shares.expand(*cost.shape[:-1], len(self.prices))
+        if not self.own_cost:
+            return listed
+        own = (cost / max_bid_price).clamp(-1.0, 1.0)
+        return torch.cat([listed, own], dim=-1).sort(dim=-1).values
+
+
+UNDERCUT = 0.01  # EUR/MWh, the smallest step of prices at exchanges
+MOST_SEEN = 64  # of the prices that are undercut
+
+
+def seen_prices(
+    seen: Iterable[float], rungs: int, max_bid_price: float, *, buys: bool
+) -> tuple[float, ...]:
+    """Return a ladder, EUR/MWh, rising: some at equal distances, and just better than those seen.
+
+    Where rivals set the price a reward curve has cliffs: a cent below, everything is sold at their
+    price, at it nothing. Of the seen prices the most frequent count, and of equally frequent ones
+    the lowest. The others go up from 0, or from the lowest allowed one if a price below 0 was seen.
+
+    :param seen: prices of a market, EUR/MWh, as often as they were set
+    :param rungs: number of prices at equal distances
+    :param max_bid_price: EUR/MWh, the highest price
+    :param buys: whether negative prices stand for buying at their size, as of storages
+    """
+    often = Counter(round(price, 6) for price in seen)
+    chosen = sorted(often, key=lambda price: (-often[price], price))[:MOST_SEEN]
+    low = -max_bid_price if buys or min(often, default=0.0) < 0 else 0.0
+    width = (max_bid_price - low) / (rungs - 1)
+    prices = {low + k * width for k in range(rungs - 1)} | {max_bid_price}
+    below = {price - UNDERCUT for price in chosen}
+    if buys:
+        below = {price for price in below if price >= 0}
+        prices |= {-(price + UNDERCUT) for price in chosen if price >= 0}
+    kept = {round(price, 6) for price in prices | below}
+    return tuple(sorted(price for price in kept if abs(price) <= max_bid_price))
 
 
 RUNGS: dict[str, Rungs] = {"uniform": uniform}
-"""Ladders by the name that `rung_prices` has for them."""
+"""Ladders that depend on nothing, by the name that `rung_prices` has for them."""
 
 
 class LadderParams(LearnedParams):
@@ -86,8 +131,9 @@ class LadderParams(LearnedParams):
 
     rungs: int = Field(21, ge=2)
     """Prices that a policy chooses from."""
-    rung_prices: Literal["uniform"] = "uniform"
-    """Which prices these are: `uniform` are at equal distances within `max_bid_price`."""
+    rung_prices: Literal["uniform", "seen_prices"] = "uniform"
+    """Which prices these are: `uniform` are at equal distances within `max_bid_price`, to which
+    `seen_prices` adds the own cost and prices just below those that the market was seen to have."""
     rungs_at: list[float] | None = Field(None, min_length=2)
     """Prices of the rungs, EUR/MWh, rising, in place of `rungs` and `rung_prices`."""
 
@@ -98,6 +144,11 @@ class LadderParams(LearnedParams):
             if low >= high:
                 raise ValueError(f"prices must rise, but {high:g} follows {low:g}")
         return prices
+
+    @property
+    def sees(self) -> bool:
+        """Return whether the ladder is made of what the market is seen to have."""
+        return self.rung_prices == "seen_prices" and self.rungs_at is None
 
 
 class PlantLadderParams(PlantParams, LadderParams):
@@ -113,7 +164,8 @@ class OnLadder(BidsLike, Generic[O, B]):
     :param ladder: the prices
     :param legal: the rungs that may be chosen, of the bidder, a view and the prices
     :param max_bid_price: EUR/MWh
-    :param prices: of the ladder, EUR/MWh; empty: at equal distances
+    :param seen: whether the ladder is made of prices that the market was seen to have
+    :param open: whether these are still to be seen
     """
 
     name: str
@@ -122,7 +174,8 @@ class OnLadder(BidsLike, Generic[O, B]):
     ladder: Rungs
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds]
     max_bid_price: float
-    prices: tuple[float, ...] = ()
+    seen: bool = False
+    open: bool = False
 
     @property
     def action(self) -> Ladder:
@@ -133,8 +186,10 @@ class OnLadder(BidsLike, Generic[O, B]):
     def layout(self) -> Layout:
         """Return what the bidder observes, then the bounds of the rungs."""
         scaling = f"place on {self.rungs} rungs, from -1 to 1"
-        if self.prices:  # kept in policy files, since policies know rungs by their number
-            scaling += f", at {', '.join(f'{price:.10g}' for price in self.prices)} EUR/MWh"
+        if isinstance(self.ladder, Listed):  # kept in policy files: policies know rungs by number
+            prices = ", ".join(f"{price:.10g}" for price in self.ladder.prices)
+            own = " and the own marginal cost" if self.ladder.own_cost else ""
+            scaling += f", at {prices} EUR/MWh{own}"
         names = ("lowest_rung", "highest_rung")
         bounds = (Feature(name, self.bidder.action.size, scaling, unique=True) for name in names)
         return Layout((*self.bidder.layout.features, *bounds))
@@ -150,11 +205,15 @@ class OnLadder(BidsLike, Generic[O, B]):
     ) -> Float[Tensor, "... unit act"]:
         """Return where the bidder wants it: the place of the rung that is next to its price."""
         centre = self.bidder.explore_around(observation[..., : self.bidder.layout.size])
-        if not self.prices:
+        if not isinstance(self.ladder, Listed):
             return centre
-        prices = torch.tensor(self.prices, dtype=centre.dtype, device=centre.device)
-        distance = (centre.unsqueeze(-1) * self.max_bid_price - prices).abs()
-        return distance.argmin(dim=-1).to(centre.dtype) * (2.0 / (self.rungs - 1)) - 1.0
+        prices = torch.tensor(self.ladder.prices, dtype=centre.dtype, device=centre.device)
+        price = centre.unsqueeze(-1) * self.max_bid_price
+        if self.ladder.own_cost:  # it is a rung, above those that are lower
+            rung = (prices < price).sum(dim=-1)
+        else:
+            rung = (price - prices).abs().argmin(dim=-1)
+        return rung.to(centre.dtype) * (2.0 / (self.rungs - 1)) - 1.0
 
     def orders(self, view: View[O], action: Float[Tensor, "... unit act"]) -> Orders:
         """Return the orders of the bidder at the prices of the legal rungs next to the action."""
@@ -237,16 +296,38 @@ def storage_bounds(
     return torch.where(nothing, idle, low), torch.where(nothing, idle, high)
 
 
+def rungs_once_seen(bidder: AnyBidder, seen: Iterable[float]) -> tuple[float, ...]:
+    """Return the listed prices of a ladder that is open, EUR/MWh, rising; empty: it is not.
+
+    :param bidder: any
+    :param seen: prices of its market, EUR/MWh, as often as they were set
+    """
+    if not isinstance(bidder, OnLadder) or not bidder.open:
+        return ()
+    assert isinstance(bidder.ladder, Listed)
+    count, buys = len(bidder.ladder.prices), not bidder.ladder.own_cost
+    return seen_prices(seen, count, bidder.max_bid_price, buys=buys)
+
+
+def rungs_of(bidder: AnyBidder) -> tuple[float, ...]:
+    """Return the listed prices of a ladder of seen prices, EUR/MWh; empty: it is on no such."""
+    if not isinstance(bidder, OnLadder) or not isinstance(bidder.ladder, Listed):
+        return ()
+    return bidder.ladder.prices if bidder.seen else ()
+
+
 def plant(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
     """Return the plant with two prices on a ladder: one for minimum power, one for the rest."""
     bidder = learned.two_bids(context, _of_bidder(params))
-    return _on_ladder("powerplant_energy_learning_ladder", bidder, plant_bounds, context, params)
+    name = "powerplant_energy_learning_ladder"
+    return _on_ladder(name, bidder, plant_bounds, context, params, own_cost=True)
 
 
 def battery(context: Context, params: LadderParams) -> OnLadder[StorageView, LearnedStorage]:
     """Return the storage that buys or sells at a price on a ladder."""
     bidder = storage.learned(context, _of_bidder(params))
-    return _on_ladder("storage_energy_learning_ladder", bidder, storage_bounds, context, params)
+    name = "storage_energy_learning_ladder"
+    return _on_ladder(name, bidder, storage_bounds, context, params, own_cost=False)
 
 
 def _of_bidder(params: LearnedParams) -> Any:
@@ -260,13 +341,31 @@ def _on_ladder(
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds],
     context: Context,
     params: LadderParams,
+    *,
+    own_cost: bool,
 ) -> OnLadder[O, B]:
-    prices, limit = tuple(params.rungs_at or ()), context.max_bid_price
-    beyond = [price for price in prices if abs(price) > limit]
-    if beyond:
-        raise ConfigurationError(f"rungs_at: {beyond[0]:g} is beyond max_bid_price {limit:g}")
-    ladder = Listed(prices) if prices else RUNGS[params.rung_prices]
-    found = OnLadder(name, bidder, len(prices) or params.rungs, ladder, legal, limit, prices)
+    ladder = _ladder(context, params, own_cost)
+    rungs = ladder.rungs if isinstance(ladder, Listed) else params.rungs
+    seen = params.sees
+    still = seen and not context.rungs
+    found = OnLadder(name, bidder, rungs, ladder, legal, context.max_bid_price, seen, still)
     per_product = found.action.size // params.products_of(context)
     params.checked(name, per_product, found.layout.unique_size)
     return found
+
+
+def _ladder(context: Context, params: LadderParams, own_cost: bool) -> Rungs:
+    """Return the ladder; one of seen prices that are not known yet has none of them.
+
+    :param own_cost: whether a ladder of seen prices has the own marginal cost too
+    """
+    limit = context.max_bid_price
+    if params.rungs_at is not None:
+        beyond = [price for price in params.rungs_at if abs(price) > limit]
+        if beyond:
+            raise ConfigurationError(f"rungs_at: {beyond[0]:g} is beyond max_bid_price {limit:g}")
+        return Listed(tuple(params.rungs_at))
+    if not params.sees:
+        return RUNGS[params.rung_prices]
+    known = context.rungs or seen_prices((), params.rungs, limit, buys=not own_cost)
+    return Listed(known, own_cost)

@@ -245,6 +245,7 @@ def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> Pol
         act_size=act_size,
         unique_size=spec.unique_size,
         features=spec.features,
+        scales=spec.scales,
         sha256=sha256(content),
     )
 
@@ -252,7 +253,8 @@ def _entry(spec: AgentSpec, file: str, actor: ActorStack, content: bytes) -> Pol
 def _spec(manifest: Manifest, unit: str) -> AgentSpec:
     entry = manifest.units[unit]
     sizes = (entry.obs_size, entry.act_size, entry.unique_size)
-    return AgentSpec(unit, *sizes, entry.features, head_of(entry.head).rungs)
+    rungs = head_of(entry.head).rungs
+    return AgentSpec(unit, *sizes, entry.features, rungs, scales=entry.scales)
 
 
 def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:

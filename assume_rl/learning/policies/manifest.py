@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.policies.files import MANIFEST, find, read_file
+from assume_rl.learning.types import NO_SCALES, Scales
 
 FORMAT = "assume-rl policies"
 FORMAT_VERSION = 1
@@ -34,6 +35,8 @@ class PolicyEntry(BaseModel):
     unique_size: int
     features: tuple[tuple[str, int, str], ...] = ()
     """Name, size and scaling of the observation's features, in order."""
+    scales: Scales = NO_SCALES
+    """What 0 and 1 of forecasts stand for, and the prices of a ladder of seen prices."""
     sha256: str
     """Of the file."""
 

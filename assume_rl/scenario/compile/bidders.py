@@ -109,16 +109,20 @@ def _trade(market: str, scenario: Scenario) -> tuple[str | None, Rule[Any, Any] 
     return settings.product_type, RULES.get(settings.market_mechanism)
 
 
-def create_bidder(name: str, market: str, scenario: Scenario) -> AnyBidder:
+def create_bidder(
+    name: str, market: str, scenario: Scenario, rungs: tuple[float, ...] = ()
+) -> AnyBidder:
     """Return the bidder called `name`, with the scenario's parameters.
 
     :param name: as in a cell `bidding_<MARKET>`
     :param market: in which it bids; one that does not exist counts as one with a single product
     :param scenario: source of the parameters
+    :param rungs: EUR/MWh, prices of a ladder of seen prices; empty: they are not known yet
     :raises ConfigurationError: unknown or not supported name, or an invalid parameter
     """
     given = scenario.config.bidding_strategy_params
-    context = replace(_context(market, scenario), reward=scenario.learning.reward.type)
+    context = _context(market, scenario)
+    context = replace(context, reward=scenario.learning.reward.type, rungs=rungs)
     return create(name, context, given)
 
 

@@ -1,21 +1,27 @@
 """Compile a scenario to fleet, profiles, forecasts, operators, markets and auction plan."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from assume_rl.core.bidding.base import AnyBidder
+from assume_rl.core.bidding.base import AnyBidder, kind_of
+from assume_rl.core.bidding.ladder import rungs_of
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
+from assume_rl.learning.types import NO_SCALES, Scales
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
+from assume_rl.scenario.compile.forecasts import ranges, scaled_as
 from assume_rl.scenario.compile.markets import market_spec
 from assume_rl.scenario.compile.plan import auction_plan, steps_of
+from assume_rl.scenario.tables.base import Unit
 from assume_rl.scenario.types import Compiled, OperatorSpec, Participant, Scenario
 
 __all__ = [
@@ -28,9 +34,21 @@ __all__ = [
 
 T = TypeVar("T")
 
+NOT_KNOWN: Mapping[str, Scales] = MappingProxyType({})
 
-def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> Compiled:
-    """Return the `Compiled` scenario, its tensors on `device`."""
+
+def compile_scenario(
+    scenario: Scenario,
+    device: torch.device | str = "cpu",
+    scales: Mapping[str, Scales] = NOT_KNOWN,
+) -> Compiled:
+    """Return the `Compiled` scenario.
+
+    :param scenario: validated
+    :param device: of its tensors
+    :param scales: by agent, what numbers stand for that policies see and decide; where settings
+        ask for it, they are kept, otherwise numbers stand for what the calendar says
+    """
     fleet = build_fleet(scenario)
     plan = auction_plan(scenario.config)
     bidders = {
@@ -39,11 +57,16 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         for market, name in unit.bidding.items()
         if market in scenario.config.markets_config
     }
+    agents = agent_names(scenario, bidders)
+    by_unit = scaled_as(scenario, agents, scales)
+    profiles = build_profiles(scenario, by_unit)
+    known = {agent: own.rungs for agent, own in scales.items()}
+    operators = _operators(scenario, fleet, Bidding(bidders, agents, known))
     return Compiled(
         scenario=scenario,
         fleet=to_device(fleet, device),
-        profiles=to_device(build_profiles(scenario), device),
-        operators=_operators(scenario, fleet, bidders),
+        profiles=to_device(profiles, device),
+        operators=operators,
         markets=tuple(market_spec(scenario, name) for name in scenario.config.markets_config),
         plan=plan,
         steps=steps_of(scenario.config),
@@ -51,34 +74,67 @@ def compile_scenario(scenario: Scenario, device: torch.device | str = "cpu") -> 
         lookback=_lookback(fleet, bidders.values(), plan),
         horizon=_horizon(plan, scenario.config.time_step),
         delay=_delay(plan),
-        agents=agent_names(scenario, bidders),
+        agents=agents,
+        scales={
+            agent: replace(ranges(profiles.forecasts.get(market), unit, own), rungs=rungs)
+            for market, agent, unit, rungs in _learners(fleet, agents, operators)
+            for own in [by_unit.get(market, {}).get(fleet.ids[unit], NO_SCALES)]
+        },
     )
 
 
-def _operators(scenario: Scenario, fleet: Fleet, bidders: Bidders) -> tuple[OperatorSpec, ...]:
+@dataclass(frozen=True)
+class Bidding:
+    """How units bid."""
+
+    bidders: Bidders
+    agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
+    rungs: Mapping[str, tuple[float, ...]]  # EUR/MWh, ladders of seen prices by agent
+
+    def bidder(self, scenario: Scenario, market: str, unit: Unit) -> AnyBidder:
+        """Return the bidder that a unit's row names, on the unit's own ladder if that is known."""
+        name = unit.bidding[market]
+        rungs = self.rungs.get(self.agents[market].get(unit.id, ""), ())
+        return create_bidder(name, market, scenario, rungs) if rungs else self.bidders[market, name]
+
+
+def _learners(
+    fleet: Fleet, agents: Mapping[str, Mapping[str, str]], operators: Sequence[OperatorSpec]
+) -> Iterator[tuple[str, str, int, tuple[float, ...]]]:
+    """Yield market, name, index into the fleet and rungs (EUR/MWh) of each agent."""
+    for operator in operators:
+        for market, participants in operator.participants.items():
+            for participant in participants:
+                rungs = rungs_of(participant.bidder)
+                for unit in participant.units:
+                    if fleet.ids[unit] in agents[market]:
+                        yield market, agents[market][fleet.ids[unit]], unit, rungs
+
+
+def _operators(scenario: Scenario, fleet: Fleet, bidding: Bidding) -> tuple[OperatorSpec, ...]:
     """Return unit operators in order of first appearance, each with its units in fleet order."""
     owned: dict[str, list[int]] = {}
     for index, unit in enumerate(scenario.units):
         owned.setdefault(unit.unit_operator, []).append(index)
     return tuple(
-        OperatorSpec(name, tuple(units), _participants(scenario, fleet, name, units, bidders))
+        OperatorSpec(name, tuple(units), _participants(scenario, fleet, name, units, bidding))
         for name, units in owned.items()
     )
 
 
 def _participants(
-    scenario: Scenario, fleet: Fleet, operator: str, units: list[int], bidders: Bidders
+    scenario: Scenario, fleet: Fleet, operator: str, units: list[int], bidding: Bidding
 ) -> dict[str, tuple[Participant, ...]]:
     """Return an operator's participants by market: its units grouped by technology and bidder."""
     rows = scenario.units
-    grouped: dict[str, dict[tuple[int, str], tuple[AnyBidder, list[int]]]] = {}
+    grouped: dict[str, dict[tuple[int, object], tuple[AnyBidder, list[int]]]] = {}
     for market in scenario.config.markets_config:
         for index in (i for i in units if market in rows[i].bidding):
             block = next(b for b, block in enumerate(fleet.blocks) if index < block.stop)
-            own = bidders[market, rows[index].bidding[market]]
+            own = bidding.bidder(scenario, market, rows[index])
             bidder = bidder_of(scenario, operator, market, own)
             groups = grouped.setdefault(market, {})
-            groups.setdefault((block, bidder.name), (bidder, []))[1].append(index)
+            groups.setdefault((block, kind_of(bidder)), (bidder, []))[1].append(index)
     return {
         market: tuple(Participant(bidder, tuple(ids)) for bidder, ids in groups.values())
         for market, groups in grouped.items()

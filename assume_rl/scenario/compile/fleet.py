@@ -1,6 +1,6 @@
 """Build the tensors of a scenario's units and series: `Fleet` and `Profiles`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.core.units.base import ENERGY, AnyBlock, Block
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.errors import ContractError
+from assume_rl.learning.types import Scales
 from assume_rl.scenario.compile.forecasts import market_forecasts
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Basis, Series, Unit, UnitTable, Values
@@ -67,11 +68,15 @@ def _column(
     return found.astype(float)
 
 
-def build_profiles(scenario: Scenario) -> Profiles:
+def build_profiles(scenario: Scenario, scales: Mapping[str, Mapping[str, Scales]]) -> Profiles:
     """Return capacity, marginal cost and forecasts of all units over the whole calendar.
 
     A market that trades no energy has the forecasts of the first one that does: what reserve is
     worth depends on what the same power would earn there.
+
+    :param scenario: validated
+    :param scales: by market and unit, what scaled forecasts stand for; the calendar says it of
+        others
     """
     series = scenario.series
     steps = len(scenario.index)
@@ -83,7 +88,7 @@ def build_profiles(scenario: Scenario) -> Profiles:
         forecasts={},
     )
     forecasts = {
-        name: market_forecasts(scenario, name, profiles)
+        name: market_forecasts(scenario, name, profiles, scales.get(name, {}))
         for name, market in scenario.config.markets_config.items()
         if market.product_type == ENERGY
     }

@@ -5,16 +5,17 @@ Formulas: docs/scenario-format.md, "Forecasts". An algorithm is a function and o
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from assume_rl.core.contract import shaped
-from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load
+from assume_rl.core.forecasts import Forecasts, merit_order_price, min_max, residual_load, scaled
 from assume_rl.core.units.fleet import Profiles
 from assume_rl.errors import nearest, nearest_part
+from assume_rl.learning.types import NO_SCALES, Scales
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
@@ -97,26 +98,87 @@ def metric_of(algorithm: str) -> str | None:
     return next((metric for metric in METRICS if algorithm.startswith(f"{metric}_")), None)
 
 
-def market_forecasts(scenario: Scenario, market: str, profiles: Profiles) -> Forecasts:
+def scaled_as(
+    scenario: Scenario,
+    agents: Mapping[str, Mapping[str, str]],
+    scales: Mapping[str, Scales],
+) -> dict[str, dict[str, Scales]]:
+    """Return what scaled forecasts stand for, by market and unit, where `forecast_scale` asks.
+
+    :param scenario: with the setting
+    :param agents: names of learning units, by market and unit
+    :param scales: by agent
+    """
+    if scenario.learning.forecast_scale == "recorded":
+        return {}
+    return {
+        market: {
+            unit: replace(scales[agent], rungs=())  # ladders make no rows of their own
+            for unit, agent in own.items()
+            if agent in scales
+        }
+        for market, own in agents.items()
+    }
+
+
+def ranges(forecasts: Forecasts | None, unit: int, known: Scales) -> Scales:
+    """Return what 0 and 1 of a unit's scaled forecasts stand for.
+
+    :param forecasts: of a market; None: it has none
+    :param unit: index into the fleet
+    :param known: what it was made to stand for, where that was not left to the calendar
+    """
+    if forecasts is None:
+        return NO_SCALES
+    row = int(forecasts.series[unit])
+    return Scales(
+        residual_load=known.residual_load or _range(forecasts.residual_load[row]),
+        price_forecast=known.price_forecast or _range(forecasts.price[row]),
+    )
+
+
+def _range(series: Tensor) -> tuple[float, float]:
+    return float(series.min()), float(series.max())
+
+
+def market_forecasts(
+    scenario: Scenario, market: str, profiles: Profiles, scales: Mapping[str, Scales]
+) -> Forecasts:
     """Return `Forecasts` of every unit for one market: a row per combination of algorithms.
 
     :param scenario: gives the algorithms and the series of forecasts_df
     :param market: name of the market
     :param profiles: capacity and marginal cost of all units, (step unit)
+    :param scales: by unit, what scaled forecasts stand for; units on another scale have rows of
+        their own
     """
-    chosen = [tuple(_algorithm(scenario, u, metric) for metric in METRICS) for u in scenario.units]
+    price, load = METRICS
+    chosen = [
+        (_algorithm(scenario, u, price), _algorithm(scenario, u, load), scales.get(u.id, NO_SCALES))
+        for u in scenario.units
+    ]
     rows = list(dict.fromkeys(chosen))
     basis = Basis(scenario, market, profiles)
-    series = {a: _series(basis, a) for a in sorted({a for row in rows for a in row})}
+    series = {a: _series(basis, a) for a in sorted({a for row in rows for a in row[:2]})}
     prices = torch.stack([series[row[0]] for row in rows])
     loads = torch.stack([series[row[1]] for row in rows])
     return Forecasts(
         price=prices,
         residual_load=loads,
-        scaled_price=min_max(prices),
-        scaled_residual_load=min_max(loads),
+        scaled_price=_scaled(prices, [row[2].price_forecast for row in rows]),
+        scaled_residual_load=_scaled(loads, [row[2].residual_load for row in rows]),
         series=torch.tensor([rows.index(choice) for choice in chosen]),
         circular=scenario.learning.observation_window == "wrap",
+    )
+
+
+def _scaled(series: Tensor, known: Sequence[tuple[float, float] | None]) -> Tensor:
+    """Return series scaled by the range that is known of each, else by its own one, (row step)."""
+    return torch.stack(
+        [
+            min_max(own) if by is None else scaled(own, *by)
+            for own, by in zip(series, known, strict=True)
+        ]
     )
 
 
