@@ -24,7 +24,7 @@ from assume_rl.errors import ConfigurationError, nearest
 
 ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 CriticName = Literal["concat", "pooled", "shared"]
-ArchitectureName = Literal["mlp", "lstm", "gru", "lstm_memory"]
+ArchitectureName = Literal["mlp", "ramps", "lstm", "gru", "lstm_memory"]
 WITH_MEMORY = ("gru", "lstm_memory")
 """Actors that carry something from one decision to the next."""
 ActivationName = Literal["relu", "tanh", "elu", "silu"]
@@ -495,7 +495,7 @@ class LearningConfig(BaseModel):
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
     actor_architecture: ArchitectureName = "mlp"
-    """Kind of actor network: linear layers, after an LSTM over a window, or after a memory."""
+    """Kind of actor network: linear layers, after ramps, an LSTM over a window, or a memory."""
     sequence_length: int = Field(8, gt=0)
     """Latest observations that an update works through to a decision (gru, lstm_memory)."""
     burn_in: int = Field(2, ge=0)
@@ -624,6 +624,12 @@ class LearningConfig(BaseModel):
             if name not in known:
                 raise ValueError(f"cannot normalise '{name}', {nearest(str(name), known)}")
         return [name for name in known if name in names]  # their order says nothing
+
+    @model_validator(mode="after")
+    def _ramps(self) -> "LearningConfig":
+        if self.actor_architecture == "ramps" and "observations" in self.normalise:
+            raise ValueError("normalise: actors on ramps read numbers from 0 to 1 as they are")
+        return self
 
     @model_validator(mode="after")
     def _sequences(self) -> "LearningConfig":

@@ -1,6 +1,7 @@
-"""LSTM actors against torch's own cells, agent by agent."""
+"""LSTM actors against torch's own cells, agent by agent, and ramps by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,14 @@ from torch import nn
 from toys import fleet, learner
 
 from assume_rl.compat.modules import LSTMActor
+from assume_rl.episodes.learning_files import load_actors, save_actors
 from assume_rl.errors import ConfigurationError
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import HEADS
 from assume_rl.learning.nets.stack import initial_actors, merge
 from assume_rl.learning.nets.trunks import CELL_SHAPES, TRUNKS, Cell, Trunk, unrolled
+from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.types import AgentSpec
 
 PLANTS = fleet(*[(38, 2, 2)] * 3)
@@ -159,3 +164,46 @@ def test_the_head_reads_what_the_trunk_gives():
     stack = actors()
     obs = torch.randn(4, 3, 38, dtype=torch.float64)
     torch.testing.assert_close(HEADS["softsign"].mean(stack.outputs(obs)), stack(obs))
+
+
+# --- ramps --------------------------------------------------------------------------------------
+
+SERIES_OF = (("residual_load", 4, ""), ("price_forecast", 4, ""), ("price_history", 4, ""))
+OBSERVER = AgentSpec("a", 15, 2, 3, features=(*SERIES_OF, ("power", 1, ""), ("cost", 2, "")))
+
+
+def test_ramps_read_the_first_delivery_by_hand():
+    stack = initial_actors([OBSERVER], 1, architecture="ramps", hidden=(7,))
+    assert stack.architecture == "ramps_4"
+    assert stack.sizes(3) == (15, 2)
+    obs = torch.rand(5, 1, 15, dtype=torch.float64) * 1.4 - 0.2  # beyond the range of training too
+    read = []
+    for row in obs[:, 0]:
+        now = [float(row[0]), float(row[4])]
+        ramps = [min(max(32 * x - k, 0.0), 1.0) for x in now for k in range(32)]
+        read.append([*now, *ramps, *row[12:].tolist()])
+    state = stack.module_state("a")
+    hidden = torch.tensor(read, dtype=torch.float64) @ state["FC1.weight"].T + state["FC1.bias"]
+    out = hidden.relu() @ state["FC2.weight"].T + state["FC2.bias"]
+    torch.testing.assert_close(stack.outputs(obs)[:, 0], out)
+
+
+@pytest.mark.parametrize(
+    "features", [(), SERIES_OF[::-1], (*SERIES_OF[1:], ("residual_load", 4, ""))]
+)
+def test_ramps_need_what_they_are_made_of_by_name(features):
+    with pytest.raises(ConfigurationError, match=r"reads residual_load and price_forecast.* 'a'"):
+        initial_actors([replace(OBSERVER, features=features)], 1, architecture="ramps")
+
+
+def test_policies_on_ramps_are_saved_and_loaded(tmp_path):
+    config = LearningConfig.from_mapping({"actor_architecture": "ramps"})
+    ours = Learner(config, [OBSERVER], seeds=(1,), device=torch.device("cpu"))
+    save_actors(ours, tmp_path, {})
+    (loaded,) = load_policies(tmp_path).actors
+    obs = torch.rand(6, 1, 15)
+    assert torch.equal(loaded(obs), ours.actors()[0](obs))
+    other = Learner(config, [OBSERVER], seeds=(2,), device=torch.device("cpu"))
+    assert load_actors(tmp_path, other).loaded == ("a",)
+    with pytest.raises(ConfigurationError, match="actors on ramps read numbers"):
+        LearningConfig.from_mapping({"actor_architecture": "ramps", "normalise": ["observations"]})

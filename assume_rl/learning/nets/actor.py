@@ -13,7 +13,7 @@ from assume_rl.learning.nets.heads import Stochastic, head_of
 from assume_rl.learning.nets.moments import STATISTICS, Moments
 from assume_rl.learning.nets.net import PerAgent, States, Weights
 from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
-from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.nets.trunks import architecture_for, trunk_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ActorForm(PerAgent):
 
     def nets(self, weights: Mapping[str, Tensor]) -> Any:
         """Return the parameters as the trunk takes them."""
-        return TRUNKS[self.architecture].nets(weights, self.activation)
+        return trunk_of(self.architecture).nets(weights, self.activation)
 
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
@@ -49,7 +49,7 @@ class ActorForm(PerAgent):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return all outputs of the trunk."""
-        out = TRUNKS[self.architecture].outputs(nets, self._normalised(obs).flatten(0, 1))
+        out = trunk_of(self.architecture).outputs(nets, self._normalised(obs).flatten(0, 1))
         return out.view(*obs.shape[:-1], -1)
 
     def _normalised(
@@ -149,6 +149,7 @@ def actor_forms(
     :param form: makes the form of a group of all that
     """
     return [
-        form(group, k, seeds, head, architecture, hidden, activation)
+        form(group, k, seeds, head, own, hidden, activation)
         for k, (group, head) in enumerate(zip(groups, heads, strict=True))
+        for own in [architecture_for(architecture, group.specs[0])]
     ]

@@ -20,7 +20,7 @@ from assume_rl.learning.nets.initial import Shapes, drawn, xavier
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.moments import STATISTICS, normalised
 from assume_rl.learning.nets.recurrent import Recurrent
-from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.nets.trunks import architecture_for, trunk_of
 from assume_rl.learning.types import AgentSpec
 
 Weights = dict[str, Tensor]
@@ -85,7 +85,7 @@ class ActorStack:
     @property
     def memory_size(self) -> int:
         """Length of the memory that is carried from one decision to the next; 0: there is none."""
-        trunk = TRUNKS[self.architecture]
+        trunk = trunk_of(self.architecture)
         if not isinstance(trunk, Recurrent):
             return 0
         return trunk.memory_size(self.weights[f"{trunk.cell}.weight_hh"].shape[-2])
@@ -98,7 +98,7 @@ class ActorStack:
         :param obs: observations of any leading shape
         :param memory: before them; zeros where an episode begins
         """
-        trunk = TRUNKS[self.architecture]
+        trunk = trunk_of(self.architecture)
         if not isinstance(trunk, Recurrent):
             return self.outputs(obs), memory
         rows, before = (
@@ -118,7 +118,7 @@ class ActorStack:
     def sizes(self, unique_size: int = 0) -> tuple[int, int]:
         """Return the lengths of observation and action; `unique_size` as in `Trunk.sizes`."""
         state = self.module_state(self.unit_ids[0])
-        obs_size, outputs = TRUNKS[self.architecture].sizes(state, unique_size)
+        obs_size, outputs = trunk_of(self.architecture).sizes(state, unique_size)
         return obs_size, head_of(self.head).act_size(outputs)
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
@@ -166,7 +166,7 @@ class ActorStack:
         return cls(tuple(states), architecture, weights, head, activation)
 
     def _outputs(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row out"]:
-        out = TRUNKS[self.architecture].outputs(*self._read(obs))
+        out = trunk_of(self.architecture).outputs(*self._read(obs))
         return head_of(self.head).masked(out, obs)
 
     def _read(
@@ -178,7 +178,7 @@ class ActorStack:
             _, mean, variance = (weights[name] for name in STATISTICS)
             read = normalised(obs, mean, variance)
             weights = {name: w for name, w in weights.items() if name not in STATISTICS}
-        return TRUNKS[self.architecture].nets(weights, self.activation), read
+        return trunk_of(self.architecture).nets(weights, self.activation), read
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,10 @@ def initial_actors(
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
+    architecture = architecture_for(architecture, specs[0])
     shapes = actor_shapes(specs[0], head, architecture, hidden)
     nets = [(spec.unit_id, "actor") for spec in specs]
-    weights = drawn(shapes, TRUNKS[architecture].bounds(shapes), nets, seed)
+    weights = drawn(shapes, trunk_of(architecture).bounds(shapes), nets, seed)
     return ActorStack(tuple(s.unit_id for s in specs), architecture, weights, head)
 
 
@@ -267,7 +268,7 @@ def actor_shapes(
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
     """
-    trunk = TRUNKS[architecture]
+    trunk = trunk_of(architecture)
     outputs = head_of(head).outputs(spec.act_size)
     return trunk.shapes(spec, trunk.hidden if hidden is None else hidden, outputs)
 

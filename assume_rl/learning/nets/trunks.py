@@ -7,13 +7,14 @@ those with memory (`nets.recurrent`).
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, PolicyError, nearest
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.initial import Shapes, xavier
 from assume_rl.learning.nets.layers import Layers
@@ -116,6 +117,60 @@ class Mlp:
         """Return the first layer's entries and the last layer's outputs."""
         weights = linear_weights(state)
         return weights[0].shape[1], weights[-1].shape[0]
+
+
+RAMPS = 32
+READ = ("residual_load", "price_forecast")  # time series of which there are ramps, in order
+
+
+@dataclass(frozen=True)
+class Ramps:
+    """Linear layers that read residual load and price forecast of the first delivery on ramps.
+
+    The k-th ramp of a number x goes from 0 to 1 where x goes from k / 32 to (k + 1) / 32, so that
+    what jumps at some load takes a weight or two. The layers read both numbers, their ramps and the
+    private part of the observation; later deliveries and past prices they do not.
+
+    :param window: entries of each time series of an observation
+    """
+
+    window: int
+    hidden: ClassVar[tuple[int, ...]] = (256, 128)
+
+    def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
+        """Return the layers `FC1`, `FC2`, ..."""
+        return linear_shapes((len(READ) * (RAMPS + 1) + spec.unique_size, *hidden, outputs))
+
+    def bounds(self, shapes: Shapes) -> dict[str, float]:
+        """Return those of Glorot and Bengio."""
+        return xavier(shapes)
+
+    def nets(self, weights: Mapping[str, Tensor], activation: str) -> Layers:
+        """Return the layers."""
+        return mlp.layers(list(weights.values()), activation)
+
+    def outputs(
+        self, nets: Layers, obs: Float[Tensor, "net row obs"]
+    ) -> Float[Tensor, "net row out"]:
+        """Return the output of the last layer."""
+        now = obs[..., : len(READ) * self.window : self.window]
+        ramp = torch.arange(RAMPS, dtype=obs.dtype, device=obs.device)
+        ramps = (RAMPS * now.unsqueeze(-1) - ramp).clamp(0.0, 1.0).flatten(-2)
+        return mlp.forward(nets, torch.cat([now, ramps, obs[..., SERIES * self.window :]], dim=-1))
+
+    def names(self, linear: int) -> list[str]:
+        """Return `FC1.weight`, `FC1.bias`, ..."""
+        return linear_names(linear)
+
+    def fits(self, state: State) -> bool:
+        """Return whether each layer takes what the one before gives, and the first all ramps."""
+        return chained(state) and linear_weights(state)[0].shape[1] >= len(READ) * (RAMPS + 1)
+
+    def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
+        """Return the length of an observation and the last layer's outputs."""
+        weights = linear_weights(state)
+        private = weights[0].shape[1] - len(READ) * (RAMPS + 1)
+        return SERIES * self.window + private, weights[-1].shape[0]
 
 
 SERIES = 3  # time series in an observation, one after the other, before its private part
@@ -247,8 +302,41 @@ def _steps(entries: int, obs_size: int) -> int:
 
 TRUNKS: dict[str, Trunk] = {
     "mlp": Mlp(),
+    "ramps": Ramps(0),
     "lstm": Lstm(),
     "gru": GRU,
     "lstm_memory": LSTM_MEMORY,
 }
 """Kinds of actor networks, by the name that `learning_config.actor_architecture` has for them."""
+
+
+def architecture_for(name: str, spec: AgentSpec) -> str:
+    """Return the name that networks of an agent have: `ramps_<window>`, or `name` as it is.
+
+    :param name: key of `TRUNKS`, or what was returned before
+    :param spec: of the agent, whose features are read by name
+    :raises ConfigurationError: it does not observe what ramps are made of
+    """
+    if name != "ramps":
+        return name
+    window, rest = divmod(spec.obs_size - spec.unique_size, SERIES)
+    series = [(feature, size) for feature, size, _ in spec.features]
+    if rest or series[: len(READ)] != [(feature, window) for feature in READ]:
+        raise ConfigurationError(
+            f"actor_architecture 'ramps' reads {' and '.join(READ)}, the first of {SERIES} time "
+            f"series of equal length, which '{spec.unit_id}' does not observe"
+        )
+    return f"{name}_{window}"
+
+
+def trunk_of(name: str) -> Trunk:
+    """Return the trunk of networks that are called `name`, see `architecture_for`.
+
+    :raises PolicyError: there is none
+    """
+    kind, _, window = name.rpartition("_")
+    if kind == "ramps" and window.isdecimal():
+        return Ramps(int(window))
+    if name not in TRUNKS:
+        raise PolicyError(f"unknown architecture '{name}', {nearest(name, TRUNKS)}")
+    return TRUNKS[name]

@@ -26,7 +26,7 @@ from assume_rl.learning.nets.transfer import (
     transfer_critic,
     transfer_critics,
 )
-from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
+from assume_rl.learning.nets.trunks import architecture_of, trunk_of
 from assume_rl.learning.policies import assume_layout
 from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
 from assume_rl.learning.policies.files import (
@@ -298,8 +298,10 @@ def _read_pt(path: Path, unit: str) -> _Policy:
 
 def _checked(state: Weights, path: Path, architecture: str) -> Weights:
     """The state dict with its parameters in order, if they form a network."""
-    _check_known(path, "architecture", architecture, TRUNKS)
-    trunk = TRUNKS[architecture]
+    try:
+        trunk = trunk_of(architecture)
+    except PolicyError as error:
+        raise PolicyError(f"policy file '{path}': {error}") from None
     # In the order of the trunk, which a safetensors file does not keep.
     names = trunk.names(linear_layers(state) or len(trunk.hidden) + 1)
     if any(name in state for name in STATISTICS):
