@@ -1,0 +1,132 @@
+"""How far what players do is from an equilibrium, by brute force over all that each could do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.testing.games.base import Game
+
+POINTS = 401  # of the grid over what a player could do
+OWN_CASES = 16  # draws of its own that a player is judged at
+AT_ONCE = 1 << 22  # numbers worked on together
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What players reach, means over chance."""
+
+    price: float
+    profit: tuple[float, ...]
+    regret: tuple[float, ...]  # what each could gain alone, at least 0
+    distance: float | None  # to the action of the equilibrium: root of the mean square
+
+    @property
+    def exploitability(self) -> float:
+        """Return the largest regret."""
+        return max(self.regret)
+
+
+Policy = Callable[[Float[Tensor, "... player"]], Float[Tensor, "... player entry"]]
+"""What players do, by what each sees."""
+
+
+def judged(game: Game, policy: Policy, points: int = POINTS) -> Judged:
+    """Return the figures of players that do not mix.
+
+    Where an action has several entries, a player is compared with one that knows chance and has
+    all entries at one number: its regret is an upper bound of what it could gain.
+
+    :param game: that is played
+    :param policy: what players do
+    :param points: of the grid over what a player could do
+    """
+    action = policy(game.cases)
+    profit = game.rules.payoff(action, game.cases).mean(-2)
+    price = game.rules.price(action, game.cases).mean()
+    regret = [_regret(game, policy, player, points) for player in range(len(game.bounds))]
+    return Judged(
+        float(price),
+        tuple(profit.tolist()),
+        tuple(max(own, 0.0) for own in regret),
+        _distance(game, action),
+    )
+
+
+def _distance(game: Game, action: Float[Tensor, "case player entry"]) -> float | None:
+    if game.equilibrium.action is None or game.entries > 1:
+        return None
+    known = game.equilibrium.action(game.cases)
+    return float((action - known).square().mean().sqrt())
+
+
+def _regret(game: Game, policy: Policy, player: int, points: int) -> float:
+    """Return what a player gains with the best action of the grid for each thing that it sees."""
+    action = policy(game.cases)
+    grid = game.grid(player, points).unsqueeze(-1).expand(-1, game.entries)
+    if game.private:
+        return _private_regret(game, policy, player, grid)
+    value = _tried(game, player, action, game.cases, grid)
+    own = game.rules.payoff(action, game.cases)[..., player].mean()
+    best = value.amax(-1).mean() if game.entries > 1 else value.mean(-2).amax()
+    return float(best - own)
+
+
+def _private_regret(
+    game: Game, policy: Policy, player: int, grid: Float[Tensor, "rung entry"]
+) -> float:
+    """Return the mean regret over draws of a player's own, each against all draws of others."""
+    gains = []
+    for seen in torch.linspace(0.0, 1.0, 2 * OWN_CASES + 1, dtype=torch.float64)[1::2]:
+        chance = game.cases.clone()
+        chance[:, player] = seen
+        action = policy(chance)
+        best = _tried(game, player, action, chance, grid).mean(-2).amax()
+        gains.append(best - game.rules.payoff(action, chance)[..., player].mean())
+    return float(torch.stack(gains).mean())
+
+
+def _tried(
+    game: Game,
+    player: int,
+    action: Float[Tensor, "case player entry"],
+    chance: Float[Tensor, "case chance"],
+    grid: Float[Tensor, "rung entry"],
+) -> Float[Tensor, "case rung"]:
+    """Return what a player would receive on the grid, in parts that fit into memory."""
+    size = max(1, AT_ONCE // (len(grid) * action.shape[-2] * action.shape[-1]))
+    parts = zip(action.split(size), chance.split(size), strict=True)
+    return torch.cat([game.rules.tried(player, own, draws, grid) for own, draws in parts])
+
+
+def judged_mixed(
+    game: Game,
+    numbers: Float[Tensor, "player rung"],
+    weight: Float[Tensor, "player rung"],
+    points: int = POINTS,
+) -> Judged:
+    """Return the figures of two players that mix, each for itself, and see nothing.
+
+    :param game: that is played; actions have one entry
+    :param numbers: that a player may choose, each with a probability
+    :param weight: the probabilities
+    :param points: of the grid over what a player could do
+    """
+    pairs = torch.stack(torch.meshgrid(numbers[0], numbers[1], indexing="ij"), -1)
+    action, odds = pairs.flatten(0, 1).unsqueeze(-1), torch.outer(weight[0], weight[1]).flatten()
+    likely = odds > 0
+    action, odds = action[likely].unsqueeze(1), odds[likely].unsqueeze(-1)
+    profit = (odds * game.rules.payoff(action, game.cases).mean(-2)).sum(0)
+    price = (odds * game.rules.price(action, game.cases)).mean(-1).sum()
+    regret = []
+    for player in range(2):
+        rival = numbers[1 - player][weight[1 - player] > 0]
+        odds = weight[1 - player][weight[1 - player] > 0]
+        others = torch.zeros(len(rival), 1, 2, 1, dtype=torch.float64)
+        others[:, 0, 1 - player, 0] = rival
+        grid = game.grid(player, points).unsqueeze(-1)
+        value = game.rules.tried(player, others, game.cases, grid).mean(-2)
+        regret.append(float((odds @ value).amax() - profit[player]))
+    return Judged(float(price), tuple(profit.tolist()), tuple(max(r, 0.0) for r in regret), None)

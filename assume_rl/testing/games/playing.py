@@ -1,0 +1,212 @@
+"""Learners that play a game: the same `Learner` that learns in markets, driven by transitions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl import keyed
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.exploration import decide, exploration_at
+from assume_rl.learning.learner import Learner
+from assume_rl.learning.schedules import progress
+from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
+from assume_rl.testing.games.base import Game
+from assume_rl.testing.games.judging import Policy
+
+RAMPS = 32
+"""Numbers that a private draw is shown as: each rises from 0 to 1 over a part of [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What players that see nothing choose, each for itself: numbers and their probabilities."""
+
+    numbers: Float[Tensor, "player rung"]
+    weight: Float[Tensor, "player rung"]
+
+
+@dataclass(frozen=True)
+class Played:
+    """The policies of one seed.
+
+    :param policy: without exploration, after the last update
+    :param last: what is drawn after the last update; None where players see something
+    :param averaged: mean over all episodes; likewise
+    """
+
+    policy: Policy
+    last: Mix | None
+    averaged: Mix | None
+
+
+def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 0) -> list[Played]:
+    """Return what learners have learned in a game, one result per seed; seeds share no number.
+
+    Every episode is played `config.num_envs` times side by side, with a single decision each, and
+    ends with an update.
+
+    :param game: that is played
+    :param config: settings
+    :param seeds: of initial weights, chance and exploration
+    :param rungs: of the ladders that actions are on; 0: actions are any numbers
+    """
+    learner = Learner(config, _agents(game, rungs), seeds=seeds, device=torch.device("cpu"))
+    mixes: list[Mix] = []
+    unseen = game.entries == 1 and not game.private
+    for episode in range(1, config.training_episodes + 1):
+        left = progress(episode, config.initial_episodes, config.training_episodes)
+        learner.observe(_episode(game, learner, episode, left))
+        learner.update(left)
+        if unseen and game.mixed:
+            mixes.append(_mix(game, learner))
+    return [
+        Played(
+            _policy(game, learner, k),
+            _of_seed(mixes[-1], k) if mixes else None,
+            _mean([_of_seed(mix, k) for mix in mixes]) if mixes else None,
+        )
+        for k in range(len(seeds))
+    ]
+
+
+def _agents(game: Game, rungs: int) -> list[AgentSpec]:
+    size = (RAMPS if game.private else 1) + (2 * game.entries if rungs else 0)
+    return [AgentSpec(name, size, game.entries, size, rungs=rungs) for name in game.players]
+
+
+def _observations(
+    game: Game, chance: Float[Tensor, "... chance"], rungs: int
+) -> Float[Tensor, "... player obs"]:
+    """Return what players see: their own draw or nothing; on ladders, that all rungs are free."""
+    shape = (*chance.shape[:-1], len(game.players))
+    if game.private:
+        number = torch.arange(RAMPS, dtype=torch.float64)
+        seen = (chance.unsqueeze(-1) * RAMPS - number).clamp(0.0, 1.0)
+    else:
+        seen = torch.ones(*shape, 1, dtype=torch.float64)
+    if not rungs:
+        return seen
+    low = -torch.ones(*shape, game.entries, dtype=torch.float64)
+    return torch.cat([seen, low, -low], -1)
+
+
+def _episode(game: Game, learner: Learner, episode: int, left: float) -> Joint:
+    """Return the transitions of an episode."""
+    config, rungs = learner.config, learner.agents[0].rungs
+    shape = (len(learner.seeds), config.num_envs)
+    chance = _drawn(keyed.uniform, learner, "chance", episode, (*shape, game.cases.shape[-1]))
+    seen = _observations(game, chance, rungs)
+    size = (*shape, len(game.players), game.entries)
+    z = _drawn(keyed.normal, learner, "noise", episode, size).to(learner.dtype)
+    law = exploration_at(config, initial=episode <= config.initial_episodes, progress=left)
+    observed = [seen[:, :, list(group.positions)] for group in learner.groups]
+    with torch.no_grad():
+        outs = learner.outputs(observed)
+        decisions = []
+        for head, out, group in zip(learner.heads, outs, learner.groups, strict=True):
+            own = z[:, :, list(group.positions)]
+            decisions.append(decide(head, out, torch.zeros_like(own), own, law))
+    place = torch.zeros(size, dtype=learner.dtype)
+    for decision, group in zip(decisions, learner.groups, strict=True):
+        place[:, :, list(group.positions)] = _on_ladder(decision.action, rungs)
+    action = game.numbers(place)
+    reward = game.rules.payoff(action, chance) / game.scale
+    curves = _curves(game, action, chance, rungs) if CURVE in learner.extras else None
+    parts = []
+    for k, group in enumerate(learner.groups):
+        own_agents = list(group.positions)
+        extras = {name: decisions[k].extras[name] for name in learner.algorithm.extras}
+        if curves is not None:
+            extras[CURVE] = curves[:, :, own_agents].to(learner.dtype)
+        parts.append(
+            Transitions(
+                observed[k].to(learner.dtype),
+                place[:, :, own_agents],
+                reward[:, :, own_agents].to(learner.dtype),
+                observed[k].to(learner.dtype),
+                extras,
+            )
+        )
+    ended = torch.ones(shape, dtype=torch.bool)
+    return Joint(tuple(parts), ended, ~ended, config.num_envs)
+
+
+def _drawn(
+    law: Callable[..., Tensor], learner: Learner, purpose: str, episode: int, shape: tuple[int, ...]
+) -> Float[Tensor, "seed ..."]:
+    """Return draws of an episode, of each seed its own."""
+    keys = torch.tensor([keyed.key(seed, purpose, episode) for seed in learner.seeds])
+    return law(keys, torch.Size(shape[1:]).numel()).view(shape)
+
+
+def _on_ladder(place: Float[Tensor, "..."], rungs: int) -> Float[Tensor, "..."]:
+    """Return the places of the nearest rungs, where there are some."""
+    if not rungs:
+        return place.clamp(-1.0, 1.0)
+    step = 2.0 / (rungs - 1)
+    return ((place.clamp(-1.0, 1.0) + 1.0) / step).round() * step - 1.0
+
+
+def _curves(
+    game: Game,
+    action: Float[Tensor, "... player entry"],
+    chance: Float[Tensor, "... chance"],
+    rungs: int,
+) -> Float[Tensor, "... player rung"]:
+    """Return what every rung of each entry would have brought, others as they were played."""
+    found = []
+    for player in range(len(game.players)):
+        ladder = game.grid(player, rungs)
+        entry = torch.eye(game.entries, dtype=torch.bool).unsqueeze(-2)
+        tried = torch.where(entry, ladder.unsqueeze(-1), action[..., player, None, None, :])
+        own = tried.flatten(-3, -2)
+        found.append(game.rules.tried(player, action, chance, own))
+    return torch.stack(found, -2) / game.scale
+
+
+def _policy(game: Game, learner: Learner, k: int) -> Policy:
+    """Return what players do without exploration, by what chance shows them."""
+    stacks, rungs = learner.actors(k), learner.agents[0].rungs
+
+    def policy(chance: Float[Tensor, "case chance"]) -> Float[Tensor, "case player entry"]:
+        seen = _observations(game, chance, rungs).to(learner.dtype)
+        place = torch.zeros(*seen.shape[:-1], game.entries, dtype=learner.dtype)
+        with torch.no_grad():
+            for stack, group in zip(stacks, learner.groups, strict=True):
+                place[:, list(group.positions)] = stack(seen[:, list(group.positions)])
+        return game.numbers(place)
+
+    return policy
+
+
+def _mix(game: Game, learner: Learner) -> Mix:
+    """Return what players choose now, of all seeds; without a ladder one number for sure."""
+    rungs = learner.agents[0].rungs
+    seen = _observations(game, torch.zeros(len(learner.seeds), 1, game.cases.shape[-1]), rungs)
+    with torch.no_grad():
+        outs = learner.outputs([seen[:, :, list(group.positions)] for group in learner.groups])
+    order = torch.tensor(learner.fleet.order).argsort()
+    if not rungs:
+        own = [head.mean(out) for head, out in zip(learner.heads, outs, strict=True)]
+        numbers = game.numbers(torch.cat(own, 2)[:, 0, order])
+        return Mix(numbers, torch.ones_like(numbers))
+    weight = torch.cat(outs, 2)[:, 0, order].double().softmax(-1)
+    ladders = torch.stack([game.grid(player, rungs) for player in range(len(game.players))])
+    return Mix(ladders.expand_as(weight), weight)
+
+
+def _of_seed(mix: Mix, k: int) -> Mix:
+    return Mix(mix.numbers[k], mix.weight[k])
+
+
+def _mean(mixes: Sequence[Mix]) -> Mix:
+    """Return the mean of what players chose, each episode counting alike."""
+    share = 1.0 / len(mixes)
+    if torch.equal(mixes[0].numbers, mixes[-1].numbers):
+        weight = torch.stack([mix.weight for mix in mixes]).mean(0)
+        return Mix(mixes[0].numbers, weight)
+    numbers = torch.cat([mix.numbers for mix in mixes], -1)
+    return Mix(numbers, torch.cat([mix.weight for mix in mixes], -1) * share)
