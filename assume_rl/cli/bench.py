@@ -1,9 +1,9 @@
-"""`assume-rl bench`: which algorithm learns best in a given time."""
+"""`assume-rl bench`: which algorithm learns best in a given time, and which finds equilibria."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,15 +11,18 @@ from rich.console import Console
 from assume_rl.cli.app import app
 from assume_rl.cli.bench_page import markdown, placed, put
 from assume_rl.cli.console import settings
+from assume_rl.cli.games_page import games_table
 from assume_rl.cli.options import Plugins, Quiet, Set
 from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.evaluation.perfect_foresight import check_solver
 from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.scenario.plugins import load_plugins
+from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.cells import Measured, grid, study_case
 from assume_rl.studies.bench.run import check, measure_rest, measured
 from assume_rl.studies.bench.summary import summary
+from assume_rl.testing.games import GAMES
 
 SCENARIOS = (
     "scenarios/single_learner:base",
@@ -86,6 +89,45 @@ def algorithms(
         replace_text(page.with_suffix(".json"), text)
         put(page, markdown(content))
     console.print(markdown(content), markup=False)
+
+
+@bench.command()
+def games(
+    names: Annotated[
+        str | None, typer.Option("--games", help="Names, separated by commas; all by default.")
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", help="Names, separated by commas.")
+    ] = "fictitious_play",
+    plugins: Plugins = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 10,
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", help="Page that gets the table, and a .json file beside it."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Play games whose answer is known, and say how near to an equilibrium policies come."""
+    load_plugins(plugins or ())
+    chosen = list(GAMES) if names is None else _parts("--games", names)
+    for name in chosen:
+        if name not in GAMES:
+            raise ConfigurationError(f"unknown game '{name}', {nearest_part(name, GAMES)}")
+    algorithms = _algorithms(algorithm)
+    if page is not None:
+        placed(page, "")
+    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+    rows: list[dict[str, Any]] = []
+    for name in chosen:
+        for own in algorithms:
+            rows += playing.measure(name, own, own in able("ladder"), seeds)
+            near = ", ".join(f"{row['within_1']:.0%} ({row['policy']})" for row in rows[-1:])
+            console.print(f"{name} {own}: {near} within 1 % of the price", markup=False)
+    content = playing.summary(rows)
+    if page is not None:
+        replace_text(page.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
+        put(page, games_table(content))
+    console.print(games_table(content), markup=False)
 
 
 def _parts(option: str, text: str) -> list[str]:

@@ -244,3 +244,48 @@ def lipschitz(step: float = STEP) -> Game:
         cases=evenly(64, firms + 1),
         scale=profit,
     )
+
+
+# --- supply curves at a demand that is not known (Klemperer and Meyer 1989) -----------------------
+
+FIRMS, TOTAL = 3, 90.0  # MW of all firms
+
+
+def supply_curves(steps: int) -> Game:
+    """Return three firms of 30 MW that choose the price of each step of their supply.
+
+    The cost is 20 EUR/MWh, the cap 100 EUR/MWh, and demand uniform between 0 and 90 MW. With curves
+    the price at a demand d is 20 + 80 (d / 90)^2 in the equilibrium that reaches the cap where all
+    is sold; steps come near to it as they get smaller.
+
+    :param steps: of each firm, equally large
+    """
+    size = TOTAL / FIRMS / steps
+    middle = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
+    prices = COST + (CAP - COST) * middle.square()
+
+    def wanted(chance: Tensor) -> Orders:
+        demand = TOTAL * chance[..., FIRMS:]
+        return torch.full_like(demand, 3000.0), demand
+
+    mean = COST + (CAP - COST) / 3.0
+    profit = (CAP - COST) * TOTAL / 4.0 / FIRMS  # mean of 80 (d / 90)^2 d / 3
+    return Game(
+        name=f"E7-{steps}",
+        title=f"supply curves of {steps} steps",
+        source="Klemperer and Meyer 1989",
+        bounds=((COST, CAP),) * FIRMS,
+        rules=Auction(
+            market=toy_market(pay_as_clear),
+            offer=lambda price, draw: (price, torch.full_like(price, size)),
+            orders=steps,
+            demand=wanted,
+            cost=lambda sold: COST * sold,
+        ),
+        equilibrium=Equilibrium(
+            mean, (profit,) * FIRMS, lambda chance: prices.expand(*chance.shape[:-1], FIRMS, -1)
+        ),
+        cases=evenly(256, FIRMS + 1),
+        scale=profit,
+        entries=steps,
+    )
