@@ -3,7 +3,8 @@
 A bidder that knows the book of an auction, which exchanges publish as aggregated curves, can take
 out its own orders afterwards, and clear the book again with others in their place. A *rung* is one
 such alternative: orders of one unit for all products of the auction. `clear_rungs` clears all rungs
-on one axis, whatever the rule. `reward_curve` takes them through the order of events of
+on one axis, whatever the rule; where the rule allows it, others are sorted only once
+(`core.clearing.insertion`). `reward_curve` takes them through the order of events of
 `core.trade`, each with a twin of the unit, so that the curve has the reward that was received at
 the rung that was played, whatever the bidder, the technology and its limits.
 
@@ -15,6 +16,7 @@ then or later, had the unit bid otherwise, does not enter.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +25,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import Ladder
 from assume_rl.core.clearing import MarketSpec, Slots
+from assume_rl.core.clearing.insertion import can_insert, clear_inserted, sorted_book
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Reward, by_unit
 from assume_rl.core.orders import Orders, limited, unit_major
@@ -36,6 +39,7 @@ T = TypeVar("T", Tensor, Tensor | None)
 AT_ONCE = 1 << 18
 """Most orders that are cleared in one call, those of a book counting once per rung.
 
+Where own orders are inserted, only these and one more count on each rung.
 Clearing takes about 25 numbers for each order (measured), so that it takes about 50 MiB beside its
 result, or what clearing the book once takes where that is more.
 """
@@ -140,7 +144,11 @@ def book_among(
 
 def rungs_at_once(book: OwnBook) -> int:
     """Return how many rungs may be cleared in one call, see `AT_ONCE`; at least one."""
-    return max(1, AT_ONCE // max(1, book.orders.price.numel()))
+    price = book.orders.price
+    each = price.numel()
+    if can_insert(book.market.rule):
+        each = each // max(1, price.shape[-1]) * (len(book.own) + 1)
+    return max(1, AT_ONCE // max(1, each))
 
 
 def clear_rungs(
@@ -150,23 +158,39 @@ def clear_rungs(
 ) -> Clearing:
     """Return the clearing of the own orders of each rung, without the slots of others and flows.
 
-    A rule that takes no leading axes clears rung by rung.
+    A rule that takes no leading axes clears rung by rung; one that allows insertion sorts the book
+    once.
 
     :param book: with anything in the own slots
     :param price: EUR/MWh, on each rung
     :param volume: MW, sell > 0, buy < 0, on each rung
     """
-    size = rungs_at_once(book)
+    size, clear = rungs_at_once(book), _clearing_of(book)
     parts = zip(torch.split(price, size, -3), torch.split(volume, size, -3), strict=True)
-    return _together([_clear(book, *part) for part in parts], lambda tables: torch.cat(tables, -3))
+    return _together([clear(*part) for part in parts], lambda tables: torch.cat(tables, -3))
 
 
-def _clear(
+def _clearing_of(book: OwnBook) -> Callable[[Tensor, Tensor], Clearing]:
+    """Return what clears price and volume of some rungs."""
+    market, orders = book.market, book.orders
+    if not can_insert(market.rule):
+        return partial(_clear_anew, book)
+    others = sorted_book(orders.price, orders.volume.index_fill(-1, book.own, 0.0))
+
+    def insert(price: Tensor, volume: Tensor) -> Clearing:
+        price = price.clamp(market.min_price, market.max_price)
+        volume = volume.clamp(-market.max_volume, market.max_volume)
+        return clear_inserted(market.rule, others, price, volume)
+
+    return insert
+
+
+def _clear_anew(
     book: OwnBook,
     price: Float[Tensor, "... rung product own"],
     volume: Float[Tensor, "... rung product own"],
 ) -> Clearing:
-    """Return `clear_rungs` in one call."""
+    """Return `clear_rungs` in one call, with the whole book on each rung."""
 
     def with_own(table: Tensor, values: Tensor) -> Tensor:
         shape = (*values.shape[:-1], table.shape[-1])

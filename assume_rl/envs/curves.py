@@ -7,8 +7,8 @@ how long units have been on, which counts steps since the episode began, is not 
 matters to units with ramps only, which have no curves (`scenario.compile.capabilities`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from assume_rl.core.orders import Orders
 from assume_rl.core.reward_curve import AT_ONCE, OwnBook, ladder_curve
+from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Earned, Played
@@ -46,11 +47,9 @@ def _alike(setting: Setting, team: int, earned: Sequence[Earned]) -> Iterator[li
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for place, one in enumerate(earned):
         kinds.setdefault(_kind(one), []).append(place)
-    action = setting.learners[team].bidder.action
     for places in kinds.values():
-        window = _played(earned[places[0]]).opened.state.energy
-        each = action.rungs * action.size * window.shape[0] * window.shape[-2]
-        size = max(1, AT_ONCE // max(1, each))
+        opened = _played(earned[places[0]]).opened
+        size = max(1, _copies_at_once(setting, team, opened) // _copies(opened))
         for start in range(0, len(places), size):
             yield places[start : start + size]
 
@@ -65,62 +64,118 @@ def _kind(one: Earned) -> tuple[Any, ...]:
     return (*ends, one.auction.length)
 
 
+def _copies(position: Position) -> int:
+    return position.state.energy.shape[0]
+
+
+def _copies_at_once(setting: Setting, team: int, position: Position) -> int:
+    """Return how many copies have room in memory at a time, those of several auctions counted."""
+    action = setting.learners[team].bidder.action
+    each = action.rungs * action.size * position.state.energy.shape[-2]
+    return max(1, AT_ONCE // each)
+
+
 def _curves(
     setting: Setting, team: int, earned: Sequence[Earned]
 ) -> Sequence[Float[Tensor, "copy agent _"]]:
     """Return `curves_of` auctions that are alike but for their time."""
     part = setting.learners[team]
-    market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
+    market = setting.markets[part.market]
     played = [_played(one) for one in earned]
-    action = torch.cat([one.action for one in earned])
-    opened = _together([one.opened for one in played])
-    closed = _together([one.closed for one in played])
-    orders = Orders(
-        price=torch.cat([one.cleared.price for one in played]),
-        volume=torch.cat([one.cleared.volume for one in played]),
-        unit=market.unit,
-        node=market.node,
+    known = Known(
+        auction=earned[0].auction,
+        action=torch.cat([one.action for one in earned]),
+        opened=_together([one.opened for one in played]),
+        closed=_together([one.closed for one in played]),
+        orders=Orders(
+            price=torch.cat([one.cleared.price for one in played]),
+            volume=torch.cat([one.cleared.volume for one in played]),
+            unit=market.unit,
+            node=market.node,
+        ),
     )
+    size, copies = _copies_at_once(setting, team, known.opened), _copies(known.opened)
+    starts = range(0, copies, size)
+    found = [_curves_at_once(setting, team, known.of(start, start + size)) for start in starts]
+    return torch.cat(found).chunk(len(earned))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the curves of an auction follow from, in copies of the market."""
+
+    auction: Auction
+    action: Float[Tensor, "copy agent act"]
+    opened: Position
+    closed: Position
+    orders: Orders
+
+    def of(self, start: int, stop: int) -> "Known":
+        """Return some of the copies."""
+        if start == 0 and stop >= len(self.action):
+            return self
+
+        def some(tables: Sequence[Tensor]) -> Tensor:
+            return tables[0][start:stop]
+
+        orders = self.orders
+        return replace(
+            self,
+            action=self.action[start:stop],
+            opened=_mapped([self.opened], some),
+            closed=_mapped([self.closed], some),
+            orders=replace(
+                orders, price=orders.price[start:stop], volume=orders.volume[start:stop]
+            ),
+        )
+
+
+def _curves_at_once(setting: Setting, team: int, known: Known) -> Float[Tensor, "copy agent _"]:
+    part = setting.learners[team]
+    market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
     slots = torch.arange(part.slots.start, part.slots.stop, device=market.unit.device)
-    found = []
-    for unit, own in enumerate(slots.view(len(part.team.ids), -1)):
-        curve = ladder_curve(
+    found = [
+        ladder_curve(
             portfolio,
             part.team,
             unit,
-            earned[0].auction,
-            opened=opened,
-            closed=closed,
-            action=action[:, unit],
-            book=OwnBook(market.spec, market.setup, orders, own),
-        )
-        found.append(curve.reward)
-    return torch.stack(found, dim=1).chunk(len(earned))
+            known.auction,
+            opened=known.opened,
+            closed=known.closed,
+            action=known.action[:, unit],
+            book=OwnBook(market.spec, market.setup, known.orders, own),
+        ).reward
+        for unit, own in enumerate(slots.view(len(part.team.ids), -1))
+    ]
+    return torch.stack(found, dim=1)
 
 
 def _together(positions: Sequence[Position]) -> Position:
     """Return one position of all copies at several steps, counted as those since the first one."""
-    first = positions[0]
-    energy = first.state.energy
+    first, copies = positions[0], _copies(positions[0])
     steps = [
-        torch.as_tensor(one.step, device=energy.device).expand(energy.shape[0]) for one in positions
+        torch.as_tensor(one.step, device=first.state.energy.device).expand(copies)
+        for one in positions
     ]
-    state = _joined([one.state for one in positions])
+    state = _mapped([one.state for one in positions], torch.cat)
     return Position(state, torch.cat(steps), first.elapsed, first.executed)
 
 
-def _joined(values: Sequence[Any]) -> Any:
-    """Return states as one, whose copies are those of all, one after the other."""
+def _mapped(values: Sequence[Any], function: Callable[[list[Tensor]], Tensor]) -> Any:
+    """Return nested states as one: each table by a function of those at its place."""
     first = values[0]
     if isinstance(first, Tensor):
-        return torch.cat(list(values))
+        return function(list(values))
     if isinstance(first, dict):
-        return {key: _joined([value[key] for value in values]) for key in first}
+        return {key: _mapped([value[key] for value in values], function) for key in first}
     if isinstance(first, tuple):
-        return tuple(_joined(own) for own in zip(*values, strict=True))
+        return tuple(_mapped(own, function) for own in zip(*values, strict=True))
     if not is_dataclass(first) or isinstance(first, type) or not fields(first):
         return first
-    own = {f.name: _joined([getattr(value, f.name) for value in values]) for f in fields(first)}
+    own = {
+        f.name: _mapped([getattr(value, f.name) for value in values], function)
+        for f in fields(first)
+    }
     return replace(first, **own)
 
 

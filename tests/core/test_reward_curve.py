@@ -13,6 +13,7 @@ from assume_rl.core import reward_curve as module
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import Context, LearnedBidder
 from assume_rl.core.clearing import MarketSpec, NoParams, Rule, pay_as_bid, pay_as_clear
+from assume_rl.core.clearing.insertion import can_insert
 from assume_rl.core.clearing.rule import Clearing, Need, Slots
 from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders, beside, join, limited
@@ -315,7 +316,7 @@ def test_published_curves_say_what_the_whole_book_does(rule: Rule[Any, Any]) -> 
 
 
 class Counted:
-    """A rule that keeps the numbers of orders that it cleared in one call."""
+    """A rule that keeps the numbers of orders that it cleared in one call; no merit order."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -332,6 +333,7 @@ def test_as_many_rungs_are_cleared_at_once_as_memory_has_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rule = Counted()
+    assert not can_insert(rule)  # type: ignore[arg-type]
     price, volume = draw((4, 6), "price") * 100, (draw((4, 6), "volume") - 0.5) * 50
     book = book_of_one_product(toy_market(rule), price, volume, torch.tensor([0, 1]))
     rungs = draw((4, 10, 1, 2), "rungs") * 100

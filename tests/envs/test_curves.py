@@ -1,12 +1,16 @@
 """Reward curves of learners in the batch shell: what was played, and what was not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from assume_rl import keyed
+from assume_rl.core.money import Reward
+from assume_rl.core.reward_curve import ladder_curve
+from assume_rl.envs import curves as module
 from assume_rl.envs.curves import curves_of
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout
@@ -84,6 +88,24 @@ def test_many_auctions_at_once_have_the_curves_of_each_alone() -> None:
     together = curves_of(env.setting, team, earned)
     for one, curve in zip(earned, together, strict=True):
         torch.testing.assert_close(curves_of(env.setting, team, [one])[0], curve)
+
+
+def test_copies_that_do_not_fit_into_memory_together_have_the_same_curves(
+    alone: MarketEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earned = played(alone)[:2]
+    whole = curves_of(alone.setting, 0, earned)
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    calls = []
+
+    def counted(*arguments: Any, **keywords: Any) -> Reward:
+        calls.append(len(keywords["action"]))
+        return ladder_curve(*arguments, **keywords)
+
+    monkeypatch.setattr(module, "ladder_curve", counted)
+    for one, curve in zip(whole, curves_of(alone.setting, 0, earned), strict=True):
+        torch.testing.assert_close(curve, one, rtol=1e-12, atol=1e-12)
+    assert calls == [1] * (2 * COPIES)
 
 
 def test_a_rollout_without_curves_is_refused_to_who_learns_from_them(alone: MarketEnv) -> None:

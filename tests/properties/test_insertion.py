@@ -1,0 +1,84 @@
+"""Own orders inserted into a sorted book clear as the whole book does, rung by rung."""
+
+import pytest
+import torch
+from books import RESULTS, Book, books, prices, quarters
+from hypothesis import given
+from hypothesis import strategies as st
+from loop_clearing import loop_clearing
+
+from assume_rl import keyed
+from assume_rl.core import reward_curve as module
+from assume_rl.core.clearing import RULES
+from assume_rl.core.clearing.insertion import can_insert
+from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
+from assume_rl.testing import toy_market
+
+pytestmark = pytest.mark.unchecked  # other tests check the same functions' shapes
+
+rules = pytest.mark.parametrize("rule", ["pay_as_bid", "pay_as_clear"])
+
+
+@rules
+@given(others=books(), data=st.data())
+def test_equals_the_loop(rule: str, others: Book, data: st.DataObject) -> None:
+    """Own orders come first in the book, and lose ties."""
+    own = data.draw(st.integers(1, 3))
+    rungs = data.draw(st.lists(own_orders(own), min_size=1, max_size=3))
+    empty = [0.0] * own
+    price, volume = (
+        torch.tensor([empty + column], dtype=torch.float64)
+        for column in (others.price, others.volume)
+    )
+    book = book_of_one_product(toy_market(RULES[rule]), price, volume, torch.arange(own))
+    tried = torch.tensor(rungs, dtype=torch.float64)[None, :, None]  # (auction rung product own 2)
+    cleared = clear_rungs(book, tried[..., 0], tried[..., 1])
+    for rung, orders in enumerate(rungs):
+        bids, sizes = (list(column) for column in zip(*orders, strict=True))
+        tie = [(0.25 if size < 0 else 0.75) + 0.001 * i for i, size in enumerate(sizes)]
+        accepted, paid, published = loop_clearing(
+            rule, bids + others.price, sizes + others.volume, tie + [0.5] * len(others.price)
+        )
+        assert cleared.accepted[0, rung, 0].tolist() == accepted[:own]
+        assert cleared.paid[0, rung, 0].tolist() == pytest.approx(paid[:own], abs=1e-9)
+        assert cleared.price[0, rung, 0].item() == pytest.approx(published, abs=1e-9)
+        traded = sum(volume for volume in accepted if volume > 0)
+        assert cleared.supply_volume[0, rung, 0].item() == traded
+
+
+def own_orders(count: int) -> st.SearchStrategy[list[tuple[float, float]]]:
+    """(price, volume) of each own order."""
+    return st.lists(st.tuples(prices, quarters), min_size=count, max_size=count)
+
+
+@rules
+@pytest.mark.parametrize("distance", [None, 10.0])
+@pytest.mark.parametrize("slots", [3, 40])
+def test_equals_clearing_anew(
+    rule: str, distance: float | None, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many auctions; prices at a distance are often equal."""
+    copies, rungs = 200, 9
+    own = torch.tensor([0, 2] if distance is None else [2])  # of own ties nothing is said
+
+    def drawn(shape: tuple[int, ...], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        price, volume = (keyed.array((*shape, 2), 0, name, slots) * 100).unbind(-1)
+        if distance is not None:
+            price = (price / distance).round() * distance
+        return price, torch.where(volume < 10, 0.0, volume - 55)
+
+    market = toy_market(RULES[rule])
+    book = book_of_one_product(market, *drawn((copies, slots), "book"), own)
+    price, volume = drawn((copies, rungs, 1, len(own)), "rungs")
+    fast = clear_rungs(book, price, volume)
+    monkeypatch.setattr(module, "can_insert", lambda rule: False)
+    whole = clear_rungs(book, price, volume)
+    for name in RESULTS:
+        torch.testing.assert_close(
+            getattr(fast, name), getattr(whole, name), rtol=1e-9, atol=1e-9, msg=name
+        )
+
+
+@rules
+def test_the_rules_of_the_package_are_fast(rule: str) -> None:
+    assert can_insert(RULES[rule])
