@@ -16,8 +16,8 @@ from assume_rl.experiments.policies import learned_bidders, named_policies, poli
 from assume_rl.experiments.recorded_plants import not_alone
 from assume_rl.experiments.scales import compiled_on, with_seen_prices
 from assume_rl.experiments.training import first_evaluation
-from assume_rl.learning.algorithms import ALGORITHMS, check_action
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.algorithms import ALGORITHMS, able, check_action
+from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.learning.learner import check_learnable
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
@@ -128,12 +128,28 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         owner = f"unit '{spec.unit_id}' with the bidder {bidders[spec.unit_id].name}"
         check_action(config.algorithm, spec.action, owner)
     check_learnable(config, specs)
-    for agent in learners if config.settings.needs_curves else ():
+    if not config.settings.needs_curves:
+        return
+    _check_information(compiled)
+    for agent in learners:
         unknown = not_alone(compiled, agent)
         if unknown is not None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
                 f"have brought, which is not known here: {unknown}"
+            )
+
+
+def _check_information(compiled: Compiled) -> None:
+    """Learning from reward curves takes markets that publish supply and demand."""
+    name = compiled.scenario.learning.algorithm
+    others = [other for other in able("ladder") if not SETTINGS[other]().needs_curves]
+    for market in compiled.markets:
+        if not market.publishes_curves:
+            raise ConfigurationError(
+                f"markets_config.{market.name}.information: is own_results, but {name} learns from "
+                "the curves that a market publishes; make it published_curves, or learn from own "
+                f"results by learning_config.algorithm: {', '.join(others)}"
             )
 
 

@@ -61,9 +61,15 @@ def book(bidder: str, number: int, *orders: tuple[float, float]) -> OrderBook:
 class Scripted(Role):  # type: ignore[misc]
     """Answers an opening with what its script has for it."""
 
-    def __init__(self, script: dict[int, list[OrderBook]], *, registered: bool = True) -> None:
+    def __init__(
+        self,
+        script: dict[int, list[OrderBook]],
+        *,
+        registered: bool = True,
+        curves: bool = False,
+    ) -> None:
         super().__init__()
-        self.script, self.registered = script, registered
+        self.script, self.registered, self.curves = script, registered, curves
         self.opened: list[int] = []
         self.results: list[AuctionResult] = []
         self.rows: list[Rows] = []
@@ -77,7 +83,8 @@ class Scripted(Role):  # type: ignore[misc]
 
     def on_ready(self) -> None:
         if self.registered:
-            self.tell(RegisterBidder("EOM", self.context.aid, (f"{self.context.aid} plant",)))
+            plants = (f"{self.context.aid} plant",)
+            self.tell(RegisterBidder("EOM", self.context.aid, plants, self.curves))
 
     def tell(self, content: Any) -> None:
         post(self.context, content, AgentAddress(self.context.addr.protocol_addr, "market"))
@@ -129,6 +136,16 @@ def test_everybody_is_told_its_own_orders_and_the_price() -> None:
     assert [float(r.price) for r in selling.results] == [1.0, 2.0, 3.0]
     assert [r.accepted.tolist() for r in selling.results] == [[[4.0]]] * 3
     assert [r.accepted.tolist() for r in buying.results] == [[[-4.0]]] * 3
+
+
+@pytest.mark.parametrize("publishes", [True, False])
+def test_curves_are_sent_to_who_asks_where_the_market_publishes_them(publishes: bool) -> None:
+    asking = Scripted({0: [book("seller", 0, (1.0, 10.0))]}, curves=True)
+    silent = buyer(4.0)
+    trade(replace(spec(), publishes_curves=publishes), seller=asking, buyer=silent)
+    assert all((heard.curves is not None) == publishes for heard in asking.results)
+    assert asking.results
+    assert all(heard.curves is None for heard in silent.results)
 
 
 def test_the_last_book_counts_and_a_repeated_one_changes_nothing() -> None:

@@ -125,6 +125,21 @@ def test_curves_that_do_not_say_all_are_refused_by_name(
         training_task(load_scenario(folder, overrides=override), None, None, "auto")
 
 
+def test_a_market_that_publishes_no_curves_is_refused_with_what_can_do_without(
+    tmp_path: Path,
+) -> None:
+    folder = write_fleet(tmp_path / "case", PLANTS, algorithm="fictitious_play")
+    secret = {"markets_config.EOM.information": "own_results"}
+    says = "EOM.information: is own_results, but fictitious_play .*algorithm: ippo, mappo, a2c"
+    with pytest.raises(ConfigurationError, match=says):
+        training_task(load_scenario(folder, overrides=secret), None, None, "auto")
+    task = training_task(
+        load_scenario(folder, overrides=secret | {"learning_config.algorithm": "mappo"}),
+        None, None, "auto",
+    )  # fmt: skip
+    assert not task.compiled.markets[0].publishes_curves
+
+
 def test_both_shells_learn_the_same_from_curves(tmp_path: Path) -> None:
     settings = {"algorithm": "fictitious_play", "learning_rate": 0.003}
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))

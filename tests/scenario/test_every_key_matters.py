@@ -184,6 +184,7 @@ MARKET: Mapping[str, Change] = {
     "additional_fields": warns(["bid_type"]),
     "supports_get_unmatched": warns(True),
     "param_dict": refused({"unheard_of": 1}),
+    "information": refused("secret"),
 }
 PRODUCT: Mapping[str, Change] = {
     "duration": runs("2h", NO_STORAGES),

@@ -244,12 +244,12 @@ class MarketOperator(Role):  # type: ignore[misc]
         return ties(keys[0], 0, self._auctions, products, slots)
 
     def _tell(self, auction: Auction, layout: Layout, orders: Orders, clearing: Clearing) -> None:
-        """Send each bidder its result, and the published curves to those who asked for them."""
+        """Send each bidder its result, and published curves to those who asked for them."""
         accepted = torch.split_with_sizes(clearing.accepted, layout.sizes, dim=-1)
         paid = torch.split_with_sizes(clearing.paid, layout.sizes, dim=-1)
         price = clearing.prices_of(layout.sizes)
         asked = any(self._bidders[name][0].curves for name in layout.bidders)
-        published = aggregated(orders) if asked else None
+        published = aggregated(orders) if asked and self._spec.publishes_curves else None
         own = zip(layout.bidders, accepted, paid, price, strict=True)
         for name, its_accepted, its_paid, its_price in own:
             bidder, address = self._bidders[name]

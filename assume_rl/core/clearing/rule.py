@@ -129,6 +129,7 @@ class MarketSpec(Generic[P]):
     max_volume: float  # MW
     product_type: str
     nodes: tuple[str, ...] = (NO_GRID,)  # of the scenario, by the index that orders carry
+    publishes_curves: bool = True  # aggregated supply and demand of past auctions
 
     def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: Any) -> Clearing:
         """Return `Rule.clear`, checked: nothing else calls it.

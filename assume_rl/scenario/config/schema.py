@@ -5,7 +5,7 @@ refuses unknown keys; `scenario.config.read` turns the errors into sentences.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import (
@@ -125,6 +125,8 @@ class Market(Section):
     """Not read."""
     param_dict: dict[str, Any] = Field({})
     """Parameters of the mechanism; `pay_as_clear` and `pay_as_bid` have none."""
+    information: Literal["published_curves", "own_results"] = "published_curves"
+    """What bidders learn of a past auction beside its price: supply and demand, or nothing else."""
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> Self:
