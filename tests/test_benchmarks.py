@@ -15,7 +15,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-from benchmarks import peer, phases, rules, training
+from benchmarks import curves, peer, phases, rules, training
 from benchmarks.peer_update import write_scenario
 from benchmarks.timing import ask_peer
 
@@ -170,6 +170,12 @@ def test_rules_are_timed_on_a_valid_scenario(tmp_path: Path) -> None:
     assert bidders.count(rules.FLEXIBLE) == 120
     assert bidders.count(rules.STORAGE) == 2
     assert not [warning for warning in scenario.warnings if "ramp" in warning]
+
+
+def test_curves_are_timed_of_the_same_auctions_and_rewards() -> None:
+    learners, rungs, hours, *_, apart = curves.compare(2, 5, 3).strip("| ").split(" | ")
+    assert (learners, rungs, hours) == ("2", "5", "3")
+    assert float(apart) < 1e-12
 
 
 def test_nested_time_counts_for_the_inner_phase_only(monkeypatch: pytest.MonkeyPatch) -> None:
