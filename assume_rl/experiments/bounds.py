@@ -128,7 +128,7 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
     best = best_of_plant(plant, plant.rewarded, one_price=False)
     constant = best_constant(
         plant.book,
-        lambda got: plant.rewarded(plant.earn(got)),
+        lambda got: plant.rewarded(_earn(plant, got)),
         marginal_cost=plant.cost,
         min_price=-plant.limit,
         max_price=plant.limit,
@@ -194,4 +194,10 @@ def _on_one_rung(got: Sale) -> Sale:
 
 def _profit(plant: RecordedPlant, best: BestResponse) -> Tensor:
     """Return the profit (auction,) of a response, EUR."""
-    return plant.earn(_on_one_rung(best.sale)).profit[:, 0]
+    return _earn(plant, _on_one_rung(best.sale)).profit[:, 0]
+
+
+def _earn(plant: RecordedPlant, got: Sale) -> Reward:
+    """Return what sales (auction rung) earn; step after step only where these depend on others."""
+    tied = plant.has_starts or plant.plant.params.ramped
+    return plant.earn(got) if tied else plant.earn_alone(got)

@@ -19,6 +19,7 @@ from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
 from assume_rl.experiments.train_places import Place, Start, groups, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
+from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.tracking import track_episode
 
@@ -164,19 +165,16 @@ def _finish(
     task: Task, experiment: Experiment, place: Place, reports: tuple[EpisodeReport, ...]
 ) -> TrainResult:
     """Score the saved policies on agents and record the run on the last ones."""
-    saved, scores = experiment.folder / POLICIES, {}
-    for name in filter(lambda name: (saved / name).is_dir(), SCORED):
-        actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
-        # What is recorded for good is the run on the last policies, as users expect it.
-        run = experiment if name == "last" else experiment.unrecorded(KEPT)
-        scores[name] = score(run, actors, Silent())
+    saved = experiment.folder / POLICIES
+    scores = _scores(task, experiment, saved)
     more = more_kpis(task.compiled, scores["last"])
     write_kpis(experiment.database, pay_as_bid_markets(task.compiled), more)
     experiment.results["scores"] = {
         name: {"reward": s.reward, "profit": s.profit, "regret": s.regret, **s.equilibrium}
         for name, s in scores.items()
     }
-    experiment.results["evaluation"]["movement"] = _movement(reports)
+    if (movement := _movement(reports)) is not None:
+        experiment.results["evaluation"]["movement"] = movement
     experiment.results["best_response_of_kept"] = {
         name: s.best_responses for name, s in scores.items() if name != "last"
     }
@@ -193,6 +191,28 @@ def _finish(
         scores,
         (*task.compiled.scenario.warnings, *task.warnings),
     )
+
+
+def _scores(task: Task, experiment: Experiment, saved: Path) -> dict[str, Evaluation]:
+    """Return the evaluations of the policies in folders of `SCORED`, equal ones of one episode.
+
+    What is recorded for good is the run on the last policies, as users expect it.
+    """
+    names = [name for name in SCORED if (saved / name).is_dir()]
+    hashes = {
+        name: {unit: own.sha256 for unit, own in read_manifest(saved / name).units.items()}
+        for name in names
+    }
+    scores: dict[str, Evaluation] = {}
+    for name in reversed(names):  # the last ones first
+        twin = next((other for other in scores if hashes[other] == hashes[name]), None)
+        if twin is not None:
+            scores[name] = scores[twin]
+            continue
+        actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
+        run = experiment if name == "last" else experiment.unrecorded(KEPT)
+        scores[name] = score(run, actors, Silent())
+    return {name: scores[name] for name in names}
 
 
 def _movement(reports: Sequence[EpisodeReport]) -> float | None:

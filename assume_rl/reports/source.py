@@ -9,7 +9,10 @@ from assume_rl.reports.rows import Recorded
 from assume_rl.reports.types import RunInfo
 from assume_rl.studies.place import Asked
 
-CURVE_COLUMNS = ("run_id", "step", "evaluation", "episode", "reward", "profit", "regret")
+CURVE_COLUMNS = (
+    *("run_id", "step", "evaluation", "episode", "reward", "profit", "regret"),
+    *("exploitability", "movement"),
+)
 METRIC_COLUMNS = ("run_id", "step", "name", "value")
 
 

@@ -16,7 +16,10 @@ from assume_rl.results.step_rows import Row, open_results, step_columns
 from assume_rl.results.unit_tables import tables_of_buyers
 
 RECORD = "run.json"
-CURVE_COLUMNS = ("episode", "evaluation", "reward", "profit", "regret")
+CURVE_COLUMNS = (
+    *("episode", "evaluation", "reward", "profit", "regret"),
+    *("exploitability", "movement"),
+)
 
 
 @dataclass(frozen=True)

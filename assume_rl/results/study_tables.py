@@ -76,6 +76,8 @@ EPISODES = Table(
     _number("reward", "sum over the calendar, mean over the agents"),
     _number("profit", "EUR, all agents"),
     _number("regret", "EUR, all agents"),
+    _number("exploitability", "EUR, of an evaluation, where it is known"),
+    _number("movement", "of policies since the evaluation before"),
 )
 
 

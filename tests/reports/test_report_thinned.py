@@ -59,7 +59,7 @@ def test_nothing_is_said_where_all_is_drawn(tmp_path: Path) -> None:
 def test_only_so_many_designs_have_curves_as_can_be_told_apart() -> None:
     count = DRAWN + 5
     runs = tuple(RunInfo(f"r{k}", "finished", design=f"d{k}") for k in range(count))
-    rows = [(f"r{k}", "", True, e, float(k), 0.0, 0.0) for k in range(count) for e in (1, 2)]
+    rows = [(f"r{k}", "", True, e, float(k), *[0.0] * 4) for k in range(count) for e in (1, 2)]
     curves = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
     metrics = pd.DataFrame(columns=list(METRIC_COLUMNS))
     chart = learning_section(Source("s", None, runs, (), (), curves, metrics)).items[0]

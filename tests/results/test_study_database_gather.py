@@ -79,8 +79,8 @@ def test_metrics_are_those_of_the_tables(real: Path) -> None:
 
 def test_learning_curves_are_the_lines_of_the_training(real: Path) -> None:
     lines = [json.loads(x) for x in (real / "train" / "metrics.jsonl").read_text().splitlines()]
-    names = ("episode", "evaluation", "reward", "profit", "regret")
-    expected = [("r", "train", *(line[name] for name in names)) for line in lines]
+    names = ("episode", "evaluation", "reward", "profit", "regret", "exploitability", "movement")
+    expected = [("r", "train", *(line.get(name) for name in names)) for line in lines]
     assert gather(real).episodes == tuple(expected)
     assert len(expected) > 2
 
@@ -150,7 +150,7 @@ def test_half_a_line_of_a_killed_training_is_no_episode(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     line = json.dumps({"episode": 1, "evaluation": False, "reward": 0.5})
     (folder / "run" / "metrics.jsonl").write_text(f'{line}\n{{"episode": 2, "eva')
-    assert gather(folder).episodes == (("a", "run", 1, False, 0.5, None, None),)
+    assert gather(folder).episodes == (("a", "run", 1, False, 0.5, None, None, None, None),)
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted"])

@@ -12,6 +12,11 @@ QUANTITIES = {  # by column: name of the axis, and what it is
     "reward": ("reward", "Reward, summed over the calendar, mean over the agents"),
     "profit": ("profit (EUR)", "Profit of all learned bidders"),
     "regret": ("regret (EUR)", "Regret of all learned bidders"),
+    "exploitability": ("exploitability (EUR)", "The most that one learner could gain alone"),
+    "movement": (
+        "change of actions",
+        "How far actions on fixed observations have moved since the evaluation before, on average",
+    ),
 }
 
 
