@@ -1,4 +1,4 @@
-"""Best responses of learning plants, each alone, given the orders of all others."""
+"""Best responses of learners, each alone, given the orders of all others."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -21,12 +21,15 @@ from assume_rl.evaluation.best_response import (
 )
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.starts import Delivery, best_of_two
+from assume_rl.evaluation.storage_response import ABOUT_RUNGS, best_trades
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
     received,
     recorded_plant,
+    unknown_auctions,
     unknown_response,
 )
+from assume_rl.experiments.recorded_storages import is_storage, recorded_storage, unlike_storage
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -93,26 +96,41 @@ def responses(
     :param most: orders that may be cleared for it; where it would take more, responses that could
         be worked out are not. None: any number
     """
-    unknown = {agent: unknown_response(compiled, agent) for agent in compiled.learners}
+    unknown = {
+        agent: (unlike_storage if _is_storage(compiled, agent) else unknown_response)(
+            compiled, agent
+        )
+        for agent in compiled.learners
+    }
     known = [agent for agent, why in unknown.items() if why is None]
-    count = orders_to_clear(memory, known)
+    storages = [agent for agent in known if _is_storage(compiled, agent)]
+    count = orders_to_clear(memory, known, storages)
     if most is not None and count > most:
         unknown |= dict.fromkeys(known, f"it would take {count:.1g} cleared orders; {LEFT_OUT}")
     return tuple(_response(compiled, memory, *both) for both in unknown.items())
 
 
-def orders_to_clear(memory: MemorySink, learners: Collection[str]) -> int:
+def _is_storage(compiled: Compiled, agent: str) -> bool:
+    """Return whether a learner is a storage in the only market, whose auctions can be judged."""
+    return unknown_auctions(compiled) is None and is_storage(compiled, agent)
+
+
+def orders_to_clear(
+    memory: MemorySink, learners: Collection[str], storages: Collection[str] = ()
+) -> int:
     """Return about how many orders `responses` would clear, those of a book once per rung.
 
     :param memory: tables of the episode
     :param learners: whose best responses can be worked out
+    :param storages: those of them that are storages
     """
     _, sizes = np.unique(memory.table("market_orders")["start_time"], return_counts=True)
     if not len(sizes) or not learners:
         return 0
     largest = int(sizes.max())
     rungs = 2 * 2 * largest + MOST_CONSTANT  # two prices beside each order's
-    return len(learners) * len(sizes) * largest * rungs
+    plants = len(learners) - len(storages)
+    return len(sizes) * largest * (plants * rungs + len(storages) * ABOUT_RUNGS)
 
 
 def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str | None) -> Response:
@@ -124,6 +142,10 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
     total = float(own.profit.sum())
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
+    if _is_storage(compiled, agent):
+        trades = best_trades(recorded_storage(compiled, memory, agent))
+        most = max(float(trades.profit.sum()), total)
+        return Response(agent, total, most, most - total, "grid", trades.error)
     plant = recorded_plant(compiled, memory, agent)
     best = best_of_plant(plant, plant.rewarded, one_price=False)
     constant = best_constant(

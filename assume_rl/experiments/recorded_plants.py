@@ -33,8 +33,8 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     unknown = unknown_response(compiled, agent)
     if unknown is not None:
         return unknown
-    unit, params = _unit(compiled, agent)
-    bidder = _bidder(compiled, unit)
+    unit, params = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # _obstacles
     assert isinstance(bidder, PlantLearning)
     if params.ramped:  # its ladder is another one in each state
@@ -44,11 +44,11 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
 
 def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
     """Yield the reasons why a learner's best response is not known."""
-    unlike = _unknown_auctions(compiled)
+    unlike = unknown_auctions(compiled)
     if unlike is not None:
         yield unlike
-    unit, params = _unit(compiled, agent)
-    bidder = _bidder(compiled, unit)
+    unit, params = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
     if not isinstance(params, ThermalParams):
         yield f"{agent} is no power plant: what it can sell depends on what it bought before"
         return
@@ -64,7 +64,7 @@ def _has_starts(params: ThermalParams, bidder: PlantLearning) -> bool:
     return bidder.rewarded != "regret" and any(float(cost) > 0 for cost in costs)
 
 
-def _unknown_auctions(compiled: Compiled) -> str | None:
+def unknown_auctions(compiled: Compiled) -> str | None:
     """Return why auctions cannot be cleared again from the price and volume of orders alone."""
     if len(compiled.markets) != 1:
         return f"there are {len(compiled.markets)} markets"
@@ -84,7 +84,7 @@ def _unknown_auctions(compiled: Compiled) -> str | None:
     return "some hours are sold in several auctions" if max(delivered.values()) > 1 else None
 
 
-def _unit(compiled: Compiled, agent: str) -> tuple[int, object]:
+def unit_of(compiled: Compiled, agent: str) -> tuple[int, object]:
     """Return the index of a learner of the only market, and its parameters."""
     unit = compiled.fleet.ids.index(agent)
     block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
@@ -146,12 +146,12 @@ def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> Record
     :param memory: tables of the episode
     :param agent: the learner, for which `unknown_response` is None
     """
-    unit, params = _unit(compiled, agent)
-    bidder = _bidder(compiled, unit)
+    unit, params = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # _obstacles
     assert isinstance(bidder, PlantLearning)
     own = torch.arange(bidder.slots)
-    price, volume, steps = _books(memory, compiled, agent, len(own))
+    price, volume, steps = books(memory, compiled, agent, len(own))
     (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
     return RecordedPlant(
         book=book_of_one_product(compiled.markets[0], price, volume, own),
@@ -186,7 +186,7 @@ def _times(memory: MemorySink) -> NDArray[np.datetime64]:
     return np.unique(memory.table("market_meta")["product_start"])
 
 
-def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
+def bidder_of(compiled: Compiled, unit: int) -> AnyBidder:
     """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
     found = next(
         participant.bidder
@@ -198,7 +198,7 @@ def _bidder(compiled: Compiled, unit: int) -> AnyBidder:
     return found.bidder if isinstance(found, OnLadder) else found
 
 
-def _books(
+def books(
     memory: MemorySink, compiled: Compiled, unit: str, own: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Prices and volumes of all orders as (auction, slot), and the auctions' delivery steps.

@@ -1,0 +1,251 @@
+"""The best response of a learning storage, given everybody else's orders, on a grid of contents.
+
+What a storage can sell depends on what it bought before. Dynamic programming works out what each
+state of charge of a grid is worth before each auction; then a storage, which is at no point of the
+grid, bids from auction to auction what brings most now and by the grid later. So the bids and what
+they bring are real. What is not certain is that no others are better: the error is the larger of
+two differences, that to what the grid promised, and that to what half as many points lead to.
+
+It buys or sells all that it can at one price, as `core.bidding.storage.LearnedStorage` has it. Its
+own orders change prices: each alternative is cleared against the book. Of the prices next to those
+of others, some are never better and are left out: of those at which it sells, or buys, its whole
+power, all but the highest, and of those at which it trades nothing, all but one.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from assume_rl.core.bidding.base import View
+from assume_rl.core.bidding.storage import LearnedStorage
+from assume_rl.core.forecasts import Outlook
+from assume_rl.core.money import Outcome
+from assume_rl.core.orders import auction_of
+from assume_rl.core.reward_curve import OwnBook, clear_rungs
+from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, rows_of
+from assume_rl.core.units.storage import Storage, StorageParams, StorageState
+from assume_rl.evaluation.best_response import Sale, break_points, sale
+from assume_rl.evaluation.dynamic_programming import worth_at, worth_of_states
+
+POINTS = 201
+"""States of charge of the grid."""
+
+ABOUT_RUNGS = 16 * POINTS
+"""About how many rungs of each auction are cleared: alternatives, in every state."""
+
+AUCTIONS_AT_ONCE = 64
+"""Auctions whose alternatives are worked out together, which bounds the memory that it takes."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A storage in auctions of one product, a step each, which follow each other."""
+
+    params: StorageParams  # of one storage
+    bidder: LearnedStorage
+    book: OwnBook  # (auction product slot), of which one slot is its own
+    hours: float  # length of a product
+    limit: float  # EUR/MWh, highest price that it may offer
+
+
+@dataclass(frozen=True)
+class Trades:
+    """Bids of a storage and what they bring."""
+
+    bid: Float[Tensor, " auction"]  # EUR/MWh; its sign is that of the volume, < 0: it buys
+    profit: Float[Tensor, " auction"]  # EUR
+    error: float  # EUR, how much more other bids may bring
+
+
+@dataclass(frozen=True)
+class _Alternatives:
+    """Bids worth trying in each auction."""
+
+    price: Float[Tensor, "auction choice"]  # EUR/MWh
+    sells: Bool[Tensor, " choice"]  # else it buys
+
+
+def best_trades(store: Store, points: int = POINTS) -> Trades:
+    """Return the best bids that a grid of states of charge leads to.
+
+    :param store: that bids
+    :param points: of the grid, at least 3
+    """
+    tried = _alternatives(store)
+    fine, promised = _on_grid(store, tried, points)
+    coarse, _ = _on_grid(store, tried, points // 2 + 1)
+    best = max(fine, coarse, key=lambda found: float(found.profit.sum()))
+    value = float(best.profit.sum())
+    distances = (promised, float(fine.profit.sum()), float(coarse.profit.sum()))
+    return replace(best, error=max(abs(value - other) for other in distances))
+
+
+def trade(store: Store, bids: Float[Tensor, "auction copy"]) -> Float[Tensor, "auction copy"]:
+    """Return what bids over an episode earn, EUR.
+
+    :param store: that bids
+    :param bids: EUR/MWh; -0.0 and below: it buys at the price without the sign
+    """
+    soc, earned = store.params.initial_soc.expand(bids.shape[-1]), []
+    for auction, bid in enumerate(bids):
+        buys, sells = _offers(store, soc)
+        volume = torch.where(bid.signbit(), buys, sells)
+        profit, soc = _deliver(store, soc, _cleared(_at(store.book, auction), bid.abs(), volume))
+        earned.append(profit)
+    return torch.stack(earned)
+
+
+def _on_grid(store: Store, tried: _Alternatives, points: int) -> tuple[Trades, float]:
+    """Return the bids that a grid leads to, and what it promised, EUR."""
+    params, (auctions, choices) = store.params, tried.price.shape
+    low = torch.minimum(params.min_soc, params.initial_soc)
+    width = (torch.maximum(params.max_soc, params.initial_soc) - low).clamp(min=ZERO_VOLUME)
+    grid = low + width * torch.linspace(0, 1, points, dtype=torch.float64)
+
+    def place(soc: Tensor) -> Tensor:
+        return ((soc - low) / width * (points - 1)).clamp(0, points - 1)
+
+    value, after = grid.new_empty(2, auctions, points, choices)
+    for part in torch.split(torch.arange(auctions), AUCTIONS_AT_ONCE):
+        value[part], soc = _of_states(store, tried, part, grid)
+        after[part] = place(soc)
+    worth = worth_of_states(value, after)
+    soc, bids, earned = params.initial_soc, [], []
+    for auction, price in enumerate(tried.price):
+        buys, sells = _offers(store, soc)
+        volume = torch.where(tried.sells, sells, buys)
+        got = _cleared(_at(store.book, auction), price, volume)
+        profit, states = _deliver(store, soc.expand(choices), got)
+        best = (profit + worth_at(worth[auction + 1], place(states))).argmax()
+        bids.append(torch.where(tried.sells, price, -price)[best])
+        earned.append(profit[best])
+        soc = states[best, None]
+    promised = float(worth_at(worth[0], place(params.initial_soc)))
+    return Trades(torch.stack(bids), torch.stack(earned), 0.0), promised
+
+
+def _of_states(
+    store: Store,
+    tried: _Alternatives,
+    part: Int[Tensor, " auction"],
+    grid: Float[Tensor, " state"],
+) -> tuple[Float[Tensor, "auction state choice"], Float[Tensor, "auction state choice"]]:
+    """Return what every alternative brings in every state, EUR, and the state of charge after it.
+
+    :param store: that bids
+    :param tried: in all auctions
+    :param part: the auctions
+    :param grid: states of charge
+    """
+    book = replace(store.book, orders=auction_of(store.book.orders, part))
+    sides = []
+    for side, offered in zip((~tried.sells, tried.sells), _offers(store, grid), strict=True):
+        prices = tried.price[part][:, side]
+        volumes, which = torch.unique(offered, return_inverse=True)
+        got = _cleared(
+            book,
+            prices.repeat_interleave(len(volumes), dim=-1),
+            volumes.repeat(prices.shape[-1]),
+        )
+        shape = (*prices.shape, len(volumes))
+        sides.append([table.reshape(shape)[..., which] for table in vars(got).values()])
+    got = Sale(*(torch.cat(both, 1).transpose(1, 2) for both in zip(*sides, strict=True)))
+    soc = grid[:, None].expand(got.sold.shape)
+    profit, after = _deliver(
+        store, soc.flatten(), Sale(*(table.flatten() for table in vars(got).values()))
+    )
+    return profit.reshape(soc.shape), after.reshape(soc.shape)
+
+
+def _alternatives(store: Store) -> _Alternatives:
+    """Return the prices worth trying, those at which it buys first."""
+    book, params = store.book, store.params
+    zero = book.orders.price.new_zeros(book.orders.price.shape[:-2])
+    points = break_points(book, zero, 0.0, store.limit)
+    again = torch.cat((points[:, :1] < 0, points[:, 1:] == points[:, :-1]), -1)
+    found = []
+    for power in (params.max_power_charge, params.max_power_discharge):
+        traded = _cleared(book, points, power.expand(points.shape[-1])).sold.abs()
+        whole, nothing = traded >= power.abs() - ZERO_VOLUME, traded <= ZERO_VOLUME
+        kept = (~whole & ~nothing & ~again) | _last(whole) | _last(nothing)
+        most = int(kept.sum(-1).max())
+        chosen = (~kept).to(torch.int8).argsort(dim=-1, stable=True)[:, :most]
+        found.append(points.gather(-1, chosen))  # where fewer are kept, any others
+    sells = torch.arange(sum(part.shape[-1] for part in found)) >= found[0].shape[-1]
+    return _Alternatives(torch.cat(found, -1), sells)
+
+
+def _last(mask: Bool[Tensor, "auction point"]) -> Bool[Tensor, "auction point"]:
+    """Return a mask of the last true entry of each row alone."""
+    place = torch.arange(1, mask.shape[-1] + 1) * mask
+    return mask & (place == place.amax(-1, keepdim=True))
+
+
+def _offers(
+    store: Store, soc: Float[Tensor, " copy"]
+) -> tuple[Float[Tensor, " copy"], Float[Tensor, " copy"]]:
+    """Return what its bidder buys, <= 0, and sells at a state of charge, MW."""
+    technology, params, count = Storage(), _copies(store, soc), len(soc)
+    state, none = _state(soc), soc.new_zeros(1, count)
+    view = View(
+        limits=technology.limits(params, state, none, {ENERGY: none}, 0),
+        lengths=(1,),
+        sold=none,
+        marginal_cost=none,
+        previous_power=none[0],
+        price_history=soc.new_zeros(count, 0),
+        outlook=Outlook(None, torch.arange(count), 0, (0,)),
+        own=technology.view(params, state, soc.new_zeros(0, count), 0),
+    )
+    action = soc.new_ones(count, 1)
+    orders = [store.bidder.orders(view, side).volume[0] for side in (-action, action)]
+    return orders[0], orders[1]
+
+
+def _deliver(
+    store: Store, soc: Float[Tensor, " copy"], got: Sale
+) -> tuple[Float[Tensor, " copy"], Float[Tensor, " copy"]]:
+    """Return the profit of sales (copy), EUR, and the state of charge after them.
+
+    In the order of `core.trade.settle`: planned, executed, then judged by the bidder.
+    """
+    technology, params = Storage(), _copies(store, soc)
+    sold = got.sold[None]
+    planned = torch.cat((sold, torch.zeros_like(sold)))
+    planned, state = technology.plan(params, _state(soc), planned, 0)
+    power, state = technology.execute(params, state, torch.zeros_like(sold), planned, 0, 0)
+    outcome = Outcome(
+        price=got.price[None],
+        revenue=got.revenue[None] * store.hours,
+        sold=sold,
+        offered=sold,
+        hours=store.hours,
+        marginal_cost=technology.marginal_cost(params, power, power),
+        power=power,
+        previous_power=power,
+        params=params,
+    )
+    return store.bidder.reward(outcome).profit, state.soc[1]
+
+
+def _cleared(
+    book: OwnBook, price: Float[Tensor, "... rung"], volume: Float[Tensor, "... rung"]
+) -> Sale:
+    """Return the sale on each rung of an order of its own."""
+    price, volume = (table[..., None, None] for table in (price, volume.expand(price.shape)))
+    return sale(clear_rungs(book, price, volume))
+
+
+def _at(book: OwnBook, auction: int) -> OwnBook:
+    return replace(book, orders=auction_of(book.orders, auction))
+
+
+def _copies(store: Store, soc: Float[Tensor, " copy"]) -> StorageParams:
+    return rows_of(store.params, torch.zeros(len(soc), dtype=torch.long))
+
+
+def _state(soc: Float[Tensor, " copy"]) -> StorageState:
+    """Return a state whose window has one step, and what comes after it."""
+    return StorageState(soc.expand(2, -1), torch.zeros_like(soc))

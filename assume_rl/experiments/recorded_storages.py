@@ -1,0 +1,61 @@
+"""Learning storages in the auctions of a recorded episode, which can be cleared again."""
+
+from itertools import pairwise
+
+import torch
+
+from assume_rl.core.bidding.storage import LearnedStorage
+from assume_rl.core.reward_curve import book_of_one_product
+from assume_rl.core.units.storage import StorageParams
+from assume_rl.evaluation.storage_response import Store
+from assume_rl.experiments.recorded_plants import bidder_of, books, unit_of
+from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.compiled import Compiled
+
+
+def is_storage(compiled: Compiled, agent: str) -> bool:
+    """Return whether a learner of the only market is a storage."""
+    return isinstance(unit_of(compiled, agent)[1], StorageParams)
+
+
+def unlike_storage(compiled: Compiled, agent: str) -> str | None:
+    """Return why the best response of a storage is not known; None: it is.
+
+    :param compiled: scenario of one market, whose auctions can be cleared again
+    :param agent: a storage
+    """
+    unit, _ = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
+    if not isinstance(bidder, LearnedStorage):
+        return f"{agent} bids by {bidder.name}, whose best response is not known"
+    auctions = sorted(
+        (auction for tick in compiled.plan for auction in tick.opening),
+        key=lambda auction: auction.first,
+    )
+    if any(steps > 1 for auction in auctions for steps in auction.length):
+        return f"{agent} is a storage, and a product has several steps"
+    if any(later.opens < earlier.closes for earlier, later in pairwise(auctions)):
+        return f"{agent} is a storage, and an auction opens before the last one has cleared"
+    return None
+
+
+def recorded_storage(compiled: Compiled, memory: MemorySink, agent: str) -> Store:
+    """Return a storage whose best response is known in a recorded episode.
+
+    :param compiled: scenario
+    :param memory: tables of the episode
+    :param agent: the learner, for which `unlike_storage` is None
+    """
+    unit, params = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
+    assert isinstance(params, StorageParams)
+    assert isinstance(bidder, LearnedStorage)
+    own = torch.arange(bidder.slots)
+    price, volume, _ = books(memory, compiled, agent, len(own))
+    return Store(
+        params=params,
+        bidder=bidder,
+        book=book_of_one_product(compiled.markets[0], price, volume, own),
+        hours=compiled.step_seconds / 3600,
+        limit=compiled.scenario.learning.max_bid_price,
+    )
