@@ -123,11 +123,11 @@ def games(
             rows += playing.measure(name, own, own in able("ladder"), seeds)
             near = ", ".join(f"{row['within_1']:.0%} ({row['policy']})" for row in rows[-1:])
             console.print(f"{name} {own}: {near} within 1 % of the price", markup=False)
-    content = playing.summary(rows)
-    if page is not None:
-        replace_text(page.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
-        put(page, games_table(content))
-    console.print(games_table(content), markup=False)
+            content = playing.summary(rows)
+            if page is not None:  # after each, so that an interruption leaves what is finished
+                replace_text(page.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
+                put(page, games_table(content))
+    console.print(games_table(playing.summary(rows)), markup=False)
 
 
 def _parts(option: str, text: str) -> list[str]:

@@ -61,7 +61,7 @@ TENDER: Mapping[str, Any] = {
 """Where costs are private: many draws of these."""
 
 BY_GAME: Mapping[str, Recipe] = {
-    "E1-3": Recipe(301, {"training_episodes": 100}),
+    "E1-3": Recipe(301, {"num_envs": 2, "training_episodes": 100, "weight_decay": 0.2}),
     "E2": Recipe(151, {"gradient_steps": 20, "num_envs": 2, "training_episodes": 300}),
     "E3": Recipe(101, {"training_episodes": 150}),
     "E4": Recipe(101),

@@ -61,7 +61,8 @@ def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 
         learner.observe(_episode(game, learner, episode, left))
         learner.update(left)
         if unseen and game.mixed:
-            mixes.append(_mix(game, learner))
+            law = exploration_at(config, initial=False, progress=left)
+            mixes.append(_mix(game, learner, law.temperature))
     return [
         Played(
             _policy(game, learner, k),
@@ -182,8 +183,8 @@ def _policy(game: Game, learner: Learner, k: int) -> Policy:
     return policy
 
 
-def _mix(game: Game, learner: Learner) -> Mix:
-    """Return what players choose now, of all seeds; without a ladder one number for sure."""
+def _mix(game: Game, learner: Learner, temperature: float) -> Mix:
+    """Return what players draw from now, of all seeds; without a ladder one number for sure."""
     rungs = learner.agents[0].rungs
     seen = _observations(game, torch.zeros(len(learner.seeds), 1, game.cases.shape[-1]), rungs)
     with torch.no_grad():
@@ -193,7 +194,7 @@ def _mix(game: Game, learner: Learner) -> Mix:
         own = [head.mean(out) for head, out in zip(learner.heads, outs, strict=True)]
         numbers = game.numbers(torch.cat(own, 2)[:, 0, order])
         return Mix(numbers, torch.ones_like(numbers))
-    weight = torch.cat(outs, 2)[:, 0, order].double().softmax(-1)
+    weight = torch.cat(outs, 2)[:, 0, order].double().div(temperature).softmax(-1)
     ladders = torch.stack([game.grid(player, rungs) for player in range(len(game.players))])
     return Mix(ladders.expand_as(weight), weight)
 
