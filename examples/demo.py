@@ -1,263 +1,338 @@
-"""What `make demo` shows: a power plant that learns to bid, compared with the best it could do.
+"""What `make demo` shows: a power plant learns to bid in two ways, both beside its best bids.
 
-Trains the plant `learner` of scenarios/single_learner, less than a minute, prints what it earns and
-draws the same to `demo.png` in the output folder. All figures are worked out in this run.
+Trains the plant `learner` of scenarios/single_learner twice, about a minute: with prices that are
+any number (MATD3), and with prices from a ladder (smooth fictitious play). Prints what both earn in
+the week of the training and in one that they have not seen, beside the best bids, and draws the
+same to `demo.png` in the output folder. All figures are worked out in this run.
 """
 
 import argparse
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from assume_rl import TrainResult, load_scenario, train
+from assume_rl import evaluate, load_scenario, train
 from assume_rl.cli.output import LineObserver, ProgressObserver
-from assume_rl.evaluation.gap import share_of_best
+from assume_rl.evaluation.best_response import best_constant, clear_at, sale
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
+from assume_rl.experiments.evaluate import Evaluation
+from assume_rl.experiments.recorded_plants import RecordedPlant, recorded_plant
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.types import Scenario
 
 matplotlib.use("Agg")  # draws to a file; no window is needed
 from matplotlib import pyplot as plt
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios" / "single_learner"
-GREY, BLUE, GREEN = "#6f6f6f", "#1f77b4", "#2ca02c"
+GREY, BLUE, ORANGE, GREEN = "#6f6f6f", "#1f77b4", "#d9730d", "#2ca02c"
+BECAUSE = (
+    "Why the ways differ: a cent above a rival's price a plant sells nothing, so that its profit "
+    "has cliffs and flats over its price, on which gradients get stuck. On a ladder every rung is "
+    "compared with all others, in every past hour, by what the exchange publishes of it."
+)
 Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Return the reward of an episode after a number of training episodes."""
+class Way:
+    """A way to learn, and the study cases that it has."""
 
-    episode: list[int]
-    reward: list[float]
+    name: str
+    case: str
+    unseen: str  # the same with a week that the training has not seen
+    colour: str
+
+
+WAYS = (
+    Way("matd3", "base", "next_week", BLUE),
+    Way("fictitious_play", "ladder", "ladder_next_week", ORANGE),
+)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Everything that is printed and drawn."""
+class Week:
+    """A week on finished policies, and what other bids would have brought in it."""
 
-    result: TrainResult
+    scores: Evaluation
     bounds: Bounds  # bidding marginal cost, and the exact best response
-    hours: pd.DatetimeIndex
-    learned_price: Series  # EUR/MWh, with the last policy
-    evaluated: Curve
-    training: Curve  # with exploration
-    seconds: float
+    plant: RecordedPlant
+    hours: pd.DatetimeIndex  # deliveries
+    price: Series  # EUR/MWh, of the market
+    bid: Series  # EUR/MWh, the learner's dearest
 
     @property
-    def profits(self) -> dict[str, float]:
-        """EUR over the calendar."""
-        return {
-            "marginal cost": float(self.bounds.truthful.profit.sum()),
-            "learned (last)": self.result.last.profit,
-            "learned (best)": self.result.best.profit,
-            "best response": float(self.bounds.best.profit.sum()),
-        }
+    def best(self) -> float:
+        """EUR, of the best response."""
+        return float(self.bounds.best.profit.sum())
 
     @property
-    def rewards(self) -> dict[str, float]:
-        """Sums over the calendar, of the same four ways to bid."""
-        earned = (
-            float(self.bounds.truthful.reward.sum()),
-            self.result.last.reward,
-            self.result.best.reward,
-            float(self.bounds.best.reward.sum()),
+    def truthful(self) -> float:
+        """EUR, of bids at marginal cost."""
+        return float(self.bounds.truthful.profit.sum())
+
+    @property
+    def constant(self) -> float:
+        """EUR, of the one price for all hours that earns most."""
+        plant = self.plant
+        found = best_constant(
+            plant.book,
+            lambda got: plant.earn(got).profit,
+            marginal_cost=plant.cost,
+            min_price=-plant.limit,
+            max_price=plant.limit,
         )
-        return dict(zip(self.profits, earned, strict=True))
+        return float(found.value.sum())
 
 
-def main(case: str = "base", out: Path = Path("runs/demo"), seed: int = 42) -> Shown:
-    """Train, print, draw."""
+@dataclass(frozen=True)
+class Learned:
+    """What one way to learn came to."""
+
+    way: Way
+    folder: Path
+    seconds: float  # of training
+    trained: Week
+    unseen: Week
+
+    @property
+    def weeks(self) -> tuple[Week, Week]:
+        """Both weeks."""
+        return self.trained, self.unseen
+
+
+def main(
+    out: Path = Path("runs/demo"),
+    seed: int = 42,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[Learned, ...]:
+    """Train both ways, print, draw.
+
+    :param out: gets a folder for each way, and the picture
+    :param seed: of the trainings
+    :param overrides: settings that differ from those of a study case, by way
+    """
     console = Console()
     console.print(
-        f"[bold]A power plant learns to bid[/bold] (scenarios/single_learner, case {case}, "
-        f"seed {seed})\nEight plants bid their marginal cost. One, 'learner', finds out by trying "
-        "at which prices to offer.\n"
+        f"[bold]A power plant learns to bid[/bold] (scenarios/single_learner, seed {seed})\n"
+        "Eight plants bid their marginal cost. One, 'learner', learns at which prices to offer,\n"
+        "in two ways, and is compared with the best that it could have done.\n"
     )
-    scenario = load_scenario(FOLDER, case)
+    changed = overrides or {}
+    learned = tuple(learn(console, way, out, seed, changed.get(way.name, {})) for way in WAYS)
+    report(console, learned)
+    explain(console, draw(learned, out / "demo.png"), out)
+    return learned
+
+
+def learn(
+    console: Console, way: Way, out: Path, seed: int, overrides: Mapping[str, Any]
+) -> Learned:
+    """Train in one way, and evaluate the last policy in a week that it has not seen."""
+    console.print(f"[bold]{way.name}[/bold]")
+    folder, scenario = out / way.name, load_scenario(FOLDER, way.case, overrides=overrides)
     start = time.perf_counter()
     if console.is_terminal:
         with ProgressObserver(console) as observer:
-            result = train(scenario, seed=seed, out=out, overwrite=True, observer=observer)
+            result = train(scenario, seed=seed, out=folder, overwrite=True, observer=observer)
     else:
         lines = LineObserver(console)
-        result = train(scenario, seed=seed, out=out, overwrite=True, observer=lines)
-    shown = gather(compile_scenario(scenario), result, time.perf_counter() - start)
-    report(console, shown)
-    picture = draw(shown, out / "demo.png")
-    explain(console, picture, out, case)
-    return shown
+        result = train(scenario, seed=seed, out=folder, overwrite=True, observer=lines)
+    seconds = time.perf_counter() - start
+    other = load_scenario(FOLDER, way.unseen)
+    judged = evaluate(other, policies=folder, out=out / f"{way.name}_unseen", overwrite=True)
+    return Learned(
+        way,
+        folder,
+        seconds,
+        week_of(scenario, result.database, result.last),
+        week_of(other, judged.database, judged.evaluation),
+    )
 
 
-def gather(compiled: Compiled, result: TrainResult, seconds: float) -> Shown:
-    """Read the recorded run on the last policy, and clear its auctions again with other bids."""
-    engine = create_engine(result.database)
-    orders = pd.read_sql_table("market_orders", engine)
-    market = pd.read_sql_table("market_meta", engine).sort_values("product_start")
+def week_of(scenario: Scenario, database: str, scores: Evaluation) -> Week:
+    """Read a recorded week, and clear its auctions again with other bids."""
+    engine = create_engine(database)
+    tables = {name: pd.read_sql_table(name, engine) for name in ("market_orders", "market_meta")}
     engine.dispose()
     memory = MemorySink()
-    for name, rows in (("market_orders", orders), ("market_meta", market)):
+    for name, rows in tables.items():
         memory.write(name, {str(column): rows[column].to_numpy() for column in rows})
+    compiled = compile_scenario(scenario)
     bounds = single_plant_bounds(compiled, memory)
     if bounds is None:
         raise SystemExit("the exact best response is known for a single learner only")
-    evaluated, training, done = Curve([], []), Curve([], []), 0
-    for episode in result.episodes:
-        curve = evaluated if episode.evaluation else training
-        done += not episode.evaluation
-        curve.episode.append(done)
-        curve.reward.append(episode.reward)
-    hours = pd.DatetimeIndex(market["product_start"])
-    price = market["price"].to_numpy(dtype=np.float64)
-    return Shown(result, bounds, hours, price, evaluated, training, seconds)
-
-
-def report(console: Console, shown: Shown) -> None:
-    """Print the table."""
-    count, first, last = len(shown.hours), shown.hours[0], shown.hours[-1]
-    table = Table(
-        "how the learner bids",
-        title=f"{count} hourly auctions, deliveries {first:%d %b %H:%M} to {last:%d %b %Y %H:%M}",
+    market = tables["market_meta"].sort_values("product_start")
+    plant = recorded_plant(compiled, memory, compiled.learners[0])
+    bids = plant.book.orders.price[:, 0].index_select(-1, plant.book.own)
+    return Week(
+        scores,
+        bounds,
+        plant,
+        pd.DatetimeIndex(market["product_start"]),
+        market["price"].to_numpy(dtype=np.float64),
+        bids.amax(dim=-1).numpy(),
     )
-    for name in ("reward", "of best response", "profit EUR", "mean price EUR/MWh"):
+
+
+def report(console: Console, learned: Sequence[Learned]) -> None:
+    """Print the table."""
+    table = Table("bids", title="what the learner earns in a week, EUR")
+    for name in ("training", "below best", "unseen week", "below best"):
         table.add_column(name, justify="right")
-    prices = {
-        "marginal cost": float(shown.bounds.truthful.price.mean()),
-        "learned (last)": shown.result.last.prices[0].mean,
-        "learned (best)": shown.result.best.prices[0].mean,
-        "best response": float(shown.bounds.best.price.mean()),
-    }
-    best = shown.rewards["best response"]
-    scale = float(shown.bounds.best.reward.abs().sum())
-    for name, reward in shown.rewards.items():
-        share = share_of_best(reward, best, scale)
-        table.add_row(
-            name,
-            f"{reward:.2f}",
-            "-" if share is None else f"{share:.1%}",
-            f"{shown.profits[name]:,.0f}",
-            f"{prices[name]:.2f}",
-        )
+    for name, profits in rows(learned):
+        weeks = zip(profits, learned[0].weeks, strict=True)
+        table.add_row(name, *(f"{v:,.0f}" for own, week in weeks for v in (own, week.best - own)))
     console.print(table)
+    took = ", ".join(f"{one.way.name} {one.seconds:.0f} s" for one in learned)
     console.print(
-        f"Training took {shown.seconds:.0f} s ({len(shown.training.reward)} episodes, evaluated "
-        f"{len(shown.evaluated.reward)} times). 'last' is the policy at the end of training, "
-        "'best' the one with the highest evaluated reward.\n"
-        "The best response is exact: in every auction all prices at which the result can change "
-        "were tried. Reward is scaled profit less a share of what unsold power would have earned; "
-        "the best response maximises the reward.\n",
+        f"Trainings took: {took}.\n"
+        "The best response is exact: in every hour all prices at which the result can change were "
+        "tried, with all that others bid known. 'best constant' is the one price for all hours of "
+        "a week, known afterwards, that earns most. Policies know forecasts only.\n"
+        f"{BECAUSE}\n",
         highlight=False,
     )
 
 
-def draw(shown: Shown, file: Path) -> Path:
-    """Draw learning curve, profits and prices."""
+def rows(learned: Sequence[Learned]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield ways to bid: name, and EUR in both weeks."""
+    weeks = learned[0].weeks
+    yield "marginal cost", tuple(week.truthful for week in weeks)
+    yield "best constant", tuple(week.constant for week in weeks)
+    for one in learned:
+        yield one.way.name, tuple(week.scores.profit for week in one.weeks)
+    yield "best response", tuple(week.best for week in weeks)
+
+
+def draw(learned: Sequence[Learned], file: Path) -> Path:
+    """Draw gaps, an hour's rewards and the week's prices."""
     figure = plt.figure(figsize=(12, 8), dpi=120, layout="constrained")
-    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.05), width_ratios=(1.25, 1))
-    draw_curve(figure.add_subplot(grid[0, 0]), shown)
-    draw_profits(figure.add_subplot(grid[0, 1]), shown)
-    draw_prices(figure.add_subplot(grid[1, :]), shown)
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.05))
+    draw_gaps(figure.add_subplot(grid[0, 0]), learned)
+    draw_cliffs(figure.add_subplot(grid[0, 1]), learned)
+    draw_prices(figure.add_subplot(grid[1, :]), learned)
     figure.savefig(file)
     plt.close(figure)
     return file
 
 
-def draw_curve(axes: Axes, shown: Shown) -> None:
-    """Reward over episodes, between its two bounds."""
-    first, last = shown.training.episode[0], shown.training.episode[-1]
-    bounds = (("best response", "exact best response", GREEN), ("marginal cost",) * 2 + (GREY,))
-    for name, label, colour in bounds:
-        reward = shown.rewards[name]
-        axes.axhline(reward, color=colour, linestyle="--")
-        axes.annotate(
-            label, (first, reward), (0, 4), textcoords="offset points", color=colour, fontsize=9
-        )
-    axes.plot(
-        shown.training.episode,
-        shown.training.reward,
-        "o",
-        color=BLUE,
-        alpha=0.35,
-        markersize=4,
-        label="training, with exploration",
-    )
-    axes.plot(shown.evaluated.episode, shown.evaluated.reward, "o-", color=BLUE, label="evaluation")
-    axes.set(title="Learning curve", xlabel="training episodes", ylabel="reward of an episode")
-    axes.set_xlim(first - 0.5, last + 0.5)
-    top = max(0.0, *shown.rewards.values())
-    axes.set_ylim(min(0.0, *shown.training.reward, *shown.rewards.values()), 1.12 * top or 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="lower right", frameon=False)
-
-
-def draw_profits(axes: Axes, shown: Shown) -> None:
-    """Profit of four ways to bid."""
-    values = [profit / 1000 for profit in shown.profits.values()]
-    bars = axes.bar(
-        [name.replace(" ", "\n", 1) for name in shown.profits],
-        values,
-        color=(GREY, BLUE, BLUE, GREEN),
-    )
-    axes.bar_label(bars, labels=[f"{value:,.0f}" for value in values], padding=2)
-    axes.set(title="Profit of the learner", ylabel="thousand EUR")
+def draw_gaps(axes: Axes, learned: Sequence[Learned]) -> None:
+    """Draw what ways to bid earn less than the best response, in both weeks."""
+    shown = [row for row in rows(learned) if row[0] != "best response"]
+    colours = {one.way.name: one.way.colour for one in learned}
+    for place, (name, profits) in enumerate(shown):
+        gaps = [
+            (week.best - own) / 1000 for own, week in zip(profits, learned[0].weeks, strict=True)
+        ]
+        at, colour = np.array([place - 0.2, place + 0.2]), colours.get(name, GREY)
+        bars = axes.bar(at, gaps, 0.38, color=colour)
+        bars[1].set_alpha(0.55)
+        axes.bar_label(bars, labels=[f"{gap:,.1f}" for gap in gaps], padding=2, fontsize=9)
+    axes.set_xticks(range(len(shown)), [row[0].replace(" ", "\n", 1) for row in shown])
+    axes.set(title="Below the best response (pale: unseen week)", ylabel="thousand EUR in a week")
     axes.margins(y=0.12)
 
 
-def draw_prices(axes: Axes, shown: Shown) -> None:
-    """Clearing price before and after learning."""
-    before = shown.bounds.truthful.price.numpy()
-    best = shown.bounds.best.price.numpy()
-    axes.step(
-        shown.hours, best, where="post", color=GREEN, linewidth=4, alpha=0.3, label="best response"
+def draw_cliffs(axes: Axes, learned: Sequence[Learned]) -> None:
+    """Draw the profit of an hour over the learner's price, and where the policies bid."""
+    week = learned[0].trained
+    hour = steepest_hour(week)
+    prices = torch.linspace(0.0, week.plant.limit, 2001, dtype=torch.float64)
+    axes.plot(prices, profits_at(week, prices)[hour], color=GREY, linewidth=1.2)
+    for one in learned:
+        bid = one.trained.bid[hour : hour + 1]
+        axes.plot(
+            bid,
+            profits_at(one.trained, torch.from_numpy(bid))[hour],
+            "o",
+            color=one.way.colour,
+            markersize=9,
+            label=f"{one.way.name} bids {bid[0]:.2f}",
+        )
+    axes.axvline(float(week.bounds.best.bid[hour]), color=GREEN, linestyle="--", label="best bid")
+    axes.set(
+        title=f"Cliffs: {week.hours[hour]:%A %d %b %H:%M}",
+        xlabel="price of the learner, EUR/MWh",
+        ylabel="its profit in this hour, EUR",
     )
-    axes.step(
-        shown.hours,
-        shown.learned_price,
-        where="post",
-        color=BLUE,
-        linewidth=1.4,
-        label="after: learned (last)",
+    axes.legend(frameon=False)
+
+
+def steepest_hour(week: Week) -> int:
+    """Return an hour in which a price a little above the best one loses most."""
+    best = week.bounds.best
+    above = (best.bid + 0.5).clamp(max=week.plant.limit)
+    lost = best.profit - torch.stack(
+        [profits_at(week, price[None])[hour, 0] for hour, price in enumerate(above)]
     )
+    return int(lost.argmax())
+
+
+def profits_at(week: Week, prices: torch.Tensor) -> torch.Tensor:
+    """Return the profit (auction price) of one price for all that the learner sells, EUR."""
+    book = week.plant.book
+    bids = prices[None, :, None].expand(len(week.hours), -1, len(book.own))
+    return week.plant.earn(sale(clear_at(book, bids))).profit
+
+
+def draw_prices(axes: Axes, learned: Sequence[Learned]) -> None:
+    """Draw the market's price on both policies, and on the best response."""
+    week = learned[0].trained
+    best, before = week.bounds.best.price.numpy(), week.bounds.truthful.price.numpy()
     axes.step(
-        shown.hours,
-        before,
-        where="post",
-        color=GREY,
-        linewidth=1.4,
-        label="before: learner bids marginal cost",
+        week.hours, best, where="post", color=GREEN, linewidth=5, alpha=0.3, label="best response"
+    )
+    for one in learned:
+        axes.step(
+            one.trained.hours,
+            one.trained.price,
+            where="post",
+            color=one.way.colour,
+            linewidth=1.4,
+            label=one.way.name,
+        )
+    axes.step(
+        week.hours, before, where="post", color=GREY, linewidth=1.0, label="bids at marginal cost"
     )
     axes.xaxis.set_major_formatter(DateFormatter("%a %d %b"))
-    axes.set(title="Clearing price", ylabel="EUR/MWh", xlim=(shown.hours[0], shown.hours[-1]))
-    drawn = np.concatenate([best, before, shown.learned_price])
-    axes.set_ylim(min(0.0, drawn.min()), 1.22 * max(drawn.max(), 1.0))
-    axes.legend(loc="upper center", ncols=3, frameon=False)
+    drawn = np.concatenate([best, before, *(one.trained.price for one in learned)])
+    axes.set(
+        title="Price of the market in the week of training",
+        ylabel="EUR/MWh",
+        xlim=(week.hours[0], week.hours[-1]),
+        ylim=(min(0.0, drawn.min()), 1.22 * max(drawn.max(), 1.0)),
+    )
+    axes.legend(loc="upper center", ncols=4, frameon=False)
 
 
-def explain(console: Console, picture: Path, out: Path, case: str) -> None:
+def explain(console: Console, picture: Path, out: Path) -> None:
     """Say where everything is and what to try next."""
-    next_case = "next_week" if case == "base" else case
+    ladder = out / "fictitious_play"
     console.print(
-        f"Picture: {picture} (open it with any image viewer)\n"
-        f"Tables:  {out / 'results.db'} (SQLite)\n"
-        f"Policy:  {out / 'policies'}\n\n"
+        f"Picture:  {picture} (open it with any image viewer)\n"
+        f"Tables:   {ladder / 'results.db'} (SQLite)\n"
+        f"Policies: {ladder / 'policies'}\n\n"
         "Try next\n"
-        f"  .venv/bin/assume-rl evaluate scenarios/single_learner --case {next_case} "
-        f"--policies {out}\n"
-        "      the same policy on its own (next_week: a week that it has not seen)\n"
-        "  .venv/bin/assume-rl train scenarios/single_learner --seed 1 "
-        "--set learning_config.training_episodes=50 --out runs/longer\n"
-        "      a longer training with another seed; seeds differ, some get stuck (see its README)\n"
+        "  .venv/bin/assume-rl evaluate scenarios/single_learner --case ladder_next_week "
+        f"--policies {ladder} --best-response\n"
+        "      the same policy in a week that it has not seen\n"
+        "  .venv/bin/assume-rl train scenarios/single_learner --case ladder --seed 1 --seeds 10 "
+        "--out runs/seeds\n"
+        "      ten more seeds, side by side\n"
         "  .venv/bin/assume-rl train scenarios/ten_learners\n"
         "      ten plants that learn at the same time, for many minutes (--case tiny: seconds)",
         highlight=False,
@@ -268,8 +343,7 @@ def explain(console: Console, picture: Path, out: Path, case: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", default="base", help="study case of scenarios/single_learner")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="output folder")
     parser.add_argument("--seed", type=int, default=42)
     asked = parser.parse_args()
-    main(asked.case, asked.out, asked.seed)
+    main(asked.out, asked.seed)
