@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -81,7 +82,7 @@ class Auction:
         self, action: Float[Tensor, "... player entry"], chance: Float[Tensor, "... chance"]
     ) -> tuple[Float[Tensor, "... slot"], Float[Tensor, "... slot"], Float[Tensor, "... slot"]]:
         """Return prices, volumes and ties of all orders, players first."""
-        shape = torch.broadcast_shapes(action.shape[:-2], chance.shape[:-1])
+        shape = np.broadcast_shapes(action.shape[:-2], chance.shape[:-1])
         players = action.shape[-2]
         draws = chance[..., :players].unsqueeze(-1)
         offered, wanted = self.offer(action, draws), self.demand(chance)
@@ -109,7 +110,8 @@ class Auction:
         self, table: Float[Tensor, "... 1 slot"], players: int
     ) -> Float[Tensor, "... player order"]:
         """Return what of a table of the book is of each player."""
-        return table.squeeze(-2)[..., : players * self.orders].unflatten(-1, (players, -1))
+        own = table.squeeze(-2)[..., : players * self.orders]
+        return own.reshape(*own.shape[:-1], players, self.orders)
 
 
 # --- plants with one price (von der Fehr and Harbord 1993) ----------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -100,7 +101,7 @@ def with_own(
     own: Float[Tensor, "... rung entry"],
 ) -> Float[Tensor, "... rung player entry"]:
     """Return actions of all in which one player does something else on every rung."""
-    shape = torch.broadcast_shapes(action.shape[:-2], own.shape[:-2])
+    shape = np.broadcast_shapes(action.shape[:-2], own.shape[:-2])
     rungs = own.shape[-2]
     every = action.unsqueeze(-3).expand(*shape, rungs, *action.shape[-2:]).clone()
     every[..., player, :] = own

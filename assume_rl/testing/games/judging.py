@@ -97,7 +97,7 @@ def _tried(
 ) -> Float[Tensor, "case rung"]:
     """Return what a player would receive on the grid, in parts that fit into memory."""
     size = max(1, AT_ONCE // (len(grid) * action.shape[-2] * action.shape[-1]))
-    parts = zip(action.split(size), chance.split(size), strict=True)
+    parts = zip(torch.split(action, size), torch.split(chance, size), strict=True)
     return torch.cat([game.rules.tried(player, own, draws, grid) for own, draws in parts])
 
 
