@@ -57,7 +57,7 @@ def test_what_was_bid_earns_what_was_received(tmp_path: Path) -> None:
 
 def test_it_gains_as_much_as_its_grid_can_tell(tmp_path: Path) -> None:
     compiled, memory = episode(tmp_path / "case", -0.95, 0.2, 0.1, -0.9)
-    storage, plant = responses(compiled, memory)
+    plant, storage = responses(compiled, memory)  # in the order of the fleet
     assert (storage.kind, plant.kind) == ("grid", "exact")
     assert storage.gap is not None
     assert storage.best_profit is not None
