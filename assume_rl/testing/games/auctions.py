@@ -270,6 +270,7 @@ def supply_curves(steps: int) -> Game:
         demand = TOTAL * chance[..., FIRMS:]
         return torch.full_like(demand, 3000.0), demand
 
+    demands = (torch.arange(256, dtype=torch.float64).unsqueeze(-1) + 0.5) / 256
     mean = COST + (CAP - COST) / 3.0
     profit = (CAP - COST) * TOTAL / 4.0 / FIRMS  # mean of 80 (d / 90)^2 d / 3
     return Game(
@@ -287,7 +288,7 @@ def supply_curves(steps: int) -> Game:
         equilibrium=Equilibrium(
             mean, (profit,) * FIRMS, lambda chance: prices.expand(*chance.shape[:-1], FIRMS, -1)
         ),
-        cases=evenly(256, FIRMS + 1),
+        cases=torch.cat([evenly(256, FIRMS), demands], -1),
         scale=profit,
         entries=steps,
     )
