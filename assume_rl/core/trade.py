@@ -79,6 +79,25 @@ class PolicyWithMemory(Policy, Protocol):
         ...
 
 
+@runtime_checkable
+class MixedPolicy(PolicyWithMemory, Protocol):
+    """May draw its actions, from random numbers that whoever asks it hands over."""
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it draws them."""
+        ...
+
+    def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as `step`, of actions that are drawn.
+
+        :param obs: (..., unit, obs)
+        :param memory: (..., unit, entry)
+        :param z: standard normal draws (..., unit, act)
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Team:
     """Units of one technology that share a bidder in one market, and who decides for it."""
@@ -112,20 +131,34 @@ class Team:
             return policy
         return None
 
-    def decide(self, observation: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    @cached_property
+    def mixing(self) -> MixedPolicy | None:
+        """Return its fixed policy if that draws its actions, else None."""
+        policy = self.policy
+        return policy if isinstance(policy, MixedPolicy) and policy.mixed else None
+
+    def decide(
+        self, observation: Tensor, memory: Tensor | None, z: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the action of its fixed policy, and what that remembers until the next one.
 
         :param observation: (..., unit, obs), float64
         :param memory: what it remembered so far; None where an episode begins
+        :param z: standard normal draws (..., unit, act) for a policy that draws its actions
         """
         if self.policy is None:
             raise ValueError(f"{self.bidder.name} has no fixed policy")
         obs = observation.to(self.policy.dtype)
-        if self.remembering is None:
-            return self.policy(obs), None
+        remembering, mixing = self.remembering, self.mixing
         if memory is None:
-            memory = obs.new_zeros(*obs.shape[:-1], self.remembering.memory_size)
-        return self.remembering.step(obs, memory)
+            size = 0 if remembering is None else remembering.memory_size
+            memory = obs.new_zeros(*obs.shape[:-1], size)
+        if mixing is not None and z is not None:
+            action, after = mixing.draw(obs, memory, z.to(obs.dtype))
+            return action, None if remembering is None else after
+        if remembering is None:
+            return self.policy(obs), None
+        return remembering.step(obs, memory)
 
     # The only place where bidders are called, and where what they return is checked.
 

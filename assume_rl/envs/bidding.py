@@ -1,6 +1,6 @@
 """Open an auction: the views of bidders, and the orders they make."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -63,8 +63,16 @@ class Made(NamedTuple):
     memory: Tensor | None = None  # of its fixed policy; None: nothing is remembered
 
 
+Drawn = Mapping[tuple[str, int, tuple[str, ...]], Tensor]
+"""Standard normal draws (copy, agent, act) of fixed policies: market, auction, agents -> draws."""
+
+
 def open_auctions(
-    setting: Setting, state: State, auctions: Sequence[Auction], actions: Actions
+    setting: Setting,
+    state: State,
+    auctions: Sequence[Auction],
+    actions: Actions,
+    drawn: Drawn,
 ) -> State:
     """Return the state with the order books of auctions that open at one instant.
 
@@ -72,6 +80,7 @@ def open_auctions(
     :param state: of all copies
     :param auctions: that open
     :param actions: of the learners, (copy agent act), one per team; empty where none acts
+    :param drawn: for the fixed policies that draw their actions
     """
     decided = _decided(setting, state, actions)
     books, memories = dict(state.books), dict(state.memories)
@@ -80,7 +89,8 @@ def open_auctions(
         if market is None:
             continue
         made = [
-            _made(setting, state, part, auction, decided.get(id(part))) for part in market.parts
+            _made(setting, state, part, auction, decided.get(id(part)), drawn)
+            for part in market.parts
         ]
         books[auction.market, auction.number] = Book(
             tuple(own.orders for own in made),
@@ -107,10 +117,12 @@ def _made(
     part: Part,
     auction: Auction,
     decided: tuple[AnyView, Tensor] | None,
+    drawn: Drawn,
 ) -> Made:
     """Return what a team makes of an auction.
 
     :param decided: view and action of a learning part
+    :param drawn: for the fixed policies that draw their actions
     """
     team = part.team
     if part.standing is not None:
@@ -121,7 +133,8 @@ def _made(
     view = view_of(setting, state, part, auction)
     if team.policy is None or team.learned is None:
         return Made(team.orders(view, None))
-    action, memory = team.decide(team.observe(view), state.memories.get(team.agents))
+    z = drawn.get((auction.market, auction.number, team.agents))
+    action, memory = team.decide(team.observe(view), state.memories.get(team.agents), z)
     return Made(team.orders(view, action), action, memory)
 
 

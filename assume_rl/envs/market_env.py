@@ -92,6 +92,18 @@ class MarketEnv:
             exploration_noise(part, self.seeds, num_envs, phase, self.setting.auctions(part.market))
             for part in self.setting.learners
         )
+        # Of fixed policies that draw their actions.
+        self._mixing = tuple(
+            (
+                part,
+                exploration_noise(
+                    part, self.seeds, num_envs, phase, self.setting.auctions(part.market)
+                ),
+            )
+            for market in self.setting.markets.values()
+            for part in market.parts
+            if part.team.mixing is not None
+        )
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
@@ -256,5 +268,13 @@ class MarketEnv:
     def _open(self, state: State, actions: Actions) -> State:
         """Return the state after all auctions that open at a tick have their orders."""
         opening = self.setting.plan[state.tick].opening
-        opened = open_auctions(self.setting, state, opening, actions)
+        drawn = {
+            (auction.market, auction.number, part.team.agents): draws.of_auction(
+                state.episodes, auction.number
+            )
+            for auction in opening
+            for part, draws in self._mixing
+            if part.market == auction.market
+        }
+        opened = open_auctions(self.setting, state, opening, actions, drawn)
         return replace(opened, tick=state.tick + 1)

@@ -184,7 +184,7 @@ class Rollout:
         outs, self._memories = self._learner.step(rows, self._memories)
         flat = [out.flatten(0, 1) for out in outs]
         own = tuple(pick(flat) for pick in self._to_teams)
-        if self.exploration.mode == "off":
+        if self.exploration.mode == "off" and not any(head.mixed for head in self._heads):
             means = (head.mean(out) for head, out in zip(self._heads, own, strict=True))
             return tuple(Decision(mean, torch.zeros_like(mean)) for mean in means)
         return tuple(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
-from assume_rl.core.trade import Policy, PolicyWithMemory, Team
+from assume_rl.core.trade import MixedPolicy, Policy, PolicyWithMemory, Team
 from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import NO_SCALES, AgentSpec, Earnings, Scales
@@ -108,17 +108,37 @@ class Separate:
         :param obs: (..., unit, obs)
         :param memory: before it
         """
+        return self._each(obs, memory, None)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether any of the policies draws its actions."""
+        return any(isinstance(p, MixedPolicy) and p.mixed for p in self.policies)
+
+    def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as `step`; those policies draw their actions that do so.
+
+        :param obs: (..., unit, obs)
+        :param memory: before it
+        :param z: standard normal draws (..., unit, act)
+        """
+        return self._each(obs, memory, z)
+
+    def _each(self, obs: Tensor, memory: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
         actions, memories = [], []
         for k, policy in enumerate(self.policies):
-            row, before = obs[..., k : k + 1, :].to(policy.dtype), memory[..., k : k + 1, :]
+            own = slice(k, k + 1)
+            row, before = obs[..., own, :].to(policy.dtype), memory[..., own, :]
             size = _memory_size(policy)
-            if isinstance(policy, PolicyWithMemory) and size:
-                action, after = policy.step(row, before[..., :size].to(policy.dtype))
-                before = torch.cat([after, before[..., size:]], dim=-1)
+            kept = before[..., :size].to(policy.dtype)
+            if z is not None and isinstance(policy, MixedPolicy) and policy.mixed:
+                action, kept = policy.draw(row, kept, z[..., own, :].to(policy.dtype))
+            elif isinstance(policy, PolicyWithMemory) and size:
+                action, kept = policy.step(row, kept)
             else:
                 action = policy(row)
             actions.append(action)
-            memories.append(before)
+            memories.append(torch.cat([kept, before[..., size:]], dim=-1))
         return torch.cat(actions, dim=-2), torch.cat(memories, dim=-2)
 
 

@@ -73,7 +73,8 @@ def decide(
 ) -> Decision:
     """Return the actions that policies take at the outputs of their networks.
 
-    A stochastic policy draws its action where a deterministic one adds noise.
+    A stochastic policy draws its action where a deterministic one adds noise; one of mixed
+    strategies draws it where there is no exploration, too.
 
     :param head: of the policy
     :param out: outputs of its network
@@ -91,7 +92,8 @@ def decide(
             torch.where(experienced, later.noise, first.noise),
         )
     mean = head.mean(out)
-    if exploration.mode == "noise" and isinstance(head, Stochastic):
+    drawn_from = exploration.mode == "noise" or (exploration.mode == "off" and head.mixed)
+    if drawn_from and isinstance(head, Stochastic):
         drawn = head.draw(out / exploration.temperature, z)
         extras = {"raw": drawn.raw, "log_prob": drawn.log_prob.unsqueeze(-1)}
         return Decision(drawn.action, drawn.action - mean, extras)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.world import World
-from assume_rl.core.trade import Policy, PolicyWithMemory
+from assume_rl.core.trade import MixedPolicy, Policy, PolicyWithMemory
 from assume_rl.envs.record import play_recorded
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -105,6 +105,22 @@ class Watched:
         assert isinstance(self._policy, PolicyWithMemory)
         self.seen.append(obs.flatten())
         return self._policy.step(obs, memory)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it draws its actions."""
+        return isinstance(self._policy, MixedPolicy) and self._policy.mixed
+
+    def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as `step`, of actions that are drawn.
+
+        :param obs: (..., unit, obs)
+        :param memory: (..., unit, entry)
+        :param z: standard normal draws (..., unit, act)
+        """
+        assert isinstance(self._policy, MixedPolicy)
+        self.seen.append(obs.flatten())
+        return self._policy.draw(obs, memory, z)
 
 
 def _watched(policies: Mapping[str, Policy]) -> dict[str, Watched]:

@@ -69,7 +69,7 @@ class Actors:
         seen = observation.to(policy.dtype)
         out, memory = self._remembered(team, policy, seen)
         centre = team.explore_around(observation).to(out.dtype)
-        z = self._draws(team, auction).to(out.dtype)
+        z = self.draws(team, auction).to(out.dtype)
         law, skips = self._exploration, None
         if law.mode == "initial" and self._experienced:
             skips = torch.tensor([[agent in self._experienced] for agent in team.agents])
@@ -91,7 +91,7 @@ class Actors:
         out, self._memories[team.agents] = policy.outputs_after(seen, before)
         return out, before
 
-    def _draws(self, team: Team, auction: Auction) -> Tensor:
+    def draws(self, team: Team, auction: Auction) -> Tensor:
         """Return draws (unit, act) for one auction, a pure function of seed, episode and agent."""
         assert team.learned is not None
         name = (auction.market, team.agents)

@@ -229,7 +229,8 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def _act(self, team: Team, auction: Auction, observation: Tensor) -> Tensor:
         if team.policy is not None:
-            action, memory = team.decide(observation, self._memories.get(team.agents))
+            z = None if team.mixing is None else self._actors.draws(team, auction)
+            action, memory = team.decide(observation, self._memories.get(team.agents), z)
             if memory is not None:
                 self._memories[team.agents] = memory
             return action

@@ -7,6 +7,7 @@ from a file act alike. Random numbers are arguments.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -40,6 +41,11 @@ class Head(Protocol):
         """Rungs of the ladder that actions choose from; 0: they are any numbers in [-1, 1]."""
         ...
 
+    @property
+    def mixed(self) -> bool:
+        """Whether evaluations draw too: the policy is the whole distribution, not its middle."""
+        ...
+
     def outputs(self, act_size: int) -> int:
         """Return the number of outputs for actions of `act_size` entries."""
         ...
@@ -55,7 +61,7 @@ class Head(Protocol):
         ...
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
-        """Return the action of an evaluation, in [-1, 1]."""
+        """Return the action of an evaluation that draws none, in [-1, 1]."""
         ...
 
 
@@ -86,6 +92,7 @@ class AnyNumber:
     """Marks heads whose actions are any numbers in [-1, 1], whatever is observed."""
 
     rungs: int = 0
+    mixed: bool = False
 
     def masked(
         self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
@@ -175,9 +182,12 @@ class Categorical:
     the lowest rung that each entry may choose, then with those of the highest.
 
     :param rungs: of the ladder, at least 2
+    :param mixed: whether evaluations draw rungs too, as those of an equilibrium in mixed strategies
+        must; else they take the most probable one
     """
 
     rungs: int
+    mixed: bool = False
 
     def outputs(self, act_size: int) -> int:
         """Return a logit per entry and rung."""
@@ -253,6 +263,38 @@ class Categorical:
         """
         return self._logits(values).gather(-1, rung.unsqueeze(-1)).squeeze(-1).sum(dim=-1)
 
+    def shares(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return the probability of each rung, entry by entry."""
+        return self._logits(out).softmax(dim=-1)
+
+    def by_entry(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return values of all rungs, such as a reward curve, with an axis of entries."""
+        return self._logits(values)
+
+    def divergence(
+        self, out: Float[Tensor, "... out"], other: Float[Tensor, "... out"]
+    ) -> Float[Tensor, "..."]:
+        """Return the Kullback-Leibler divergence from another choice, summed over entries.
+
+        :param out: outputs of the network
+        :param other: those of the network of the other choice, at the same observation
+        """
+        found, theirs = (self._logits(own).log_softmax(dim=-1) for own in (out, other))
+        return (found.exp() * (found - theirs)).sum(dim=(-2, -1))
+
+    def centred(
+        self, values: Float[Tensor, "... out"], out: Float[Tensor, "... out"]
+    ) -> Float[Tensor, "... out"]:
+        """Return values less their mean over the rungs of an entry; 0 where one is ruled out.
+
+        :param values: of all rungs, entry by entry
+        :param out: masked outputs of the network, which say what is ruled out
+        """
+        legal, found = self._logits(out) > 0.5 * RULED_OUT, self._logits(values)
+        mean = torch.where(legal, found, 0.0).sum(dim=-1, keepdim=True)
+        mean = mean / legal.sum(dim=-1, keepdim=True)
+        return torch.where(legal, found - mean, 0.0).flatten(-2)
+
     def greatest(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
         """Return the greatest of values on all rungs, summed over the entries of an action."""
         return self._logits(values).amax(dim=-1).sum(dim=-1)
@@ -276,7 +318,10 @@ SQUASHED_GAUSSIAN = SquashedGaussian()
 HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_GAUSSIAN}
 """Heads of actions in [-1, 1], by the name that policy files keep."""
 
-LADDER_HEADS: dict[str, Callable[[int], Head]] = {"categorical": Categorical}
+LADDER_HEADS: dict[str, Callable[[int], Head]] = {
+    "categorical": Categorical,
+    "mixed": partial(Categorical, mixed=True),
+}
 """Heads of actions on a ladder, given its rungs; policy files keep `<name>_<rungs>`."""
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from assume_rl.errors import PolicyError
 from assume_rl.learning.nets import layers as mlp
-from assume_rl.learning.nets.heads import head_of
+from assume_rl.learning.nets.heads import Stochastic, head_of
 from assume_rl.learning.nets.initial import Shapes, drawn, xavier
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.moments import STATISTICS, normalised
@@ -114,6 +114,23 @@ class ActorStack:
         """Return actions, and the memory at the next decision; see `outputs_after`."""
         out, after = self.outputs_after(obs, memory)
         return head_of(self.head).mean(out), after
+
+    @property
+    def mixed(self) -> bool:
+        """Whether actions are drawn in evaluations too."""
+        return head_of(self.head).mixed
+
+    def draw(
+        self,
+        obs: Float[Tensor, "... agent obs"],
+        memory: Float[Tensor, "... agent memory"],
+        z: Float[Tensor, "... agent act"],
+    ) -> tuple[Float[Tensor, "... agent act"], Float[Tensor, "... agent memory"]]:
+        """Return the same as `step`, of actions made of standard normal draws `z`."""
+        head = head_of(self.head)
+        assert isinstance(head, Stochastic)
+        out, after = self.outputs_after(obs, memory)
+        return head.draw(out, z).action, after
 
     def sizes(self, unique_size: int = 0) -> tuple[int, int]:
         """Return the lengths of observation and action; `unique_size` as in `Trunk.sizes`."""
