@@ -336,6 +336,30 @@ class FictitiousPlayConfig(AlgorithmConfig):
         return frozenset({"gamma"})
 
 
+class MirrorDescentConfig(AlgorithmConfig):
+    """Settings of magnetic mirror descent."""
+
+    on_policy: ClassVar[bool] = True
+    mirror_step: float = Field(20.0, gt=0)
+    """Step in logits per reward at the start; it falls with what is left (mirror_descent)."""
+    pull: float = Field(0.05, gt=0)
+    """Pull towards the reference, in rewards per logit; a weak one circles (mirror_descent)."""
+    reference_share: float = Field(0.1, ge=0, le=1)
+    """Share by which references move to policies in an update, falling too (mirror_descent)."""
+    passes: int = Field(10, gt=0)
+    """Gradient steps of networks towards where mirror descent leads (mirror_descent)."""
+
+    @property
+    def needs_curves(self) -> bool:
+        """Return True: policies move along their reward curves."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the discount: a curve is of one auction."""
+        return frozenset({"gamma"})
+
+
 class PolicyGradientConfig(AlgorithmConfig):
     """Settings of REINFORCE and the vanilla policy gradient."""
 
@@ -400,6 +424,7 @@ SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "mappo": PpoConfig,
     "masac": SacConfig,
     "matd3": Td3Config,
+    "mirror_descent": MirrorDescentConfig,
     "q_learning": QLearningConfig,
     "reinforce": PolicyGradientConfig,
     "vpg": PolicyGradientConfig,

@@ -19,13 +19,13 @@ from assume_rl.agents.messages import (
     UpdateDue,
 )
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.learning.exploration import decide
 from assume_rl.learning.nets.heads import HEADS
 
 pytestmark = pytest.mark.unchecked
 
-ON_POLICY = [name for name, algorithm in ALGORITHMS.items() if algorithm.on_policy]
+ON_POLICY = [name for name in able("box") if ALGORITHMS[name].on_policy]
 Send = Callable[[Any], Any]
 
 

@@ -31,7 +31,7 @@ MIXED = [Unit("two", "A"), Unit("single", "B"), Unit("storage", "A")]
 OF_A_FAMILY = ("itd3", "masac", "mappo", "a2c")  # the others are for the long tests
 NAMES = [n if n in OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in able("box")]
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in able("box") if name != "mappo"]
-ON_POLICY = [name for name, algorithm in ALGORITHMS.items() if algorithm.on_policy]
+ON_POLICY = [name for name in able("box") if ALGORITHMS[name].on_policy]
 
 
 def case(folder: Path, algorithm: str, **settings: Any) -> Scenario:

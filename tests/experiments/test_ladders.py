@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fleets import Unit, names, write_fleet
 from test_fleets import check_fleet, check_same_learning
 from test_resume import Impatient, assert_same_results
-from trained_runs import table
+from trained_runs import bids, table
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.policies.folder import load_policies
@@ -62,6 +64,35 @@ def test_curves_are_learned_from_and_resumed_with_the_same_bytes(tmp_path: Path)
     assert (rows["gap"] > 0).any()
 
 
+DRAWN = {"algorithm": "mirror_descent", "learning_rate": 0.003, "passes": 2}
+
+
+def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(tmp_path: Path) -> None:
+    # GIVEN the same training on both shells
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **DRAWN))
+    trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
+    check_same_learning(scenario, *trained)
+    # WHEN the last policies bid from their files, on either shell
+    last = trained[0].folder / "policies" / "last"
+    for engine in ENGINES:
+        run(scenario, policies=last, engine=engine, out=tmp_path / f"run {engine}")
+    # THEN both draw the same bids, which are not always the most probable ones
+    found = [bids(tmp_path / f"run {engine}") for engine in ENGINES]
+    pd.testing.assert_series_equal(*found, rtol=0, atol=1e-9)
+    assert found[0].groupby("unit_id").nunique()[names(PLANTS)[:2]].gt(1).all()
+    assert {stack.head for stack in load_policies(last).actors} == {"mixed_21"}
+    # AND other seeds draw others
+    run(scenario, policies=last, engine="batch", seed=99, out=tmp_path / "other")
+    assert not bids(tmp_path / "other").equals(found[1])
+
+
+def test_mixed_policies_are_resumed_with_the_same_bytes(tmp_path: Path) -> None:
+    settings = {**DRAWN, "training_episodes": 3}
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
+    resumed_is_uninterrupted(scenario, "batch", tmp_path)
+    assert (table(tmp_path / "whole", "rl_grad_params")["gain"] >= 0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_resumed_is_uninterrupted(engine: EngineName, tmp_path: Path) -> None:
@@ -86,7 +117,7 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, q_learning can"
+        "fictitious_play, q_learning, mirror_descent can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")

@@ -4,6 +4,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.base import Algorithm
 from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MATD3
 from assume_rl.learning.algorithms.fictitious_play import FICTITIOUS_PLAY
+from assume_rl.learning.algorithms.mirror_descent import MIRROR_DESCENT
 from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
 from assume_rl.learning.algorithms.q_learning import Q_LEARNING
@@ -15,7 +16,7 @@ _ALL: tuple[Algorithm, ...] = (
     *(ISAC, MASAC),
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
-    *(FICTITIOUS_PLAY, Q_LEARNING),
+    *(FICTITIOUS_PLAY, Q_LEARNING, MIRROR_DESCENT),
 )
 
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}

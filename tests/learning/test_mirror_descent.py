@@ -1,0 +1,182 @@
+"""Magnetic mirror descent: its step against the formula, and a game without pure equilibrium."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from toys import learner, random_joint
+from undercutting import equilibrium, exploitability, mixes, payoffs, trained
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.algorithms.mirror_descent import aim_of, distance
+from assume_rl.learning.algorithms.unread import unread_keys
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.nets.heads import Categorical
+from assume_rl.learning.states import states
+from assume_rl.learning.types import AgentSpec
+
+pytestmark = pytest.mark.unchecked
+
+LADDER = AgentSpec("ladder", 3, 1, 3, rungs=6)
+TWO = AgentSpec("two", 5, 2, 5, rungs=4)  # two entries, on another ladder
+AGENTS = [LADDER, TWO, replace(LADDER, unit_id="another")]
+SMALL = {"algorithm": "mirror_descent", "actor_hidden": (8, 8), "passes": 2}
+# One table of logits: with an observation that never changes, a network has no use for layers. For
+# the observation (1, -1, 1) the learning rate is what takes a step of mirror descent at once.
+TABLE = {"actor_hidden": (), "optimizer": "sgd", "max_grad_norm": 0.0, "passes": 1}
+
+
+def draw(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def form_of(rungs, bounds):
+    """A form whose parameters are its logits, of which those above a bound are ruled out."""
+    head = Categorical(rungs)
+
+    def outputs(nets, obs):
+        places = torch.tensor([0] * len(bounds) + bounds) * (2.0 / (rungs - 1)) - 1.0
+        return head.masked(nets, places.expand(*nets.shape[:-1], -1))
+
+    return SimpleNamespace(law=head, outputs=outputs)
+
+
+# --- one step ------------------------------------------------------------------------------------
+
+
+def test_a_step_is_the_product_that_solves_the_problem_of_mirror_descent():
+    """p' of <p, r> - pull KL(p, ref) - KL(p, now) / step is as Sokota et al. have it, eq. 5."""
+    step, pull, bounds = 0.7, 0.3, [2, 3]
+    now, magnet, curve = (draw(1, 2, 5, 8, seed=k) for k in range(3))
+    form, obs = form_of(4, bounds), torch.zeros(1, 2, 5, 1)
+    found = aim_of(form, (now, magnet), obs, curve, step, pull).logits
+    for entry, top in enumerate(bounds):
+        own = slice(entry * 4, entry * 4 + top + 1)
+        p, reference = now[..., own].softmax(-1), magnet[..., own].softmax(-1)
+        power = 1.0 / (1.0 + step * pull)
+        product = p * reference ** (step * pull) * (step * curve[..., own]).exp()
+        expected = product**power
+        expected = expected / expected.sum(-1, keepdim=True)
+        torch.testing.assert_close(found[..., own].softmax(-1), expected)
+        # What is learned has the same level as before, and rungs ruled out are left alone.
+        torch.testing.assert_close(found[..., own].mean(-1), now[..., own].mean(-1))
+    assert (found[..., 3] == -1e9).all()
+
+
+def test_networks_follow_the_mean_over_auctions():
+    form, obs = form_of(4, [3]), torch.zeros(1, 1, 5, 1)
+    now, curve = draw(1, 1, 1, 4), draw(1, 1, 5, 4, seed=1)
+    logits = now.clone().requires_grad_()
+    shared = logits.expand(1, 1, 5, 4)
+    aim = aim_of(form, (shared.detach(), shared.detach()), obs, curve, 2.0, 0.1).logits
+    distance(form, shared, obs, aim).sum().backward()
+    # Four rungs, so a quarter of the way; the magnet is where the policy is.
+    better = curve.mean(dim=2, keepdim=True)
+    moved = 2.0 / 1.2 * (better - better.mean(-1, keepdim=True))
+    torch.testing.assert_close(-4.0 * logits.grad, moved)
+
+
+def test_measures_are_those_of_the_policy_before():
+    share = torch.tensor([0.5, 0.25, 0.25]).double()
+    now, magnet = share.log().expand(1, 1, 2, 3), torch.zeros(1, 1, 2, 3).double()
+    curve = torch.tensor([[0.0, 4.0, 0.0], [2.0, 0.0, 4.0]]).double()[None, None]
+    aim = aim_of(form_of(3, [2]), (now, magnet), torch.zeros(1, 1, 2, 1), curve, 1.0, 0.1)
+    assert aim.expected_reward.item() == pytest.approx((1.0 + 2.0) / 2)
+    # The second and the third rung bring 2 in the mean, the best one of each auction 4.
+    assert aim.gain.item() == pytest.approx(2.0 - 1.5)
+    entropy = -(share * share.log()).sum().item()
+    assert aim.entropy.item() == pytest.approx(entropy)
+    assert aim.divergence.item() == pytest.approx(torch.tensor(3.0).log().item() - entropy)
+
+
+# --- a game without an equilibrium in prices that are certain ------------------------------------
+
+
+def test_the_game_is_the_one_that_was_solved():
+    assert exploitability(equilibrium(2001).expand(2, -1)).item() < 2.0
+    assert equilibrium(2001) @ payoffs(2001) @ equilibrium(2001) == pytest.approx(1600.0, abs=2.0)
+    certain = torch.eye(51).double()
+    pairs = torch.stack([certain[:, None].expand(51, 51, 51), certain.expand(51, 51, 51)], dim=2)
+    assert exploitability(pairs).min().item() > 480.0
+
+
+def test_mixes_are_hard_to_exploit_where_prices_that_are_certain_are_not():
+    ours = trained(150, 64, 51, algorithm="mirror_descent", learning_rate=51 / 4, **TABLE)
+    assert exploitability(mixes(ours)).item() < 240.0
+
+
+@pytest.mark.slow
+def test_it_finds_the_mixed_equilibrium():
+    """1 % of the profit of 1,600 EUR/h in the middle of ten seeds, less than 1.5 % on each."""
+    ours = trained(1000, 256, 401, 10, algorithm="mirror_descent", learning_rate=401 / 4, **TABLE)
+    found = exploitability(mixes(ours))
+    assert found.median().item() < 16.0
+    assert found.max().item() < 24.0
+
+
+# --- the rules of all algorithms -----------------------------------------------------------------
+
+
+def test_the_reference_follows_the_policies():
+    ours = learner(AGENTS, reference_share=0.25, **SMALL)
+    (net, *_) = ours.nets["actor"]
+    before = net.online.buffer.clone()
+    assert torch.equal(net.target.buffer, before)
+    ours.observe(random_joint(ours, 12))
+    ours.update(0.5)
+    torch.testing.assert_close(net.target.buffer, before.lerp(net.online.buffer, 0.25 * 0.5))
+
+
+def test_it_continues_from_a_state_with_the_same_bytes():
+    first, second = learner(AGENTS, **SMALL), learner(AGENTS, **SMALL)
+    untrained = states(first.nets, 0)["networks"]["actor"]
+    first.observe(random_joint(first, 12))
+    first.update(1.0)
+    first.observe(random_joint(first, 12, seed=1))
+    second.load_state_dict(first.state_dict())
+    for each in (first, second):
+        metrics = each.update(0.5)
+        for values in metrics.values.values():
+            assert values.shape == (2, 1, 3)
+            assert values.isfinite().all()
+    ours, theirs = (states(each.nets, 0)["networks"] for each in (first, second))
+    for kind in ("actor", "actor_target"):
+        for unit, own in ours[kind].items():
+            for parameter, value in own.items():
+                assert torch.equal(value, theirs[kind][unit][parameter])
+                assert not torch.equal(value, untrained[unit][parameter])
+
+
+def test_only_the_latest_auctions_count():
+    """What rivals bid before is of no use: they are not there any more."""
+    given = [learner(AGENTS, **SMALL), learner(AGENTS, **SMALL)]
+    for k, each in enumerate(given):
+        each.observe(random_joint(each, 12, seed=k))
+        fresh = learner(AGENTS, **SMALL)
+        each._waiting.clear()
+        each.observe(random_joint(fresh, 8, seed=7))
+        each.update(1.0)
+    assert torch.equal(*(each.nets["actor"][0].online.buffer for each in given))
+
+
+def test_the_discount_is_not_read():
+    assert "gamma" in unread_keys(LearningConfig(algorithm="mirror_descent"))
+    given = [learner(AGENTS, gamma=gamma, **SMALL) for gamma in (0.0, 0.99)]
+    for each in given:
+        each.observe(random_joint(each, 12))
+        each.update(1.0)
+    assert torch.equal(*(each.nets["actor"][0].online.buffer for each in given))
+
+
+@pytest.mark.parametrize(
+    ("agents", "settings", "says"),
+    [
+        ([AgentSpec("box", 3, 1, 3)], {}, "mirror_descent cannot choose numbers, as unit 'box'"),
+        (AGENTS, {"normalise": ["returns"]}, "not divided by the spread of returns"),
+        (AGENTS, {"normalise": ["values"]}, "mirror_descent has no critic of its own"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused_by_name(agents, settings, says):
+    with pytest.raises(ConfigurationError, match=says):
+        learner(agents, **SMALL, **settings)
