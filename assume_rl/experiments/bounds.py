@@ -150,7 +150,7 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
     best = best_of_plant(plant, plant.rewarded, one_price=False)
     constant = best_constant(
         plant.book,
-        lambda got: plant.rewarded(_earn(plant, got)),
+        lambda got: _earn(plant, got).profit,
         marginal_cost=plant.cost,
         min_price=-plant.limit,
         max_price=plant.limit,
