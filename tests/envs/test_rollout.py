@@ -84,8 +84,8 @@ def hands_over_the_same_transitions(
         assert ours is not None
         same_joint(ours, theirs)
     assert role.scores is not None
-    for field, value in vars(role.scores).items():
-        assert float(getattr(rollout.scores(), field)[0]) == pytest.approx(value, rel=1e-9)
+    for field, brought in vars(rollout.scores()).items():
+        assert float(brought[0]) == pytest.approx(getattr(role.scores, field), rel=1e-9)
 
 
 @pytest.mark.unchecked

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -281,7 +280,7 @@ def test_policies_must_fit_the_agents(folder: Path) -> None:
         check_fit(actors, [AgentSpec("goal", 6, 2, 1)], folder)
 
 
-def test_policies_trained_on_another_scale_or_other_features_do_not_fit(folder: Path) -> None:
+def test_policies_trained_on_another_scale_do_not_fit(folder: Path) -> None:
     loaded = load_policies(folder)
     manifest = loaded.manifest.model_copy(update={"extra": {"max_bid_price": 100.0}})
     check_fit(loaded.actors, SPECS, folder, manifest=manifest, settings={"max_bid_price": 100.0})
@@ -289,7 +288,3 @@ def test_policies_trained_on_another_scale_or_other_features_do_not_fit(folder: 
         check_fit(
             loaded.actors, SPECS, folder, manifest=manifest, settings={"max_bid_price": 200.0}
         )
-    spec = loaded.specs[0]
-    other = replace(spec, features=(("moon", spec.obs_size, "none"),))
-    with pytest.raises(PolicyError, match="expected moon"):
-        check_fit(loaded.actors, [other], folder, manifest=manifest)

@@ -10,7 +10,13 @@ from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions
 
-AGENTS = [AgentSpec("a", 8, 2, 2), AgentSpec("b", 8, 2, 2), AgentSpec("c", 4, 1, 1)]
+EIGHT = (("residual_load", 2, ""), ("price_forecast", 2, ""), ("own", 4, ""))
+FOUR = (("residual_load", 1, ""), ("price_forecast", 1, ""), ("own", 2, ""))
+AGENTS = [
+    AgentSpec("a", 8, 2, 2, EIGHT),
+    AgentSpec("b", 8, 2, 2, EIGHT),
+    AgentSpec("c", 4, 1, 1, FOUR),
+]
 architectures = pytest.mark.parametrize("architecture", TRUNKS)
 
 

@@ -113,8 +113,9 @@ def side_by_side(parts):
 
 @pytest.mark.parametrize("architecture", TRUNKS)
 def test_actions_of_a_seed_among_others_are_the_same_bits_as_alone(architecture):
+    features = (("residual_load", 2, ""), ("price_forecast", 2, ""), ("own", 4, ""))
     together = learner(
-        fleet((8, 1, 2), (8, 1, 2)),
+        [replace(spec, features=features) for spec in fleet((8, 1, 2), (8, 1, 2))],
         seeds=SEEDS,
         dtype=torch.float32,
         actor_architecture=architecture,

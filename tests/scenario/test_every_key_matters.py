@@ -102,6 +102,12 @@ LEARNER = bids("gas", TWO_BIDS)
 # A plant that is on below its cost.
 DEAR_TO_STOP = {"units.lignite.additional_cost": 25, "units.lignite.hot_start_cost": 100}
 LEARNERS = merged((LEARNER, bids("coal", TWO_BIDS)))
+LADDERS = merged((bids("gas", LADDER), bids("coal", LADDER)))
+NO_STARTS = {
+    f"units.{unit}.{how}_start_cost": 0
+    for unit in ("gas", "coal")
+    for how in ("hot", "warm", "cold")
+}
 NO_STORAGES = {"storage_units": None}
 FEW = {"powerplant_units": "few_powerplant_units.csv"}  # no ramps
 # Two products in each auction, every two hours.
@@ -256,6 +262,14 @@ LEARNING: Mapping[str, Change] = {
     "early_stopping_threshold": trains(1e9, settings(early_stopping_steps=2, training_episodes=5)),
     "target_entropy": trains(0.5, settings(algorithm="masac")),
     "initial_temperature": trains(1.0, settings(algorithm="masac")),
+    "temperature": trains(9.0, LADDERS, settings(algorithm="q_learning")),
+    "temperature_schedule": trains(
+        "linear", LADDERS, settings(algorithm="q_learning", training_episodes=3, temperature=5.0)
+    ),
+    "mirror_step": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
+    "pull": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
+    "reference_share": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
+    "passes": trains(1, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
     "entropy_weight": trains(0.5, settings(algorithm="reinforce")),
     "shared_trunk": trains(True, settings(algorithm="a2c")),
     "value_weight": trains(0.1, settings(algorithm="a2c", shared_trunk=True)),
