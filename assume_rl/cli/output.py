@@ -234,13 +234,8 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
 
 
 def _print_gap(console: Console, evaluation: Evaluation) -> None:
-    """Print the exact best response and the gap to it, or why it is not known.
-
-    Where there are responses of all learners, they say why.
-    """
+    """Print the exact best response and the gap to it, where they are known."""
     if evaluation.best_reward is None:
-        if evaluation.unknown is not None and not evaluation.responses:
-            console.print(f"exact best response: not known, {evaluation.unknown}", markup=False)
         return
     why = "" if evaluation.share is not None else f" ({NO_SHARE})"
     console.print(
