@@ -77,8 +77,9 @@ class AgentsEngine:
         known: float | None = None
         if self._judge.able:
             own = {unit: stack.select([unit]) for stack in actors for unit in stack.unit_ids}
+            played = fixed | own
             key = EpisodeKey(self._experiment.seed, number, True)
-            known = self._judge.exploitability(replayed(compiled, key, fixed | own))
+            known = self._judge.exploitability(replayed(compiled, key, played), played.values())
         movement = self._movement.since(self._probe, actors)
         return replace(scores, exploitability=known, movement=movement)
 

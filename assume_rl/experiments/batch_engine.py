@@ -136,8 +136,10 @@ class BatchEngine:
         if not self._probes:
             self._probes = probes(self._evaluation)
         actors = self._learner.actors(seed)
-        judge = self._judges[seed]
-        known = None if watched is None else judge.exploitability(watched.memory())
+        known = None
+        if watched is not None:
+            policies = (*self._task.fixed.values(), *actors)
+            known = self._judges[seed].exploitability(watched.memory(), policies)
         return replace(
             scores,
             exploitability=known,

@@ -1,6 +1,6 @@
 """Best responses of learners, each alone, given the orders of all others."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,7 @@ from assume_rl.experiments.recorded_plants import (
     unknown_response,
 )
 from assume_rl.experiments.recorded_storages import is_storage, recorded_storage, unlike_storage
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -37,6 +38,8 @@ AT_THE_END = 1 << 28
 """Most orders that are cleared for responses in the end, about 20 s of one processor (measured)."""
 
 LEFT_OUT = "assume-rl evaluate --best-response does it"
+
+RIVALS_DRAW = "rivals draw their bids, and only those of this episode are known"
 
 
 @dataclass(frozen=True)
@@ -86,28 +89,42 @@ def unknown_bounds(compiled: Compiled) -> str | None:
     return unknown_response(compiled, compiled.learners[0])
 
 
+def drawing(policies: Iterable[ActorStack]) -> frozenset[str]:
+    """Return the agents whose policies draw their bids in evaluations too."""
+    return frozenset(agent for own in policies if own.mixed for agent in own.unit_ids)
+
+
 def responses(
-    compiled: Compiled, memory: MemorySink, most: int | None = None
+    compiled: Compiled,
+    memory: MemorySink,
+    most: int | None = None,
+    drawn: Collection[str] = (),
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
+
+    Not known of the rivals of a policy that draws: a response to the bids that it drew would
+    exploit what nobody can know.
 
     :param compiled: scenario
     :param memory: tables of the episode
     :param most: orders that may be cleared for it; where it would take more, responses that could
         be worked out are not. None: any number
+    :param drawn: agents whose policies draw their bids, see `drawing`
     """
-    unknown = {
-        agent: (unlike_storage if _is_storage(compiled, agent) else unknown_response)(
-            compiled, agent
-        )
-        for agent in compiled.learners
-    }
+    unknown = {agent: _unknown(compiled, agent, drawn) for agent in compiled.learners}
     known = [agent for agent, why in unknown.items() if why is None]
     storages = [agent for agent in known if _is_storage(compiled, agent)]
     count = orders_to_clear(memory, known, storages)
     if most is not None and count > most:
         unknown |= dict.fromkeys(known, f"it would take {count:.1g} cleared orders; {LEFT_OUT}")
     return tuple(_response(compiled, memory, *both) for both in unknown.items())
+
+
+def _unknown(compiled: Compiled, agent: str, drawn: Collection[str]) -> str | None:
+    """Return why the response of a learner is not known; None: it is."""
+    if set(drawn) - {agent}:
+        return RIVALS_DRAW
+    return (unlike_storage if _is_storage(compiled, agent) else unknown_response)(compiled, agent)
 
 
 def _is_storage(compiled: Compiled, agent: str) -> bool:

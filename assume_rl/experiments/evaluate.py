@@ -7,7 +7,13 @@ from typing import Any
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
-from assume_rl.experiments.bounds import AT_THE_END, responses, single_plant_bounds, unknown_bounds
+from assume_rl.experiments.bounds import (
+    AT_THE_END,
+    drawing,
+    responses,
+    single_plant_bounds,
+    unknown_bounds,
+)
 from assume_rl.experiments.case import (
     Experiment,
     Places,
@@ -196,7 +202,9 @@ def score(
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
         unknown=unknown_bounds(experiment.compiled),
-        responses=responses(experiment.compiled, experiment.memory, most),
+        responses=responses(
+            experiment.compiled, experiment.memory, most, drawing(policies.values())
+        ),
         markets=market_figures(experiment.compiled, experiment.memory),
     )
     if evaluation.unknown is not None:

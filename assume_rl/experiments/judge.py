@@ -3,7 +3,7 @@
 Nothing of it changes what is learned or recorded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from assume_rl.envs.record import Recording, play_recorded
 from assume_rl.envs.state import Happened
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.evaluation.exploitability import exploitability
-from assume_rl.experiments.bounds import responses
+from assume_rl.experiments.bounds import drawing, responses
 from assume_rl.experiments.recorded_plants import unknown_response
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
@@ -105,14 +105,18 @@ class Judge:
         self._compiled = compiled
         self.able = all(unknown_response(compiled, a) is None for a in compiled.learners)
 
-    def exploitability(self, memory: MemorySink) -> float | None:
+    def exploitability(
+        self, memory: MemorySink, policies: Iterable[ActorStack] = ()
+    ) -> float | None:
         """Return the largest gap to a best response, EUR; None: not known, or much work.
 
         Where it is not known, it is not `able` to tell of later validations either.
 
         :param memory: `READ` and `rl_params` of a validation
+        :param policies: that played it
         """
-        market = exploitability(responses(self._compiled, memory, IN_TRAINING))
+        drawn = drawing(policies)
+        market = exploitability(responses(self._compiled, memory, IN_TRAINING, drawn))
         self.able = market.kind != "lower_bound" and market.exploitability is not None
         return market.exploitability if self.able else None
 

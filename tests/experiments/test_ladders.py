@@ -10,6 +10,7 @@ from test_resume import Impatient, assert_same_results
 from trained_runs import bids, table
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.bounds import RIVALS_DRAW
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
@@ -84,6 +85,11 @@ def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(tmp_path: Path) -
     # AND other seeds draw others
     run(scenario, policies=last, engine="batch", seed=99, out=tmp_path / "other")
     assert not bids(tmp_path / "other").equals(found[1])
+    # AND nobody is said to gain by bids that only who knew the draws could find
+    for own in trained:
+        assert {response.unknown for response in own.last.responses} == {RIVALS_DRAW}
+        assert all(report.exploitability is None for report in own.episodes)
+        assert not (own.folder / "policies" / "best_exploitability").exists()
 
 
 def test_mixed_policies_are_resumed_with_the_same_bytes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from trained_runs import SCENARIOS, Trained, table
 from assume_rl.agents.world import World
 from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
-from assume_rl.experiments.bounds import LEFT_OUT, orders_to_clear, responses
+from assume_rl.experiments.bounds import LEFT_OUT, RIVALS_DRAW, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
 from assume_rl.experiments.recorded_plants import received, recorded_plant
 from assume_rl.results.sinks import MemorySink
@@ -217,3 +217,13 @@ def test_what_would_take_long_is_left_to_an_evaluation(tmp_path: Path) -> None:
         assert own.gap is None
         assert own.unknown is not None
         assert LEFT_OUT in own.unknown
+
+
+def test_draws_of_rivals_are_not_taken_for_bids_that_can_be_known(tmp_path: Path) -> None:
+    """Who draws knows that its rival does not: of it alone the best response is known."""
+    compiled = duopoly(tmp_path / "market")
+    memory = play(compiled, high=100, low=57)
+    high, low = responses(compiled, memory, drawn={"low"})
+    assert (high.gap, high.best_profit, high.unknown) == (None, None, RIVALS_DRAW)
+    assert low.gap is not None
+    assert exploitability((high, low)).exploitability is None
