@@ -98,7 +98,7 @@ def games(
     ] = None,
     algorithm: Annotated[
         str, typer.Option("--algorithm", help="Names, separated by commas.")
-    ] = "fictitious_play",
+    ] = "mirror_descent",
     plugins: Plugins = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 10,
     page: Annotated[

@@ -14,8 +14,8 @@ from assume_rl.cli.games_page import games_table
 from assume_rl.learning.config import LearningConfig
 from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.games import measure, recipe
-from assume_rl.testing.games import GAMES
-from assume_rl.testing.games.playing import Mix, Played, play
+from assume_rl.testing.games import GAMES, judged, judged_mixed
+from assume_rl.testing.games.playing import Mix, Played, curve_table, play
 
 pytestmark = pytest.mark.unchecked
 
@@ -42,7 +42,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, list[int]]]
         away = torch.tensor([[33.0], [33.0]]).double()
         sure = Mix(torch.full((2, 1), 52.0).double(), torch.ones(2, 1).double())
         off = lambda chance: away.expand(len(chance), -1, -1)  # noqa: E731
-        return [Played(answer if seed % 2 else off, sure, sure) for seed in seeds]
+        mixes = (sure, sure) if game.mixed else (None, None)
+        return [Played(answer if seed % 2 else off, False, *mixes) for seed in seeds]
 
     monkeypatch.setattr(playing, "play", pretend)
     return asked
@@ -66,7 +67,7 @@ def test_the_page_gets_a_row_of_each_game_and_policy(
     assert (last["policy"], averaged["policy"]) == ("last", "averaged")
     assert last["exploitability"]["median"] == pytest.approx(480, abs=1)
     assert games_table(json.loads(page.with_suffix(".json").read_text())) in page.read_text()
-    assert "| E1 | Cournot, 2 firms | `fictitious_play` | last | 30 | 40 | 50 % | 50 % |" in out
+    assert "| E1 | Cournot, 2 firms | `mirror_descent` | last | 30 | 40 | 50 % | 50 % |" in out
 
 
 @pytest.mark.parametrize(
@@ -87,10 +88,13 @@ def test_what_cannot_be_is_one_sentence(
 
 
 def test_every_game_has_a_recipe_that_can_be_read() -> None:
-    assert set(playing.BY_GAME) <= set(GAMES)
+    assert set(playing.BY_GAME) | set(playing.MIRROR_BY_GAME) <= set(GAMES)
     for name in GAMES:
-        assert recipe(name, True).rungs > 1
-        assert recipe(name, False).rungs == 0
+        for algorithm in ("mirror_descent", "fictitious_play"):
+            how = recipe(name, algorithm, True)
+            assert how.rungs > 1
+            LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})
+        assert recipe(name, "matd3", False).rungs == 0
 
 
 def test_the_page_has_the_table_of_its_file() -> None:
@@ -120,6 +124,44 @@ def test_seeds_learn_together_what_each_learns_alone() -> None:
     for k, seed in enumerate((1, 2)):
         (alone,) = play(game, config, (seed,), 21)
         assert torch.equal(alone.policy(game.cases), together[k].policy(game.cases))
+
+
+@pytest.mark.parametrize("name", ["E1-3", "E5"])
+def test_policies_that_mix_are_judged_by_what_they_draw(name: str) -> None:
+    """Before it learns much a mix is far from any sure bid: its price is the mean of its draws."""
+    game = GAMES[name]()
+    config = LearningConfig(
+        algorithm="mirror_descent", training_episodes=1, num_envs=2, optimizer="sgd",
+        actor_hidden=(), learning_rate=1e-9,
+    )  # fmt: skip
+    (one,) = play(game, config, (1,), 21)
+    action = one.policy(game.cases.repeat_interleave(2000, 0))
+    assert one.draws
+    assert action.shape[0] == 2000 * len(game.cases)
+    for i, (low, high) in enumerate(game.bounds):
+        assert len(torch.unique(action[:, i])) == 21
+        assert float(action[:, i].mean()) == pytest.approx((low + high) / 2, rel=0.15)
+    assert (one.last is None) == (len(game.bounds) > 2)
+    if one.last is not None:
+        exact = judged_mixed(game, one.last.numbers, one.last.weight)
+        drawn = judged(game, one.policy, draws=2000)
+        assert drawn.price == pytest.approx(exact.price, rel=0.03)
+        assert drawn.exploitability == pytest.approx(exact.exploitability, rel=0.1)
+
+
+def test_equal_rungs_are_ties() -> None:
+    """Against a rival on the same rung nothing is sold of 40 MW, whatever rounding says."""
+    table = curve_table(GAMES["E3"](), 101)
+    assert table is not None
+    assert (table.diagonal(dim1=1, dim2=2) == 0).all()
+    under = torch.arange(100)  # 40 MW at a rung below that of the rival
+    expected = (under - 20.0) * 40.0 / 4000.0
+    torch.testing.assert_close(table[0][under + 1, under], expected.double())
+
+
+def test_chance_that_decides_more_than_ties_leaves_no_table() -> None:
+    assert curve_table(GAMES["E11"](), 5) is None
+    assert curve_table(GAMES["E1-3"](), 5) is None
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from assume_rl.testing.games.playing import Mix, Played, play
 
 STACK = 25
 """Seeds that are played together; what a seed learns does not depend on it."""
+DRAWS = 1024
+"""Cases that players who mix are judged in, at least."""
 NEAR, FAIR = 0.01, 0.05  # shares of the price
 
 
@@ -24,6 +26,19 @@ class Recipe:
     rungs: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+
+MIRROR: Mapping[str, Any] = {
+    "actor_hidden": (),
+    "max_grad_norm": 0.0,
+    "mirror_step": 200.0,
+    "num_envs": 16,
+    "optimizer": "sgd",
+    "passes": 1,
+    "pull": 0.005,
+    "reference_share": 0.1,
+    "training_episodes": 200,
+}
+"""Of mirror descent: one table of logits, of which a gradient step is a whole step of it."""
 
 LADDER: Mapping[str, Any] = {
     "actor_hidden": (),
@@ -36,7 +51,7 @@ LADDER: Mapping[str, Any] = {
     "num_envs": 4,
     "training_episodes": 50,
 }
-"""Of choices on a ladder: logits without hidden layers, since what is seen is nothing, or ramps."""
+"""Of others on a ladder: logits without hidden layers, since what is seen is nothing, or ramps."""
 
 NUMBERS: Mapping[str, Any] = {
     "actor_hidden": (32, 32),
@@ -75,16 +90,60 @@ BY_GAME: Mapping[str, Recipe] = {
 """What differs of some games on a ladder, by name."""
 
 
-def recipe(game: str, ladder: bool) -> Recipe:
+PRIVATE: Mapping[str, Any] = {
+    "learning_rate": 6.0,  # of ramps, by which logits follow in several passes
+    "mirror_step": 100.0,
+    "num_envs": 256,
+    "passes": 10,
+    "pull": 0.01,
+}
+"""Of mirror descent where costs are private."""
+
+MIRROR_BY_GAME: Mapping[str, Recipe] = {
+    "E1-3": Recipe(301),
+    "E2": Recipe(301, {"mirror_step": 400.0, "pull": 0.002, "training_episodes": 300}),
+    # A reference that stays: what was bid in the beginning is forgotten.
+    "E3": Recipe(
+        101,
+        {
+            "mirror_step": 150.0,
+            "num_envs": 64,
+            "pull": 2e-4,
+            "reference_share": 0.0,
+            "training_episodes": 800,
+        },
+    ),
+    "E4": Recipe(101, {"mirror_step": 100.0, "num_envs": 32, "pull": 0.05, "reference_share": 0.5}),
+    "E5": Recipe(
+        401,
+        {"mirror_step": 20.0, "num_envs": 128, "pull": 0.05, "training_episodes": 1000},
+    ),
+    "E7-8": Recipe(41, {"learning_rate": 18.0, "num_envs": 8, "training_episodes": 100}),
+    "E7-32": Recipe(41, {"learning_rate": 19.0, "num_envs": 4, "training_episodes": 40}),
+    "E8-2": Recipe(101, PRIVATE),
+    "E8-3": Recipe(101, PRIVATE),
+    "E8-5": Recipe(101, PRIVATE),
+    "E11": Recipe(101, {"num_envs": 4, "training_episodes": 100}),
+}
+"""What differs of some games that mirror descent plays, by name."""
+
+
+def recipe(game: str, algorithm: str, ladder: bool) -> Recipe:
     """Return how an algorithm learns a game.
 
     :param game: its name
+    :param algorithm: its name
     :param ladder: whether the algorithm chooses rungs of a ladder
     """
     if not ladder:
         return Recipe(0, NUMBERS)
-    own = BY_GAME.get(game, Recipe(201))
-    return Recipe(own.rungs, {**LADDER, **own.settings})
+    if algorithm != "mirror_descent":
+        own = BY_GAME.get(game, Recipe(201))
+        return Recipe(own.rungs, {**LADDER, **own.settings})
+    own = MIRROR_BY_GAME.get(game, Recipe(201))
+    # What is seen is four ones, up to signs, the bias included.
+    settings = {**MIRROR, "learning_rate": own.rungs / 4, **own.settings}
+    return Recipe(own.rungs, {"replay_buffer_size": settings["num_envs"], **settings})
 
 
 def measure(name: str, algorithm: str, ladder: bool, seeds: int) -> list[dict[str, Any]]:
@@ -95,7 +154,7 @@ def measure(name: str, algorithm: str, ladder: bool, seeds: int) -> list[dict[st
     :param ladder: whether it chooses rungs of a ladder
     :param seeds: how many, from 1 on
     """
-    game, how = GAMES[name](), recipe(name, ladder)
+    game, how = GAMES[name](), recipe(name, algorithm, ladder)
     config = LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})
     start = time.process_time()
     played = [one for part in _stacks(seeds) for one in play(game, config, part, how.rungs)]
@@ -115,16 +174,20 @@ def _stacks(seeds: int) -> Iterator[Sequence[int]]:
 
 def _judged(game: Game, played: Sequence[Played]) -> dict[str, list[Judged]]:
     """Return the figures of the policies of each seed, by kind of policy."""
-    if not game.mixed:
-        return {"last": [judged(game, one.policy) for one in played]}
-    return {
-        "last": [_of_mix(game, one.last) for one in played],
-        "averaged": [_of_mix(game, one.averaged) for one in played],
-    }
+    found = {"last": [_of_last(game, one) for one in played]}
+    averaged = [_of_mix(game, one.averaged) for one in played if one.averaged is not None]
+    return {**found, "averaged": averaged} if averaged else found
 
 
-def _of_mix(game: Game, mix: Mix | None) -> Judged:
-    assert mix is not None  # players of mixed games see nothing
+def _of_last(game: Game, one: Played) -> Judged:
+    """Return the figures of the last policy: of what it mixes, where that is known exactly."""
+    if one.last is not None:
+        return _of_mix(game, one.last)
+    draws = -(-DRAWS // len(game.cases)) if one.draws else 1
+    return judged(game, one.policy, draws=draws)
+
+
+def _of_mix(game: Game, mix: Mix) -> Judged:
     return judged_mixed(game, mix.numbers, mix.weight)
 
 

@@ -1,7 +1,7 @@
 """How far what players do is from an equilibrium, by brute force over all that each could do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,8 @@ from assume_rl.testing.games.base import Game
 
 POINTS = 401  # of the grid over what a player could do
 OWN_CASES = 16  # draws of its own that a player is judged at
+PAIRS = 1 << 15  # auctions of mixes that are worked out together
+UNLIKELY = 1e-5  # rungs that are less likely than that are left out
 AT_ONCE = 1 << 22  # numbers worked on together
 
 
@@ -33,8 +35,8 @@ Policy = Callable[[Float[Tensor, "... player"]], Float[Tensor, "... player entry
 """What players do, by what each sees."""
 
 
-def judged(game: Game, policy: Policy, points: int = POINTS) -> Judged:
-    """Return the figures of players that do not mix.
+def judged(game: Game, policy: Policy, points: int = POINTS, draws: int = 1) -> Judged:
+    """Return the figures of players by what they do in each case.
 
     Where an action has several entries, a player is compared with one that knows chance and has
     all entries at one number: its regret is an upper bound of what it could gain.
@@ -42,7 +44,9 @@ def judged(game: Game, policy: Policy, points: int = POINTS) -> Judged:
     :param game: that is played
     :param policy: what players do
     :param points: of the grid over what a player could do
+    :param draws: how often each case is played, by players that mix
     """
+    game = replace(game, cases=game.cases.repeat_interleave(draws, 0))
     action = policy(game.cases)
     profit = game.rules.payoff(action, game.cases).mean(-2)
     price = game.rules.price(action, game.cases).mean()
@@ -114,12 +118,17 @@ def judged_mixed(
     :param weight: the probabilities
     :param points: of the grid over what a player could do
     """
+    weight = torch.where(weight < UNLIKELY, 0.0, weight)
+    weight = weight / weight.sum(-1, keepdim=True)
     pairs = torch.stack(torch.meshgrid(numbers[0], numbers[1], indexing="ij"), -1)
     action, odds = pairs.flatten(0, 1).unsqueeze(-1), torch.outer(weight[0], weight[1]).flatten()
     likely = odds > 0
     action, odds = action[likely].unsqueeze(1), odds[likely].unsqueeze(-1)
-    profit = (odds * game.rules.payoff(action, game.cases).mean(-2)).sum(0)
-    price = (odds * game.rules.price(action, game.cases)).mean(-1).sum()
+    profit, price = torch.zeros(2, dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    size = max(1, PAIRS // len(game.cases))
+    for own, chance in zip(torch.split(action, size), torch.split(odds, size), strict=True):
+        profit += (chance * game.rules.payoff(own, game.cases).mean(-2)).sum(0)
+        price += (chance * game.rules.price(own, game.cases)).mean(-1).sum()
     regret = []
     for player in range(2):
         rival = numbers[1 - player][weight[1 - player] > 0]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.exploration import decide, exploration_at
+from assume_rl.learning.exploration import OFF, decide, exploration_at
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.schedules import progress
 from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
@@ -32,12 +32,15 @@ class Mix:
 class Played:
     """The policies of one seed.
 
-    :param policy: without exploration, after the last update
-    :param last: what is drawn after the last update; None where players see something
-    :param averaged: mean over all episodes; likewise
+    :param policy: what players do after the last update, without exploration
+    :param draws: whether `policy` is a mix that is drawn from, each row of chance anew
+    :param last: what it is drawn from, or in mixed games also what exploration draws from; None
+        elsewhere, and where players see something, have several entries, or are not two
+    :param averaged: mean over all episodes; likewise, and in mixed games only
     """
 
     policy: Policy
+    draws: bool
     last: Mix | None
     averaged: Mix | None
 
@@ -55,19 +58,23 @@ def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 
     """
     learner = Learner(config, _agents(game, rungs), seeds=seeds, device=torch.device("cpu"))
     mixes: list[Mix] = []
-    unseen = game.entries == 1 and not game.private
+    draws = all(head.mixed for head in learner.heads)
+    alone = game.entries == 1 and not game.private and len(game.bounds) == 2
+    table = curve_table(game, rungs) if CURVE in learner.extras else None
     for episode in range(1, config.training_episodes + 1):
         left = progress(episode, config.initial_episodes, config.training_episodes)
-        learner.observe(_episode(game, learner, episode, left))
+        learner.observe(_episode(game, learner, table, episode, left))
         learner.update(left)
-        if unseen and game.mixed:
+        if alone and (game.mixed or (draws and episode == config.training_episodes)):
             law = exploration_at(config, initial=False, progress=left)
             mixes.append(_mix(game, learner, law.temperature))
+    policy = _mixed_policy if draws else _policy
     return [
         Played(
-            _policy(game, learner, k),
+            policy(game, learner, k),
+            draws,
             _of_seed(mixes[-1], k) if mixes else None,
-            _mean([_of_seed(mix, k) for mix in mixes]) if mixes else None,
+            _mean([_of_seed(mix, k) for mix in mixes]) if game.mixed and mixes else None,
         )
         for k in range(len(seeds))
     ]
@@ -94,7 +101,13 @@ def _observations(
     return torch.cat([seen, low, -low], -1)
 
 
-def _episode(game: Game, learner: Learner, episode: int, left: float) -> Joint:
+def _episode(
+    game: Game,
+    learner: Learner,
+    table: Float[Tensor, "player rung rung"] | None,
+    episode: int,
+    left: float,
+) -> Joint:
     """Return the transitions of an episode."""
     config, rungs = learner.config, learner.agents[0].rungs
     shape = (len(learner.seeds), config.num_envs)
@@ -113,9 +126,12 @@ def _episode(game: Game, learner: Learner, episode: int, left: float) -> Joint:
     place = torch.zeros(size, dtype=learner.dtype)
     for decision, group in zip(decisions, learner.groups, strict=True):
         place[:, :, list(group.positions)] = _on_ladder(decision.action, rungs)
-    action = game.numbers(place)
+    action = _numbers(game, place, rungs)
     reward = game.rules.payoff(action, chance) / game.scale
-    curves = _curves(game, action, chance, rungs) if CURVE in learner.extras else None
+    curves = None
+    if CURVE in learner.extras:
+        every = _looked_up(table, place) if table is not None else None
+        curves = _curves(game, action, chance, rungs) if every is None else every
     parts = []
     for k, group in enumerate(learner.groups):
         own_agents = list(group.positions)
@@ -147,8 +163,22 @@ def _on_ladder(place: Float[Tensor, "..."], rungs: int) -> Float[Tensor, "..."]:
     """Return the places of the nearest rungs, where there are some."""
     if not rungs:
         return place.clamp(-1.0, 1.0)
-    step = 2.0 / (rungs - 1)
-    return ((place.clamp(-1.0, 1.0) + 1.0) / step).round() * step - 1.0
+    return _rung(place, rungs) * (2.0 / (rungs - 1)) - 1.0
+
+
+def _rung(place: Float[Tensor, "..."], rungs: int) -> Int[Tensor, "..."]:
+    return ((place.clamp(-1.0, 1.0) + 1.0) * (0.5 * (rungs - 1))).round().long()
+
+
+def _numbers(
+    game: Game, place: Float[Tensor, "... player entry"], rungs: int
+) -> Float[Tensor, "... player entry"]:
+    """Return the numbers at places: on ladders those of rungs exactly, so that ties are ties."""
+    if not rungs:
+        return game.numbers(place)
+    rung = _rung(place, rungs)
+    ladders = [game.grid(player, rungs) for player in range(len(game.players))]
+    return torch.stack([own[rung[..., i, :]] for i, own in enumerate(ladders)], -2)
 
 
 def _curves(
@@ -168,6 +198,39 @@ def _curves(
     return torch.stack(found, -2) / game.scale
 
 
+def curve_table(game: Game, rungs: int) -> Float[Tensor, "player rung rung"] | None:
+    """Return what own rungs (last axis) bring against each rung of a single rival.
+
+    None: there are several rivals or entries, or chance decides more than ties.
+
+    :param game: that is played
+    :param rungs: of the ladders
+    """
+    if len(game.players) != 2 or game.entries > 1 or game.private:
+        return None
+    few = [_table(game, 5, case) for case in game.cases]
+    if any(not torch.equal(few[0], other) for other in few[1:]):
+        return None
+    return _table(game, rungs, game.cases[0])
+
+
+def _table(
+    game: Game, rungs: int, case: Float[Tensor, " chance"]
+) -> Float[Tensor, "player rung rung"]:
+    place = torch.linspace(-1.0, 1.0, rungs, dtype=torch.float64)
+    action = _numbers(game, place[:, None, None].expand(-1, 2, 1), rungs)
+    found = _curves(game, action, case.expand(rungs, -1), rungs)
+    return found.transpose(0, 1).contiguous()
+
+
+def _looked_up(
+    table: Float[Tensor, "player rung rung"], place: Float[Tensor, "... player 1"]
+) -> Float[Tensor, "... player rung"]:
+    """Return the curves of two players where these are, of a table."""
+    rung = _rung(place[..., 0], table.shape[-1])
+    return torch.stack([table[0][rung[..., 1]], table[1][rung[..., 0]]], -2)
+
+
 def _policy(game: Game, learner: Learner, k: int) -> Policy:
     """Return what players do without exploration, by what chance shows them."""
     stacks, rungs = learner.actors(k), learner.agents[0].rungs
@@ -178,7 +241,32 @@ def _policy(game: Game, learner: Learner, k: int) -> Policy:
         with torch.no_grad():
             for stack, group in zip(stacks, learner.groups, strict=True):
                 place[:, list(group.positions)] = stack(seen[:, list(group.positions)])
-        return game.numbers(place)
+        return _numbers(game, place, rungs)
+
+    return policy
+
+
+def _mixed_policy(game: Game, learner: Learner, k: int) -> Policy:
+    """Return what players that mix draw, by what chance shows them.
+
+    Quantiles of rows are evenly apart for each player and entry, in a random order (McKay et al.
+    1979), the same in each call.
+    """
+    single, rungs = learner.single(k), learner.agents[0].rungs
+
+    def policy(chance: Float[Tensor, "case player"]) -> Float[Tensor, "case player entry"]:
+        seen, rows = _observations(game, chance, rungs).unsqueeze(0), len(chance)
+        outs = single.outputs([seen[:, :, list(group.positions)] for group in single.groups])
+        players, entries = range(len(game.players)), range(game.entries)
+        keys = torch.tensor([[keyed.key(0, "luck", i, j) for j in entries] for i in players])
+        luck = (keyed.uniform(keys, rows).argsort(-1) + 0.5) / rows
+        z = torch.special.ndtri(luck).movedim(-1, 0).unsqueeze(0).to(learner.dtype)
+        place = torch.zeros(z.shape, dtype=learner.dtype)
+        for head, out, group in zip(single.heads, outs, single.groups, strict=True):
+            own = z[:, :, list(group.positions)]
+            decision = decide(head, out, torch.zeros_like(own), own, OFF)
+            place[:, :, list(group.positions)] = decision.action
+        return _numbers(game, place[0], rungs)
 
     return policy
 
