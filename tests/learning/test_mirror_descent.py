@@ -108,11 +108,11 @@ def test_mixes_are_hard_to_exploit_where_prices_that_are_certain_are_not():
 
 @pytest.mark.slow
 def test_it_finds_the_mixed_equilibrium():
-    """1 % of the profit of 1,600 EUR/h in the middle of ten seeds, less than 1.5 % on each."""
+    """1 % of the profit of 1,600 EUR/h on nine of ten seeds, little more on the last."""
     ours = trained(1000, 256, 401, 10, algorithm="mirror_descent", learning_rate=401 / 4, **TABLE)
-    found = exploitability(mixes(ours))
-    assert found.median().item() < 16.0
-    assert found.max().item() < 24.0
+    *others, worst = exploitability(mixes(ours)).sort().values.tolist()
+    assert others[-1] < 16.0
+    assert worst < 18.0
 
 
 # --- the rules of all algorithms -----------------------------------------------------------------
