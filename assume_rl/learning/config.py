@@ -347,11 +347,29 @@ class MirrorDescentConfig(AlgorithmConfig):
     reference_share: float = Field(0.1, ge=0, le=1)
     """Share by which references move to policies in an update, falling too (mirror_descent)."""
     passes: int = Field(10, gt=0)
-    """Gradient steps of networks towards where mirror descent leads (mirror_descent)."""
+    """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
 
     @property
     def needs_curves(self) -> bool:
         """Return True: policies move along their reward curves."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the discount: a curve is of one auction."""
+        return frozenset({"gamma"})
+
+
+class RegretMatchingConfig(AlgorithmConfig):
+    """Settings of regret matching."""
+
+    on_policy: ClassVar[bool] = True
+    passes: int = Field(10, gt=0)
+    """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
+
+    @property
+    def needs_curves(self) -> bool:
+        """Return True: regrets are sums of reward curves."""
         return True
 
     @property
@@ -426,6 +444,7 @@ SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "matd3": Td3Config,
     "mirror_descent": MirrorDescentConfig,
     "q_learning": QLearningConfig,
+    "regret_matching": RegretMatchingConfig,
     "reinforce": PolicyGradientConfig,
     "vpg": PolicyGradientConfig,
 }

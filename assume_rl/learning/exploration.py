@@ -74,7 +74,8 @@ def decide(
     """Return the actions that policies take at the outputs of their networks.
 
     A stochastic policy draws its action where a deterministic one adds noise; one of mixed
-    strategies draws it where there is no exploration, too.
+    strategies draws it where there is no exploration, too. Heads may explore by other outputs than
+    those that they are evaluated by.
 
     :param head: of the policy
     :param out: outputs of its network
@@ -94,7 +95,8 @@ def decide(
     mean = head.mean(out)
     drawn_from = exploration.mode == "noise" or (exploration.mode == "off" and head.mixed)
     if drawn_from and isinstance(head, Stochastic):
-        drawn = head.draw(out / exploration.temperature, z)
+        now = head.explored(out) if exploration.mode == "noise" else out
+        drawn = head.draw(now / exploration.temperature, z)
         extras = {"raw": drawn.raw, "log_prob": drawn.log_prob.unsqueeze(-1)}
         return Decision(drawn.action, drawn.action - mean, extras)
     return Decision(*explore(mean, centre, z, exploration))

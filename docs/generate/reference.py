@@ -139,8 +139,9 @@ def capability_table() -> str:
         "",
         "## Reward curves",
         "",
-        "What [smooth fictitious play](../algorithms/fictitious-play.md) and "
-        "[mirror descent](../algorithms/mirror-descent.md) learn from. `known`: "
+        "What [smooth fictitious play](../algorithms/fictitious-play.md), "
+        "[mirror descent](../algorithms/mirror-descent.md) and "
+        "[regret matching](../algorithms/regret-matching.md) learn from. `known`: "
         "where there is one market with one product per auction, of plants without ramps and start "
         "costs. All bidders that are not here choose no rungs of a ladder.",
         "",

@@ -65,12 +65,17 @@ def test_curves_are_learned_from_and_resumed_with_the_same_bytes(tmp_path: Path)
     assert (rows["gap"] > 0).any()
 
 
-DRAWN = {"algorithm": "mirror_descent", "learning_rate": 0.003, "passes": 2}
+DRAWN = {"learning_rate": 0.003, "passes": 2}
+MIXED_HEADS = [("mirror_descent", "mixed_21"), ("regret_matching", "averaged_21")]
 
 
-def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("algorithm", "head"), MIXED_HEADS)
+def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(
+    algorithm: str, head: str, tmp_path: Path
+) -> None:
     # GIVEN the same training on both shells
-    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **DRAWN))
+    settings = {**DRAWN, "algorithm": algorithm}
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
     # WHEN the last policies bid from their files, on either shell
@@ -81,7 +86,7 @@ def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(tmp_path: Path) -
     found = [bids(tmp_path / f"run {engine}") for engine in ENGINES]
     pd.testing.assert_series_equal(*found, rtol=0, atol=1e-9)
     assert found[0].groupby("unit_id").nunique()[names(PLANTS)[:2]].gt(1).all()
-    assert {stack.head for stack in load_policies(last).actors} == {"mixed_21"}
+    assert {stack.head for stack in load_policies(last).actors} == {head}
     # AND other seeds draw others
     run(scenario, policies=last, engine="batch", seed=99, out=tmp_path / "other")
     assert not bids(tmp_path / "other").equals(found[1])
@@ -92,8 +97,9 @@ def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(tmp_path: Path) -
         assert not (own.folder / "policies" / "best_exploitability").exists()
 
 
-def test_mixed_policies_are_resumed_with_the_same_bytes(tmp_path: Path) -> None:
-    settings = {**DRAWN, "training_episodes": 3}
+@pytest.mark.parametrize("algorithm", [name for name, _ in MIXED_HEADS])
+def test_mixed_policies_are_resumed_with_the_same_bytes(algorithm: str, tmp_path: Path) -> None:
+    settings = {**DRAWN, "algorithm": algorithm, "training_episodes": 3}
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
     resumed_is_uninterrupted(scenario, "batch", tmp_path)
     assert (table(tmp_path / "whole", "rl_grad_params")["gain"] >= 0).all()
@@ -123,7 +129,7 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, q_learning, mirror_descent can"
+        "fictitious_play, q_learning, mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")

@@ -8,12 +8,8 @@ import torch
 from toys import learner, random_joint
 from undercutting import equilibrium, exploitability, mixes, payoffs, trained
 
-from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.mirror_descent import aim_of, distance
-from assume_rl.learning.algorithms.unread import unread_keys
-from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.states import states
 from assume_rl.learning.types import AgentSpec
 
 pytestmark = pytest.mark.unchecked
@@ -126,57 +122,3 @@ def test_the_reference_follows_the_policies():
     ours.observe(random_joint(ours, 12))
     ours.update(0.5)
     torch.testing.assert_close(net.target.buffer, before.lerp(net.online.buffer, 0.25 * 0.5))
-
-
-def test_it_continues_from_a_state_with_the_same_bytes():
-    first, second = learner(AGENTS, **SMALL), learner(AGENTS, **SMALL)
-    untrained = states(first.nets, 0)["networks"]["actor"]
-    first.observe(random_joint(first, 12))
-    first.update(1.0)
-    first.observe(random_joint(first, 12, seed=1))
-    second.load_state_dict(first.state_dict())
-    for each in (first, second):
-        metrics = each.update(0.5)
-        for values in metrics.values.values():
-            assert values.shape == (2, 1, 3)
-            assert values.isfinite().all()
-    ours, theirs = (states(each.nets, 0)["networks"] for each in (first, second))
-    for kind in ("actor", "actor_target"):
-        for unit, own in ours[kind].items():
-            for parameter, value in own.items():
-                assert torch.equal(value, theirs[kind][unit][parameter])
-                assert not torch.equal(value, untrained[unit][parameter])
-
-
-def test_only_the_latest_auctions_count():
-    """What rivals bid before is of no use: they are not there any more."""
-    given = [learner(AGENTS, **SMALL), learner(AGENTS, **SMALL)]
-    for k, each in enumerate(given):
-        each.observe(random_joint(each, 12, seed=k))
-        fresh = learner(AGENTS, **SMALL)
-        each._waiting.clear()
-        each.observe(random_joint(fresh, 8, seed=7))
-        each.update(1.0)
-    assert torch.equal(*(each.nets["actor"][0].online.buffer for each in given))
-
-
-def test_the_discount_is_not_read():
-    assert "gamma" in unread_keys(LearningConfig(algorithm="mirror_descent"))
-    given = [learner(AGENTS, gamma=gamma, **SMALL) for gamma in (0.0, 0.99)]
-    for each in given:
-        each.observe(random_joint(each, 12))
-        each.update(1.0)
-    assert torch.equal(*(each.nets["actor"][0].online.buffer for each in given))
-
-
-@pytest.mark.parametrize(
-    ("agents", "settings", "says"),
-    [
-        ([AgentSpec("box", 3, 1, 3)], {}, "mirror_descent cannot choose numbers, as unit 'box'"),
-        (AGENTS, {"normalise": ["returns"]}, "not divided by the spread of returns"),
-        (AGENTS, {"normalise": ["values"]}, "mirror_descent has no critic of its own"),
-    ],
-)
-def test_what_does_not_go_with_it_is_refused_by_name(agents, settings, says):
-    with pytest.raises(ConfigurationError, match=says):
-        learner(agents, **SMALL, **settings)

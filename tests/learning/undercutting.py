@@ -90,8 +90,8 @@ def play(ours: Learner, rows: int, number: int) -> Joint:
 
 def mixes(ours: Learner) -> Float[Tensor, "seed 2 rung"]:
     """Return the probabilities with which both choose rungs."""
-    outs = ours.outputs(shown(ours, 1))
-    found = torch.cat([out[:, 0] for out in outs], dim=1).double().softmax(dim=-1)
+    outs = zip(ours.heads, ours.outputs(shown(ours, 1)), strict=True)
+    found = torch.cat([head.shares(out.double())[:, 0, :, 0] for head, out in outs], dim=1)
     order = torch.tensor([p for group in ours.groups for p in group.positions]).argsort()
     return found[:, order]
 

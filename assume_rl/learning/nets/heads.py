@@ -77,6 +77,10 @@ class Stochastic(Head, Protocol):
         """
         ...
 
+    def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:
+        """Return the outputs that actions of training are drawn by; for most heads the same."""
+        ...
+
     def log_prob(
         self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
     ) -> Float[Tensor, "..."]:
@@ -146,6 +150,10 @@ class SquashedGaussian(AnyNumber):
         log_prob = -(0.5 * z.square() + log_std + HALF_LOG_TAU).sum(dim=-1)
         return Drawn(raw.tanh(), raw, log_prob)
 
+    def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:
+        """Return the outputs."""
+        return out
+
     def log_prob(
         self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
     ) -> Float[Tensor, "..."]:
@@ -171,6 +179,7 @@ class SquashedGaussian(AnyNumber):
 
 
 RULED_OUT = -1e9  # a logit whose probability is exactly 0
+TINY = 1e-30  # a divisor in place of 0
 
 
 @dataclass(frozen=True)
@@ -208,17 +217,16 @@ class Categorical:
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the place of the most probable rung."""
-        return self._place(self._logits(out).argmax(dim=-1).to(out.dtype))
+        return self.place(self._logits(out).argmax(dim=-1).to(out.dtype))
 
     def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
         """Return the rung in whose share of the distribution the quantile of `z` lies."""
-        share = self._logits(out).softmax(dim=-1)
-        passed = (share.cumsum(dim=-1) <= ndtr(z).unsqueeze(-1)).sum(dim=-1)
-        # Shares may add up to a little less than 1, so that a quantile lies above all of them.
-        rung = torch.arange(self.rungs, device=out.device)
-        last = torch.where(share > 0, rung, 0).amax(dim=-1)
-        raw = torch.minimum(passed, last).to(out.dtype)
-        return Drawn(self._place(raw), raw, self.log_prob(out, raw))
+        raw = _rung_of(self.shares(out), z)
+        return Drawn(self.place(raw), raw, self.log_prob(out, raw))
+
+    def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:
+        """Return the outputs."""
+        return out
 
     def log_prob(
         self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
@@ -267,6 +275,10 @@ class Categorical:
         """Return the probability of each rung, entry by entry."""
         return self._logits(out).softmax(dim=-1)
 
+    def place(self, rung: Float[Tensor, "... act"]) -> Float[Tensor, "... act"]:
+        """Return the places of rungs, counted from 0."""
+        return rung * (2.0 / (self.rungs - 1)) - 1.0
+
     def by_entry(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
         """Return values of all rungs, such as a reward curve, with an axis of entries."""
         return self._logits(values)
@@ -310,8 +322,94 @@ class Categorical:
     def _logits(self, out: Tensor) -> Tensor:
         return out.reshape(*out.shape[:-1], out.shape[-1] // self.rungs, self.rungs)
 
-    def _place(self, rung: Tensor) -> Tensor:
-        return rung * (2.0 / (self.rungs - 1)) - 1.0
+
+def _rung_of(
+    share: Float[Tensor, "... act rung"], z: Float[Tensor, "... act"]
+) -> Float[Tensor, "... act"]:
+    """Return the rung, counted from 0, in whose share the quantile of `z` lies."""
+    passed = (share.cumsum(dim=-1) <= ndtr(z).unsqueeze(-1)).sum(dim=-1)
+    # Shares may add up to a little less than 1, so that a quantile lies above all of them.
+    rung = torch.arange(share.shape[-1], device=share.device)
+    last = torch.where(share > 0, rung, 0).amax(dim=-1)
+    return torch.minimum(passed, last).to(share.dtype)
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Two choices of one rung of a ladder for each entry: that of training, and its average.
+
+    Outputs are the weights of all rungs, entry by entry: first those of the average, which is the
+    policy, then those that actions of training are drawn by. A rung has a probability in proportion
+    to its weight, 0 if that is negative; where none is positive all legal rungs are alike. Actions
+    and bounds are those of `Categorical`.
+
+    :param rungs: of the ladder, at least 2
+    """
+
+    rungs: int
+    mixed: bool = True
+
+    def outputs(self, act_size: int) -> int:
+        """Return two weights per entry and rung."""
+        return 2 * act_size * self.rungs
+
+    def act_size(self, outputs: int) -> int:
+        """Return one entry per two ladders of outputs."""
+        return outputs // (2 * self.rungs)
+
+    def masked(
+        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+    ) -> Float[Tensor, "... out"]:
+        """Return weights that leave no probability to rungs outside the observed bounds."""
+        return torch.cat([self._choice.masked(half, obs) for half in self.halves(out)], dim=-1)
+
+    def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
+        """Return the place of the rung that is most probable in the average."""
+        return self._choice.mean(self.halves(out)[0])
+
+    def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
+        """Return the rung in whose share of the average the quantile of `z` lies."""
+        raw = _rung_of(self.shares(out), z)
+        return Drawn(self._choice.place(raw), raw, self.log_prob(out, raw))
+
+    def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:
+        """Return outputs that have the choice of training in place of the average."""
+        training = self.halves(out)[1]
+        return torch.cat([training, training], dim=-1)
+
+    def log_prob(
+        self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
+    ) -> Float[Tensor, "..."]:
+        """Return the logarithm of the probability of the rungs `raw` in the average."""
+        found = self.shares(out).gather(-1, raw.long().unsqueeze(-1))
+        return found.squeeze(-1).log().sum(dim=-1)
+
+    def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
+        """Return the entropy of the average, summed over the entries of an action."""
+        share = self.shares(out)
+        return -share.xlogy(share).sum(dim=(-2, -1))
+
+    def shares(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return the probability of each rung in the average, entry by entry."""
+        weight = self._choice.by_entry(self.halves(out)[0])
+        positive, alike = weight.clamp(min=0.0), weight.clamp(max=0.5 * RULED_OUT).softmax(dim=-1)
+        total = positive.sum(dim=-1, keepdim=True)
+        return torch.where(total > 0, positive / total.clamp(min=TINY), alike)
+
+    def by_entry(self, values: Float[Tensor, "... half"]) -> Float[Tensor, "... act rung"]:
+        """Return values of all rungs, such as a reward curve, with an axis of entries."""
+        return self._choice.by_entry(values)
+
+    def halves(
+        self, out: Float[Tensor, "... out"]
+    ) -> tuple[Float[Tensor, "... half"], Float[Tensor, "... half"]]:
+        """Return the weights of the average, and those of training."""
+        average, training = out.chunk(2, dim=-1)
+        return average, training
+
+    @property
+    def _choice(self) -> Categorical:
+        return Categorical(self.rungs)
 
 
 SQUASHED_GAUSSIAN = SquashedGaussian()
@@ -321,6 +419,7 @@ HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_
 LADDER_HEADS: dict[str, Callable[[int], Head]] = {
     "categorical": Categorical,
     "mixed": partial(Categorical, mixed=True),
+    "averaged": Averaged,
 }
 """Heads of actions on a ladder, given its rungs; policy files keep `<name>_<rungs>`."""
 

@@ -11,6 +11,7 @@ from assume_rl import keyed
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, decide, exploration_at
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.heads import Averaged, Categorical
 from assume_rl.learning.schedules import progress
 from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
 from assume_rl.testing.games.base import Game
@@ -282,7 +283,11 @@ def _mix(game: Game, learner: Learner, temperature: float) -> Mix:
         own = [head.mean(out) for head, out in zip(learner.heads, outs, strict=True)]
         numbers = game.numbers(torch.cat(own, 2)[:, 0, order])
         return Mix(numbers, torch.ones_like(numbers))
-    weight = torch.cat(outs, 2)[:, 0, order].double().div(temperature).softmax(-1)
+    shares = []
+    for head, out in zip(learner.heads, outs, strict=True):
+        assert isinstance(head, Categorical | Averaged)
+        shares.append(head.shares(out[:, 0].double() / temperature)[:, :, 0])
+    weight = torch.cat(shares, 1)[:, order]
     ladders = torch.stack([game.grid(player, rungs) for player in range(len(game.players))])
     return Mix(ladders.expand_as(weight), weight)
 

@@ -1,0 +1,122 @@
+"""Regret matching on reward curves: mixed bids as the average of what was bid in training.
+
+Each rung has a regret: what it would have brought more than the mix that bid, summed over updates
+and never below 0 (regret matching+, Tammelin 2014, arXiv:1407.5042). In training rungs are drawn in
+proportion to regrets (Hart and Mas-Colell 2000, doi:10.1111/1468-0262.00153). These mixes keep
+moving; what comes near an equilibrium is their average, in which the t-th update weighs t. So the
+average is the policy: it is saved and evaluated, and does not bid in training.
+
+The reward of each rung is the reward curve of an auction in which rivals played one draw of their
+mixes; means of many auctions are what counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
+from assume_rl.learning.algorithms.mirror_descent import distance, summed_up
+from assume_rl.learning.config import RegretMatchingConfig
+from assume_rl.learning.nets.actor import ActorForm
+from assume_rl.learning.nets.heads import RULED_OUT, Averaged
+from assume_rl.learning.types import CURVE
+
+
+@dataclass(frozen=True)
+class RegretMatching:
+    """Regret matching+ of policies on ladders, which are averages."""
+
+    name: str = "regret_matching"
+    paper: str = "Tammelin 2014, arXiv:1407.5042"
+    status: Status = "experimental"
+    on_policy: bool = True
+
+    @property
+    def extras(self) -> Mapping[str, int | None]:
+        """Nothing beside the action: rivals' curves know what was played."""
+        return {}
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """None: actions were drawn when they were taken."""
+        return ()
+
+    def networks(self) -> Mapping[str, NetSpec]:
+        """Return an actor of two choices: by regrets, and their average."""
+        return {"actor": NetSpec("actor", head=None, ladder="averaged")}
+
+    def update(self, work: Work) -> int:
+        """Add to regrets and to the average, then let networks follow both."""
+        passes = settings_of(work, RegretMatchingConfig).passes
+        batch = work.batches.latest(sum(stretch.rows for stretch in work.stretches))
+        shown, aims = [], []
+        for g, net in enumerate(work.nets["actor"]):
+            obs, curve = summed_up(batch.now.read[g], batch.extras[CURVE][g])
+            with torch.no_grad():
+                aims.append(aim_of(net.form, net.now, obs, curve, work.update + 1))
+            shown.append(obs)
+        loss, limit = work.compiled(distance), work.config.max_grad_norm
+        for _ in range(passes):
+            work.log.iteration()
+            for g, net in enumerate(work.nets["actor"]):
+                aim = aims[g]
+                found = loss(net.form, net.followed, shown[g], aim.weights)
+                (done,) = net.descend([found], work.rates["actor"], limit)
+                work.log.step("actor", g, done)
+                for name in ("entropy", "expected_reward", "gain", "regret"):
+                    work.log.add(name, g, getattr(aim, name))
+        return passes
+
+
+class Aim(NamedTuple):
+    """What an update makes of regrets and averages, and measures of these before."""
+
+    weights: Float[Tensor, "seed agent row out"]
+    entropy: Float[Tensor, "seed agent"]  # of the average
+    expected_reward: Float[Tensor, "seed agent"]  # of the mix that bid
+    gain: Float[Tensor, "seed agent"]  # of the rung that is best for all rows over that
+    regret: Float[Tensor, "seed agent"]  # the greatest one, per update so far
+
+
+def aim_of(
+    form: ActorForm,
+    nets: Any,
+    obs: Float[Tensor, "seed agent row obs"],
+    curve: Float[Tensor, "seed agent row _"],
+    number: int,
+) -> Aim:
+    """Return the outputs that one update of regret matching+ leads to at each row.
+
+    Outputs of rungs that are ruled out stay as they are. Regrets are kept with what the last update
+    took off, and cut off at 0 where they are used: so outputs are linear in the curve, and networks
+    may follow its mean. The average is in shares times the number of rungs.
+
+    :param form: of the actors
+    :param nets: their parameters
+    :param obs: observations
+    :param curve: reward on every rung, entry by entry
+    :param number: of the update, from 1 on
+    """
+    law = form.law
+    assert isinstance(law, Averaged)
+    out = form.outputs(nets, obs)
+    average, regret = law.halves(out)
+    share, values = law.shares(law.explored(out)), law.by_entry(curve)
+    better = values - (share * values).sum(dim=-1, keepdim=True)
+    weight = 2.0 / (number + 1)
+    mean = average.clamp(min=0.0).lerp(law.rungs * share.flatten(-2), weight)
+    summed = regret.clamp(min=0.0) + better.flatten(-2)
+    legal = out > 0.5 * RULED_OUT
+    weights = torch.where(legal, torch.cat([mean, summed], dim=-1), out)
+    expected = (share * values).sum(dim=(-2, -1)).mean(dim=-1)
+    best = values.mean(dim=-3).amax(dim=-1).sum(dim=-1)
+    most = law.by_entry(regret).clamp(min=0.0).mean(dim=-3).amax(dim=-1).sum(dim=-1)
+    entropy = law.entropy(out).mean(dim=-1)
+    return Aim(weights, entropy, expected, best - expected, most / max(number - 1, 1))
+
+
+REGRET_MATCHING = RegretMatching()
