@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assume_rl.errors import ScenarioError
 from assume_rl.learning.config import Schedule
 from assume_rl.scenario.read import load_scenario
 
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
 
 
@@ -145,3 +147,12 @@ def test_recorded_example_with_exchanges_switched_off(reference: Path) -> None:
     scenario = load_scenario(reference / "examples/scenarios/example_01a", "dam")
     assert scenario.warnings == ()
     assert len(scenario.index) == 721
+
+
+@pytest.mark.parametrize(("name", "learners"), [("single_learner", 1), ("ten_learners", 10)])
+def test_plants_on_a_ladder_are_the_plants_of_the_scenario(name: str, learners: int) -> None:
+    cases = (load_scenario(SCENARIOS / name, case) for case in ("base", "ladder"))
+    tables = [pd.read_csv(SCENARIOS / name / own.config.powerplant_units) for own in cases]
+    differs = (tables[0] != tables[1]).sum()
+    assert dict(differs[differs > 0]) == {"bidding_EOM": learners}
+    assert (tables[1].bidding_EOM == "powerplant_energy_learning_ladder").sum() == learners
