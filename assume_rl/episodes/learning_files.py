@@ -20,8 +20,10 @@ from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.nets.transfer import (
+    Features,
     TransferReport,
     change_of,
+    other_meaning,
     report,
     transfer_critic,
     write_if_fits,
@@ -55,7 +57,7 @@ from assume_rl.learning.states import (
     write_networks,
     write_optimizers,
 )
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.types import AgentSpec, Scales
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +119,7 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
         kinds["actor"] = values
     return {
         "kind": _kind(learner.config),
-        "agents": [[agent.unit_id, *agent.shape] for agent in learner.agents],
+        "agents": [_identity(agent) for agent in learner.agents],
         "normaliser": {
             part: own
             for part, own in learner.normaliser.state_of(0).items()
@@ -202,7 +204,8 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
 
     Critics of another algorithm or kind are not used, with a warning: they differ in number or
     shape, or value other policies. In another fleet first-layer weights move block by block
-    (`learning.nets.transfer`).
+    (`learning.nets.transfer`), but to no unit that observes other features, or those in another
+    order, or chooses from other rungs.
 
     :raises PolicyError: there is no such folder, or it cannot be read
     """
@@ -220,19 +223,32 @@ def load_critics(folder: Path, learner: Learner) -> TransferReport:
         return report([], [], {})
     learner.normaliser.load_state_of(0, state["normaliser"])
     units = [agent.unit_id for agent in learner.agents]
-    saved_agents = tuple(_agent(*agent) for agent in state["agents"])
-    if [(a.unit_id, a.shape) for a in saved_agents] != [
-        (a.unit_id, a.shape) for a in learner.agents
-    ]:
+    if state["agents"] != [_identity(agent) for agent in learner.agents]:
+        saved_agents = tuple(_agent(*agent) for agent in state["agents"])
         return _transfer(learner, state["networks"], saved_agents)
     write_networks(learner.nets, 0, state["networks"])
     write_optimizers(learner.nets, 0, state["optimizers"])
     return report(units, units, {})
 
 
-def _agent(unit: str, obs_size: int, act_size: int, unique_size: int, rungs: int = 0) -> AgentSpec:
-    """Return an agent from its name and shape."""
-    return AgentSpec(unit, obs_size, act_size, unique_size, rungs=rungs)
+Identity = tuple[str, tuple[int, ...], Features, tuple[float, ...]]
+"""An agent's name and shape, its features, and the prices of its rungs in EUR/MWh."""
+
+
+def _identity(agent: AgentSpec) -> Identity:
+    """Return what must be equal for all of an agent's networks to mean the same."""
+    return agent.unit_id, agent.shape, agent.features, agent.scales.rungs
+
+
+def _agent(
+    unit: str, shape: tuple[int, ...], features: Features, prices: tuple[float, ...]
+) -> AgentSpec:
+    """Return an agent from its identity."""
+    obs_size, act_size, unique_size, *rungs = shape
+    scales = Scales(rungs=prices)
+    return AgentSpec(
+        unit, obs_size, act_size, unique_size, tuple(features), sum(rungs), scales=scales
+    )
 
 
 def _transfer(
@@ -246,11 +262,19 @@ def _transfer(
         for kind in (name, name + TARGET)
         if (name != "actor" or spec.valued) and kind in fresh
     }
+    there = {agent.unit_id: agent for agent in saved_agents}
+    changes = {
+        agent.unit_id: other_meaning(there[agent.unit_id], agent)
+        for agent in learner.agents
+        if agent.unit_id in there
+    }
+    skipped = {unit: why for unit, why in changes.items() if why is not None}
     if not specs:
-        return report([], [], {})
+        return report([], [], skipped)
     units = [agent.unit_id for agent in learner.agents]
-    loaded, skipped = [], {}
-    for unit in [u for u in units if all(u in saved[kind] for kind in specs)]:
+    loaded = []
+    known = [u for u in units if u not in skipped and all(u in saved[kind] for kind in specs)]
+    for unit in known:
         try:
             moved = {
                 kind: {

@@ -14,7 +14,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.transfer import critic_blocks
 from assume_rl.learning.policies.assume_layout import save_assume_layout
 from assume_rl.learning.states import TARGET, networks
-from assume_rl.learning.types import AgentSpec
+from assume_rl.learning.types import AgentSpec, Scales
 
 A, B, C, D = (AgentSpec(unit, 5 - (unit == "B"), 2, 1) for unit in "ABCD")
 
@@ -108,3 +108,78 @@ def test_networks_of_actors_of_another_architecture_are_passed_over(
     assert "they are of matd3 with critic: concat and lstm actors" in caplog.text
     for name, weight in networks(new.nets, 0)["critic"]["A"].items():
         assert torch.equal(weight, fresh["critic"]["A"][name])
+
+
+LOAD, PRICE, HELD = ("load", 2, "MW"), ("price", 2, "EUR/MWh"), ("held", 1, "share")
+
+
+def with_features(unit: str, *features: tuple[str, int, str]) -> AgentSpec:
+    return AgentSpec(unit, 5, 2, 1, features)
+
+
+def test_what_observes_features_in_another_order_starts_afresh_but_for_its_actor(
+    tmp_path: Path,
+) -> None:
+    """Sizes are the same: written as they are, a critic would read prices as load."""
+    usual = [with_features(unit, LOAD, PRICE, HELD) for unit in "AB"]
+    old = learner("matd3", tuple(usual), 1)
+    for net in old.all_nets():
+        net.online.buffer.add_(0.125)
+    save_actors(old, tmp_path, {})
+    save_critics(old, tmp_path)
+    new = learner("matd3", (with_features("A", PRICE, LOAD, HELD), usual[1]), 2)
+    fresh = networks(new.nets, 0)
+    assert load_actors(tmp_path, new).loaded == ("A", "B")
+    found = load_critics(tmp_path, new)
+    assert found.loaded == ("B",)
+    assert found.skipped == {"A": "it observed features in another order"}
+    before, after = networks(old.nets, 0), networks(new.nets, 0)
+    for kind in ("actor", "actor_target"):
+        # The target begins at the actor: both read prices from where they are now.
+        weights, saved = after[kind]["A"], before["actor"]["A"]
+        first = next(key for key in weights if key.endswith("weight"))
+        assert weights[first].equal(saved[first][:, [2, 3, 0, 1, 4]])
+    for kind in ("critic", "critic_target"):
+        for key, weight in after[kind]["A"].items():
+            assert weight.equal(fresh[kind]["A"][key])
+        for key, weight in after[kind]["B"].items():  # what B sees of A is where it was
+            assert weight.equal(before[kind]["B"][key])
+
+
+def test_a_rival_that_shows_something_else_is_new_to_a_critic(tmp_path: Path) -> None:
+    usual = [with_features(unit, LOAD, PRICE, HELD) for unit in "AB"]
+    old = learner("matd3", tuple(usual), 1)
+    save_critics(old, tmp_path)
+    new = learner("matd3", (with_features("A", LOAD, PRICE, ("sold", 1, "share")), usual[1]), 2)
+    fresh = networks(new.nets, 0)["critic"]["B"]
+    assert load_critics(tmp_path, new).loaded == ("B",)
+    before, after = (networks(own.nets, 0)["critic"]["B"] for own in (old, new))
+    blocks = critic_blocks("B", usual)
+    for key in [key for key in after if key.endswith("layers.0.weight")]:
+        for block, columns in blocks.items():
+            theirs = fresh if block == ("unique", "A") else before
+            assert after[key][:, columns].equal(theirs[key][:, columns]), block
+
+
+@pytest.mark.parametrize("other", ["features", "prices"])
+def test_nothing_of_another_ladder_is_written(other: str, tmp_path: Path) -> None:
+    """Its actor is refused; a target or moments of it would pull the new actor to old rungs."""
+    bounds = ("highest_rung", 1, "place on 3 rungs")
+    here = AgentSpec("A", 3, 1, 1, (LOAD, bounds), 3, scales=Scales(rungs=(0.0, 10.0, 20.0)))
+    if other == "features":
+        there = replace(here, features=(LOAD, ("highest_rung", 1, "place on 3 others")))
+    else:
+        there = replace(here, scales=Scales(rungs=(0.0, 5.0, 20.0)))
+    old, new = learner("q_learning", (there,), 1), learner("q_learning", (here,), 2)
+    for net in old.all_nets():
+        net.online.buffer.add_(0.125)
+        net.optimizer.step.add_(7)
+    save_critics(old, tmp_path)
+    fresh = networks(new.nets, 0)
+    assert "A" in load_critics(tmp_path, new).skipped
+    after = networks(new.nets, 0)
+    assert {"actor", "actor_target"} <= after.keys()
+    for kind, named in after.items():
+        for key, weight in named["A"].items():
+            assert weight.equal(fresh[kind]["A"][key])
+    assert all(net.optimizer.step.eq(0).all() for net in new.all_nets())

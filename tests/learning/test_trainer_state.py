@@ -85,8 +85,8 @@ def test_equal_states_give_equal_files(tmp_path: Path) -> None:
         (lambda f: f.write_bytes(pickle.dumps(print)), "is damaged or not a trainer state"),
         (lambda f: save_file({"x": torch.zeros(1)}, f), "is damaged or not a trainer state"),
         (
-            lambda f: save_file({}, f, {"version": "6", "tree": "", "digest": ""}),
-            "format version 6, .* up to 5",
+            lambda f: save_file({}, f, {"version": "7", "tree": "", "digest": ""}),
+            "format version 7, .* up to 6",
         ),
         (
             lambda f: save_file({}, f, {"version": "1", "tree": "", "digest": ""}),

@@ -5,7 +5,7 @@ An actor reads its observation by the names of its features (`read_by_name`).
 A critic's input is the owner's observation, the private ("unique") parts of the other agents'
 observations and the actions of all agents, each in the order of the agents. In another fleet the
 same block lies in other columns, so first-layer weights move block by block: a block keeps its
-weights if its agent is in both fleets with equal sizes, and stays fresh otherwise.
+weights if its agent is in both fleets and it means the same in both, and stays fresh otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from assume_rl.learning.nets.linear import State
 from assume_rl.learning.nets.stack import ActorStack, CriticStack, Weights
 from assume_rl.learning.types import AgentSpec
 
+Features = Sequence[tuple[str, int, str]]  # name, size and scaling of parts of an observation
 NOT_ADAPTED: Mapping[str, str] = MappingProxyType({})
 
 
@@ -95,18 +96,27 @@ def transfer_critic(
     """The critic of `owner` (a module's state dict) moved to a fleet of other agents.
 
     `fresh`: its initial critic there. Raises `PolicyError` if hidden layers or the owner's own
-    observation differ in size. Blocks are attributed by unit id, also for owners that are not the
-    first agent.
+    observation differ in size, or the observation in its features. Blocks are attributed by unit
+    id, also for owners that are not the first agent.
     """
     new, old = critic_blocks(owner, agents), critic_blocks(owner, saved_agents)
     _check_same(fresh, saved, new, old, owner)
+    here, there = ({agent.unit_id: agent for agent in own} for own in (agents, saved_agents))
+    change = other_meaning(there[owner], here[owner])
+    if change is not None:
+        raise PolicyError(change)
+    same = [
+        (kind, unit)
+        for kind, unit in new.keys() & old.keys()
+        if _same_block(kind, there[unit], here[unit])
+    ]
     moved: Weights = {}
     for name, weight in fresh.items():
         if not _is_first_layer(name):
             moved[name] = saved[name].to(weight)
             continue
         moved[name] = weight.clone()
-        for key in new.keys() & old.keys():
+        for key in same:
             if _size(new[key]) == _size(old[key]):
                 moved[name][:, new[key]] = saved[name][:, old[key]].to(weight)
     return moved
@@ -124,7 +134,41 @@ def critic_blocks(owner: str, agents: Sequence[AgentSpec]) -> dict[tuple[str, st
     return blocks
 
 
-Features = Sequence[tuple[str, int, str]]  # name, size and scaling of parts of an observation
+def other_meaning(saved: AgentSpec, here: AgentSpec) -> str | None:
+    """Return why networks of an agent do not mean the same for another; None: they do.
+
+    :param saved: whose networks they are; features that are not known are taken to be the same
+    :param here: whose they would be
+    """
+    if saved.scales.rungs != here.scales.rungs:
+        return "it chose from other rungs"
+    if not saved.features or saved.features == here.features:
+        return None
+    gone, new = (
+        [feature for feature in one if feature not in other]
+        for one, other in (
+            (saved.features, here.features),
+            (here.features, saved.features),
+        )
+    )
+    if not gone and not new:
+        return "it observed features in another order"
+    return f"it observed {_listed(gone) or 'no such'}, expected {_listed(new) or 'no such'}"
+
+
+def _same_block(kind: str, saved: AgentSpec, here: AgentSpec) -> bool:
+    """Return whether a block of a critic's input means the same in two fleets."""
+    if kind == "action":
+        return (saved.rungs, saved.scales.rungs) == (here.rungs, here.scales.rungs)
+    # The owner's observation is the same, or nothing would move.
+    return kind == "obs" or not saved.features or _private(saved) == _private(here)
+
+
+def _private(agent: AgentSpec) -> Features:
+    """Return the features of an agent's private entries, the last of its observation."""
+    places = zip(agent.features, _places(agent.features), strict=True)
+    first = agent.obs_size - agent.unique_size
+    return tuple(feature for feature, place in places if place.stop > first)
 
 
 def read_by_name(architecture: str, state: State, saved: Features, here: Features) -> Weights:

@@ -18,7 +18,7 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.policies.files import replacing
 
 FILE = "trainer_state.safetensors"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 _KEY = "trainer_state"
 
 
