@@ -104,11 +104,25 @@ def test_a_ladder_of_seen_prices_is_just_better_than_each(
     assert list(ladder) == sorted(set(ladder))
     low = -100.0 if buys or min(seen, default=0.0) < 0 else -0.01 if 0.0 in seen else 0.0
     assert (ladder[0], ladder[-1]) == (low, 100.0)
-    often = sorted(set(seen), key=lambda price: (-seen.count(price), price))[:64]
+    can = {price for price in seen if (0 if buys else -99.99) <= price <= 100.01}
+    often = sorted(can, key=lambda price: (-seen.count(price), price))[:64]
     for price in (p for p in often if 0.01 <= p <= 99.0):
         assert round(price - 0.01, 6) in ladder
         assert not buys or round(-price - 0.01, 6) in ladder
     assert len(ladder) <= rungs + (128 if buys else 64)
+
+
+@pytest.mark.parametrize(
+    ("buys", "useless"), [(False, [100.5, 3000.0]), (False, [-100.0]), (True, [-5.0, 200.0])]
+)
+def test_prices_that_cannot_be_bid_take_no_place_of_those_that_can(
+    buys: bool, useless: list[float]
+) -> None:
+    """As many as would fill all places, each seen more often than the only price of use."""
+    often = [price + k / 1000 * (1 if price > 0 else -1) for price in useless for k in range(64)]
+    ladder = seen_prices([*often, *often, 41.5], 3, 100.0, buys=buys)
+    expected = {-100.0, 0.0, 41.49, 100.0} if buys or min(useless) < 0 else {0, 41.49, 50, 100}
+    assert set(ladder) == expected | ({-41.51} if buys else set())
 
 
 def test_a_plant_on_a_ladder_of_seen_prices_can_bid_its_own_cost() -> None:

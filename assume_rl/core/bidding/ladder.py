@@ -101,8 +101,8 @@ def seen_prices(
     """Return a ladder, EUR/MWh, rising: some at equal distances, and just better than those seen.
 
     Where rivals set the price a reward curve has cliffs: a cent below, everything is sold at their
-    price, at it nothing. Of the seen prices the most frequent count, and of equally frequent ones
-    the lowest. The others go up from 0, or from the lowest allowed one if a price below 0 was seen.
+    price, at it nothing. Of the seen prices that can be bid the most frequent count, and of equally
+    frequent ones the lowest. The others go up from 0, or from the lowest allowed one if a price below 0 was seen.
 
     :param seen: prices of a market, EUR/MWh, as often as they were set
     :param rungs: number of prices at equal distances
@@ -110,14 +110,16 @@ def seen_prices(
     :param buys: whether negative prices stand for buying at their size, as of storages
     """
     often = Counter(round(price, 6) for price in seen)
-    chosen = sorted(often, key=lambda price: (-often[price], price))[:MOST_SEEN]
+    least = 0.0 if buys else UNDERCUT - max_bid_price
+    usable = [price for price in often if least <= price <= max_bid_price + UNDERCUT]
+    chosen = sorted(usable, key=lambda price: (-often[price], price))[:MOST_SEEN]
     low = -max_bid_price if buys or min(often, default=0.0) < 0 else 0.0
     width = (max_bid_price - low) / (rungs - 1)
     prices = {low + k * width for k in range(rungs - 1)} | {max_bid_price}
     below = {price - UNDERCUT for price in chosen}
     if buys:
         below = {price for price in below if price >= 0}
-        prices |= {-(price + UNDERCUT) for price in chosen if price >= 0}
+        prices |= {-(price + UNDERCUT) for price in chosen}
     kept = {round(price, 6) for price in prices | below}
     return tuple(sorted(price for price in kept if abs(price) <= max_bid_price))
 
