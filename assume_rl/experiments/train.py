@@ -11,7 +11,7 @@ from assume_rl.experiments.observer import Observer
 from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.experiments.train_group import TrainResult, train_all
 from assume_rl.experiments.train_places import Place, is_finished, seed_place
-from assume_rl.experiments.train_task import training_task
+from assume_rl.experiments.train_task import ready, training_task
 from assume_rl.scenario.types import Scenario
 
 __all__ = ["Place", "TrainResult", "train", "train_places", "train_seeds"]
@@ -50,7 +50,7 @@ def train(
         `metrics.jsonl`.
     :raises AssumeRlError: something the user can mend.
     """
-    task = training_task(scenario, policies, device, engine)
+    task = ready(training_task(scenario, policies, device, engine))
     chosen = draw_seed(task.compiled.scenario, seed)
     place = Place(Places(out, db, csv, overwrite), chosen)
     return train_all(task, [place], resume, track, observer)[0]
@@ -81,7 +81,7 @@ def train_seeds(
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
-    task = training_task(scenario, policies, device, engine)
+    task = ready(training_task(scenario, policies, device, engine))
     common = Path(out or Path("runs") / task.compiled.scenario.simulation_id)
     if (common / MANIFEST).is_file():
         raise ResultsError(f"'{common}' holds another run, not seeds; choose another --out")
@@ -105,5 +105,5 @@ def train_places(
     observer: Observer | None = None,
 ) -> tuple[TrainResult, ...]:
     """Train once per place, as `train` does; the batch engine trains all of them at once."""
-    task = training_task(scenario, policies, device, engine)
+    task = ready(training_task(scenario, policies, device, engine))
     return train_all(task, places, resume, track, observer)

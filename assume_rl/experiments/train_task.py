@@ -1,7 +1,7 @@
 """What is to be trained, checked before anything is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assume_rl.durations import duration_seconds
@@ -50,7 +50,10 @@ def training_task(
     device: str | None,
     engine: EngineName,
 ) -> Task:
-    """Everything that a training needs to know; `AssumeRlError` where it cannot be done."""
+    """Everything that a training needs to know; `AssumeRlError` where it cannot be done.
+
+    Nothing is played, so that ladders of seen prices are still open: see `ready`.
+    """
     case = study_case(scenario)
     config = case.learning
     start_from = _start_from(config, policies)
@@ -66,7 +69,7 @@ def training_task(
     _check_schedule(compiled, learners, name)
     _check_learners(compiled, learners)
     return Task(
-        with_seen_prices(compiled, fixed),
+        compiled,
         fixed,
         learners,
         start_from,
@@ -81,6 +84,11 @@ def training_task(
             *_status_warnings(config),
         ),
     )
+
+
+def ready(task: Task) -> Task:
+    """Return a task that can begin: whose ladders of seen prices have them, for which it plays."""
+    return replace(task, compiled=with_seen_prices(task.compiled, task.fixed))
 
 
 def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:

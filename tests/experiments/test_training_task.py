@@ -7,11 +7,19 @@ import pytest
 
 from assume_rl.episodes.plan import most_waiting
 from assume_rl.errors import ConfigurationError
+from assume_rl.experiments import scales
 from assume_rl.experiments.engines import EngineName
-from assume_rl.experiments.train_task import check_training, training_task, training_warnings
+from assume_rl.experiments.train_task import (
+    check_training,
+    ready,
+    training_task,
+    training_warnings,
+)
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
+from assume_rl.studies.checks import Checks
+from assume_rl.studies.types import Step
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
@@ -46,6 +54,31 @@ def test_copies_of_the_market_wait_too() -> None:
     wide = {"num_envs": 2, "validation_episodes_interval": 2, "training_episodes": 4}
     with pytest.raises(ConfigurationError, match="but 48 transitions wait"):
         training_task(case(**settings | wide), None, None, "batch")
+
+
+def test_a_check_plays_no_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the prices that a ladder is made of either: those a training looks at, once."""
+    ladder = {
+        "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
+        "bidding_strategy_params.rung_prices": "seen_prices",
+        "learning_config.algorithm": "q_learning",
+        "learning_config.learning_mode": True,
+    }
+    played: list[object] = []
+    play = scales.play_recorded
+
+    def counted(*given: Any, **settings: Any) -> None:
+        played.append(given)
+        play(*given, **settings)
+
+    monkeypatch.setattr(scales, "play_recorded", counted)
+    scenario = load_scenario(SCENARIO, "tiny", overrides=ladder)
+    step = Step("one", "train", str(SCENARIO), "tiny", {})
+    Checks("auto").check(step, scenario, trained=False)
+    task = training_task(scenario, None, None, "auto")
+    assert not played
+    ready(task)
+    assert len(played) == 2
 
 
 def test_an_experimental_algorithm_is_warned_of_once() -> None:

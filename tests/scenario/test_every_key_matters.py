@@ -25,7 +25,7 @@ from assume_rl.errors import ScenarioError
 from assume_rl.experiments.batch_engine import BatchEngine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.scales import compiled_to_play
-from assume_rl.experiments.train_task import training_task, training_warnings
+from assume_rl.experiments.train_task import ready, training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.learning.nets.stack import initial_actors
@@ -539,7 +539,7 @@ class World:
     def _training(
         self, engine: type[BatchEngine], scenario: Scenario, sink: Frames, seed: int, out: Path
     ) -> Iterator[tuple[float, ...]]:
-        task = training_task(scenario, None, None, "batch")
+        task = ready(training_task(scenario, None, None, "batch"))
         run: Any = SimpleNamespace(seed=seed, folder=out, training_sink=sink)
         trained = training(
             engine(task, [run]), task.config, lambda _: None, [Standing()], lambda *_: None

@@ -16,7 +16,7 @@ from assume_rl.experiments.foresight import foresight_profit
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import folder_policies
-from assume_rl.experiments.train_task import Task, training_task
+from assume_rl.experiments.train_task import Task, ready, training_task
 from assume_rl.experiments.training import Engine, Standing, training, waves
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.types import Scenario
@@ -59,7 +59,7 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
 @contextmanager
 def _opened(cell: Cell, case: Scenario, out: Path) -> Iterator[tuple[Task, Experiment]]:
     """Return the training of a cell, whose tables are not stored."""
-    task = training_task(case, None, "cpu", "auto")
+    task = ready(training_task(case, None, "cpu", "auto"))
     places = Places(out, tables=["market_meta"])
     with open_experiment(
         task.compiled, "train", places, seed=cell.seed, engine=task.engine, keep=KEPT
