@@ -4,7 +4,7 @@ They are worked out long after the auctions, for many auctions of all copies at 
 of all of them takes little longer than one of a few. Auctions of a team that are alike but for
 their time are put one behind the other on the axis of copies, as if all were at the same step. So
 how long units have been on, which counts steps since the episode began, is not known then: it
-matters to units with ramps only, which have no curves (`scenario.compile.capabilities`).
+matters to units with ramps only, which have no curves (`scenario.compile.capabilities.has_ramps`).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -19,7 +19,7 @@ from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale
 from assume_rl.evaluation.starts import Delivery, Plant, deliver
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile.capabilities import beyond_price_and_volume
+from assume_rl.scenario.compile.capabilities import beyond_price_and_volume, has_ramps
 from assume_rl.scenario.compile.compiled import Compiled
 
 
@@ -37,9 +37,8 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # _obstacles
     assert isinstance(bidder, PlantLearning)
-    if params.ramped:  # its ladder is another one in each state
-        return f"{agent} has ramps"
-    return f"{agent} has start costs" if _has_starts(params, bidder) else None
+    starts = f"{agent} has start costs" if _has_starts(params, bidder) else None
+    return has_ramps(agent, params) or starts
 
 
 def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:

@@ -32,6 +32,18 @@ def ladders(name: str, *learners: str) -> MarketEnv:
     return MarketEnv(compiled, num_envs=COPIES, seeds=(1,), window=9, curves=True)
 
 
+def test_a_learner_with_ramps_has_no_curves() -> None:
+    """How long it has run would be counted from the wrong instant."""
+    chosen = {
+        "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
+        "units.learner.ramp_up": 50,
+    }
+    compiled = compile_scenario(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen))
+    MarketEnv(compiled, num_envs=1, seeds=(1,))
+    with pytest.raises(ConfigurationError, match="no reward curves: learner has ramps"):
+        MarketEnv(compiled, num_envs=1, seeds=(1,), curves=True)
+
+
 @pytest.fixture(scope="module")
 def alone() -> MarketEnv:
     return ladders("single_learner", "learner")

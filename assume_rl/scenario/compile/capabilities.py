@@ -21,6 +21,7 @@ from assume_rl.core.bidding.base import (
 )
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
+from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import nearest
 from assume_rl.scenario.config.schema import PRODUCT_TYPES
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -139,8 +140,8 @@ def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
 def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> str | None:
     """Return why a bidder has no reward curves to learn from, None if it has.
 
-    Start costs of a unit, several products and several markets may still be against it:
-    `experiments.recorded_plants.not_alone`.
+    Ramps of a unit (`has_ramps`), its start costs, several products and several markets may still
+    be against it: `experiments.recorded_plants.not_alone`.
 
     :param bidder: that a unit's row names
     :param technology: key of core.units.TECHNOLOGIES
@@ -151,6 +152,17 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
     if technology != THERMAL:
         return "what it can sell depends on what it bought before"
     return beyond_price_and_volume(rule)
+
+
+def has_ramps(unit: str, params: object) -> str | None:
+    """Return that a unit has ramps, because of which it has no reward curves; None if it has none.
+
+    Which rungs it may choose hangs on how long it has run, which is not known afterwards.
+
+    :param unit: its id
+    :param params: its parameters alone
+    """
+    return f"{unit} has ramps" if isinstance(params, ThermalParams) and params.ramped else None
 
 
 def capabilities(context: Context) -> Iterator[Capability]:
