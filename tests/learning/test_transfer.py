@@ -157,3 +157,21 @@ def test_a_report_is_one_sentence_however_many_units_there_are() -> None:
         "4 loaded; 1 (u0) adapted: wind without weight; 6 (u4, u5, u6, u7, ...) not used: it is "
         "small; 2 (u10, u11) not saved there, so that they start afresh"
     )
+
+
+@pytest.mark.parametrize("changed", [0, 100, 263])
+def test_of_a_long_scaling_a_message_has_only_the_first_difference(changed: int) -> None:
+    """A ladder of seen prices has hundreds, in two features."""
+    saved, here = (
+        [
+            (name, 2, "place on 264 rungs, at " + ", ".join(map("{:g}".format, prices)) + " EUR/MWh")
+            for name in ("lowest_rung", "highest_rung")
+        ]
+        for prices in (range(264), [k + 0.5 * (k >= changed) for k in range(264)])
+    )
+    with pytest.raises(PolicyError) as caught:
+        read_by_name("mlp", {}, saved, here)
+    message = str(caught.value)
+    assert len(message) < 300
+    assert f" {changed} " in message
+    assert f" {changed}.5 " in message

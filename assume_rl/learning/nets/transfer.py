@@ -10,7 +10,7 @@ weights if its agent is in both fleets and it means the same in both, and stays 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from types import MappingProxyType
 
 from torch import Tensor
@@ -153,7 +153,7 @@ def other_meaning(saved: AgentSpec, here: AgentSpec) -> str | None:
     )
     if not gone and not new:
         return "it observed features in another order"
-    return f"it observed {_listed(gone) or 'no such'}, expected {_listed(new) or 'no such'}"
+    return f"it observed {_apart(gone, new)}"
 
 
 def _same_block(kind: str, saved: AgentSpec, here: AgentSpec) -> bool:
@@ -185,7 +185,7 @@ def read_by_name(architecture: str, state: State, saved: Features, here: Feature
     missing = [feature for feature in saved if feature not in here]
     if missing:
         others = [feature for feature in here if feature not in saved]
-        raise PolicyError(f"observes {_listed(missing)}, expected {_listed(others) or 'no such'}")
+        raise PolicyError(f"observes {_apart(missing, others)}")
     if architecture != "mlp":
         raise PolicyError(f"observes {_listed(saved)}, expected {_listed(here)}")
     places = dict(zip(here, _places(here), strict=True))
@@ -214,6 +214,28 @@ def _places(features: Features) -> list[range]:
 
 def _listed(features: Features) -> str:
     return ", ".join(f"{name} ({size}, {scaling})" for name, size, scaling in features)
+
+
+def _apart(gone: Features, new: Features) -> str:
+    """Return features that are not here, and those that are in place of them."""
+    shown = (_listed(_shortened(*own)) or "no such" for own in ((gone, new), (new, gone)))
+    return ", expected ".join(shown)
+
+
+LONGEST = 80  # characters of a scaling in a message
+
+
+def _shortened(features: Features, others: Features) -> Features:
+    """Return features with long scalings cut to where others of the same names first differ."""
+    theirs = {name: scaling.split(", ") for name, _, scaling in others}
+    found = []
+    for name, size, scaling in features:
+        parts, other = scaling.split(", "), theirs.get(name, [])
+        pairs = zip(parts, other, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        part = parts[min(same, len(parts) - 1)]
+        found.append((name, size, scaling if len(scaling) <= LONGEST else f"... {part} ..."))
+    return found
 
 
 def change_of(saved: Features, here: Features) -> str:
