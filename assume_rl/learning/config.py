@@ -383,7 +383,7 @@ class PolicyGradientConfig(AlgorithmConfig):
 
     on_policy: ClassVar[bool] = True
     entropy_weight: float = Field(0.01, ge=0)
-    """Weight of the entropy of actions (mappo, ippo, a2c, vpg, reinforce; 0.05 fictitious_play)."""
+    """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; another one: fictitious_play)."""
 
 
 class A2cConfig(PolicyGradientConfig):
