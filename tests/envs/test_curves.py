@@ -38,7 +38,9 @@ def test_a_learner_with_ramps_has_no_curves() -> None:
         "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
         "units.learner.ramp_up": 50,
     }
-    compiled = compile_scenario(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen))
+    compiled = compile_scenario(
+        load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
+    )
     MarketEnv(compiled, num_envs=1, seeds=(1,))
     with pytest.raises(ConfigurationError, match="no reward curves: learner has ramps"):
         MarketEnv(compiled, num_envs=1, seeds=(1,), curves=True)

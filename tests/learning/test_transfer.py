@@ -164,7 +164,11 @@ def test_of_a_long_scaling_a_message_has_only_the_first_difference(changed: int)
     """A ladder of seen prices has hundreds, in two features."""
     saved, here = (
         [
-            (name, 2, "place on 264 rungs, at " + ", ".join(map("{:g}".format, prices)) + " EUR/MWh")
+            (
+                name,
+                2,
+                "place on 264 rungs, at " + ", ".join(map("{:g}".format, prices)) + " EUR/MWh",
+            )
             for name in ("lowest_rung", "highest_rung")
         ]
         for prices in (range(264), [k + 0.5 * (k >= changed) for k in range(264)])

@@ -102,7 +102,8 @@ def seen_prices(
 
     Where rivals set the price a reward curve has cliffs: a cent below, everything is sold at their
     price, at it nothing. Of the seen prices that can be bid the most frequent count, and of equally
-    frequent ones the lowest. The others go up from 0, or from the lowest allowed one if a price below 0 was seen.
+    frequent ones the lowest. The others go up from 0, or from the lowest allowed one if a price
+    below 0 was seen.
 
     :param seen: prices of a market, EUR/MWh, as often as they were set
     :param rungs: number of prices at equal distances
