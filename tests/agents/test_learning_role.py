@@ -538,7 +538,7 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="does not exist"):
         role.load_params(tmp_path / "nowhere")
     role.save_critic_params(tmp_path)
-    assert role.load_obj(tmp_path)["agents"][2] == ["wide", 3, 2, 1]
+    assert role.load_obj(tmp_path)["agents"][2][:2] == ("wide", (3, 2, 1))
 
 
 # --- settings ------------------------------------------------------------------------------------
