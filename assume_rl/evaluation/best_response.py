@@ -113,11 +113,11 @@ def best_constant(
     def bids_of(prices: Float[Tensor, " rung"]) -> Float[Tensor, "... rung own"]:
         return prices.unsqueeze(-1).expand(*batch, -1, own)
 
-    totals = [
-        objective(sale(clear_at(book, bids_of(part)))).reshape(-1, len(part)).sum(0)
-        for part in torch.split(points, rungs_at_once(book))
-    ]
-    chosen = torch.cat(totals).argmax()
+    parts = [sale(clear_at(book, bids_of(part))) for part in points.split(rungs_at_once(book))]
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    # All at once, since an objective may go through the auctions one after the other.
+    totals = objective(Sale(*(torch.cat(column, -1) for column in columns)))
+    chosen = totals.reshape(-1, len(points)).sum(0).argmax()
     bids = bids_of(points[chosen].unsqueeze(0))
     return _best(None, bids, clear_at(book, bids), objective)
 

@@ -183,7 +183,7 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
         gap=float(gap.clamp(min=0).sum()),
         kind="exact" if best.exact else "lower_bound",
         constant_bid=float(constant.bid[0, 0]),
-        constant_profit=float(_profit(plant, constant).sum()),
+        constant_profit=float(constant.value.sum()),
     )
 
 
@@ -207,7 +207,7 @@ def best_of_plant(
             one_price=one_price,
         )
 
-    if not plant.has_starts:
+    if not plant.starts_rewarded:
         return best(lambda sold: torch.ones_like(sold, dtype=torch.bool))
     idle, runs = best(lambda sold: sold <= ZERO_VOLUME), best(lambda sold: sold > ZERO_VOLUME)
     two = Sale(
@@ -237,6 +237,5 @@ def _profit(plant: RecordedPlant, best: BestResponse) -> Tensor:
 
 
 def _earn(plant: RecordedPlant, got: Sale) -> Reward:
-    """Return what sales (auction rung) earn; step after step only where these depend on others."""
-    tied = plant.has_starts or plant.plant.params.ramped
-    return plant.earn(got) if tied else plant.earn_alone(got)
+    """Return what sales (auction rung) earn; auction by auction only where starts are paid for."""
+    return plant.earn(got) if plant.has_starts else plant.earn_alone(got)

@@ -37,8 +37,8 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # _obstacles
     assert isinstance(bidder, PlantLearning)
-    starts = f"{agent} has start costs" if _has_starts(params, bidder) else None
-    return has_ramps(agent, params) or starts
+    rewarded = bidder.rewarded != "regret" and _has_starts(params, bidder)
+    return has_ramps(agent, params) or (f"{agent} has start costs" if rewarded else None)
 
 
 def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
@@ -56,11 +56,11 @@ def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
 
 
 def _has_starts(params: ThermalParams, bidder: PlantLearning) -> bool:
-    """Return whether a plant's reward counts start costs, which tie its auctions together."""
+    """Return whether starts are charged to a plant's profit, which ties its auctions together."""
     costs = [params.hot_start_cost]
     if bidder.start_costs:
         costs += [params.warm_start_cost, params.cold_start_cost]
-    return bidder.rewarded != "regret" and any(float(cost) > 0 for cost in costs)
+    return any(float(cost) > 0 for cost in costs)
 
 
 def unknown_auctions(compiled: Compiled) -> str | None:
@@ -100,7 +100,12 @@ class RecordedPlant:
     hours: float  # length of a product
     limit: float  # EUR/MWh, highest price that it may ask
     plant: Plant  # from auction to auction
-    has_starts: bool  # that its reward counts, so that auctions depend on earlier ones
+    has_starts: bool  # that its profit is charged for, so that it depends on earlier auctions
+
+    @property
+    def starts_rewarded(self) -> bool:
+        """Whether starts count in what is rewarded, too: regrets have none."""
+        return self.has_starts and self.bidder.rewarded != "regret"
 
     def earn(self, got: Sale) -> Reward:
         """Return what sales (auction rung) earn, each rung a way of bidding over the calendar."""

@@ -111,15 +111,20 @@ def test_ramps_change_what_is_delivered_and_nothing_of_what_is_earned(tmp_path: 
     assert high.gap == market.nash_conv == pytest.approx(250 * HOURS)
 
 
-def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
-    """At 100 it runs in every other hour, and pays half a start whenever it goes on or off."""
-    folder, start = tmp_path / "market", {"units.high.hot_start_cost": 20.0}  # EUR per MW
+def pulsing(folder: Path, rewarded: str) -> Compiled:
+    """Return a duopoly with 40 MW in every other hour, whose first plant has start costs."""
+    start = {"units.high.hot_start_cost": 20.0}  # EUR per MW
     duopoly(folder)
     demand = pd.read_csv(folder / "demand_df.csv")
     demand["demand"] = np.where(np.arange(len(demand)) % 2, 70.0, 40.0)
     demand.to_csv(folder / "demand_df.csv", index=False)
-    known = {"end_date": "2019-03-04 12:00", "learning_config.reward.type": "profit"}
-    compiled = compile_scenario(load_scenario(folder, "tiny", overrides=known | start))
+    known = {"end_date": "2019-03-04 12:00", "learning_config.reward.type": rewarded}
+    return compile_scenario(load_scenario(folder, "tiny", overrides=known | start))
+
+
+def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
+    """At 100 it runs in every other hour, and pays half a start whenever it goes on or off."""
+    compiled = pulsing(tmp_path / "market", "profit")
     memory = play(compiled, high=100, low=50)
     plant, own = recorded_plant(compiled, memory, "high"), received(memory, "high")
     asked = plant.book.orders.price[..., 0, :1].unsqueeze(-1)
@@ -133,6 +138,18 @@ def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
     assert (high.kind, high.best_profit) == ("exact", pytest.approx(best))
     assert high.gap == pytest.approx(best - high.profit)
     assert high.constant_profit == pytest.approx(6 * 1500 + 5 * 1200 - 500)
+
+
+def test_profits_pay_for_starts_that_are_not_rewarded(tmp_path: Path) -> None:
+    """Of regrets alone starts are no part, but of the profits that are said beside them."""
+    compiled = pulsing(tmp_path / "market", "regret")
+    (high, _), _ = judged(compiled, play(compiled, high=100, low=50))
+    assert high.profit == pytest.approx(6 * 1600 - 11 * 500)
+    # Below 50 it sells all that is asked for in every hour, and pays half a start once.
+    assert high.constant_profit == pytest.approx(6 * 1500 + 5 * 1200 - 500)
+    # The lowest bid regrets nothing, but sets the price of 40 MW: -100.
+    assert high.gap == pytest.approx(6 * 0.1 * 80 * 30 + 5 * 0.5 * 30 * 50)
+    assert high.best_profit == pytest.approx(6 * 1500 - 5 * 120 * 40 - 500)
 
 
 def test_one_learner_with_a_curve_leaves_the_gap_of_the_market_unknown(tmp_path: Path) -> None:
