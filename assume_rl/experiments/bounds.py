@@ -24,6 +24,7 @@ from assume_rl.evaluation.starts import Delivery, best_of_two
 from assume_rl.evaluation.storage_response import ABOUT_RUNGS, best_trades
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
+    pays_for_starts,
     received,
     recorded_plant,
     unknown_auctions,
@@ -35,7 +36,14 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
 AT_THE_END = 1 << 28
-"""Most orders that are cleared for responses in the end, about 20 s of one processor (measured)."""
+"""Most work for responses in the end, see `orders_to_clear`: seconds, not minutes (an estimate)."""
+
+PASSES = 5
+"""How often auctions are gone through one after the other for a plant whose starts cost something:
+to choose between its best bids, and for their value, their profit, and, twice, constant prices."""
+
+ORDERS_OF_A_STEP = 1 << 14
+"""Orders that take about as long to clear as one auction takes in such a pass: some 0.5 ms."""
 
 LEFT_OUT = "assume-rl evaluate --best-response does it"
 
@@ -63,8 +71,7 @@ class Bounds:
 def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None:
     """Return the bounds of the only learning plant, from the orders of a recorded episode.
 
-    Exact where auctions do not depend on each other; None where they may, see `unknown_bounds`.
-    Best with one price for all of its orders.
+    None where they are not known, see `unknown_bounds`. Best with one price for all of its orders.
     """
     if unknown_bounds(compiled) is not None:
         return None
@@ -114,7 +121,8 @@ def responses(
     unknown = {agent: _unknown(compiled, agent, drawn) for agent in compiled.learners}
     known = [agent for agent, why in unknown.items() if why is None]
     storages = [agent for agent in known if _is_storage(compiled, agent)]
-    count = orders_to_clear(memory, known, storages)
+    starting = [agent for agent in known if pays_for_starts(compiled, agent)]
+    count = orders_to_clear(memory, known, storages, starting)
     if most is not None and count > most:
         unknown |= dict.fromkeys(known, f"it would take {count:.1g} cleared orders; {LEFT_OUT}")
     return tuple(_response(compiled, memory, *both) for both in unknown.items())
@@ -133,13 +141,19 @@ def _is_storage(compiled: Compiled, agent: str) -> bool:
 
 
 def orders_to_clear(
-    memory: MemorySink, learners: Collection[str], storages: Collection[str] = ()
+    memory: MemorySink,
+    learners: Collection[str],
+    storages: Collection[str] = (),
+    starting: Collection[str] = (),
 ) -> int:
     """Return about how many orders `responses` would clear, those of a book once per rung.
+
+    Deliveries that are worked out one after the other count as orders that take as long.
 
     :param memory: tables of the episode
     :param learners: whose best responses can be worked out
     :param storages: those of them that are storages
+    :param starting: those of them that are plants whose starts cost something
     """
     _, sizes = np.unique(memory.table("market_orders")["start_time"], return_counts=True)
     if not len(sizes) or not learners:
@@ -147,7 +161,8 @@ def orders_to_clear(
     largest = int(sizes.max())
     rungs = 2 * 2 * largest + MOST_CONSTANT  # two prices beside each order's
     plants = len(learners) - len(storages)
-    return len(sizes) * largest * (plants * rungs + len(storages) * ABOUT_RUNGS)
+    cleared = largest * (plants * rungs + len(storages) * ABOUT_RUNGS)
+    return len(sizes) * (cleared + len(starting) * PASSES * ORDERS_OF_A_STEP)
 
 
 def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str | None) -> Response:

@@ -55,6 +55,15 @@ def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
         yield f"{agent} bids by {bidder.name}, whose best response is not known"
 
 
+def pays_for_starts(compiled: Compiled, agent: str) -> bool:
+    """Return whether a learner of the only market is a plant whose starts cost something."""
+    unit, params = unit_of(compiled, agent)
+    bidder = bidder_of(compiled, unit)
+    if not isinstance(params, ThermalParams) or not isinstance(bidder, PlantLearning):
+        return False
+    return _has_starts(params, bidder)
+
+
 def _has_starts(params: ThermalParams, bidder: PlantLearning) -> bool:
     """Return whether starts are charged to a plant's profit, which ties its auctions together."""
     costs = [params.hot_start_cost]

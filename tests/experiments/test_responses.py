@@ -14,8 +14,11 @@ from test_bounds import Constant
 from trained_runs import SCENARIOS, Trained, table
 
 from assume_rl.agents.world import World
+from assume_rl.evaluation import best_response as best_responses
+from assume_rl.evaluation import starts
 from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
+from assume_rl.experiments import bounds, recorded_plants
 from assume_rl.experiments.bounds import LEFT_OUT, RIVALS_DRAW, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
 from assume_rl.experiments.recorded_plants import received, recorded_plant
@@ -244,3 +247,40 @@ def test_draws_of_rivals_are_not_taken_for_bids_that_can_be_known(tmp_path: Path
     assert (high.gap, high.best_profit, high.unknown) == (None, None, RIVALS_DRAW)
     assert low.gap is not None
     assert exploitability((high, low)).exploitability is None
+
+
+def test_deliveries_one_after_the_other_count_as_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = pulsing(tmp_path / "market", "profit")
+    memory = play(compiled, high=100, low=50)
+    plain = orders_to_clear(memory, compiled.learners)
+    # Of one of the two plants starts cost something.
+    assert orders_to_clear(memory, compiled.learners, (), ("high",)) == plain + HOURS * (5 << 14)
+    assert all(LEFT_OUT in (own.unknown or "") for own in responses(compiled, memory, plain))
+    # AND auctions are gone through as often as is estimated, however many groups of rungs there are
+    passes = []
+
+    def counted(*args: Any) -> Any:
+        passes.append(args)
+        return starts.deliver(*args)
+
+    def chosen(*args: Any) -> Any:
+        passes.append(args)
+        return starts.best_of_two(*args)
+
+    monkeypatch.setattr(recorded_plants, "deliver", counted)
+    monkeypatch.setattr(bounds, "best_of_two", chosen)
+    monkeypatch.setattr(best_responses, "rungs_at_once", lambda book: 1)
+    responses(compiled, memory)
+    assert len(passes) == bounds.PASSES
+
+
+def test_ramps_are_not_delivered_where_starts_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = duopoly(tmp_path / "market", **{"units.high.ramp_up": 10})
+    memory = play(compiled, high=100, low=57)
+    monkeypatch.setattr(recorded_plants, "deliver", None)
+    (high, _), _ = judged(compiled, memory)
+    assert high.gap == pytest.approx(250 * HOURS)
