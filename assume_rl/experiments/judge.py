@@ -16,12 +16,14 @@ from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.evaluation.exploitability import exploitability
 from assume_rl.experiments.bounds import drawing, responses
 from assume_rl.experiments.recorded_plants import unknown_response
+from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
 IN_TRAINING = 1 << 24
-"""Most orders that are cleared for the responses after a validation: about a second."""
+"""Most work for responses after a validation, see `bounds.orders_to_clear`: about a second (an
+estimate)."""
 
 PROBES = 48
 """Decisions whose observations policies are compared on."""
@@ -54,24 +56,25 @@ def probes(env: MarketEnv) -> tuple[Probe, ...]:
 
 
 class Movement:
-    """How much actions on fixed observations change from one validation to the next."""
+    """How much policies on fixed observations change from one validation to the next."""
 
     def __init__(self) -> None:
-        self._before: dict[str, Tensor] = {}  # by agent, (decision act)
+        self._before: dict[str, Tensor] = {}  # by agent, see `_acts`
 
     def since(self, probe: Probe, actors: Sequence[ActorStack]) -> float | None:
-        """Return the mean absolute change since the last call, over agents; None: the first one.
+        """Return the mean change since the last call, over agents; None: the first one.
 
-        Actors with a memory act as if each observation began an episode.
+        Of actions it is the absolute difference, of shares with which rungs are drawn the total
+        variation distance. Actors with a memory act as if each observation began an episode.
 
         :param probe: of the seed that the actors are of
         :param actors: of all learners
         """
-        now = _actions(probe, actors)
+        now = _acts(probe, actors)
         before, self._before = self._before, now
         if not before:
             return None
-        changes = [(now[agent] - before[agent]).abs().mean() for agent in now]
+        changes = [(now[agent] - before[agent]).abs().sum(-1).mean() for agent in now]
         return float(torch.stack(changes).mean())
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,15 +87,26 @@ class Movement:
 
 
 @torch.inference_mode()
-def _actions(probe: Probe, actors: Sequence[ActorStack]) -> dict[str, Tensor]:
-    """Return the actions (decision act) of each agent, on the CPU."""
+def _acts(probe: Probe, actors: Sequence[ActorStack]) -> dict[str, Tensor]:
+    """Return what each agent does (decision act number), on the CPU.
+
+    That is the action or, where rungs are drawn, half of their shares: of two laws, the sum of the
+    absolute differences of these is the total variation distance.
+    """
     found: dict[str, Tensor] = {}
     for stack in actors:
         place = next(iter(stack.weights.values()))
         obs = torch.stack([probe[agent] for agent in stack.unit_ids], 1).to(place)
-        for agent, own in zip(stack.unit_ids, stack(obs).unbind(1), strict=True):
+        acts = _half_shares(stack, obs) if stack.mixed else stack(obs).unsqueeze(-1)
+        for agent, own in zip(stack.unit_ids, acts.unbind(1), strict=True):
             found[agent] = own.to("cpu", torch.float64)
     return found
+
+
+def _half_shares(stack: ActorStack, obs: Tensor) -> Tensor:
+    """Return half of the shares with which rungs are drawn: (... agent act rung)."""
+    logits = stack.outputs(obs)
+    return logits.reshape(*logits.shape[:-1], -1, head_of(stack.head).rungs).softmax(-1) / 2
 
 
 class Judge:

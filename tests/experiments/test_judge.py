@@ -74,6 +74,25 @@ def test_movement_is_the_mean_over_agents() -> None:
     assert again.since(probe, [Shifted("a", 0.5), Shifted("b", -0.25)]) == 0
 
 
+def test_movement_of_a_mix_is_how_much_of_it_has_moved() -> None:
+    """Of two rungs at 50 % each, 30 % move to one of them: the most probable one stays."""
+    probe, moved = {"a": torch.zeros(3, 4)}, Movement()
+    assert moved.since(probe, [Mix("a", 0.5, 0.5, 0.0)]) is None
+    assert moved.since(probe, [Mix("a", 0.8, 0.2, 0.0)]) == pytest.approx(0.3)
+    assert moved.since(probe, [Mix("a", 0.8, 0.0, 0.2)]) == pytest.approx(0.2)
+
+
+class Mix(ActorStack):
+    """An actor that draws rungs with the same shares whatever it observes."""
+
+    def __init__(self, agent: str, *shares: float) -> None:
+        super().__init__((agent,), "mlp", {"w": torch.zeros(1)}, f"mixed_{len(shares)}")
+        object.__setattr__(self, "shares", shares)
+
+    def outputs(self, obs: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(self.shares).log().clamp(min=-1e9).expand(*obs.shape[:-1], -1)
+
+
 class Shifted(ActorStack):
     """An actor whose actions do not depend on what it observes."""
 
