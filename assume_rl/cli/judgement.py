@@ -49,10 +49,12 @@ def _figures(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
     if any(len(e.responses) == 1 and e.responses[0].share is not None for e in own):
         yield OF_BEST, [share(e.responses[0].share) for e in own]
     yield from _equilibrium(own)
-    for place, market in enumerate(own[0].markets.each):
-        where = f", {market.market}" if len(own[0].markets.each) > 1 else ""
+    found = [{market.market: market for market in e.markets.each} for e in own]
+    markets = sorted({market for each in found for market in each})
+    for market in markets:
+        where = f", {market}" if len(markets) > 1 else ""
         for name, text in MARKET_ROWS.items():
-            yield name + where, [text(e.markets.each[place]) for e in own]
+            yield name + where, [text(each[market]) if market in each else NONE for each in found]
     if any(e.markets.welfare is not None for e in own):
         yield "welfare EUR", [euros(e.markets.welfare) for e in own]
 

@@ -1,12 +1,22 @@
 """Market power and welfare of an episode are what the report says of it, and known by hand."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from test_responses import HOURS, duopoly, play
 from trained_runs import Trained
 
-from assume_rl.experiments.market_figures import market_figures, market_kpis
+from assume_rl.cli.judgement import print_figures
+from assume_rl.experiments.evaluate import Evaluation
+from assume_rl.experiments.market_figures import (
+    MarketFigures,
+    Markets,
+    market_figures,
+    market_kpis,
+)
+from assume_rl.experiments.scores import UnitScore
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.sections.bids import bid_items
 
@@ -19,10 +29,13 @@ def test_figures_of_a_duopoly(tmp_path: Path) -> None:
     found = market_figures(compiled, play(compiled, high=100, low=50))
     (own,) = found.each
     assert own.markup == pytest.approx(80)
-    # Both are of one operator in the scenario.
     assert own.consumer_payment == pytest.approx(100 * 70 * HOURS)
-    assert own.lowest_rsi is not None
-    assert found.welfare is not None
+    # Each has an operator of its own, and no 70 MW can be served without it.
+    assert own.hhi == pytest.approx((100 * 50 / 70) ** 2 + (100 * 20 / 70) ** 2)
+    assert own.lowest_rsi == pytest.approx(50 / 70)
+    assert own.pivotal_share == 1
+    # Demand is worth 3,000 EUR/MWh to buyers.
+    assert found.welfare == pytest.approx((3000 - 20) * 70 * HOURS)
     assert ("consumer_payment", "EOM", own.consumer_payment) in market_kpis(found)
 
 
@@ -38,3 +51,24 @@ def test_figures_are_those_of_the_report(ten: Trained) -> None:
     assert own.lowest_rsi == pytest.approx(min(row[4] for row in each))
     assert own.hhi == pytest.approx(sum(row[1] ** 2 for row in each))
     assert own.pivotal_share == pytest.approx(max(row[5] for row in each) / 100)
+
+
+def test_markets_are_put_side_by_side_by_their_names() -> None:
+    """Where nobody sells in a market, its figures are not there."""
+    early, late = (MarketFigures(name, own, None, None, 0.0, 1.0) for name, own in MARKUPS.items())
+    unit = UnitScore("one", 0.0, 0.0, 0.0, None)
+    first, second = (
+        Evaluation((unit,), (), *[None] * 5, markets=Markets(each, None))
+        for each in ((late,), (early, late))
+    )
+    text = io.StringIO()
+    print_figures(Console(file=text, width=100), {"last": first, "best": second})
+    shown = text.getvalue()
+    cells = [line.split("│")[1:4] for line in shown.splitlines() if "mark-up" in line]
+    assert [[cell.strip() for cell in row] for row in cells] == [
+        ["mark-up EUR/MWh, A", "-", "1.00"],
+        ["mark-up EUR/MWh, B", "2.00", "2.00"],
+    ]
+
+
+MARKUPS = {"A": 1.0, "B": 2.0}
