@@ -23,7 +23,7 @@ class Scores:
     profit: float  # EUR, all agents
     regret: float  # EUR, all agents
     exploitability: float | None = None  # EUR, of an evaluation, where it is known and cheap
-    movement: float | None = None  # of policies since the evaluation before, see `Movement`
+    movement: float | None = None  # of policies since the evaluation before: mean change
 
     @property
     def merits(self) -> dict[str, float]:

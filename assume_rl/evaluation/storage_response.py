@@ -3,8 +3,9 @@
 What a storage can sell depends on what it bought before. Dynamic programming works out what each
 state of charge of a grid is worth before each auction; then a storage, which is at no point of the
 grid, bids from auction to auction what brings most now and by the grid later. So the bids and what
-they bring are real. What is not certain is that no others are better: the error is the larger of
-two differences, that to what the grid promised, and that to what half as many points lead to.
+they bring are real. What is not certain is that no others are better. The error estimates by how
+much, and is no bound: the larger of two differences, that to what the grid promised, and that to
+what half as many points lead to.
 
 It buys or sells all that it can at one price, as `core.bidding.storage.LearnedStorage` has it. Its
 own orders change prices: each alternative is cleared against the book. Of the prices next to those
@@ -56,7 +57,7 @@ class Trades:
 
     bid: Float[Tensor, " auction"]  # EUR/MWh; its sign is that of the volume, < 0: it buys
     profit: Float[Tensor, " auction"]  # EUR
-    error: float  # EUR, how much more other bids may bring
+    error: float  # EUR, estimate of how much more other bids may bring; no bound
 
 
 @dataclass(frozen=True)
@@ -80,21 +81,6 @@ def best_trades(store: Store, points: int = POINTS) -> Trades:
     value = float(best.profit.sum())
     distances = (promised, float(fine.profit.sum()), float(coarse.profit.sum()))
     return replace(best, error=max(abs(value - other) for other in distances))
-
-
-def trade(store: Store, bids: Float[Tensor, "auction copy"]) -> Float[Tensor, "auction copy"]:
-    """Return what bids over an episode earn, EUR.
-
-    :param store: that bids
-    :param bids: EUR/MWh; -0.0 and below: it buys at the price without the sign
-    """
-    soc, earned = store.params.initial_soc.expand(bids.shape[-1]), []
-    for auction, bid in enumerate(bids):
-        buys, sells = _offers(store, soc)
-        volume = torch.where(bid.signbit(), buys, sells)
-        profit, soc = _deliver(store, soc, _cleared(_at(store.book, auction), bid.abs(), volume))
-        earned.append(profit)
-    return torch.stack(earned)
 
 
 def _on_grid(store: Store, tried: _Alternatives, points: int) -> tuple[Trades, float]:
@@ -164,7 +150,8 @@ def _alternatives(store: Store) -> _Alternatives:
     book, params = store.book, store.params
     zero = book.orders.price.new_zeros(book.orders.price.shape[:-2])
     points = break_points(book, zero, 0.0, store.limit)
-    again = torch.cat((points[:, :1] < 0, points[:, 1:] == points[:, :-1]), -1)
+    first = torch.zeros_like(points[:, :1], dtype=torch.bool)
+    again = torch.cat((first, points[:, 1:] == points[:, :-1]), -1)
     found = []
     for power in (params.max_power_charge, params.max_power_discharge):
         traded = _cleared(book, points, power.expand(points.shape[-1])).sold.abs()

@@ -114,7 +114,7 @@ class Evaluation:
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """Figures of `Exploitability` that are known exactly."""
+        """Figures of `Exploitability` that are known, exactly or by a grid; no lower bounds."""
         return {} if self.exploitability is None else self.exploitability.figures
 
 

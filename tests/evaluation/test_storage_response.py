@@ -6,21 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from played_storage import played
 from torch import Tensor
 
 from assume_rl.core.bidding.base import Context
 from assume_rl.core.bidding.learned import LearnedParams
 from assume_rl.core.bidding.storage import learned
 from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
-from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
-from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Result, Team, begin, look, moved_to, settle
-from assume_rl.core.units.base import Block
-from assume_rl.core.units.fleet import Fleet, Profiles, members
+from assume_rl.core.reward_curve import book_of_one_product
 from assume_rl.core.units.storage import Storage, StorageParams
 from assume_rl.evaluation.best_response import break_points
 from assume_rl.evaluation.perfect_foresight import perfect_foresight
-from assume_rl.evaluation.storage_response import Store, best_trades, trade
+from assume_rl.evaluation.storage_response import Store, best_trades
 from assume_rl.testing import toy_market, toy_storages
 
 CAP = 100.0
@@ -49,38 +46,6 @@ def drawn(seed: int, params: StorageParams, market: MarketSpec, hours: int = 4) 
     return store_of(params, market, price, volume * sides)
 
 
-def played(store: Store, bids: Tensor) -> Tensor:
-    """Return what bids (sequence hour) earn by the order of events of both shells, EUR."""
-    hours = bids.shape[-1]
-    nowhere = torch.zeros(1, dtype=torch.long)
-    fleet = Fleet(("own",), (Block(Storage(), 0, 1, store.params),), nowhere, nowhere)
-    _, known = toy_storages(steps=hours + 1)
-    series = torch.zeros(hours + 1, 1, dtype=torch.float64)
-    forecasts = {"EOM": known.forecasts["EOM"]}
-    team = Team(store.bidder, members(fleet, [0]), ("own",), learns=True)
-    portfolio = Portfolio(
-        fleet, Profiles(series, series, forecasts), {"EOM": (team,)}, 1.0, lookback=30, horizon=3
-    )
-    position = begin(portfolio, (len(bids),), keep_money=False)
-    total = torch.zeros(len(bids), dtype=torch.float64)
-    for hour in range(hours):
-        auction = Auction("EOM", hour, hour * 3600, hour * 3600, (hour + 1,), (1,))
-        view = look(portfolio, position, auction, team)
-        action = torch.where(bids[:, hour].signbit(), -1.0, 1.0).to(torch.float64)
-        orders = team.orders(view, action[:, None, None])
-        position = moved_to(portfolio, position, hour + 1)
-        rows = (store.book.orders.price[hour, 0], store.book.orders.volume[hour, 0])
-        book = book_of_one_product(store.book.market, *rows, torch.tensor([0]))
-        cleared = clear_rungs(book, bids[:, hour].abs()[:, None, None], orders.volume)
-        result = Result(
-            auction, orders, cleared.accepted, cleared.paid, cleared.price_of_slots,
-            (team,), (slice(0, 1),),
-        )  # fmt: skip
-        position, _, ((outcome,),) = settle(portfolio, position, [result])
-        total = total + team.reward(outcome).profit[:, 0]
-    return total
-
-
 @pytest.mark.parametrize("market", [UNIFORM, AS_BID])
 @pytest.mark.parametrize("row", [0, 1, 2])
 @pytest.mark.parametrize("seed", [0, 1])
@@ -106,13 +71,6 @@ def test_five_prices_in_four_hours() -> None:
     bids = torch.cartesian_prod(*[prices] * 4)
     best = best_trades(store)
     assert float(played(store, bids).max()) <= float(best.profit.sum()) + best.error
-
-
-def test_any_bids_earn_what_the_order_of_events_says() -> None:
-    store = drawn(3, storage(1), UNIFORM, hours=8)
-    draws = torch.Generator().manual_seed(1)
-    bids = (torch.rand(100, 8, generator=draws).double() * 2 - 1) * CAP
-    torch.testing.assert_close(trade(store, bids.T).sum(0), played(store, bids), rtol=0, atol=1e-9)
 
 
 def test_a_small_storage_earns_what_a_price_taker_would() -> None:
