@@ -16,7 +16,7 @@ from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.evaluation.exploitability import exploitability
 from assume_rl.experiments.bounds import drawing, responses
 from assume_rl.experiments.recorded_plants import unknown_response
-from assume_rl.learning.nets.heads import head_of
+from assume_rl.learning.nets.heads import Averaged, Categorical, head_of
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
@@ -105,8 +105,9 @@ def _acts(probe: Probe, actors: Sequence[ActorStack]) -> dict[str, Tensor]:
 
 def _half_shares(stack: ActorStack, obs: Tensor) -> Tensor:
     """Return half of the shares with which rungs are drawn: (... agent act rung)."""
-    logits = stack.outputs(obs)
-    return logits.reshape(*logits.shape[:-1], -1, head_of(stack.head).rungs).softmax(-1) / 2
+    head = head_of(stack.head)
+    assert isinstance(head, Categorical | Averaged)  # no others draw
+    return head.shares(stack.outputs(obs)) / 2
 
 
 class Judge:

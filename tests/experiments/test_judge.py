@@ -82,6 +82,23 @@ def test_movement_of_a_mix_is_how_much_of_it_has_moved() -> None:
     assert moved.since(probe, [Mix("a", 0.8, 0.0, 0.2)]) == pytest.approx(0.2)
 
 
+def test_movement_of_an_average_leaves_out_the_choice_of_training() -> None:
+    probe, moved = {"a": torch.zeros(3, 4)}, Movement()
+    assert moved.since(probe, [Average("a", 1.0, 1.0, 5.0, 0.0)]) is None
+    assert moved.since(probe, [Average("a", 4.0, 1.0, 0.0, 5.0)]) == pytest.approx(0.3)
+
+
+class Average(ActorStack):
+    """An actor with the same weights of two rungs, in the average and in training, always."""
+
+    def __init__(self, agent: str, *weights: float) -> None:
+        super().__init__((agent,), "mlp", {"w": torch.zeros(1)}, "averaged_2")
+        object.__setattr__(self, "found", weights)
+
+    def outputs(self, obs: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(self.found).expand(*obs.shape[:-1], -1)
+
+
 class Mix(ActorStack):
     """An actor that draws rungs with the same shares whatever it observes."""
 
