@@ -250,8 +250,9 @@ def draw_gaps(axes: Axes, learned: Sequence[Learned]) -> None:
 def draw_cliffs(axes: Axes, learned: Sequence[Learned]) -> None:
     """Draw the profit of an hour over the learner's price, and where the policies bid."""
     week = learned[0].trained
-    hour = steepest_hour(week)
-    prices = torch.linspace(0.0, week.plant.limit, 2001, dtype=torch.float64)
+    hour = telling_hour(week)
+    low = min(0.0, *(float(one.trained.bid[hour]) for one in learned))
+    prices = torch.linspace(low, week.plant.limit, 2001, dtype=torch.float64)
     axes.plot(prices, profits_at(week, prices)[hour], color=GREY, linewidth=1.2)
     for one in learned:
         bid = one.trained.bid[hour : hour + 1]
@@ -261,25 +262,22 @@ def draw_cliffs(axes: Axes, learned: Sequence[Learned]) -> None:
             "o",
             color=one.way.colour,
             markersize=9,
-            label=f"{one.way.name} bids {bid[0]:.2f}",
+            label=f"{one.way.name} asks {bid[0]:.2f}",
         )
     axes.axvline(float(week.bounds.best.bid[hour]), color=GREEN, linestyle="--", label="best bid")
     axes.set(
         title=f"Cliffs: {week.hours[hour]:%A %d %b %H:%M}",
-        xlabel="price of the learner, EUR/MWh",
+        xlabel="price of the learner, of two the dearer, EUR/MWh",
         ylabel="its profit in this hour, EUR",
     )
     axes.legend(frameon=False)
 
 
-def steepest_hour(week: Week) -> int:
-    """Return an hour in which a price a little above the best one loses most."""
-    best = week.bounds.best
-    above = (best.bid + 0.5).clamp(max=week.plant.limit)
-    lost = best.profit - torch.stack(
-        [profits_at(week, price[None])[hour, 0] for hour, price in enumerate(above)]
-    )
-    return int(lost.argmax())
+def telling_hour(week: Week) -> int:
+    """Return the hour in which a policy earns least of what the best price would."""
+    price = torch.from_numpy(week.bid)
+    earned = torch.stack([profits_at(week, own[None])[hour, 0] for hour, own in enumerate(price)])
+    return int((week.bounds.best.profit - earned).argmax())
 
 
 def profits_at(week: Week, prices: torch.Tensor) -> torch.Tensor:
@@ -328,7 +326,7 @@ def explain(console: Console, picture: Path, out: Path) -> None:
         f"Policies: {ladder / 'policies'}\n\n"
         "Try next\n"
         "  .venv/bin/assume-rl evaluate scenarios/single_learner --case ladder_next_week "
-        f"--policies {ladder} --best-response\n"
+        f"--policies {ladder} --out {out / 'again'} --overwrite\n"
         "      the same policy in a week that it has not seen\n"
         "  .venv/bin/assume-rl train scenarios/single_learner --case ladder --seed 1 --seeds 10 "
         "--out runs/seeds\n"

@@ -103,7 +103,7 @@ def games(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 10,
     page: Annotated[
         Path | None,
-        typer.Option("--page", help="Page that gets the table, and a .json file beside it."),
+        typer.Option("--page", help="Page that gets the table; a .json file beside it keeps rows."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -117,12 +117,14 @@ def games(
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-    rows: list[dict[str, Any]] = []
+    rows = _measured(page)
     for name in chosen:
         for own in algorithms:
+            rows = [row for row in rows if (row["game"], row["algorithm"]) != (name, own)]
             rows += playing.measure(name, own, own in able("ladder"), seeds)
-            near = ", ".join(f"{row['within_1']:.0%} ({row['policy']})" for row in rows[-1:])
+            near = f"{rows[-1]['within_1']:.0%} ({rows[-1]['policy']})"
             console.print(f"{name} {own}: {near} within 1 % of the price", markup=False)
+            rows.sort(key=lambda row: list(GAMES).index(row["game"]))
             content = playing.summary(rows)
             if page is not None:  # after each, so that an interruption leaves what is finished
                 replace_text(page.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
@@ -172,3 +174,12 @@ def _print(console: Console, one: Measured) -> None:
         f"{one.episodes} episodes in {one.seconds:.3g} s",
         markup=False,
     )
+
+
+def _measured(page: Path | None) -> list[dict[str, Any]]:
+    """Return the rows of games that a page has, which those measured now replace; [] without."""
+    content = None if page is None else page.with_suffix(".json")
+    if content is None or not content.is_file():
+        return []
+    found = json.loads(content.read_text(encoding="utf-8"))["rows"]
+    return [row for row in found if row["game"] in GAMES]

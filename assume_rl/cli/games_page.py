@@ -12,7 +12,7 @@ HEADS = (
     "algorithm",
     "policy",
     "seeds",
-    "price",
+    "price (answer)",
     "within 1 %",
     "within 5 %",
     "exploitability: median, most",

@@ -107,7 +107,11 @@ def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> 
     if known:
         others = {n: e for n, e in evaluations.items() if e.responses not in ((), first.responses)}
         whose = f" ({_short(name)} policies)" if others else ""
-        console.print(f"each learner alone, all others bidding as they did{whose}:", soft_wrap=True)
+        console.print(
+            f"each learner alone, all others bidding as they did{whose}; gains are of what is "
+            "rewarded, where regrets may count:",
+            soft_wrap=True,
+        )
         known.sort(key=lambda own: -(own.gap or 0.0))
         print_whole(console, _responses(known[:SHOWN], others))
     if len(known) > SHOWN:

@@ -228,7 +228,7 @@ def _check_rungs(source: Path, spec: AgentSpec, found: int) -> None:
         here, there = (f"one of {n} rungs" if n else "any number" for n in (spec.rungs, found))
         raise PolicyError(
             f"'{source}': the policy of unit '{spec.unit_id}' chooses {there} per entry of its "
-            f"action, expected {here}"
+            f"action, expected {here} (rungs, rung_prices, rungs_at in bidding_strategy_params)"
         )
 
 
