@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_seeds import alone_joint, assert_close
-from toys import CPU, learner, one_seed, random_joint
+from same_learning import continues_from_a_state, learns_as_alone
+from toys import CPU, learner, random_joint
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.fictitious_play import actor_loss
@@ -15,7 +15,6 @@ from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.bytes import estimate
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.states import states
 from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
@@ -135,34 +134,12 @@ def test_it_finds_the_best_response_to_all_that_rivals_did():
 
 
 def test_it_continues_from_a_state_with_the_same_bytes():
-    first, second = learner(AGENTS, **SMALL), learner(AGENTS, **SMALL)
-    untrained = states(first.nets, 0)["networks"]["actor"]
-    first.observe(random_joint(first, 12))
-    first.update(1.0)
-    first.observe(random_joint(first, 12, seed=1))
-    second.load_state_dict(first.state_dict())
-    for each in (first, second):
-        metrics = each.update(0.5)
-        for values in metrics.values.values():
-            assert values.shape == (2, 1, 3)
-            assert values.isfinite().all()
-    ours, theirs = (states(each.nets, 0)["networks"]["actor"] for each in (first, second))
-    for unit, own in ours.items():
-        for parameter, value in own.items():
-            assert torch.equal(value, theirs[unit][parameter])
-            assert not torch.equal(value, untrained[unit][parameter])
+    networks = continues_from_a_state(*(learner(AGENTS, **SMALL) for _ in range(2)), random_joint)
+    assert networks == {"actor"}
 
 
 def test_a_seed_among_others_learns_the_same_as_alone():
-    together = learner(AGENTS, seeds=(1, 2), **SMALL)
-    joint = random_joint(together, 20)
-    together.observe(joint)
-    together.update(1.0)
-    for k, seed in enumerate((1, 2)):
-        alone = learner(AGENTS, seeds=(seed,), **SMALL)
-        alone.observe(alone_joint(one_seed(joint, k), alone, together))
-        alone.update(1.0)
-        assert_close(states(alone.nets, 0), states(together.nets, k))
+    learns_as_alone(lambda seeds: learner(AGENTS, seeds=seeds, **SMALL), random_joint)
 
 
 def test_curves_are_stored_as_rewards_are():

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from same_learning import continues_from_a_state
 from toys import learner, random_joint
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.states import states
 from assume_rl.learning.types import AgentSpec
 
 pytestmark = pytest.mark.unchecked
@@ -23,23 +23,8 @@ SMALL = {"actor_hidden": (8, 8), "passes": 2}
 
 @pytest.mark.parametrize("algorithm", NAMES)
 def test_it_continues_from_a_state_with_the_same_bytes(algorithm):
-    first, second = (learner(AGENTS, algorithm=algorithm, **SMALL) for _ in range(2))
-    untrained = states(first.nets, 0)["networks"]["actor"]
-    first.observe(random_joint(first, 12))
-    first.update(1.0)
-    first.observe(random_joint(first, 12, seed=1))
-    second.load_state_dict(first.state_dict())
-    for each in (first, second):
-        metrics = each.update(0.5)
-        for values in metrics.values.values():
-            assert values.shape == (2, 1, 3)
-            assert values.isfinite().all()
-    ours, theirs = (states(each.nets, 0)["networks"] for each in (first, second))
-    for kind, of_kind in ours.items():
-        for unit, own in of_kind.items():
-            for parameter, value in own.items():
-                assert torch.equal(value, theirs[kind][unit][parameter])
-                assert not torch.equal(value, untrained[unit][parameter])
+    given = (learner(AGENTS, algorithm=algorithm, **SMALL) for _ in range(2))
+    assert "actor" in continues_from_a_state(*given, random_joint)
 
 
 @pytest.mark.parametrize("algorithm", NAMES)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from same_learning import continues_from_a_state, learns_as_alone
 from test_fictitious_play import draw, form_of
-from test_seeds import alone_joint, assert_close
-from toys import learner, one_seed, random_joint
+from toys import learner, random_joint
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.q_learning import best_values, value_loss
@@ -14,7 +14,6 @@ from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide, exploration_at
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.states import states
 from assume_rl.learning.types import AgentSpec, Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
@@ -205,35 +204,12 @@ def random_choices(ours, rows, seed=0):
 
 @pytest.mark.parametrize("more", [{}, {"sampling": "prioritised", "n_step": 3}])
 def test_it_continues_from_a_state_with_the_same_bytes(more):
-    first, second = (learner(AGENTS, **SMALL, **more) for _ in range(2))
-    untrained = states(first.nets, 0)["networks"]["actor"]
-    first.observe(random_choices(first, 12))
-    first.update(1.0)
-    first.observe(random_choices(first, 12, seed=1))
-    second.load_state_dict(first.state_dict())
-    for each in (first, second):
-        metrics = each.update(0.5)
-        for values in metrics.values.values():
-            assert values.shape == (2, 1, 3)
-            assert values.isfinite().all()
-    ours, theirs = (states(each.nets, 0)["networks"] for each in (first, second))
-    for kind in ("actor", "actor_target"):
-        for unit, own in ours[kind].items():
-            for parameter, value in own.items():
-                assert torch.equal(value, theirs[kind][unit][parameter])
-                assert not torch.equal(value, untrained[unit][parameter])
+    given = (learner(AGENTS, **SMALL, **more) for _ in range(2))
+    assert continues_from_a_state(*given, random_choices) == {"actor", "actor_target"}
 
 
 def test_a_seed_among_others_learns_the_same_as_alone():
-    together = learner(AGENTS, seeds=(1, 2), **SMALL)
-    joint = random_choices(together, 20)
-    together.observe(joint)
-    together.update(1.0)
-    for k, seed in enumerate((1, 2)):
-        alone = learner(AGENTS, seeds=(seed,), **SMALL)
-        alone.observe(alone_joint(one_seed(joint, k), alone, together))
-        alone.update(1.0)
-        assert_close(states(alone.nets, 0), states(together.nets, k))
+    learns_as_alone(lambda seeds: learner(AGENTS, seeds=seeds, **SMALL), random_choices)
 
 
 def test_targets_are_copied_now_and_then():
