@@ -37,7 +37,7 @@ class MarketFigures:
 class Markets:
     """Figures of all markets of an episode."""
 
-    each: tuple[MarketFigures, ...]  # those in which somebody sells
+    each: tuple[MarketFigures, ...]  # those with sales
     welfare: float | None  # EUR, gains of trade less other costs; None where a cost is not known
 
 

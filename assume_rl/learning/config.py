@@ -314,20 +314,12 @@ class QLearningConfig(TargetsConfig):
         return self.temperature, self.temperature_schedule
 
 
-class FictitiousPlayConfig(AlgorithmConfig):
-    """Settings of smooth fictitious play."""
-
-    entropy_weight: float = Field(0.05, ge=0)
-    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+class CurvesConfig(AlgorithmConfig):
+    """Settings of algorithms that learn from reward curves."""
 
     @property
     def needs_curves(self) -> bool:
-        """Return True: policies move up their reward curves."""
-        return True
-
-    @property
-    def needs_all(self) -> bool:
-        """Return True: the best response to recent bids alone runs in circles."""
+        """Return True."""
         return True
 
     @property
@@ -336,7 +328,19 @@ class FictitiousPlayConfig(AlgorithmConfig):
         return frozenset({"gamma"})
 
 
-class MirrorDescentConfig(AlgorithmConfig):
+class FictitiousPlayConfig(CurvesConfig):
+    """Settings of smooth fictitious play."""
+
+    entropy_weight: float = Field(0.05, ge=0)
+    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+
+    @property
+    def needs_all(self) -> bool:
+        """Return True: the best response to recent bids alone runs in circles."""
+        return True
+
+
+class MirrorDescentConfig(CurvesConfig):
     """Settings of magnetic mirror descent."""
 
     on_policy: ClassVar[bool] = True
@@ -349,33 +353,13 @@ class MirrorDescentConfig(AlgorithmConfig):
     passes: int = Field(10, gt=0)
     """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
 
-    @property
-    def needs_curves(self) -> bool:
-        """Return True: policies move along their reward curves."""
-        return True
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Return the discount: a curve is of one auction."""
-        return frozenset({"gamma"})
-
-
-class RegretMatchingConfig(AlgorithmConfig):
+class RegretMatchingConfig(CurvesConfig):
     """Settings of regret matching."""
 
     on_policy: ClassVar[bool] = True
     passes: int = Field(10, gt=0)
     """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
-
-    @property
-    def needs_curves(self) -> bool:
-        """Return True: regrets are sums of reward curves."""
-        return True
-
-    @property
-    def unread(self) -> frozenset[str]:
-        """Return the discount: a curve is of one auction."""
-        return frozenset({"gamma"})
 
 
 class PolicyGradientConfig(AlgorithmConfig):

@@ -210,14 +210,14 @@ class Categorical:
         self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
     ) -> Float[Tensor, "... out"]:
         """Return logits that leave no probability to rungs outside the observed bounds."""
-        logits = self._logits(out)
+        logits = self.by_entry(out)
         low, high = (bound.unsqueeze(-1) for bound in self._bounds(obs, logits.shape[-2]))
         rung = torch.arange(self.rungs, device=out.device)
         return logits.masked_fill((rung < low) | (rung > high), RULED_OUT).flatten(-2)
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the place of the most probable rung."""
-        return self.place(self._logits(out).argmax(dim=-1).to(out.dtype))
+        return self.place(self.by_entry(out).argmax(dim=-1).to(out.dtype))
 
     def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
         """Return the rung in whose share of the distribution the quantile of `z` lies."""
@@ -232,12 +232,12 @@ class Categorical:
         self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
     ) -> Float[Tensor, "..."]:
         """Return the logarithm of the probability of the rungs `raw`, counted from 0."""
-        found = self._logits(out).log_softmax(dim=-1)
+        found = self.by_entry(out).log_softmax(dim=-1)
         return found.gather(-1, raw.long().unsqueeze(-1)).squeeze(-1).sum(dim=-1)
 
     def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
         """Return the entropy of the choice, summed over the entries of an action."""
-        found = self._logits(out).log_softmax(dim=-1)
+        found = self.by_entry(out).log_softmax(dim=-1)
         return -(found.exp() * found).sum(dim=(-2, -1))
 
     def expected(
@@ -248,7 +248,7 @@ class Categorical:
         :param out: outputs of the network
         :param values: of all rungs, entry by entry
         """
-        return (self._logits(out).softmax(dim=-1) * self._logits(values)).sum(dim=(-2, -1))
+        return (self.shares(out) * self.by_entry(values)).sum(dim=(-2, -1))
 
     def played(
         self, action: Float[Tensor, "... act"], obs: Float[Tensor, "... obs"]
@@ -269,19 +269,19 @@ class Categorical:
         :param values: of all rungs, entry by entry
         :param rung: one of each entry, counted from 0
         """
-        return self._logits(values).gather(-1, rung.unsqueeze(-1)).squeeze(-1).sum(dim=-1)
+        return self.by_entry(values).gather(-1, rung.unsqueeze(-1)).squeeze(-1).sum(dim=-1)
 
     def shares(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
         """Return the probability of each rung, entry by entry."""
-        return self._logits(out).softmax(dim=-1)
+        return self.by_entry(out).softmax(dim=-1)
 
     def place(self, rung: Float[Tensor, "... act"]) -> Float[Tensor, "... act"]:
         """Return the places of rungs, counted from 0."""
         return rung * (2.0 / (self.rungs - 1)) - 1.0
 
     def by_entry(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
-        """Return values of all rungs, such as a reward curve, with an axis of entries."""
-        return self._logits(values)
+        """Return values of all rungs, such as logits or a reward curve, with an axis of entries."""
+        return values.reshape(*values.shape[:-1], values.shape[-1] // self.rungs, self.rungs)
 
     def divergence(
         self, out: Float[Tensor, "... out"], other: Float[Tensor, "... out"]
@@ -291,7 +291,7 @@ class Categorical:
         :param out: outputs of the network
         :param other: those of the network of the other choice, at the same observation
         """
-        found, theirs = (self._logits(own).log_softmax(dim=-1) for own in (out, other))
+        found, theirs = (self.by_entry(own).log_softmax(dim=-1) for own in (out, other))
         return (found.exp() * (found - theirs)).sum(dim=(-2, -1))
 
     def centred(
@@ -302,14 +302,14 @@ class Categorical:
         :param values: of all rungs, entry by entry
         :param out: masked outputs of the network, which say what is ruled out
         """
-        legal, found = self._logits(out) > 0.5 * RULED_OUT, self._logits(values)
+        legal, found = self.by_entry(out) > 0.5 * RULED_OUT, self.by_entry(values)
         mean = torch.where(legal, found, 0.0).sum(dim=-1, keepdim=True)
         mean = mean / legal.sum(dim=-1, keepdim=True)
         return torch.where(legal, found - mean, 0.0).flatten(-2)
 
     def greatest(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
         """Return the greatest of values on all rungs, summed over the entries of an action."""
-        return self._logits(values).amax(dim=-1).sum(dim=-1)
+        return self.by_entry(values).amax(dim=-1).sum(dim=-1)
 
     def _bounds(self, obs: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest rung that each of `size` entries may choose."""
@@ -318,9 +318,6 @@ class Categorical:
 
     def _number(self, place: Tensor) -> Tensor:
         return ((place + 1.0) * (0.5 * (self.rungs - 1))).round()
-
-    def _logits(self, out: Tensor) -> Tensor:
-        return out.reshape(*out.shape[:-1], out.shape[-1] // self.rungs, self.rungs)
 
 
 def _rung_of(
