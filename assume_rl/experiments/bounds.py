@@ -29,6 +29,7 @@ from assume_rl.experiments.recorded_plants import (
     recorded_plant,
     unknown_auctions,
     unknown_response,
+    unlike_plant,
 )
 from assume_rl.experiments.recorded_storages import is_storage, recorded_storage, unlike_storage
 from assume_rl.learning.nets.stack import ActorStack
@@ -118,9 +119,13 @@ def responses(
         be worked out are not. None: any number
     :param drawn: agents whose policies draw their bids, see `drawing`
     """
-    unknown = {agent: _unknown(compiled, agent, drawn) for agent in compiled.learners}
+    unlike = unknown_auctions(compiled)
+    unknown = {
+        agent: RIVALS_DRAW if set(drawn) - {agent} else unlike or _unlike(compiled, agent)
+        for agent in compiled.learners
+    }
     known = [agent for agent, why in unknown.items() if why is None]
-    storages = [agent for agent in known if _is_storage(compiled, agent)]
+    storages = [agent for agent in known if is_storage(compiled, agent)]
     starting = [agent for agent in known if pays_for_starts(compiled, agent)]
     count = orders_to_clear(memory, known, storages, starting)
     if most is not None and count > most:
@@ -128,16 +133,13 @@ def responses(
     return tuple(_response(compiled, memory, *both) for both in unknown.items())
 
 
-def _unknown(compiled: Compiled, agent: str, drawn: Collection[str]) -> str | None:
-    """Return why the response of a learner is not known; None: it is."""
-    if set(drawn) - {agent}:
-        return RIVALS_DRAW
-    return (unlike_storage if _is_storage(compiled, agent) else unknown_response)(compiled, agent)
+def _unlike(compiled: Compiled, agent: str) -> str | None:
+    """Return why the response of a learner is not known; None: it is.
 
-
-def _is_storage(compiled: Compiled, agent: str) -> bool:
-    """Return whether a learner is a storage in the only market, whose auctions can be judged."""
-    return unknown_auctions(compiled) is None and is_storage(compiled, agent)
+    :param compiled: scenario of one market, whose auctions can be cleared again
+    :param agent: the learner
+    """
+    return (unlike_storage if is_storage(compiled, agent) else unlike_plant)(compiled, agent)
 
 
 def orders_to_clear(
@@ -174,7 +176,7 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
     total = float(own.profit.sum())
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
-    if _is_storage(compiled, agent):
+    if is_storage(compiled, agent):
         trades = best_trades(recorded_storage(compiled, memory, agent))
         most = max(float(trades.profit.sum()), total)
         return Response(agent, total, most, most - total, "grid", trades.error)

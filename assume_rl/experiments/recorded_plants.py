@@ -1,7 +1,6 @@
 """Learning plants in the auctions of a recorded episode, which can be cleared again."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,7 @@ from assume_rl.scenario.compile.compiled import Compiled
 
 def unknown_response(compiled: Compiled, agent: str) -> str | None:
     """Return why the exact best response of a learner is not known; None: it is."""
-    return next(_obstacles(compiled, agent), None)
+    return unknown_auctions(compiled) or unlike_plant(compiled, agent)
 
 
 def not_alone(compiled: Compiled, agent: str) -> str | None:
@@ -35,24 +34,25 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
         return unknown
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
-    assert isinstance(params, ThermalParams)  # _obstacles
+    assert isinstance(params, ThermalParams)  # unlike_plant
     assert isinstance(bidder, PlantLearning)
     rewarded = bidder.rewarded != "regret" and _has_starts(params, bidder)
     return has_ramps(agent, params) or (f"{agent} has start costs" if rewarded else None)
 
 
-def _obstacles(compiled: Compiled, agent: str) -> Iterator[str]:
-    """Yield the reasons why a learner's best response is not known."""
-    unlike = unknown_auctions(compiled)
-    if unlike is not None:
-        yield unlike
+def unlike_plant(compiled: Compiled, agent: str) -> str | None:
+    """Return why the best response of a plant is not known; None: it is.
+
+    :param compiled: scenario of one market, whose auctions can be cleared again
+    :param agent: a learner
+    """
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     if not isinstance(params, ThermalParams):
-        yield f"{agent} is no power plant: what it can sell depends on what it bought before"
-        return
+        return f"{agent} is no power plant: what it can sell depends on what it bought before"
     if not isinstance(bidder, PlantLearning):
-        yield f"{agent} bids by {bidder.name}, whose best response is not known"
+        return f"{agent} bids by {bidder.name}, whose best response is not known"
+    return None
 
 
 def pays_for_starts(compiled: Compiled, agent: str) -> bool:
@@ -161,7 +161,7 @@ def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> Record
     """
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
-    assert isinstance(params, ThermalParams)  # _obstacles
+    assert isinstance(params, ThermalParams)  # unlike_plant
     assert isinstance(bidder, PlantLearning)
     own = torch.arange(bidder.slots)
     price, volume, steps = books(memory, compiled, agent, len(own))
