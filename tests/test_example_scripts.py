@@ -72,6 +72,7 @@ def test_an_example_trains(
     )
 
 
+@pytest.mark.slow
 def test_the_example_of_a_mixed_market_needs_no_argument(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

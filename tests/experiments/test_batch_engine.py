@@ -79,6 +79,7 @@ def test_seeds_side_by_side_give_what_each_gives_alone(tmp_path: Path) -> None:
         assert manifest(alone)["final_hash"] == manifest(result)["final_hash"]
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_a_seed_that_has_settled_leaves_the_tables_that_it_leaves_alone(tmp_path: Path) -> None:
     settings = {

@@ -163,6 +163,7 @@ def test_ctrl_c_and_sigterm_say_how_to_resume(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.slow
 def test_a_real_interruption_of_worker_processes(command: Command, tmp_path: Path) -> None:
     Path("toys.yaml").write_text(yaml.safe_dump(STUDY | LONG))
     started = [sys.executable, "-m", "assume_rl.cli", "batch", "toys.yaml", "--workers", "2"]

@@ -67,6 +67,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_tables_byte_for_byte(serial: Study, tmp_path: Path) -> None:
     study, watcher = study_of(tmp_path, LEARNING), Watcher()
     result = run_study(study, workers=2, observer=watcher)
