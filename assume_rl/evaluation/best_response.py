@@ -6,12 +6,16 @@ own cost or at a limit. Under pay-as-bid the published price, to which a reward 
 bidder's cost, is a mean that its own price moves: there, the price at which that mean is the
 bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
 
-With several prices for several orders, under a uniform price, only the order that is the last to
-sell matters: cheaper ones might as well ask the least, dearer ones the most. So they take no more
-tries than one price does for each order.
+With several rising prices for several orders, what an order sells depends on its own price alone:
+dearer ones stand behind it, and where it sells anything cheaper ones have sold all they offer. So
+everything follows from the order that is the last to sell: dearer ones might as well ask the most,
+and cheaper ones, with the same sales, anything up to its price. Under a uniform price that is all
+the same. Paid as bid, they bring what they ask: the revenue is any between that of the least and
+that of the highest price for them, and both are tried, and what makes the mean price the cost. So
+several prices take no more than a few tries for each order and break point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,7 +54,7 @@ class BestResponse:
     bid: Float[Tensor, "... own"]  # EUR/MWh of each own order
     value: Float[Tensor, "..."]  # of the objective
     sale: Sale
-    exact: bool = True  # else there may be better ones: several prices that are paid as bid
+    exact: bool = True  # else there may be better ones: several prices, and pay is another rule's
 
 
 def best_response(
@@ -75,19 +79,22 @@ def best_response(
     :param one_price: for all own orders
     """
     points = break_points(book, marginal_cost, min_price, max_price)
-    choices = _choices(points.shape[-1], len(book.own), one_price)
-    best, uniform = None, True
-    for choice in torch.split(choices, rungs_at_once(book)):
-        bids = points[..., choice]
-        cleared = clear_at(book, bids)
-        best = _best(best, bids, cleared, objective)
-        if not _is_uniform(cleared):
-            uniform = False
-            kink = _price_at_cost(cleared, marginal_cost).clamp(min_price, max_price)
-            bids = kink.unsqueeze(-1).expand_as(bids)
-            best = _best(best, bids, clear_at(book, bids), objective)
+    best, uniform, as_bid = None, True, True
+    for below in (False, True):
+        if below and (one_price or uniform):
+            break
+        for choice, moved in tries(points.shape[-1], len(book.own), one_price, below):
+            for part in torch.split(choice, rungs_at_once(book)):
+                bids = points[..., part]
+                cleared = clear_at(book, bids)
+                best = _best(best, bids, cleared, objective)
+                if is_uniform(cleared):
+                    continue
+                uniform, as_bid = False, as_bid and _is_as_bid(book, bids, cleared)
+                bids = _at_cost(bids, moved, cleared, marginal_cost, min_price, max_price)
+                best = _best(best, bids, clear_at(book, bids), objective)
     assert best is not None  # the limits are always among the break points
-    return replace(best, exact=uniform or one_price or len(book.own) == 1)
+    return replace(best, exact=uniform or as_bid or one_price or len(book.own) == 1)
 
 
 def best_constant(
@@ -204,40 +211,62 @@ def chosen(first: Bool[Tensor, "..."], one: BestResponse, other: BestResponse) -
     )
 
 
-def _is_uniform(cleared: Clearing) -> bool:
+def is_uniform(cleared: Clearing) -> bool:
     """Return whether every own order is paid the published price."""
     return bool((cleared.paid == cleared.price).all())
 
 
-def _price_at_cost(
-    cleared: Clearing, marginal_cost: Float[Tensor, "..."]
-) -> Float[Tensor, "... rung"]:
-    """Return the own price at which the mean price of the same supply is the marginal cost.
+def _is_as_bid(book: OwnBook, bids: Float[Tensor, "... rung own"], cleared: Clearing) -> bool:
+    """Return whether every own order that sells is paid its own price."""
+    asked = bids.clamp(book.market.min_price, book.market.max_price)
+    paid, accepted = cleared.paid[..., 0, :], cleared.accepted[..., 0, :]
+    return bool(((paid == asked) | (accepted <= 0)).all())
 
-    EUR/MWh; the marginal cost itself where nothing is sold.
+
+def _at_cost(
+    bids: Float[Tensor, "... rung own"],
+    moved: int,
+    cleared: Clearing,
+    marginal_cost: Float[Tensor, "..."],
+    min_price: float,
+    max_price: float,
+) -> Float[Tensor, "... rung own"]:
+    """Return bids with which the mean price of the same supply is the marginal cost.
+
+    :param bids: EUR/MWh
+    :param moved: how many of the orders, the cheapest ones, ask another price for it, one for all
+        of them; the marginal cost where they sell nothing
+    :param cleared: with these bids
+    :param marginal_cost: EUR/MWh
+    :param min_price: lowest price that the bidder may ask, EUR/MWh
+    :param max_price: highest price that the bidder may ask, EUR/MWh
     """
-    got, cost = sale(cleared), marginal_cost.unsqueeze(-1)
-    total = cleared.supply_volume[..., 0, 0]
-    rivals = got.price * total - got.revenue
-    return torch.where(got.sold > 0, (cost * total - rivals) / got.sold, cost)
+    accepted, paid = cleared.accepted[..., 0, :moved], cleared.paid[..., 0, :moved]
+    total, cost = cleared.supply_volume[..., 0, 0], marginal_cost.unsqueeze(-1)
+    sold = accepted.sum(-1)
+    rest = cleared.price[..., 0, 0] * total - (paid * accepted).sum(-1)
+    price = torch.where(sold > 0, (cost * total - rest) / sold, cost).clamp(min_price, max_price)
+    dearer = bids[..., moved:]
+    price = torch.cat((price.unsqueeze(-1), dearer), -1).amin(-1, keepdim=True)  # no dearer
+    return torch.cat((price.expand(*price.shape[:-1], moved), dearer), -1)
 
 
-def _choices(points: int, orders: int, one_price: bool) -> Int[Tensor, "rung own"]:
-    """Return which of the points, ascending, each own order has on each rung.
+def tries(
+    points: int, orders: int, one_price: bool, below: bool
+) -> Iterator[tuple[Int[Tensor, "rung own"], int]]:
+    """Yield which of the points, ascending, each own order has on some rungs, see `_at_cost`.
+
+    For each order that may be the last to sell there is a rung for each of its points; dearer ones
+    have the last point. With it comes how many orders, the cheapest ones, have one price.
 
     :param points: how many, of which the first is the lowest price and the last the highest
     :param orders: own ones
-    :param one_price: for all of them; else also rungs on which one of them has a point, cheaper
-        ones have the first point and dearer ones the last. (Where it is the dearest, one price for
-        all does the same.)
+    :param one_price: for all of them: only the dearest order may be the last to sell
+    :param below: whether orders cheaper than that have the first point; else they have its point
     """
     index = torch.arange(points)
-    shared = index.unsqueeze(-1).expand(-1, orders)
-    if one_price:
-        return shared
-    last = torch.full_like(index, points - 1)
-    apart = [
-        torch.stack([torch.zeros_like(index)] * i + [index] + [last] * (orders - 1 - i), -1)
-        for i in range(orders - 1)
-    ]
-    return torch.cat([shared, *apart])
+    least, most = torch.zeros_like(index), torch.full_like(index, points - 1)
+    for last in reversed(range(orders - 1 if one_price else int(below), orders)):
+        cheaper = [least if below else index] * last
+        choice = torch.stack([*cheaper, index, *[most] * (orders - 1 - last)], -1)
+        yield choice, last if below else last + 1

@@ -1,3 +1,5 @@
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -6,6 +8,13 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
+from assume_rl.core.clearing.merit_order import (
+    Match,
+    MeritOrder,
+    Prices,
+    discriminatory,
+    uniform,
+)
 from assume_rl.core.reward_curve import OwnBook, book_of_one_product
 from assume_rl.evaluation import best_response as module
 from assume_rl.evaluation.best_response import (
@@ -96,22 +105,32 @@ def regretful(got: Sale, nameplate: float = 60) -> Tensor:
     return got.revenue - 30 * got.sold - 0.4 * missed
 
 
+def picky(sold: float) -> Objective:
+    """Return the wish for a certain sale, MW, at a mean price of 30."""
+    return lambda got: -10 * (got.sold - sold).abs() - (got.price - 30).abs()
+
+
+@pytest.mark.parametrize("one_price", [True, False])
 @pytest.mark.parametrize(
-    ("market", "one_price"), [(UNIFORM, True), (UNIFORM, False), (AS_BID, True)]
+    "objective", [regretful, partial(regretful, nameplate=1000), picky(sold=25)]
 )
-def test_no_price_on_a_fine_grid_is_better(market: MarketSpec, one_price: bool) -> None:
+@pytest.mark.parametrize("market", [UNIFORM, AS_BID])
+def test_no_price_on_a_fine_grid_is_better(
+    market: MarketSpec, objective: Objective, one_price: bool
+) -> None:
     book = random_hours(market)
     best = best_response(
-        book, regretful, marginal_cost=torch.full((60,), 30.0).double(),
+        book, objective, marginal_cost=torch.full((60,), 30.0).double(),
         min_price=0.0, max_price=CAP, one_price=one_price,
     )  # fmt: skip
     assert best.exact
-    steps = torch.linspace(0, CAP, 101 if one_price else 26, dtype=torch.float64)
+    steps = torch.linspace(0, CAP, 101 if one_price else 51, dtype=torch.float64)
     grid = torch.stack((steps, steps), -1) if one_price else torch.combinations(steps, 2)
-    tried = regretful(sale(clear_at(book, grid.expand(60, -1, 2))))
+    tried = objective(sale(clear_at(book, grid.expand(60, -1, 2))))
     assert (tried <= best.value.unsqueeze(-1) + 1e-9).all()
-    # AND the reported bid really brings the reported value
-    again = regretful(sale(clear_at(book, best.bid.unsqueeze(-2)))).squeeze(-1)
+    # AND the reported bids rise, and really bring the reported value
+    assert (best.bid[..., 0] <= best.bid[..., 1]).all()
+    again = objective(sale(clear_at(book, best.bid.unsqueeze(-2)))).squeeze(-1)
     torch.testing.assert_close(again, best.value, rtol=0, atol=0)
 
 
@@ -132,12 +151,37 @@ def test_the_dearest_order_alone_may_be_left_out() -> None:
     assert found[False].bid.tolist() == [0, CAP]
 
 
-def test_several_prices_that_are_paid_as_bid_are_a_lower_bound() -> None:
-    best = best_response(
-        random_hours(AS_BID), regretful, marginal_cost=torch.full((60,), 30.0).double(),
-        min_price=0.0, max_price=CAP, one_price=False,
-    )  # fmt: skip
-    assert not best.exact
+def test_a_cheaper_order_that_is_paid_as_bid_moves_the_mean_price() -> None:
+    """Who wants 15 MW sold, and a mean price of 30: a rival asks 40 before 5 MW of ours do.
+
+    (20 * 40 + 5 * 40 + 10 * 5) / 35 = 30. With one price below 40 it would sell 20 MW.
+    """
+    book = book_of_one_product(
+        AS_BID, tensor([0, 0, 40, 3000]), tensor([10, 10, 20, -35]), torch.tensor([0, 1])
+    )
+    known = {"marginal_cost": tensor([30])[0], "min_price": 0.0, "max_price": CAP}
+    two = best_response(book, picky(sold=15), one_price=False, **known)
+    assert two.bid.tolist() == pytest.approx([5, 40])
+    assert two.value.item() == pytest.approx(0)
+    one = best_response(book, picky(sold=15), **known)
+    assert one.value.item() == pytest.approx(-(20 * 40 + 15 * 40) / 35 + 30)
+
+
+def test_several_prices_that_another_rule_pays_for_are_a_lower_bound() -> None:
+    def half_way(matched: Match) -> Prices:
+        alike, own = uniform(matched), discriminatory(matched)
+        return replace(alike, paid=(alike.paid + own.paid) / 2)
+
+    market = toy_market(MeritOrder("half_way", half_way))
+    found = {
+        one_price: best_response(
+            random_hours(market), regretful, marginal_cost=torch.full((60,), 30.0).double(),
+            min_price=0.0, max_price=CAP, one_price=one_price,
+        )
+        for one_price in (True, False)
+    }  # fmt: skip
+    assert found[True].exact
+    assert not found[False].exact
 
 
 @pytest.mark.parametrize("market", [UNIFORM, AS_BID])

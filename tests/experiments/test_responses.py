@@ -87,14 +87,19 @@ def test_a_pivotal_duopoly_is_in_equilibrium_at_50_and_not_at_57(
     assert high.constant_bid < 57
 
 
-def test_two_prices_that_are_paid_as_bid_have_a_lower_bound(tmp_path: Path) -> None:
+def test_two_prices_that_are_paid_as_bid_have_an_exact_gap(tmp_path: Path) -> None:
     as_bid = {"markets_config.EOM.market_mechanism": "pay_as_bid"}
     compiled = duopoly(tmp_path / "market", strategy="powerplant_energy_learning", **as_bid)
     (high, low), market = judged(compiled, play(compiled, 2, high=100, low=57))
-    assert (high.kind, market.kind) == ("lower_bound", "lower_bound")
+    assert (high.kind, low.kind, market.kind) == ("exact", "exact", "exact")
     assert high.gap == pytest.approx(250 * HOURS)
-    evaluation: Any = SimpleNamespace(responses=(high, low), exploitability=market)
-    assert not response_figures("EOM", evaluation)  # tables cannot say that they are bounds
+
+
+def test_tables_have_no_lower_bounds() -> None:
+    """They cannot say that these are bounds."""
+    own = Response("high", 1.0, best_profit=2.0, gap=1.0, kind="lower_bound")
+    evaluation: Any = SimpleNamespace(responses=(own,), exploitability=exploitability([own]))
+    assert not response_figures("EOM", evaluation)
 
 
 def test_a_gap_counts_what_is_rewarded(tmp_path: Path) -> None:
