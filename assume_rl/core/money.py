@@ -5,7 +5,7 @@ Semantics: docs/scenario-format.md, "Rewards".
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from assume_rl.core.units.base import ZERO_VOLUME, P
 from assume_rl.core.units.thermal import ThermalParams
 
-Hours = float | Float[Tensor, "product 1"]
+Hours = float | Float[Tensor, "*product 1"]
 """Length of the products of an auction in hours: one number if all are equal."""
 
 # Share of the missed profit that is subtracted: less for units that run above minimum power.
@@ -41,6 +41,25 @@ class Outcome(Generic[P]):
     params: P
     # EUR of the starts in a product, by their downtime; None: the state keeps no downtime
     start_cost: Float[Tensor, "... product unit"] | None = None
+
+    def apart(self) -> "Outcome[P]":
+        """Return the outcomes of auctions of one product each, one for each product."""
+
+        def alone(table: Tensor) -> Tensor:
+            return table.unsqueeze(-2)
+
+        return replace(
+            self,
+            price=alone(self.price),
+            revenue=alone(self.revenue),
+            sold=alone(self.sold),
+            offered=alone(self.offered),
+            hours=alone(self.hours) if isinstance(self.hours, Tensor) else self.hours,
+            marginal_cost=alone(self.marginal_cost),
+            power=alone(self.power),
+            previous_power=alone(self.previous_power),
+            start_cost=None if self.start_cost is None else alone(self.start_cost),
+        )
 
 
 @dataclass(frozen=True)

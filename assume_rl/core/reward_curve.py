@@ -23,11 +23,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Ladder
+from assume_rl.core.bidding.base import Ladder, Separable
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.clearing.insertion import can_insert, clear_inserted, sorted_book
 from assume_rl.core.clearing.rule import Clearing
-from assume_rl.core.money import Reward, by_unit
+from assume_rl.core.money import Outcome, Reward, by_unit
 from assume_rl.core.orders import Orders, limited, unit_major
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, Team, look, settle
@@ -279,7 +279,9 @@ def twins(portfolio: Portfolio, team: Team, unit: int, rungs: int) -> Twins:
     return Twins(replace(portfolio, fleet=fleet, profiles=profiles, teams=teams), alike, single)
 
 
-def on_each_rung(action: Float[Tensor, "... act"], ladder: Ladder) -> Float[Tensor, "... rung act"]:
+def on_each_rung(
+    action: Float[Tensor, "... act"], ladder: Ladder, parts: int = 1
+) -> Float[Tensor, "... rung act"]:
     """Return the actions that differ from one in a single entry, on every rung of a ladder.
 
     Entry by entry: on the first `ladder.rungs` rungs the first entry is the place of each rung of
@@ -287,12 +289,35 @@ def on_each_rung(action: Float[Tensor, "... act"], ladder: Ladder) -> Float[Tens
 
     :param action: that was played
     :param ladder: that its entries are on
+    :param parts: equal ones of an action, in each of which an entry is on a rung at the same time
     """
     number = torch.arange(ladder.rungs, dtype=action.dtype, device=action.device)
     places = number * (2.0 / (ladder.rungs - 1)) - 1.0
-    own = torch.eye(ladder.size, dtype=torch.bool, device=action.device).unsqueeze(-2)
-    tried = torch.where(own, places.unsqueeze(-1), action[..., None, None, :])
+    own = torch.eye(ladder.size // parts, dtype=torch.bool, device=action.device)
+    tried = torch.where(
+        own.repeat(1, parts).unsqueeze(-2), places.unsqueeze(-1), action[..., None, None, :]
+    )
     return tried.flatten(-3, -2)
+
+
+def products_apart(team: Team, unit: int) -> int:
+    """Return of how many products of an auction a unit is rewarded for each on its own.
+
+    :param team: of the unit, on a ladder
+    :param unit: its place in the team
+    """
+    if not isinstance(team.learned, Separable):
+        return 1
+    block, index = team.members.block, team.members.units.index
+    own = block.technology.select(block.params, torch.tensor([unit], device=index.device))
+    return team.learned.products_apart(own)
+
+
+def rungs_tried(team: Team) -> int:
+    """Return how many alternatives `ladder_curve` clears for a unit of a team, at most."""
+    ladder = ladder_of(team)
+    parts = min(products_apart(team, unit) for unit in range(len(team.ids)))
+    return ladder.rungs * (ladder.size // parts) + (parts > 1)
 
 
 def rung_orders(
@@ -324,6 +349,13 @@ def reward_curve(
     :param orders: of `rung_orders`
     :param book: of the auction, in which the unit has as many slots as it has on a rung
     """
+    return twins.team.reward(_outcome(twins, position, auction, orders, book))
+
+
+def _outcome(
+    twins: Twins, position: Position, auction: Auction, orders: Orders, book: OwnBook
+) -> Outcome[Any]:
+    """Return what an auction brings on each rung (... product rung), see `reward_curve`."""
     rungs = len(twins.team.ids)
     price, volume = (by_unit(table, rungs) for table in (orders.price, orders.volume))
     cleared = clear_rungs(book, price.movedim(-2, -3), volume.movedim(-2, -3))
@@ -341,7 +373,7 @@ def reward_curve(
         slots=(slice(0, accepted.shape[-1]),),
     )
     _, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
-    return twins.team.reward(outcome)
+    return outcome
 
 
 def ladder_curve(
@@ -357,6 +389,8 @@ def ladder_curve(
 ) -> Reward:
     """Return what every rung of its ladder would have brought a unit, see `on_each_rung`.
 
+    Where it is rewarded for each product on its own, all products are on a rung at the same time.
+
     :param portfolio: with the unit
     :param team: of the unit in the market
     :param unit: its place in the team
@@ -367,12 +401,43 @@ def ladder_curve(
     :param book: of the auction, with the unit's slots
     :raises ValueError: its bidder has no ladder
     """
+    parts = products_apart(team, unit)
+    tried = on_each_rung(action, ladder_of(team), parts)
+    if parts > 1:
+        tried = torch.cat([tried, action.unsqueeze(-2)], -2)
+    alike = twins(portfolio, team, unit, tried.shape[-2])
+    orders = rung_orders(alike, opened, auction, tried)
+    if parts == 1:
+        return reward_curve(alike, closed, auction, orders, book)
+    outcome = _outcome(alike, closed, auction, orders, book)
+    return _others_as_played(alike.team.reward(outcome.apart()), parts)
+
+
+def ladder_of(team: Team) -> Ladder:
+    """Return the ladder that a team chooses rungs of.
+
+    :raises ValueError: its bidder has none
+    """
     ladder = None if team.learned is None else team.learned.action
     if not isinstance(ladder, Ladder):
         raise ValueError(f"{team.bidder.name} chooses no rungs of a ladder")
-    tried = on_each_rung(action, ladder)
-    alike = twins(portfolio, team, unit, tried.shape[-2])
-    return reward_curve(alike, closed, auction, rung_orders(alike, opened, auction, tried), book)
+    return ladder
+
+
+def _others_as_played(earned: Reward, products: int) -> Reward:
+    """Return rewards of an auction (... rung), product by product, the others as they were played.
+
+    :param earned: by each product (... product rung), the last rung as it was played
+    :param products: that count, from the first one on
+    """
+
+    def curve(column: Float[Tensor, "... product rung"]) -> Float[Tensor, "... _"]:
+        column = column[..., :products, :]
+        played = column[..., -1:]
+        others = played.sum(-2, keepdim=True) - played
+        return (column[..., :-1] + others).flatten(-2)
+
+    return Reward(curve(earned.reward), curve(earned.profit), curve(earned.regret))
 
 
 def _position_of(twins: Twins, position: Position) -> Position:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
-from assume_rl.core.reward_curve import AT_ONCE, OwnBook, ladder_curve
+from assume_rl.core.reward_curve import AT_ONCE, OwnBook, ladder_curve, rungs_tried
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.envs.setting import Setting
@@ -70,8 +70,7 @@ def _copies(position: Position) -> int:
 
 def _copies_at_once(setting: Setting, team: int, position: Position) -> int:
     """Return how many copies have room in memory at a time, those of several auctions counted."""
-    action = setting.learners[team].bidder.action
-    each = action.rungs * action.size * position.state.energy.shape[-2]
+    each = rungs_tried(setting.learners[team].team) * position.state.energy.shape[-2]
     return max(1, AT_ONCE // each)
 
 

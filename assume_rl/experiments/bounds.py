@@ -189,10 +189,10 @@ def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str |
         min_price=-plant.limit,
         max_price=plant.limit,
     )
-    gap, profit = best.value - plant.rewarded(own), _profit(plant, best)
-    if plant.has_starts:  # only whole calendars can be compared
-        gap, profit = gap.sum(), profit.sum()
-    profit = torch.where(gap > 0, profit, own.profit.sum() if plant.has_starts else own.profit)
+    # Of starts only whole calendars can be compared.
+    whole = torch.sum if plant.has_starts else plant.by_auction
+    gap = whole(best.value - plant.rewarded(own))
+    profit = torch.where(gap > 0, whole(_profit(plant, best)), whole(own.profit))
     return Response(
         agent,
         total,

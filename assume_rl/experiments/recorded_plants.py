@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,7 +37,7 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # unlike_plant
     assert isinstance(bidder, PlantLearning)
-    rewarded = bidder.rewarded != "regret" and _has_starts(params, bidder)
+    rewarded = bidder.rewarded != "regret" and bidder.pays_for_starts(params)
     return has_ramps(agent, params) or (f"{agent} has start costs" if rewarded else None)
 
 
@@ -52,7 +53,27 @@ def unlike_plant(compiled: Compiled, agent: str) -> str | None:
         return f"{agent} is no power plant: what it can sell depends on what it bought before"
     if not isinstance(bidder, PlantLearning):
         return f"{agent} bids by {bidder.name}, whose best response is not known"
+    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
+    if bidder.products < products:
+        return f"{agent} decides for {bidder.products} of {products} products of an auction"
+    if bidder.pays_for_starts(params) and _times_bind(params) and _clears_ahead(compiled):
+        return f"{agent} has start costs and minimum times, and auctions clear before they deliver"
     return None
+
+
+def _times_bind(params: ThermalParams) -> bool:
+    """Return whether minimum times may keep a plant on, or off, against what it sold."""
+    times = (params.min_operating_time, params.min_down_time)
+    return params.ramped and any(float(time) > 1 for time in times)
+
+
+def _clears_ahead(compiled: Compiled) -> bool:
+    """Return whether a product is delivered later than its auction clears: rewards take plans."""
+    return any(
+        max(auction.first) * compiled.step_seconds > auction.closes
+        for tick in compiled.plan
+        for auction in tick.opening
+    )
 
 
 def pays_for_starts(compiled: Compiled, agent: str) -> bool:
@@ -61,15 +82,7 @@ def pays_for_starts(compiled: Compiled, agent: str) -> bool:
     bidder = bidder_of(compiled, unit)
     if not isinstance(params, ThermalParams) or not isinstance(bidder, PlantLearning):
         return False
-    return _has_starts(params, bidder)
-
-
-def _has_starts(params: ThermalParams, bidder: PlantLearning) -> bool:
-    """Return whether starts are charged to a plant's profit, which ties its auctions together."""
-    costs = [params.hot_start_cost]
-    if bidder.start_costs:
-        costs += [params.warm_start_cost, params.cold_start_cost]
-    return any(float(cost) > 0 for cost in costs)
+    return bidder.pays_for_starts(params)
 
 
 def unknown_auctions(compiled: Compiled) -> str | None:
@@ -80,9 +93,11 @@ def unknown_auctions(compiled: Compiled) -> str | None:
     if more is not None:
         return more
     auctions = [auction for tick in compiled.plan for auction in tick.opening]
-    products = max(len(auction.first) for auction in auctions)
-    if products > 1:
-        return f"an auction has {products} products"
+    rule = compiled.markets[0].rule
+    if rule.couples_products and any(len(auction.first) > 1 for auction in auctions):
+        return f"'{rule.name}' clears the products of an auction together"
+    if len({length for auction in auctions for length in auction.length}) > 1:
+        return "an auction has products of different lengths"
     delivered = Counter(
         step
         for auction in auctions
@@ -101,7 +116,10 @@ def unit_of(compiled: Compiled, agent: str) -> tuple[int, object]:
 
 @dataclass(frozen=True)
 class RecordedPlant:
-    """A learning plant in the auctions of a recorded episode."""
+    """A learning plant in the auctions of a recorded episode.
+
+    Each product stands for itself, as if it were an auction of its own.
+    """
 
     book: OwnBook  # (auction product slot), the plant's first
     bidder: PlantLearning
@@ -110,6 +128,7 @@ class RecordedPlant:
     limit: float  # EUR/MWh, highest price that it may ask
     plant: Plant  # from auction to auction
     has_starts: bool  # that its profit is charged for, so that it depends on earlier auctions
+    sold_in: Int[Tensor, " product"]  # number of the auction that each product was sold in
 
     @property
     def starts_rewarded(self) -> bool:
@@ -147,6 +166,11 @@ class RecordedPlant:
         )
         return self.bidder.reward(outcome)
 
+    def by_auction(self, values: Float[Tensor, " product"]) -> Float[Tensor, " auction"]:
+        """Return the sums over the products of each auction."""
+        auctions = int(self.sold_in.max()) + 1
+        return values.new_zeros(auctions).index_add(0, self.sold_in, values)
+
     def rewarded(self, earned: Reward) -> Tensor:
         """Return what of profit and regret is rewarded, EUR."""
         return REWARDS[self.bidder.rewarded](earned.profit, earned.regret)
@@ -179,12 +203,27 @@ def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> Record
             length=length,
             by_downtime=bidder.start_costs,
         ),
-        has_starts=_has_starts(params, bidder),
+        has_starts=bidder.pays_for_starts(params),
+        sold_in=_sold_in(compiled, steps),
     )
 
 
+def _sold_in(compiled: Compiled, steps: Int[Tensor, " product"]) -> Int[Tensor, " product"]:
+    """Return the numbers of the auctions that sold products, counted from 0.
+
+    :param compiled: scenario
+    :param steps: that the products deliver first
+    """
+    opening = [auction for tick in compiled.plan for auction in tick.opening]
+    number = {first: auction.number for auction in opening for first in auction.first}
+    return torch.tensor([number[step] for step in steps.tolist()], dtype=torch.long)
+
+
 def received(memory: MemorySink, agent: str) -> Reward:
-    """Return what a learner earned by start of delivery (auction,); 0 where it has no row."""
+    """Return what a learner earned by start of delivery (product,), of an auction by its first one.
+
+    0 where it has no row.
+    """
     earned, times = memory.table("rl_params"), _times(memory)
     own = earned["unit"] == agent
     columns = np.zeros((3, len(times)))

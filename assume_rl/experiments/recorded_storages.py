@@ -32,6 +32,8 @@ def unlike_storage(compiled: Compiled, agent: str) -> str | None:
         (auction for tick in compiled.plan for auction in tick.opening),
         key=lambda auction: auction.first,
     )
+    if any(len(auction.first) > 1 for auction in auctions):
+        return f"{agent} is a storage, and an auction has several products"
     if any(steps > 1 for auction in auctions for steps in auction.length):
         return f"{agent} is a storage, and a product has several steps"
     if any(later.opens < earlier.closes for earlier, later in pairwise(auctions)):

@@ -11,7 +11,7 @@ from torch import Tensor
 from assume_rl import keyed
 from assume_rl.core import reward_curve as module
 from assume_rl.core.bidding import create
-from assume_rl.core.bidding.base import Context, LearnedBidder
+from assume_rl.core.bidding.base import Context, Ladder, LearnedBidder
 from assume_rl.core.clearing import MarketSpec, NoParams, Rule, pay_as_bid, pay_as_clear
 from assume_rl.core.clearing.insertion import can_insert
 from assume_rl.core.clearing.rule import Clearing, Need, Slots
@@ -23,6 +23,9 @@ from assume_rl.core.reward_curve import (
     book_among,
     book_of_one_product,
     clear_rungs,
+    ladder_curve,
+    on_each_rung,
+    products_apart,
     reward_curve,
     rung_orders,
     twins,
@@ -136,17 +139,20 @@ class Case:
     def closed(self) -> Position:
         return moved_to(self.portfolio, self.opened, self.auction.closes)
 
-    def curve(self, unit: int, action: Tensor) -> Reward:
-        """Return the curve of a unit over actions (copy rung act), while others keep theirs."""
-        orders = self.team.orders(
-            look(self.portfolio, self.opened, self.auction, self.team), self.action
-        )
+    def own_book(self, unit: int) -> OwnBook:
+        """Return the book that was cleared, and the slots of a unit."""
+        view = look(self.portfolio, self.opened, self.auction, self.team)
+        orders = self.team.orders(view, self.action)
         book = self.book_of(orders)
         own = (orders.unit == unit).nonzero().squeeze(-1)
         setup = self.market.rule.setup(self.market, Slots(book.node))
+        return OwnBook(self.market, setup, book, own)
+
+    def curve(self, unit: int, action: Tensor) -> Reward:
+        """Return the curve of a unit over actions (copy rung act), while others keep theirs."""
         alike = twins(self.portfolio, self.team, unit, action.shape[-2])
         alternatives = rung_orders(alike, self.opened, self.auction, action)
-        known = OwnBook(self.market, setup, book, own)
+        known = self.own_book(unit)
         return reward_curve(alike, self.closed, self.auction, alternatives, known)
 
 
@@ -250,6 +256,39 @@ def test_starts_are_charged_rung_by_rung() -> None:
     received = case.played(prices[:, 0].unsqueeze(-2), draw((COPIES, 2, 1 + RIVALS), "tie"))
     torch.testing.assert_close(curve.profit[:, 0], received.profit[:, 0])
     assert (curve.profit[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("rule", [pay_as_clear, pay_as_bid], ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    ("limits", "reward", "parts"),
+    [
+        ({}, "opportunity_cost", 2),
+        ({"hot_start_cost": 900.0}, "opportunity_cost", 1),
+        ({"hot_start_cost": 900.0}, "regret", 2),
+    ],
+)
+def test_products_of_a_plant_are_on_a_rung_at_once_and_have_the_curves_of_each_alone(
+    limits: dict[str, float], reward: str, parts: int, rule: Rule[Any, Any]
+) -> None:
+    bidder = create(f"{PLANT}_ladder", replace(CONTEXT, reward=reward), {"rungs": 11})
+    assert isinstance(bidder, LearnedBidder)
+    assert isinstance(bidder.action, Ladder)
+    case = case_of(bidder, rule, (0, 1), made=toy_fleet(varied=True, **limits))
+    differs = []
+    for unit in (0, 1):
+        assert products_apart(case.team, unit) == parts
+        expected = case.curve(unit, on_each_rung(case.action[:, unit], bidder.action))
+        found = ladder_curve(
+            case.portfolio, case.team, unit, case.auction, opened=case.opened,
+            closed=case.closed, action=case.action[:, unit], book=case.own_book(unit),
+        )  # fmt: skip
+        columns = ("reward", "regret") if reward == "regret" else ("reward", "profit", "regret")
+        for column in columns:
+            ours, theirs = getattr(found, column), getattr(expected, column)
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-9)
+        differs.append(found.reward.unflatten(-1, (2, 2, 11)).std(-1).amax((0, -1)) > 0)
+    if reward != "regret":  # of which there is none in some auctions
+        assert torch.stack(differs).any(0).all()  # rungs matter to both products
 
 
 def test_own_supply_trades_after_that_of_rivals_at_the_same_price() -> None:

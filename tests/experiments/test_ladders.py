@@ -1,6 +1,7 @@
 """Learners on a ladder from a study case to bids: with others in one fleet, on both shells."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -140,7 +141,6 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     [
         ([*PLANTS, Unit("two", "A")], 1, {}, "cannot choose numbers, as unit 'two 3'"),
         ([*PLANTS, Unit("storage ladder", "A")], 1, {}, "storage ladder 3 is no power plant"),
-        (PLANTS, 2, {}, "an auction has 2 products"),
         (PLANTS, 1, {"replay_buffer_size": 9}, "replay_buffer_size is 9, but fictitious_play"),
     ],
 )
@@ -158,12 +158,26 @@ def test_what_has_no_curves_is_refused_by_name(
     [
         ({"units.ladder 0.ramp_up": 10}, "ladder 0 has ramps"),
         ({"units.ladder 1.hot_start_cost": 50}, "ladder 1 has start costs"),
+        (
+            {"bidding_strategy_params": {"learned_products": "first"}},
+            "ladder 0 decides for 1 of 2 products",
+        ),
+        (
+            {
+                "markets_config.EOM.products": [
+                    {"duration": "1h", "count": 1, "first_delivery": "1h"},
+                    {"duration": "2h", "count": 1, "first_delivery": "2h"},
+                ],
+                "markets_config.EOM.opening_frequency": "3h",
+            },
+            "an auction has products of different lengths",
+        ),
     ],
 )
 def test_curves_that_do_not_say_all_are_refused_by_name(
-    override: dict[str, int], says: str, tmp_path: Path
+    override: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
-    folder = write_fleet(tmp_path / "case", PLANTS, algorithm="fictitious_play")
+    folder = write_fleet(tmp_path / "case", PLANTS, 2, algorithm="fictitious_play")
     with pytest.raises(ConfigurationError, match=says):
         training_task(load_scenario(folder, overrides=override), None, None, "auto")
 
@@ -183,9 +197,10 @@ def test_a_market_that_publishes_no_curves_is_refused_with_what_can_do_without(
     assert not task.compiled.markets[0].publishes_curves
 
 
-def test_both_shells_learn_the_same_from_curves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("products", [1, 3])
+def test_both_shells_learn_the_same_from_curves(products: int, tmp_path: Path) -> None:
     settings = {"algorithm": "fictitious_play", "learning_rate": 0.003}
-    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, products, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
 

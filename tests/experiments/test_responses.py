@@ -87,6 +87,32 @@ def test_a_pivotal_duopoly_is_in_equilibrium_at_50_and_not_at_57(
     assert high.constant_bid < 57
 
 
+def test_auctions_of_several_products_are_judged_product_by_product(tmp_path: Path) -> None:
+    """Four auctions of three hours each, all of which clear before the first of these hours."""
+    several = {
+        "markets_config.EOM.products": [{"duration": "1h", "count": 3, "first_delivery": "2h"}],
+        "markets_config.EOM.opening_frequency": "3h",
+        "end_date": "2019-03-04 14:00",
+    }
+    compiled = duopoly(tmp_path / "market", **several)
+    (high, low), market = judged(compiled, play(compiled, 3, high=100, low=57))
+    assert (high.profit, low.profit) == (pytest.approx(1600 * 12), pytest.approx(4000 * 12))
+    assert (high.kind, high.gap) == ("exact", pytest.approx(250 * 12))
+    assert high.best_profit == pytest.approx(1850 * 12)
+    assert market.nash_conv_share == pytest.approx(250 / 5600)
+    # AND with minimum times, what is sold ahead is not what counts for starts later
+    tied = {
+        "units.high.hot_start_cost": 20,
+        "units.high.ramp_up": 50,
+        "units.high.min_down_time": 3,
+    }
+    compiled = duopoly(tmp_path / "tied", **several, **tied)
+    (high, low), _ = judged(compiled, play(compiled, 3, high=100, low=57))
+    assert high.unknown is not None
+    assert "start costs and minimum times" in high.unknown
+    assert low.gap is not None
+
+
 def test_two_prices_that_are_paid_as_bid_have_an_exact_gap(tmp_path: Path) -> None:
     as_bid = {"markets_config.EOM.market_mechanism": "pay_as_bid"}
     compiled = duopoly(tmp_path / "market", strategy="powerplant_energy_learning", **as_bid)

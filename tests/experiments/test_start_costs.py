@@ -1,4 +1,7 @@
-"""Best responses of plants whose starts cost something, against all sequences of bids."""
+"""Best responses of plants whose starts cost something, against all sequences of bids.
+
+Each hour has an auction of its own, or auctions sell several hours ahead.
+"""
 
 import itertools
 from typing import Any
@@ -9,9 +12,10 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import Context
 from assume_rl.core.bidding.learned import PlantLearning, PlantParams, single_bid
-from assume_rl.core.clearing import MarketSpec, pay_as_bid, pay_as_clear
+from assume_rl.core.clearing import MarketSpec, Slots, pay_as_bid, pay_as_clear
 from assume_rl.core.money import Reward
-from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
+from assume_rl.core.orders import unit_major
+from assume_rl.core.reward_curve import OwnBook, book_of_one_product, clear_rungs
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Result, Team, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import members
@@ -31,56 +35,78 @@ TIMES = {"ramp_up": 25.0, "ramp_down": 30.0, "min_operating_time": 3.0, "min_dow
 
 
 class Played:
-    """A plant and two rivals in a market whose books are drawn at random."""
+    """A plant and two rivals in a market whose books are drawn at random.
 
-    def __init__(self, seed: int, market: MarketSpec, reward: str, starts: bool, **limits: Any):
+    Auctions of one product clear when they deliver, those of several one hour before the first.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        market: MarketSpec,
+        reward: str,
+        starts: bool,
+        products: int = 1,
+        hours: int = HOURS,
+        **limits: Any,
+    ):
         drawn = torch.Generator().manual_seed(seed)
-        rivals = torch.rand(HOURS, 2, generator=drawn, dtype=torch.float64) * 60 + 10
-        sizes = torch.rand(HOURS, 3, generator=drawn, dtype=torch.float64) * 60
-        zero = torch.zeros(HOURS, 1, dtype=torch.float64)
+        rivals = torch.rand(hours, 2, generator=drawn, dtype=torch.float64) * 60 + 10
+        sizes = torch.rand(hours, 3, generator=drawn, dtype=torch.float64) * 60
+        zero = torch.zeros(hours, 1, dtype=torch.float64)
         price = torch.cat((zero, rivals, zero + 3000), -1)
         volume = torch.cat((zero + 50, sizes[:, :2], -sizes[:, 2:] - 20), -1)
-        self.market, self.limits = market, limits
+        self.market, self.products = market, products
         self.fleet, self.profiles = toy_fleet(
-            plants=((50.0, 20.0, COST),), steps=HOURS + 1, **limits
+            plants=((50.0, 20.0, COST),), steps=hours + 1, **limits
         )
-        context = Context(max_bid_price=CAP, products=1, step_hours=1.0, reward=reward)
+        context = Context(max_bid_price=CAP, products=products, step_hours=1.0, reward=reward)
         self.bidder: PlantLearning = single_bid(context, PlantParams(start_costs=starts))
         own = torch.tensor([0])
+        books = [unit_major(p, v, 4) for p, v in zip(*self.auctions(price, volume), strict=True)]
         self.books = [
-            book_of_one_product(market, p, v, own) for p, v in zip(price, volume, strict=True)
+            OwnBook(market, market.rule.setup(market, Slots(node=book.node)), book, own)
+            for book in books
         ]
         self.plant = RecordedPlant(
             book=book_of_one_product(market, price, volume, own),
             bidder=self.bidder,
-            cost=torch.full((HOURS,), COST, dtype=torch.float64),
+            cost=torch.full((hours,), COST, dtype=torch.float64),
             hours=1.0,
             limit=CAP,
             plant=Plant(
                 params=self.fleet.blocks[0].params,
                 capacity=self.profiles.capacity[:, 0],
-                first=tuple(range(1, HOURS + 1)),
+                first=tuple(range(1, hours + 1)),
                 length=1,
                 by_downtime=starts,
             ),
-            has_starts=True,
+            has_starts=self.bidder.pays_for_starts(self.fleet.blocks[0].params),
+            sold_in=torch.arange(hours) // products,
         )
 
+    def auctions(self, *tables: Tensor) -> list[tuple[Tensor, ...]]:
+        """Return tables by hour, cut into auctions."""
+        return [table.split(self.products) for table in tables]
+
     def play(self, bids: Tensor) -> Reward:
-        """Return what bids (sequence hour) earn by the order of events of both shells."""
+        """Return what bids (sequence hour) earn in each auction by the order of both shells."""
         team = Team(self.bidder, members(self.fleet, [0]), ("plant_0",), learns=True)
         portfolio = Portfolio(
-            self.fleet, self.profiles, {"EOM": (team,)}, 1.0, lookback=30, horizon=3
+            self.fleet, self.profiles, {"EOM": (team,)}, 1.0, lookback=30, horizon=6
         )
         position = begin(portfolio, (len(bids),), keep_money=False)
         earned = []
-        for hour, book in enumerate(self.books):
-            auction = Auction("EOM", hour, hour * 3600, hour * 3600, (hour + 1,), (1,))
+        for number, book in enumerate(self.books):
+            hour, ahead = number * self.products, self.products > 1
+            first = tuple(range(hour + 1, hour + 1 + self.products))
+            auction = Auction("EOM", number, hour * 3600, hour * 3600, first, (1,) * self.products)
+            position = moved_to(portfolio, position, hour)
             view = look(portfolio, position, auction, team)
-            orders = team.orders(view, bids[:, hour, None, None] / CAP)
             # A division and a product by the cap may move a price over that of a rival.
-            asked = bids[:, hour, None, None]
-            position = moved_to(portfolio, position, hour + 1)
+            asked = bids[:, hour : hour + self.products, None]
+            orders = team.orders(view, asked.transpose(-1, -2) / CAP)
+            position = moved_to(portfolio, position, hour if ahead else hour + 1)
             cleared = clear_rungs(book, asked, orders.volume)
             result = Result(
                 auction, orders, cleared.accepted, cleared.paid, cleared.price_of_slots,
@@ -131,6 +157,31 @@ def test_any_bids_earn_what_the_order_of_events_says(market: MarketSpec) -> None
     torch.testing.assert_close(found.profit.T, known.profit, rtol=0, atol=1e-9)
 
 
+AHEAD = [
+    (pay_as_clear, "opportunity_cost", False, {}),
+    (pay_as_bid, "profit", False, {}),
+    (pay_as_clear, "opportunity_cost", False, COSTLY),
+    (pay_as_clear, "profit", True, {**COSTLY, **LATER, "ramp_up": 25.0}),
+    (pay_as_bid, "profit", True, {**COSTLY, **LATER}),
+]
+
+
+@pytest.mark.parametrize("products", [2, 4])
+@pytest.mark.parametrize(("rule", "reward", "starts", "limits"), AHEAD)
+def test_no_bids_for_several_products_are_better(
+    rule: Any, reward: str, starts: bool, limits: dict[str, Any], products: int
+) -> None:
+    played = Played(products, toy_market(rule), reward, starts, products, 4, **limits)
+    plant = played.plant
+    best = best_of_plant(plant, plant.rewarded, one_price=True)
+    tried = plant.rewarded(played.play(played.sequences())).sum(-1)
+    assert best.exact
+    assert float(best.value.sum()) == pytest.approx(float(tried.max()), abs=1e-8)
+    # AND its bids bring what it says, auction by auction
+    again = plant.rewarded(played.play(best.bid.T))
+    torch.testing.assert_close(again[0], plant.by_auction(best.value), rtol=0, atol=1e-8)
+
+
 def test_profit_alone_and_paid_as_bid() -> None:
     played = Played(3, toy_market(pay_as_bid), "profit", False, **COSTLY)
     plant = played.plant
@@ -152,6 +203,7 @@ def test_a_plant_stays_on_at_a_loss_rather_than_start_again() -> None:
             "book": book,
             "cost": played.plant.cost[:3],
             "plant": Plant(**vars(played.plant.plant) | {"first": (1, 2, 3)}),
+            "sold_in": torch.arange(3),
         }
     )
     best = best_of_plant(plant, plant.rewarded, one_price=True)

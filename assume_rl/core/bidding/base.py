@@ -300,6 +300,21 @@ class Bounded(Protocol):
         ...
 
 
+@runtime_checkable
+class Separable(Protocol):
+    """Marks learned bidders that may be rewarded for each product of an auction on its own."""
+
+    def products_apart(self, params: Any) -> int:
+        """Return how many products are, for each of which an action has equally many numbers.
+
+        The reward is then the sum of theirs, and what one brings depends on its own numbers alone;
+        1: products are rewarded together.
+
+        :param params: of one unit
+        """
+        ...
+
+
 AnyBidder = Bidder[Any] | LearnedBidder[Any]
 """A bidder whose technology is not known where it is used."""
 

@@ -29,6 +29,7 @@ from assume_rl.core.bidding.base import (
     Ladder,
     Layout,
     LearnedBidder,
+    Separable,
     View,
 )
 from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
@@ -229,6 +230,13 @@ class OnLadder(BidsLike, Generic[O, B]):
     def reward(self, outcome: Outcome[Any]) -> Reward:
         """Return the reward of the bidder."""
         return self.bidder.reward(outcome)
+
+    def products_apart(self, params: Any) -> int:
+        """Return those of the bidder.
+
+        :param params: of one unit
+        """
+        return self.bidder.products_apart(params) if isinstance(self.bidder, Separable) else 1
 
     def _prices(self, view: View[O]) -> Float[Tensor, "... unit rung"]:
         return self.ladder(view, self.rungs, self.max_bid_price)

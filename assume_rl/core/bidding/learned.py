@@ -183,6 +183,24 @@ class PlantLearning:
         )
         return earned.over_products(self.products)
 
+    def pays_for_starts(self, params: ThermalParams) -> bool:
+        """Return whether starts are charged to the profit of a plant.
+
+        :param params: of one plant
+        """
+        costs = [params.hot_start_cost]
+        if self.start_costs:
+            costs += [params.warm_start_cost, params.cold_start_cost]
+        return any(float(cost) > 0 for cost in costs)
+
+    def products_apart(self, params: ThermalParams) -> int:
+        """Return all products that it decides for, unless it is rewarded for starts.
+
+        :param params: of one plant
+        """
+        tied = self.rewarded != "regret" and self.pays_for_starts(params)
+        return 1 if tied else self.products
+
     def reward_range(
         self, params: ThermalParams, stakes: Stakes
     ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:

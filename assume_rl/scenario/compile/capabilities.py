@@ -140,8 +140,8 @@ def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
 def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> str | None:
     """Return why a bidder has no reward curves to learn from, None if it has.
 
-    Ramps of a unit (`has_ramps`), its start costs, several products and several markets may still
-    be against it: `experiments.recorded_plants.not_alone`.
+    Ramps of a unit (`has_ramps`), its start costs, products of different lengths and several
+    markets may still be against it: `experiments.recorded_plants.not_alone`.
 
     :param bidder: that a unit's row names
     :param technology: key of core.units.TECHNOLOGIES
