@@ -142,8 +142,8 @@ def capability_table() -> str:
         "What [smooth fictitious play](../algorithms/fictitious-play.md), "
         "[mirror descent](../algorithms/mirror-descent.md) and "
         "[regret matching](../algorithms/regret-matching.md) learn from. `known`: "
-        "where there is one market whose products have one length, of plants without ramps and start "
-        "costs. All bidders that are not here choose no rungs of a ladder.",
+        "where there is one market whose products are equally long, of plants without ramps and "
+        "start costs. All bidders that are not here choose no rungs of a ladder.",
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
         *_curves(table),
