@@ -37,7 +37,7 @@ def games_table(bench: Mapping[str, Any] | None) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    regret = row["exploitability"]
+    exploitability = row["exploitability"]
     return [
         row["game"],
         row["title"],
@@ -47,7 +47,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         number(row["price"]),
         _share(row["within_1"]),
         _share(row["within_5"]),
-        f"{number(regret['median'])}, {number(regret['most'])}",
+        f"{number(exploitability['median'])}, {number(exploitability['most'])}",
         f"{row['exploitability_share']:.2%}".replace("%", " %"),
         "–" if row["distance"] is None else number(row["distance"]),
         number(row["seconds"]),

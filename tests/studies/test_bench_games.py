@@ -15,7 +15,8 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.games import measure, recipe
 from assume_rl.testing.games import GAMES, judged, judged_mixed
-from assume_rl.testing.games.playing import Mix, Played, curve_table, play
+from assume_rl.testing.games.curves import curve_table, curves
+from assume_rl.testing.games.playing import Learned, Mix, play
 
 pytestmark = pytest.mark.unchecked
 
@@ -36,14 +37,14 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, list[int]]]
     """Games that were to be played: name, rungs, seeds; every other seed finds the answer."""
     asked: list[tuple[str, int, list[int]]] = []
 
-    def pretend(game: Any, config: Any, seeds: Any, rungs: int) -> list[Played]:
+    def pretend(game: Any, config: Any, seeds: Any, rungs: int) -> list[Learned]:
         asked.append((game.name, rungs, list(seeds)))
         answer = game.equilibrium.action
         away = torch.tensor([[33.0], [33.0]]).double()
         sure = Mix(torch.full((2, 1), 52.0).double(), torch.ones(2, 1).double())
         off = lambda chance: away.expand(len(chance), -1, -1)  # noqa: E731
         mixes = (sure, sure) if game.mixed else (None, None)
-        return [Played(answer if seed % 2 else off, False, *mixes) for seed in seeds]
+        return [Learned(answer if seed % 2 else off, False, *mixes) for seed in seeds]
 
     monkeypatch.setattr(playing, "play", pretend)
     return asked
@@ -109,7 +110,7 @@ def test_the_page_has_the_table_of_its_file() -> None:
 
 
 def test_supply_functions_of_the_equilibrium_are_learned() -> None:
-    (row,) = measure("E6-2", "fictitious_play", True, seeds=2)
+    (row,) = measure("E6-2", "mirror_descent", True, seeds=2)
     assert row["within_1"] == 1
     assert row["exploitability_share"] < 1e-3
 
@@ -159,9 +160,29 @@ def test_equal_rungs_are_ties() -> None:
     torch.testing.assert_close(table[0][under + 1, under], expected.double())
 
 
-def test_chance_that_decides_more_than_ties_leaves_no_table() -> None:
-    assert curve_table(GAMES["E11"](), 5) is None
+def test_a_table_has_the_mean_over_chance() -> None:
+    game = GAMES["E11"]()
+    table = curve_table(game, 3)
+    assert table is not None
+    low, middle, high = game.grid(0, 3)
+    action = torch.stack([middle, low])[:, None].expand(len(game.cases), -1, -1)
+    own = torch.stack([middle, high])[:, None]
+    tried = game.rules.tried(0, action, game.cases, own).mean(0) / game.scale
+    torch.testing.assert_close(table[0, 0, 1:], tried)
     assert curve_table(GAMES["E1-3"](), 5) is None
+
+
+def test_own_costs_meet_all_plays_of_others() -> None:
+    """Against the mean over plays, one by one, of what was tried."""
+    game = GAMES["E8-3"]()
+    chance = game.cases[:10].view(2, 5, 3)
+    action = game.grid(0, 11)[(chance * 10).round().long()].unsqueeze(-1)
+    found = curves(game, action, chance, 4) * game.scale
+    for row in range(5):
+        own = chance.clone()
+        own[..., 1] = chance[:, row, None, 1]
+        tried = game.rules.tried(1, action, own, game.grid(1, 4)[:, None]).mean(1)
+        torch.testing.assert_close(found[:, row, 1], tried)
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ from torch import Tensor
 from assume_rl.core.clearing import pay_as_bid, pay_as_clear
 from assume_rl.testing import toy_market
 from assume_rl.testing.games import GAMES, Game, judged, judged_mixed
-from assume_rl.testing.games.auctions import lipschitz, mixed_bid, supply_curves
+from assume_rl.testing.games.auctions import lipschitz, mixed_bid
 from assume_rl.testing.games.base import NOTHING
 from assume_rl.testing.games.formulas import cournot
+from assume_rl.testing.games.supply_curves import supply_curves
 
 pytestmark = pytest.mark.unchecked
 
@@ -24,7 +25,7 @@ PURE = [
     if make().equilibrium.action is not None and not name.startswith("E7")
 ]
 SAMPLED = {"E8-2": 2e-3, "E8-3": 1e-2, "E8-5": 2e-2, "E11": 1e-2}
-"""Regret that the draws of chance leave at the equilibrium, as a share of profit."""
+"""Gap that the draws of chance leave at the equilibrium, as a share of profit."""
 
 
 def fixed(*numbers: float):
@@ -108,7 +109,7 @@ def test_of_logit_demand_joint_profits_are_highest_at_the_published_price() -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "numbers", "gain"),
+    ("name", "numbers", "gaps"),
     [
         # Against 30 the best answer is 30 still, against 40 it is 25: (100-40-25-10) 25 - 20 30.
         ("E1", (30.0, 40.0), (625.0 - 600.0, 900.0 - 800.0)),
@@ -120,12 +121,12 @@ def test_of_logit_demand_joint_profits_are_highest_at_the_published_price() -> N
     ],
 )
 def test_a_deviation_brings_what_is_worked_out_by_hand(
-    name: str, numbers: tuple[float, ...], gain: tuple[float | None, ...]
+    name: str, numbers: tuple[float, ...], gaps: tuple[float | None, ...]
 ) -> None:
     """Against slopes that add up to B with that of the demand the best one is B / (1 + c B)."""
     found = judged(GAMES[name](), fixed(*numbers), points=10001)
-    for regret, known in zip(found.regret, gain, strict=True):
-        assert known is None or regret == pytest.approx(known, abs=0.6)
+    for gap, known in zip(found.gap, gaps, strict=True):
+        assert known is None or gap == pytest.approx(known, abs=0.6)
 
 
 def test_who_bids_its_cost_in_a_tender_misses_all_profit() -> None:
@@ -133,7 +134,7 @@ def test_who_bids_its_cost_in_a_tender_misses_all_profit() -> None:
     game = GAMES["E8-2"]()
     found = judged(game, lambda cost: cost[..., None])
     # Mean over c of ((1 - c)/2)^2.
-    assert found.regret == (pytest.approx(1 / 12, rel=0.01),) * 2
+    assert found.gap == (pytest.approx(1 / 12, rel=0.01),) * 2
 
 
 @pytest.mark.parametrize("bids", [(20.0, 20.0), (30.0, 50.0), (70.0, 60.0), (45.0, 45.0)])
@@ -234,7 +235,7 @@ def test_steps_of_bids_bring_what_the_formula_says(step: float) -> None:
     other = judged(game, fixed(42.5, 32.5), points=101)
     # Residual demand 165 - 3 p meets 2 (p - 42.5) at p = 50, 15 MW: 750 - 56.25 - 150 - 56.25.
     assert other.profit[0] == pytest.approx(487.5, rel=2e-3)
-    assert other.regret[0] == pytest.approx(607.5 - 487.5, abs=5)
+    assert other.gap[0] == pytest.approx(607.5 - 487.5, abs=5)
 
 
 # --- supply curves at a demand that is not known --------------------------------------------------
@@ -273,6 +274,23 @@ def test_what_was_tried_brings_what_is_received(name: str) -> None:
     for player in range(len(game.players)):
         tried = game.rules.tried(player, action, chance, action[:, player, None])
         torch.testing.assert_close(tried[:, 0], received[:, player])
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_curves_are_what_was_tried_entry_by_entry(name: str) -> None:
+    """Prices on few rungs, so that many are alike."""
+    game: Game = GAMES[name]()
+    chance = game.cases[:: max(1, len(game.cases) // 12)]
+    rung = torch.randint(0, 5, (len(chance), len(game.players), game.entries))
+    action = torch.stack([game.grid(i, 5)[rung[:, i]] for i in range(len(game.players))], 1)
+    for player in range(len(game.players)):
+        ladder = game.grid(player, 7)
+        found = game.curve(player, action, chance, ladder)
+        for entry in range(0, game.entries, 3):
+            own = action[:, player, None].repeat(1, 7, 1)
+            own[..., entry] = ladder
+            tried = game.rules.tried(player, action, chance, own)
+            torch.testing.assert_close(found[:, 7 * entry : 7 * (entry + 1)], tried)
 
 
 def test_places_are_numbers_between_the_bounds() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from assume_rl.experiments.outputs import versions
 from assume_rl.learning.config import LearningConfig
 from assume_rl.testing.games import GAMES, Game, Judged, judged, judged_mixed
-from assume_rl.testing.games.playing import Mix, Played, play
+from assume_rl.testing.games.playing import Learned, Mix, play
 
 STACK = 25
 """Seeds that are played together; what a seed learns does not depend on it."""
@@ -172,14 +172,14 @@ def _stacks(seeds: int) -> Iterator[Sequence[int]]:
         yield range(first, min(first + STACK, seeds + 1))
 
 
-def _judged(game: Game, played: Sequence[Played]) -> dict[str, list[Judged]]:
+def _judged(game: Game, played: Sequence[Learned]) -> dict[str, list[Judged]]:
     """Return the figures of the policies of each seed, by kind of policy."""
     found = {"last": [_of_last(game, one) for one in played]}
     averaged = [_of_mix(game, one.averaged) for one in played if one.averaged is not None]
     return {**found, "averaged": averaged} if averaged else found
 
 
-def _of_last(game: Game, one: Played) -> Judged:
+def _of_last(game: Game, one: Learned) -> Judged:
     """Return the figures of the last policy: of what it mixes, where that is known exactly."""
     if one.last is not None:
         return _of_mix(game, one.last)
@@ -200,15 +200,18 @@ def _figures(game: Game, found: Sequence[Judged]) -> dict[str, Any]:
     answer = game.equilibrium
     error = np.array([abs(one.price - answer.price) / answer.price for one in found])
     profit = float(np.mean(answer.profit)) or game.scale
-    regret = np.array([one.exploitability for one in found])
+    exploitability = np.array([one.exploitability for one in found])
     distances = [one.distance for one in found if one.distance is not None]
     return {
         "price": answer.price,
         "within_1": float((error <= NEAR).mean()),
         "within_5": float((error <= FAIR).mean()),
         "price_error": {"median": float(np.median(error)), "most": float(error.max())},
-        "exploitability": {"median": float(np.median(regret)), "most": float(regret.max())},
-        "exploitability_share": float(np.median(regret)) / profit,
+        "exploitability": {
+            "median": float(np.median(exploitability)),
+            "most": float(exploitability.max()),
+        },
+        "exploitability_share": float(np.median(exploitability)) / profit,
         "distance": float(np.median(distances)) if distances else None,
     }
 

@@ -11,7 +11,6 @@ from assume_rl.testing.games.auctions import (
     lipschitz,
     pivotal,
     pivotal_as_bid,
-    supply_curves,
 )
 from assume_rl.testing.games.base import Equilibrium, Game
 from assume_rl.testing.games.formulas import (
@@ -22,6 +21,7 @@ from assume_rl.testing.games.formulas import (
     tender,
 )
 from assume_rl.testing.games.judging import Judged, judged, judged_mixed
+from assume_rl.testing.games.supply_curves import supply_curves
 
 GAMES: Mapping[str, Callable[[], Game]] = {
     "E1": cournot,

@@ -20,12 +20,12 @@ from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
 from assume_rl.testing.clearing import toy_market
 from assume_rl.testing.games.base import Equilibrium, Game, always, evenly
 
-Orders = tuple[Float[Tensor, "... order"], Float[Tensor, "... order"]]
+Quotes = tuple[Float[Tensor, "... order"], Float[Tensor, "... order"]]
 """Prices, EUR/MWh, and volumes, MW, positive."""
 
 
 @dataclass(frozen=True)
-class Auction:
+class AuctionRules:
     """Rules of a game that is an auction of one product.
 
     :param market: whose rule clears
@@ -39,9 +39,9 @@ class Auction:
     """
 
     market: MarketSpec[Any]
-    offer: Callable[[Float[Tensor, "... entry"], Float[Tensor, "... 1"]], Orders]
+    offer: Callable[[Float[Tensor, "... entry"], Float[Tensor, "... 1"]], Quotes]
     orders: int
-    demand: Callable[[Float[Tensor, "... chance"]], Orders]
+    demand: Callable[[Float[Tensor, "... chance"]], Quotes]
     cost: Callable[[Float[Tensor, "..."]], Float[Tensor, "..."]]
     priced: Callable[[Clearing], Float[Tensor, "... 1 1"]] = lambda cleared: cleared.price
 
@@ -134,7 +134,7 @@ def capacity(
     :param answer: the equilibrium
     """
 
-    def wanted(chance: Tensor) -> Orders:
+    def wanted(chance: Tensor) -> Quotes:
         shape = (*chance.shape[:-1], 1)
         return torch.full(shape, 3000.0).double(), torch.full(shape, demand).double()
 
@@ -143,7 +143,7 @@ def capacity(
         title=title,
         source=HARBORD,
         bounds=((0.0, CAP),) * 2,
-        rules=Auction(
+        rules=AuctionRules(
             market=toy_market(rule),
             offer=lambda price, draw: (price, torch.full_like(price, SIZE)),
             orders=1,
@@ -221,11 +221,11 @@ def lipschitz(step: float = STEP) -> Game:
     middle = (torch.arange(round(MOST / step), dtype=torch.float64) + 0.5) * step
     below = (torch.arange(round(2 * MOST / step), dtype=torch.float64) + 0.5) * step
 
-    def offered(start: Tensor, draw: Tensor) -> Orders:
+    def offered(start: Tensor, draw: Tensor) -> Quotes:
         price = start + (middle + step * (draw - 0.5)) / STEEPEST
         return price, torch.full_like(price, step)
 
-    def wanted(chance: Tensor) -> Orders:
+    def wanted(chance: Tensor) -> Quotes:
         shift = step * (chance[..., firms:] - 0.5)
         return TOP - below - shift, torch.full_like(below, step).expand(*chance.shape[:-1], -1)
 
@@ -234,7 +234,7 @@ def lipschitz(step: float = STEP) -> Game:
         title="supply of bounded slope, paid as bid",
         source="Vanelli, Como and Fagnani 2025",
         bounds=((10.0, 60.0),) * firms,
-        rules=Auction(
+        rules=AuctionRules(
             market=toy_market(pay_as_bid),
             offer=offered,
             orders=len(middle),
@@ -245,50 +245,4 @@ def lipschitz(step: float = STEP) -> Game:
         equilibrium=Equilibrium(price, (profit,) * firms, always(*[price - sold / STEEPEST] * 2)),
         cases=evenly(64, firms + 1),
         scale=profit,
-    )
-
-
-# --- supply curves at a demand that is not known (Klemperer and Meyer 1989) -----------------------
-
-FIRMS, TOTAL = 3, 90.0  # MW of all firms
-
-
-def supply_curves(steps: int) -> Game:
-    """Return three firms of 30 MW that choose the price of each step of their supply.
-
-    The cost is 20 EUR/MWh, the cap 100 EUR/MWh, and demand uniform between 0 and 90 MW. With curves
-    the price at a demand d is 20 + 80 (d / 90)^2 in the equilibrium that reaches the cap where all
-    is sold; steps come near to it as they get smaller.
-
-    :param steps: of each firm, equally large
-    """
-    size = TOTAL / FIRMS / steps
-    middle = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-    prices = COST + (CAP - COST) * middle.square()
-
-    def wanted(chance: Tensor) -> Orders:
-        demand = TOTAL * chance[..., FIRMS:]
-        return torch.full_like(demand, 3000.0), demand
-
-    demands = (torch.arange(256, dtype=torch.float64).unsqueeze(-1) + 0.5) / 256
-    mean = COST + (CAP - COST) / 3.0
-    profit = (CAP - COST) * TOTAL / 4.0 / FIRMS  # mean of 80 (d / 90)^2 d / 3
-    return Game(
-        name=f"E7-{steps}",
-        title=f"supply curves of {steps} steps",
-        source="Klemperer and Meyer 1989",
-        bounds=((COST, CAP),) * FIRMS,
-        rules=Auction(
-            market=toy_market(pay_as_clear),
-            offer=lambda price, draw: (price, torch.full_like(price, size)),
-            orders=steps,
-            demand=wanted,
-            cost=lambda sold: COST * sold,
-        ),
-        equilibrium=Equilibrium(
-            mean, (profit,) * FIRMS, lambda chance: prices.expand(*chance.shape[:-1], FIRMS, -1)
-        ),
-        cases=torch.cat([evenly(256, FIRMS), demands], -1),
-        scale=profit,
-        entries=steps,
     )

@@ -41,6 +41,18 @@ class Rules(Protocol):
         ...
 
 
+Curve = Callable[
+    [
+        int,
+        Float[Tensor, "... player entry"],
+        Float[Tensor, "... chance"],
+        Float[Tensor, " rung"],
+    ],
+    Float[Tensor, "... _"],
+]
+"""What a player would have received on each rung of each entry, see `Game.curve`."""
+
+
 @dataclass(frozen=True)
 class Equilibrium:
     """The answer of a game. Means over chance."""
@@ -64,8 +76,10 @@ class Game:
     :param cases: draws of chance, equally likely, over which figures are means
     :param scale: of payoffs: about what is at stake
     :param entries: numbers of an action
-    :param private: whether the draw of its own number is what a player sees; else it sees nothing
+    :param private: whether the draw of its own number is a player's cost, by which its payoff falls
+        in proportion, and what it sees; else it sees nothing
     :param mixed: whether the equilibrium is in mixed strategies only
+    :param faster: works out `curve`, as `rules` would, where these take long
     """
 
     name: str
@@ -79,6 +93,7 @@ class Game:
     entries: int = 1
     private: bool = False
     mixed: bool = False
+    faster: Curve | None = None
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -89,6 +104,23 @@ class Game:
         """Return the numbers that places in [-1, 1] stand for: -1 is the lowest, 1 the highest."""
         low, high = torch.tensor(self.bounds, dtype=torch.float64).unsqueeze(-1).unbind(1)
         return low + (high - low) * (place.to(torch.float64).clamp(-1.0, 1.0) + 1.0) / 2.0
+
+    def curve(
+        self,
+        player: int,
+        action: Float[Tensor, "... player entry"],
+        chance: Float[Tensor, "... chance"],
+        ladder: Float[Tensor, " rung"],
+    ) -> Float[Tensor, "... _"]:
+        """Return what a player would have received on each rung of each entry, entry by entry.
+
+        Its other entries, and all others, are as they were played.
+        """
+        if self.faster is not None:
+            return self.faster(player, action, chance, ladder)
+        entry = torch.eye(self.entries, dtype=torch.bool).unsqueeze(-2)
+        own = torch.where(entry, ladder.unsqueeze(-1), action[..., player, None, None, :])
+        return self.rules.tried(player, action, chance, own.flatten(-3, -2))
 
     def grid(self, player: int, points: int) -> Float[Tensor, " point"]:
         """Return numbers at equal distances that a player may choose."""

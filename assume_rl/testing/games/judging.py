@@ -22,13 +22,13 @@ class Judged:
 
     price: float
     profit: tuple[float, ...]
-    regret: tuple[float, ...]  # what each could gain alone, at least 0
+    gap: tuple[float, ...]  # what each could gain alone, at least 0
     distance: float | None  # to the action of the equilibrium: root of the mean square
 
     @property
     def exploitability(self) -> float:
-        """Return the largest regret."""
-        return max(self.regret)
+        """Return the largest gap."""
+        return max(self.gap)
 
 
 Policy = Callable[[Float[Tensor, "... player"]], Float[Tensor, "... player entry"]]
@@ -39,7 +39,7 @@ def judged(game: Game, policy: Policy, points: int = POINTS, draws: int = 1) -> 
     """Return the figures of players by what they do in each case.
 
     Where an action has several entries, a player is compared with one that knows chance and has
-    all entries at one number: its regret is an upper bound of what it could gain.
+    all entries at one number: its gap is an upper bound of what it could gain.
 
     :param game: that is played
     :param policy: what players do
@@ -50,46 +50,47 @@ def judged(game: Game, policy: Policy, points: int = POINTS, draws: int = 1) -> 
     action = policy(game.cases)
     profit = game.rules.payoff(action, game.cases).mean(-2)
     price = game.rules.price(action, game.cases).mean()
-    regret = [_regret(game, policy, player, points) for player in range(len(game.bounds))]
+    gap = [_gap(game, policy, player, points) for player in range(len(game.bounds))]
     return Judged(
         float(price),
         tuple(profit.tolist()),
-        tuple(max(own, 0.0) for own in regret),
+        tuple(max(own, 0.0) for own in gap),
         _distance(game, action),
     )
 
 
 def _distance(game: Game, action: Float[Tensor, "case player entry"]) -> float | None:
-    if game.equilibrium.action is None or game.entries > 1:
+    """Return the distance to the equilibrium; which entry has which number does not matter."""
+    if game.equilibrium.action is None:
         return None
     known = game.equilibrium.action(game.cases)
-    return float((action - known).square().mean().sqrt())
+    return float((action.sort(-1).values - known.sort(-1).values).square().mean().sqrt())
 
 
-def _regret(game: Game, policy: Policy, player: int, points: int) -> float:
+def _gap(game: Game, policy: Policy, player: int, points: int) -> float:
     """Return what a player gains with the best action of the grid for each thing that it sees."""
     action = policy(game.cases)
     grid = game.grid(player, points).unsqueeze(-1).expand(-1, game.entries)
     if game.private:
-        return _private_regret(game, policy, player, grid)
+        return _private_gap(game, policy, player, grid)
     value = _tried(game, player, action, game.cases, grid)
     own = game.rules.payoff(action, game.cases)[..., player].mean()
     best = value.amax(-1).mean() if game.entries > 1 else value.mean(-2).amax()
     return float(best - own)
 
 
-def _private_regret(
+def _private_gap(
     game: Game, policy: Policy, player: int, grid: Float[Tensor, "rung entry"]
 ) -> float:
-    """Return the mean regret over draws of a player's own, each against all draws of others."""
-    gains = []
+    """Return the mean gap over draws of a player's own, each against all draws of others."""
+    gaps = []
     for seen in torch.linspace(0.0, 1.0, 2 * OWN_CASES + 1, dtype=torch.float64)[1::2]:
         chance = game.cases.clone()
         chance[:, player] = seen
         action = policy(chance)
         best = _tried(game, player, action, chance, grid).mean(-2).amax()
-        gains.append(best - game.rules.payoff(action, chance)[..., player].mean())
-    return float(torch.stack(gains).mean())
+        gaps.append(best - game.rules.payoff(action, chance)[..., player].mean())
+    return float(torch.stack(gaps).mean())
 
 
 def _tried(
@@ -129,7 +130,7 @@ def judged_mixed(
     for own, chance in zip(torch.split(action, size), torch.split(odds, size), strict=True):
         profit += (chance * game.rules.payoff(own, game.cases).mean(-2)).sum(0)
         price += (chance * game.rules.price(own, game.cases)).mean(-1).sum()
-    regret = []
+    gap = []
     for player in range(2):
         rival = numbers[1 - player][weight[1 - player] > 0]
         odds = weight[1 - player][weight[1 - player] > 0]
@@ -137,5 +138,5 @@ def judged_mixed(
         others[:, 0, 1 - player, 0] = rival
         grid = game.grid(player, points).unsqueeze(-1)
         value = game.rules.tried(player, others, game.cases, grid).mean(-2)
-        regret.append(float((odds @ value).amax() - profit[player]))
-    return Judged(float(price), tuple(profit.tolist()), tuple(max(r, 0.0) for r in regret), None)
+        gap.append(float((odds @ value).amax() - profit[player]))
+    return Judged(float(price), tuple(profit.tolist()), tuple(max(own, 0.0) for own in gap), None)

@@ -1,6 +1,6 @@
 """Learners that play a game: the same `Learner` that learns in markets, driven by transitions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,12 @@ from assume_rl.learning.nets.heads import Averaged, Categorical
 from assume_rl.learning.schedules import progress
 from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
 from assume_rl.testing.games.base import Game
+from assume_rl.testing.games.curves import curve_table, curves, looked_up
 from assume_rl.testing.games.judging import Policy
 
-RAMPS = 32
-"""Numbers that a private draw is shown as: each rises from 0 to 1 over a part of [0, 1]."""
+HATS, TALL = 33, 6.0
+"""A private draw is shown as numbers that rise to `TALL` at one point of [0, 1] each, and fall off
+to 0 at the next: so many that all are as large in the mean square as a constant of about 1."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Mix:
 
 
 @dataclass(frozen=True)
-class Played:
+class Learned:
     """The policies of one seed.
 
     :param policy: what players do after the last update, without exploration
@@ -46,7 +48,7 @@ class Played:
     averaged: Mix | None
 
 
-def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 0) -> list[Played]:
+def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 0) -> list[Learned]:
     """Return what learners have learned in a game, one result per seed; seeds share no number.
 
     Every episode is played `config.num_envs` times side by side, with a single decision each, and
@@ -71,7 +73,7 @@ def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 
             mixes.append(_mix(game, learner, law.temperature))
     policy = _mixed_policy if draws else _policy
     return [
-        Played(
+        Learned(
             policy(game, learner, k),
             draws,
             _of_seed(mixes[-1], k) if mixes else None,
@@ -82,7 +84,7 @@ def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 
 
 
 def _agents(game: Game, rungs: int) -> list[AgentSpec]:
-    size = (RAMPS if game.private else 1) + (2 * game.entries if rungs else 0)
+    size = (HATS if game.private else 1) + (2 * game.entries if rungs else 0)
     return [AgentSpec(name, size, game.entries, size, rungs=rungs) for name in game.players]
 
 
@@ -92,8 +94,8 @@ def _observations(
     """Return what players see: their own draw or nothing; on ladders, that all rungs are free."""
     shape = (*chance.shape[:-1], len(game.players))
     if game.private:
-        number = torch.arange(RAMPS, dtype=torch.float64)
-        seen = (chance.unsqueeze(-1) * RAMPS - number).clamp(0.0, 1.0)
+        top = torch.arange(HATS, dtype=torch.float64)
+        seen = TALL * (1.0 - (chance.unsqueeze(-1) * (HATS - 1) - top).abs()).clamp(min=0.0)
     else:
         seen = torch.ones(*shape, 1, dtype=torch.float64)
     if not rungs:
@@ -109,13 +111,18 @@ def _episode(
     episode: int,
     left: float,
 ) -> Joint:
-    """Return the transitions of an episode."""
+    """Return the transitions of an episode.
+
+    Those with curves are one row for each thing that was seen: what rungs would have brought is the
+    mean over the plays of others.
+    """
     config, rungs = learner.config, learner.agents[0].rungs
     shape = (len(learner.seeds), config.num_envs)
-    chance = _drawn(keyed.uniform, learner, "chance", episode, (*shape, game.cases.shape[-1]))
+    chance = _drawn(learner, "chance", episode, (*shape, game.cases.shape[-1]))
     seen = _observations(game, chance, rungs)
     size = (*shape, len(game.players), game.entries)
-    z = _drawn(keyed.normal, learner, "noise", episode, size).to(learner.dtype)
+    luck = _drawn(learner, "noise", episode, (*shape, size[2] * size[3])).view(size)
+    z = torch.special.ndtri(luck).to(learner.dtype)
     law = exploration_at(config, initial=episode <= config.initial_episodes, progress=left)
     observed = [seen[:, :, list(group.positions)] for group in learner.groups]
     with torch.no_grad():
@@ -129,35 +136,45 @@ def _episode(
         place[:, :, list(group.positions)] = _on_ladder(decision.action, rungs)
     action = _numbers(game, place, rungs)
     reward = game.rules.payoff(action, chance) / game.scale
-    curves = None
+    met, rows = None, config.num_envs
     if CURVE in learner.extras:
-        every = _looked_up(table, place) if table is not None else None
-        curves = _curves(game, action, chance, rungs) if every is None else every
+        if table is None:
+            found = curves(game, action, chance, rungs)
+        else:
+            found = looked_up(table, _rung(place[..., 0], rungs))
+        met, rows = found.to(learner.dtype), found.shape[1]
     parts = []
     for k, group in enumerate(learner.groups):
         own_agents = list(group.positions)
         extras = {name: decisions[k].extras[name] for name in learner.algorithm.extras}
-        if curves is not None:
-            extras[CURVE] = curves[:, :, own_agents].to(learner.dtype)
+        if met is not None:
+            extras[CURVE] = met[:, :, own_agents]
+        shown = observed[k][:, :rows].to(learner.dtype)
         parts.append(
             Transitions(
-                observed[k].to(learner.dtype),
-                place[:, :, own_agents],
-                reward[:, :, own_agents].to(learner.dtype),
-                observed[k].to(learner.dtype),
+                shown,
+                place[:, :rows, own_agents],
+                reward[:, :rows, own_agents].to(learner.dtype),
+                shown,
                 extras,
             )
         )
-    ended = torch.ones(shape, dtype=torch.bool)
-    return Joint(tuple(parts), ended, ~ended, config.num_envs)
+    ended = torch.ones(shape[0], rows, dtype=torch.bool)
+    return Joint(tuple(parts), ended, ~ended, rows)
 
 
 def _drawn(
-    law: Callable[..., Tensor], learner: Learner, purpose: str, episode: int, shape: tuple[int, ...]
-) -> Float[Tensor, "seed ..."]:
-    """Return draws of an episode, of each seed its own."""
+    learner: Learner, purpose: str, episode: int, shape: tuple[int, int, int]
+) -> Float[Tensor, "seed play number"]:
+    """Return uniform draws of an episode, of each seed its own.
+
+    Each number lies evenly over plays, in a random order (McKay et al. 1979).
+    """
     keys = torch.tensor([keyed.key(seed, purpose, episode) for seed in learner.seeds])
-    return law(keys, torch.Size(shape[1:]).numel()).view(shape)
+    order, place = (
+        keyed.uniform(keys, 2 * shape[1] * shape[2]).view(shape[0], 2, *shape[1:]).unbind(1)
+    )
+    return (order.argsort(1) + place) / shape[1]
 
 
 def _on_ladder(place: Float[Tensor, "..."], rungs: int) -> Float[Tensor, "..."]:
@@ -180,56 +197,6 @@ def _numbers(
     rung = _rung(place, rungs)
     ladders = [game.grid(player, rungs) for player in range(len(game.players))]
     return torch.stack([own[rung[..., i, :]] for i, own in enumerate(ladders)], -2)
-
-
-def _curves(
-    game: Game,
-    action: Float[Tensor, "... player entry"],
-    chance: Float[Tensor, "... chance"],
-    rungs: int,
-) -> Float[Tensor, "... player rung"]:
-    """Return what every rung of each entry would have brought, others as they were played."""
-    found = []
-    for player in range(len(game.players)):
-        ladder = game.grid(player, rungs)
-        entry = torch.eye(game.entries, dtype=torch.bool).unsqueeze(-2)
-        tried = torch.where(entry, ladder.unsqueeze(-1), action[..., player, None, None, :])
-        own = tried.flatten(-3, -2)
-        found.append(game.rules.tried(player, action, chance, own))
-    return torch.stack(found, -2) / game.scale
-
-
-def curve_table(game: Game, rungs: int) -> Float[Tensor, "player rung rung"] | None:
-    """Return what own rungs (last axis) bring against each rung of a single rival.
-
-    None: there are several rivals or entries, or chance decides more than ties.
-
-    :param game: that is played
-    :param rungs: of the ladders
-    """
-    if len(game.players) != 2 or game.entries > 1 or game.private:
-        return None
-    few = [_table(game, 5, case) for case in game.cases]
-    if any(not torch.equal(few[0], other) for other in few[1:]):
-        return None
-    return _table(game, rungs, game.cases[0])
-
-
-def _table(
-    game: Game, rungs: int, case: Float[Tensor, " chance"]
-) -> Float[Tensor, "player rung rung"]:
-    place = torch.linspace(-1.0, 1.0, rungs, dtype=torch.float64)
-    action = _numbers(game, place[:, None, None].expand(-1, 2, 1), rungs)
-    found = _curves(game, action, case.expand(rungs, -1), rungs)
-    return found.transpose(0, 1).contiguous()
-
-
-def _looked_up(
-    table: Float[Tensor, "player rung rung"], place: Float[Tensor, "... player 1"]
-) -> Float[Tensor, "... player rung"]:
-    """Return the curves of two players where these are, of a table."""
-    rung = _rung(place[..., 0], table.shape[-1])
-    return torch.stack([table[0][rung[..., 1]], table[1][rung[..., 0]]], -2)
 
 
 def _policy(game: Game, learner: Learner, k: int) -> Policy:
