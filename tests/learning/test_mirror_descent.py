@@ -6,11 +6,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from toys import learner, random_joint
-from undercutting import equilibrium, exploitability, mixes, payoffs, trained
 
-from assume_rl.learning.algorithms.mirror_descent import aim_of, distance
+from assume_rl.learning.algorithms.following import distance
+from assume_rl.learning.algorithms.mirror_descent import aim_of
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.heads import Categorical
 from assume_rl.learning.types import AgentSpec
+from assume_rl.testing.games import GAMES, judged_mixed
+from assume_rl.testing.games.playing import play
 
 pytestmark = pytest.mark.unchecked
 
@@ -18,9 +21,6 @@ LADDER = AgentSpec("ladder", 3, 1, 3, rungs=6)
 TWO = AgentSpec("two", 5, 2, 5, rungs=4)  # two entries, on another ladder
 AGENTS = [LADDER, TWO, replace(LADDER, unit_id="another")]
 SMALL = {"algorithm": "mirror_descent", "actor_hidden": (8, 8), "passes": 2}
-# One table of logits: with an observation that never changes, a network has no use for layers. For
-# the observation (1, -1, 1) the learning rate is what takes a step of mirror descent at once.
-TABLE = {"actor_hidden": (), "optimizer": "sgd", "max_grad_norm": 0.0, "passes": 1}
 
 
 def draw(*shape, seed=0):
@@ -46,7 +46,7 @@ def test_a_step_is_the_product_that_solves_the_problem_of_mirror_descent():
     step, pull, bounds = 0.7, 0.3, [2, 3]
     now, magnet, curve = (draw(1, 2, 5, 8, seed=k) for k in range(3))
     form, obs = form_of(4, bounds), torch.zeros(1, 2, 5, 1)
-    found = aim_of(form, (now, magnet), obs, curve, step, pull).logits
+    found = aim_of(form, (now, magnet), obs, curve, step, pull).outputs
     for entry, top in enumerate(bounds):
         own = slice(entry * 4, entry * 4 + top + 1)
         p, reference = now[..., own].softmax(-1), magnet[..., own].softmax(-1)
@@ -65,7 +65,7 @@ def test_networks_follow_the_mean_over_auctions():
     now, curve = draw(1, 1, 1, 4), draw(1, 1, 5, 4, seed=1)
     logits = now.clone().requires_grad_()
     shared = logits.expand(1, 1, 5, 4)
-    aim = aim_of(form, (shared.detach(), shared.detach()), obs, curve, 2.0, 0.1).logits
+    aim = aim_of(form, (shared.detach(), shared.detach()), obs, curve, 2.0, 0.1).outputs
     distance(form, shared, obs, aim).sum().backward()
     # Four rungs, so a quarter of the way; the magnet is where the policy is.
     better = curve.mean(dim=2, keepdim=True)
@@ -78,37 +78,27 @@ def test_measures_are_those_of_the_policy_before():
     now, magnet = share.log().expand(1, 1, 2, 3), torch.zeros(1, 1, 2, 3).double()
     curve = torch.tensor([[0.0, 4.0, 0.0], [2.0, 0.0, 4.0]]).double()[None, None]
     aim = aim_of(form_of(3, [2]), (now, magnet), torch.zeros(1, 1, 2, 1), curve, 1.0, 0.1)
-    assert aim.expected_reward.item() == pytest.approx((1.0 + 2.0) / 2)
+    measures = {name: value.item() for name, value in aim.measures.items()}
+    assert measures["expected_reward"] == pytest.approx((1.0 + 2.0) / 2)
     # The second and the third rung bring 2 in the mean, the best one of each auction 4.
-    assert aim.gain.item() == pytest.approx(2.0 - 1.5)
+    assert measures["gain"] == pytest.approx(2.0 - 1.5)
     entropy = -(share * share.log()).sum().item()
-    assert aim.entropy.item() == pytest.approx(entropy)
-    assert aim.divergence.item() == pytest.approx(torch.tensor(3.0).log().item() - entropy)
+    assert measures["entropy"] == pytest.approx(entropy)
+    assert measures["divergence"] == pytest.approx(torch.tensor(3.0).log().item() - entropy)
 
 
 # --- a game without an equilibrium in prices that are certain ------------------------------------
 
 
-def test_the_game_is_the_one_that_was_solved():
-    assert exploitability(equilibrium(2001).expand(2, -1)).item() < 2.0
-    assert equilibrium(2001) @ payoffs(2001) @ equilibrium(2001) == pytest.approx(1600.0, abs=2.0)
-    certain = torch.eye(51).double()
-    pairs = torch.stack([certain[:, None].expand(51, 51, 51), certain.expand(51, 51, 51)], dim=2)
-    assert exploitability(pairs).min().item() > 480.0
-
-
 def test_mixes_are_hard_to_exploit_where_prices_that_are_certain_are_not():
-    ours = trained(150, 64, 51, algorithm="mirror_descent", learning_rate=51 / 4, **TABLE)
-    assert exploitability(mixes(ours)).item() < 240.0
-
-
-@pytest.mark.slow
-def test_it_finds_the_mixed_equilibrium():
-    """1 % of the profit of 1,600 EUR/h on nine of ten seeds, little more on the last."""
-    ours = trained(1000, 256, 401, 10, algorithm="mirror_descent", learning_rate=401 / 4, **TABLE)
-    *others, worst = exploitability(mixes(ours)).sort().values.tolist()
-    assert others[-1] < 16.0
-    assert worst < 18.0
+    """One table of logits: the learning rate is what takes a step of mirror descent at once."""
+    game, rungs = GAMES["E5"](), 51
+    config = LearningConfig(
+        algorithm="mirror_descent", actor_hidden=(), optimizer="sgd", max_grad_norm=0.0, passes=1,
+        learning_rate=rungs / 4, num_envs=64, training_episodes=150,
+    )  # fmt: skip
+    (one,) = play(game, config, (1,), rungs)
+    assert judged_mixed(game, one.last.numbers, one.last.weight).exploitability < 240.0
 
 
 # --- the rules of all algorithms -----------------------------------------------------------------

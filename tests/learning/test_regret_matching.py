@@ -4,29 +4,20 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from undercutting import exploitability, mixes, trained
 
-from assume_rl.learning.algorithms.mirror_descent import distance
+from assume_rl.learning.algorithms.following import distance
 from assume_rl.learning.algorithms.regret_matching import aim_of
+from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Exploration, decide
 from assume_rl.learning.nets.heads import Averaged, head_of
+from assume_rl.testing.games import GAMES, judged_mixed
+from assume_rl.testing.games.playing import play
 
 pytestmark = pytest.mark.unchecked
-
-# One table: with an observation that never changes, a network has no use for layers. For the
-# observation (1, -1, 1) the learning rate is what takes an update at once.
-TABLE = {"actor_hidden": (), "optimizer": "sgd", "max_grad_norm": 0.0, "passes": 1}
 
 
 def draw(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def game(updates, rows, rungs, seeds=1):
-    """A learner of the game, whose table has two numbers of each rung."""
-    rate = 2 * rungs / 4
-    settings = {"algorithm": "regret_matching", "learning_rate": rate, **TABLE}
-    return trained(updates, rows, rungs, seeds, **settings)
 
 
 def form_of(rungs, bounds):
@@ -77,7 +68,7 @@ def test_updates_are_those_of_regret_matching_plus():
     for number, curve in enumerate(curves, 1):
         shared = out.clone().requires_grad_()
         aim = aim_of(form, shared.detach().expand(1, 1, 5, 16), obs, curve, number)
-        distance(form, shared.expand(1, 1, 5, 16), obs, aim.weights).sum().backward()
+        distance(form, shared.expand(1, 1, 5, 16), obs, aim.outputs).sum().backward()
         out = (shared - 16.0 * shared.grad).detach()  # an update at once
         mix = []
         for entry, top in enumerate(bounds):
@@ -104,27 +95,21 @@ def test_measures_are_those_of_the_policy_before():
     curve = torch.tensor([[0.0, 4.0, 0.0], [2.0, 0.0, 4.0]]).double()[None, None]
     aim = aim_of(form_of(3, [2]), out, torch.zeros(1, 1, 2, 1), curve, 5)
     # It bid rungs with probabilities 1/2, 1/4 and 1/4; the second and the third one bring 2.
-    assert aim.expected_reward.item() == pytest.approx((1.0 + 2.0) / 2)
-    assert aim.gain.item() == pytest.approx(2.0 - 1.5)
-    assert aim.entropy.item() == pytest.approx(torch.tensor(2.0).log().item())
-    assert aim.regret.item() == pytest.approx(4.0 / 4)
+    assert aim.measures["expected_reward"].item() == pytest.approx((1.0 + 2.0) / 2)
+    assert aim.measures["gain"].item() == pytest.approx(2.0 - 1.5)
+    assert aim.measures["entropy"].item() == pytest.approx(torch.tensor(2.0).log().item())
+    assert aim.measures["regret"].item() == pytest.approx(4.0 / 4)
 
 
 # --- a game without an equilibrium in prices that are certain ------------------------------------
 
 
-def test_averages_are_hard_to_exploit_where_mixes_of_training_are_not():
-    ours = game(200, 64, 51)
-    head, (out, *_) = ours.heads[0], ours.outputs([torch.tensor([[[[1.0, -1.0, 1.0]] * 2]])])
-    training = head.shares(head.explored(out.double()))[:, 0, :, 0]
-    average = exploitability(mixes(ours)).item()
-    assert average < 120.0
-    assert exploitability(training).item() > 2.0 * average
-
-
-@pytest.mark.slow
-def test_the_average_finds_the_mixed_equilibrium():
-    """1 % of the profit of 1,600 EUR/h in the middle of five seeds, little more on each."""
-    found = exploitability(mixes(game(2000, 128, 401, 5)))
-    assert found.median().item() < 16.0
-    assert found.max().item() < 20.0
+def test_averages_are_hard_to_exploit_where_prices_that_are_certain_are_not():
+    """One table: the learning rate is what takes an update at once."""
+    game, rungs = GAMES["E5"](), 51
+    config = LearningConfig(
+        algorithm="regret_matching", actor_hidden=(), optimizer="sgd", max_grad_norm=0.0, passes=1,
+        learning_rate=2 * rungs / 4, num_envs=64, training_episodes=200,
+    )  # fmt: skip
+    (one,) = play(game, config, (1,), rungs)
+    assert judged_mixed(game, one.last.numbers, one.last.weight).exploitability < 120.0

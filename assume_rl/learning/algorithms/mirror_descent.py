@@ -19,17 +19,17 @@ mixes; means of many auctions are what counts. The policy is the mix: evaluation
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
+from assume_rl.learning.algorithms.following import Aim, follow
 from assume_rl.learning.config import MirrorDescentConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.types import CURVE
+from assume_rl.learning.nets.net import Net
 
 
 @dataclass(frozen=True)
@@ -58,54 +58,15 @@ class MirrorDescent:
     def update(self, work: Work) -> int:
         """Take the step of mirror descent, then let networks follow it; move the references."""
         chosen = settings_of(work, MirrorDescentConfig)
-        batch = work.batches.latest(sum(stretch.rows for stretch in work.stretches))
-        step, limit = chosen.mirror_step * work.progress, work.config.max_grad_norm
-        shown, aims = [], []
-        for g, net in enumerate(work.nets["actor"]):
-            obs, curve = summed_up(batch.now.read[g], batch.extras[CURVE][g])
-            with torch.no_grad():
-                nets = (net.now, net.later)
-                aims.append(aim_of(net.form, nets, obs, curve, step, chosen.pull))
-            shown.append(obs)
-        loss = work.compiled(distance)
-        for _ in range(chosen.passes):
-            work.log.iteration()
-            for g, net in enumerate(work.nets["actor"]):
-                aim = aims[g]
-                found = loss(net.form, net.followed, shown[g], aim.logits)
-                (done,) = net.descend([found], work.rates["actor"], limit)
-                work.log.step("actor", g, done)
-                for name in ("entropy", "expected_reward", "gain", "divergence"):
-                    work.log.add(name, g, getattr(aim, name))
+        step = chosen.mirror_step * work.progress
+
+        def aim(net: Net[ActorForm], obs: Tensor, curve: Tensor) -> Aim:
+            return aim_of(net.form, (net.now, net.later), obs, curve, step, chosen.pull)
+
+        done = follow(work, chosen.passes, aim)
         for net in work.nets["actor"]:
             net.move_target(chosen.reference_share * work.progress)
-        return chosen.passes
-
-
-class Aim(NamedTuple):
-    """What mirror descent makes of policies, and measures of these before."""
-
-    logits: Float[Tensor, "seed agent row out"]
-    entropy: Float[Tensor, "seed agent"]
-    expected_reward: Float[Tensor, "seed agent"]
-    gain: Float[Tensor, "seed agent"]  # of the rung that is best for all rows over that
-    divergence: Float[Tensor, "seed agent"]  # of the policy from the reference
-
-
-def summed_up(
-    obs: Float[Tensor, "seed agent row *see"], curve: Float[Tensor, "seed agent row out"]
-) -> tuple[Float[Tensor, "seed agent _ *see"], Float[Tensor, "seed agent _ out"]]:
-    """Return one row with the mean curve where all rows show the same, as in small games.
-
-    Steps of mirror descent are linear in the curve, so that nothing else changes by it.
-
-    :param obs: observations
-    :param curve: reward on every rung, entry by entry
-    """
-    first = obs[:, :, :1]
-    if bool((obs == first).all()):
-        return first, curve.mean(dim=2, keepdim=True)
-    return obs, curve
+        return done
 
 
 def aim_of(
@@ -116,7 +77,7 @@ def aim_of(
     step: float,
     pull: float,
 ) -> Aim:
-    """Return the logits that one step of mirror descent leads to at each row.
+    """Return the logits that one step of mirror descent leads to at each row, and measures before.
 
     Those of rungs that are ruled out stay as they are, and so does the mean of the others, which
     says nothing.
@@ -137,27 +98,13 @@ def aim_of(
     logits = out + law.centred(change, out) * (step / (1.0 + step * pull))
     mean = (share * values).sum(dim=(-2, -1)).mean(dim=-1)
     best = values.mean(dim=-3).amax(dim=-1).sum(dim=-1)
-    divergence = law.divergence(out, reference).mean(dim=-1)
-    return Aim(logits, law.entropy(out).mean(dim=-1), mean, best - mean, divergence)
-
-
-def distance(
-    form: ActorForm,
-    nets: Any,
-    obs: Float[Tensor, "seed agent row obs"],
-    aim: Float[Tensor, "seed agent row out"],
-) -> Float[Tensor, "seed agent"]:
-    """Return half the mean squared distance of logits to where they should be.
-
-    The mean over auctions makes networks follow the mean of what rungs were worth against the bids
-    of rivals, as mirror descent asks.
-
-    :param form: of the actors
-    :param nets: their parameters
-    :param obs: observations
-    :param aim: logits that they should have
-    """
-    return 0.5 * (form.outputs(nets, obs) - aim).square().mean(dim=(-2, -1))
+    measures = {
+        "entropy": law.entropy(out).mean(dim=-1),
+        "expected_reward": mean,
+        "gain": best - mean,
+        "divergence": law.divergence(out, reference).mean(dim=-1),
+    }
+    return Aim(logits, measures)
 
 
 MIRROR_DESCENT = MirrorDescent()

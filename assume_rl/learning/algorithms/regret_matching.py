@@ -12,18 +12,18 @@ mixes; means of many auctions are what counts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
-from assume_rl.learning.algorithms.mirror_descent import distance, summed_up
+from assume_rl.learning.algorithms.following import Aim, follow
 from assume_rl.learning.config import RegretMatchingConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import RULED_OUT, Averaged
-from assume_rl.learning.types import CURVE
+from assume_rl.learning.nets.net import Net
 
 
 @dataclass(frozen=True)
@@ -51,35 +51,11 @@ class RegretMatching:
 
     def update(self, work: Work) -> int:
         """Add to regrets and to the average, then let networks follow both."""
-        passes = settings_of(work, RegretMatchingConfig).passes
-        batch = work.batches.latest(sum(stretch.rows for stretch in work.stretches))
-        shown, aims = [], []
-        for g, net in enumerate(work.nets["actor"]):
-            obs, curve = summed_up(batch.now.read[g], batch.extras[CURVE][g])
-            with torch.no_grad():
-                aims.append(aim_of(net.form, net.now, obs, curve, work.update + 1))
-            shown.append(obs)
-        loss, limit = work.compiled(distance), work.config.max_grad_norm
-        for _ in range(passes):
-            work.log.iteration()
-            for g, net in enumerate(work.nets["actor"]):
-                aim = aims[g]
-                found = loss(net.form, net.followed, shown[g], aim.weights)
-                (done,) = net.descend([found], work.rates["actor"], limit)
-                work.log.step("actor", g, done)
-                for name in ("entropy", "expected_reward", "gain", "regret"):
-                    work.log.add(name, g, getattr(aim, name))
-        return passes
 
+        def aim(net: Net[ActorForm], obs: Tensor, curve: Tensor) -> Aim:
+            return aim_of(net.form, net.now, obs, curve, work.update + 1)
 
-class Aim(NamedTuple):
-    """What an update makes of regrets and averages, and measures of these before."""
-
-    weights: Float[Tensor, "seed agent row out"]
-    entropy: Float[Tensor, "seed agent"]  # of the average
-    expected_reward: Float[Tensor, "seed agent"]  # of the mix that bid
-    gain: Float[Tensor, "seed agent"]  # of the rung that is best for all rows over that
-    regret: Float[Tensor, "seed agent"]  # the greatest one, per update so far
+        return follow(work, settings_of(work, RegretMatchingConfig).passes, aim)
 
 
 def aim_of(
@@ -89,7 +65,10 @@ def aim_of(
     curve: Float[Tensor, "seed agent row _"],
     number: int,
 ) -> Aim:
-    """Return the outputs that one update of regret matching+ leads to at each row.
+    """Return the outputs that one update of regret matching+ leads to at each row, and measures.
+
+    Measures are of regrets and averages before; the entropy is that of the average, the expected
+    reward that of the mix that bid, and the regret the greatest one per update so far.
 
     Outputs of rungs that are ruled out stay as they are. Regrets are kept with what the last update
     took off, and cut off at 0 where they are used: so outputs are linear in the curve, and networks
@@ -115,8 +94,13 @@ def aim_of(
     expected = (share * values).sum(dim=(-2, -1)).mean(dim=-1)
     best = values.mean(dim=-3).amax(dim=-1).sum(dim=-1)
     most = law.by_entry(regret).clamp(min=0.0).mean(dim=-3).amax(dim=-1).sum(dim=-1)
-    entropy = law.entropy(out).mean(dim=-1)
-    return Aim(weights, entropy, expected, best - expected, most / max(number - 1, 1))
+    measures = {
+        "entropy": law.entropy(out).mean(dim=-1),
+        "expected_reward": expected,
+        "gain": best - expected,
+        "regret": most / max(number - 1, 1),
+    }
+    return Aim(weights, measures)
 
 
 REGRET_MATCHING = RegretMatching()
