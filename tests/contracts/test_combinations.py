@@ -53,6 +53,7 @@ FITS = {
         "powerplant_energy_learning_ladder",
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",
+        "renewable_energy_learning_ladder",
         "renewable_energy_learning_single_bid",
         "demand_energy_naive",
         RESERVE,

@@ -24,6 +24,7 @@ CURVE = "powerplant_energy_learning_curve"
 LADDER = "powerplant_energy_learning_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
+LADDERS = (LADDER, "renewable_energy_learning_ladder", "storage_energy_learning_ladder")
 
 
 def bidder_of(name: str, products: int = 1, **params: Any) -> Any:
@@ -56,12 +57,12 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
-    assert found["start_costs"] == (TWO_BID, CURVE, LADDER, SINGLE_BID, RENEWABLE)
+    assert found["start_costs"] == (TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE)
     assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
-    plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, RENEWABLE}
-    storages = {"storage_energy_learning", "storage_energy_learning_ladder"}
+    plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE}
+    storages = {"storage_energy_learning", LADDERS[2]}
     assert set(found["foresight"]) == plants | storages
-    assert found["rungs"] == (LADDER, "storage_energy_learning_ladder")
+    assert found["rungs"] == LADDERS
     assert found["curve_steps"] == (CURVE,)
 
 

@@ -198,6 +198,7 @@ BIDDERS: dict[str, dict[str, Any]] = {
     f"{PLANT}_curve": {},
     f"{PLANT}_ladder": {"rungs": 101},
     "renewable_energy_learning_single_bid": {},
+    "renewable_energy_learning_ladder": {"rungs": 101},
     "storage_energy_learning": {},
     "storage_energy_learning_ladder": {"rungs": 101},
 }

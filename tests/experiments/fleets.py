@@ -29,6 +29,7 @@ STRATEGIES = {
     "rule": ("powerplant_units", "powerplant_energy_naive", PLANT),
     "storage": ("storage_units", "storage_energy_learning", STORAGE),
     "ladder": ("powerplant_units", "powerplant_energy_learning_ladder", PLANT),
+    "renewable ladder": ("powerplant_units", "renewable_energy_learning_ladder", PLANT),
     "storage ladder": ("storage_units", "storage_energy_learning_ladder", STORAGE),
 }
 

@@ -26,7 +26,12 @@ pytestmark = pytest.mark.unchecked
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 PLANTS = [Unit("ladder", "A"), Unit("ladder", "B"), Unit("rule", "A")]
-MIXED = [Unit("ladder", "A"), Unit("two", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
+MIXED = [
+    Unit("ladder", "A"),
+    Unit("two", "A"),
+    Unit("storage ladder", "B"),
+    Unit("renewable ladder", "B"),
+]
 
 
 def test_boxes_and_ladders_learn_the_same_on_both_shells(tmp_path: Path) -> None:
@@ -199,8 +204,9 @@ def test_a_market_that_publishes_no_curves_is_refused_with_what_can_do_without(
 
 @pytest.mark.parametrize("products", [1, 3])
 def test_both_shells_learn_the_same_from_curves(products: int, tmp_path: Path) -> None:
+    fleet = [*PLANTS, Unit("renewable ladder", "B")]
     settings = {"algorithm": "fictitious_play", "learning_rate": 0.003}
-    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, products, **settings))
+    scenario = load_scenario(write_fleet(tmp_path / "case", fleet, products, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
 

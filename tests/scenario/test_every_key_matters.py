@@ -98,6 +98,7 @@ SUPPLY = "powerplant_energy_learning_curve"
 LADDER = "powerplant_energy_learning_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
+RENEWABLE_LADDER = "renewable_energy_learning_ladder"
 LEARNER = bids("gas", TWO_BIDS)
 # A plant that is on below its cost.
 DEAR_TO_STOP = {"units.lignite.additional_cost": 25, "units.lignite.hot_start_cost": 100}
@@ -397,6 +398,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
     RENEWABLE: PLANT_LEARNER,
+    RENEWABLE_LADDER: {**PLANT_LEARNER, **RUNGS, "unique_obs_dim": refused(6)},
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
     "storage_energy_learning_ladder": {**STORAGE_LEARNER, **STORAGE_RUNGS},
@@ -461,6 +463,7 @@ USERS = {
     LADDER: "gas",
     SINGLE_BID: "gas",
     RENEWABLE: "gas",
+    RENEWABLE_LADDER: "gas",
     FLEXIBLE: "lignite",
 }
 

@@ -116,6 +116,24 @@ def test_the_single_learner_is_pivotal_and_gains_by_bidding_strategically() -> N
     assert profit.max(axis=1).sum() > 2 * profit[:, 0].sum() > 0
 
 
+def test_the_owner_of_wind_needs_other_prices_in_other_hours() -> None:
+    # GIVEN the rivals' merit order, and bids worth trying: own cost, just below a rival, the cap
+    scenario = load_scenario(SCENARIOS / "wind_owner")
+    costs, power = marginal_cost(scenario).iloc[0], available_power(scenario).iloc[1:-1]
+    cost, own = costs.pop("wind"), power.pop("wind")
+    bids = [cost, scenario.learning.max_bid_price, *(costs[costs > cost] - 0.01)]
+    # WHEN each traded hour is cleared for each of them
+    hours = list(zip(power.to_numpy(), own, load_of(scenario).iloc[1:-1], strict=True))
+    cleared = [[clear(bid, costs.values, *hour) for bid in bids] for hour in hours]
+    price, sold = np.moveaxis(np.array(cleared), -1, 0)
+    profit = (price - cost) * sold
+    # THEN the best of them in all hours earns less than nine tenths of what the best in each do
+    assert profit.sum(axis=0).max() < 0.8 * profit.max(axis=1).sum()
+    assert np.unique(profit.argmax(axis=1)[profit.max(axis=1) > 0]).size >= 4
+    # AND demand could not be met without it at times
+    assert (load_of(scenario).iloc[1:-1] > power.sum(axis=1)).any()
+
+
 def test_ten_learners_belong_to_several_operators() -> None:
     scenario = load_scenario(SCENARIOS / "ten_learners")
 
@@ -211,6 +229,7 @@ def assert_remade(script: Path, out: Path) -> None:
         "single_learner/make_demand.py",
         "summer_week/make_profiles.py",
         "ten_learners/make_profiles.py",
+        "wind_owner/make_profiles.py",
     ],
 )
 def test_small_scripts_write_the_same_files_again(script: str, tmp_path: Path) -> None:

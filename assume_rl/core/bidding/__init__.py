@@ -66,6 +66,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_learning_ladder": Entry(ladder.plant, ladder.PlantLadderParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
+    "renewable_energy_learning_ladder": Entry(ladder.renewable, ladder.PlantLadderParams),
     "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),
     "storage_energy_heuristic_flexable": Entry(storage.flexible, flexible.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),

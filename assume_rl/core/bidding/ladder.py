@@ -334,6 +334,13 @@ def plant(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, 
     return _on_ladder(name, bidder, plant_bounds, context, params, own_cost=True)
 
 
+def renewable(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
+    """Return the plant on a ladder with one price that sees what is available."""
+    bidder = learned.renewable(context, _of_bidder(params))
+    name = "renewable_energy_learning_ladder"
+    return _on_ladder(name, bidder, plant_bounds, context, params, own_cost=True)
+
+
 def battery(context: Context, params: LadderParams) -> OnLadder[StorageView, LearnedStorage]:
     """Return the storage that buys or sells at a price on a ladder."""
     bidder = storage.learned(context, _of_bidder(params))
