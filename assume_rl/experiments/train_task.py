@@ -80,6 +80,7 @@ def training_task(
             *notes,
             *_width_warnings(config, name),
             *_starts_warnings(compiled, name),
+            *_memory_warnings(compiled, name),
             *_device_warnings(config, device or config.device),
             *_status_warnings(config),
         ),
@@ -101,6 +102,7 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
         *notes,
         *_width_warnings(config, name),
         *_starts_warnings(compiled, name),
+        *_memory_warnings(compiled, name),
         *_device_warnings(config, config.device),
         *_status_warnings(config),
     )
@@ -186,18 +188,32 @@ def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
 
 def _starts_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
     config = compiled.scenario.learning
-    first = config.settings.transitions_first
-    if first <= 1:
-        return ()
-    seconds = _episode_seconds(compiled.scenario, engine)
-    each = sum(time < seconds for time in openings(compiled, compiled.learners))
-    most = config.training_episodes * each
-    if first <= most:
+    first, most = config.settings.transitions_first, _transitions(compiled, engine)
+    if first <= max(1, most):
         return ()
     return (
         f"learning_config.learning_starts: is {first}, but all {config.training_episodes} episodes "
         f"of training have {most} transitions: nothing would be learned",
     )
+
+
+def _memory_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
+    """Where all transitions are to be learned from, they should fit into memory."""
+    config, most = compiled.scenario.learning, _transitions(compiled, engine)
+    if not config.settings.needs_all or most <= config.replay_buffer_size:
+        return ()
+    return (
+        f"learning_config.replay_buffer_size: is {config.replay_buffer_size}, but "
+        f"{config.algorithm} is to learn from all {most} transitions of the training: the first "
+        "are forgotten, and policies may run in circles after each other",
+    )
+
+
+def _transitions(compiled: Compiled, engine: str) -> int:
+    """Return how many transitions a training has."""
+    seconds = _episode_seconds(compiled.scenario, engine)
+    each = sum(time < seconds for time in openings(compiled, compiled.learners))
+    return compiled.scenario.learning.training_episodes * each
 
 
 def _device_warnings(config: LearningConfig, device: str) -> tuple[str, ...]:
@@ -245,8 +261,6 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
     times = [time for time in openings(compiled, learners) if time < seconds]
     if config.settings.on_policy:
         _check_waiting(config, engine, most_waiting(times, updates))
-    if config.settings.needs_all:
-        _check_room(config, config.training_episodes * len(times))
 
 
 def _check_window(compiled: Compiled) -> None:
@@ -270,16 +284,6 @@ def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
             f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but {needed} "
             f"transitions wait for an update of {config.algorithm}; make it larger, or train_freq "
             "shorter"
-        )
-
-
-def _check_room(config: LearningConfig, transitions: int) -> None:
-    """All transitions of a training must fit into memory where all are learned from."""
-    if transitions > config.replay_buffer_size:
-        raise ConfigurationError(
-            f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but "
-            f"{config.algorithm} learns from all {transitions} transitions of a training; make it "
-            "larger, or training_episodes fewer"
         )
 
 

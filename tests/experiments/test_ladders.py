@@ -142,20 +142,28 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("fleet", "products", "settings", "says"),
+    ("fleet", "products", "says"),
     [
-        ([*PLANTS, Unit("two", "A")], 1, {}, "cannot choose numbers, as unit 'two 3'"),
-        ([*PLANTS, Unit("storage ladder", "A")], 1, {}, "storage ladder 3 is no power plant"),
-        (PLANTS, 1, {"replay_buffer_size": 9}, "replay_buffer_size is 9, but fictitious_play"),
+        ([*PLANTS, Unit("two", "A")], 1, "cannot choose numbers, as unit 'two 3'"),
+        ([*PLANTS, Unit("storage ladder", "A")], 1, "storage ladder 3 is no power plant"),
     ],
 )
 def test_what_has_no_curves_is_refused_by_name(
-    fleet: list[Unit], products: int, settings: dict[str, int], says: str, tmp_path: Path
+    fleet: list[Unit], products: int, says: str, tmp_path: Path
 ) -> None:
-    chosen = {"algorithm": "fictitious_play", **settings}
+    chosen = {"algorithm": "fictitious_play"}
     scenario = load_scenario(write_fleet(tmp_path / "case", fleet, products, **chosen))
     with pytest.raises(ConfigurationError, match=says):
         training_task(scenario, None, None, "auto")
+
+
+def test_a_memory_that_forgets_is_warned_of(tmp_path: Path) -> None:
+    settings = {"algorithm": "fictitious_play", "replay_buffer_size": 9}
+    scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
+    says = "replay_buffer_size: is 9, but fictitious_play is to learn from all"
+    assert says in " ".join(training_task(scenario, None, None, "auto").warnings)
+    large = load_scenario(tmp_path / "case", overrides={"learning_config.replay_buffer_size": 100})
+    assert "replay" not in " ".join(training_task(large, None, None, "auto").warnings)
 
 
 @pytest.mark.parametrize(
