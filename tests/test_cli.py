@@ -283,6 +283,7 @@ def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path
     known = Response("a", 1000.0, 1250.0, 250.0, "lower_bound", **figures)
     for other, expected in (
         (Response("b", 4000.0, 4000.0, 0.0), "≥ 5.00%"),
+        (Response("b", 4000.0, 4500.0, 500.0, "grid", planned_profit=4400.0), "90.91%"),
         (
             Response("b", 4000.0, unknown="b has ramps"),
             "best response of b: not known, b has ramps",

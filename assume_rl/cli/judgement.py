@@ -125,11 +125,13 @@ def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> T
     :param known: with a gap, in the order of the rows
     :param others: of whose policies only the gap is shown, by name
     """
+    plans = any(own.planned_profit is not None for own in known)
     table = Table(
         "learner",
         *_right(["earned\nEUR", "best bids\nwould, EUR", "reached", "could gain\nEUR"]),
         *_right([f"with {_short(name)}\nEUR" for name in others]),
         *_right(["best constant\nbid EUR/MWh", "would earn\nEUR", "of best\nbids"]),
+        *_right(["plans\nwould, EUR", "reached\nof plans"] if plans else []),
     )
     for own in known:
         table.add_row(
@@ -142,6 +144,7 @@ def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> T
             price(own.constant_bid),
             euros(own.constant_profit),
             share(own.constant_share),
+            *([euros(own.planned_profit), share(own.share_of_plan)] if plans else []),
         )
     return table
 

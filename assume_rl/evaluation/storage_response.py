@@ -61,11 +61,37 @@ class Trades:
 
 
 @dataclass(frozen=True)
-class _Alternatives:
+class Alternatives:
     """Bids worth trying in each auction."""
 
     price: Float[Tensor, "auction choice"]  # EUR/MWh
     sells: Bool[Tensor, " choice"]  # else it buys
+
+
+@dataclass(frozen=True)
+class Grid:
+    """States of charge at equal distances, from the lowest to the highest of a storage."""
+
+    low: Float[Tensor, " unit"]  # of one storage
+    width: Float[Tensor, " unit"]
+    points: int
+
+    @property
+    def soc(self) -> Float[Tensor, " state"]:
+        """Return the states of charge."""
+        return self.low + self.width * torch.linspace(0, 1, self.points, dtype=torch.float64)
+
+    def place(self, soc: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """Return where states of charge are among those of the grid, in [0, points - 1]."""
+        last = self.points - 1
+        return ((soc - self.low) / self.width * last).clamp(0, last)
+
+
+def grid_of(params: StorageParams, points: int) -> Grid:
+    """Return a grid of all that one storage can hold."""
+    low = torch.minimum(params.min_soc, params.initial_soc)
+    width = (torch.maximum(params.max_soc, params.initial_soc) - low).clamp(min=ZERO_VOLUME)
+    return Grid(low, width, points)
 
 
 def best_trades(store: Store, points: int = POINTS) -> Trades:
@@ -74,47 +100,53 @@ def best_trades(store: Store, points: int = POINTS) -> Trades:
     :param store: that bids
     :param points: of the grid, at least 3
     """
-    tried = _alternatives(store)
-    fine, promised = _on_grid(store, tried, points)
-    coarse, _ = _on_grid(store, tried, points // 2 + 1)
+    tried = alternatives(store)
+    fine, promised = _led_by(store, tried, points)
+    coarse, _ = _led_by(store, tried, points // 2 + 1)
     best = max(fine, coarse, key=lambda found: float(found.profit.sum()))
     value = float(best.profit.sum())
     distances = (promised, float(fine.profit.sum()), float(coarse.profit.sum()))
     return replace(best, error=max(abs(value - other) for other in distances))
 
 
-def _on_grid(store: Store, tried: _Alternatives, points: int) -> tuple[Trades, float]:
+def _led_by(store: Store, tried: Alternatives, points: int) -> tuple[Trades, float]:
     """Return the bids that a grid leads to, and what it promised, EUR."""
-    params, (auctions, choices) = store.params, tried.price.shape
-    low = torch.minimum(params.min_soc, params.initial_soc)
-    width = (torch.maximum(params.max_soc, params.initial_soc) - low).clamp(min=ZERO_VOLUME)
-    grid = low + width * torch.linspace(0, 1, points, dtype=torch.float64)
-
-    def place(soc: Tensor) -> Tensor:
-        return ((soc - low) / width * (points - 1)).clamp(0, points - 1)
-
-    value, after = grid.new_empty(2, auctions, points, choices)
-    for part in torch.split(torch.arange(auctions), AUCTIONS_AT_ONCE):
-        value[part], soc = _of_states(store, tried, part, grid)
-        after[part] = place(soc)
-    worth = worth_of_states(value, after)
-    soc, bids, earned = params.initial_soc, [], []
+    choices, grid = tried.price.shape[-1], grid_of(store.params, points)
+    worth = worth_of_states(*on_grid(store, tried, grid))
+    soc, bids, earned = store.params.initial_soc, [], []
     for auction, price in enumerate(tried.price):
         buys, sells = _offers(store, soc)
         volume = torch.where(tried.sells, sells, buys)
         got = _cleared(_at(store.book, auction), price, volume)
         profit, states = _deliver(store, soc.expand(choices), got)
-        best = (profit + worth_at(worth[auction + 1], place(states))).argmax()
+        best = (profit + worth_at(worth[auction + 1], grid.place(states))).argmax()
         bids.append(torch.where(tried.sells, price, -price)[best])
         earned.append(profit[best])
         soc = states[best, None]
-    promised = float(worth_at(worth[0], place(params.initial_soc)))
+    promised = float(worth_at(worth[0], grid.place(store.params.initial_soc)))
     return Trades(torch.stack(bids), torch.stack(earned), 0.0), promised
 
 
-def _of_states(
+def on_grid(
+    store: Store, tried: Alternatives, grid: Grid
+) -> tuple[Float[Tensor, "auction state choice"], Float[Tensor, "auction state choice"]]:
+    """Return what every alternative brings in every state of a grid, EUR, and where it leads to.
+
+    :param store: that bids
+    :param tried: in all auctions
+    :param grid: of states of charge, to whose places they lead
+    """
+    auctions, choices = tried.price.shape
+    value, after = grid.soc.new_empty(2, auctions, grid.points, choices)
+    for part in torch.split(torch.arange(auctions), AUCTIONS_AT_ONCE):
+        value[part], states = of_states(store, tried, part, grid.soc)
+        after[part] = grid.place(states)
+    return value, after
+
+
+def of_states(
     store: Store,
-    tried: _Alternatives,
+    tried: Alternatives,
     part: Int[Tensor, " auction"],
     grid: Float[Tensor, " state"],
 ) -> tuple[Float[Tensor, "auction state choice"], Float[Tensor, "auction state choice"]]:
@@ -145,7 +177,7 @@ def _of_states(
     return profit.reshape(soc.shape), after.reshape(soc.shape)
 
 
-def _alternatives(store: Store) -> _Alternatives:
+def alternatives(store: Store) -> Alternatives:
     """Return the prices worth trying, those at which it buys first."""
     book, params = store.book, store.params
     zero = book.orders.price.new_zeros(book.orders.price.shape[:-2])
@@ -161,7 +193,7 @@ def _alternatives(store: Store) -> _Alternatives:
         chosen = (~kept).to(torch.int8).argsort(dim=-1, stable=True)[:, :most]
         found.append(points.gather(-1, chosen))  # where fewer are kept, any others
     sells = torch.arange(sum(part.shape[-1] for part in found)) >= found[0].shape[-1]
-    return _Alternatives(torch.cat(found, -1), sells)
+    return Alternatives(torch.cat(found, -1), sells)
 
 
 def _last(mask: Bool[Tensor, "auction point"]) -> Bool[Tensor, "auction point"]:

@@ -24,6 +24,7 @@ from assume_rl.experiments.market_figures import TABLES, Markets, market_figures
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.recorded_storages import with_plans
 from assume_rl.experiments.run import play
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.scores import (
@@ -43,6 +44,7 @@ OF_LEARNER = {
     "best_response_gap": "gap",
     "best_constant_bid": "constant_bid",
     "best_constant_profit": "constant_profit",
+    "planned_profit": "planned_profit",
 }
 """Key figures of a learner by field of `Response`, where they are known."""
 
@@ -192,20 +194,20 @@ def score(
     :param most: see `bounds.responses`.
     """
     play(experiment, policies, observer)
-    bounds = single_plant_bounds(experiment.compiled, experiment.memory)
+    compiled, memory = experiment.compiled, experiment.memory
+    bounds = single_plant_bounds(compiled, memory)
+    found = responses(compiled, memory, most, drawing(policies.values()))
     evaluation = Evaluation(
-        unit_scores(experiment.memory),
-        price_statistics(experiment.memory),
+        unit_scores(memory),
+        price_statistics(memory),
         best_reward=float(bounds.best.reward.sum()) if bounds else None,
         best_scale=float(bounds.best.reward.abs().sum()) if bounds else None,
         best_profit=float(bounds.best.profit.sum()) if bounds else None,
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
-        unknown=unknown_bounds(experiment.compiled),
-        responses=responses(
-            experiment.compiled, experiment.memory, most, drawing(policies.values())
-        ),
-        markets=market_figures(experiment.compiled, experiment.memory),
+        unknown=unknown_bounds(compiled),
+        responses=with_plans(compiled, memory, found),
+        markets=market_figures(compiled, memory),
     )
     if evaluation.unknown is not None:
         experiment.results["best_response_unknown"] = evaluation.unknown

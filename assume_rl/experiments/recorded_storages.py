@@ -1,12 +1,17 @@
 """Learning storages in the auctions of a recorded episode, which can be cleared again."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from assume_rl.core.bidding.storage import LearnedStorage
 from assume_rl.core.reward_curve import book_of_one_product
 from assume_rl.core.units.storage import StorageParams
+from assume_rl.evaluation.exploitability import Response
+from assume_rl.evaluation.storage_plan import planned_profit
 from assume_rl.evaluation.storage_response import Store
 from assume_rl.experiments.recorded_plants import bidder_of, books, unit_of
 from assume_rl.results.sinks import MemorySink
@@ -61,3 +66,35 @@ def recorded_storage(compiled: Compiled, memory: MemorySink, agent: str) -> Stor
         hours=compiled.step_seconds / 3600,
         limit=compiled.scenario.learning.max_bid_price,
     )
+
+
+def with_plans(
+    compiled: Compiled, memory: MemorySink, found: Sequence[Response]
+) -> tuple[Response, ...]:
+    """Return responses of a recorded episode, with what plans bring storages whose best is known.
+
+    :param compiled: scenario
+    :param memory: tables of the episode
+    :param found: of all learners
+    """
+    return tuple(
+        replace(own, planned_profit=_planned(compiled, memory, own.agent))
+        if own.gap is not None and is_storage(compiled, own.agent)
+        else own
+        for own in found
+    )
+
+
+def _planned(compiled: Compiled, memory: MemorySink, agent: str) -> float:
+    """Return what plans on its own forecasts bring a storage, EUR."""
+    store = recorded_storage(compiled, memory, agent)
+    return float(planned_profit(store, _forecasts(compiled, memory, agent)).sum())
+
+
+def _forecasts(compiled: Compiled, memory: MemorySink, agent: str) -> Tensor:
+    """Return residual load and price that a storage sees of each delivery, scaled (auction, 2)."""
+    unit, _ = unit_of(compiled, agent)
+    known = compiled.profiles.forecasts[compiled.markets[0].name]
+    _, _, steps = books(memory, compiled, agent, 1)
+    scaled = torch.stack((known.scaled_residual_load, known.scaled_price), -1)
+    return scaled[known.series[unit], steps]

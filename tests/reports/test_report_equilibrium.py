@@ -31,6 +31,7 @@ FIGURES = {
     **{f"best_response_gap[{name}]": value for name, value in (("a", 250.0), ("b", 50.0))},
     "best_constant_bid[a]": 41.0,
     "best_constant_profit[a]": 900.0,
+    "planned_profit[b]": 10_000.0,
 }
 
 
@@ -53,9 +54,9 @@ def test_learners_have_shares_beside_that_of_the_best_constant_bid(tmp_path: Pat
     grid = items(tmp_path / "run")[1]
     assert isinstance(grid, Grid)
     first, second = grid.rows
-    assert first == (SIMULATION, "", "a", 750, 1_000, 75, 250, 41, 900, 90)
+    assert first == (SIMULATION, "", "a", 750, 1_000, 75, 250, 41, 900, 90, "", "")
     assert second[2] == "b"
-    assert second[-3:] == ("", "", "")
+    assert second[-5:] == ("", "", "", 10_000, 90)
     assert len(grid.columns) == len(first)
 
 

@@ -27,6 +27,7 @@ MARKET_COLUMNS = (
 LEARNER_COLUMNS = (
     *("run", "step", "learner", "earned (EUR)", "best bids would (EUR)", "reached (%)"),
     *("could gain (EUR)", "best constant bid (EUR/MWh)", "would earn (EUR)", "of best bids (%)"),
+    *("plans would earn (EUR)", "reached of plans (%)"),
 )
 
 
@@ -56,7 +57,8 @@ def equilibrium_section(source: Source) -> Section:
                 LEARNER_COLUMNS,
                 learners,
                 "Each learner alone, the bids of all others as they were. Could gain: of what is "
-                "rewarded, which may differ from the profit of the best bids less what it earned.",
+                "rewarded, which may differ from the profit of the best bids less what it earned. "
+                "Plans: of storages, on no more than they observe.",
             )
         )
     return Section(TITLE, tuple(items))
@@ -106,11 +108,14 @@ def _learner_rows(source: Source, key: Key, own: Figures) -> list[Sequence[objec
     gaps = _of(own, "best_response_gap")
     rows: list[Sequence[object]] = []
     for learner in sorted(gaps, key=lambda name: -gaps[name]):
-        profit, best, gap, bid, constant = (_of(own, name).get(learner) for name in OF_LEARNER)
+        profit, best, gap, bid, constant, planned = (
+            _of(own, name).get(learner) for name in OF_LEARNER
+        )
         rows.append(
             (
                 *(*_run(source, key), learner, _cell(profit), _cell(best), _share(profit, best)),
                 *(_cell(gap), _cell(bid), _cell(constant), _share(constant, best)),
+                *(_cell(planned), _share(profit, planned)),
             )
         )
     return rows
@@ -139,6 +144,6 @@ def _cell(value: float | None) -> object:
 
 
 def _share(part: float | None, best: float | None) -> object:
-    """Return a share of the best response's profit in per cent; empty where it has no meaning."""
+    """Return a share of a best profit in per cent; empty where it has no meaning."""
     known = None if part is None or best is None else share_of_best(part, best, abs(part))
     return "" if known is None else 100 * known

@@ -26,6 +26,7 @@ UNITS = {
     "best_response_error": "EUR",
     "best_constant_profit": "EUR",
     "best_constant_bid": "EUR/MWh",
+    "planned_profit": "EUR",
     "markup": "EUR/MWh",
     "consumer_payment": "EUR",
     "welfare": "EUR",
