@@ -1,4 +1,4 @@
-"""Write demand_df.csv and availability_df.csv: a summer week of synthetic demand, sun and wind."""
+"""Write a summer week of synthetic demand, sun and wind, and the week after it, on its own."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).parent
-SEED = 20190701
+WEEKS = {"": "2019-07-01", "_next_week": "2019-07-08"}  # first days, whose date is the seed
 LATITUDE = np.radians(51.0)
 TILT = np.radians(23.44)  # of the axis of the earth
 MODULES = 0.9  # power at a clear sky with the sun in the zenith, share of nominal power
@@ -63,16 +63,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
     out = parser.parse_args().out
-    rng = np.random.default_rng(SEED)
-    index = pd.date_range("2019-07-01", "2019-07-08", freq="1h", name="datetime")
-    load = pd.DataFrame({"demand": demand(index, rng).round(1)}, index=index)
-    sun, breeze = solar(index, rng), wind(len(index), rng)
-    share = pd.DataFrame(
-        {"roofs": sun * 0.9, "fields": sun, "wind_new": breeze, "wind_old": breeze * 0.8},
-        index=index,
-    )
-    load.to_csv(out / "demand_df.csv", date_format="%Y-%m-%d %H:%M")
-    share.round(3).to_csv(out / "availability_df.csv", date_format="%Y-%m-%d %H:%M")
+    for which, first in WEEKS.items():
+        rng = np.random.default_rng(int(first.replace("-", "")))
+        index = pd.date_range(first, periods=7 * 24 + 1, freq="1h", name="datetime")
+        load = pd.DataFrame({"demand": demand(index, rng).round(1)}, index=index)
+        sun, breeze = solar(index, rng), wind(len(index), rng)
+        share = pd.DataFrame(
+            {"roofs": sun * 0.9, "fields": sun, "wind_new": breeze, "wind_old": breeze * 0.8},
+            index=index,
+        )
+        load.to_csv(out / f"demand_df{which}.csv", date_format="%Y-%m-%d %H:%M")
+        share.round(3).to_csv(out / f"availability_df{which}.csv", date_format="%Y-%m-%d %H:%M")
 
 
 if __name__ == "__main__":
