@@ -138,6 +138,7 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         owner = f"unit '{spec.unit_id}' with the bidder {bidders[spec.unit_id].name}"
         check_action(config.algorithm, spec.action, owner)
     check_learnable(config, specs)
+    _check_products(compiled)
     if not config.settings.needs_curves:
         return
     _check_information(compiled)
@@ -147,6 +148,19 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
                 f"have brought, which is not known here: {unknown}"
+            )
+
+
+def _check_products(compiled: Compiled) -> None:
+    """Actors on ramps read the steps from the first delivery on: of each product its own."""
+    if compiled.scenario.learning.actor_architecture != "ramps":
+        return
+    for auction in (auction for tick in compiled.plan for auction in tick.opening):
+        first = auction.first[0]
+        if auction.first != tuple(range(first, first + len(auction.first))):
+            raise ConfigurationError(
+                "learning_config.actor_architecture: ramps reads forecasts step by step, but the "
+                f"products of '{auction.market}' do not follow each other, a step each"
             )
 
 

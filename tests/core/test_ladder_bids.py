@@ -48,8 +48,16 @@ def seen(bidder: Any, fleet: Any) -> AnyView:
 def bounds(bidder: Any, view: AnyView) -> tuple[list[int], list[int]]:
     """Lowest and highest rung of each price of the first unit, as observed."""
     layout, shown = bidder.layout, bidder.observe(view)[0]
-    found = (((shown[layout.where(n)] + 1) * TOP / 2) for n in ("lowest_rung", "highest_rung"))
-    low, high = ([round(value) for value in own.tolist()] for own in found)
+    products = bidder.products
+    ends = [""] if products == 1 else [f"_{k + 1}" for k in range(products)]
+    low, high = (
+        [
+            round((value + 1) * TOP / 2)
+            for end in ends
+            for value in shown[layout.where(f"{name}_rung{end}")].tolist()
+        ]
+        for name in ("lowest", "highest")
+    )
     return low, high
 
 

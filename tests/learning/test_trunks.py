@@ -14,7 +14,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import HEADS
-from assume_rl.learning.nets.stack import initial_actors, merge
+from assume_rl.learning.nets.stack import ActorStack, initial_actors, merge
 from assume_rl.learning.nets.trunks import CELL_SHAPES, TRUNKS, Cell, Trunk, unrolled
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.types import AgentSpec
@@ -186,6 +186,31 @@ def test_ramps_read_the_first_delivery_by_hand():
     hidden = torch.tensor(read, dtype=torch.float64) @ state["FC1.weight"].T + state["FC1.bias"]
     out = hidden.relu() @ state["FC2.weight"].T + state["FC2.bias"]
     torch.testing.assert_close(stack.outputs(obs)[:, 0], out)
+
+
+BOUNDS = tuple((f"{name}_rung_{k}", 2, "") for name in ("lowest", "highest") for k in (1, 2, 3))
+AHEAD = AgentSpec("a", 26, 6, 14, features=(*SERIES_OF, ("power", 2, ""), *BOUNDS), rungs=5)
+
+
+def test_ramps_are_asked_product_by_product_with_what_each_has():
+    stack = initial_actors([AHEAD], 1, architecture="ramps", hidden=(7,), head="categorical_5")
+    assert stack.architecture == "ramps_4x3x2"
+    assert stack.sizes(14) == (26, 6)
+    # GIVEN the same layers for one product, which observes its load, price forecast and bounds only
+    alone = ActorStack.of(
+        {"a": stack.module_state("a")}, "categorical_5", "ramps_1", stack.activation
+    )
+    obs = torch.rand(7, 1, 26, dtype=torch.float64)
+    lowest, highest = obs[..., 14:20], obs[..., 20:]
+    for k, out in enumerate(stack.outputs(obs).chunk(3, dim=-1)):
+        own = slice(2 * k, 2 * k + 2)
+        parts = (obs[..., k, None], obs[..., 4 + k, None], obs[..., 8, None], obs[..., 12:14])
+        single = torch.cat([*parts, lowest[..., own], highest[..., own]], dim=-1)
+        torch.testing.assert_close(out, alone.outputs(single))
+    short = [(name, 2, "") for name, _, _ in SERIES_OF]
+    near = replace(AHEAD, obs_size=20, features=(*short, ("power", 2, ""), *BOUNDS))
+    with pytest.raises(ConfigurationError, match=r"has 3, but 'a' observes 2 steps \(foresight"):
+        initial_actors([near], 1, architecture="ramps", head="categorical_5")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ Semantics: docs/scenario-format.md, "Learning".
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -170,6 +170,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     :param max_bid_price: EUR/MWh
     :param seen: whether the ladder is made of prices that the market was seen to have
     :param open: whether these are still to be seen
+    :param products: that it decides for
     """
 
     name: str
@@ -180,6 +181,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     max_bid_price: float
     seen: bool = False
     open: bool = False
+    products: int = 1
 
     @property
     def action(self) -> Ladder:
@@ -188,14 +190,17 @@ class OnLadder(BidsLike, Generic[O, B]):
 
     @cached_property
     def layout(self) -> Layout:
-        """Return what the bidder observes, then the bounds of the rungs."""
+        """Return what the bidder observes, then the bounds of the rungs, product by product."""
         scaling = f"place on {self.rungs} rungs, from -1 to 1"
         if isinstance(self.ladder, Listed):  # kept in policy files: policies know rungs by number
             prices = ", ".join(f"{price:.10g}" for price in self.ladder.prices)
             own = " and the own marginal cost" if self.ladder.own_cost else ""
             scaling += f", at {prices} EUR/MWh{own}"
-        names = ("lowest_rung", "highest_rung")
-        bounds = (Feature(name, self.bidder.action.size, scaling, unique=True) for name in names)
+        names: Sequence[str] = ("lowest_rung", "highest_rung")
+        if self.products > 1:
+            names = [f"{name}_{k + 1}" for name in names for k in range(self.products)]
+        size = self.bidder.action.size // self.products
+        bounds = (Feature(name, size, scaling, unique=True) for name in names)
         return Layout((*self.bidder.layout.features, *bounds))
 
     def observe(self, view: View[O]) -> Float[Tensor, "... unit obs"]:
@@ -366,9 +371,10 @@ def _on_ladder(
     rungs = ladder.rungs if isinstance(ladder, Listed) else params.rungs
     seen = params.sees
     still = seen and not context.rungs
-    found = OnLadder(name, bidder, rungs, ladder, legal, context.max_bid_price, seen, still)
-    per_product = found.action.size // params.products_of(context)
-    params.checked(name, per_product, found.layout.unique_size)
+    products = params.products_of(context)
+    limit = context.max_bid_price
+    found = OnLadder(name, bidder, rungs, ladder, legal, limit, seen, still, products)
+    params.checked(name, found.action.size // products, found.layout.unique_size)
     return found
 
 

@@ -121,25 +121,41 @@ class Mlp:
 
 RAMPS = 32
 READ = ("residual_load", "price_forecast")  # time series of which there are ramps, in order
+BOUND_OF_PRODUCT = "lowest_rung_"  # features that are there for each of several products
 
 
 @dataclass(frozen=True)
 class Ramps:
-    """Linear layers that read residual load and price forecast of the first delivery on ramps.
+    """Linear layers that read residual load and price forecast of a delivery on ramps.
 
     The k-th ramp of a number x goes from 0 to 1 where x goes from k / 32 to (k + 1) / 32, so that
     what jumps at some load takes a weight or two. The layers read both numbers, their ramps and the
-    private part of the observation; later deliveries and past prices they do not.
+    private part of the observation; past prices they do not.
+
+    Of an auction of several products the same layers are asked product by product, with the load
+    and the price forecast of each, and its bounds of rungs. So a day ahead is learned as 24 hours
+    are: all hours teach the same weights.
 
     :param window: entries of each time series of an observation
+    :param products: of an auction, which are the first steps of the window
+    :param entries: of an action, for each of several products
     """
 
     window: int
+    products: int = 1
+    entries: int = 0
     hidden: ClassVar[tuple[int, ...]] = (256, 128)
+
+    @property
+    def bounds_of_others(self) -> int:
+        """Return how many entries of an observation are bounds of all products but one."""
+        return 2 * self.entries * (self.products - 1)
 
     def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:
         """Return the layers `FC1`, `FC2`, ..."""
-        return linear_shapes((len(READ) * (RAMPS + 1) + spec.unique_size, *hidden, outputs))
+        private = spec.unique_size - self.bounds_of_others
+        read = len(READ) * (RAMPS + 1) + private
+        return linear_shapes((read, *hidden, outputs // self.products))
 
     def bounds(self, shapes: Shapes) -> dict[str, float]:
         """Return those of Glorot and Bengio."""
@@ -152,11 +168,30 @@ class Ramps:
     def outputs(
         self, nets: Layers, obs: Float[Tensor, "net row obs"]
     ) -> Float[Tensor, "net row out"]:
-        """Return the output of the last layer."""
-        now = obs[..., : len(READ) * self.window : self.window]
-        ramp = torch.arange(RAMPS, dtype=obs.dtype, device=obs.device)
+        """Return the output of the last layer, product by product."""
+        if self.products == 1:
+            now = obs[..., : len(READ) * self.window : self.window]
+            return mlp.forward(nets, self._read(now, obs[..., SERIES * self.window :]))
+        series = obs[..., : len(READ) * self.window].unflatten(-1, (len(READ), self.window))
+        now = series[..., : self.products].transpose(-1, -2)
+        rows = self._read(now, self._private(obs)).flatten(-3, -2)
+        return mlp.forward(nets, rows).unflatten(-2, (-1, self.products)).flatten(-2)
+
+    def _read(
+        self, now: Float[Tensor, "*row 2"], private: Float[Tensor, "*row own"]
+    ) -> Float[Tensor, "*row entry"]:
+        """Return what the layers read of both numbers and a private part."""
+        ramp = torch.arange(RAMPS, dtype=now.dtype, device=now.device)
         ramps = (RAMPS * now.unsqueeze(-1) - ramp).clamp(0.0, 1.0).flatten(-2)
-        return mlp.forward(nets, torch.cat([now, ramps, obs[..., SERIES * self.window :]], dim=-1))
+        return torch.cat([now, ramps, private], dim=-1)
+
+    def _private(self, obs: Float[Tensor, "net row obs"]) -> Float[Tensor, "net row product own"]:
+        """Return the private part of an observation for each product, with its own bounds only."""
+        bounds = 2 * self.products * self.entries
+        common = obs[..., SERIES * self.window : obs.shape[-1] - bounds].unsqueeze(-2)
+        own = obs[..., -bounds:].unflatten(-1, (2, self.products, self.entries))
+        own = own.transpose(-3, -2).flatten(-2)
+        return torch.cat([common.expand(*own.shape[:-1], -1), own], dim=-1)
 
     def names(self, linear: int) -> list[str]:
         """Return `FC1.weight`, `FC1.bias`, ..."""
@@ -167,10 +202,10 @@ class Ramps:
         return chained(state) and linear_weights(state)[0].shape[1] >= len(READ) * (RAMPS + 1)
 
     def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
-        """Return the length of an observation and the last layer's outputs."""
+        """Return the length of an observation and the outputs of all products."""
         weights = linear_weights(state)
-        private = weights[0].shape[1] - len(READ) * (RAMPS + 1)
-        return SERIES * self.window + private, weights[-1].shape[0]
+        private = weights[0].shape[1] - len(READ) * (RAMPS + 1) + self.bounds_of_others
+        return SERIES * self.window + private, weights[-1].shape[0] * self.products
 
 
 SERIES = 3  # time series in an observation, one after the other, before its private part
@@ -311,7 +346,9 @@ TRUNKS: dict[str, Trunk] = {
 
 
 def architecture_for(name: str, spec: AgentSpec) -> str:
-    """Return the name that networks of an agent have: `ramps_<window>`, or `name` as it is.
+    """Return the name that networks of an agent have, or `name` as it is.
+
+    That is `ramps_<window>` or, of several products, `ramps_<window>x<products>x<entries>`.
 
     :param name: key of `TRUNKS`, or what was returned before
     :param spec: of the agent, whose features are read by name
@@ -326,7 +363,14 @@ def architecture_for(name: str, spec: AgentSpec) -> str:
             f"actor_architecture 'ramps' reads {' and '.join(READ)}, the first of {SERIES} time "
             f"series of equal length, which '{spec.unit_id}' does not observe"
         )
-    return f"{name}_{window}"
+    products = sum(feature.startswith(BOUND_OF_PRODUCT) for feature, _ in series)
+    if products > window:
+        raise ConfigurationError(
+            f"actor_architecture 'ramps' reads {' and '.join(READ)} of each product, of which an "
+            f"auction has {products}, but '{spec.unit_id}' observes {window} steps (foresight in "
+            "bidding_strategy_params)"
+        )
+    return f"{name}_{window}" + (f"x{products}x{spec.act_size // products}" if products else "")
 
 
 def trunk_of(name: str) -> Trunk:
@@ -334,9 +378,10 @@ def trunk_of(name: str) -> Trunk:
 
     :raises PolicyError: there is none
     """
-    kind, _, window = name.rpartition("_")
-    if kind == "ramps" and window.isdecimal():
-        return Ramps(int(window))
+    kind, _, sizes = name.rpartition("_")
+    numbers = sizes.split("x")
+    if kind == "ramps" and len(numbers) in (1, 3) and all(n.isdecimal() for n in numbers):
+        return Ramps(*map(int, numbers))
     if name not in TRUNKS:
         raise PolicyError(f"unknown architecture '{name}', {nearest(name, TRUNKS)}")
     return TRUNKS[name]
