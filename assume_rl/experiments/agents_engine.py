@@ -15,7 +15,7 @@ from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.learning_files import has_critics
 from assume_rl.episodes.selection import Scores
 from assume_rl.experiments.case import Experiment
-from assume_rl.experiments.judge import Judge, Movement, Probe, probes, replayed
+from assume_rl.experiments.judge import Judge, Movement, Probe, by_agent, probes, replayed
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
@@ -76,10 +76,10 @@ class AgentsEngine:
         actors = self._learning.learner.actors()
         known: float | None = None
         if self._judge.able:
-            own = {unit: stack.select([unit]) for stack in actors for unit in stack.unit_ids}
-            played = fixed | own
+            played = fixed | by_agent(actors)
             key = EpisodeKey(self._experiment.seed, number, True)
-            known = self._judge.exploitability(replayed(compiled, key, played), played.values())
+            memory = replayed(compiled, key, played)
+            known = self._judge.exploitability(memory, played, key.seed)
         movement = self._movement.since(self._probe, actors)
         return replace(scores, exploitability=known, movement=movement)
 

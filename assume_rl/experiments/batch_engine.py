@@ -25,7 +25,7 @@ from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
-from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, probes
+from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, by_agent, probes
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.train_task import Task, window_steps
@@ -138,8 +138,10 @@ class BatchEngine:
         actors = self._learner.actors(seed)
         known = None
         if watched is not None:
-            policies = (*self._task.fixed.values(), *actors)
-            known = self._judges[seed].exploitability(watched.memory(), policies)
+            policies = self._task.fixed | by_agent(actors)
+            known = self._judges[seed].exploitability(
+                watched.memory(), policies, self._runs[seed].seed
+            )
         return replace(
             scores,
             exploitability=known,

@@ -1,6 +1,6 @@
 """Best responses of learners, each alone, given the orders of all others."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from assume_rl.evaluation.best_response import (
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.starts import Delivery, best_of_two
 from assume_rl.evaluation.storage_response import ABOUT_RUNGS, best_trades
+from assume_rl.experiments.drawn_episodes import play_draws
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
     pays_for_starts,
@@ -32,6 +33,7 @@ from assume_rl.experiments.recorded_plants import (
     unlike_plant,
 )
 from assume_rl.experiments.recorded_storages import is_storage, recorded_storage, unlike_storage
+from assume_rl.experiments.sampled_responses import response_to_draws, unlike_sampled
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
@@ -46,9 +48,13 @@ to choose between its best bids, and for their value, their profit, and, twice, 
 ORDERS_OF_A_STEP = 1 << 14
 """Orders that take about as long to clear as one auction takes in such a pass: some 0.5 ms."""
 
-LEFT_OUT = "assume-rl evaluate --best-response does it"
+MOST_DRAWS, FEWEST_DRAWS = 128, 32
+"""Episodes over which what rivals draw is averaged: as many as work allows."""
 
-RIVALS_DRAW = "rivals draw their bids, and only those of this episode are known"
+ORDERS_OF_A_DRAW = 1 << 13
+"""Orders that take about as long to clear as an auction of one of them, with all prices: 0.5 ms."""
+
+LEFT_OUT = "assume-rl evaluate --best-response does it"
 
 
 @dataclass(frozen=True)
@@ -97,40 +103,53 @@ def unknown_bounds(compiled: Compiled) -> str | None:
     return unknown_response(compiled, compiled.learners[0])
 
 
-def drawing(policies: Iterable[ActorStack]) -> frozenset[str]:
-    """Return the agents whose policies draw their bids in evaluations too."""
-    return frozenset(agent for own in policies if own.mixed for agent in own.unit_ids)
-
-
 def responses(
     compiled: Compiled,
     memory: MemorySink,
     most: int | None = None,
-    drawn: Collection[str] = (),
+    policies: Mapping[str, ActorStack] | None = None,
+    seed: int = 0,
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
 
-    Not known of the rivals of a policy that draws: a response to the bids that it drew would
-    exploit what nobody can know.
+    A response to the bids that rivals drew in one episode would exploit what nobody can know. So of
+    the rivals of policies that draw, it is what they get, and could get, on average over episodes.
 
     :param compiled: scenario
     :param memory: tables of the episode
     :param most: orders that may be cleared for it; where it would take more, responses that could
         be worked out are not. None: any number
-    :param drawn: agents whose policies draw their bids, see `drawing`
+    :param policies: that played it, by agent; None: none of them draws
+    :param seed: of the draws
     """
     unlike = unknown_auctions(compiled)
-    unknown = {
-        agent: RIVALS_DRAW if set(drawn) - {agent} else unlike or _unlike(compiled, agent)
-        for agent in compiled.learners
-    }
+    drawing = {agent for agent, own in (policies or {}).items() if own.mixed}
+    guessing = [agent for agent in compiled.learners if drawing - {agent}]
+    unknown = {agent: unlike or _unlike(compiled, agent) for agent in compiled.learners}
+    unknown |= {agent: unknown[agent] or unlike_sampled(compiled, agent) for agent in guessing}
     known = [agent for agent, why in unknown.items() if why is None]
     storages = [agent for agent in known if is_storage(compiled, agent)]
     starting = [agent for agent in known if pays_for_starts(compiled, agent)]
-    count = orders_to_clear(memory, known, storages, starting)
+    sampled = [agent for agent in known if agent in guessing]
+    count = orders_to_clear(memory, set(known).difference(sampled), storages, starting)
+    each, draws = orders_of_draws(memory, sampled), MOST_DRAWS
+    if most is not None and each:
+        draws = min(draws, max(FEWEST_DRAWS, (most - count) // each))
+    count += draws * each
     if most is not None and count > most:
-        unknown |= dict.fromkeys(known, f"it would take {count:.1g} cleared orders; {LEFT_OUT}")
-    return tuple(_response(compiled, memory, *both) for both in unknown.items())
+        why = f"it would take {count:.1g} cleared orders; {LEFT_OUT}"
+        unknown, sampled = unknown | dict.fromkeys(known, why), []
+    found = {
+        a: _response(compiled, memory, a, why) for a, why in unknown.items() if a not in sampled
+    }
+    if sampled:
+        assert policies is not None  # some of them draw
+        played = play_draws(compiled, seed, policies, draws)
+        found |= {
+            agent: response_to_draws(recorded_plant(compiled, memory, agent), agent, played)
+            for agent in sampled
+        }
+    return tuple(found[agent] for agent in compiled.learners)
 
 
 def _unlike(compiled: Compiled, agent: str) -> str | None:
@@ -165,6 +184,16 @@ def orders_to_clear(
     plants = len(learners) - len(storages)
     cleared = largest * (plants * rungs + len(storages) * ABOUT_RUNGS)
     return len(sizes) * (cleared + len(starting) * PASSES * ORDERS_OF_A_STEP)
+
+
+def orders_of_draws(memory: MemorySink, sampled: Collection[str]) -> int:
+    """Return about how many orders take as long as all auctions of one more episode.
+
+    :param memory: tables of an episode
+    :param sampled: learners whose rivals draw their bids
+    """
+    auctions = len(np.unique(memory.table("market_orders")["start_time"]))
+    return auctions * len(sampled) * ORDERS_OF_A_DRAW
 
 
 def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str | None) -> Response:

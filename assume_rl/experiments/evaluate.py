@@ -9,7 +9,6 @@ from assume_rl.evaluation.exploitability import Exploitability, Response, exploi
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
 from assume_rl.experiments.bounds import (
     AT_THE_END,
-    drawing,
     responses,
     single_plant_bounds,
     unknown_bounds,
@@ -116,7 +115,7 @@ class Evaluation:
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """Figures of `Exploitability` that are known, exactly or by a grid; no lower bounds."""
+        """Figures of `Exploitability` that are known, but for lower bounds."""
         return {} if self.exploitability is None else self.exploitability.figures
 
 
@@ -196,7 +195,7 @@ def score(
     play(experiment, policies, observer)
     compiled, memory = experiment.compiled, experiment.memory
     bounds = single_plant_bounds(compiled, memory)
-    found = responses(compiled, memory, most, drawing(policies.values()))
+    found = responses(compiled, memory, most, policies, experiment.seed)
     evaluation = Evaluation(
         unit_scores(memory),
         price_statistics(memory),
@@ -249,6 +248,6 @@ def response_figures(market: str, evaluation: Evaluation) -> Kpis:
     own += [
         ("best_response_error", response.agent, response.error)
         for response in evaluation.responses
-        if response.kind == "grid"
+        if response.kind in ("grid", "sampled")
     ]
     return [*rows, *((name, agent, value) for name, agent, value in own if value is not None)]

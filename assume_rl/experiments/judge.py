@@ -3,7 +3,7 @@
 Nothing of it changes what is learned or recorded.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from assume_rl.envs.record import Recording, play_recorded
 from assume_rl.envs.state import Happened
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.evaluation.exploitability import exploitability
-from assume_rl.experiments.bounds import drawing, responses
+from assume_rl.experiments.bounds import responses
 from assume_rl.experiments.recorded_plants import unknown_response
 from assume_rl.learning.nets.heads import Averaged, Categorical, head_of
 from assume_rl.learning.nets.stack import ActorStack
@@ -121,17 +121,21 @@ class Judge:
         self.able = all(unknown_response(compiled, a) is None for a in compiled.learners)
 
     def exploitability(
-        self, memory: MemorySink, policies: Iterable[ActorStack] = ()
+        self,
+        memory: MemorySink,
+        policies: Mapping[str, ActorStack] | None = None,
+        seed: int = 0,
     ) -> float | None:
         """Return the largest gap to a best response, EUR; None: not known, or much work.
 
         Where it is not known, it is not `able` to tell of later validations either.
 
         :param memory: `READ` and `rl_params` of a validation
-        :param policies: that played it
+        :param policies: that played it, by agent; None: none of them draws
+        :param seed: of the draws
         """
-        drawn = drawing(policies)
-        market = exploitability(responses(self._compiled, memory, IN_TRAINING, drawn))
+        found = responses(self._compiled, memory, IN_TRAINING, policies, seed)
+        market = exploitability(found)
         self.able = market.kind != "lower_bound" and market.exploitability is not None
         return market.exploitability if self.able else None
 
@@ -169,6 +173,12 @@ class Watch:
         """Return the tables of the validation."""
         self._recording.flush()
         return self._memory
+
+
+def by_agent(actors: Sequence[ActorStack]) -> dict[str, ActorStack]:
+    """Return the policy of each agent, on the CPU."""
+    cpu = torch.device("cpu")
+    return {unit: stack.select([unit]).to(cpu) for stack in actors for unit in stack.unit_ids}
 
 
 def replayed(compiled: Compiled, key: EpisodeKey, policies: Mapping[str, ActorStack]) -> MemorySink:

@@ -1,7 +1,9 @@
 """What each of several learners could gain alone, in episodes that were played."""
 
 import asyncio
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,14 +16,16 @@ from test_bounds import Constant
 from trained_runs import SCENARIOS, Trained, table
 
 from assume_rl.agents.world import World
+from assume_rl.envs.market_env import MarketEnv
 from assume_rl.evaluation import best_response as best_responses
 from assume_rl.evaluation import starts
 from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.experiments import bounds, recorded_plants
-from assume_rl.experiments.bounds import LEFT_OUT, RIVALS_DRAW, orders_to_clear, responses
+from assume_rl.experiments.bounds import LEFT_OUT, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
 from assume_rl.experiments.recorded_plants import received, recorded_plant
+from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -29,6 +33,7 @@ from assume_rl.scenario.read import load_scenario
 pytestmark = pytest.mark.unchecked
 
 HOURS = 11
+RUNGS = 201
 SINGLE = "powerplant_energy_learning_single_bid"
 
 
@@ -270,14 +275,86 @@ def test_what_would_take_long_is_left_to_an_evaluation(tmp_path: Path) -> None:
         assert LEFT_OUT in own.unknown
 
 
-def test_draws_of_rivals_are_not_taken_for_bids_that_can_be_known(tmp_path: Path) -> None:
-    """Who draws knows that its rival does not: of it alone the best response is known."""
-    compiled = duopoly(tmp_path / "market")
-    memory = play(compiled, high=100, low=57)
-    high, low = responses(compiled, memory, drawn={"low"})
-    assert (high.gap, high.best_profit, high.unknown) == (None, None, RIVALS_DRAW)
+def ladders(folder: Path, **settings: Any) -> Compiled:
+    """Return the duopoly on ladders with a rung for each EUR/MWh, whose bids are paid as bid."""
+    known = {
+        "markets_config.EOM.market_mechanism": "pay_as_bid",
+        "bidding_strategy_params.rungs": RUNGS,
+    }
+    return duopoly(folder, strategy="powerplant_energy_learning_ladder", **known, **settings)
+
+
+def mix(compiled: Compiled, agent: str, **shares: float) -> ActorStack:
+    """Return a policy that draws from prices, in EUR/MWh by name, whatever it observes.
+
+    The first of its two prices, of minimum power that it has not, is always the lowest.
+    """
+    env = MarketEnv(compiled, num_envs=1, seeds=(1,))
+    spec = next(spec for spec in env.agents if spec.unit_id == agent)
+    stack = initial_actors([spec], 1, f"mixed_{RUNGS}")
+    weights = {name: torch.zeros_like(w) for name, w in stack.weights.items()}
+    logits = torch.full((1, 2 * RUNGS), -1e9, dtype=torch.float64)
+    logits[0, 0] = 0.0
+    for price, share in shares.items():
+        logits[0, RUNGS + (RUNGS - 1) * (100 + int(price[1:])) // 200] = math.log(share)
+    *_, last = weights
+    return replace(stack, weights={**weights, last: logits})
+
+
+def mixing(compiled: Compiled, **shares: float) -> tuple[Response, ...]:
+    """Return the responses of plants that both draw from the same prices."""
+    policies = {agent: mix(compiled, agent, **shares) for agent in ("high", "low")}
+    memory = MemorySink()
+    asyncio.run(World(compiled, seed=1, policies=policies).run_episode(0, sink=memory))
+    return responses(compiled, memory, None, policies, 1)
+
+
+def test_a_response_to_draws_does_not_know_them(tmp_path: Path) -> None:
+    """With 90 % at 50 each, it is best to ask just below 100, and not to follow each draw."""
+    compiled = ladders(tmp_path / "market")
+    found = mixing(compiled, p50=0.9, p100=0.1)
+    # Per hour: who is cheaper sells 50 MW, the other 20 MW, and of equal ones either.
+    best = 0.9 * 20 * 80 + 0.1 * 50 * 80
+    own = 0.9 * (0.9 * 35 * 30 + 0.1 * 50 * 30) + 0.1 * (0.9 * 20 * 80 + 0.1 * 35 * 80)
+    for response in found:
+        assert response.kind == "sampled"
+        assert 0 < response.error < 0.05 * best * HOURS
+        assert response.profit == pytest.approx(own * HOURS, rel=0.05)
+        assert response.best_profit == pytest.approx(best * HOURS, rel=0.05)
+        assert response.gap == pytest.approx((best - own) * HOURS, abs=3 * response.error)
+        assert response.constant_bid == pytest.approx(100)
+        assert response.constant_profit == pytest.approx(best * HOURS, rel=0.05)
+    market = exploitability(found)
+    assert market.kind == "sampled"
+    assert market.error == found[0].error + found[1].error
+    # AND the same seed draws the same
+    assert mixing(compiled, p50=0.9, p100=0.1) == found
+
+
+def test_nobody_gains_by_draws_in_an_equilibrium_of_mixed_strategies(tmp_path: Path) -> None:
+    """Paid as bid: what sells 20 MW at 100 and 50 MW at 52 sells as much on average between them.
+
+    Of p, F(p) asks less: (p - 20) * (50 - 30 * F(p)) = 1600.
+    """
+    compiled = ladders(tmp_path / "market")
+    prices = range(52, 101, 1)
+    below = [(50 - 1600 / (price - 20)) / 30 for price in prices]
+    shares = {f"p{p}": b - a for p, a, b in zip(prices[1:], below[:-1], below[1:], strict=True)}
+    market = exploitability(mixing(compiled, **shares))
+    assert market.nash_conv_share is not None
+    assert market.nash_conv_share < 0.03
+    assert market.error < 0.1 * 3200 * HOURS
+
+
+def test_draws_of_rivals_are_no_matter_to_plants_that_cannot_be_judged_by_them(
+    tmp_path: Path,
+) -> None:
+    starts = {"units.high.hot_start_cost": 20.0}
+    compiled = ladders(tmp_path / "market", **starts)
+    high, low = mixing(compiled, p50=0.5, p100=0.5)
+    assert high.unknown == "rivals draw their bids, and high has start costs"
+    assert (high.gap, exploitability((high, low)).exploitability) == (None, None)
     assert low.gap is not None
-    assert exploitability((high, low)).exploitability is None
 
 
 def test_deliveries_one_after_the_other_count_as_work(

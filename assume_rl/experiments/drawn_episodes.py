@@ -1,0 +1,61 @@
+"""Episodes of policies that draw their bids, played side by side: they differ in what is drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from assume_rl.core.money import Reward
+from assume_rl.core.trade import Policy
+from assume_rl.envs.market_env import MarketEnv
+from assume_rl.envs.state import Happened
+from assume_rl.scenario.compile.compiled import Compiled
+
+
+@dataclass(frozen=True)
+class DrawnEpisodes:
+    """The auctions of the only market, which have one product, in the order of delivery."""
+
+    unit_ids: tuple[str, ...]  # of each slot
+    price: Float[Tensor, "draw auction slot"]  # EUR/MWh
+    volume: Float[Tensor, "draw auction slot"]  # MW, sell > 0, buy < 0; 0 is an empty slot
+    earned: Mapping[str, Reward]  # (draw auction), by agent
+
+
+@torch.inference_mode()
+def play_draws(
+    compiled: Compiled, seed: int, policies: Mapping[str, Policy], draws: int
+) -> DrawnEpisodes:
+    """Return evaluations of fixed policies.
+
+    :param compiled: scenario of one market, which the batch shell supports
+    :param seed: of the draws
+    :param policies: of all learned bidders, by agent
+    :param draws: how many episodes
+    """
+    env = MarketEnv(compiled, num_envs=draws, seeds=(seed,), policies=policies, evaluation=True)
+    (market,) = env.setting.markets.values()
+    state = env.reset(torch.arange(1, draws + 1))
+    happened = Happened()
+    while not env.done(state):
+        state, now = env.step(state, ())
+        happened.cleared += now.cleared
+        happened.fixed += now.fixed
+    cleared = sorted(happened.cleared, key=lambda one: one.book.auction.first)
+    place = {one.book.auction.first: k for k, one in enumerate(cleared)}
+    zero = torch.zeros(draws, len(cleared), dtype=torch.float64)
+    earned: dict[str, Reward] = {}
+    for got in happened.fixed:
+        at = place[got.auction.first]
+        for unit, agent in enumerate(market.parts[got.team].team.agents):
+            own = earned.setdefault(agent, Reward(zero.clone(), zero.clone(), zero.clone()))
+            for name, column in vars(own).items():
+                column[:, at] = getattr(got.reward, name)[:, unit]
+    return DrawnEpisodes(
+        market.unit_ids,
+        torch.stack([one.book.price[:, 0] for one in cleared], 1),
+        torch.stack([one.book.volume[:, 0] for one in cleared], 1),
+        earned,
+    )
