@@ -83,6 +83,20 @@ def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
         ]  # fmt: skip
 
 
+def print_by_seed(console: Console, found: Mapping[tuple[str, str], Evaluation]) -> None:
+    """Print NashConv and exploitability of several trainings, where they are known.
+
+    :param found: by seed and the name of the policies
+    """
+    figures = dict(_equilibrium(list(found.values())))
+    if not figures:
+        return
+    table = Table("seed", "policies", *_right(figures))
+    for row, names in enumerate(found):
+        table.add_row(*names, *(cells[row] for cells in figures.values()))
+    print_whole(console, table)
+
+
 def _bound(found: Exploitability | None, text: str) -> str:
     """Return a share as text, marked where it is a lower bound."""
     lower = found is not None and found.kind == "lower_bound" and text != NONE

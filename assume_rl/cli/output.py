@@ -13,6 +13,7 @@ from assume_rl.cli.judgement import (
     CONSTANT,
     NONE,
     price,
+    print_by_seed,
     print_figures,
     print_responses,
     print_whole,
@@ -179,7 +180,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
 
 def print_training(console: Console, result: TrainResult) -> None:
     """Print how good the last and the kept policies are, and what learners could gain alone."""
-    found = _alike({"last": result.last} | dict(result.evaluations))
+    found = _of_policies(result)
     print_figures(console, found)
     print_responses(console, found)
     if result.movement is not None:
@@ -192,6 +193,11 @@ def print_training(console: Console, result: TrainResult) -> None:
     for folder in result.policies:
         console.print(f"policies: {folder}", markup=False, highlight=False, soft_wrap=True)
     _print_place(console, result.folder, result.database)
+
+
+def _of_policies(result: TrainResult) -> dict[str, Evaluation]:
+    """Return the evaluations of the last and the kept policies of a training, see `_alike`."""
+    return _alike({"last": result.last} | dict(result.evaluations))
 
 
 def _alike(evaluations: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
@@ -211,7 +217,7 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
     """Print how good the policies of each seed are."""
     table = Table(
         *("seed", "last reward", "best reward", "last, of best response"),
-        *(CONSTANT, "NashConv, of profit", "folder"),
+        *(CONSTANT, "folder"),
     )
     for result in results:
         table.add_row(
@@ -220,10 +226,17 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
             f"{result.best.reward:.3f}",
             _share(result.last),
             _constant_share(result.last),
-            share(result.last.equilibrium.get("nash_conv_share")),
             str(result.folder),
         )
     print_whole(console, table)
+    print_by_seed(
+        console,
+        {
+            (str(result.seed), name): own
+            for result in results
+            for name, own in _of_policies(result).items()
+        },
+    )
     rewards = [result.last.reward for result in results]
     console.print(
         f"last policies, {len(rewards)} seeds: median reward {median(rewards):.3f}, "
