@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unchecked
 FIGURES = {
     "nash_conv[EOM]": 300.0,
     "nash_conv_share[EOM]": 0.03,
+    "nash_conv_error[EOM]": 7.0,
     "exploitability[EOM]": 250.0,
     "exploitability_share[EOM]": 0.25,
     "markup[EOM]": 12.0,
@@ -29,6 +30,7 @@ FIGURES = {
     **{f"learner_profit[{name}]": value for name, value in (("a", 750.0), ("b", 9_000.0))},
     **{f"best_response_profit[{name}]": value for name, value in (("a", 1_000.0), ("b", 9_050.0))},
     **{f"best_response_gap[{name}]": value for name, value in (("a", 250.0), ("b", 50.0))},
+    "best_response_error[a]": 7.0,
     "best_constant_bid[a]": 41.0,
     "best_constant_profit[a]": 900.0,
     "planned_profit[b]": 10_000.0,
@@ -46,17 +48,17 @@ def test_markets_and_kept_policies_have_a_row_each(tmp_path: Path) -> None:
     grid = items(tmp_path / "run")[0]
     assert isinstance(grid, Grid)
     played, kept = grid.rows
-    assert played == (SIMULATION, "", "played", 300, 3, 250, 25, 12, 5_000, "", 17_500, 90_000)
-    assert kept == (SIMULATION, "", "best_reward", 200, 2, "", "", "", "", "", "", "")
+    assert played == (SIMULATION, "", "played", 300, 7, 3, 250, 25, 12, 5_000, "", 17_500, 90_000)
+    assert kept == (SIMULATION, "", "best_reward", 200, "", 2, "", "", "", "", "", "", "")
 
 
 def test_learners_have_shares_beside_that_of_the_best_constant_bid(tmp_path: Path) -> None:
     grid = items(tmp_path / "run")[1]
     assert isinstance(grid, Grid)
     first, second = grid.rows
-    assert first == (SIMULATION, "", "a", 750, 1_000, 75, 250, 41, 900, 90, "", "")
+    assert first == (SIMULATION, "", "a", 750, 1_000, 75, 250, 7, 41, 900, 90, "", "")
     assert second[2] == "b"
-    assert second[-5:] == ("", "", "", 10_000, 90)
+    assert second[-6:] == ("", "", "", "", 10_000, 90)
     assert len(grid.columns) == len(first)
 
 

@@ -17,16 +17,21 @@ NAMED = re.compile(r"(?P<figure>\w+)\[(?P<ident>.*)\]")
 KEPT = re.compile(r"(?P<policies>\w+)\.(?P<figure>\w+)")
 """A figure of policies that a training kept."""
 
-EQUILIBRIUM = ("nash_conv", "nash_conv_share", "exploitability", "exploitability_share")
+EQUILIBRIUM = (
+    *("nash_conv", "nash_conv_error", "nash_conv_share"),
+    *("exploitability", "exploitability_share"),
+)
+ERROR = "best_response_error"
 POWER = ("markup", "hhi", "lowest_rsi", "consumer_payment", "welfare")
 MARKET_COLUMNS = (
-    *("run", "step", "policies", "NashConv (EUR)", "of profit (%)"),
+    *("run", "step", "policies", "NashConv (EUR)", "estimated error (EUR)", "of profit (%)"),
     *("exploitability (EUR)", "of that profit (%)"),
     *("mark-up (EUR/MWh)", "HHI of sales", "lowest RSI", "consumers pay (EUR)", "welfare (EUR)"),
 )
 LEARNER_COLUMNS = (
     *("run", "step", "learner", "earned (EUR)", "best bids would (EUR)", "reached (%)"),
-    *("could gain (EUR)", "best constant bid (EUR/MWh)", "would earn (EUR)", "of best bids (%)"),
+    *("could gain (EUR)", "estimated error (EUR)"),
+    *("best constant bid (EUR/MWh)", "would earn (EUR)", "of best bids (%)"),
     *("plans would earn (EUR)", "reached of plans (%)"),
 )
 
@@ -45,7 +50,8 @@ def equilibrium_section(source: Source) -> Section:
             markets,
             "NashConv: the sum of what all learners could gain, each alone; exploitability: the "
             "largest of these, as a share of the profit of that learner. Empty where the best "
-            "response of a learner is not known: manifests say why, and have lower bounds. "
+            "response of a learner is not known: manifests say why, and have lower bounds. Errors, "
+            "how much larger NashConv may be, are those of grids and of draws; exact has none. "
             "Of policies that a training kept beside the last ones only these are known.",
         )
     ]
@@ -70,7 +76,7 @@ Figures = Mapping[str, Mapping[str, float]]  # by figure, then by market, learne
 
 def _figures(metrics: pd.DataFrame) -> dict[Key, dict[str, dict[str, float]]]:
     """Return the figures of this section by run and step."""
-    wanted = {*EQUILIBRIUM, *POWER, *OF_LEARNER}
+    wanted = {*EQUILIBRIUM, *POWER, *OF_LEARNER, ERROR}
     found: dict[Key, dict[str, dict[str, float]]] = {}
     for run, step, name, value in metrics[["run_id", "step", "name", "value"]].itertuples(
         index=False
@@ -111,10 +117,11 @@ def _learner_rows(source: Source, key: Key, own: Figures) -> list[Sequence[objec
         profit, best, gap, bid, constant, planned = (
             _of(own, name).get(learner) for name in OF_LEARNER
         )
+        error = _cell(_of(own, ERROR).get(learner))
         rows.append(
             (
                 *(*_run(source, key), learner, _cell(profit), _cell(best), _share(profit, best)),
-                *(_cell(gap), _cell(bid), _cell(constant), _share(constant, best)),
+                *(_cell(gap), error, _cell(bid), _cell(constant), _share(constant, best)),
                 *(_cell(planned), _share(profit, planned)),
             )
         )
@@ -132,10 +139,10 @@ def _run(source: Source, key: Key) -> tuple[str, str]:
 
 
 def _in_per_cent(figures: Sequence[float | None]) -> list[object]:
-    """Return the cells of `EQUILIBRIUM`: amounts, each with its share after it."""
+    """Return the cells of `EQUILIBRIUM`: amounts, and shares in per cent."""
     return [
-        "" if value is None else 100 * value if place % 2 else value
-        for place, value in enumerate(figures)
+        "" if value is None else 100 * value if name.endswith("_share") else value
+        for name, value in zip(EQUILIBRIUM, figures, strict=True)
     ]
 
 

@@ -19,6 +19,7 @@ UNITS = {
     "total_profit": "EUR",
     "pay_as_bid_surplus": "EUR",
     "nash_conv": "EUR",
+    "nash_conv_error": "EUR",
     "exploitability": "EUR",
     "learner_profit": "EUR",
     "best_response_profit": "EUR",
