@@ -21,6 +21,7 @@ from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.learning.learner import check_learnable
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
+from assume_rl.scenario.compile.capabilities import on_ladders
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.config.read import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
@@ -135,8 +136,10 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
     bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
     specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]
     for spec in specs:
-        owner = f"unit '{spec.unit_id}' with the bidder {bidders[spec.unit_id].name}"
-        check_action(config.algorithm, spec.action, owner)
+        bidder = bidders[spec.unit_id]
+        owner = f"unit '{spec.unit_id}' with the bidder {bidder.name}"
+        instead = on_ladders(bidder) if spec.action == "box" else ()
+        check_action(config.algorithm, spec.action, owner, instead)
     check_learnable(config, specs)
     _check_products(compiled)
     if not config.settings.needs_curves:

@@ -1,5 +1,7 @@
 """Learning algorithms: one file and one line here for each."""
 
+from collections.abc import Sequence
+
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.base import Algorithm
 from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MATD3
@@ -31,19 +33,21 @@ def able(kind: ActionKind) -> tuple[str, ...]:
     return tuple(own.name for own in ALGORITHMS.values() if kind in own.networks()["actor"].actions)
 
 
-def check_action(algorithm: str, kind: ActionKind, owner: str) -> None:
+def check_action(algorithm: str, kind: ActionKind, owner: str, instead: Sequence[str] = ()) -> None:
     """Check that an algorithm can choose actions of a kind.
 
     :param algorithm: key of `ALGORITHMS`
     :param kind: of the actions
     :param owner: who acts, for the message
+    :param instead: bidders of the owner whose actions are of another kind
     :raises ConfigurationError: it cannot
     """
     others = able(kind)
     if algorithm not in others:
+        other = f", or let it bid by {' or '.join(instead)}" if instead else ""
         raise ConfigurationError(
             f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, as {owner} "
-            f"must; {', '.join(others)} can"
+            f"must; {', '.join(others)} can{other}"
         )
 
 

@@ -154,6 +154,21 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
     return beyond_price_and_volume(rule)
 
 
+def on_ladders(bidder: LearnedBidder) -> tuple[str, ...]:
+    """Return the bidders that choose rungs of a ladder, for the same technologies as another.
+
+    :param bidder: that chooses any numbers
+    """
+    made = {name: entry.create(ANY_CONTEXT, {}) for name, entry in BIDDERS.items()}
+    return tuple(
+        name
+        for name, other in made.items()
+        if isinstance(other, LearnedBidder)
+        and isinstance(other.action, Ladder)
+        and bidder.technologies <= other.technologies
+    )
+
+
 def has_ramps(unit: str, params: object) -> str | None:
     """Return that a unit has ramps, because of which it has no reward curves; None if it has none.
 
