@@ -8,7 +8,8 @@ from rich.console import Console
 from test_responses import HOURS, duopoly, play
 from trained_runs import Trained
 
-from assume_rl.cli.judgement import print_figures
+from assume_rl.cli.judgement import print_by_seed, print_figures
+from assume_rl.evaluation.exploitability import Kind, Response
 from assume_rl.experiments.evaluate import Evaluation
 from assume_rl.experiments.market_figures import (
     MarketFigures,
@@ -72,3 +73,30 @@ def test_markets_are_put_side_by_side_by_their_names() -> None:
 
 
 MARKUPS = {"A": 1.0, "B": 2.0}
+
+
+def test_seeds_have_a_row_for_each_of_their_policies() -> None:
+    def evaluation(gap: float | None, kind: Kind = "exact", error: float = 0.0) -> Evaluation:
+        both = (
+            Response("a", 100.0, gap=gap, kind=kind, error=error),
+            Response("b", 300.0, gap=None if gap is None else 2 * gap),
+        )
+        return Evaluation((UnitScore("a", 0.0, 0.0, 0.0, None),), (), *[None] * 5, responses=both)
+
+    text = io.StringIO()
+    found = {
+        ("1", "last"): evaluation(10.0),
+        ("1", "best_reward"): evaluation(5.0, "sampled", error=2.0),
+        ("2", "last"): evaluation(None),
+    }
+    print_by_seed(Console(file=text, width=200), found)
+    rows = [line.split("│")[1:-1] for line in text.getvalue().splitlines() if "│" in line]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["1", "last", "30", "7.50%", "20", "6.67%"],
+        ["1", "best_reward", "15 ± 2", "3.75%", "10 ± 2", "3.33%"],
+        ["2", "last", "-", "-", "-", "-"],
+    ]
+    # AND where nothing is known there is no table
+    text = io.StringIO()
+    print_by_seed(Console(file=text), {("2", "last"): evaluation(None)})
+    assert not text.getvalue()
