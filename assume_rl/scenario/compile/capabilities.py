@@ -154,7 +154,7 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
     return beyond_price_and_volume(rule)
 
 
-def on_ladders(bidder: LearnedBidder) -> tuple[str, ...]:
+def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
     """Return the bidders that choose rungs of a ladder, for the same technologies as another.
 
     :param bidder: that chooses any numbers
