@@ -4,9 +4,10 @@ A bidder that knows the book of an auction, which exchanges publish as aggregate
 out its own orders afterwards, and clear the book again with others in their place. A *rung* is one
 such alternative: orders of one unit for all products of the auction. `clear_rungs` clears all rungs
 on one axis, whatever the rule; where the rule allows it, others are sorted only once
-(`core.clearing.insertion`). `reward_curve` takes them through the order of events of
-`core.trade`, each with a twin of the unit, so that the curve has the reward that was received at
-the rung that was played, whatever the bidder, the technology and its limits.
+(`core.clearing.insertion`), and for all bidders of a book together (`books_of`). `reward_curve`
+takes them through the order of events of `core.trade`, each with a twin of the unit, so that the
+curve has the reward that was received at the rung that was played, whatever the bidder, the
+technology and its limits.
 
 Own orders lose ties: at equal prices those of others trade first. So a curve has what is certain
 before ties are drawn, and the rung that was played has what was received but for such ties. Best
@@ -16,7 +17,7 @@ then or later, had the unit bid otherwise, does not enter.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
@@ -25,10 +26,16 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import Ladder, Separable
 from assume_rl.core.clearing import MarketSpec, Slots
-from assume_rl.core.clearing.insertion import can_insert, clear_inserted, sorted_book
+from assume_rl.core.clearing.insertion import (
+    SortedBook,
+    book_order,
+    can_insert,
+    clear_inserted,
+    sorted_book,
+)
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome, Reward, by_unit
-from assume_rl.core.orders import Orders, limited, unit_major
+from assume_rl.core.orders import Orders, auction_of, limited, unit_major
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, Team, look, settle
 from assume_rl.core.units.base import NO_STATE, ZERO_VOLUME, rows_of
@@ -67,6 +74,35 @@ class OwnBook:
     setup: Any  # of the rule, for a book with these slots
     orders: Orders  # of all bidders
     own: Int[Tensor, " own"]  # slots
+    # Slots as `insertion.book_order` has them, where all bidders' curves are worked out from one
+    # book; None: nobody has sorted it yet.
+    order: Int[Tensor, "... product slot"] | None = None
+
+    @cached_property
+    def others(self) -> SortedBook:
+        """Return the orders of all others, sorted."""
+        price, volume = self.orders.price, self.orders.volume.index_fill(-1, self.own, 0.0)
+        order = book_order(price, volume) if self.order is None else self.order
+        return sorted_book(price, volume, order)
+
+    def of(self, auction: int | Int[Tensor, " auction"]) -> "OwnBook":
+        """Return the book of some auctions, of one (auction product slot)."""
+        order = None if self.order is None else self.order[auction]
+        return replace(self, orders=auction_of(self.orders, auction), order=order)
+
+
+def books_of(
+    market: MarketSpec[Any], setup: Any, orders: Orders, own: Int[Tensor, "bidder own"]
+) -> list[OwnBook]:
+    """Return an order book as each of several bidders sees it; it is sorted only once.
+
+    :param market: whose rule clears it
+    :param setup: of the rule
+    :param orders: of all bidders
+    :param own: slots of each
+    """
+    order = book_order(orders.price, orders.volume) if can_insert(market.rule) else None
+    return [OwnBook(market, setup, orders, slots, order) for slots in own]
 
 
 def book_of_one_product(
@@ -172,15 +208,14 @@ def clear_rungs(
 
 def _clearing_of(book: OwnBook) -> Callable[[Tensor, Tensor], Clearing]:
     """Return what clears price and volume of some rungs."""
-    market, orders = book.market, book.orders
+    market = book.market
     if not can_insert(market.rule):
         return partial(_clear_anew, book)
-    others = sorted_book(orders.price, orders.volume.index_fill(-1, book.own, 0.0))
 
     def insert(price: Tensor, volume: Tensor) -> Clearing:
         price = price.clamp(market.min_price, market.max_price)
         volume = volume.clamp(-market.max_volume, market.max_volume)
-        return clear_inserted(market.rule, others, price, volume)
+        return clear_inserted(market.rule, book.others, price, volume)
 
     return insert
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
-from assume_rl.core.reward_curve import AT_ONCE, OwnBook, ladder_curve, rungs_tried
+from assume_rl.core.reward_curve import AT_ONCE, books_of, ladder_curve, rungs_tried
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.envs.setting import Setting
@@ -133,6 +133,8 @@ def _curves_at_once(setting: Setting, team: int, known: Known) -> Float[Tensor, 
     part = setting.learners[team]
     market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
     slots = torch.arange(part.slots.start, part.slots.stop, device=market.unit.device)
+    own = slots.view(len(part.team.ids), -1)
+    books = books_of(market.spec, market.setup, known.orders, own)
     found = [
         ladder_curve(
             portfolio,
@@ -142,9 +144,9 @@ def _curves_at_once(setting: Setting, team: int, known: Known) -> Float[Tensor, 
             opened=known.opened,
             closed=known.closed,
             action=known.action[:, unit],
-            book=OwnBook(market.spec, market.setup, known.orders, own),
+            book=book,
         ).reward
-        for unit, own in enumerate(slots.view(len(part.team.ids), -1))
+        for unit, book in enumerate(books)
     ]
     return torch.stack(found, dim=1)
 

@@ -23,7 +23,6 @@ from assume_rl.core.bidding.base import View
 from assume_rl.core.bidding.storage import LearnedStorage
 from assume_rl.core.forecasts import Outlook
 from assume_rl.core.money import Outcome
-from assume_rl.core.orders import auction_of
 from assume_rl.core.reward_curve import OwnBook, clear_rungs
 from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, rows_of
 from assume_rl.core.units.storage import Storage, StorageParams, StorageState
@@ -117,7 +116,7 @@ def _led_by(store: Store, tried: Alternatives, points: int) -> tuple[Trades, flo
     for auction, price in enumerate(tried.price):
         buys, sells = _offers(store, soc)
         volume = torch.where(tried.sells, sells, buys)
-        got = _cleared(_at(store.book, auction), price, volume)
+        got = _cleared(store.book.of(auction), price, volume)
         profit, states = _deliver(store, soc.expand(choices), got)
         best = (profit + worth_at(worth[auction + 1], grid.place(states))).argmax()
         bids.append(torch.where(tried.sells, price, -price)[best])
@@ -157,7 +156,7 @@ def of_states(
     :param part: the auctions
     :param grid: states of charge
     """
-    book = replace(store.book, orders=auction_of(store.book.orders, part))
+    book = store.book.of(part)
     sides = []
     for side, offered in zip((~tried.sells, tried.sells), _offers(store, grid), strict=True):
         prices = tried.price[part][:, side]
@@ -255,10 +254,6 @@ def _cleared(
     """Return the sale on each rung of an order of its own."""
     price, volume = (table[..., None, None] for table in (price, volume.expand(price.shape)))
     return sale(clear_rungs(book, price, volume))
-
-
-def _at(book: OwnBook, auction: int) -> OwnBook:
-    return replace(book, orders=auction_of(book.orders, auction))
 
 
 def _copies(store: Store, soc: Float[Tensor, " copy"]) -> StorageParams:

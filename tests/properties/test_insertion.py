@@ -3,7 +3,7 @@
 import pytest
 import torch
 from books import RESULTS, Book, books, prices, quarters
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from loop_clearing import loop_clearing
 
@@ -11,7 +11,7 @@ from assume_rl import keyed
 from assume_rl.core import reward_curve as module
 from assume_rl.core.clearing import RULES
 from assume_rl.core.clearing.insertion import can_insert
-from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
+from assume_rl.core.reward_curve import book_of_one_product, books_of, clear_rungs
 from assume_rl.testing import toy_market
 
 pytestmark = pytest.mark.unchecked  # other tests check the same functions' shapes
@@ -77,6 +77,26 @@ def test_equals_clearing_anew(
         torch.testing.assert_close(
             getattr(fast, name), getattr(whole, name), rtol=1e-9, atol=1e-9, msg=name
         )
+
+
+@rules
+@settings(deadline=None)
+@given(book=books(slots=6), data=st.data())
+def test_a_book_that_was_sorted_once_is_that_of_each_bidder(
+    rule: str, book: Book, data: st.DataObject
+) -> None:
+    """Prices are often equal, and bidders sell and buy."""
+    price, volume, _ = book.tensors()
+    alone = book_of_one_product(toy_market(RULES[rule]), price, volume, torch.arange(2))
+    rungs = torch.tensor(data.draw(st.lists(own_orders(2), min_size=1, max_size=3))).double()
+    tried = rungs[:, None]  # (rung product own 2)
+    own = torch.arange(6).view(3, 2)
+    for shared in books_of(alone.market, alone.setup, alone.orders, own):
+        one = book_of_one_product(alone.market, price, volume, shared.own)
+        found = clear_rungs(shared, tried[..., 0], tried[..., 1])
+        expected = clear_rungs(one, tried[..., 0], tried[..., 1])
+        for name in RESULTS:
+            assert torch.equal(getattr(found, name), getattr(expected, name)), name
 
 
 @rules

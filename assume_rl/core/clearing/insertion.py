@@ -54,21 +54,35 @@ class SortedBook:
         return first_above(self.supply_until, volume - ZERO_VOLUME)
 
 
-def sorted_book(
+def book_order(
     price: Float[Tensor, "... other"], volume: Float[Tensor, "... other"]
+) -> Int[Tensor, "... other"]:
+    """Return the slots of a book by price, at equal prices supply before demand.
+
+    :param price: EUR/MWh
+    :param volume: MW, sell > 0, buy < 0; 0 is an empty slot
+    """
+    return ladder_order(price, volume, torch.full_like(price, 0.5))
+
+
+def sorted_book(
+    price: Float[Tensor, "... other"],
+    volume: Float[Tensor, "... other"],
+    order: Int[Tensor, "... other"],
 ) -> SortedBook:
     """Return orders of others, sorted.
 
     :param price: EUR/MWh
     :param volume: MW, sell > 0, buy < 0; 0 is an empty slot
+    :param order: of `book_order`, which may be that of the same book with more of its slots filled
     """
-    order = ladder_order(price, volume, torch.full_like(price, 0.5))
     price, volume = price.gather(-1, order), volume.gather(-1, order)
     offered, wanted = threshold(volume, ZERO_VOLUME, 0.0), threshold(-volume, ZERO_VOLUME, 0.0)
     supply = offered.cumsum(-1)
     demand = wanted.flip(-1).cumsum(-1).flip(-1)
     # Own orders come after supply of the same price, and before demand of it.
     above = torch.where(volume < 0, price.nextafter(price.new_tensor(torch.inf)), price)
+    above = above.cummax(-1).values  # an emptied slot may stand among demand
     return SortedBook(price, above, offered, supply, demand, supply - demand)
 
 
@@ -113,7 +127,7 @@ def inserted(
     :param price: EUR/MWh
     :param volume: MW, sell > 0, buy < 0
     """
-    order = ladder_order(price, volume, torch.zeros_like(price))
+    order = _own_order(price, volume)
     price, volume = price.gather(-1, order), volume.gather(-1, order)
     offered, wanted = threshold(volume, ZERO_VOLUME, 0.0), threshold(-volume, ZERO_VOLUME, 0.0)
     supply, demand = offered.cumsum(-1), wanted.flip(-1).cumsum(-1).flip(-1)
@@ -132,6 +146,16 @@ def inserted(
         filled(wanted, demand_until, traded),
         traded,
     )
+
+
+def _own_order(
+    price: Float[Tensor, "... rung own"], volume: Float[Tensor, "... rung own"]
+) -> Int[Tensor, "... rung own"]:
+    """Return own orders by price; most are sent like that, and sorting many small books is slow."""
+    rises = (price[..., 1:] >= price[..., :-1]).all() and (volume >= 0).all()
+    if rises:
+        return torch.arange(price.shape[-1], device=price.device).expand_as(price)
+    return ladder_order(price, volume, torch.zeros_like(price))
 
 
 def _among_others(
