@@ -70,7 +70,7 @@ def save_actors(learner: Learner, folder: Path, extra: Mapping[str, Any]) -> Non
     :param extra: further entries of the manifest
     """
     algorithm = learner.config.algorithm
-    save_policies(folder, learner.actors(), learner.agents, algorithm=algorithm, extra=extra)
+    save_policies(folder, learner.policies(), learner.agents, algorithm=algorithm, extra=extra)
 
 
 def save_critics(learner: Learner, folder: Path) -> None:
@@ -131,7 +131,7 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
 
 
 def load_actors(folder: Path, learner: Learner) -> TransferReport:
-    """Overwrite the actors, and their targets, of the units that `folder` has a policy for.
+    """Overwrite the policies, and their targets, that `folder` has; report on the units.
 
     Those with another head are left out: their outputs mean something else. Others read what is
     observed here by the names of its features, if all that they read is there.
@@ -141,37 +141,42 @@ def load_actors(folder: Path, learner: Learner) -> TransferReport:
     check_folder(folder)
     if is_assume_layout(folder):
         return load_assume_actors(folder, learner)
-    units = [agent.unit_id for agent in learner.agents]
+    specs = {agent.policy: agent for agent in learner.agents}
     manifest = read_manifest(folder)
-    known = [unit for unit in units if unit in manifest.units]
+    known = [name for name in specs if name in manifest.units]
     stacks = load_policies(folder, unit_ids=known).actors
-    heads = {unit: net.form.head for net in learner.nets["actor"] for unit in net.form.names}
-    specs = {agent.unit_id: agent for agent in learner.agents}
+    heads = {name: net.form.head for net in learner.nets["actor"] for name in net.form.names}
     saved, loaded, skipped, adapted = {}, [], {}, {}
     for stack in stacks:
-        for unit in stack.unit_ids:
-            entry, here = manifest.units[unit], specs[unit]
-            reason = _other_kind(stack, manifest.algorithm, heads[unit], learner)
+        for name in stack.unit_ids:
+            entry, here = manifest.units[name], specs[name]
+            reason = _other_kind(stack, manifest.algorithm, heads[name], learner)
             if reason is None:
                 try:
-                    saved[unit] = read_as(stack.select([unit]), entry, here).module_state(unit)
+                    saved[name] = read_as(stack.select([name]), entry, here).module_state(name)
                 except PolicyError as error:
                     reason = f"it {error}"
             if reason is not None:
-                skipped[unit] = reason
+                skipped[name] = reason
             elif entry.features and entry.features != here.features:
-                adapted[unit] = change_of(entry.features, here.features)
+                adapted[name] = change_of(entry.features, here.features)
     for net in learner.nets["actor"]:
         stack = net.form.stack(net.online, 0)
-        for unit in [u for u in stack.unit_ids if u in saved]:
-            reason = write_if_fits(stack, unit, saved[unit])
+        for name in [name for name in stack.unit_ids if name in saved]:
+            reason = write_if_fits(stack, name, saved[name])
             if reason is None:
                 if net.target is not None:
-                    net.form.stack(net.target, 0).write(unit, saved[unit])
-                loaded.append(unit)
+                    net.form.stack(net.target, 0).write(name, saved[name])
+                loaded.append(name)
             else:
-                skipped[unit] = reason
-    return report(units, loaded, skipped, {u: adapted[u] for u in loaded if u in adapted})
+                skipped[name] = reason
+    names = {agent.unit_id: agent.policy for agent in learner.agents}
+    return report(
+        list(names),
+        [unit for unit, name in names.items() if name in loaded],
+        {unit: skipped[name] for unit, name in names.items() if name in skipped},
+        {unit: adapted[name] for unit, name in names.items() if name in adapted and name in loaded},
+    )
 
 
 def _other_kind(stack: ActorStack, algorithm: str, head: str, learner: Learner) -> str | None:

@@ -64,7 +64,8 @@ def build_nets(
     :param dtype: of the networks
     """
     specs = networks_of(config)
-    read = _statistics(fleet, device) if "critic_input" in config.normalise else ()
+    names = [group.unit_ids for group in fleet.groups]
+    read = _statistics(fleet, names, device) if "critic_input" in config.normalise else ()
     return {
         name: create_nets(
             _forms(name, spec, config, fleet, device, read),
@@ -132,7 +133,8 @@ def _forms(
             forms = actor_forms(*chosen, form)
             if "observations" not in config.normalise:
                 return forms
-            own = zip(forms, _statistics(fleet, device), strict=True)
+            names = [form.names for form in forms]
+            own = zip(forms, _statistics(fleet, names, device), strict=True)
             return [replace(form, inputs=inputs) for form, inputs in own]
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name)
@@ -143,10 +145,18 @@ def _forms(
     return normalised_critics(critics, fleet, read, device, values="values" in config.normalise)
 
 
-def _statistics(fleet: Fleet, device: torch.device) -> tuple[Moments, ...]:
-    """Return statistics of the observations of each group."""
+def _statistics(
+    fleet: Fleet, names: Sequence[tuple[str, ...]], device: torch.device
+) -> tuple[Moments, ...]:
+    """Return statistics of the observations of each group.
+
+    :param fleet: of the agents
+    :param names: of agents, or of policies, whose observations are apart, by group
+    :param device: of the statistics
+    """
     return tuple(
-        Moments.fresh(group.unit_ids, fleet.seeds, group.obs_size, device) for group in fleet.groups
+        Moments.fresh(own, fleet.seeds, group.obs_size, device)
+        for own, group in zip(names, fleet.groups, strict=True)
     )
 
 

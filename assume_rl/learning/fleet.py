@@ -23,6 +23,11 @@ class Group:
         return tuple(spec.unit_id for spec in self.specs)
 
     @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of their policies: one for each, or one that all share."""
+        return tuple(dict.fromkeys(spec.policy for spec in self.specs))
+
+    @property
     def obs_size(self) -> int:
         """Length of an observation."""
         return self.specs[0].obs_size
@@ -50,19 +55,21 @@ class Fleet:
     def of(cls, agents: Sequence[AgentSpec], seeds: int, block: int | None = None) -> "Fleet":
         """Return the fleet of `agents` in groups of at most `block` agents; None: of any number.
 
-        Sizes are in order of first appearance, so the order of the agents over all groups does not
-        depend on `block`.
+        Those that share a policy are one group, whatever their number. Sizes are in order of first
+        appearance, so the order of the agents over all groups does not depend on `block`.
 
         :param agents: all agents
         :param seeds: number of seeds
         :param block: agents of a group at most
         """
-        shapes = dict.fromkeys(a.shape for a in agents)
-        alike = [tuple(i for i, a in enumerate(agents) if a.shape == s) for s in shapes]
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for i, agent in enumerate(agents):
+            alike.setdefault((agent.shape, agent.shared), []).append(i)
         positions = [
-            own[start : start + (block or len(own))]
-            for own in alike
-            for start in range(0, len(own), block or len(own))
+            tuple(own[start : start + length])
+            for (_, shared), own in alike.items()
+            for length in [len(own) if shared is not None else block or len(own)]
+            for start in range(0, len(own), length)
         ]
         groups = (Group(tuple(agents[p] for p in own), own) for own in positions)
         return cls(tuple(agents), tuple(groups), seeds)

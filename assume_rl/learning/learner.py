@@ -52,12 +52,12 @@ class Listener(Protocol):
 
 
 class Learner:
-    """Learns one policy per agent and seed from joint transitions.
+    """Learns one policy per agent, or per class of agents that share it, and seed.
 
-    Seeds are independent: each has its own networks, batches and transitions, and learns what it
-    would learn alone. Agents of equal sizes form a group with stacked networks; all groups share
-    the joint part of central critics' input. `update` writes networks in place; `actors` gives
-    snapshots.
+    It learns from joint transitions. Seeds are independent: each has its own networks, batches and
+    transitions, and learns what it would learn alone. Agents of equal sizes form a group with
+    stacked networks; all groups share the joint part of central critics' input. `update` writes
+    networks in place; `actors` gives snapshots.
 
     :param config: settings
     :param agents: the agents, in their order
@@ -161,7 +161,11 @@ class Learner:
         return [net for own in self.nets.values() for net in own]
 
     def actors(self, seed: int = 0) -> tuple[ActorStack, ...]:
-        """Return snapshots of all actors of the `seed`-th seed, one stack per group."""
+        """Return snapshots of the actors of all agents of the `seed`-th seed, a stack per group."""
+        return tuple(net.form.acting(net.online, seed) for net in self.nets["actor"])
+
+    def policies(self, seed: int = 0) -> tuple[ActorStack, ...]:
+        """Return snapshots by name of the policy, each once, however many agents share it."""
         return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
 
     def memories(self, copies: int) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
@@ -353,6 +357,7 @@ def check_learnable(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
     for agent in agents:
         check_action(config.algorithm, agent.action, f"unit '{agent.unit_id}'")
     _check_earnings(config, agents)
+    _check_shared(agents)
     check_normalised(config, networks)
 
 
@@ -385,6 +390,37 @@ def _check_earnings(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
             f"learning_config.clip_targets: nothing says what '{unknown[0]}' can earn; its bidder "
             "has no reward_range"
         )
+
+
+OF_A_POLICY = {
+    "observations": ("obs_size", "unique_size", "features"),
+    "actions": ("act_size", "rungs"),
+    "scales of forecasts or ladders": ("scales",),
+    "ways to have it": ("shared",),  # one has its name, the other shares it
+}
+"""What must be the same for agents to act by one policy: fields of `AgentSpec` in words."""
+
+
+def _check_shared(agents: Sequence[AgentSpec]) -> None:
+    """Check that agents which share a policy see and decide the same.
+
+    :raises ConfigurationError: two of them do not
+    """
+    first: dict[str, AgentSpec] = {}
+    for agent in agents:
+        other = first.setdefault(agent.policy, agent)
+        apart = [
+            part
+            for part, fields in OF_A_POLICY.items()
+            if any(getattr(agent, name) != getattr(other, name) for name in fields)
+        ]
+        if apart:
+            raise ConfigurationError(
+                f"learning_config.parameter_sharing: '{other.unit_id}' and '{agent.unit_id}' "
+                f"cannot share the policy '{agent.policy}': they have different "
+                f"{', '.join(apart)}; units that share one need the same bidder, parameters and "
+                "forecasts"
+            )
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:

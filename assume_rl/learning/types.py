@@ -62,6 +62,12 @@ class AgentSpec:
     rungs: int = 0  # of the ladder that each entry of an action is on; 0: there is none
     earnings: Earnings | None = None  # None: not known
     scales: Scales = NO_SCALES  # for the policy manifest
+    shared: str | None = None  # policy that it shares with others; None: it has one of its own
+
+    @property
+    def policy(self) -> str:
+        """Name of its policy, that of the agent unless the policy is shared."""
+        return self.unit_id if self.shared is None else self.shared
 
     @property
     def action(self) -> ActionKind:

@@ -52,8 +52,8 @@ def _adapt(
 ) -> None:
     assert net.pace is not None
     measured = torch.cat(list(kl), dim=-1)
-    if net.pace.ndim == 1:
-        measured = measured.nanmean(dim=-1)
+    if net.pace.shape != measured.shape:
+        measured = measured.nanmean(dim=-1).view_as(net.pace)
     initial = initial_rate(work.config, name)
     net.pace.copy_(adapted(net.pace * initial, measured, chosen) / initial)
 

@@ -81,7 +81,10 @@ class ProximalPolicyOptimisation:
             lesson = prepare(work, work.batches.latest(rows))
         for net in work.nets["value"]:
             follow(net, [lesson.target[g] for g in net.form.groups])
-        learns = [torch.ones_like(part[..., 0], dtype=torch.bool) for part in lesson.advantage]
+        learns = [
+            torch.ones_like(net.form.of_policies(part[..., 0]), dtype=torch.bool)
+            for net, part in zip(work.nets["actor"], lesson.advantage, strict=True)
+        ]
         losses = work.compiled(value_losses), work.compiled(actor_loss)
         steps = 0
         for epoch in range(settings_of(work, PpoConfig).epochs):
@@ -115,14 +118,17 @@ class ProximalPolicyOptimisation:
     def _actor_steps(
         self, work: Work, lesson: Lesson, learns: list[Bool[Tensor, "seed _"]], loss: Any
     ) -> list[Float[Tensor, "seed _"]]:
-        """Make one step of all actors; those that have moved far enough stay; return how far."""
+        """Make one step of all actors; those that have moved far enough stay; return how far.
+
+        A policy that agents share has moved by the mean over them.
+        """
         chosen, divergences = settings_of(work, PpoConfig), []
         for g, net in enumerate(work.nets["actor"]):
             found, entropy, kl, clipped = loss(
                 net.form, net.followed, lesson, g, chosen.clip_range, chosen.entropy_weight
             )
             if chosen.target_kl is not None:
-                learns[g] = learns[g] & (kl <= chosen.target_kl)
+                learns[g] = learns[g] & (net.form.of_policies(kl) <= chosen.target_kl)
             rate, limit = work.rates["actor"], work.config.max_grad_norm
             (step,) = net.descend([found], rate, limit, learns[g])
             work.log.step("actor", g, step)
@@ -239,7 +245,7 @@ def actor_loss(
 
 
 def mean_where(
-    there: Bool[Tensor, "seed agent"], *values: Float[Tensor, "seed agent"]
+    there: Bool[Tensor, "seed #agent"], *values: Float[Tensor, "seed agent"]
 ) -> Float[Tensor, "seed agent"]:
     """Return the mean of values; NaN where there is none."""
     return torch.stack(values).mean(dim=0).masked_fill(~there, torch.nan)

@@ -117,8 +117,7 @@ class NormalisedForm:
         :param targets: per group of these critics (seed, agent, row)
         """
         begun, mean, deviation = scale.count > 0, scale.mean.clone(), scale.deviation()
-        rows = torch.cat(list(targets), dim=1)
-        scale.add(rows.reshape(len(rows), len(scale.names), -1, 1))
+        scale.add(torch.cat(list(targets), dim=1)[..., None])
         shift = torch.where(begun, mean - scale.mean, 0.0) / scale.deviation()
         factor = torch.where(begun, deviation / scale.deviation(), 1.0)
         if "agent" not in self.axes:  # one network for all agents

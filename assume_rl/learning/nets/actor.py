@@ -1,4 +1,4 @@
-"""Actors of a group of agents: one network per seed and agent, stacked."""
+"""Actors of a group of agents, stacked: one network per seed and agent, or one that all share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,9 @@ from assume_rl.learning.nets.trunks import architecture_for, trunk_of
 class ActorForm(PerAgent):
     """A trunk from an agent's observation to the outputs that its head reads.
 
-    Those with memory are in `nets.recurrent_actor`.
+    Where agents share a policy, the observations of all are rows of one network, whose loss is the
+    mean over its agents (Gupta et al. 2017, doi:10.1007/978-3-319-71682-4_5). Those with memory are
+    in `nets.recurrent_actor`.
     """
 
     head: str
@@ -29,9 +31,30 @@ class ActorForm(PerAgent):
     activation: str
     inputs: Moments | None = None  # that observations are normalised by; None: read as they are
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The policies."""
+        return self.group.policies
+
+    @property
+    def share(self) -> float:
+        """Weight of one agent's loss in that of its network."""
+        return len(self.names) / len(self.group.specs)
+
+    def by_policy(
+        self, values: Float[Tensor, "seed agent row entry"]
+    ) -> Float[Tensor, "seed policy _ entry"]:
+        """Return the rows of each policy, agent by agent; no copy where they lie alike."""
+        seeds, agents, rows, entries = values.shape
+        return values.reshape(seeds, len(self.names), agents * rows // len(self.names), entries)
+
+    def of_policies(self, values: Float[Tensor, "seed agent"]) -> Float[Tensor, "seed policy"]:
+        """Return the mean of agents' values over those of each policy."""
+        return values.view(len(values), len(self.names), -1).mean(dim=-1)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the trunk, in order."""
-        axes = (self.seeds, len(self.group.specs))
+        axes = (self.seeds, len(self.names))
         own = actor_shapes(self.group.specs[0], self.head, self.architecture, self.hidden)
         return {name: (*axes, *shape) for name, shape in own.items()}
 
@@ -49,12 +72,12 @@ class ActorForm(PerAgent):
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return all outputs of the trunk."""
-        out = trunk_of(self.architecture).outputs(nets, self._normalised(obs).flatten(0, 1))
-        return out.view(*obs.shape[:-1], -1)
+        read = self._normalised(self.by_policy(obs)).flatten(0, 1)
+        return trunk_of(self.architecture).outputs(nets, read).view(*obs.shape[:-1], -1)
 
     def _normalised(
-        self, obs: Float[Tensor, "seed agent row obs"]
-    ) -> Float[Tensor, "seed agent row obs"]:
+        self, obs: Float[Tensor, "seed policy row obs"]
+    ) -> Float[Tensor, "seed policy row obs"]:
         """Return observations, of one or several steps, as the trunk reads them."""
         return obs if self.inputs is None else self.inputs.normalise(obs)
 
@@ -90,8 +113,13 @@ class ActorForm(PerAgent):
         """Return the actions of an evaluation."""
         return head_of(self.head).mean(self.outputs(nets, obs))
 
+    def acting(self, flat: Flat, seed: int) -> ActorStack:
+        """Return copies of one seed's actors for each agent, also where one is shared."""
+        own = self.stack(flat, seed).select([spec.policy for spec in self.group.specs])
+        return replace(own, unit_ids=self.group.unit_ids)
+
     def stack(self, flat: Flat, seed: int) -> ActorStack:
-        """Return one seed's actors, with the statistics of their observations; no copy."""
+        """Return one seed's policies, with the statistics of their observations; no copy."""
         stack = self._stack(flat, seed)
         if self.inputs is None:
             return stack
@@ -100,22 +128,23 @@ class ActorForm(PerAgent):
         return replace(stack, weights=stack.weights | own)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
-        """Write fresh actors, each agent's by seed and name."""
+        """Write fresh actors, each by seed and name of the policy."""
         for k, seed in enumerate(seeds):
             fresh = self._fresh(seed)
             for name, view in flat.views.items():
                 view[k].copy_(fresh.weights[name])
 
     def _fresh(self, seed: int) -> ActorStack:
-        return initial_actors(self.group.specs, seed, self.head, self.architecture, self.hidden)
+        owners = [replace(self.group.specs[0], unit_id=name) for name in self.names]
+        return initial_actors(owners, seed, self.head, self.architecture, self.hidden)
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
-        """Return copies of one seed's module states by agent."""
+        """Return copies of one seed's module states by policy."""
         stack = self._stack(flat, seed)
         return {unit: stack.module_state(unit) for unit in self.names}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""
+        """Overwrite the policies that are in `states`; `PolicyError` if one does not fit."""
         stack = self._stack(flat, seed)
         for unit in self.names:
             if unit in states:
@@ -124,9 +153,7 @@ class ActorForm(PerAgent):
     def _stack(self, flat: Flat, seed: int) -> ActorStack:
         """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
         weights = {name: view[seed] for name, view in flat.views.items()}
-        return ActorStack(
-            self.group.unit_ids, self.architecture, weights, self.head, self.activation
-        )
+        return ActorStack(self.names, self.architecture, weights, self.head, self.activation)
 
 
 def actor_forms(

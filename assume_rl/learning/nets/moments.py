@@ -47,8 +47,9 @@ class Moments:
         return cls(tuple(names), mean[..., :1].clone(), mean, torch.ones_like(mean))
 
     @torch.no_grad()
-    def add(self, rows: Float[Tensor, "seed name row entry"]) -> None:
-        """Count more rows."""
+    def add(self, rows: Float[Tensor, "seed agent row entry"]) -> None:
+        """Count more rows; with fewer names than that, those of all agents count for each."""
+        rows = rows.reshape(len(rows), len(self.names), -1, rows.shape[-1])
         # Rows last: a sum over them is the same whatever else is computed beside it.
         values = rows.to(self.mean.device, torch.float64).transpose(2, 3).contiguous()
         mean = values.mean(dim=-1)

@@ -144,14 +144,14 @@ class Net(Generic[F]):
         losses: Sequence[Float[Tensor, "seed _"]],
         rate: float,
         max_grad_norm: float,
-        moves: Bool[Tensor, "seed agent"] | None = None,
+        moves: Bool[Tensor, "seed owner"] | None = None,
     ) -> list[GradientStep]:
         """Make one step of the optimiser down the losses of all groups.
 
         :param losses: per group of the form, (seed, agent), with graphs
         :param rate: learning rate
         :param max_grad_norm: of the gradient of an owner of networks; 0: not clipped
-        :param moves: which agents' networks change, moments included; None: all
+        :param moves: which networks change, moments included; None: all
         """
         self.gradient.buffer.zero_()
         share = self.form.share
@@ -172,7 +172,7 @@ class Net(Generic[F]):
             for loss in losses
         ]
 
-    def _descend_apart(self, rate: float, moves: Bool[Tensor, "seed agent"] | None) -> None:
+    def _descend_apart(self, rate: float, moves: Bool[Tensor, "seed owner"] | None) -> None:
         """Make a step each owner at its own pace: a step is linear in the learning rate."""
         flats = [self.online, *self.optimizer.moments.values()]
         before = [flat.buffer.clone() for flat in flats]

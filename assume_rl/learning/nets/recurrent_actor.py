@@ -46,9 +46,10 @@ class RecurrentActorForm(ActorForm):
         self, nets: Any, obs: Float[Tensor, "seed agent row window"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return the outputs that the head reads after the last step of windows."""
-        rows, size = obs.flatten(0, 1), self.memory_size
+        own, size = self.by_policy(obs), self.memory_size
+        rows = own.flatten(0, 1)
         memory, count = rows[..., :size], rows[..., size : size + 1]
-        seen = self._normalised(obs[..., size + 1 :])
+        seen = self._normalised(own[..., size + 1 :])
         window = seen.reshape(*rows.shape[:2], -1, self.group.obs_size)
         steps = window.shape[2]
         there = torch.arange(steps, device=obs.device) >= steps - count
@@ -68,8 +69,9 @@ class RecurrentActorForm(ActorForm):
         :param obs: observations
         :param memory: before them
         """
+        read, before = (self.by_policy(part) for part in (obs, memory))
         out, later = self.trunk.step(
-            nets, self._normalised(obs).flatten(0, 1), memory.flatten(0, 1)
+            nets, self._normalised(read).flatten(0, 1), before.flatten(0, 1)
         )
         out = head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
         return out, later.view(memory.shape)

@@ -192,6 +192,12 @@ def _check_optimizer(learner: Learner) -> None:
 
 def _check_own_critics(learner: Learner) -> None:
     _check_algorithm(learner)
+    shared = [agent.policy for agent in learner.agents if agent.shared is not None]
+    if shared:
+        raise PolicyError(
+            f"policies that units share, such as '{shared[0]}', have no form in ASSUME's layout; "
+            "train without parameter_sharing"
+        )
     kind = learner.config.critic
     if kind != "concat":
         raise PolicyError(

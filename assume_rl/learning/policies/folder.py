@@ -99,10 +99,10 @@ def save_policies(
 ) -> None:
     """Write a policy folder: the whole set or, if that fails or is cut short, nothing of it.
 
-    `specs`: of all units in `actors`. `extra`: anything JSON can hold, kept in the manifest.
-    Raises `PolicyError` if the folder cannot be written.
+    `actors`: by names of policies. `specs`: of agents that act by them. `extra`: anything JSON can
+    hold, kept in the manifest. Raises `PolicyError` if the folder cannot be written.
     """
-    known = {spec.unit_id: spec for spec in specs}
+    known = {spec.policy: spec for spec in specs}
     files: dict[str, bytes] = {}
     units: dict[str, PolicyEntry] = {}
     for actor in actors:
