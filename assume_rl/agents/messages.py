@@ -91,6 +91,7 @@ class RegisterUnit:
     rungs: int = 0  # of the ladder that the action chooses from; 0: there is none
     earnings: Earnings | None = None  # what it can earn, for algorithms that need it
     scales: Scales = NO_SCALES  # what its numbers stand for, for policy files
+    shared: str | None = None  # policy that it shares with others; None: it has one of its own
 
 
 @dataclass(frozen=True)

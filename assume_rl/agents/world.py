@@ -177,6 +177,7 @@ class World:
                 flush_every=flush,
                 earnings=self._earnings,
                 scales=self._compiled.scales,
+                shared=self._compiled.shared,
                 rules=rules,
             )
             cast.join(name, bidder)

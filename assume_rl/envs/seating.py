@@ -27,7 +27,13 @@ def agent_specs(setting: Setting) -> tuple[AgentSpec, ...]:
         for unit in participant.units
     )
     return tuple(
-        bidder_spec(agent, bidders[agent], earnings.get(agent), compiled.scales[agent])
+        bidder_spec(
+            agent,
+            bidders[agent],
+            earnings.get(agent),
+            compiled.scales[agent],
+            compiled.shared.get(agent),
+        )
         for agent in agents
         if agent in bidders
     )

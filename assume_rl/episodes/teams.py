@@ -48,6 +48,7 @@ def agent_spec(
     rungs: int = 0,
     earnings: Earnings | None = None,
     scales: Scales = NO_SCALES,
+    shared: str | None = None,
 ) -> AgentSpec:
     """Return the `AgentSpec` of an agent for a learner or a policy's manifest.
 
@@ -57,10 +58,11 @@ def agent_spec(
     :param rungs: of the ladder that its action chooses from; 0: there is none
     :param earnings: what it can earn, where that is known
     :param scales: what its numbers stand for
+    :param shared: policy that it shares; None: it has one of its own
     """
     features = tuple((f.name, f.size, f.scaling) for f in layout.features)
     sizes = (layout.size, act_size, layout.unique_size)
-    return AgentSpec(agent, *sizes, features, rungs, earnings, scales)
+    return AgentSpec(agent, *sizes, features, rungs, earnings, scales, shared)
 
 
 def bidder_spec(
@@ -68,6 +70,7 @@ def bidder_spec(
     bidder: LearnedBidder[Any],
     earnings: Earnings | None = None,
     scales: Scales = NO_SCALES,
+    shared: str | None = None,
 ) -> AgentSpec:
     """Return the `AgentSpec` of an agent.
 
@@ -75,9 +78,10 @@ def bidder_spec(
     :param bidder: by which it bids
     :param earnings: what it can earn, where that is known
     :param scales: what its numbers stand for
+    :param shared: policy that it shares; None: it has one of its own
     """
     action = bidder.action
-    return agent_spec(agent, bidder.layout, action.size, action.rungs, earnings, scales)
+    return agent_spec(agent, bidder.layout, action.size, action.rungs, earnings, scales, shared)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class Trainer:
         rungs: int = 0,
         earnings: Earnings | None = None,
         scales: Scales = NO_SCALES,
+        shared: str | None = None,
     ) -> None:
         """Register an agent.
 
@@ -108,9 +109,10 @@ class Trainer:
         :param rungs: of the ladder that its action chooses from; 0: there is none
         :param earnings: what it can earn, where that is known
         :param scales: what its numbers stand for
+        :param shared: policy that it shares; None: it has one of its own
         :raises ConfigurationError: networks exist already, or it is registered otherwise
         """
-        spec = agent_spec(unit_id, layout, act_size, rungs, earnings, scales)
+        spec = agent_spec(unit_id, layout, act_size, rungs, earnings, scales, shared)
         known = self._specs.get(unit_id)
         if known is not None and known != spec:
             raise ConfigurationError(
@@ -178,6 +180,7 @@ def _differing(one: AgentSpec, other: AgentSpec) -> str:
         "rungs": ("rungs",),
         "earnings": ("earnings",),
         "scales": ("scales",),
+        "shared policies": ("shared",),
     }
     found = [
         part

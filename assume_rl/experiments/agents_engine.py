@@ -113,8 +113,8 @@ class AgentsEngine:
         for unit in state["learner"]["agents"]:  # in the order in which they registered
             bidder = bidders[unit]
             sizes = bidder.action.size, bidder.action.rungs
-            known = earnings.get(unit), compiled.scales[unit]
-            self._learning.register(unit, bidder.layout, *sizes, *known)
+            known, shared = (earnings.get(unit), compiled.scales[unit]), compiled.shared.get(unit)
+            self._learning.register(unit, bidder.layout, *sizes, *known, shared=shared)
         self._learning.learner.load_state_of(0, state["learner"])
         self._learning.load_schedule_state(state["schedule"])
         self._judge.load_state_dict(state["judge"])

@@ -1,6 +1,7 @@
 """The policies that bidders of a study case act on or start from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +39,33 @@ def learned_bidders(compiled: Compiled) -> dict[str, LearnedBidder[Any]]:
 
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
     """Return what a policy of each learning agent must look like."""
-    return {agent: bidder_spec(agent, own) for agent, own in learned_bidders(compiled).items()}
+    return {
+        agent: bidder_spec(agent, own, shared=compiled.shared.get(agent))
+        for agent, own in learned_bidders(compiled).items()
+    }
 
 
 def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
     """The policies that the study case names unit by unit."""
     named = compiled.scenario.config.policies
-    policies = {unit: load_policy(Path(path), unit) for unit, path in named.items()}
+    policies: dict[str, ActorStack] = {}
     for unit, path in named.items():
-        entries = {unit: entry_of(Path(path), unit)}
-        policies |= _fitting(compiled, {unit: policies[unit]}, Path(path), entries, None)
+        name = compiled.policy(unit)
+        own = replace(load_policy(Path(path), name), unit_ids=(unit,))
+        entries = {unit: entry_of(Path(path), name)}
+        policies |= _fitting(compiled, {unit: own}, Path(path), entries, None)
     return policies
 
 
 def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
-    """The policies of `units` in a folder of our layout or of ASSUME's."""
-    loaded = load_policies(policy_folder(folder), unit_ids=units)
-    single = {unit: stack.select([unit]) for stack in loaded.actors for unit in stack.unit_ids}
-    entries = {} if loaded.manifest is None else loaded.manifest.units
-    return _fitting(compiled, single, folder, entries, loaded.manifest)
+    """The policies of `units`, shared or not, in a folder of our layout or of ASSUME's."""
+    names = {unit: compiled.policy(unit) for unit in units}
+    loaded = load_policies(policy_folder(folder), unit_ids=tuple(dict.fromkeys(names.values())))
+    single = {name: stack.select([name]) for stack in loaded.actors for name in stack.unit_ids}
+    policies = {unit: replace(single[name], unit_ids=(unit,)) for unit, name in names.items()}
+    known = {} if loaded.manifest is None else loaded.manifest.units
+    entries = {unit: known.get(name) for unit, name in names.items()}
+    return _fitting(compiled, policies, folder, entries, loaded.manifest)
 
 
 def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:

@@ -67,7 +67,8 @@ def _kept(compiled: Compiled, folder: Path | None) -> dict[str, Scales]:
         path = Path(named[agent]) if agent in named else folder
         if path is None:
             continue
-        entry, unsaid = entry_of(path, agent), path.suffix == ".pt" or is_assume_layout(path)
+        entry = entry_of(path, compiled.policy(agent))
+        unsaid = path.suffix == ".pt" or is_assume_layout(path)
         own = NO_SCALES if entry is None else entry.scales
         if entry is not None:
             kept[agent] = own

@@ -134,7 +134,10 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
     """
     config, earnings = compiled.scenario.learning, earnings_of(compiled)
     bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
-    specs = [bidder_spec(agent, bidder, earnings.get(agent)) for agent, bidder in bidders.items()]
+    specs = [
+        bidder_spec(a, b, earnings.get(a), compiled.scales[a], compiled.shared.get(a))
+        for a, b in bidders.items()
+    ]
     for spec in specs:
         bidder = bidders[spec.unit_id]
         owner = f"unit '{spec.unit_id}' with the bidder {bidder.name}"

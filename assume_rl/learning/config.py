@@ -31,6 +31,7 @@ ActivationName = Literal["relu", "tanh", "elu", "silu"]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
 NormaliseName = Literal["observations", "critic_input", "values", "returns"]
+SharingName = Literal["technology", "bidder"]
 RewardType = Literal["opportunity_cost", "profit", "regret"]
 
 POLICY_SETTINGS = ("max_bid_price", "observation_window")
@@ -496,6 +497,8 @@ class LearningConfig(BaseModel):
     """Settings of the algorithm."""
     critic: CriticName = "concat"
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
+    parameter_sharing: SharingName | None = None
+    """Whose learners act by one policy, which all train: units of a technology, or of a bidder."""
     actor_hidden: tuple[Annotated[int, Field(gt=0)], ...] | None = None
     """Sizes of an actor's hidden layers; None: 256, 128 (lstm: 128; with memory: cell 64, 128)."""
     critic_hidden: Sizes | None = None

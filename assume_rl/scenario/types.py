@@ -130,6 +130,7 @@ class Compiled:
     delay: int  # steps that execution stays behind the clock, see `core.trade.Portfolio`
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
     scales: Mapping[str, Scales]  # what numbers of each agent stand for
+    shared: Mapping[str, str]  # policy of each agent that shares one
 
     @property
     def learners(self) -> tuple[str, ...]:
@@ -140,6 +141,10 @@ class Compiled:
         """Return what some markets trade, by name, each once."""
         types = {spec.name: spec.product_type for spec in self.markets}
         return tuple(dict.fromkeys(types[market] for market in markets))
+
+    def policy(self, agent: str) -> str:
+        """Return the name of an agent's policy: its own, unless it shares one."""
+        return self.shared.get(agent, agent)
 
     def agent(self, market: str, unit: int) -> str:
         """Return the name of the agent that a learning unit is in a market.

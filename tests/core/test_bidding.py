@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding import ALIASES, BIDDERS, PLANNED, create, parameters
-from assume_rl.core.bidding.base import AnyView, Box, Context, View
+from assume_rl.core.bidding.base import AnyView, Box, Context, LearnedBidder, View
 from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.money import Outcome
@@ -99,6 +99,32 @@ def test_overridden_foresight_sets_the_size_of_the_observation() -> None:
     changed = bidder_of(TWO_BID, foresight=24, act_dim=2, unique_obs_dim=2)
     assert changed.layout.size == 74
     assert changed.layout.where("marginal_cost") == slice(73, 74)
+
+
+LEARNED = [n for n in sorted(BIDDERS) if isinstance(bidder_of(n), LearnedBidder)]
+SHARED = Context(max_bid_price=100.0, products=2, step_hours=1.0, shared=True)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_bidders_that_share_policies_observe_which_unit_they_are(name: str) -> None:
+    bidder, alone = create(name, SHARED, {}), create(name, replace(SHARED, shared=False), {})
+    assert isinstance(bidder, LearnedBidder)
+    assert isinstance(alone, LearnedBidder)
+    check_bidder(bidder)
+    own = [f for f in bidder.layout.features if f not in alone.layout.features]
+    assert len(own) >= 3
+    assert all(feature.unique for feature in own)
+    assert [f for f in bidder.layout.features if f not in own] == list(alone.layout.features)
+
+
+def test_plants_that_share_policies_observe_their_size_least_power_and_starts() -> None:
+    bidder = create(TWO_BID, SHARED, {})
+    plants = ((100.0, 20.0, 30.0), (500.0, 50.0, 60.0))
+    view = view_of(bidder, (1, 2), plants=plants, hot_start_cost=(1000.0, 0.0))
+    seen = bidder.observe(view)  # type: ignore[union-attr]
+    size = bidder.layout.where("max_power")  # type: ignore[union-attr]
+    found = seen[..., size.start : size.start + 3]
+    torch.testing.assert_close(found, torch.stack([row(0.1, 0.2, 0.1), row(0.5, 0.1, 0.0)]))
 
 
 # --- naive --------------------------------------------------------------------------------------

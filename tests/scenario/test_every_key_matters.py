@@ -226,6 +226,7 @@ LEARNING: Mapping[str, Change] = {
     "gradient_steps": trains(3),
     "algorithm": trains("maddpg"),
     "critic": trains("shared"),
+    "parameter_sharing": trains("technology"),
     "actor_hidden": trains([16]),
     "critic_hidden": trains([16]),
     "block_size": label(1),

@@ -193,7 +193,7 @@ class Learning(Role):  # type: ignore[misc]
     def _register(self, message: RegisterUnit, meta: dict[str, Any]) -> None:
         sizes = message.act_size, message.rungs
         known = message.earnings, message.scales
-        self.register(message.unit_id, message.layout, *sizes, *known)
+        self.register(message.unit_id, message.layout, *sizes, *known, shared=message.shared)
         self._publisher.register(message.unit_id, sender_addr(meta))
 
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
@@ -249,6 +249,7 @@ class Learning(Role):  # type: ignore[misc]
         rungs: int = 0,
         earnings: Earnings | None = None,
         scales: Scales = NO_SCALES,
+        shared: str | None = None,
     ) -> None:
         """Add a unit; agents are in the order in which their units are added.
 
@@ -258,9 +259,10 @@ class Learning(Role):  # type: ignore[misc]
         :param rungs: of the ladder that an action chooses from; 0: there is none
         :param earnings: the range of its rewards, which `clip_targets` needs
         :param scales: what its numbers stand for, which policy files keep
+        :param shared: policy that it shares with others; None: it has one of its own
         :raises ConfigurationError: it is known with other sizes, or the networks already exist
         """
-        self._trainer.register(unit_id, layout, act_size, rungs, earnings, scales)
+        self._trainer.register(unit_id, layout, act_size, rungs, earnings, scales, shared)
 
     def create_learning_algorithm(self, algorithm: str) -> None:
         """Choose the algorithm; `ConfigurationError` if it is unknown or the networks exist."""

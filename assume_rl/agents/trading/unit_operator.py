@@ -51,6 +51,7 @@ from assume_rl.learning.types import CURVE, NO_SCALES, Earnings, Scales
 
 NOT_KNOWN: Mapping[str, Earnings] = MappingProxyType({})
 NO_AGENTS: Mapping[str, Scales] = MappingProxyType({})
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 NO_RULES: Mapping[str, MarketSpec[Any]] = MappingProxyType({})
 
 
@@ -87,6 +88,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     :param flush_every: seconds of simulated time between two deliveries of rows
     :param earnings: what its agents can earn, by name, where that is known
     :param scales: what their numbers stand for, by name, where that is known
+    :param shared: policies that they share, by name
     :param rules: of the markets whose published curves its learners want; empty: they want none
     """
 
@@ -104,6 +106,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         flush_every: int | None = None,
         earnings: Mapping[str, Earnings] = NOT_KNOWN,
         scales: Mapping[str, Scales] = NO_AGENTS,
+        shared: Mapping[str, str] = NO_NAMES,
         rules: Mapping[str, MarketSpec[Any]] = NO_RULES,
     ) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._recorder = recorder
         self._flush_every = flush_every
-        self._earnings, self._scales = earnings, scales
+        self._earnings, self._scales, self._shared = earnings, scales, shared
         self._rules = rules if any(self._learners()) else NO_RULES
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
@@ -168,6 +171,7 @@ class UnitOperator(Role):  # type: ignore[misc]
                 bidder.action.rungs,
                 self._earnings.get(agent),
                 self._scales.get(agent, NO_SCALES),
+                self._shared.get(agent),
             )
             for team in self._learners()
             if (bidder := team.learned) is not None

@@ -134,6 +134,7 @@ class Context:
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
+    shared: bool = False  # whether units share policies, which have to tell them apart
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,23 @@ def _available_power(view: View[ThermalView], _: float) -> Float[Tensor, "... un
     return view.limits.sell.most[..., 0, :] / view.own.params.max_power
 
 
+def _max_power(view: View[ThermalView], _: float) -> Float[Tensor, "... unit"]:
+    return _of_units(view.own.params.max_power / 1000.0, view)
+
+
+def _min_power(view: View[ThermalView], _: float) -> Float[Tensor, "... unit"]:
+    return _of_units(view.own.params.min_power / view.own.params.max_power, view)
+
+
+def _start_cost(view: View[ThermalView], max_bid_price: float) -> Float[Tensor, "... unit"]:
+    params = view.own.params
+    return _of_units(params.hot_start_cost / (params.max_power * max_bid_price), view)
+
+
+def _of_units(values: Float[Tensor, " unit"], view: View[ThermalView]) -> Float[Tensor, "... unit"]:
+    return values.expand_as(view.previous_power)
+
+
 def _marginal_cost(view: View[ThermalView], max_bid_price: float) -> Float[Tensor, "... unit"]:
     return view.marginal_cost[..., 0, :] / max_bid_price
 
@@ -90,6 +107,13 @@ def _marginal_cost(view: View[ThermalView], max_bid_price: float) -> Float[Tenso
 PREVIOUS_POWER = OwnFeature("previous_power", "divided by max_power", _previous_power)
 AVAILABLE_POWER = OwnFeature("available_power", "divided by max_power", _available_power)
 MARGINAL_COST = OwnFeature("marginal_cost", "divided by max_bid_price", _marginal_cost)
+
+PLANT_FEATURES = (
+    OwnFeature("max_power", "GW", _max_power),
+    OwnFeature("min_power", "divided by max_power", _min_power),
+    OwnFeature("hot_start_cost", "of max_power, divided by an hour at max_bid_price", _start_cost),
+)
+"""What tells plants apart that share a policy, beside their marginal cost."""
 
 
 def nameplate(outcome: Outcome[ThermalParams]) -> Float[Tensor, " unit"]:
@@ -325,7 +349,7 @@ def _plant(
     bidder = PlantLearning(
         name=name,
         divide=divide,
-        own=own,
+        own=(*PLANT_FEATURES, *own) if context.shared else own,
         rewarded_power=rewarded_power,
         prices=prices,
         products=params.products_of(context),

@@ -93,11 +93,13 @@ class LearnedStorage:
 
     :param products: products of an auction that it serves, from the first one on.
     :param max_bid_price: EUR/MWh.
+    :param shared: whether it shares its policy, which then has to know which storage it acts for.
     """
 
     products: int
     foresight: int
     max_bid_price: float
+    shared: bool = False
     name: str = "storage_energy_learning"
     technologies: frozenset[str] = STORAGES
     product_types: frozenset[str] = ENERGY_ONLY
@@ -116,6 +118,7 @@ class LearnedStorage:
         return Layout(
             (
                 *market_features(self.foresight),
+                *(STORAGE_FEATURES if self.shared else ()),
                 Feature("state_of_charge", 1, "share of the capacity", unique=True),
                 Feature("stored_cost", 1, "divided by max_bid_price", unique=True),
             )
@@ -123,7 +126,11 @@ class LearnedStorage:
 
     def observe(self, view: View[StorageView]) -> Float[Tensor, "... unit obs"]:
         """Return the observation in the order of the layout, float64."""
-        own = torch.stack([view.own.soc, view.own.stored_cost / self.max_bid_price], dim=-1)
+        soc = view.own.soc
+        entries = [soc, view.own.stored_cost / self.max_bid_price]
+        if self.shared:
+            entries = [*(e.expand_as(soc) for e in _own_features(view.own.params)), *entries]
+        own = torch.stack(entries, dim=-1)
         return torch.cat([*observe_market(view, self.foresight, self.max_bid_price), own], dim=-1)
 
     def explore_around(
@@ -201,6 +208,26 @@ class LearnedStorage:
         return earned.amin(dim=0) * share, earned.amax(dim=0) * share
 
 
+STORAGE_FEATURES = (
+    Feature("max_power_discharge", 1, "GW", unique=True),
+    Feature("max_power_charge", 1, "divided by max_power_discharge", unique=True),
+    Feature("capacity", 1, "ten hours at max_power_discharge", unique=True),
+    Feature("efficiency", 1, "of charging and discharging together", unique=True),
+)
+"""What tells storages apart that share a policy."""
+
+
+def _own_features(params: StorageParams) -> list[Float[Tensor, " unit"]]:
+    """Return the values of `STORAGE_FEATURES`."""
+    most = params.max_power_discharge
+    return [
+        most / 1000.0,
+        params.max_power_charge / -most,
+        params.capacity / (10.0 * most),
+        params.efficiency_charge * params.efficiency_discharge,
+    ]
+
+
 def _most(
     view: View[StorageView],
     params: StorageParams,
@@ -266,6 +293,7 @@ def learned(context: Context, params: LearnedParams) -> LearnedStorage:
         products=params.products_of(context),
         foresight=params.foresight or 24,
         max_bid_price=context.max_bid_price,
+        shared=context.shared,
     )
     params.checked(bidder.name, 1, bidder.layout.unique_size)
     return bidder

@@ -1,6 +1,6 @@
-"""Names of learning units as agents: an agent is a unit in a market."""
+"""Names of learning units as agents (a unit in a market), and of the policies that they share."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.scenario.compile.bidders import Bidders
@@ -26,6 +26,37 @@ def agent_names(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str
             name = unit.id if len(learns) == 1 else f"{unit.id}{AT}{market}"
             found.setdefault(market, {})[unit.id] = name
     return {market: found.get(market, {}) for market in scenario.config.markets_config}
+
+
+def shared_policies(
+    scenario: Scenario, bidders: Bidders, agents: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """Return the name of the policy that each agent shares; empty: all have policies of their own.
+
+    It is that of the technology or the bidder; of a class that learns in several markets, with the
+    market appended.
+
+    :param scenario: with the setting
+    :param bidders: by market and name
+    :param agents: names of learning units, by market and unit
+    """
+    by = scenario.learning.parameter_sharing
+    if by is None:
+        return {}
+    classes = {
+        (market, unit.id): unit.technology if by == "technology" else bidder.name
+        for unit in scenario.units
+        for market, own in agents.items()
+        if unit.id in own
+        for bidder in [bidders[market, unit.bidding[market]]]
+    }
+    markets: dict[str, set[str]] = {}
+    for (market, _), name in classes.items():
+        markets.setdefault(name, set()).add(market)
+    return {
+        agents[market][unit]: name if len(markets[name]) == 1 else f"{name}{AT}{market}"
+        for (market, unit), name in classes.items()
+    }
 
 
 def unit_and_market(agent: str, units: Container[str]) -> tuple[str, str | None]:

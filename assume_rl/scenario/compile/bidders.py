@@ -122,7 +122,9 @@ def create_bidder(
     """
     given = scenario.config.bidding_strategy_params
     context = _context(market, scenario)
-    context = replace(context, reward=scenario.learning.reward.type, rungs=rungs)
+    learning = scenario.learning
+    shared = learning.parameter_sharing is not None
+    context = replace(context, reward=learning.reward.type, rungs=rungs, shared=shared)
     return create(name, context, given)
 
 

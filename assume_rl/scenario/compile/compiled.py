@@ -15,7 +15,7 @@ from assume_rl.core.bidding.ladder import rungs_of
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.learning.types import NO_SCALES, Scales
-from assume_rl.scenario.compile.agents import agent_names
+from assume_rl.scenario.compile.agents import agent_names, shared_policies
 from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
 from assume_rl.scenario.compile.forecasts import ranges, scaled_as
@@ -80,6 +80,7 @@ def compile_scenario(
             for market, agent, unit, rungs in _learners(fleet, agents, operators)
             for own in [by_unit.get(market, {}).get(fleet.ids[unit], NO_SCALES)]
         },
+        shared=shared_policies(scenario, bidders, agents),
     )
 
 
