@@ -79,7 +79,7 @@ def _shared(own: Alternatives) -> Alternatives:
     for side in (~own.sells, own.sells):
         ordered = own.price[:, side].flatten().sort().values
         place = torch.linspace(0, len(ordered) - 1, PRICES, dtype=torch.float64)
-        sides.append(ordered[place.round().long()].unique())
+        sides.append(torch.unique(ordered[place.round().long()]))
     price = torch.cat(sides)
     sells = torch.arange(len(price)) >= len(sides[0])
     return Alternatives(price.expand(len(own.price), -1), sells)
@@ -90,7 +90,7 @@ def _most_similar(
 ) -> Int[Tensor, "auction similar"]:
     """Return the other auctions with the nearest forecasts, as few as `count`."""
     few, found = min(count, max(len(seen) - 1, 1)), []
-    for part in torch.arange(len(seen)).split(AUCTIONS_AT_ONCE):
+    for part in torch.split(torch.arange(len(seen)), AUCTIONS_AT_ONCE):
         distance = torch.cdist(seen[part], seen)
         distance[torch.arange(len(part)), part] = torch.inf
         found.append(distance.topk(few, largest=False).indices)

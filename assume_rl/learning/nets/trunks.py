@@ -172,10 +172,10 @@ class Ramps:
         if self.products == 1:
             now = obs[..., : len(READ) * self.window : self.window]
             return mlp.forward(nets, self._read(now, obs[..., SERIES * self.window :]))
-        series = obs[..., : len(READ) * self.window].unflatten(-1, (len(READ), self.window))
+        series = torch.unflatten(obs[..., : len(READ) * self.window], -1, (len(READ), self.window))
         now = series[..., : self.products].transpose(-1, -2)
         rows = self._read(now, self._private(obs)).flatten(-3, -2)
-        return mlp.forward(nets, rows).unflatten(-2, (-1, self.products)).flatten(-2)
+        return torch.unflatten(mlp.forward(nets, rows), -2, (-1, self.products)).flatten(-2)
 
     def _read(
         self, now: Float[Tensor, "*row 2"], private: Float[Tensor, "*row own"]
@@ -189,7 +189,7 @@ class Ramps:
         """Return the private part of an observation for each product, with its own bounds only."""
         bounds = 2 * self.products * self.entries
         common = obs[..., SERIES * self.window : obs.shape[-1] - bounds].unsqueeze(-2)
-        own = obs[..., -bounds:].unflatten(-1, (2, self.products, self.entries))
+        own = torch.unflatten(obs[..., -bounds:], -1, (2, self.products, self.entries))
         own = own.transpose(-3, -2).flatten(-2)
         return torch.cat([common.expand(*own.shape[:-1], -1), own], dim=-1)
 
