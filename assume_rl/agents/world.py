@@ -179,6 +179,7 @@ class World:
                 scales=self._compiled.scales,
                 shared=self._compiled.shared,
                 rules=rules,
+                ahead=self._compiled.scenario.learning.settings.needs_next,
             )
             cast.join(name, bidder)
             bidders.append(bidder)

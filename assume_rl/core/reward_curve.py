@@ -7,7 +7,8 @@ on one axis, whatever the rule; where the rule allows it, others are sorted only
 (`core.clearing.insertion`), and for all bidders of a book together (`books_of`). `reward_curve`
 takes them through the order of events of `core.trade`, each with a twin of the unit, so that the
 curve has the reward that was received at the rung that was played, whatever the bidder, the
-technology and its limits.
+technology and its limits. What the unit would observe at its next auction follows from where its
+twins then stand (`observed_next`).
 
 Own orders lose ties: at equal prices those of others trade first. So a curve has what is certain
 before ties are drawn, and the rung that was played has what was received but for such ties. Best
@@ -37,7 +38,16 @@ from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome, Reward, by_unit
 from assume_rl.core.orders import Orders, auction_of, limited, unit_major
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Running, Team, look, settle
+from assume_rl.core.trade import (
+    Portfolio,
+    Position,
+    Result,
+    Running,
+    Team,
+    look,
+    moved_to,
+    settle,
+)
 from assume_rl.core.units.base import NO_STATE, ZERO_VOLUME, rows_of
 from assume_rl.core.units.fleet import Members, members, twins_of
 
@@ -369,13 +379,22 @@ def rung_orders(
     return twins.team.orders(view, action)
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What an auction would have brought the twins of a unit, and where it would have left them."""
+
+    twins: Twins
+    reward: Reward  # (... rung)
+    position: Position  # of the twins, once the auction is settled
+
+
 def reward_curve(
     twins: Twins, position: Position, auction: Auction, orders: Orders, book: OwnBook
-) -> Reward:
+) -> Tried:
     """Return reward, profit and regret (... rung) of an auction for each rung.
 
     Its steps count as executed, or planned, exactly as `trade.settle` has it. What a rung changes
-    after that, by ramps, minimum times or a state of charge, is not in it.
+    after that, by ramps, minimum times or a state of charge, is in the position of the twins only.
 
     :param twins: of the unit
     :param position: of the unit's portfolio just before the auction is settled; where other
@@ -384,13 +403,17 @@ def reward_curve(
     :param orders: of `rung_orders`
     :param book: of the auction, in which the unit has as many slots as it has on a rung
     """
-    return twins.team.reward(_outcome(twins, position, auction, orders, book))
+    after, outcome = _settled(twins, position, auction, orders, book)
+    return Tried(twins, twins.team.reward(outcome), after)
 
 
-def _outcome(
+def _settled(
     twins: Twins, position: Position, auction: Auction, orders: Orders, book: OwnBook
-) -> Outcome[Any]:
-    """Return what an auction brings on each rung (... product rung), see `reward_curve`."""
+) -> tuple[Position, Outcome[Any]]:
+    """Return where an auction leaves the twins, and what it brings, product by product.
+
+    See `reward_curve`.
+    """
     rungs = len(twins.team.ids)
     price, volume = (by_unit(table, rungs) for table in (orders.price, orders.volume))
     cleared = clear_rungs(book, price.movedim(-2, -3), volume.movedim(-2, -3))
@@ -407,8 +430,21 @@ def _outcome(
         asked=(twins.team,),
         slots=(slice(0, accepted.shape[-1]),),
     )
-    _, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
-    return outcome
+    after, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
+    return after, outcome
+
+
+def observed_next(tried: Tried, auction: Auction, opens: int) -> Float[Tensor, "... rung obs"]:
+    """Return what the unit would observe at its next auction after each rung.
+
+    Nothing that it trades in may be cleared in between.
+
+    :param tried: the auction before; one whose products are not tried at the same time
+    :param auction: the next one
+    :param opens: step at which that opens, since the episode began
+    """
+    portfolio, team = tried.twins.portfolio, tried.twins.team
+    return team.observe(look(portfolio, moved_to(portfolio, tried.position, opens), auction, team))
 
 
 def ladder_curve(
@@ -421,10 +457,11 @@ def ladder_curve(
     closed: Position,
     action: Float[Tensor, "... act"],
     book: OwnBook,
-) -> Reward:
+) -> Tried:
     """Return what every rung of its ladder would have brought a unit, see `on_each_rung`.
 
-    Where it is rewarded for each product on its own, all products are on a rung at the same time.
+    Where it is rewarded for each product on its own, all products are on a rung at the same time,
+    and the position of its twins, of which the last one bids as it was played, is of no rung.
 
     :param portfolio: with the unit
     :param team: of the unit in the market
@@ -444,8 +481,9 @@ def ladder_curve(
     orders = rung_orders(alike, opened, auction, tried)
     if parts == 1:
         return reward_curve(alike, closed, auction, orders, book)
-    outcome = _outcome(alike, closed, auction, orders, book)
-    return _others_as_played(alike.team.reward(outcome.apart()), parts)
+    after, outcome = _settled(alike, closed, auction, orders, book)
+    reward = _others_as_played(alike.team.reward(outcome.apart()), parts)
+    return Tried(alike, reward, after)
 
 
 def ladder_of(team: Team) -> Ladder:

@@ -3,8 +3,11 @@
 They are worked out long after the auctions, for many auctions of all copies at a time: one clearing
 of all of them takes little longer than one of a few. Auctions of a team that are alike but for
 their time are put one behind the other on the axis of copies, as if all were at the same step. So
-how long units have been on, which counts steps since the episode began, is not known then: it
-matters to units with ramps only, which have no curves (`scenario.compile.capabilities.has_ramps`).
+how long units have been on, which counts steps since the episode began, would not be known then: of
+units with ramps, to which alone it matters, auctions of different steps are not alike.
+
+With what an auction would have brought goes, where that is wanted, what the agents would have
+observed next of themselves: nothing they trade in is cleared before their next auction opens.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +19,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
-from assume_rl.core.reward_curve import AT_ONCE, books_of, ladder_curve, rungs_tried
+from assume_rl.core.reward_curve import (
+    AT_ONCE,
+    Tried,
+    books_of,
+    ladder_curve,
+    observed_next,
+    rungs_tried,
+)
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
+from assume_rl.core.units.thermal import ThermalParams
+from assume_rl.envs.ends import next_auctions, reach
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Earned, Played
 
@@ -35,18 +47,44 @@ def curves_of(
     :param team: position among the learner teams
     :param earned: what the team earned in some auctions of one market
     """
-    found: dict[int, Tensor] = {}
-    for some in _alike(setting, team, earned):
-        curves = _curves(setting, team, [earned[place] for place in some])
-        found |= zip(some, curves, strict=True)
+    return [curve for curve, _ in curves_ahead(setting, team, earned, 0)]
+
+
+def curves_ahead(
+    setting: Setting, team: int, earned: Sequence[Earned], own: int
+) -> list[tuple[Float[Tensor, "copy agent _"], Float[Tensor, "copy agent _ own"]]]:
+    """Return `curves_of`, and what would have been observed next after every rung.
+
+    :param setting: of the environment, which keeps what curves need
+    :param team: position among the learner teams
+    :param earned: what the team earned in some auctions of one market
+    :param own: how many of the last entries of an observation are wanted; zeros at the end of the
+        calendar
+    """
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    following = next_auctions(setting, setting.learners[team].market)
+    for some in _alike(setting, team, earned, following if own else ()):
+        chosen = [earned[place] for place in some]
+        after = following[chosen[0].auction.number] if own else None
+        found |= zip(some, _curves(setting, team, chosen, after, own), strict=True)
     return [found[place] for place in range(len(earned))]
 
 
-def _alike(setting: Setting, team: int, earned: Sequence[Earned]) -> Iterator[list[int]]:
-    """Yield the positions of auctions that are alike but for their time, and fit into memory."""
+def _alike(
+    setting: Setting, team: int, earned: Sequence[Earned], following: Sequence[Auction | None]
+) -> Iterator[list[int]]:
+    """Yield the positions of auctions that are alike but for their time, and fit into memory.
+
+    :param following: the next auctions by number, if what is observed then is wanted
+    """
     kinds: dict[tuple[Any, ...], list[int]] = {}
+    params = setting.learners[team].team.members.block.params
+    ramped = isinstance(params, ThermalParams) and params.ramped
     for place, one in enumerate(earned):
-        kinds.setdefault(_kind(one), []).append(place)
+        after = following[one.auction.number] if following else None
+        kind = (_kind(one), None if after is None else _ahead(one.auction, after))
+        alone = _played(one).opened.elapsed if ramped else None
+        kinds.setdefault((*kind, alone), []).append(place)
     for places in kinds.values():
         opened = _played(earned[places[0]]).opened
         size = max(1, _copies_at_once(setting, team, opened) // _copies(opened))
@@ -64,6 +102,12 @@ def _kind(one: Earned) -> tuple[Any, ...]:
     return (*ends, one.auction.length)
 
 
+def _ahead(auction: Auction, after: Auction) -> tuple[Any, ...]:
+    """Return all that the next auction has of time, counted from the opening of one."""
+    offsets = tuple(first - auction.first[0] for first in after.first)
+    return (after.opens - auction.opens, offsets, after.length)
+
+
 def _copies(position: Position) -> int:
     return position.state.energy.shape[0]
 
@@ -75,14 +119,19 @@ def _copies_at_once(setting: Setting, team: int, position: Position) -> int:
 
 
 def _curves(
-    setting: Setting, team: int, earned: Sequence[Earned]
-) -> Sequence[Float[Tensor, "copy agent _"]]:
-    """Return `curves_of` auctions that are alike but for their time."""
+    setting: Setting, team: int, earned: Sequence[Earned], after: Auction | None, own: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield `curves_ahead` of auctions that are alike but for their time.
+
+    :param after: the auction that follows the first of them; None: none does
+    """
     part = setting.learners[team]
     market = setting.markets[part.market]
     played = [_played(one) for one in earned]
     known = Known(
         auction=earned[0].auction,
+        after=after,
+        own=own,
         action=torch.cat([one.action for one in earned]),
         opened=_together([one.opened for one in played]),
         closed=_together([one.closed for one in played]),
@@ -96,7 +145,8 @@ def _curves(
     size, copies = _copies_at_once(setting, team, known.opened), _copies(known.opened)
     starts = range(0, copies, size)
     found = [_curves_at_once(setting, team, known.of(start, start + size)) for start in starts]
-    return torch.cat(found).chunk(len(earned))
+    curve, seen = (torch.cat(parts).chunk(len(earned)) for parts in zip(*found, strict=True))
+    return zip(curve, seen, strict=True)
 
 
 @dataclass(frozen=True)
@@ -104,6 +154,8 @@ class Known:
     """What the curves of an auction follow from, in copies of the market."""
 
     auction: Auction
+    after: Auction | None  # that follows; None: none does
+    own: int  # entries of the observation then
     action: Float[Tensor, "copy agent act"]
     opened: Position
     closed: Position
@@ -129,14 +181,17 @@ class Known:
         )
 
 
-def _curves_at_once(setting: Setting, team: int, known: Known) -> Float[Tensor, "copy agent _"]:
+def _curves_at_once(
+    setting: Setting, team: int, known: Known
+) -> tuple[Float[Tensor, "copy agent _"], Float[Tensor, "copy agent _ own"]]:
     part = setting.learners[team]
     market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
     slots = torch.arange(part.slots.start, part.slots.stop, device=market.unit.device)
     own = slots.view(len(part.team.ids), -1)
     books = books_of(market.spec, market.setup, known.orders, own)
-    found = [
-        ladder_curve(
+    curves, seen = [], []
+    for unit, book in enumerate(books):
+        tried = ladder_curve(
             portfolio,
             part.team,
             unit,
@@ -145,10 +200,23 @@ def _curves_at_once(setting: Setting, team: int, known: Known) -> Float[Tensor, 
             closed=known.closed,
             action=known.action[:, unit],
             book=book,
-        ).reward
-        for unit, book in enumerate(books)
-    ]
-    return torch.stack(found, dim=1)
+        )
+        curves.append(tried.reward.reward)
+        seen.append(_seen_next(setting, tried, known))
+    return torch.stack(curves, dim=1), torch.stack(seen, dim=1)
+
+
+def _seen_next(setting: Setting, tried: Tried, known: Known) -> Float[Tensor, "copy _ own"]:
+    """Return what a unit would have observed of itself next, after each rung."""
+    reward, after = tried.reward.reward, known.after
+    if after is None:
+        return reward.new_zeros(*reward.shape, known.own)
+    opens, position = after.opens // setting.compiled.step_seconds, tried.position
+    # After the last auction of the calendar, series may end before the next deliveries.
+    last = reach(setting, after) - (opens - position.elapsed)
+    position = replace(position, step=torch.as_tensor(position.step).clamp(max=last))
+    seen = observed_next(replace(tried, position=position), after, opens)
+    return seen[..., seen.shape[-1] - known.own :]
 
 
 def _together(positions: Sequence[Position]) -> Position:

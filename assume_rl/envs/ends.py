@@ -49,6 +49,26 @@ def at_end(setting: Setting, state: State) -> State:
     return replace(seen, views=(), observations=kept)
 
 
+def next_auctions(setting: Setting, market: str) -> tuple[Auction | None, ...]:
+    """Return what follows each auction of a market, after a window as well; None: nothing does.
+
+    :param setting: of the environment
+    :param market: whose auctions are numbered from 0
+    """
+    own = setting.auctions(market)
+    if setting.window is None or not own:
+        return (*own[1:], None)
+    opens, step_seconds = _next_opening(setting, own[-1]), setting.compiled.step_seconds
+    after = _shifted(own[-1], opens // step_seconds, step_seconds)
+    return (*own[1:], replace(after, opens=opens))
+
+
+def reach(setting: Setting, auction: Auction) -> int:
+    """Return the last step of the calendar at which an auction like this may open."""
+    opens = auction.opens // setting.compiled.step_seconds
+    return setting.compiled.steps - 1 - (max(auction.first) - opens)
+
+
 def _shifted(auction: Auction, step: int, step_seconds: int) -> Auction:
     """Return `auction` moved to an opening at `step`, counted from the start of the episodes."""
     passed = step - auction.opens // step_seconds

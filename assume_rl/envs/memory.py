@@ -10,6 +10,7 @@ import torch
 
 from assume_rl.envs.draws_ahead import CHUNK
 from assume_rl.envs.setting import Setting
+from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError
 
 MEMINFO = Path("/proc/meminfo")  # Linux
@@ -35,18 +36,21 @@ def copy_bytes(setting: Setting) -> int:
     return _NUMBER * (_STATES * _state(setting) + _BOOKS * books + _LOOKS * seen)
 
 
-def waiting_bytes(setting: Setting, updates: Sequence[int], element: int) -> int:
+def waiting_bytes(
+    setting: Setting, updates: Sequence[int], element: int, *, ahead: bool = False
+) -> int:
     """Return the bytes of one copy's transitions that wait for an update or were just handed over.
 
     :param setting: of the environment
     :param updates: seconds since the episodes begin, ascending
     :param element: bytes of a number
+    :param ahead: whether what would have been observed next goes with reward curves
     """
     opened = [setting.plan[i].time for i in sorted(setting.decisions)]
     edges = [0, *(bisect_left(opened, time) for time in updates), len(opened)]
     longest = max(later - earlier for earlier, later in pairwise(edges))
     # The latest two of a stretch are handed over with the next one.
-    return (longest + 2) * (2 * element * _transition(setting) + _NUMBER * _played(setting))
+    return (longest + 2) * (2 * element * _transition(setting, ahead) + _NUMBER * _played(setting))
 
 
 def check_memory(
@@ -87,12 +91,13 @@ def available_bytes(device: torch.device) -> int | None:
     return None
 
 
-def _transition(setting: Setting) -> int:
+def _transition(setting: Setting, ahead: bool) -> int:
     """Return the numbers of a transition of all learners."""
     found = 0
     for part in setting.learners:
         action = part.bidder.action
-        curve = action.size * action.rungs if setting.curves else 0
+        each = 1 + (bidder_spec("", part.bidder).own_size if ahead else 0)
+        curve = action.size * action.rungs * each if setting.curves else 0
         found += len(part.team.ids) * (part.bidder.layout.size + action.size + 1 + curve)
     return found
 

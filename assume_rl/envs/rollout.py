@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assume_rl.core.money import Reward
 from assume_rl.core.trade import Team
-from assume_rl.envs.curves import curves_of
+from assume_rl.envs.curves import curves_ahead
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement
 from assume_rl.envs.state import Earned, Happened, Observations, State
@@ -22,7 +22,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import Head
-from assume_rl.learning.types import CURVE, MEMORY, Joint, Transitions
+from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, Joint, Transitions
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Rollout:
         self._learner = learner
         self._dtype = learner.dtype
         self._kept = tuple(learner.extras)
-        self._of_decisions = tuple(name for name in self._kept if name != CURVE)
+        self._of_decisions = tuple(n for n in self._kept if n not in (CURVE, NEXT_OWN))
         self._curves = store and CURVE in self._kept
         if self._curves and not env.setting.curves:
             raise ConfigurationError(
@@ -96,6 +96,9 @@ class Rollout:
             )
         teams = [team.agents for team in env.teams]
         groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
+        # Entries of the next observation that go with curves, per team.
+        ahead = {a.unit_id: a.own_size if NEXT_OWN in self._kept else 0 for a in learner.agents}
+        self._ahead = tuple(ahead[ids[0]] for ids in teams)
         self._heads = tuple(
             next(head for head, units in zip(learner.heads, groups, strict=True) if ids[0] in units)
             for ids in teams
@@ -259,14 +262,16 @@ class Rollout:
 
     @torch.inference_mode()  # stacked outside of it, they can be learned from
     def _work_out_curves(self, rows: Sequence[Delivery]) -> None:
-        """Add to decisions what every rung would have brought the learners."""
+        """Add to decisions what every rung would have brought the learners, and have led to."""
         teams = [
-            curves_of(self.env.setting, team, [row.played[team] for row in rows])
-            for team in range(len(self.env.teams))
+            curves_ahead(self.env.setting, team, [row.played[team] for row in rows], own)
+            for team, own in enumerate(self._ahead)
         ]
         for k, row in enumerate(rows):
-            own = [curves[k].to(self._dtype) for curves in teams]
+            own = [found[k][0].to(self._dtype) for found in teams]
+            after = [found[k][1].flatten(-2).to(self._dtype) for found in teams]
             row.extras[CURVE] = tuple(pick(own) for pick in self._to_groups)
+            row.extras[NEXT_OWN] = tuple(pick(after) for pick in self._to_groups)
             row.played.clear()
 
     def _after_the_end(self, state: State) -> tuple[Tensor, ...]:

@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Policy
 from assume_rl.envs.cohorts import Cohort, auctions_of, build_cohorts
 from assume_rl.envs.markets import Market, Part, build_markets
 from assume_rl.envs.windows import Window, window_plan, windows_of
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.compile.capabilities import has_ramps
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.compile.plan import out_of_step
 
@@ -65,7 +62,7 @@ def build_setting(
     :param window: steps of an episode; None: the whole calendar
     :param curves: whether what reward curves are worked out from is kept
     :raises ConfigurationError: agents learn in markets that open at different instants, or the
-        window cannot be played, or one with ramps is to have curves
+        window cannot be played
     """
     cohorts = build_cohorts(compiled, policies)
     markets = build_markets(compiled, cohorts)
@@ -76,8 +73,6 @@ def build_setting(
     problem = out_of_step(plan, tuple(dict.fromkeys(part.market for part in learners)))
     if problem is not None:
         raise ConfigurationError(problem)
-    if curves:
-        _check_curves(learners)
     return Setting(
         compiled=compiled,
         plan=plan,
@@ -89,16 +84,6 @@ def build_setting(
         decisions=_decisions(plan, learners),
         curves=curves,
     )
-
-
-def _check_curves(learners: Sequence[Part]) -> None:
-    """Check that learners can have reward curves."""
-    for members, ids in ((part.team.members, part.team.ids) for part in learners):
-        for k, unit in enumerate(ids):
-            block = members.block
-            problem = has_ramps(unit, block.technology.select(block.params, torch.tensor([k])))
-            if problem is not None:
-                raise ConfigurationError(f"there are no reward curves: {problem}")
 
 
 def _sold(cohort: Cohort, plan: tuple[Tick, ...], steps: int) -> int:

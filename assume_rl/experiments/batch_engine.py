@@ -265,7 +265,8 @@ def check_markets(task: Task, seeds: Sequence[int]) -> None:
     market, device = training_market(task, seeds, widest), torch.device(task.device)
     plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
     updates = [time - plan.start for time in plan.update_times]
-    waiting = waiting_bytes(market.setting, updates, torch.float32.itemsize)
+    ahead, element = task.config.settings.needs_next, torch.float32.itemsize
+    waiting = waiting_bytes(market.setting, updates, element, ahead=ahead)
     check_memory(market.setting, len(seeds), widest, device, waiting)
     specs = agent_specs(market.setting)
     needed = estimate(task.config, specs, seeds=len(seeds), device=device)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -39,6 +40,19 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     assert isinstance(bidder, PlantLearning)
     rewarded = bidder.rewarded != "regret" and bidder.pays_for_starts(params)
     return has_ramps(agent, params) or (f"{agent} has start costs" if rewarded else None)
+
+
+def unknown_next(compiled: Compiled) -> str | None:
+    """Return why it is not known what other bids would have led to; None: it is."""
+    unknown = unknown_auctions(compiled)
+    if unknown is not None:
+        return unknown
+    auctions = [auction for tick in compiled.plan for auction in tick.opening]
+    products = max(len(auction.first) for auction in auctions)
+    if products > 1:
+        return f"an auction has {products} products"
+    early = any(after.opens < before.closes for before, after in pairwise(auctions))
+    return "an auction opens before the one before it has closed" if early else None
 
 
 def unlike_plant(compiled: Compiled, agent: str) -> str | None:

@@ -13,7 +13,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case, study_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
-from assume_rl.experiments.recorded_plants import not_alone
+from assume_rl.experiments.recorded_plants import not_alone, unknown_next
 from assume_rl.experiments.scales import compiled_on, with_seen_prices
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, able, check_action
@@ -149,7 +149,8 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         return
     _check_information(compiled)
     for agent in learners:
-        unknown = not_alone(compiled, agent)
+        ahead = config.settings.needs_next
+        unknown = unknown_next(compiled) if ahead else not_alone(compiled, agent)
         if unknown is not None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "

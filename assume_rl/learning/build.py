@@ -22,7 +22,7 @@ from assume_rl.learning.nets.number import number_forms
 from assume_rl.learning.nets.recurrent_actor import RecurrentActorForm, memory_size
 from assume_rl.learning.nets.valued_actor import ValuedActorForm
 from assume_rl.learning.schedules import rate_schedule
-from assume_rl.learning.types import CURVE, MEMORY, AgentSpec, ExtraSize
+from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, AgentSpec, ExtraSize
 
 
 def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
@@ -98,7 +98,8 @@ def decision_extras(config: LearningConfig) -> dict[str, ExtraSize]:
 
 def outcome_extras(config: LearningConfig) -> dict[str, ExtraSize]:
     """Return the extras of outcomes that transitions keep: name -> size."""
-    return {CURVE: "rungs"} if config.settings.needs_curves else {}
+    curves: dict[str, ExtraSize] = {CURVE: "rungs"} if config.settings.needs_curves else {}
+    return curves | {NEXT_OWN: "own_rungs"} if config.settings.needs_next else curves
 
 
 def kept_extras(config: LearningConfig) -> dict[str, ExtraSize]:

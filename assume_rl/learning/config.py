@@ -193,6 +193,11 @@ class AlgorithmConfig(BaseModel):
         return False
 
     @property
+    def needs_next(self) -> bool:
+        """Return whether they keep, too, what would have been observed next after every rung."""
+        return False
+
+    @property
     def needs_all(self) -> bool:
         """Return whether the transitions of all episodes are learned from until the end."""
         return False
@@ -253,13 +258,17 @@ class OffPolicyConfig(AlgorithmConfig):
         return exponents if self.sampling == "uniform" else frozenset()
 
 
-class TargetsConfig(OffPolicyConfig):
-    """How the target networks of off-policy algorithms move."""
+class MovingTargets(AlgorithmConfig):
+    """How target networks move."""
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
     target_interval: int = Field(1, gt=0)
     """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
+
+
+class TargetsConfig(MovingTargets, OffPolicyConfig):
+    """Settings of off-policy algorithms with target networks."""
 
 
 class DdpgConfig(TargetsConfig):
@@ -341,6 +350,23 @@ class FictitiousPlayConfig(CurvesConfig):
         return True
 
 
+class CurveActorCriticConfig(MovingTargets, CurvesConfig):
+    """Settings of the actor-critic on reward curves."""
+
+    entropy_weight: float = Field(0.05, ge=0)
+    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+
+    @property
+    def needs_next(self) -> bool:
+        """Return True."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return nothing: later rewards count."""
+        return frozenset()
+
+
 class MirrorDescentConfig(CurvesConfig):
     """Settings of magnetic mirror descent."""
 
@@ -368,7 +394,8 @@ class PolicyGradientConfig(AlgorithmConfig):
 
     on_policy: ClassVar[bool] = True
     entropy_weight: float = Field(0.01, ge=0)
-    """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; another one: fictitious_play)."""
+    """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; others: fictitious_play,
+    curve_actor_critic)."""
 
 
 class A2cConfig(PolicyGradientConfig):
@@ -418,6 +445,7 @@ class PpoConfig(PolicyGradientConfig):
 
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "a2c": A2cConfig,
+    "curve_actor_critic": CurveActorCriticConfig,
     "fictitious_play": FictitiousPlayConfig,
     "iddpg": DdpgConfig,
     "ippo": PpoConfig,

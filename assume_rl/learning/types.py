@@ -16,8 +16,16 @@ MEMORY = "memory"
 CURVE = "curve"
 """Name of the extra of outcomes: the reward of every rung, entry by entry of an action."""
 
-ExtraSize = int | Literal["rungs"] | None
-"""Numbers of an extra; None: one per entry of an action, `rungs`: one per rung of each entry."""
+NEXT_OWN = "next_own"
+"""Name of the extra of outcomes that goes with a curve: what the agent would have observed next of
+itself after every rung, rung by rung."""
+
+ExtraSize = int | Literal["rungs", "own_rungs"] | None
+"""Numbers of an extra; None: one per entry of an action, `rungs`: one per rung of each entry,
+`own_rungs`: all that an agent observes of itself, for each of these rungs."""
+
+OWN = "price_history"
+"""The feature with which the last part of an observation begins that own orders may change."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,17 @@ class AgentSpec:
         """Return how many numbers of an extra the agent has."""
         if size == "rungs":
             return self.act_size * self.rungs
+        if size == "own_rungs":
+            return self.act_size * self.rungs * self.own_size
         return self.act_size if size is None else size
+
+    @property
+    def own_size(self) -> int:
+        """Entries that own orders may change, the last of the observation: at least the private."""
+        names = [name for name, _, _ in self.features]
+        if OWN not in names:
+            return self.unique_size
+        return sum(size for _, size, _ in self.features[names.index(OWN) :])
 
     @property
     def shape(self) -> tuple[int, ...]:

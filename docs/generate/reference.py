@@ -143,7 +143,9 @@ def capability_table() -> str:
         "[mirror descent](../algorithms/mirror-descent.md) and "
         "[regret matching](../algorithms/regret-matching.md) learn from. `known`: "
         "where there is one market whose products are equally long, of plants without ramps and "
-        "start costs. All bidders that are not here choose no rungs of a ladder.",
+        "start costs. [Actor-critic on reward curves](../algorithms/curve-actor-critic.md) learns "
+        "from them where ramps, start costs or storages tie auctions of one product together, too. "
+        "All bidders that are not here choose no rungs of a ladder.",
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
         *_curves(table),

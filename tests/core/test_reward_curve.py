@@ -19,11 +19,13 @@ from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders, beside, join, limited
 from assume_rl.core.reward_curve import (
     OwnBook,
+    Tried,
     aggregated,
     book_among,
     book_of_one_product,
     clear_rungs,
     ladder_curve,
+    observed_next,
     on_each_rung,
     products_apart,
     reward_curve,
@@ -38,6 +40,8 @@ from assume_rl.testing import TOYS, toy_fleet, toy_market
 COPIES, RUNGS, RIVALS, PLAYED = 2, 5, 8, 3
 CONTEXT = Context(max_bid_price=100.0, products=2, step_hours=1.0)
 PLANT = "powerplant_energy_learning"
+NEXT = Auction("EOM", 4, 5, 6, (6, 7), (1, 1))
+"""After that of a `Case`; deliveries are counted from where it opens."""
 
 
 def draw(shape: tuple[int, ...], *purpose: object) -> Tensor:
@@ -120,6 +124,10 @@ class Case:
 
     def played(self, action: Tensor, tie: Tensor) -> Reward:
         """Return what an action brings the team, with the functions that both shells call."""
+        return self.followed(action, tie)[0]
+
+    def followed(self, action: Tensor, tie: Tensor) -> tuple[Reward, Tensor]:
+        """Return the same, and what the team observes next."""
         orders = self.team.orders(
             look(self.portfolio, self.opened, self.auction, self.team), action
         )
@@ -132,8 +140,9 @@ class Case:
             self.auction, orders, cleared.accepted[..., own], cleared.paid[..., own],
             cleared.price_of_slots[..., own], (self.team,), (own,),
         )  # fmt: skip
-        _, _, ((outcome,),) = settle(self.portfolio, self.closed, [result])
-        return self.team.reward(outcome)
+        after, _, ((outcome,),) = settle(self.portfolio, self.closed, [result])
+        view = look(self.portfolio, moved_to(self.portfolio, after, 5), NEXT, self.team)
+        return self.team.reward(outcome), self.team.observe(view)
 
     @property
     def closed(self) -> Position:
@@ -150,6 +159,10 @@ class Case:
 
     def curve(self, unit: int, action: Tensor) -> Reward:
         """Return the curve of a unit over actions (copy rung act), while others keep theirs."""
+        return self.tried(unit, action).reward
+
+    def tried(self, unit: int, action: Tensor) -> Tried:
+        """Return the same, and where the unit would stand then."""
         alike = twins(self.portfolio, self.team, unit, action.shape[-2])
         alternatives = rung_orders(alike, self.opened, self.auction, action)
         known = self.own_book(unit)
@@ -235,13 +248,17 @@ def test_a_curve_is_what_each_rung_brings_alone(name: str, rule: Rule[Any, Any])
     inner = rule.inner if isinstance(rule, OneByOne) and not rule.batched else rule
     unit, played = 1, case_of(bidder, inner)
     action = draw((COPIES, RUNGS, bidder.action.size), "rungs") * 2 - 1
-    curve = case_of(bidder, rule).curve(unit, action).reward
+    found = case_of(bidder, rule).tried(unit, action)
+    curve, ahead = found.reward.reward, observed_next(found, NEXT, 5)
     tie = draw((COPIES, 2, 3 * bidder.slots + RIVALS), "tie")
     for rung in range(RUNGS):
         tried = played.action.clone()
         tried[:, unit] = action[:, rung]
-        received = played.played(tried, tie).reward[:, unit]
-        torch.testing.assert_close(curve[:, rung], received, rtol=1e-12, atol=1e-12)
+        received, seen = played.followed(tried, tie)
+        torch.testing.assert_close(curve[:, rung], received.reward[:, unit], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(ahead[:, rung], seen[:, unit], rtol=1e-12, atol=1e-12)
+    own = ahead[..., -2:]
+    assert (own.std(-2) > 0).any()
 
 
 def test_starts_are_charged_rung_by_rung() -> None:
@@ -282,7 +299,7 @@ def test_products_of_a_plant_are_on_a_rung_at_once_and_have_the_curves_of_each_a
         found = ladder_curve(
             case.portfolio, case.team, unit, case.auction, opened=case.opened,
             closed=case.closed, action=case.action[:, unit], book=case.own_book(unit),
-        )  # fmt: skip
+        ).reward  # fmt: skip
         columns = ("reward", "regret") if reward == "regret" else ("reward", "profit", "regret")
         for column in columns:
             ours, theirs = getattr(found, column), getattr(expected, column)

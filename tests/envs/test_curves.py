@@ -1,4 +1,4 @@
-"""Reward curves of learners in the batch shell: what was played, and what was not."""
+"""Reward curves of learners in the batch shell: what was played, what was not, what follows."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.core.money import Reward
-from assume_rl.core.reward_curve import ladder_curve
+from assume_rl.core.reward_curve import Tried, ladder_curve
 from assume_rl.envs import curves as module
-from assume_rl.envs.curves import curves_of
+from assume_rl.envs.curves import curves_ahead, curves_of
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout
 from assume_rl.envs.state import Earned
@@ -23,6 +22,7 @@ from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 RUNGS, COPIES = 21, 3
+PLANT = {"units.learner.bidding_EOM": "powerplant_energy_learning_ladder"}
 
 
 def ladders(name: str, *learners: str) -> MarketEnv:
@@ -32,20 +32,6 @@ def ladders(name: str, *learners: str) -> MarketEnv:
     return MarketEnv(compiled, num_envs=COPIES, seeds=(1,), window=9, curves=True)
 
 
-def test_a_learner_with_ramps_has_no_curves() -> None:
-    """How long it has run would be counted from the wrong instant."""
-    chosen = {
-        "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
-        "units.learner.ramp_up": 50,
-    }
-    compiled = compile_scenario(
-        load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
-    )
-    MarketEnv(compiled, num_envs=1, seeds=(1,))
-    with pytest.raises(ConfigurationError, match="no reward curves: learner has ramps"):
-        MarketEnv(compiled, num_envs=1, seeds=(1,), curves=True)
-
-
 @pytest.fixture(scope="module")
 def alone() -> MarketEnv:
     return ladders("single_learner", "learner")
@@ -53,18 +39,29 @@ def alone() -> MarketEnv:
 
 def played(env: MarketEnv, entry: int | None = None, rung: int = 0) -> list[Earned]:
     """What random actions earned, or those with one entry always on the same rung."""
+    return seen_and_played(env, entry, rung)[1]
+
+
+def seen_and_played(
+    env: MarketEnv, entry: int | None = None, rung: int = 0
+) -> tuple[list[Tensor], list[Earned]]:
+    """The same, and what the first team observed before and after each action."""
     state, found = env.reset(torch.arange(COPIES)), []
+    seen = [env.observe(state)[0]]
     while not env.done(state):
         actions = []
         for k, team in enumerate(env.teams):
-            drawn = keyed.array((COPIES, len(team.ids), 2), 0, "test_curves", k, state.step)
+            assert team.learned is not None
+            shape = (COPIES, len(team.ids), team.learned.action.size)
+            drawn = keyed.array(shape, 0, "test_curves", k, state.step)
             action = drawn * 2.4 - 1.2  # beyond the ladder too
             if entry is not None:
                 action[..., entry] = rung * 2.0 / (RUNGS - 1) - 1.0
             actions.append(action)
         state, happened = env.step(state, actions)
         found += happened.learners
-    return found
+        seen.append(env.observe(state)[0])
+    return seen, found
 
 
 def by_entry(curves: list[Tensor]) -> Tensor:
@@ -104,6 +101,52 @@ def test_many_auctions_at_once_have_the_curves_of_each_alone() -> None:
         torch.testing.assert_close(curves_of(env.setting, team, [one])[0], curve)
 
 
+RAMPED = {
+    "units.learner.ramp_up": 100,
+    "units.learner.ramp_down": 150,
+    "units.learner.min_operating_time": 3,
+    "units.learner.min_down_time": 2,
+}
+STORAGE = {
+    "units.battery.bidding_EOM": "storage_energy_learning_ladder",
+    "bidding_strategy_params.rungs": RUNGS,
+}
+
+
+@pytest.mark.parametrize("window", [9, None])
+@pytest.mark.parametrize(
+    ("name", "case", "changes"),
+    [
+        ("single_learner", "tiny", PLANT),
+        ("single_learner", "tiny", PLANT | RAMPED),
+        ("summer_week", "storage_learns", STORAGE | {"end_date": "2019-07-01 09:00"}),
+    ],
+    ids=["plant", "ramps", "storage"],
+)
+def test_the_rung_that_was_played_leads_to_what_was_observed_next(
+    name: str, case: str, changes: dict[str, Any], window: int | None
+) -> None:
+    """Auctions behind each other on one axis have the next observation of each alone."""
+    compiled = compile_scenario(load_scenario(SCENARIOS / name, case, overrides=changes))
+    env = MarketEnv(compiled, num_envs=COPIES, seeds=(1,), window=window, curves=True)
+    seen, earned = seen_and_played(env)
+    own = env.agents[0].own_size
+    found = curves_ahead(env.setting, 0, earned, own)
+    differs = False
+    for after, one, (curve, ahead) in zip(seen[1:], earned, found, strict=True):
+        rung = ((one.action + 1) * 0.5 * (RUNGS - 1)).round().long().clamp(0, RUNGS - 1)
+        rungs = ahead.unflatten(-2, (-1, RUNGS))
+        for entry in range(rung.shape[-1]):
+            place = rung[..., entry, None, None].expand(-1, -1, 1, own)
+            led = rungs[..., entry, :, :].gather(-2, place).squeeze(-2)
+            # After the last auction of the calendar nothing is observed, and nothing counts.
+            expected = torch.where(after.any(-1, keepdim=True), after[..., -own:], led)
+            torch.testing.assert_close(led, expected, rtol=1e-12, atol=1e-12)
+        assert curve.shape[-1] == ahead.shape[-2]
+        differs = differs or bool((ahead.std(-2) > 0).any())
+    assert differs
+
+
 def test_copies_that_do_not_fit_into_memory_together_have_the_same_curves(
     alone: MarketEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +155,7 @@ def test_copies_that_do_not_fit_into_memory_together_have_the_same_curves(
     monkeypatch.setattr(module, "AT_ONCE", 1)
     calls = []
 
-    def counted(*arguments: Any, **keywords: Any) -> Reward:
+    def counted(*arguments: Any, **keywords: Any) -> Tried:
         calls.append(len(keywords["action"]))
         return ladder_curve(*arguments, **keywords)
 

@@ -110,6 +110,35 @@ def test_both_shells_hand_over_the_same_curves(
     hands_over_the_same_transitions(compiled, False, monkeypatch)
 
 
+@pytest.mark.unchecked
+def test_both_shells_hand_over_what_every_rung_would_have_led_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A plant with ramps and start costs, and a storage, to the end of the calendar."""
+    day = {
+        "units.battery.bidding_EOM": "storage_energy_learning_ladder",
+        "learning_config.algorithm": "curve_actor_critic",
+        "learning_config.train_freq": "6h",
+        "end_date": "2019-07-01 18:00",
+    }
+    storage = load_scenario(SCENARIOS / "summer_week", "storage_learns", overrides=day)
+    compiled = compile_scenario(storage)
+    hands_over_the_same_transitions(compiled, False, monkeypatch)
+    compiled = scenario(
+        "single_learner",
+        **{
+            "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
+            "units.learner.ramp_up": 100,
+            "units.learner.ramp_down": 150,
+            "units.learner.min_operating_time": 3,
+            "units.learner.hot_start_cost": 2000,
+            "bidding_strategy_params.start_costs": True,
+            "learning_config.algorithm": "curve_actor_critic",
+        },
+    )
+    hands_over_the_same_transitions(compiled, False, monkeypatch)
+
+
 def same_joint(ours: Joint, theirs: Joint) -> None:
     for a, b in zip(ours.groups, theirs.groups, strict=True):
         for field in ("obs", "action", "reward", "next_obs"):

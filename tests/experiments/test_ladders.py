@@ -135,7 +135,7 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, q_learning, mirror_descent, regret_matching can"
+        "fictitious_play, curve_actor_critic, q_learning, mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
@@ -219,6 +219,41 @@ def test_both_shells_learn_the_same_from_curves(products: int, tmp_path: Path) -
     scenario = load_scenario(write_fleet(tmp_path / "case", fleet, products, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
+
+
+COUPLED = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
+
+
+def test_both_shells_learn_the_same_from_what_rungs_lead_to_and_resume_it(tmp_path: Path) -> None:
+    """Of a storage, and of plants of which one has ramps and one start costs."""
+    settings = {"algorithm": "curve_actor_critic", "learning_rate": 0.003, "training_episodes": 3}
+    folder = write_fleet(tmp_path / "case", COUPLED, **settings)
+    changes = {"units.ladder 0.ramp_up": 10, "units.ladder 2.hot_start_cost": 50}
+    scenario = load_scenario(folder, overrides=changes)
+    trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
+    check_same_learning(scenario, *trained)
+    last = trained[0].folder / "policies" / "last"
+    assert {stack.head for stack in load_policies(last).actors} == {"categorical_21"}
+    observer = Impatient(len(trained[1].episodes) - 2, middle=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(scenario, engine="batch", out=tmp_path / "out", observer=observer)
+    train(scenario, engine="batch", out=tmp_path / "out", resume=True)
+    assert_same_results(tmp_path / "out", trained[1].folder)
+
+
+@pytest.mark.parametrize(
+    ("products", "change", "says"),
+    [
+        (2, {}, "an auction has 2 products"),
+        (1, {"markets_config.EOM.opening_duration": "2h"}, "opens before the one before it has"),
+    ],
+)
+def test_what_rungs_lead_to_is_not_always_known(
+    products: int, change: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    folder = write_fleet(tmp_path / "case", COUPLED, products, algorithm="curve_actor_critic")
+    with pytest.raises(ConfigurationError, match=says):
+        training_task(load_scenario(folder, overrides=change), None, None, "auto")
 
 
 def test_values_of_rungs_are_learned_the_same_and_kept(tmp_path: Path) -> None:

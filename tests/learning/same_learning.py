@@ -22,7 +22,7 @@ def continues_from_a_state(
     :param second: the same
     :param draw: transitions: of a learner, rows and `seed`
     """
-    untrained = states(first.nets, 0)["networks"]["actor"]
+    untrained = states(first.nets, 0)["networks"]
     first.observe(draw(first, 12))
     first.update(1.0)
     first.observe(draw(first, 12, seed=1))
@@ -37,7 +37,7 @@ def continues_from_a_state(
         for unit, own in of_kind.items():
             for parameter, value in own.items():
                 assert torch.equal(value, theirs[kind][unit][parameter])
-                assert not torch.equal(value, untrained[unit][parameter])
+                assert not torch.equal(value, untrained[kind][unit][parameter])
     return frozenset(ours)
 
 

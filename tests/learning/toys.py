@@ -9,7 +9,15 @@ import torch
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.types import CURVE, MEMORY, AgentSpec, ExtraSize, Joint, Transitions
+from assume_rl.learning.types import (
+    CURVE,
+    MEMORY,
+    NEXT_OWN,
+    AgentSpec,
+    ExtraSize,
+    Joint,
+    Transitions,
+)
 
 CPU = torch.device("cpu")
 
@@ -59,11 +67,12 @@ def random_joint(agent: Learner, rows: int, *, seed: int = 0, scale: float = 1.0
             drawn = decide(agent.heads[k], out, z, z, Exploration("noise"))
             extras = {name: drawn.extras[name] for name in agent.algorithm.extras}
             groups[k] = replace(part, action=drawn.action, extras=extras)
-    if CURVE in agent.extras:
+    for name in (CURVE, NEXT_OWN):
         for k, (part, group) in enumerate(zip(groups, agent.groups, strict=True)):
-            shape = (*part.reward.shape, group.specs[0].entries(agent.extras[CURVE]))
-            curve = torch.randn(shape, generator=draw, dtype=torch.float64) * scale
-            groups[k] = replace(part, extras={**part.extras, CURVE: curve})
+            if name in agent.extras:
+                shape = (*part.reward.shape, group.specs[0].entries(agent.extras[name]))
+                curve = torch.randn(shape, generator=draw, dtype=torch.float64) * scale
+                groups[k] = replace(part, extras={**part.extras, name: curve})
     if MEMORY in agent.extras:
         groups = [with_memories(part, agent.extras[MEMORY], draw) for part in groups]
     return Joint(tuple(groups), terminated=kind == 0, truncated=kind == 1)

@@ -29,7 +29,7 @@ from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.money import Outcome, by_unit
 from assume_rl.core.orders import Orders, join
-from assume_rl.core.reward_curve import Aggregated, book_among, ladder_curve
+from assume_rl.core.reward_curve import Aggregated, Tried, book_among, ladder_curve, observed_next
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import (
     Executed,
@@ -47,7 +47,8 @@ from assume_rl.core.trade import (
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.rows.dispatch import DispatchLog
 from assume_rl.episodes.rows.policies import PolicyLog
-from assume_rl.learning.types import CURVE, NO_SCALES, Earnings, Scales
+from assume_rl.episodes.teams import bidder_spec
+from assume_rl.learning.types import CURVE, NEXT_OWN, NO_SCALES, Earnings, Scales
 
 NOT_KNOWN: Mapping[str, Earnings] = MappingProxyType({})
 NO_AGENTS: Mapping[str, Scales] = MappingProxyType({})
@@ -90,6 +91,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     :param scales: what their numbers stand for, by name, where that is known
     :param shared: policies that they share, by name
     :param rules: of the markets whose published curves its learners want; empty: they want none
+    :param ahead: whether they want, too, what they would have observed next on other rungs
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         scales: Mapping[str, Scales] = NO_AGENTS,
         shared: Mapping[str, str] = NO_NAMES,
         rules: Mapping[str, MarketSpec[Any]] = NO_RULES,
+        ahead: bool = False,
     ) -> None:
         super().__init__()
         self._name = name
@@ -120,6 +123,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._flush_every = flush_every
         self._earnings, self._scales, self._shared = earnings, scales, shared
         self._rules = rules if any(self._learners()) else NO_RULES
+        self._auctions, self._ahead = auctions, ahead
         self._next_flush = flush_every or 0
         self._routine = routine_of(portfolio, calendar, auctions)
         self._log = DispatchLog(portfolio) if recorder is not None else None
@@ -308,16 +312,16 @@ class UnitOperator(Role):  # type: ignore[misc]
         for (placed, answer), result, parts, brought in known:
             others = [other for other in results if other is not result]
             for part, outcome in zip(parts, brought, strict=True):
-                curves = None
+                tried: list[Tried] = []
                 if part.team.learns and answer.curves is not None:
                     closed = booked(self._own, before, others)
-                    curves = self._curves(placed, part, closed, answer.curves)
-                self._reward(part, result.auction, outcome, curves)
+                    tried = self._tried(placed, part, closed, answer.curves)
+                self._reward(part, result.auction, outcome, tried)
 
-    def _curves(
+    def _tried(
         self, placed: Placed, part: Part, closed: Position, published: Aggregated
-    ) -> Tensor:
-        """Return what every rung would have brought the units of a team, (unit, _).
+    ) -> list[Tried]:
+        """Return what every rung would have brought each unit of a team.
 
         :param placed: orders of the auction
         :param part: of the team
@@ -332,7 +336,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             by_unit(table[..., part.slots], units)
             for table in (placed.orders.price, placed.orders.volume)
         )
-        found = [
+        return [
             ladder_curve(
                 self._own,
                 team,
@@ -342,14 +346,33 @@ class UnitOperator(Role):  # type: ignore[misc]
                 closed=closed,
                 action=part.action[unit],
                 book=book_among(published, rules, price[..., unit, :], volume[..., unit, :]),
-            ).reward
+            )
             for unit in range(units)
         ]
-        return torch.stack(found)
+
+    def _extras(self, team: Team, auction: Auction, tried: Tried) -> dict[str, Tensor]:
+        """Return what a unit's learner is told beside a reward."""
+        known = {CURVE: tried.reward.reward}
+        return known | {NEXT_OWN: self._next_own(team, auction, tried)} if self._ahead else known
+
+    def _next_own(self, team: Team, auction: Auction, tried: Tried) -> Tensor:
+        """Return what a unit would have observed of itself next after each rung, rung by rung.
+
+        Zeros at the end of the calendar.
+        """
+        assert team.learned is not None
+        reward, own = tried.reward.reward, bidder_spec("", team.learned).own_size
+        following = self._auctions[auction.market][auction.number + 1 :]
+        if not following:
+            return reward.new_zeros(reward.shape[-1] * own)
+        after = following[0]
+        seen = observed_next(tried, after, after.opens // self._calendar.step_seconds)
+        return seen[..., seen.shape[-1] - own :].flatten()
 
     def _reward(
-        self, part: Part, auction: Auction, outcome: Outcome[Any], curves: Tensor | None
+        self, part: Part, auction: Auction, outcome: Outcome[Any], tried: Sequence[Tried]
     ) -> None:
+        """Report the rewards of a team, with its curves where other bids were tried."""
         team = part.team
         assert part.action is not None
         got = team.reward(outcome)
@@ -359,7 +382,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             return
         time = self._calendar.time(auction.first[0])
         columns = (got.reward.tolist(), got.profit.tolist(), got.regret.tolist())
-        extras = [{} if curves is None else {CURVE: curves[i]} for i in range(len(team.agents))]
+        extras = [self._extras(team, auction, own) for own in tried] or [{} for _ in team.agents]
         rows = zip(team.agents, *columns, extras, strict=True)
         self._report(tuple(Rewarded(agent, time, *own) for agent, *own in rows))
 

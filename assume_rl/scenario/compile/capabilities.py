@@ -43,7 +43,7 @@ class Capability:
     strategy: str | None  # key of OPERATORS; None: units bid for themselves
     refused: str | None  # why it is, as messages have it; None: it works on the message shell
     not_batched: str | None  # why the batch shell refuses it; None: it works there too
-    no_curves: str | None  # why it has no reward curves to learn from; None: it has
+    no_curves: str | None  # why reward curves, if it has any, do not say all; None: they do
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
 
 
 def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> str | None:
-    """Return why a bidder has no reward curves to learn from, None if it has.
+    """Return why a bidder has no reward curves that say all, auction by auction; None if it has.
 
     Ramps of a unit (`has_ramps`), its start costs, products of different lengths and several
     markets may still be against it: `experiments.recorded_plants.not_alone`.
@@ -170,9 +170,9 @@ def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
 
 
 def has_ramps(unit: str, params: object) -> str | None:
-    """Return that a unit has ramps, because of which it has no reward curves; None if it has none.
+    """Return that a unit has ramps, which tie its auctions together; None if it has none.
 
-    Which rungs it may choose hangs on how long it has run, which is not known afterwards.
+    Which rungs it may choose hangs on what it delivered before.
 
     :param unit: its id
     :param params: its parameters alone

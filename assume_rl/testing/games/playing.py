@@ -13,7 +13,7 @@ from assume_rl.learning.exploration import OFF, decide, exploration_at
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import Averaged, Categorical
 from assume_rl.learning.schedules import progress
-from assume_rl.learning.types import CURVE, AgentSpec, Joint, Transitions
+from assume_rl.learning.types import CURVE, NEXT_OWN, AgentSpec, Joint, Transitions
 from assume_rl.testing.games.base import Game
 from assume_rl.testing.games.curves import curve_table, curves, looked_up
 from assume_rl.testing.games.judging import Policy
@@ -150,6 +150,9 @@ def _episode(
         if met is not None:
             extras[CURVE] = met[:, :, own_agents]
         shown = observed[k][:, :rows].to(learner.dtype)
+        if NEXT_OWN in learner.extras:  # nothing is observed after the only decision
+            entries = group.specs[0].entries("own_rungs")
+            extras[NEXT_OWN] = shown.new_zeros(*shown.shape[:-1], entries)
         parts.append(
             Transitions(
                 shown,

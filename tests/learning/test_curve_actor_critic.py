@@ -1,0 +1,174 @@
+"""Actor-critic on reward curves: worths rung by rung, a storage that it solves, and its rules."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from same_learning import continues_from_a_state, learns_as_alone
+from test_fictitious_play import AGENTS, LADDER, TWO, draw, form_of
+from toys import CPU, learner, random_joint
+
+from assume_rl.errors import ConfigurationError
+from assume_rl.learning.algorithms.curve_actor_critic import distinct, policy_worth, worths
+from assume_rl.learning.algorithms.unread import unread_keys
+from assume_rl.learning.bytes import estimate
+from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.types import CURVE, NEXT_OWN, AgentSpec, Joint, Transitions
+
+pytestmark = pytest.mark.unchecked
+
+SMALL = {"algorithm": "curve_actor_critic", "actor_hidden": (8, 8), "critic_hidden": (8, 8)}
+SMALL |= {"batch_size": 8, "gradient_steps": 2}
+
+
+def test_what_own_orders_may_change_begins_with_past_prices():
+    names = (("residual_load", 3, ""), ("price_history", 3, ""), ("state_of_charge", 1, ""))
+    assert replace(LADDER, obs_size=7, unique_size=1, features=names).own_size == 4
+    assert LADDER.own_size == LADDER.unique_size
+    assert TWO.entries("own_rungs") == 2 * 4 * 5
+
+
+def test_neighbours_that_lead_to_the_same_are_looked_at_once():
+    own = torch.tensor([[1, 1, 2, 2, 1], [3, 3, 3, 3, 3], [3, 4, 4, 4, 4]]).view(1, 1, 3, 5, 1)
+    first, which = distinct(own)
+    assert which.flatten().tolist() == [0, 0, 1, 1, 2, *[3] * 5, 4, *[5] * 4]
+    assert own.flatten()[first.flatten()].tolist() == [1, 2, 1, 3, 3, 4]
+    assert (first // 5).flatten().tolist() == [0, 0, 0, 1, 2, 2]
+
+
+def test_a_rung_is_worth_its_reward_and_the_lesser_value_of_what_follows():
+    group = SimpleNamespace(obs_size=3)
+    seen = []
+
+    def values(nets, rows):
+        seen.append(rows.obs[0])
+        value = rows.obs[0] @ torch.tensor([1.0, 10.0, 100.0]).double()
+        return [torch.stack([value, -value])]
+
+    value = SimpleNamespace(form=SimpleNamespace(values=values), later=None)
+    curve, own = draw(1, 2, 5, 4), draw(1, 2, 5, 4, 2, seed=1)
+    own[..., 1, :] = own[..., 0, :]
+    following, ended = draw(1, 2, 5, 3, seed=2), torch.tensor([[False, True, False, False, False]])
+    batch = SimpleNamespace(
+        extras={CURVE: [curve], NEXT_OWN: [own.flatten(-2)]},
+        next_obs=[following],
+        discount=torch.full((1, 5), 0.5).double(),
+        terminated=ended,
+    )
+    found = worths(value, group, batch, 0)
+    for agent in range(2):
+        for row in range(5):
+            for rung in range(4):
+                first, (second, third) = following[0, agent, row, 0], own[0, agent, row, rung]
+                later = -abs(first + 10 * second + 100 * third)
+                expected = curve[0, agent, row, rung] + (0.0 if row == 1 else 0.5 * later)
+                assert found[0, agent, row, rung].item() == pytest.approx(float(expected))
+    assert seen[0].shape == (1, 2, 5 * 3, 3)  # of two of the four rungs the same follows
+
+
+def test_a_policy_is_worth_what_was_played_and_what_each_entry_adds():
+    rungs, tops = 4, [2, 3]
+    logits, worth = draw(1, 1, 1, 8), draw(1, 1, 1, 8, seed=1)
+    # On the second rung of one entry and the last one of the other the same was played.
+    worth[..., 1] = worth[..., 7] = 0.7
+    action = torch.tensor([1 / 1.5 - 1.0, 1.0]).double().view(1, 1, 1, 2)
+    places = torch.tensor([-1.0, -1.0, 2 / 1.5 - 1.0, 1.0]).double().view(1, 1, 1, 4)
+    found = policy_worth(form_of(rungs, tops), logits, places, action, worth)
+    total = 0.7
+    for own in (slice(0, 3), slice(4, 8)):
+        share = logits[0, 0, 0, own].softmax(-1)
+        total += float((share * worth[0, 0, 0, own]).sum()) - 0.7
+    assert found.item() == pytest.approx(total)
+
+
+# --- a game whose answer is known ----------------------------------------------------------------
+
+
+def storage(ours, rows, generator):
+    """A storage: charging costs 0.2 on rung 0, selling brings 0.5 on rung 2, waiting 0.01 on 5.
+
+    What was played is waiting, always: whatever else there is, curves alone can tell.
+    """
+    full = torch.randint(2, (1, rows), generator=generator)
+    rung = torch.arange(6)
+    charges = (full == 0)[..., None] & (rung == 0)
+    sells = (full == 1)[..., None] & (rung == 2)
+    curve = torch.where(charges, -0.2, torch.where(sells, 0.5, 0.01 * (rung == 5))).double()
+    after = full[..., None] + charges.long() - sells.long()
+    obs = observed(full)[:, :, None]
+    shape = (1, rows, 1)
+    part = Transitions(
+        obs,
+        torch.ones(*shape, 1).double(),
+        curve[..., 5].view(shape),
+        obs,  # nothing was bought or sold
+        {CURVE: curve[:, :, None], NEXT_OWN: observed(after).flatten(-2)[:, :, None]},
+    )
+    flags = torch.zeros(1, rows, dtype=torch.bool)
+    return Joint((part,), flags, flags)
+
+
+def observed(full):
+    """What is observed of states: the state, then the bounds of the rungs, none ruled out."""
+    high = torch.ones(*full.shape, 1).double()
+    return torch.cat([full[..., None].double(), -high, high], -1)
+
+
+@pytest.mark.parametrize(("gamma", "when_empty"), [(0.9, 0), (0.0, 5)])
+def test_it_gives_up_reward_now_for_more_later(gamma, when_empty):
+    generator = torch.Generator().manual_seed(1)
+    ours = learner(
+        [LADDER], algorithm="curve_actor_critic", gamma=gamma, actor_hidden=(32, 32),
+        critic_hidden=(32, 32), batch_size=32, gradient_steps=20, learning_rate=0.005, tau=0.2,
+    )  # fmt: skip
+    for k in range(16):
+        ours.observe(storage(ours, 32, generator))
+        metrics = ours.update(1.0 - k / 16)
+    state = observed(torch.tensor([[0, 1]]))[:, :, None]
+    (found,) = ours.actions([state])
+    assert ((found + 1) * 2.5).round().flatten().tolist() == [when_empty, 2]
+    # Empty and full by turns, from either with the same chance.
+    best = {0.9: (-0.2 + 0.9 * 0.5) / (1 - 0.81), 0.0: 0.01}[gamma]
+    then = {0.9: (0.5 - 0.9 * 0.2) / (1 - 0.81), 0.0: 0.5}[gamma]
+    assert metrics["expected_worth"][-1].item() == pytest.approx((best + then) / 2, rel=0.15)
+
+
+# --- the rules of all algorithms -----------------------------------------------------------------
+
+
+def test_it_continues_from_a_state_with_the_same_bytes():
+    networks = continues_from_a_state(*(learner(AGENTS, **SMALL) for _ in range(2)), random_joint)
+    assert networks == {"actor", "value", "value_target"}
+
+
+@pytest.mark.parametrize("more", [{}, {"normalise": ["observations", "critic_input", "values"]}])
+def test_a_seed_among_others_learns_the_same_as_alone(more):
+    learns_as_alone(lambda seeds: learner(AGENTS, seeds=seeds, **SMALL, **more), random_joint)
+
+
+def test_an_estimate_counts_what_would_have_been_observed():
+    config = LearningConfig(algorithm="curve_actor_critic", replay_buffer_size=10)
+    numbers = sum(
+        2 * s.obs_size + s.act_size + 1 + s.act_size * s.rungs * (1 + s.own_size) for s in AGENTS
+    )
+    found = estimate(config, AGENTS, device=CPU)
+    assert found.replay == 10 * (numbers * 4 + 2) + 10 * 8
+
+
+def test_it_reads_the_discount_and_no_noise():
+    unread = unread_keys(LearningConfig(algorithm="curve_actor_critic"))
+    assert "noise_sigma" in unread
+    assert not {"gamma", "tau", "critic_hidden"} & unread
+
+
+@pytest.mark.parametrize(
+    ("agents", "settings", "says"),
+    [
+        ([AgentSpec("box", 3, 1, 3)], {}, "curve_actor_critic cannot choose numbers, as unit 'bo"),
+        (AGENTS, {"normalise": ["returns"]}, "curve_actor_critic learns from reward curves"),
+    ],
+)
+def test_what_it_cannot_learn_is_refused(agents, settings, says):
+    with pytest.raises(ConfigurationError, match=says):
+        learner(agents, **SMALL, **settings)
