@@ -108,7 +108,7 @@ def worths(
     :param place: of the group in the fleet
     """
     curve = batch.extras[CURVE][place]
-    own = torch.unflatten(batch.extras[NEXT_OWN][place], -1, (curve.shape[-1], -1))
+    own = batch.extras[NEXT_OWN][place].view(*curve.shape, -1)
     first, which = distinct(own)
     following = batch.next_obs[place][..., -group.obs_size :]
     row = (first // own.shape[-2]).unsqueeze(-1)
