@@ -11,7 +11,7 @@ from test_resume import Impatient, assert_same_results
 
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.evaluate import evaluate
-from assume_rl.experiments.policies import all_policies, learner_specs
+from assume_rl.experiments.policies import all_policies, learner_specs, named_policies
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train import TrainResult, train
 from assume_rl.learning.policies.folder import load_policies
@@ -89,6 +89,22 @@ def test_training_goes_on_with_units_never_seen(
     further = train(other, policies=trained.folder, engine=engine, out=tmp_path / "out")
     assert {score.unit for score in further.last.units} == {"two 0", "storage 2", "two 3"}
     assert "policies of" not in caplog.text  # all were loaded as they are
+
+
+def test_a_study_case_names_a_shared_policy_for_a_unit(
+    trained: TrainResult, tmp_path: Path
+) -> None:
+    last = trained.folder / "policies" / "last"
+    named = {"policies.two 0": str(last), "policies.two 3": str(last / "gas.safetensors")}
+    folder = write_fleet(tmp_path / "case", NEW, parameter_sharing="technology")
+    fixed = named_policies(compiled_to_play(load_scenario(folder, overrides=named), None))
+    (gas,) = (
+        stack.select(["gas"]) for stack in load_policies(last).actors if "gas" in stack.unit_ids
+    )
+    for unit in ("two 0", "two 3"):
+        assert fixed[unit].unit_ids == (unit,)
+        for key, weight in gas.weights.items():
+            assert torch.equal(fixed[unit].weights[key], weight)
 
 
 def test_who_does_not_share_finds_no_policy_there(trained: TrainResult, tmp_path: Path) -> None:
