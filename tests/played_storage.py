@@ -34,7 +34,7 @@ def played(store: Store, bids: Tensor) -> Tensor:
         orders = team.orders(view, action[:, None, None])
         position = moved_to(portfolio, position, hour + 1)
         rows = (store.book.orders.price[hour, 0], store.book.orders.volume[hour, 0])
-        book = book_of_one_product(store.book.market, *rows, torch.tensor([0]))
+        book = book_of_one_product(store.book.market, *rows, store.book.own)
         cleared = clear_rungs(book, bids[:, hour].abs()[:, None, None], orders.volume)
         result = Result(
             auction, orders, cleared.accepted, cleared.paid, cleared.price_of_slots,

@@ -6,6 +6,10 @@ own cost or at a limit. Under pay-as-bid the published price, to which a reward 
 bidder's cost, is a mean that its own price moves: there, the price at which that mean is the
 bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
 
+In a large market most rivals' prices decide nothing: below those that are met even if the bidder
+sells all, it does, and above those that are met if it sells nothing, it does not. So only prices
+between them are tried (`decisive_points`).
+
 With several rising prices for several orders, what an order sells depends on its own price alone:
 dearer ones stand behind it, and where it sells anything cheaper ones have sold all they offer. So
 everything follows from the order that is the last to sell: dearer ones might as well ask the most,
@@ -22,9 +26,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assume_rl.core.clearing.insertion import can_insert, first_above
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import revenue
 from assume_rl.core.reward_curve import OwnBook, clear_rungs, rungs_at_once
+from assume_rl.core.units.base import ZERO_VOLUME
 
 MOST_CONSTANT = 256
 """Most prices that `best_constant` tries."""
@@ -78,7 +84,7 @@ def best_response(
     :param max_price: highest price that the bidder may ask, EUR/MWh
     :param one_price: for all own orders
     """
-    points = break_points(book, marginal_cost, min_price, max_price)
+    points = decisive_points(book, marginal_cost, min_price, max_price)
     best, uniform, as_bid = None, True, True
     for below in (False, True):
         if below and (one_price or uniform):
@@ -111,7 +117,7 @@ def best_constant(
     in their order, where there are more. Arguments are those of `best_response`; the value of each
     auction is part of the result.
     """
-    points = torch.unique(break_points(book, marginal_cost, min_price, max_price))
+    points = torch.unique(decisive_points(book, marginal_cost, min_price, max_price))
     if len(points) > MOST_CONSTANT:
         spread = torch.linspace(0, len(points) - 1, MOST_CONSTANT, dtype=torch.float64)
         points = points[spread.round().long()]
@@ -157,7 +163,48 @@ def break_points(
     rivals = torch.ones(price.shape[-1], dtype=torch.bool, device=price.device)
     rivals = rivals.index_fill(0, book.own, False)
     others, supply = price[..., rivals], volume[..., rivals] > 0
-    limits = price.new_tensor([min_price, max_price]).expand(*price.shape[:-1], 2)
+    return _beside(others, supply, marginal_cost, min_price, max_price)
+
+
+def decisive_points(
+    book: OwnBook, marginal_cost: Float[Tensor, "..."], min_price: float, max_price: float
+) -> Float[Tensor, "... point"]:
+    """Return those `break_points` between which a bidder that only sells may sell part.
+
+    Below the least, and above the greatest but the limit, its sale depends on its price no more:
+    others' supply falls short of their demand by more than all of its own volume there, or exceeds
+    it. Of rules into whose book no orders can be inserted nothing is known: all are returned.
+
+    :param book: of auctions of one product
+    :param marginal_cost: EUR/MWh
+    :param min_price: lowest price that the bidder may ask, EUR/MWh
+    :param max_price: highest price that the bidder may ask, EUR/MWh
+    """
+    if not can_insert(book.market.rule):
+        return break_points(book, marginal_cost, min_price, max_price)
+    price, offered, excess = (
+        table[..., 0, :] for table in (book.others.price, book.others.offered, book.others.excess)
+    )
+    own = book.orders.volume[..., 0, :].index_select(-1, book.own).sum(-1, keepdim=True)
+    ends = torch.cat((-own - ZERO_VOLUME, torch.full_like(own, ZERO_VOLUME)), -1)
+    first, last = first_above(excess, ends.unsqueeze(-2)).squeeze(-2).unbind(-1)
+    first = (first - 1).clamp(min=0)
+    width = torch.arange(int((last - first).max()) + 2, device=price.device)
+    place = (first.unsqueeze(-1) + width).clamp(max=price.shape[-1] - 1)
+    return _beside(
+        price.gather(-1, place), offered.gather(-1, place) > 0, marginal_cost, min_price, max_price
+    )
+
+
+def _beside(
+    others: Float[Tensor, "... other"],
+    supply: Bool[Tensor, "... other"],
+    marginal_cost: Float[Tensor, "..."],
+    min_price: float,
+    max_price: float,
+) -> Float[Tensor, "... point"]:
+    """Return the prices of others, those next to them, own cost and both limits, ascending."""
+    limits = others.new_tensor([min_price, max_price]).expand(*others.shape[:-1], 2)
     below = others.nextafter(others.new_tensor(-torch.inf))
     above = others.nextafter(others.new_tensor(torch.inf))
     next_to = torch.where(supply, below, above)

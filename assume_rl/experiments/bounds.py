@@ -23,10 +23,10 @@ from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.starts import Delivery, best_of_two
 from assume_rl.evaluation.storage_response import ABOUT_RUNGS, best_trades
 from assume_rl.experiments.drawn_episodes import play_draws
+from assume_rl.experiments.recorded_episode import RecordedEpisode, recorded_episode
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
     pays_for_starts,
-    received,
     recorded_plant,
     unknown_auctions,
     unknown_response,
@@ -38,8 +38,8 @@ from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
-AT_THE_END = 1 << 28
-"""Most work for responses in the end, see `orders_to_clear`: seconds, not minutes (an estimate)."""
+AT_THE_END = 1 << 31
+"""Most work for responses in the end, see `orders_to_clear`: about a minute (an estimate)."""
 
 PASSES = 5
 """How often auctions are gone through one after the other for a plant whose starts cost something:
@@ -50,6 +50,13 @@ ORDERS_OF_A_STEP = 1 << 14
 
 MOST_DRAWS, FEWEST_DRAWS = 128, 32
 """Episodes over which what rivals draw is averaged: as many as work allows."""
+
+SCANS = 24
+"""How often the orders of a book are gone through for the best response of a plant: its own prices
+are inserted, two of them beside each order of others at most, and others are sorted only once."""
+
+OWN = 3
+"""Orders that are gone through for a price that is the same in all auctions: its own, and one."""
 
 ORDERS_OF_A_DRAW = 1 << 13
 """Orders that take about as long to clear as an auction of one of them, with all prices: 0.5 ms."""
@@ -82,7 +89,7 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
     """
     if unknown_bounds(compiled) is not None:
         return None
-    plant = recorded_plant(compiled, memory, compiled.learners[0])
+    plant = recorded_plant(compiled, recorded_episode(compiled, memory), compiled.learners[0])
 
     def earned(got: Sale, bid: Tensor) -> Earned:
         brought = plant.earn(got)
@@ -109,6 +116,8 @@ def responses(
     most: int | None = None,
     policies: Mapping[str, ActorStack] | None = None,
     seed: int = 0,
+    *,
+    constant: bool = True,
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
 
@@ -121,7 +130,11 @@ def responses(
         be worked out are not. None: any number
     :param policies: that played it, by agent; None: none of them draws
     :param seed: of the draws
+    :param constant: whether the best constant bid is wanted; with many rivals it takes most of the
+        time
     """
+    if not compiled.learners:
+        return ()
     unlike = unknown_auctions(compiled)
     drawing = {agent for agent, own in (policies or {}).items() if own.mixed}
     guessing = [agent for agent in compiled.learners if drawing - {agent}]
@@ -139,14 +152,17 @@ def responses(
     if most is not None and count > most:
         why = f"it would take {count:.1g} cleared orders; {LEFT_OUT}"
         unknown, sampled = unknown | dict.fromkeys(known, why), []
+    episode = recorded_episode(compiled, memory)
     found = {
-        a: _response(compiled, memory, a, why) for a, why in unknown.items() if a not in sampled
+        agent: _response(compiled, episode, agent, why, constant)
+        for agent, why in unknown.items()
+        if agent not in sampled
     }
     if sampled:
         assert policies is not None  # some of them draw
         played = play_draws(compiled, seed, policies, draws)
         found |= {
-            agent: response_to_draws(recorded_plant(compiled, memory, agent), agent, played)
+            agent: response_to_draws(recorded_plant(compiled, episode, agent), agent, played)
             for agent in sampled
         }
     return tuple(found[agent] for agent in compiled.learners)
@@ -167,9 +183,11 @@ def orders_to_clear(
     storages: Collection[str] = (),
     starting: Collection[str] = (),
 ) -> int:
-    """Return about how many orders `responses` would clear, those of a book once per rung.
+    """Return about how many orders `responses` would go through.
 
-    Deliveries that are worked out one after the other count as orders that take as long.
+    The book of an auction is gone through as often for each plant as `SCANS` says, its rungs
+    included, that of a storage once on each rung. Deliveries that are worked out one after the
+    other count as orders that take as long.
 
     :param memory: tables of the episode
     :param learners: whose best responses can be worked out
@@ -180,9 +198,9 @@ def orders_to_clear(
     if not len(sizes) or not learners:
         return 0
     largest = int(sizes.max())
-    rungs = 2 * 2 * largest + MOST_CONSTANT  # two prices beside each order's
     plants = len(learners) - len(storages)
-    cleared = largest * (plants * rungs + len(storages) * ABOUT_RUNGS)
+    of_plants = plants * (largest * SCANS + MOST_CONSTANT * OWN)
+    cleared = of_plants + len(storages) * largest * ABOUT_RUNGS
     return len(sizes) * (cleared + len(starting) * PASSES * ORDERS_OF_A_STEP)
 
 
@@ -196,41 +214,48 @@ def orders_of_draws(memory: MemorySink, sampled: Collection[str]) -> int:
     return auctions * len(sampled) * ORDERS_OF_A_DRAW
 
 
-def _response(compiled: Compiled, memory: MemorySink, agent: str, unknown: str | None) -> Response:
+def _response(
+    compiled: Compiled, episode: RecordedEpisode, agent: str, unknown: str | None, constant: bool
+) -> Response:
     """Return the `Response` of a learner.
 
     Where the best response that was found is not better than what it bid, its own bid is the best.
     """
-    own = received(memory, agent)
+    own = episode.received(agent)
     total = float(own.profit.sum())
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
     if is_storage(compiled, agent):
-        trades = best_trades(recorded_storage(compiled, memory, agent))
+        trades = best_trades(recorded_storage(compiled, episode, agent))
         most = max(float(trades.profit.sum()), total)
         return Response(agent, total, most, most - total, "grid", trades.error)
-    plant = recorded_plant(compiled, memory, agent)
+    plant = recorded_plant(compiled, episode, agent)
     best = best_of_plant(plant, plant.rewarded, one_price=False)
-    constant = best_constant(
+    # Of starts only whole calendars can be compared.
+    whole = torch.sum if plant.has_starts else plant.by_auction
+    gap = whole(best.value - plant.rewarded(own))
+    profit = torch.where(gap > 0, whole(_profit(plant, best)), whole(own.profit))
+    found = Response(
+        agent,
+        total,
+        best_profit=float(profit.sum()),
+        gap=float(gap.clamp(min=0).sum()),
+        kind="exact" if best.exact else "lower_bound",
+    )
+    return _with_constant(found, plant) if constant else found
+
+
+def _with_constant(response: Response, plant: RecordedPlant) -> Response:
+    """Return a response with the one price for all auctions that earns most."""
+    best = best_constant(
         plant.book,
         lambda got: _earn(plant, got).profit,
         marginal_cost=plant.cost,
         min_price=-plant.limit,
         max_price=plant.limit,
     )
-    # Of starts only whole calendars can be compared.
-    whole = torch.sum if plant.has_starts else plant.by_auction
-    gap = whole(best.value - plant.rewarded(own))
-    profit = torch.where(gap > 0, whole(_profit(plant, best)), whole(own.profit))
-    return Response(
-        agent,
-        total,
-        best_profit=float(profit.sum()),
-        gap=float(gap.clamp(min=0).sum()),
-        kind="exact" if best.exact else "lower_bound",
-        constant_bid=float(constant.bid[0, 0]),
-        constant_profit=float(constant.value.sum()),
-    )
+    bid, profit = float(best.bid[0, 0]), float(best.value.sum())
+    return replace(response, constant_bid=bid, constant_profit=profit)
 
 
 def best_of_plant(

@@ -21,8 +21,8 @@ from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
-IN_TRAINING = 1 << 24
-"""Most work for responses after a validation, see `bounds.orders_to_clear`: about a second (an
+IN_TRAINING = 1 << 28
+"""Most work for responses after a validation, see `bounds.orders_to_clear`: a few seconds (an
 estimate)."""
 
 PROBES = 48
@@ -134,7 +134,7 @@ class Judge:
         :param policies: that played it, by agent; None: none of them draws
         :param seed: of the draws
         """
-        found = responses(self._compiled, memory, IN_TRAINING, policies, seed)
+        found = responses(self._compiled, memory, IN_TRAINING, policies, seed, constant=False)
         market = exploitability(found)
         self.able = market.kind != "lower_bound" and market.exploitability is not None
         return market.exploitability if self.able else None

@@ -4,22 +4,20 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.core.bidding.learned import PlantLearning
 from assume_rl.core.money import REWARDS, Outcome, Reward
-from assume_rl.core.reward_curve import OwnBook, book_of_one_product
+from assume_rl.core.reward_curve import OwnBook
 from assume_rl.core.units.base import rows_of
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale
 from assume_rl.evaluation.starts import Delivery, Plant, deliver
-from assume_rl.results.sinks import MemorySink
+from assume_rl.experiments.recorded_episode import RecordedEpisode
 from assume_rl.scenario.compile.capabilities import beyond_price_and_volume, has_ramps
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -135,7 +133,7 @@ class RecordedPlant:
     Each product stands for itself, as if it were an auction of its own.
     """
 
-    book: OwnBook  # (auction product slot), the plant's first
+    book: OwnBook  # (auction product slot)
     bidder: PlantLearning
     cost: Tensor  # (auction,) EUR/MWh, marginal
     hours: float  # length of a product
@@ -190,22 +188,21 @@ class RecordedPlant:
         return REWARDS[self.bidder.rewarded](earned.profit, earned.regret)
 
 
-def recorded_plant(compiled: Compiled, memory: MemorySink, agent: str) -> RecordedPlant:
+def recorded_plant(compiled: Compiled, episode: RecordedEpisode, agent: str) -> RecordedPlant:
     """Return a learner whose best response is known in a recorded episode.
 
     :param compiled: scenario
-    :param memory: tables of the episode
+    :param episode: that was recorded
     :param agent: the learner, for which `unknown_response` is None
     """
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # unlike_plant
     assert isinstance(bidder, PlantLearning)
-    own = torch.arange(bidder.slots)
-    price, volume, steps = books(memory, compiled, agent, len(own))
+    steps = episode.steps
     (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
     return RecordedPlant(
-        book=book_of_one_product(compiled.markets[0], price, volume, own),
+        book=episode.book_of(agent, bidder.slots),
         bidder=bidder,
         cost=compiled.profiles.marginal_cost[steps, unit],
         hours=length * compiled.step_seconds / 3600,
@@ -233,25 +230,6 @@ def _sold_in(compiled: Compiled, steps: Int[Tensor, " product"]) -> Int[Tensor, 
     return torch.tensor([number[step] for step in steps.tolist()], dtype=torch.long)
 
 
-def received(memory: MemorySink, agent: str) -> Reward:
-    """Return what a learner earned by start of delivery (product,), of an auction by its first one.
-
-    0 where it has no row.
-    """
-    earned, times = memory.table("rl_params"), _times(memory)
-    own = earned["unit"] == agent
-    columns = np.zeros((3, len(times)))
-    place = np.searchsorted(times, earned["datetime"][own])
-    for column, name in zip(columns, ("reward", "profit", "regret"), strict=True):
-        np.add.at(column, place, earned[name][own])
-    return Reward(*torch.from_numpy(columns))
-
-
-def _times(memory: MemorySink) -> NDArray[np.datetime64]:
-    """Return the delivery starts of all auctions, also of those without any order, ascending."""
-    return np.unique(memory.table("market_meta")["product_start"])
-
-
 def bidder_of(compiled: Compiled, unit: int) -> AnyBidder:
     """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
     found = next(
@@ -262,31 +240,3 @@ def bidder_of(compiled: Compiled, unit: int) -> AnyBidder:
         if unit in participant.units
     )
     return found.bidder if isinstance(found, OnLadder) else found
-
-
-def books(
-    memory: MemorySink, compiled: Compiled, unit: str, own: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Prices and volumes of all orders as (auction, slot), and the auctions' delivery steps.
-
-    The first `own` slots are the unit's. Orders without volume have no row in the tables, so its
-    slots, all of them where it has nothing to sell, may be empty: volume 0.
-    """
-    orders = memory.table("market_orders")
-    times = _times(memory)
-    auction = np.searchsorted(times, orders["start_time"])
-    rival = orders["unit_id"] != unit
-    ranked = np.lexsort((orders["bid_id"], rival, auction))
-    side = (2 * auction + rival)[ranked]  # of each auction: the unit, then its rivals
-    _, first, sizes = np.unique(side, return_index=True, return_counts=True)
-    slot = np.arange(len(ranked)) - np.repeat(first, sizes) + own * rival[ranked]
-    price, volume = np.zeros((2, len(times), max(own, int(slot.max(initial=0)) + 1)))
-    price[auction[ranked], slot] = orders["price"][ranked]
-    volume[auction[ranked], slot] = orders["volume"][ranked]
-    start = np.datetime64(compiled.scenario.start)
-    steps = (times - start) / np.timedelta64(compiled.step_seconds, "s")
-    return (
-        torch.from_numpy(price),
-        torch.from_numpy(volume),
-        torch.from_numpy(steps.astype(np.int64)),
-    )

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.storage import LearnedStorage
-from assume_rl.core.reward_curve import book_of_one_product
 from assume_rl.core.units.storage import StorageParams
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.storage_plan import planned_profit
 from assume_rl.evaluation.storage_response import Store
-from assume_rl.experiments.recorded_plants import bidder_of, books, unit_of
+from assume_rl.experiments.recorded_episode import RecordedEpisode, recorded_episode
+from assume_rl.experiments.recorded_plants import bidder_of, unit_of
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
@@ -46,23 +46,21 @@ def unlike_storage(compiled: Compiled, agent: str) -> str | None:
     return None
 
 
-def recorded_storage(compiled: Compiled, memory: MemorySink, agent: str) -> Store:
+def recorded_storage(compiled: Compiled, episode: RecordedEpisode, agent: str) -> Store:
     """Return a storage whose best response is known in a recorded episode.
 
     :param compiled: scenario
-    :param memory: tables of the episode
+    :param episode: that was recorded
     :param agent: the learner, for which `unlike_storage` is None
     """
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, StorageParams)
     assert isinstance(bidder, LearnedStorage)
-    own = torch.arange(bidder.slots)
-    price, volume, _ = books(memory, compiled, agent, len(own))
     return Store(
         params=params,
         bidder=bidder,
-        book=book_of_one_product(compiled.markets[0], price, volume, own),
+        book=episode.book_of(agent, bidder.slots),
         hours=compiled.step_seconds / 3600,
         limit=compiled.scenario.learning.max_bid_price,
     )
@@ -77,24 +75,27 @@ def with_plans(
     :param memory: tables of the episode
     :param found: of all learners
     """
+    planning = [a for a in found if a.gap is not None and is_storage(compiled, a.agent)]
+    if not planning:
+        return tuple(found)
+    episode = recorded_episode(compiled, memory)
     return tuple(
-        replace(own, planned_profit=_planned(compiled, memory, own.agent))
-        if own.gap is not None and is_storage(compiled, own.agent)
+        replace(own, planned_profit=_planned(compiled, episode, own.agent))
+        if own in planning
         else own
         for own in found
     )
 
 
-def _planned(compiled: Compiled, memory: MemorySink, agent: str) -> float:
+def _planned(compiled: Compiled, episode: RecordedEpisode, agent: str) -> float:
     """Return what plans on its own forecasts bring a storage, EUR."""
-    store = recorded_storage(compiled, memory, agent)
-    return float(planned_profit(store, _forecasts(compiled, memory, agent)).sum())
+    store = recorded_storage(compiled, episode, agent)
+    return float(planned_profit(store, _forecasts(compiled, episode, agent)).sum())
 
 
-def _forecasts(compiled: Compiled, memory: MemorySink, agent: str) -> Tensor:
+def _forecasts(compiled: Compiled, episode: RecordedEpisode, agent: str) -> Tensor:
     """Return residual load and price that a storage sees of each delivery, scaled (auction, 2)."""
     unit, _ = unit_of(compiled, agent)
     known = compiled.profiles.forecasts[compiled.markets[0].name]
-    _, _, steps = books(memory, compiled, agent, 1)
     scaled = torch.stack((known.scaled_residual_load, known.scaled_price), -1)
-    return scaled[known.series[unit], steps]
+    return scaled[known.series[unit], episode.steps]

@@ -23,7 +23,9 @@ from assume_rl.evaluation.best_response import (
     Sale,
     best_constant,
     best_response,
+    break_points,
     clear_at,
+    decisive_points,
     sale,
 )
 from assume_rl.testing import toy_market
@@ -132,6 +134,36 @@ def test_no_price_on_a_fine_grid_is_better(
     assert (best.bid[..., 0] <= best.bid[..., 1]).all()
     again = objective(sale(clear_at(book, best.bid.unsqueeze(-2)))).squeeze(-1)
     torch.testing.assert_close(again, best.value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("market", [UNIFORM, AS_BID])
+@pytest.mark.parametrize("one_price", [True, False])
+@pytest.mark.parametrize("distance", [None, 5.0])
+def test_prices_that_decide_nothing_need_not_be_tried(
+    market: MarketSpec, one_price: bool, distance: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of little and much supply, some demand is elastic; prices at a distance are equal."""
+    book = random_hours(market, hours=60, slots=15)
+    price, volume = book.orders.price.clone(), book.orders.volume.clone()
+    volume[..., 10:] *= torch.linspace(0, 3, 60, dtype=torch.float64)[:, None, None]
+    if distance is not None:
+        price = (price / distance).round() * distance
+    book = replace(book, orders=replace(book.orders, price=price, volume=volume))
+    limits = {
+        "marginal_cost": torch.full((60,), 30.0).double(), "min_price": 0.0, "max_price": CAP,
+    }  # fmt: skip
+
+    def found() -> tuple[BestResponse, BestResponse]:
+        best = best_response(book, regretful, one_price=one_price, **limits)
+        return best, best_constant(book, regretful, **limits)
+
+    monkeypatch.setattr(module, "MOST_CONSTANT", 10_000)
+    few = found()
+    assert decisive_points(book, **limits).shape[-1] < break_points(book, **limits).shape[-1]
+    monkeypatch.setattr(module, "decisive_points", break_points)
+    every = found()
+    torch.testing.assert_close(few[0].value, every[0].value, rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(few[1].value.sum(), every[1].value.sum(), rtol=1e-12, atol=1e-9)
 
 
 def test_the_dearest_order_alone_may_be_left_out() -> None:

@@ -24,7 +24,8 @@ from assume_rl.evaluation.exploitability import Exploitability, Response, exploi
 from assume_rl.experiments import bounds, recorded_plants
 from assume_rl.experiments.bounds import LEFT_OUT, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
-from assume_rl.experiments.recorded_plants import received, recorded_plant
+from assume_rl.experiments.recorded_episode import recorded_episode
+from assume_rl.experiments.recorded_plants import recorded_plant
 from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
@@ -165,8 +166,9 @@ def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
     """At 100 it runs in every other hour, and pays half a start whenever it goes on or off."""
     compiled = pulsing(tmp_path / "market", "profit")
     memory = play(compiled, high=100, low=50)
-    plant, own = recorded_plant(compiled, memory, "high"), received(memory, "high")
-    asked = plant.book.orders.price[..., 0, :1].unsqueeze(-1)
+    episode = recorded_episode(compiled, memory)
+    plant, own = recorded_plant(compiled, episode, "high"), episode.received("high")
+    asked = plant.book.orders.price[..., 0, plant.book.own].unsqueeze(-2)
     found = plant.earn(sale(clear_at(plant.book, asked)))
     torch.testing.assert_close(found.reward[:, 0], own.reward)
     torch.testing.assert_close(found.profit[:, 0], own.profit)
