@@ -80,7 +80,7 @@ def compare(count: int, rungs: int, hours: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--learners", type=int, nargs="+", default=[1, 10, 30])
+    parser.add_argument("--learners", type=int, nargs="+", default=[1, 10, 30, 100])
     parser.add_argument("--rungs", type=int, default=156)
     parser.add_argument("--hours", type=int, default=24)
     given = parser.parse_args()
