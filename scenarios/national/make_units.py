@@ -15,6 +15,8 @@ HERE = Path(__file__).parent
 SEED = 2019
 INDEX = pd.date_range("2019-01-01", "2020-01-01", freq="1h", name="datetime")  # end included
 LEARNERS_PER_FLEET = 5
+LADDER = "powerplant_energy_learning_ladder"
+TAKE_ANY_PRICE = ("wind onshore", "solar")  # the only plants that do not learn on a ladder
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,12 @@ def with_learners(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def on_ladders(table: pd.DataFrame) -> pd.DataFrame:
+    """The same plants; all but those of wind on land and sun choose prices from a ladder."""
+    learns = ~table.technology.isin(TAKE_ANY_PRICE)
+    return table.assign(bidding_EOM=table.bidding_EOM.where(~learns, LADDER))
+
+
 def demands() -> pd.DataFrame:
     """Inelastic demand by sector, one retailer each."""
     return pd.DataFrame(
@@ -190,6 +198,7 @@ def main() -> None:
     table = plants()
     table.to_csv(out / "powerplant_units.csv")
     with_learners(table).to_csv(out / "powerplant_units_learning.csv")
+    on_ladders(table).to_csv(out / "powerplant_units_ladder.csv")
     demands().to_csv(out / "demand_units.csv")
     fuel_prices().to_csv(out / "fuel_prices_df.csv", date_format="%Y-%m-%d %H:%M")
 

@@ -167,6 +167,16 @@ def test_the_national_scenario_is_of_national_size() -> None:
     assert len(scenario.index) == 8760 + 1
 
 
+def test_national_plants_learn_on_a_ladder_but_for_wind_on_land_and_sun() -> None:
+    plants = load_scenario(SCENARIOS / "national", "ladder").of("power_plant")
+
+    learning = [plant for plant in plants if plant.bidding["EOM"].endswith("_ladder")]
+
+    assert len(learning) == 140
+    others = {plant.technology for plant in plants if plant not in learning}
+    assert others == {"wind onshore", "solar"}
+
+
 def test_every_technology_sets_the_national_price_at_times() -> None:
     scenario = load_scenario(SCENARIOS / "national")
     cost = marginal_cost(scenario).to_numpy()
