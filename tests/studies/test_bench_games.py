@@ -89,9 +89,10 @@ def test_what_cannot_be_is_one_sentence(
 
 
 def test_every_game_has_a_recipe_that_can_be_read() -> None:
-    assert set(playing.BY_GAME) | set(playing.MIRROR_BY_GAME) <= set(GAMES)
+    tables = (playing.BY_GAME, playing.MIRROR_BY_GAME, playing.REGRETS_BY_GAME)
+    assert {name for own in tables for name in own} <= set(GAMES)
     for name in GAMES:
-        for algorithm in ("mirror_descent", "fictitious_play"):
+        for algorithm in ("mirror_descent", "fictitious_play", "regret_matching"):
             how = recipe(name, algorithm, True)
             assert how.rungs > 1
             LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})

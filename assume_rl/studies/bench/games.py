@@ -10,12 +10,15 @@ import numpy as np
 from assume_rl.experiments.outputs import versions
 from assume_rl.learning.config import LearningConfig
 from assume_rl.testing.games import GAMES, Game, Judged, judged, judged_mixed
+from assume_rl.testing.games.judging import POINTS
 from assume_rl.testing.games.playing import Learned, Mix, play
 
 STACK = 25
 """Seeds that are played together; what a seed learns does not depend on it."""
 DRAWS = 1024
 """Cases that players who mix are judged in, at least."""
+FEW = 81
+"""Points of the grid over what a player could do, where an action has several entries."""
 NEAR, FAIR = 0.01, 0.05  # shares of the price
 
 
@@ -91,41 +94,67 @@ BY_GAME: Mapping[str, Recipe] = {
 
 
 PRIVATE: Mapping[str, Any] = {
-    "learning_rate": 6.0,  # of ramps, by which logits follow in several passes
-    "mirror_step": 100.0,
-    "num_envs": 256,
+    "learning_rate": 70.0,  # of hats, by which logits follow in several passes
+    "mirror_step": 1000.0,
+    "num_envs": 128,
     "passes": 10,
-    "pull": 0.01,
+    "pull": 0.001,
+    "training_episodes": 400,
 }
 """Of mirror descent where costs are private."""
+
+STEPS: Mapping[str, Any] = {"mirror_step": 100.0, "num_envs": 64, "training_episodes": 600}
+"""Of mirror descent where supply has many prices."""
 
 MIRROR_BY_GAME: Mapping[str, Recipe] = {
     "E1-3": Recipe(301),
     "E2": Recipe(301, {"mirror_step": 400.0, "pull": 0.002, "training_episodes": 300}),
-    # A reference that stays: what was bid in the beginning is forgotten.
-    "E3": Recipe(
+    "E3": Recipe(103, {"mirror_step": 400.0, "num_envs": 64, "training_episodes": 1000}),
+    "E4": Recipe(
         101,
-        {
-            "mirror_step": 150.0,
-            "num_envs": 64,
-            "pull": 2e-4,
-            "reference_share": 0.0,
-            "training_episodes": 800,
-        },
+        {"num_envs": 32, "pull": 0.02, "reference_share": 0.5, "training_episodes": 400},
     ),
-    "E4": Recipe(101, {"mirror_step": 100.0, "num_envs": 32, "pull": 0.05, "reference_share": 0.5}),
     "E5": Recipe(
         401,
         {"mirror_step": 20.0, "num_envs": 128, "pull": 0.05, "training_episodes": 1000},
     ),
-    "E7-8": Recipe(41, {"learning_rate": 18.0, "num_envs": 8, "training_episodes": 100}),
-    "E7-32": Recipe(41, {"learning_rate": 19.0, "num_envs": 4, "training_episodes": 40}),
-    "E8-2": Recipe(101, PRIVATE),
-    "E8-3": Recipe(101, PRIVATE),
-    "E8-5": Recipe(101, PRIVATE),
-    "E11": Recipe(101, {"num_envs": 4, "training_episodes": 100}),
+    "E7-8": Recipe(41, STEPS),
+    "E7-32": Recipe(41, STEPS),
+    "E8-2": Recipe(201, PRIVATE),
+    "E8-3": Recipe(201, PRIVATE),
+    "E8-5": Recipe(
+        151, {**PRIVATE, "learning_rate": 53.0, "num_envs": 64, "training_episodes": 300}
+    ),
+    "E11": Recipe(101),
 }
 """What differs of some games that mirror descent plays, by name."""
+
+REGRETS: Mapping[str, Any] = {
+    "actor_hidden": (),
+    "max_grad_norm": 0.0,
+    "num_envs": 16,
+    "optimizer": "sgd",
+    "passes": 1,
+    "reward": {"scale": 100.0},
+    "training_episodes": 2000,
+}
+"""Of regret matching: one table, of which a gradient step is a whole update; rewards so large that
+initial weights are soon forgotten."""
+
+PRIVATE_REGRETS: Mapping[str, Any] = {"learning_rate": 70.0, "num_envs": 64, "passes": 10}
+"""Of regret matching where costs are private."""
+
+REGRETS_BY_GAME: Mapping[str, Recipe] = {
+    "E3": Recipe(103),
+    "E5": Recipe(401, {"num_envs": 64}),
+    "E7-8": Recipe(41, {"num_envs": 64}),
+    "E7-32": Recipe(41, {"num_envs": 64}),
+    "E8-2": Recipe(101, PRIVATE_REGRETS),
+    "E8-3": Recipe(101, PRIVATE_REGRETS),
+    "E8-5": Recipe(101, PRIVATE_REGRETS),
+    "E11": Recipe(101),
+}
+"""What differs of some games that regret matching plays, by name."""
 
 
 def recipe(game: str, algorithm: str, ladder: bool) -> Recipe:
@@ -137,13 +166,28 @@ def recipe(game: str, algorithm: str, ladder: bool) -> Recipe:
     """
     if not ladder:
         return Recipe(0, NUMBERS)
-    if algorithm != "mirror_descent":
-        own = BY_GAME.get(game, Recipe(201))
-        return Recipe(own.rungs, {**LADDER, **own.settings})
-    own = MIRROR_BY_GAME.get(game, Recipe(201))
-    # What is seen is four ones, up to signs, the bias included.
-    settings = {**MIRROR, "learning_rate": own.rungs / 4, **own.settings}
-    return Recipe(own.rungs, {"replay_buffer_size": settings["num_envs"], **settings})
+    if algorithm == "mirror_descent":
+        own = MIRROR_BY_GAME.get(game, Recipe(201))
+        rate = at_once(game, own.rungs)
+        return Recipe(own.rungs, {"learning_rate": rate, **MIRROR, **own.settings})
+    if algorithm == "regret_matching":
+        own = REGRETS_BY_GAME.get(game, Recipe(201))
+        rate = 2 * at_once(game, own.rungs)  # two numbers of each rung
+        return Recipe(own.rungs, {"learning_rate": rate, **REGRETS, **own.settings})
+    own = BY_GAME.get(game, Recipe(201))
+    return Recipe(own.rungs, {**LADDER, **own.settings})
+
+
+def at_once(game: str, rungs: int) -> float:
+    """Return the learning rate by which a gradient step takes tables where they should be.
+
+    What is seen is ones, up to signs: a constant, the bounds of each entry, and the bias.
+
+    :param game: its name
+    :param rungs: of the ladders
+    """
+    entries = GAMES[game]().entries
+    return rungs * entries / (2 + 2 * entries)
 
 
 def measure(name: str, algorithm: str, ladder: bool, seeds: int) -> list[dict[str, Any]]:
@@ -184,7 +228,8 @@ def _of_last(game: Game, one: Learned) -> Judged:
     if one.last is not None:
         return _of_mix(game, one.last)
     draws = -(-DRAWS // len(game.cases)) if one.draws else 1
-    return judged(game, one.policy, draws=draws)
+    points = POINTS if game.entries == 1 else FEW
+    return judged(game, one.policy, points, draws)
 
 
 def _of_mix(game: Game, mix: Mix) -> Judged:
