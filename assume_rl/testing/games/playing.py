@@ -136,7 +136,8 @@ def _episode(
         place[:, :, list(group.positions)] = _on_ladder(decision.action, rungs)
     action = _numbers(game, place, rungs)
     reward = game.rules.payoff(action, chance) / game.scale
-    met, rows = None, config.num_envs
+    met: Tensor | None = None
+    rows = config.num_envs
     if CURVE in learner.extras:
         if table is None:
             found = curves(game, action, chance, rungs)
