@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
-from assume_rl.evaluation.exploitability import Exploitability, Response
+from assume_rl.evaluation.exploitability import Exploitability, Kind, Response
 from assume_rl.experiments.evaluate import Evaluation
 from assume_rl.experiments.market_figures import MarketFigures
 
@@ -72,11 +72,20 @@ def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
     found = [e.exploitability for e in own]
     if all(one is None or one.nash_conv is None for one in found):
         return
-    names = {"NashConv": "nash_conv", "exploitability": "exploitability"}
+    names = {
+        "NashConv": ("nash_conv", "error"),
+        "exploitability": ("exploitability", "widest_error"),
+    }
     if all(len(e.responses) == 1 for e in own):
         del names["exploitability"]  # the same
-    for name, column in names.items():
-        yield f"{name} EUR", [NONE if e is None else _marked(getattr(e, column), e) for e in found]
+    for name, (column, error) in names.items():
+        yield (
+            f"{name} EUR",
+            [
+                NONE if e is None else _marked(getattr(e, column), e.kind, getattr(e, error))
+                for e in found
+            ],
+        )
         shares = [share(getattr(one, f"{column}_share", None)) for one in found]
         yield f"{name}, of profit", [
             _bound(*both) for both in zip(found, shares, strict=True)
@@ -103,12 +112,12 @@ def _bound(found: Exploitability | None, text: str) -> str:
     return AT_LEAST + text if lower else text
 
 
-def _marked(value: float | None, of: Exploitability | Response) -> str:
+def _marked(value: float | None, kind: Kind, error: float) -> str:
     """Return an amount of money as text that says what kind of figure it is."""
     if value is None:
         return NONE
-    bound = AT_LEAST if of.kind == "lower_bound" else ""
-    return bound + euros(value) + (f" ± {of.error:,.0f}" if of.error > 0 else "")
+    bound = AT_LEAST if kind == "lower_bound" else ""
+    return bound + euros(value) + (f" ± {error:,.0f}" if error > 0 else "")
 
 
 def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> None:
@@ -173,7 +182,7 @@ def _of(responses: Sequence[Response], agent: str) -> Response:
 
 
 def _gap(own: Response) -> str:
-    return _marked(own.gap, own)
+    return _marked(own.gap, own.kind, own.error)
 
 
 def _print_unknown(console: Console, responses: Sequence[Response]) -> None:

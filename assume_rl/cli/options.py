@@ -102,7 +102,7 @@ BestResponse = Annotated[
     typer.Option(
         "--best-response",
         help="Work out what each learner could have earned alone, however long it takes; else only "
-        "where that is some seconds.",
+        "where that takes about a minute at most.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]

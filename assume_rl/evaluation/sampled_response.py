@@ -19,8 +19,8 @@ from assume_rl.core.reward_curve import OwnBook, rungs_at_once
 from assume_rl.evaluation.best_response import (
     Objective,
     Sale,
-    break_points,
     clear_at,
+    decisive_points,
     is_uniform,
     sale,
     tries,
@@ -61,7 +61,7 @@ def sampled_response(
     """
     draws = len(book.orders.price)
     cost = marginal_cost.expand(draws, -1)
-    points = _of_all_draws(break_points(book, cost, min_price, max_price))
+    points = _of_all_draws(decisive_points(book, cost, min_price, max_price))
     best = points.new_full((HALVES, len(points)), -torch.inf)
     bid = points.new_zeros((HALVES, len(points), len(book.own)))
     uniform = True

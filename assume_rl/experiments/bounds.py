@@ -51,12 +51,15 @@ ORDERS_OF_A_STEP = 1 << 14
 MOST_DRAWS, FEWEST_DRAWS = 128, 32
 """Episodes over which what rivals draw is averaged: as many as work allows."""
 
+ORDERS_OF_A_PLAN = 24 * ORDERS_OF_A_STEP
+"""Likewise of a plan that a storage makes before an auction, of 24 deliveries, a step each."""
+
 SCANS = 24
 """How often the orders of a book are gone through for the best response of a plant: its own prices
 are inserted, two of them beside each order of others at most, and others are sorted only once."""
 
-OWN = 3
-"""Orders that are gone through for a price that is the same in all auctions: its own, and one."""
+SCANS_OF_CONSTANT = 3
+"""The same for a price that is the same in all auctions: own orders, two at most, and one."""
 
 ORDERS_OF_A_DRAW = 1 << 13
 """Orders that take about as long to clear as an auction of one of them, with all prices: 0.5 ms."""
@@ -95,7 +98,7 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
         brought = plant.earn(got)
         return Earned(brought.reward[:, 0], brought.profit[:, 0], got.price[:, 0], bid)
 
-    best = best_of_plant(plant, lambda earned: earned.reward, one_price=True)
+    best = best_of_plant(plant, lambda brought: brought.reward, one_price=True)
     honest = plant.cost[:, None, None].expand(-1, 1, len(plant.book.own))
     return Bounds(
         earned(sale(clear_at(plant.book, honest)), plant.cost),
@@ -199,8 +202,8 @@ def orders_to_clear(
         return 0
     largest = int(sizes.max())
     plants = len(learners) - len(storages)
-    of_plants = plants * (largest * SCANS + MOST_CONSTANT * OWN)
-    cleared = of_plants + len(storages) * largest * ABOUT_RUNGS
+    of_plants = plants * (largest * SCANS + MOST_CONSTANT * SCANS_OF_CONSTANT)
+    cleared = of_plants + len(storages) * (largest * ABOUT_RUNGS + ORDERS_OF_A_PLAN)
     return len(sizes) * (cleared + len(starting) * PASSES * ORDERS_OF_A_STEP)
 
 

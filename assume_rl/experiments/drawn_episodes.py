@@ -16,7 +16,7 @@ from assume_rl.scenario.compile.compiled import Compiled
 
 @dataclass(frozen=True)
 class DrawnEpisodes:
-    """The auctions of the only market, which have one product, in the order of delivery."""
+    """The products of the only market, each as an auction of its own, in the order of delivery."""
 
     unit_ids: tuple[str, ...]  # of each slot
     price: Float[Tensor, "draw auction slot"]  # EUR/MWh
@@ -43,19 +43,24 @@ def play_draws(
         state, now = env.step(state, ())
         happened.cleared += now.cleared
         happened.fixed += now.fixed
-    cleared = sorted(happened.cleared, key=lambda one: one.book.auction.first)
-    place = {one.book.auction.first: k for k, one in enumerate(cleared)}
-    zero = torch.zeros(draws, len(cleared), dtype=torch.float64)
+    sold = {
+        first: (one.book, product)
+        for one in happened.cleared
+        for product, first in enumerate(one.book.auction.first)
+    }
+    place = {first: k for k, first in enumerate(sorted(sold))}
+    books = [sold[first] for first in place]
+    zero = torch.zeros(draws, len(place), dtype=torch.float64)
     earned: dict[str, Reward] = {}
     for got in happened.fixed:
-        at = place[got.auction.first]
+        at = place[got.auction.first[0]]  # of all products of the auction
         for unit, agent in enumerate(market.parts[got.team].team.agents):
             own = earned.setdefault(agent, Reward(zero.clone(), zero.clone(), zero.clone()))
             for name, column in vars(own).items():
                 column[:, at] = getattr(got.reward, name)[:, unit]
     return DrawnEpisodes(
         market.unit_ids,
-        torch.stack([one.book.price[:, 0] for one in cleared], 1),
-        torch.stack([one.book.volume[:, 0] for one in cleared], 1),
+        torch.stack([book.price[:, product] for book, product in books], 1),
+        torch.stack([book.volume[:, product] for book, product in books], 1),
         earned,
     )

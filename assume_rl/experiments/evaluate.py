@@ -151,7 +151,7 @@ def evaluate(
     :param out: see `Places`, likewise `db`, `csv`, `overwrite`; by default
         `runs/<simulation id>_evaluation`.
     :param best_response: whether to work out best responses however long it takes; else they are
-        only where it takes some seconds.
+        only where it takes about a minute at most.
     :raises AssumeRlError: something the user can mend.
     """
     compiled = compiled_to_play(scenario, policies)

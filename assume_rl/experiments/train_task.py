@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.durations import duration_seconds
 from assume_rl.envs.windows import window_plan
 from assume_rl.episodes.earnings import earnings_of
@@ -154,15 +155,32 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         if unknown is not None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
-                f"have brought, which is not known here: {unknown}"
+                f"have brought, which is not known here: {unknown}{_others_ahead(compiled)}"
             )
 
 
+def _others_ahead(compiled: Compiled) -> str:
+    """Return the end of a refusal: which algorithms would do, as far as auctions go."""
+    ahead = [name for name in able("ladder") if SETTINGS[name]().needs_next]
+    if compiled.scenario.learning.settings.needs_next or unknown_next(compiled) is not None:
+        return ""
+    return f"; {', '.join(ahead)}, which learns what bids lead to, can"
+
+
 def _check_products(compiled: Compiled) -> None:
-    """Actors on ramps read the steps from the first delivery on: of each product its own."""
+    """Actors on ramps that decide for several products read the step that each delivers."""
     if compiled.scenario.learning.actor_architecture != "ramps":
         return
+    of_several = {
+        market
+        for operator in compiled.operators
+        for market, participants in operator.participants.items()
+        for own in participants
+        if isinstance(own.bidder, OnLadder) and own.bidder.products > 1
+    }
     for auction in (auction for tick in compiled.plan for auction in tick.opening):
+        if auction.market not in of_several:
+            continue
         first = auction.first[0]
         if auction.first != tuple(range(first, first + len(auction.first))):
             raise ConfigurationError(

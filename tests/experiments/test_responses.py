@@ -38,6 +38,14 @@ RUNGS = 201
 SINGLE = "powerplant_energy_learning_single_bid"
 
 
+SEVERAL = {
+    "markets_config.EOM.products": [{"duration": "1h", "count": 3, "first_delivery": "2h"}],
+    "markets_config.EOM.opening_frequency": "3h",
+    "end_date": "2019-03-04 14:00",
+}
+"""Four auctions of three hours each, all of which clear before the first of these hours."""
+
+
 def duopoly(folder: Path, *, strategy: str = SINGLE, **settings: Any) -> Compiled:
     """Return two plants of 50 MW at cost 20, who serve 70 MW, and may ask up to 100 EUR/MWh."""
     shutil.copytree(SCENARIOS / "single_learner", folder)
@@ -94,13 +102,7 @@ def test_a_pivotal_duopoly_is_in_equilibrium_at_50_and_not_at_57(
 
 
 def test_auctions_of_several_products_are_judged_product_by_product(tmp_path: Path) -> None:
-    """Four auctions of three hours each, all of which clear before the first of these hours."""
-    several = {
-        "markets_config.EOM.products": [{"duration": "1h", "count": 3, "first_delivery": "2h"}],
-        "markets_config.EOM.opening_frequency": "3h",
-        "end_date": "2019-03-04 14:00",
-    }
-    compiled = duopoly(tmp_path / "market", **several)
+    compiled = duopoly(tmp_path / "market", **SEVERAL)
     (high, low), market = judged(compiled, play(compiled, 3, high=100, low=57))
     assert (high.profit, low.profit) == (pytest.approx(1600 * 12), pytest.approx(4000 * 12))
     assert (high.kind, high.gap) == ("exact", pytest.approx(250 * 12))
@@ -112,7 +114,7 @@ def test_auctions_of_several_products_are_judged_product_by_product(tmp_path: Pa
         "units.high.ramp_up": 50,
         "units.high.min_down_time": 3,
     }
-    compiled = duopoly(tmp_path / "tied", **several, **tied)
+    compiled = duopoly(tmp_path / "tied", **SEVERAL, **tied)
     (high, low), _ = judged(compiled, play(compiled, 3, high=100, low=57))
     assert high.unknown is not None
     assert "start costs and minimum times" in high.unknown
@@ -289,7 +291,8 @@ def ladders(folder: Path, **settings: Any) -> Compiled:
 def mix(compiled: Compiled, agent: str, **shares: float) -> ActorStack:
     """Return a policy that draws from prices, in EUR/MWh by name, whatever it observes.
 
-    The first of its two prices, of minimum power that it has not, is always the lowest.
+    The first of its two prices, of minimum power that it has not, is always the lowest. Those of
+    several products are alike.
     """
     env = MarketEnv(compiled, num_envs=1, seeds=(1,))
     spec = next(spec for spec in env.agents if spec.unit_id == agent)
@@ -300,7 +303,7 @@ def mix(compiled: Compiled, agent: str, **shares: float) -> ActorStack:
     for price, share in shares.items():
         logits[0, RUNGS + (RUNGS - 1) * (100 + int(price[1:])) // 200] = math.log(share)
     *_, last = weights
-    return replace(stack, weights={**weights, last: logits})
+    return replace(stack, weights={**weights, last: logits.repeat(1, spec.act_size // 2)})
 
 
 def mixing(compiled: Compiled, **shares: float) -> tuple[Response, ...]:
@@ -329,8 +332,19 @@ def test_a_response_to_draws_does_not_know_them(tmp_path: Path) -> None:
     market = exploitability(found)
     assert market.kind == "sampled"
     assert market.error == found[0].error + found[1].error
+    assert market.widest_error == max(found, key=lambda own: own.gap or 0.0).error
     # AND the same seed draws the same
     assert mixing(compiled, p50=0.9, p100=0.1) == found
+
+
+def test_draws_of_several_products_are_judged_product_by_product(tmp_path: Path) -> None:
+    found = mixing(ladders(tmp_path / "market", **SEVERAL), p50=0.9, p100=0.1)
+    best = 0.9 * 20 * 80 + 0.1 * 50 * 80
+    own = 0.9 * (0.9 * 35 * 30 + 0.1 * 50 * 30) + 0.1 * (0.9 * 20 * 80 + 0.1 * 35 * 80)
+    for response in found:
+        assert response.kind == "sampled"
+        assert response.profit == pytest.approx(own * 12, rel=0.05)
+        assert response.best_profit == pytest.approx(best * 12, rel=0.05)
 
 
 def test_nobody_gains_by_draws_in_an_equilibrium_of_mixed_strategies(tmp_path: Path) -> None:

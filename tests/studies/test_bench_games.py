@@ -11,6 +11,7 @@ import torch
 
 from assume_rl.cli.bench_page import BEGIN, END, placed
 from assume_rl.cli.games_page import games_table
+from assume_rl.learning.algorithms import able
 from assume_rl.learning.config import LearningConfig
 from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.games import measure, recipe
@@ -92,7 +93,7 @@ def test_every_game_has_a_recipe_that_can_be_read() -> None:
     tables = (playing.BY_GAME, playing.MIRROR_BY_GAME, playing.REGRETS_BY_GAME)
     assert {name for own in tables for name in own} <= set(GAMES)
     for name in GAMES:
-        for algorithm in ("mirror_descent", "fictitious_play", "regret_matching"):
+        for algorithm in able("ladder"):
             how = recipe(name, algorithm, True)
             assert how.rungs > 1
             LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})

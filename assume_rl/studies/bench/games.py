@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assume_rl.experiments.outputs import versions
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.testing.games import GAMES, Game, Judged, judged, judged_mixed
 from assume_rl.testing.games.judging import POINTS
 from assume_rl.testing.games.playing import Learned, Mix, play
@@ -68,9 +68,11 @@ NUMBERS: Mapping[str, Any] = {
 }
 """Of actions that are any number."""
 
+ENTROPY = "entropy_weight"  # that not all algorithms on a ladder have
+
 TENDER: Mapping[str, Any] = {
     "batch_size": 256,
-    "entropy_weight": 0.01,
+    ENTROPY: 0.01,
     "gradient_steps": 40,
     "learning_rate": 0.05,
     "num_envs": 128,
@@ -175,7 +177,9 @@ def recipe(game: str, algorithm: str, ladder: bool) -> Recipe:
         rate = 2 * at_once(game, own.rungs)  # two numbers of each rung
         return Recipe(own.rungs, {"learning_rate": rate, **REGRETS, **own.settings})
     own = BY_GAME.get(game, Recipe(201))
-    return Recipe(own.rungs, {**LADDER, **own.settings})
+    known = SETTINGS[algorithm].model_fields
+    settings = {k: v for k, v in own.settings.items() if k != ENTROPY or k in known}
+    return Recipe(own.rungs, {**LADDER, **settings})
 
 
 def at_once(game: str, rungs: int) -> float:
