@@ -117,7 +117,8 @@ def _marked(value: float | None, kind: Kind, error: float) -> str:
     if value is None:
         return NONE
     bound = AT_LEAST if kind == "lower_bound" else ""
-    return bound + euros(value) + (f" ± {error:,.0f}" if error > 0 else "")
+    some = f" ± {euros(error) if error >= 1 else '<1'}" if error > 0 else ""
+    return bound + euros(value) + some
 
 
 def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> None:

@@ -54,7 +54,7 @@ def recorded_episode(compiled: Compiled, memory: MemorySink) -> RecordedEpisode:
     """Return what the tables of an episode hold.
 
     :param compiled: scenario of one market
-    :param memory: tables `market_meta`, `market_orders` and `rl_params`
+    :param memory: tables `market_meta`, `market_orders` and, for what was earned, `rl_params`
     """
     # Auctions without any order count too.
     times = np.unique(memory.table("market_meta")["product_start"])
@@ -110,8 +110,10 @@ def _places(names: NDArray[np.object_]) -> list[tuple[str, NDArray[np.int64]]]:
 
 
 def _earned(memory: MemorySink, times: NDArray[np.datetime64]) -> dict[str, Reward]:
-    """Return what each agent earned at each time."""
+    """Return what each agent earned at each time; nothing where that was not recorded."""
     earned = memory.table("rl_params")
+    if not earned:
+        return {}
     found: dict[str, Reward] = {}
     place = np.searchsorted(times, earned["datetime"])
     for agent, rows in _places(earned["unit"]):

@@ -155,16 +155,19 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         if unknown is not None:
             raise ConfigurationError(
                 f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
-                f"have brought, which is not known here: {unknown}{_others_ahead(compiled)}"
+                f"have brought, which is not known here: {unknown}{_instead(compiled, agent)}"
             )
 
 
-def _others_ahead(compiled: Compiled) -> str:
-    """Return the end of a refusal: which algorithms would do, as far as auctions go."""
-    ahead = [name for name in able("ladder") if SETTINGS[name]().needs_next]
-    if compiled.scenario.learning.settings.needs_next or unknown_next(compiled) is not None:
-        return ""
-    return f"; {', '.join(ahead)}, which learns what bids lead to, can"
+def _instead(compiled: Compiled, agent: str) -> str:
+    """Return the end of a refusal: which algorithms can learn from curves of an agent, if any."""
+    why = {True: unknown_next(compiled), False: not_alone(compiled, agent)}
+    others = [
+        name
+        for name in able("ladder")
+        if (settings := SETTINGS[name]()).needs_curves and why[settings.needs_next] is None
+    ]
+    return f"; {', '.join(others)} can" if others else ""
 
 
 def _check_products(compiled: Compiled) -> None:
