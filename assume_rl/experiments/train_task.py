@@ -295,7 +295,7 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
         raise ConfigurationError(
             f"learning_config.training_episodes is {config.training_episodes}, but with "
             "episodes_collecting_initial_experience and validation_episodes_interval as they are "
-            f"the first evaluation takes place after episode {first}"
+            f"the first evaluation takes place after episode {first}: make it that or more"
         )
     seconds = _episode_seconds(compiled.scenario, engine)
     _check_window(compiled)
