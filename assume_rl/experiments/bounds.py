@@ -32,7 +32,12 @@ from assume_rl.experiments.recorded_plants import (
     unknown_response,
     unlike_plant,
 )
-from assume_rl.experiments.recorded_storages import is_storage, recorded_storage, unlike_storage
+from assume_rl.experiments.recorded_storages import (
+    is_storage,
+    planned,
+    recorded_storage,
+    unlike_storage,
+)
 from assume_rl.experiments.sampled_responses import response_to_draws, unlike_sampled
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
@@ -120,7 +125,7 @@ def responses(
     policies: Mapping[str, ActorStack] | None = None,
     seed: int = 0,
     *,
-    constant: bool = True,
+    beside: bool = True,
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
 
@@ -133,8 +138,8 @@ def responses(
         be worked out are not. None: any number
     :param policies: that played it, by agent; None: none of them draws
     :param seed: of the draws
-    :param constant: whether the best constant bid is wanted; with many rivals it takes most of the
-        time
+    :param beside: whether what stands beside it is wanted, the best constant bid or, of storages,
+        what plans bring; with many rivals it takes most of the time
     """
     if not compiled.learners:
         return ()
@@ -157,7 +162,7 @@ def responses(
         unknown, sampled = unknown | dict.fromkeys(known, why), []
     episode = recorded_episode(compiled, memory)
     found = {
-        agent: _response(compiled, episode, agent, why, constant)
+        agent: _response(compiled, episode, agent, why, beside)
         for agent, why in unknown.items()
         if agent not in sampled
     }
@@ -218,7 +223,7 @@ def orders_of_draws(memory: MemorySink, sampled: Collection[str]) -> int:
 
 
 def _response(
-    compiled: Compiled, episode: RecordedEpisode, agent: str, unknown: str | None, constant: bool
+    compiled: Compiled, episode: RecordedEpisode, agent: str, unknown: str | None, beside: bool
 ) -> Response:
     """Return the `Response` of a learner.
 
@@ -231,7 +236,10 @@ def _response(
     if is_storage(compiled, agent):
         trades = best_trades(recorded_storage(compiled, episode, agent))
         most = max(float(trades.profit.sum()), total)
-        return Response(agent, total, most, most - total, "grid", trades.error)
+        found = Response(agent, total, most, most - total, "grid", trades.error)
+        if not beside:
+            return found
+        return replace(found, planned_profit=planned(compiled, episode, agent))
     plant = recorded_plant(compiled, episode, agent)
     best = best_of_plant(plant, plant.rewarded, one_price=False)
     # Of starts only whole calendars can be compared.
@@ -245,7 +253,7 @@ def _response(
         gap=float(gap.clamp(min=0).sum()),
         kind="exact" if best.exact else "lower_bound",
     )
-    return _with_constant(found, plant) if constant else found
+    return _with_constant(found, plant) if beside else found
 
 
 def _with_constant(response: Response, plant: RecordedPlant) -> Response:

@@ -23,7 +23,6 @@ from assume_rl.experiments.market_figures import TABLES, Markets, market_figures
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
-from assume_rl.experiments.recorded_storages import with_plans
 from assume_rl.experiments.run import play
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.scores import (
@@ -195,7 +194,6 @@ def score(
     play(experiment, policies, observer)
     compiled, memory = experiment.compiled, experiment.memory
     bounds = single_plant_bounds(compiled, memory)
-    found = responses(compiled, memory, most, policies, experiment.seed)
     evaluation = Evaluation(
         unit_scores(memory),
         price_statistics(memory),
@@ -205,7 +203,7 @@ def score(
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
         unknown=unknown_bounds(compiled),
-        responses=with_plans(compiled, memory, found),
+        responses=responses(compiled, memory, most, policies, experiment.seed),
         markets=market_figures(compiled, memory),
     )
     if evaluation.unknown is not None:

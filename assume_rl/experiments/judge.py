@@ -134,7 +134,7 @@ class Judge:
         :param policies: that played it, by agent; None: none of them draws
         :param seed: of the draws
         """
-        found = responses(self._compiled, memory, IN_TRAINING, policies, seed, constant=False)
+        found = responses(self._compiled, memory, IN_TRAINING, policies, seed, beside=False)
         market = exploitability(found)
         self.able = market.kind != "lower_bound" and market.exploitability is not None
         return market.exploitability if self.able else None

@@ -1,7 +1,5 @@
 """Learning storages in the auctions of a recorded episode, which can be cleared again."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -9,12 +7,10 @@ from torch import Tensor
 
 from assume_rl.core.bidding.storage import LearnedStorage
 from assume_rl.core.units.storage import StorageParams
-from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.storage_plan import planned_profit
 from assume_rl.evaluation.storage_response import Store
-from assume_rl.experiments.recorded_episode import RecordedEpisode, recorded_episode
+from assume_rl.experiments.recorded_episode import RecordedEpisode
 from assume_rl.experiments.recorded_plants import bidder_of, unit_of
-from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled
 
 
@@ -66,29 +62,13 @@ def recorded_storage(compiled: Compiled, episode: RecordedEpisode, agent: str) -
     )
 
 
-def with_plans(
-    compiled: Compiled, memory: MemorySink, found: Sequence[Response]
-) -> tuple[Response, ...]:
-    """Return responses of a recorded episode, with what plans bring storages whose best is known.
+def planned(compiled: Compiled, episode: RecordedEpisode, agent: str) -> float:
+    """Return what plans on its own forecasts bring a storage, EUR.
 
     :param compiled: scenario
-    :param memory: tables of the episode
-    :param found: of all learners
+    :param episode: that was recorded
+    :param agent: the learner, for which `unlike_storage` is None
     """
-    planning = [a for a in found if a.gap is not None and is_storage(compiled, a.agent)]
-    if not planning:
-        return tuple(found)
-    episode = recorded_episode(compiled, memory)
-    return tuple(
-        replace(own, planned_profit=_planned(compiled, episode, own.agent))
-        if own in planning
-        else own
-        for own in found
-    )
-
-
-def _planned(compiled: Compiled, episode: RecordedEpisode, agent: str) -> float:
-    """Return what plans on its own forecasts bring a storage, EUR."""
     store = recorded_storage(compiled, episode, agent)
     return float(planned_profit(store, _forecasts(compiled, episode, agent)).sum())
 

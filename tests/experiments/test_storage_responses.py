@@ -15,7 +15,7 @@ from assume_rl.agents.world import World
 from assume_rl.evaluation.exploitability import exploitability
 from assume_rl.experiments.bounds import responses
 from assume_rl.experiments.recorded_episode import recorded_episode
-from assume_rl.experiments.recorded_storages import recorded_storage, with_plans
+from assume_rl.experiments.recorded_storages import recorded_storage
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -77,7 +77,7 @@ def test_it_gains_as_much_as_its_grid_can_tell(tmp_path: Path) -> None:
 
 def test_plans_earn_no_more_than_the_best_response(tmp_path: Path) -> None:
     compiled, memory = episode(tmp_path / "case", -0.95, 0.2, 0.1, -0.9)
-    plant, storage = with_plans(compiled, memory, responses(compiled, memory))
+    plant, storage = responses(compiled, memory)
     assert plant.planned_profit is None
     assert storage.planned_profit is not None
     assert storage.best_profit is not None
