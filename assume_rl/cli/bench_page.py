@@ -39,6 +39,7 @@ def _table(scenario: str, rows: Sequence[Row]) -> str:
     shares = {
         "best_response": "share of the best response",
         "perfect_foresight": "share of perfect foresight",
+        "nash_conv_share": "NashConv as a share of profit",
     }
     for name, head in shares.items():
         if any(row[name] for row in rows):

@@ -35,3 +35,15 @@ def test_a_cell_is_a_training_of_as_many_episodes(tmp_path: Path) -> None:
     assert measured.profit == pytest.approx(again.last.profit)
     assert measured.best_response == pytest.approx(again.last.share)
     assert measured.perfect_foresight is None
+    assert measured.nash_conv_share is None  # said by the share of the best response
+
+
+@pytest.mark.usefixtures("ticking")
+def test_of_several_learners_the_distance_from_an_equilibrium_is_kept(tmp_path: Path) -> None:
+    case = write_fleet(tmp_path / "case", [Unit("single", "A"), Unit("single", "B")])
+    cell = Cell(f"{case}:base", "matd3", 3, budget=3.0)
+    measured = measure(cell)
+    again = train(cell.load(3), seed=3, out=tmp_path / "again")
+    share = again.last.equilibrium["nash_conv_share"]
+    assert share > 0
+    assert measured.nash_conv_share == pytest.approx(share)

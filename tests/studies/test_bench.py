@@ -47,7 +47,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         assert planned == (None if cell.seed == 1 else 7)  # as many as the first seed
         asked.append(cell)
         reward = cell.seed + 10.0 * (cell.algorithm == "mappo")
-        return Measured(cell, 7, cell.budget, reward, 1e6 * reward, reward / 100, None)
+        return Measured(cell, 7, cell.budget, reward, 1e6 * reward, reward / 100, None, None)
 
     monkeypatch.setattr(running, "measure", pretend)
     return asked
@@ -241,7 +241,7 @@ def test_a_process_of_its_own_loads_plugins(plugged: str) -> None:
 def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:
     (cell,) = grid([TINY], ["matd3"], 1, 3.0)
     assert read(tmp_path, cell) is None
-    measured = Measured(cell, 7, 3.1, 0.5, 1e5, None, 0.25)
+    measured = Measured(cell, 7, 3.1, 0.5, 1e5, None, 0.25, None)
     write(tmp_path, measured)
     assert read(tmp_path, cell) == measured
     (tmp_path / cell.file).write_text("{}")
@@ -253,11 +253,12 @@ def test_a_figure_that_a_seed_lacks_is_not_shown() -> None:
     cells = grid([TINY], ["matd3"], 2, 3.0)
     shares = (0.5, None)
     content = summary(
-        [Measured(c, 7, 3.0, 1.0, 1.0, s, None) for c, s in zip(cells, shares, strict=True)], 3.0
+        [Measured(c, 7, 3.0, 1.0, 1.0, s, None, None) for c, s in zip(cells, shares, strict=True)],
+        3.0,
     )
     assert content["rows"][0]["best_response"] is None
     assert "best response" not in markdown(content)
-    alone = summary([Measured(cells[0], 7, 3.0, 1.0, 1.0, 0.5, None)], 3.0)
+    alone = summary([Measured(cells[0], 7, 3.0, 1.0, 1.0, 0.5, None, None)], 3.0)
     assert alone["rows"][0]["reward"] == {"estimate": 1.0, "low": None, "high": None}
     assert "| `matd3` | 1 | 1 | 50.0 % | 1 | 7 |" in markdown(alone)
 

@@ -75,6 +75,7 @@ class Measured:
     profit: float  # EUR, all agents
     best_response: float | None  # share of its reward, of a single learner where it is known
     perfect_foresight: float | None  # share of its profit, of a single storage
+    nash_conv_share: float | None  # of profit, of several learners, where it is known
 
 
 def _learning(values: Mapping[str, Any]) -> dict[str, Any]:

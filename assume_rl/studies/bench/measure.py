@@ -45,6 +45,7 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
             found = score(run.unrecorded(KEPT), policies, Silent())
     most = _foresight(cell.scenario, tuple(cell.overrides.items()))
+    alone = len(found.responses) == 1  # whose gap its share says already
     return Measured(
         cell,
         episodes=done,
@@ -53,6 +54,7 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
         profit=found.profit,
         best_response=found.share,
         perfect_foresight=found.profit / most if most else None,
+        nash_conv_share=None if alone else found.equilibrium.get("nash_conv_share"),
     )
 
 

@@ -11,7 +11,7 @@ from assume_rl.experiments.outputs import versions
 from assume_rl.scenario.read import NO_OVERRIDES
 from assume_rl.studies.bench.cells import Measured
 
-FIGURES = ("reward", "profit", "best_response", "perfect_foresight")
+FIGURES = ("reward", "profit", "best_response", "perfect_foresight", "nash_conv_share")
 LEVEL = 0.95
 DRAWS = 0  # seed of the bootstrap
 
