@@ -174,16 +174,17 @@ def test_a_table_has_the_mean_over_chance() -> None:
     assert curve_table(GAMES["E1-3"](), 5) is None
 
 
-def test_own_costs_meet_all_plays_of_others() -> None:
-    """Against the mean over plays, one by one, of what was tried."""
+def test_own_costs_meet_what_others_did_in_any_combination_of_plays() -> None:
+    """Against the mean over all pairs of plays of two others, one by one, of what was tried."""
     game = GAMES["E8-3"]()
     chance = game.cases[:10].view(2, 5, 3)
     action = game.grid(0, 11)[(chance * 10).round().long()].unsqueeze(-1)
     found = curves(game, action, chance, 4) * game.scale
+    first, second = torch.cartesian_prod(torch.arange(5), torch.arange(5)).unbind(-1)
+    pairs = torch.stack([action[:, first, 0], action[:, first, 1], action[:, second, 2]], -2)
     for row in range(5):
-        own = chance.clone()
-        own[..., 1] = chance[:, row, None, 1]
-        tried = game.rules.tried(1, action, own, game.grid(1, 4)[:, None]).mean(1)
+        own = chance[:, row, None].expand(-1, 25, -1)
+        tried = game.rules.tried(1, pairs, own, game.grid(1, 4)[:, None]).mean(1)
         torch.testing.assert_close(found[:, row, 1], tried)
 
 

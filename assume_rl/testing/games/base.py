@@ -52,6 +52,11 @@ Curve = Callable[
 ]
 """What a player would have received on each rung of each entry, see `Game.curve`."""
 
+Wins = Callable[
+    [int, Float[Tensor, "... play player entry"], Float[Tensor, " rung"]], Float[Tensor, "... rung"]
+]
+"""The chance of a player to win on each rung, when plays of others meet in any combination."""
+
 
 @dataclass(frozen=True)
 class Equilibrium:
@@ -76,8 +81,9 @@ class Game:
     :param cases: draws of chance, equally likely, over which figures are means
     :param scale: of payoffs: about what is at stake
     :param entries: numbers of an action
-    :param private: whether the draw of its own number is a player's cost, by which its payoff falls
-        in proportion, and what it sees; else it sees nothing
+    :param wins: the chance to win with each price of a ladder, where the draw of its own number is
+        what a player sees, and its cost: it receives its price less that, if it wins; None: players
+        see nothing
     :param mixed: whether the equilibrium is in mixed strategies only
     :param faster: works out `curve`, as `rules` would, where these take long
     """
@@ -91,9 +97,14 @@ class Game:
     cases: Float[Tensor, "case chance"]
     scale: float
     entries: int = 1
-    private: bool = False
+    wins: Wins | None = None
     mixed: bool = False
     faster: Curve | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether players see their own draw."""
+        return self.wins is not None
 
     @property
     def players(self) -> tuple[str, ...]:

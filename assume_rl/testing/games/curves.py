@@ -16,7 +16,7 @@ def curves(
     """Return what every rung of each entry would have brought, other entries as they were played.
 
     Where players see their own costs there is a row for each of these, in which it meets what
-    others did in all plays; else one row.
+    others did in all plays, in any combination; else one row.
 
     :param game: that is played
     :param action: of all players
@@ -26,25 +26,13 @@ def curves(
     found = []
     for player in range(len(game.players)):
         ladder = game.grid(player, rungs)
-        if game.private:
-            least, most = (
-                game.curve(player, action, _with_own(chance, player, cost), ladder)
-                for cost in (0.0, 1.0)
-            )
-            own = chance[..., player, None]
-            mean = torch.lerp(least.mean(1, keepdim=True), most.mean(1, keepdim=True), own)
+        if game.wins is not None:
+            chances = game.wins(player, action, ladder).unsqueeze(1)
+            mean = (ladder - chance[..., player, None]) * chances
         else:
             mean = game.curve(player, action, chance, ladder).mean(1, keepdim=True)
         found.append(mean)
     return torch.stack(found, -2) / game.scale
-
-
-def _with_own(
-    chance: Float[Tensor, "... chance"], player: int, cost: float
-) -> Float[Tensor, "... chance"]:
-    """Return chance in which a player has a cost."""
-    own = torch.full_like(chance[..., :1], cost)
-    return torch.cat([chance[..., :player], own, chance[..., player + 1 :]], -1)
 
 
 def curve_table(game: Game, rungs: int) -> Float[Tensor, "player rung rung"] | None:

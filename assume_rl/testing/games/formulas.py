@@ -188,6 +188,18 @@ class Tender:
         return torch.where(bid < lowest, bid - chance[..., player : player + 1], 0.0)
 
 
+def wins(
+    player: int, action: Float[Tensor, "... play player entry"], ladder: Float[Tensor, " rung"]
+) -> Float[Tensor, "... rung"]:
+    """Return the chance of a player to win a tender with each price of a ladder.
+
+    Others do not know each other's costs: their plays are independent.
+    """
+    others = [i for i in range(action.shape[-2]) if i != player]
+    below = (ladder < action[..., others, :]).to(ladder.dtype)
+    return below.mean(-3).prod(-2)
+
+
 def tender(bidders: int) -> Game:
     """Return a tender in which costs are private, uniform in [0, 1].
 
@@ -209,5 +221,5 @@ def tender(bidders: int) -> Game:
         ),
         cases=evenly(1024, n),
         scale=1.0 / n,
-        private=True,
+        wins=wins,
     )

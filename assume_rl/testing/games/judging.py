@@ -136,7 +136,7 @@ def judged_mixed(
         odds = weight[1 - player][weight[1 - player] > 0]
         others = torch.zeros(len(rival), 1, 2, 1, dtype=torch.float64)
         others[:, 0, 1 - player, 0] = rival
-        grid = game.grid(player, points).unsqueeze(-1)
-        value = game.rules.tried(player, others, game.cases, grid).mean(-2)
+        grid = game.grid(player, points)
+        value = game.curve(player, others, game.cases, grid).mean(-2)
         gap.append(float((odds @ value).amax() - profit[player]))
     return Judged(float(price), tuple(profit.tolist()), tuple(max(own, 0.0) for own in gap), None)
