@@ -5,30 +5,18 @@ a small NashConv is worth: in a market without much power this one is small, too
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from assume_rl.envs.record import play_recorded
 from assume_rl.evaluation.exploitability import Exploitability, exploitability
 from assume_rl.experiments.bounds import responses
+from assume_rl.experiments.policies import learned_bidders
+from assume_rl.experiments.scales import AtCost
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 
-PLAIN = "powerplant_energy_learning"  # observes its marginal cost last, as a share of action 1
-
-
-@dataclass(frozen=True)
-class AtCost:
-    """Bids the marginal cost for both orders."""
-
-    dtype: torch.dtype = torch.float64
-
-    def __call__(self, obs: Tensor) -> Tensor:
-        return obs[..., -1:].expand(*obs.shape[:-1], 2)
+PLAIN = "powerplant_energy_learning"  # bids any prices, so that its cost need not be on a ladder
 
 
 def at_cost(folder: Path, case: str) -> Exploitability:
@@ -37,9 +25,9 @@ def at_cost(folder: Path, case: str) -> Exploitability:
     plain: dict[str, object] = {f"units.{name}.bidding_EOM": PLAIN for name in found.learners}
     compiled = compile_scenario(load_scenario(folder, case, overrides=plain))
     memory = MemorySink()
-    policies = dict.fromkeys(compiled.learners, AtCost())
+    policies = {name: AtCost(own) for name, own in learned_bidders(compiled).items()}
     play_recorded(compiled, seed=1, policies=policies, sink=memory, episode=1, evaluation=True)
-    return exploitability(responses(compiled, memory, constant=False))
+    return exploitability(responses(compiled, memory, beside=False))
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from assume_rl.cli.output import LineObserver, ProgressObserver
 from assume_rl.evaluation.best_response import best_constant, clear_at, sale
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.experiments.evaluate import Evaluation
-from assume_rl.experiments.recorded_episode import recorded_episode
+from assume_rl.experiments.recorded_episode import RecordedEpisode
 from assume_rl.experiments.recorded_plants import RecordedPlant, recorded_plant
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
@@ -177,7 +177,7 @@ def week_of(scenario: Scenario, database: str, scores: Evaluation) -> Week:
     if bounds is None:
         raise SystemExit("the exact best response is known for a single learner only")
     market = tables["market_meta"].sort_values("product_start")
-    plant = recorded_plant(compiled, recorded_episode(compiled, memory), compiled.learners[0])
+    plant = recorded_plant(RecordedEpisode(compiled, memory), compiled.learners[0])
     bids = plant.book.orders.price[:, 0].index_select(-1, plant.book.own)
     return Week(
         scores,

@@ -95,6 +95,12 @@ class OwnBook:
         order = book_order(price, volume) if self.order is None else self.order
         return sorted_book(price, volume, order)
 
+    def ordered(self) -> "OwnBook":
+        """Return the book sorted, for all bidders that see it as theirs."""
+        if not can_insert(self.market.rule):
+            return self
+        return replace(self, order=book_order(self.orders.price, self.orders.volume))
+
     def of(self, auction: int | Int[Tensor, " auction"]) -> "OwnBook":
         """Return the book of some auctions, of one (auction product slot)."""
         order = None if self.order is None else self.order[auction]
@@ -111,8 +117,8 @@ def books_of(
     :param orders: of all bidders
     :param own: slots of each
     """
-    order = book_order(orders.price, orders.volume) if can_insert(market.rule) else None
-    return [OwnBook(market, setup, orders, slots, order) for slots in own]
+    book = OwnBook(market, setup, orders, own[:0].flatten()).ordered()
+    return [replace(book, own=slots) for slots in own]
 
 
 def book_of_one_product(

@@ -32,7 +32,7 @@ def earnings_of(compiled: Compiled) -> Mapping[str, Earnings]:
 def _of(compiled: Compiled, market: str, bidder: Bounded, unit: int) -> Earnings | None:
     """Return the earnings of a unit; None: the market has no auctions."""
     spec = next(spec for spec in compiled.markets if spec.name == market)
-    auctions = [a for tick in compiled.plan for a in tick.opening if a.market == market]
+    auctions = [a for a in compiled.auctions if a.market == market]
     cost = compiled.profiles.marginal_cost[:, [unit]]
     params = members(compiled.fleet, [unit]).block.params
     ranges = []

@@ -86,19 +86,13 @@ def best_response(
     """
     points = decisive_points(book, marginal_cost, min_price, max_price)
     best, uniform, as_bid = None, True, True
-    for below in (False, True):
-        if below and (one_price or uniform):
-            break
-        for choice, moved in tries(points.shape[-1], len(book.own), one_price, below):
-            for part in torch.split(choice, rungs_at_once(book)):
-                bids = points[..., part]
-                cleared = clear_at(book, bids)
-                best = _best(best, bids, cleared, objective)
-                if is_uniform(cleared):
-                    continue
-                uniform, as_bid = False, as_bid and _is_as_bid(book, bids, cleared)
-                bids = _at_cost(bids, moved, cleared, marginal_cost, min_price, max_price)
-                best = _best(best, bids, clear_at(book, bids), objective)
+    for own in alternatives(book, points, one_price):
+        best = _best(best, own.bids, own.cleared, objective)
+        if own.uniform:
+            continue
+        uniform, as_bid = False, as_bid and _is_as_bid(book, own.bids, own.cleared)
+        bids = _at_cost(own.bids, own.moved, own.cleared, marginal_cost, min_price, max_price)
+        best = _best(best, bids, clear_at(book, bids), objective)
     assert best is not None  # the limits are always among the break points
     return replace(best, exact=uniform or as_bid or one_price or len(book.own) == 1)
 
@@ -258,11 +252,6 @@ def chosen(first: Bool[Tensor, "..."], one: BestResponse, other: BestResponse) -
     )
 
 
-def is_uniform(cleared: Clearing) -> bool:
-    """Return whether every own order is paid the published price."""
-    return bool((cleared.paid == cleared.price).all())
-
-
 def _is_as_bid(book: OwnBook, bids: Float[Tensor, "... rung own"], cleared: Clearing) -> bool:
     """Return whether every own order that sells is paid its own price."""
     asked = bids.clamp(book.market.min_price, book.market.max_price)
@@ -296,6 +285,38 @@ def _at_cost(
     dearer = bids[..., moved:]
     price = torch.cat((price.unsqueeze(-1), dearer), -1).amin(-1, keepdim=True)  # no dearer
     return torch.cat((price.expand(*price.shape[:-1], moved), dearer), -1)
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Some prices of the own orders, and what they lead to."""
+
+    bids: Float[Tensor, "... rung own"]  # EUR/MWh
+    moved: int  # how many of the orders, the cheapest ones, have one price
+    cleared: Clearing
+    uniform: bool  # whether every own order is paid the published price
+
+
+def alternatives(
+    book: OwnBook, points: Float[Tensor, "... point"], one_price: bool
+) -> Iterator[Alternatives]:
+    """Yield all prices of the own orders that are worth trying, cleared, some at a time.
+
+    :param book: of auctions of one product, with the own volumes
+    :param points: prices, ascending, see `break_points`
+    :param one_price: for all own orders
+    """
+    all_uniform = True
+    for below in (False, True):
+        if below and (one_price or all_uniform):  # nobody is paid what cheaper orders ask
+            return
+        for choice, moved in tries(points.shape[-1], len(book.own), one_price, below):
+            for part in torch.split(choice, rungs_at_once(book)):
+                bids = points[..., part]
+                cleared = clear_at(book, bids)
+                uniform = bool((cleared.paid == cleared.price).all())
+                all_uniform = all_uniform and uniform
+                yield Alternatives(bids, moved, cleared, uniform)
 
 
 def tries(

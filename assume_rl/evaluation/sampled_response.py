@@ -15,15 +15,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.reward_curve import OwnBook, rungs_at_once
+from assume_rl.core.reward_curve import OwnBook
 from assume_rl.evaluation.best_response import (
     Objective,
     Sale,
+    alternatives,
     clear_at,
     decisive_points,
-    is_uniform,
     sale,
-    tries,
 )
 
 MOST_POINTS = 128
@@ -64,22 +63,12 @@ def sampled_response(
     points = _of_all_draws(decisive_points(book, cost, min_price, max_price))
     best = points.new_full((HALVES, len(points)), -torch.inf)
     bid = points.new_zeros((HALVES, len(points), len(book.own)))
-    uniform = True
-    for below in (False, True):
-        if below and (one_price or uniform):
-            break
-        for choice, _ in tries(points.shape[-1], len(book.own), one_price, below):
-            for part in torch.split(choice, rungs_at_once(book)):
-                bids = points[..., part]
-                cleared = clear_at(book, bids.expand(draws, *bids.shape))
-                uniform = uniform and is_uniform(cleared)
-                value, rung = _by_half(objective(sale(cleared))).max(-1)
-                better = value > best
-                found = bids.gather(
-                    -2, rung.movedim(0, -1)[..., None].expand(-1, -1, len(book.own))
-                )
-                best = torch.where(better, value, best)
-                bid = torch.where(better.unsqueeze(-1), found.movedim(-2, 0), bid)
+    for own in alternatives(book, points.expand(draws, *points.shape), one_price):
+        value, rung = _by_half(objective(sale(own.cleared))).max(-1)
+        better = value > best
+        found = own.bids[0].gather(-2, rung.movedim(0, -1)[..., None].expand(-1, -1, len(book.own)))
+        best = torch.where(better, value, best)
+        bid = torch.where(better.unsqueeze(-1), found.movedim(-2, 0), bid)
     # Each draw is brought the bids of the half that it is not in.
     others = torch.arange(draws).add(1) % HALVES
     got = sale(clear_at(book, bid[others].unsqueeze(-2)))

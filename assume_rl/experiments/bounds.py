@@ -23,12 +23,12 @@ from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.starts import Delivery, best_of_two
 from assume_rl.evaluation.storage_response import ABOUT_RUNGS, best_trades
 from assume_rl.experiments.drawn_episodes import play_draws
-from assume_rl.experiments.recorded_episode import RecordedEpisode, recorded_episode
+from assume_rl.experiments.recorded_episode import RecordedEpisode
+from assume_rl.experiments.recorded_market import unknown_auctions
 from assume_rl.experiments.recorded_plants import (
     RecordedPlant,
     pays_for_starts,
     recorded_plant,
-    unknown_auctions,
     unknown_response,
     unlike_plant,
 )
@@ -69,6 +69,9 @@ SCANS_OF_CONSTANT = 3
 ORDERS_OF_A_DRAW = 1 << 13
 """Orders that take about as long to clear as an auction of one of them, with all prices: 0.5 ms."""
 
+SCANS_OF_A_DRAW = 4
+"""How often its book is gone through beside that: it is sorted once for all learners."""
+
 LEFT_OUT = "assume-rl evaluate --best-response does it"
 
 
@@ -97,7 +100,7 @@ def single_plant_bounds(compiled: Compiled, memory: MemorySink) -> Bounds | None
     """
     if unknown_bounds(compiled) is not None:
         return None
-    plant = recorded_plant(compiled, recorded_episode(compiled, memory), compiled.learners[0])
+    plant = recorded_plant(RecordedEpisode(compiled, memory), compiled.learners[0])
 
     def earned(got: Sale, bid: Tensor) -> Earned:
         brought = plant.earn(got)
@@ -160,9 +163,9 @@ def responses(
     if most is not None and count > most:
         why = f"it would take {count:.1g} cleared orders; {LEFT_OUT}"
         unknown, sampled = unknown | dict.fromkeys(known, why), []
-    episode = recorded_episode(compiled, memory)
+    episode = RecordedEpisode(compiled, memory)
     found = {
-        agent: _response(compiled, episode, agent, why, beside)
+        agent: _response(episode, agent, why, beside)
         for agent, why in unknown.items()
         if agent not in sampled
     }
@@ -170,7 +173,7 @@ def responses(
         assert policies is not None  # some of them draw
         played = play_draws(compiled, seed, policies, draws)
         found |= {
-            agent: response_to_draws(recorded_plant(compiled, episode, agent), agent, played)
+            agent: response_to_draws(recorded_plant(episode, agent), agent, played)
             for agent in sampled
         }
     return tuple(found[agent] for agent in compiled.learners)
@@ -218,13 +221,12 @@ def orders_of_draws(memory: MemorySink, sampled: Collection[str]) -> int:
     :param memory: tables of an episode
     :param sampled: learners whose rivals draw their bids
     """
-    auctions = len(np.unique(memory.table("market_orders")["start_time"]))
-    return auctions * len(sampled) * ORDERS_OF_A_DRAW
+    _, sizes = np.unique(memory.table("market_orders")["start_time"], return_counts=True)
+    largest = int(sizes.max(initial=0))
+    return len(sizes) * len(sampled) * (ORDERS_OF_A_DRAW + largest * SCANS_OF_A_DRAW)
 
 
-def _response(
-    compiled: Compiled, episode: RecordedEpisode, agent: str, unknown: str | None, beside: bool
-) -> Response:
+def _response(episode: RecordedEpisode, agent: str, unknown: str | None, beside: bool) -> Response:
     """Return the `Response` of a learner.
 
     Where the best response that was found is not better than what it bid, its own bid is the best.
@@ -233,14 +235,14 @@ def _response(
     total = float(own.profit.sum())
     if unknown is not None:
         return Response(agent, total, unknown=unknown)
-    if is_storage(compiled, agent):
-        trades = best_trades(recorded_storage(compiled, episode, agent))
+    if is_storage(episode.compiled, agent):
+        trades = best_trades(recorded_storage(episode, agent))
         most = max(float(trades.profit.sum()), total)
         found = Response(agent, total, most, most - total, "grid", trades.error)
         if not beside:
             return found
-        return replace(found, planned_profit=planned(compiled, episode, agent))
-    plant = recorded_plant(compiled, episode, agent)
+        return replace(found, planned_profit=planned(episode, agent))
+    plant = recorded_plant(episode, agent)
     best = best_of_plant(plant, plant.rewarded, one_price=False)
     # Of starts only whole calendars can be compared.
     whole = torch.sum if plant.has_starts else plant.by_auction

@@ -1,13 +1,12 @@
 """Episodes of policies that draw their bids, played side by side: they differ in what is drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from assume_rl.core.money import Reward
+from assume_rl.core.reward_curve import OwnBook, book_of_one_product
 from assume_rl.core.trade import Policy
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened
@@ -19,9 +18,13 @@ class DrawnEpisodes:
     """The products of the only market, each as an auction of its own, in the order of delivery."""
 
     unit_ids: tuple[str, ...]  # of each slot
-    price: Float[Tensor, "draw auction slot"]  # EUR/MWh
-    volume: Float[Tensor, "draw auction slot"]  # MW, sell > 0, buy < 0; 0 is an empty slot
+    book: OwnBook  # (draw auction product slot), sorted, nobody's own
     earned: Mapping[str, Reward]  # (draw auction), by agent
+
+    def book_of(self, unit: str) -> OwnBook:
+        """Return the book as a unit sees it."""
+        own = [k for k, name in enumerate(self.unit_ids) if name == unit]
+        return replace(self.book, own=torch.tensor(own))
 
 
 @torch.inference_mode()
@@ -58,9 +61,10 @@ def play_draws(
             own = earned.setdefault(agent, Reward(zero.clone(), zero.clone(), zero.clone()))
             for name, column in vars(own).items():
                 column[:, at] = getattr(got.reward, name)[:, unit]
-    return DrawnEpisodes(
-        market.unit_ids,
+    book = book_of_one_product(
+        market.spec,
         torch.stack([book.price[:, product] for book, product in books], 1),
         torch.stack([book.volume[:, product] for book, product in books], 1),
-        earned,
+        torch.zeros(0, dtype=torch.long),
     )
+    return DrawnEpisodes(market.unit_ids, book.ordered(), earned)

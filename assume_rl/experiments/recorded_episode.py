@@ -1,10 +1,11 @@
 """The auctions of a recorded episode in one market: orders of all bidders, and what agents earned.
 
-It is read from the tables once for all learners. Each product stands for an auction of its own.
+Each product stands for an auction of its own.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.core.clearing.insertion import book_order
 from assume_rl.core.money import Reward
 from assume_rl.core.reward_curve import OwnBook, book_of_one_product
 from assume_rl.results.sinks import MemorySink
@@ -27,57 +27,82 @@ Bidders whose best response is known have no more orders than that.
 
 @dataclass(frozen=True)
 class RecordedEpisode:
-    """What was bid and earned, by start of delivery."""
-
-    steps: Int[Tensor, " auction"]  # of the calendar, at which delivery starts
-    book: OwnBook  # (auction product slot), nobody's own
-    slots: Mapping[str, Int[Tensor, " own"]]  # by unit, in the order of its bids
-    earned: Mapping[str, Reward]  # by agent, (auction,)
-
-    def book_of(self, unit: str, orders: int) -> OwnBook:
-        """Return the book as a unit sees it.
-
-        :param unit: of the market
-        :param orders: that it may have in an auction; slots without a row are empty
-        """
-        slots, count = self.book.orders.price.shape[-1], len(self.slots.get(unit, ()))
-        own = torch.arange(slots - (orders - count), slots)
-        return replace(self.book, own=torch.cat([self.slots[unit], own]) if count else own)
-
-    def received(self, agent: str) -> Reward:
-        """Return what an agent earned (product,), of an auction by its first one; 0: no row."""
-        nothing = torch.zeros(len(self.steps), dtype=torch.float64)
-        return self.earned.get(agent, Reward(nothing, nothing, nothing))
-
-
-def recorded_episode(compiled: Compiled, memory: MemorySink) -> RecordedEpisode:
-    """Return what the tables of an episode hold.
+    """What was bid and earned, by start of delivery: read from the tables once, when asked for.
 
     :param compiled: scenario of one market
     :param memory: tables `market_meta`, `market_orders` and, for what was earned, `rl_params`
     """
-    # Auctions without any order count too.
-    times = np.unique(memory.table("market_meta")["product_start"])
-    start, step = np.datetime64(compiled.scenario.start), compiled.step_seconds
-    steps = ((times - start) / np.timedelta64(step, "s")).astype(np.int64)
-    orders = memory.table("market_orders")
-    time = np.searchsorted(times, orders["start_time"])
-    units, slot = _slots(time, orders["unit_id"], orders["bid_id"])
-    price, volume = np.zeros((2, len(times), sum(map(len, units.values())) + SPARE))
-    price[time, slot], volume[time, slot] = orders["price"], orders["volume"]
-    book = book_of_one_product(
-        compiled.markets[0],
-        torch.from_numpy(price),
-        torch.from_numpy(volume),
-        torch.zeros(0, dtype=torch.long),
-    )
-    order = book_order(book.orders.price, book.orders.volume)
-    return RecordedEpisode(
-        steps=torch.from_numpy(steps),
-        book=replace(book, order=order),
-        slots=units,
-        earned=_earned(memory, times),
-    )
+
+    compiled: Compiled
+    memory: MemorySink
+
+    @cached_property
+    def steps(self) -> Int[Tensor, " product"]:
+        """Return the steps of the calendar at which delivery starts."""
+        start, step = np.datetime64(self.compiled.scenario.start), self.compiled.step_seconds
+        steps = ((self._times - start) / np.timedelta64(step, "s")).astype(np.int64)
+        return torch.from_numpy(steps)
+
+    @cached_property
+    def sold_in(self) -> Int[Tensor, " product"]:
+        """Return the numbers of the auctions that sold products, counted from 0."""
+        number = {
+            first: auction.number for auction in self.compiled.auctions for first in auction.first
+        }
+        return torch.tensor([number[step] for step in self.steps.tolist()], dtype=torch.long)
+
+    def book_of(self, unit: str, orders: int) -> OwnBook:
+        """Return the book (auction product slot) as a unit sees it.
+
+        :param unit: of the market
+        :param orders: that it may have in an auction; slots without a row are empty
+        """
+        book, places = self._book
+        slots, count = book.orders.price.shape[-1], len(places.get(unit, ()))
+        own = torch.arange(slots - (orders - count), slots)
+        return replace(book, own=torch.cat([places[unit], own]) if count else own)
+
+    def received(self, agent: str) -> Reward:
+        """Return what an agent earned (product,), of an auction by its first one; 0: no row."""
+        nothing = torch.zeros(len(self._times), dtype=torch.float64)
+        return self._earned.get(agent, Reward(nothing, nothing, nothing))
+
+    @cached_property
+    def _times(self) -> NDArray[np.datetime64]:
+        # Auctions without any order count too.
+        times: NDArray[np.datetime64] = np.unique(self.memory.table("market_meta")["product_start"])
+        return times
+
+    @cached_property
+    def _book(self) -> tuple[OwnBook, dict[str, Int[Tensor, " own"]]]:
+        """Return the sorted book, nobody's own, and the slots of each unit in order of its bids."""
+        orders = self.memory.table("market_orders")
+        time = np.searchsorted(self._times, orders["start_time"])
+        units, slot = _slots(time, orders["unit_id"], orders["bid_id"])
+        price, volume = np.zeros((2, len(self._times), sum(map(len, units.values())) + SPARE))
+        price[time, slot], volume[time, slot] = orders["price"], orders["volume"]
+        book = book_of_one_product(
+            self.compiled.markets[0],
+            torch.from_numpy(price),
+            torch.from_numpy(volume),
+            torch.zeros(0, dtype=torch.long),
+        )
+        return book.ordered(), units
+
+    @cached_property
+    def _earned(self) -> Mapping[str, Reward]:
+        """Return what each agent earned at each time; nothing where that was not recorded."""
+        earned = self.memory.table("rl_params")
+        if not earned:
+            return {}
+        found: dict[str, Reward] = {}
+        place = np.searchsorted(self._times, earned["datetime"])
+        for agent, rows in _places(earned["unit"]):
+            columns = np.zeros((3, len(self._times)))
+            for column, name in zip(columns, ("reward", "profit", "regret"), strict=True):
+                np.add.at(column, place[rows], earned[name][rows])
+            found[agent] = Reward(*torch.from_numpy(columns))
+        return found
 
 
 def _slots(
@@ -107,18 +132,3 @@ def _places(names: NDArray[np.object_]) -> list[tuple[str, NDArray[np.int64]]]:
     by_group = np.argsort(group, kind="stable")
     parts = np.split(by_group, np.cumsum(np.bincount(group, minlength=len(found)))[:-1])
     return list(zip(found.tolist(), parts, strict=True))
-
-
-def _earned(memory: MemorySink, times: NDArray[np.datetime64]) -> dict[str, Reward]:
-    """Return what each agent earned at each time; nothing where that was not recorded."""
-    earned = memory.table("rl_params")
-    if not earned:
-        return {}
-    found: dict[str, Reward] = {}
-    place = np.searchsorted(times, earned["datetime"])
-    for agent, rows in _places(earned["unit"]):
-        columns = np.zeros((3, len(times)))
-        for column, name in zip(columns, ("reward", "profit", "regret"), strict=True):
-            np.add.at(column, place[rows], earned[name][rows])
-        found[agent] = Reward(*torch.from_numpy(columns))
-    return found

@@ -1,15 +1,11 @@
 """Learning plants in the auctions of a recorded episode, which can be cleared again."""
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.core.bidding.base import AnyBidder
-from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.core.bidding.learned import PlantLearning
 from assume_rl.core.money import REWARDS, Outcome, Reward
 from assume_rl.core.reward_curve import OwnBook
@@ -18,7 +14,8 @@ from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.evaluation.best_response import Sale
 from assume_rl.evaluation.starts import Delivery, Plant, deliver
 from assume_rl.experiments.recorded_episode import RecordedEpisode
-from assume_rl.scenario.compile.capabilities import beyond_price_and_volume, has_ramps
+from assume_rl.experiments.recorded_market import bidder_of, unit_of, unknown_auctions
+from assume_rl.scenario.compile.capabilities import has_ramps
 from assume_rl.scenario.compile.compiled import Compiled
 
 
@@ -40,19 +37,6 @@ def not_alone(compiled: Compiled, agent: str) -> str | None:
     return has_ramps(agent, params) or (f"{agent} has start costs" if rewarded else None)
 
 
-def unknown_next(compiled: Compiled) -> str | None:
-    """Return why it is not known what other bids would have led to; None: it is."""
-    unknown = unknown_auctions(compiled)
-    if unknown is not None:
-        return unknown
-    auctions = [auction for tick in compiled.plan for auction in tick.opening]
-    products = max(len(auction.first) for auction in auctions)
-    if products > 1:
-        return f"an auction has {products} products"
-    early = any(after.opens < before.closes for before, after in pairwise(auctions))
-    return "an auction opens before the one before it has closed" if early else None
-
-
 def unlike_plant(compiled: Compiled, agent: str) -> str | None:
     """Return why the best response of a plant is not known; None: it is.
 
@@ -65,7 +49,7 @@ def unlike_plant(compiled: Compiled, agent: str) -> str | None:
         return f"{agent} is no power plant: what it can sell depends on what it bought before"
     if not isinstance(bidder, PlantLearning):
         return f"{agent} bids by {bidder.name}, whose best response is not known"
-    products = max(len(auction.first) for tick in compiled.plan for auction in tick.opening)
+    products = max(len(auction.first) for auction in compiled.auctions)
     if bidder.products < products:
         return f"{agent} decides for {bidder.products} of {products} products of an auction"
     if bidder.pays_for_starts(params) and _times_bind(params) and _clears_ahead(compiled):
@@ -82,9 +66,7 @@ def _times_bind(params: ThermalParams) -> bool:
 def _clears_ahead(compiled: Compiled) -> bool:
     """Return whether a product is delivered later than its auction clears: rewards take plans."""
     return any(
-        max(auction.first) * compiled.step_seconds > auction.closes
-        for tick in compiled.plan
-        for auction in tick.opening
+        max(auction.first) * compiled.step_seconds > auction.closes for auction in compiled.auctions
     )
 
 
@@ -95,35 +77,6 @@ def pays_for_starts(compiled: Compiled, agent: str) -> bool:
     if not isinstance(params, ThermalParams) or not isinstance(bidder, PlantLearning):
         return False
     return bidder.pays_for_starts(params)
-
-
-def unknown_auctions(compiled: Compiled) -> str | None:
-    """Return why auctions cannot be cleared again from the price and volume of orders alone."""
-    if len(compiled.markets) != 1:
-        return f"there are {len(compiled.markets)} markets"
-    more = beyond_price_and_volume(compiled.markets[0].rule)
-    if more is not None:
-        return more
-    auctions = [auction for tick in compiled.plan for auction in tick.opening]
-    rule = compiled.markets[0].rule
-    if rule.couples_products and any(len(auction.first) > 1 for auction in auctions):
-        return f"'{rule.name}' clears the products of an auction together"
-    if len({length for auction in auctions for length in auction.length}) > 1:
-        return "an auction has products of different lengths"
-    delivered = Counter(
-        step
-        for auction in auctions
-        for first, length in zip(auction.first, auction.length, strict=True)
-        for step in range(first, first + length)
-    )
-    return "some hours are sold in several auctions" if max(delivered.values()) > 1 else None
-
-
-def unit_of(compiled: Compiled, agent: str) -> tuple[int, object]:
-    """Return the index of a learner of the only market, and its parameters."""
-    unit = compiled.fleet.ids.index(agent)
-    block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
-    return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
 
 
 @dataclass(frozen=True)
@@ -188,19 +141,19 @@ class RecordedPlant:
         return REWARDS[self.bidder.rewarded](earned.profit, earned.regret)
 
 
-def recorded_plant(compiled: Compiled, episode: RecordedEpisode, agent: str) -> RecordedPlant:
+def recorded_plant(episode: RecordedEpisode, agent: str) -> RecordedPlant:
     """Return a learner whose best response is known in a recorded episode.
 
-    :param compiled: scenario
     :param episode: that was recorded
     :param agent: the learner, for which `unknown_response` is None
     """
+    compiled = episode.compiled
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, ThermalParams)  # unlike_plant
     assert isinstance(bidder, PlantLearning)
     steps = episode.steps
-    (length,) = {n for tick in compiled.plan for a in tick.opening for n in a.length}
+    (length,) = {n for auction in compiled.auctions for n in auction.length}
     return RecordedPlant(
         book=episode.book_of(agent, bidder.slots),
         bidder=bidder,
@@ -215,28 +168,5 @@ def recorded_plant(compiled: Compiled, episode: RecordedEpisode, agent: str) -> 
             by_downtime=bidder.start_costs,
         ),
         has_starts=bidder.pays_for_starts(params),
-        sold_in=_sold_in(compiled, steps),
+        sold_in=episode.sold_in,
     )
-
-
-def _sold_in(compiled: Compiled, steps: Int[Tensor, " product"]) -> Int[Tensor, " product"]:
-    """Return the numbers of the auctions that sold products, counted from 0.
-
-    :param compiled: scenario
-    :param steps: that the products deliver first
-    """
-    opening = [auction for tick in compiled.plan for auction in tick.opening]
-    number = {first: auction.number for auction in opening for first in auction.first}
-    return torch.tensor([number[step] for step in steps.tolist()], dtype=torch.long)
-
-
-def bidder_of(compiled: Compiled, unit: int) -> AnyBidder:
-    """Return the bidder of a unit in the only market; on a ladder, the one with any prices."""
-    found = next(
-        participant.bidder
-        for operator in compiled.operators
-        for participants in operator.participants.values()
-        for participant in participants
-        if unit in participant.units
-    )
-    return found.bidder if isinstance(found, OnLadder) else found

@@ -10,7 +10,7 @@ from assume_rl.core.units.storage import StorageParams
 from assume_rl.evaluation.storage_plan import planned_profit
 from assume_rl.evaluation.storage_response import Store
 from assume_rl.experiments.recorded_episode import RecordedEpisode
-from assume_rl.experiments.recorded_plants import bidder_of, unit_of
+from assume_rl.experiments.recorded_market import bidder_of, unit_of
 from assume_rl.scenario.compile.compiled import Compiled
 
 
@@ -29,10 +29,7 @@ def unlike_storage(compiled: Compiled, agent: str) -> str | None:
     bidder = bidder_of(compiled, unit)
     if not isinstance(bidder, LearnedStorage):
         return f"{agent} bids by {bidder.name}, whose best response is not known"
-    auctions = sorted(
-        (auction for tick in compiled.plan for auction in tick.opening),
-        key=lambda auction: auction.first,
-    )
+    auctions = sorted(compiled.auctions, key=lambda auction: auction.first)
     if any(len(auction.first) > 1 for auction in auctions):
         return f"{agent} is a storage, and an auction has several products"
     if any(steps > 1 for auction in auctions for steps in auction.length):
@@ -42,13 +39,13 @@ def unlike_storage(compiled: Compiled, agent: str) -> str | None:
     return None
 
 
-def recorded_storage(compiled: Compiled, episode: RecordedEpisode, agent: str) -> Store:
+def recorded_storage(episode: RecordedEpisode, agent: str) -> Store:
     """Return a storage whose best response is known in a recorded episode.
 
-    :param compiled: scenario
     :param episode: that was recorded
     :param agent: the learner, for which `unlike_storage` is None
     """
+    compiled = episode.compiled
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     assert isinstance(params, StorageParams)
@@ -62,19 +59,19 @@ def recorded_storage(compiled: Compiled, episode: RecordedEpisode, agent: str) -
     )
 
 
-def planned(compiled: Compiled, episode: RecordedEpisode, agent: str) -> float:
+def planned(episode: RecordedEpisode, agent: str) -> float:
     """Return what plans on its own forecasts bring a storage, EUR.
 
-    :param compiled: scenario
     :param episode: that was recorded
     :param agent: the learner, for which `unlike_storage` is None
     """
-    store = recorded_storage(compiled, episode, agent)
-    return float(planned_profit(store, _forecasts(compiled, episode, agent)).sum())
+    store = recorded_storage(episode, agent)
+    return float(planned_profit(store, _forecasts(episode, agent)).sum())
 
 
-def _forecasts(compiled: Compiled, episode: RecordedEpisode, agent: str) -> Tensor:
+def _forecasts(episode: RecordedEpisode, agent: str) -> Tensor:
     """Return residual load and price that a storage sees of each delivery, scaled (auction, 2)."""
+    compiled = episode.compiled
     unit, _ = unit_of(compiled, agent)
     known = compiled.profiles.forecasts[compiled.markets[0].name]
     scaled = torch.stack((known.scaled_residual_load, known.scaled_price), -1)

@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
-from assume_rl.core.reward_curve import book_of_one_product
 from assume_rl.envs.support import unsupported
 from assume_rl.evaluation.best_response import best_constant
 from assume_rl.evaluation.exploitability import Response
@@ -39,8 +36,7 @@ def response_to_draws(plant: RecordedPlant, agent: str, played: DrawnEpisodes) -
     :param agent: its name
     :param played: several of them
     """
-    own = torch.tensor([k for k, unit in enumerate(played.unit_ids) if unit == agent])
-    book = book_of_one_product(plant.book.market, played.price, played.volume, own)
+    book = played.book_of(agent)
     plant, draws = replace(plant, book=book), len(book.orders.price)
     earned = played.earned[agent]
     known = {"min_price": -plant.limit, "max_price": plant.limit}

@@ -14,7 +14,8 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case, study_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
-from assume_rl.experiments.recorded_plants import not_alone, unknown_next
+from assume_rl.experiments.recorded_market import unknown_next
+from assume_rl.experiments.recorded_plants import not_alone
 from assume_rl.experiments.scales import compiled_on, with_seen_prices
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, able, check_action
@@ -181,7 +182,7 @@ def _check_products(compiled: Compiled) -> None:
         for own in participants
         if isinstance(own.bidder, OnLadder) and own.bidder.products > 1
     }
-    for auction in (auction for tick in compiled.plan for auction in tick.opening):
+    for auction in compiled.auctions:
         if auction.market not in of_several:
             continue
         first = auction.first[0]

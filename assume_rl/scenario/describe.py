@@ -58,7 +58,7 @@ def describe(compiled: Compiled) -> Summary:
 
 def _market(compiled: Compiled, name: str) -> MarketSummary:
     scenario = compiled.scenario
-    auctions = [a for tick in compiled.plan for a in tick.opening if a.market == name]
+    auctions = [a for a in compiled.auctions if a.market == name]
     start = min(min(a.first) for a in auctions)
     end = max(f + n for a in auctions for f, n in zip(a.first, a.length, strict=True))
     return MarketSummary(

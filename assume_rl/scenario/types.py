@@ -11,7 +11,7 @@ import pandas as pd
 
 from assume_rl.core.bidding.base import AnyBidder
 from assume_rl.core.clearing import MarketSpec
-from assume_rl.core.time import Tick
+from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.types import Scales
@@ -131,6 +131,11 @@ class Compiled:
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
     scales: Mapping[str, Scales]  # what numbers of each agent stand for
     shared: Mapping[str, str]  # policy of each agent that shares one
+
+    @cached_property
+    def auctions(self) -> tuple[Auction, ...]:
+        """All auctions, in the order in which they open."""
+        return tuple(auction for tick in self.plan for auction in tick.opening)
 
     @property
     def learners(self) -> tuple[str, ...]:

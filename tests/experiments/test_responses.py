@@ -21,10 +21,10 @@ from assume_rl.evaluation import best_response as best_responses
 from assume_rl.evaluation import starts
 from assume_rl.evaluation.best_response import clear_at, sale
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
-from assume_rl.experiments import bounds, recorded_plants
+from assume_rl.experiments import bounds, recorded_episode, recorded_plants
 from assume_rl.experiments.bounds import LEFT_OUT, orders_to_clear, responses
 from assume_rl.experiments.evaluate import evaluate, response_figures
-from assume_rl.experiments.recorded_episode import recorded_episode
+from assume_rl.experiments.recorded_episode import RecordedEpisode
 from assume_rl.experiments.recorded_plants import recorded_plant
 from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.results.sinks import MemorySink
@@ -168,8 +168,8 @@ def test_starts_count_in_all_that_is_said_of_a_learner(tmp_path: Path) -> None:
     """At 100 it runs in every other hour, and pays half a start whenever it goes on or off."""
     compiled = pulsing(tmp_path / "market", "profit")
     memory = play(compiled, high=100, low=50)
-    episode = recorded_episode(compiled, memory)
-    plant, own = recorded_plant(compiled, episode, "high"), episode.received("high")
+    episode = RecordedEpisode(compiled, memory)
+    plant, own = recorded_plant(episode, "high"), episode.received("high")
     asked = plant.book.orders.price[..., 0, plant.book.own].unsqueeze(-2)
     found = plant.earn(sale(clear_at(plant.book, asked)))
     torch.testing.assert_close(found.reward[:, 0], own.reward)
@@ -268,11 +268,14 @@ def test_every_training_says_how_far_its_learners_are_from_their_best_responses(
     assert kpis["welfare", "all"] > 0
 
 
-def test_what_would_take_long_is_left_to_an_evaluation(tmp_path: Path) -> None:
+def test_what_would_take_long_is_left_to_an_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiled = duopoly(tmp_path / "market")
     memory = play(compiled, high=100, low=57)
     count = orders_to_clear(memory, compiled.learners)
     assert len({own.gap for own in responses(compiled, memory, count)}) == 2
+    monkeypatch.setattr(recorded_episode, "book_of_one_product", None)  # no book is read
     for own in responses(compiled, memory, count - 1):
         assert own.gap is None
         assert own.unknown is not None

@@ -14,7 +14,7 @@ from torch import Tensor
 from assume_rl.agents.world import World
 from assume_rl.evaluation.exploitability import exploitability
 from assume_rl.experiments.bounds import responses
-from assume_rl.experiments.recorded_episode import recorded_episode
+from assume_rl.experiments.recorded_episode import RecordedEpisode
 from assume_rl.experiments.recorded_storages import recorded_storage
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
@@ -49,10 +49,10 @@ def episode(folder: Path, *actions: float) -> tuple[Compiled, MemorySink]:
 def test_what_was_bid_earns_what_was_received(tmp_path: Path) -> None:
     actions = (-0.95, 0.2, 0.1, -0.9)
     compiled, memory = episode(tmp_path / "case", *actions)
-    recorded = recorded_episode(compiled, memory)
+    recorded = RecordedEpisode(compiled, memory)
     own = recorded.received("storage 0").profit
     bids = torch.tensor([actions[hour % 4] for hour in range(len(own))]).double() * 100
-    found = played(recorded_storage(compiled, recorded, "storage 0"), bids[None])
+    found = played(recorded_storage(recorded, "storage 0"), bids[None])
     assert float(found) == pytest.approx(float(own.sum()), abs=1e-3)  # of float32 tables
     assert own.count_nonzero() > 2
 
@@ -71,7 +71,7 @@ def test_it_gains_as_much_as_its_grid_can_tell(tmp_path: Path) -> None:
     # AND no actions of a few earn more
     for actions in [(-1.0, 1.0), (-0.6, 0.6), (0.9,), (0.0, -1.0, -1.0)]:
         compiled, memory = episode(tmp_path / str(actions), *actions)
-        profit = float(recorded_episode(compiled, memory).received("storage 0").profit.sum())
+        profit = float(RecordedEpisode(compiled, memory).received("storage 0").profit.sum())
         assert profit <= storage.best_profit + storage.error
 
 
