@@ -62,8 +62,11 @@ def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None
     with _writing(folder):
         _finish(folder)  # what an earlier writer did not come to
         shutil.rmtree(pending, ignore_errors=True)
-        for name, content in files.items():
-            write_file(pending / name, content)
+        pending.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():  # half a file is in no set: the manifest comes last
+            (pending / name).write_bytes(content)
+            _sync(pending / name)
+        _sync(pending)
         write_file(pending / MANIFEST, manifest)
         _finish(folder)
 
