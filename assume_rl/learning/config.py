@@ -395,7 +395,7 @@ class PolicyGradientConfig(AlgorithmConfig):
     on_policy: ClassVar[bool] = True
     entropy_weight: float = Field(0.01, ge=0)
     """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; others: fictitious_play,
-    curve_actor_critic)."""
+    curve_actor_critic, independent_curve_actor_critic)."""
 
 
 class A2cConfig(PolicyGradientConfig):
@@ -448,6 +448,7 @@ SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "curve_actor_critic": CurveActorCriticConfig,
     "fictitious_play": FictitiousPlayConfig,
     "iddpg": DdpgConfig,
+    "independent_curve_actor_critic": CurveActorCriticConfig,
     "ippo": PpoConfig,
     "isac": SacConfig,
     "itd3": Td3Config,

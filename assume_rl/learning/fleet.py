@@ -89,13 +89,13 @@ class Fleet:
         """Length of a row of `Seen.joint`."""
         return self.unique_size + sum(agent.act_size for agent in self.agents)
 
+    def private_columns(self) -> dict[int, range]:
+        """Return the columns of `Seen.joint` with the private entries of each agent."""
+        return self._columns([agent.unique_size for agent in self.agents], 0)
+
     def action_columns(self) -> dict[int, range]:
         """Return the columns of `Seen.joint` with the action of each agent."""
-        columns, start = {}, self.unique_size
-        for p in self.order:
-            columns[p] = range(start, start + self.agents[p].act_size)
-            start = columns[p].stop
-        return columns
+        return self._columns([agent.act_size for agent in self.agents], self.unique_size)
 
     def without_actions(self) -> "Fleet":
         """Return the fleet as a critic sees it that values states, not actions."""
@@ -104,6 +104,13 @@ class Fleet:
     def over(self, steps: int) -> "Fleet":
         """Return the fleet as a critic sees it that is shown the latest `steps` observations."""
         return self._with(over(self.agents, steps))
+
+    def _columns(self, sizes: Sequence[int], start: int) -> dict[int, range]:
+        columns = {}
+        for p in self.order:
+            columns[p] = range(start, start + sizes[p])
+            start = columns[p].stop
+        return columns
 
     def _with(self, agents: Sequence[AgentSpec]) -> "Fleet":
         groups = (Group(tuple(agents[p] for p in g.positions), g.positions) for g in self.groups)

@@ -135,7 +135,8 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, curve_actor_critic, q_learning, mirror_descent, regret_matching can"
+        "fictitious_play, curve_actor_critic, independent_curve_actor_critic, q_learning, "
+        "mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")

@@ -131,6 +131,28 @@ def test_targets_are_the_least_value_of_the_target_networks(kind):
                 torch.testing.assert_close(found.amin(dim=0)[0, k], torch.minimum(*q))
 
 
+@pytest.mark.parametrize("normalise", [[], ["critic_input"]])
+@pytest.mark.parametrize(("algorithm", "kind"), [*(("matd3", k) for k in CRITICS), ("itd3", "")])
+def test_values_of_other_observations_are_those_of_rows_that_have_them(algorithm, kind, normalise):
+    settings = {"critic": kind} if kind else {}
+    ours = learner(fleet(*MIXED), algorithm=algorithm, normalise=normalise, **settings)
+    ours.observe(random_joint(ours, 30, scale=2.0))
+    seen = batch(ours)
+    for critic in ours.nets["critic"]:
+        context = critic.form.context(critic.later, seen)
+        for place, g in enumerate(critic.form.groups):
+            agents, size = seen.obs[g].shape[1], seen.obs[g].shape[-1]
+            row, obs = torch.randint(7, (1, agents, 4)), torch.randn(1, agents, 4, size).double()
+            found = critic.form.with_obs(context, seen, g, row, obs)
+            for k in range(agents):
+                there = seen.at(row[:, k])
+                others = [part.clone() for part in there.obs]
+                others[g][:, k] = obs[:, k]
+                rows = joint(ours.groups, others, there.action)
+                expected = critic.form.values(critic.later, rows)[place][:, :, k]
+                torch.testing.assert_close(found[:, :, k], expected)
+
+
 def test_a_pooled_critic_does_not_mind_which_rival_does_what():
     ours = new("pooled", [(5, 2, 2)] * 4)
     seen = batch(ours)

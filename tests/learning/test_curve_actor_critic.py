@@ -7,6 +7,7 @@ import pytest
 import torch
 from same_learning import continues_from_a_state, learns_as_alone
 from test_fictitious_play import AGENTS, LADDER, TWO, draw, form_of
+from test_seeds import assert_close
 from toys import CPU, learner, random_joint
 
 from assume_rl.errors import ConfigurationError
@@ -14,12 +15,17 @@ from assume_rl.learning.algorithms.curve_actor_critic import distinct, policy_wo
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.bytes import estimate
 from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.critics.base import states_only
+from assume_rl.learning.states import states
 from assume_rl.learning.types import CURVE, NEXT_OWN, AgentSpec, Joint, Transitions
 
 pytestmark = pytest.mark.unchecked
 
 SMALL = {"algorithm": "curve_actor_critic", "actor_hidden": (8, 8), "critic_hidden": (8, 8)}
 SMALL |= {"batch_size": 8, "gradient_steps": 2}
+EXTRAS = (CURVE, NEXT_OWN)
+NAMES = ["curve_actor_critic", "independent_curve_actor_critic"]
 
 
 def test_what_own_orders_may_change_begins_with_past_prices():
@@ -38,25 +44,23 @@ def test_neighbours_that_lead_to_the_same_are_looked_at_once():
 
 
 def test_a_rung_is_worth_its_reward_and_the_lesser_value_of_what_follows():
-    group = SimpleNamespace(obs_size=3)
     seen = []
 
-    def values(nets, rows):
-        seen.append(rows.obs[0])
-        value = rows.obs[0] @ torch.tensor([1.0, 10.0, 100.0]).double()
-        return [torch.stack([value, -value])]
+    def with_obs(context, following, place, row, obs):
+        seen.append(obs)
+        value = obs @ torch.tensor([1.0, 10.0, 100.0]).double()
+        return torch.stack([value, -value])
 
-    value = SimpleNamespace(form=SimpleNamespace(values=values), later=None)
+    form = SimpleNamespace(with_obs=with_obs)
     curve, own = draw(1, 2, 5, 4), draw(1, 2, 5, 4, 2, seed=1)
     own[..., 1, :] = own[..., 0, :]
     following, ended = draw(1, 2, 5, 3, seed=2), torch.tensor([[False, True, False, False, False]])
     batch = SimpleNamespace(
         extras={CURVE: [curve], NEXT_OWN: [own.flatten(-2)]},
-        next_obs=[following],
         discount=torch.full((1, 5), 0.5).double(),
         terminated=ended,
     )
-    found = worths(value, group, batch, 0)
+    found = worths(form, None, SimpleNamespace(obs=[following]), batch, 0)
     for agent in range(2):
         for row in range(5):
             for rung in range(4):
@@ -65,6 +69,44 @@ def test_a_rung_is_worth_its_reward_and_the_lesser_value_of_what_follows():
                 expected = curve[0, agent, row, rung] + (0.0 if row == 1 else 0.5 * later)
                 assert found[0, agent, row, rung].item() == pytest.approx(float(expected))
     assert seen[0].shape == (1, 2, 5 * 3, 3)  # of two of the four rungs the same follows
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+def test_the_rung_that_was_played_is_worth_what_was_observed(critic):
+    """Of every agent, whatever the others are told; and other rungs what their own part says."""
+    agents = [replace(spec, obs_size=spec.obs_size + 2) for spec in AGENTS]
+    ours = learner(agents, critic=critic, **SMALL)
+    joint = random_joint(ours, 20)
+    batch = SimpleNamespace(
+        extras={n: [part.extras[n].transpose(1, 2) for part in joint.groups] for n in EXTRAS},
+        next_obs=[part.next_obs.transpose(1, 2) for part in joint.groups],
+        discount=torch.full((1, 20), 0.5).double(),
+        terminated=joint.terminated,
+    )
+    following = states_only(ours.groups, batch.next_obs)
+    for value in ours.nets["value"]:
+        context = value.form.context(value.later, following)
+        observed = value.form.values(value.later, following)
+        for place, g in enumerate(value.form.groups):
+            spec, own = ours.groups[g].specs[0], batch.extras[NEXT_OWN][g]
+            rungs = own.unflatten(-1, (-1, spec.own_size))
+            rungs[..., 1, :] = batch.next_obs[g][..., -spec.own_size :]  # a view
+            found = worths(value.form, context, following, batch, g)
+            reward, there = batch.extras[CURVE][g], 0.5 * ~batch.terminated
+            expected = reward[..., 1] + there * observed[place].amin(dim=0)
+            torch.testing.assert_close(found[..., 1], expected)
+            others = found[..., 2] - reward[..., 2]
+            assert not torch.allclose(others, there * observed[place].amin(dim=0))
+
+
+def test_alone_an_agent_learns_the_same_from_central_values_as_from_its_own():
+    found = []
+    for name in NAMES:
+        ours = learner([LADDER], **{**SMALL, "algorithm": name})
+        ours.observe(random_joint(ours, 20))
+        ours.update(1.0)
+        found.append(states(ours.nets, 0)["networks"])
+    assert_close(*found)
 
 
 def test_a_policy_is_worth_what_was_played_and_what_each_entry_adds():
@@ -85,25 +127,25 @@ def test_a_policy_is_worth_what_was_played_and_what_each_entry_adds():
 # --- a game whose answer is known ----------------------------------------------------------------
 
 
-def storage(ours, rows, generator):
-    """A storage: charging costs 0.2 on rung 0, selling brings 0.5 on rung 2, waiting 0.01 on 5.
+def storages(agents, rows, generator):
+    """Storages: charging costs 0.2 on rung 0, selling brings 0.5 on rung 2, waiting 0.01 on 5.
 
-    What was played is waiting, always: whatever else there is, curves alone can tell.
+    Beside others it brings 0.9 where the first of them is full, and 0.1 where not. What was played
+    is waiting, always: whatever else there is, curves alone can tell.
     """
-    full = torch.randint(2, (1, rows), generator=generator)
+    full = torch.randint(2, (1, rows, agents), generator=generator)
+    price = 0.5 if agents == 1 else torch.where(full.roll(1, dims=-1) == 1, 0.9, 0.1)[..., None]
     rung = torch.arange(6)
     charges = (full == 0)[..., None] & (rung == 0)
     sells = (full == 1)[..., None] & (rung == 2)
-    curve = torch.where(charges, -0.2, torch.where(sells, 0.5, 0.01 * (rung == 5))).double()
+    curve = torch.where(charges, -0.2, torch.where(sells, price, 0.01 * (rung == 5))).double()
     after = full[..., None] + charges.long() - sells.long()
-    obs = observed(full)[:, :, None]
-    shape = (1, rows, 1)
     part = Transitions(
-        obs,
-        torch.ones(*shape, 1).double(),
-        curve[..., 5].view(shape),
-        obs,  # nothing was bought or sold
-        {CURVE: curve[:, :, None], NEXT_OWN: observed(after).flatten(-2)[:, :, None]},
+        observed(full),
+        torch.ones(1, rows, agents, 1).double(),
+        curve[..., 5],
+        observed(full),  # nothing was bought or sold
+        {CURVE: curve, NEXT_OWN: observed(after).flatten(-2)},
     )
     flags = torch.zeros(1, rows, dtype=torch.bool)
     return Joint((part,), flags, flags)
@@ -115,23 +157,52 @@ def observed(full):
     return torch.cat([full[..., None].double(), -high, high], -1)
 
 
-@pytest.mark.parametrize(("gamma", "when_empty"), [(0.9, 0), (0.0, 5)])
-def test_it_gives_up_reward_now_for_more_later(gamma, when_empty):
+def taught(agents, **settings):
+    """A learner after 320 steps, and the metrics of its last update."""
     generator = torch.Generator().manual_seed(1)
     ours = learner(
-        [LADDER], algorithm="curve_actor_critic", gamma=gamma, actor_hidden=(32, 32),
-        critic_hidden=(32, 32), batch_size=32, gradient_steps=20, learning_rate=0.005, tau=0.2,
+        agents, actor_hidden=(32, 32), critic_hidden=(32, 32), batch_size=32, gradient_steps=20,
+        learning_rate=0.005, tau=0.2, **settings,
     )  # fmt: skip
     for k in range(16):
-        ours.observe(storage(ours, 32, generator))
+        ours.observe(storages(len(agents), 32, generator))
         metrics = ours.update(1.0 - k / 16)
-    state = observed(torch.tensor([[0, 1]]))[:, :, None]
+    return ours, metrics
+
+
+def chosen(ours):
+    """The rungs of every agent, empty and full."""
+    agents = len(ours.agents)
+    state = observed(torch.tensor([[[0] * agents, [1] * agents]]))
     (found,) = ours.actions([state])
-    assert ((found + 1) * 2.5).round().flatten().tolist() == [when_empty, 2]
+    return ((found + 1) * 2.5).round()[0, ..., 0].T.tolist()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "gamma", "when_empty"),
+    [(NAMES[0], 0.9, 0), (NAMES[0], 0.0, 5), (NAMES[1], 0.9, 0)],
+)
+def test_it_gives_up_reward_now_for_more_later(algorithm, gamma, when_empty):
+    ours, metrics = taught([LADDER], algorithm=algorithm, gamma=gamma)
+    assert chosen(ours) == [[when_empty, 2]]
     # Empty and full by turns, from either with the same chance.
     best = {0.9: (-0.2 + 0.9 * 0.5) / (1 - 0.81), 0.0: 0.01}[gamma]
     then = {0.9: (0.5 - 0.9 * 0.2) / (1 - 0.81), 0.0: 0.5}[gamma]
     assert metrics["expected_worth"][-1].item() == pytest.approx((best + then) / 2, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "critic",
+    ["concat", None, *(pytest.param(k, marks=pytest.mark.slow) for k in ("shared", "pooled"))],
+)
+def test_central_values_know_what_only_a_rival_observes(critic):
+    """Own ones take for noise what a rival's state does to prices; both know what to do."""
+    central = critic is not None
+    settings = {"algorithm": NAMES[0], "critic": critic} if central else {"algorithm": NAMES[1]}
+    ours, metrics = taught([LADDER, replace(LADDER, unit_id="other")], gamma=0.9, **settings)
+    assert chosen(ours) == [[0, 2]] * 2
+    error = metrics["value_loss"].mean().item()
+    assert error < 0.01 if central else error > 0.1
 
 
 # --- the rules of all algorithms -----------------------------------------------------------------

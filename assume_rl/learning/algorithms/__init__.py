@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.base import Algorithm
-from assume_rl.learning.algorithms.curve_actor_critic import CURVE_ACTOR_CRITIC
+from assume_rl.learning.algorithms.curve_actor_critic import (
+    CURVE_ACTOR_CRITIC,
+    INDEPENDENT_CURVE_ACTOR_CRITIC,
+)
 from assume_rl.learning.algorithms.deterministic import IDDPG, ITD3, MADDPG, MATD3
 from assume_rl.learning.algorithms.fictitious_play import FICTITIOUS_PLAY
 from assume_rl.learning.algorithms.mirror_descent import MIRROR_DESCENT
@@ -20,7 +23,8 @@ _ALL: tuple[Algorithm, ...] = (
     *(ISAC, MASAC),
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
-    *(FICTITIOUS_PLAY, CURVE_ACTOR_CRITIC, Q_LEARNING, MIRROR_DESCENT, REGRET_MATCHING),
+    *(FICTITIOUS_PLAY, CURVE_ACTOR_CRITIC, INDEPENDENT_CURVE_ACTOR_CRITIC),
+    *(Q_LEARNING, MIRROR_DESCENT, REGRET_MATCHING),
 )
 
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}

@@ -8,12 +8,16 @@ Only that value has to be learned, of observations, by two networks of which the
 worth of its own rungs, of all of them at once and without a sample (Allen et al. 2017: mean
 actor-critic), plus a weighted entropy that vanishes as training ends.
 
+Values are central, or see their own agent only. Central ones are told of a rung what the agent
+itself would have observed next, and of its rivals what these did observe: how they would have
+reacted to the rung does not enter (as actions of others stay in Foerster et al. 2018).
+
 Values are those of the present policy, whatever was played when a transition was stored: its
 rungs, not the best of each auction, which nobody knows before. An action of several entries has
 worths for each, the others as they were played; what they add to what was played is summed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +38,8 @@ from assume_rl.learning.config import CurveActorCriticConfig
 from assume_rl.learning.critics.base import CriticForm, Seen, states_only
 from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
-from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.nets.net import Net
 from assume_rl.learning.types import CURVE, NEXT_OWN
 
 
@@ -45,8 +47,9 @@ from assume_rl.learning.types import CURVE, NEXT_OWN
 class CurveActorCritic:
     """Policies on ladders, and values of what their rungs lead to."""
 
-    name: str = "curve_actor_critic"
-    paper: str = "Allen et al. 2017, arXiv:1709.00503; Fujimoto et al. 2018, arXiv:1802.09477"
+    name: str
+    paper: str
+    central: bool
     status: Status = "experimental"
     on_policy: bool = False
 
@@ -64,7 +67,7 @@ class CurveActorCritic:
         """Return an actor, which chooses rungs only, and two values with targets."""
         return {
             "actor": NetSpec("actor", head=None, ladder="categorical"),
-            "value": NetSpec("state_value", count=2, target=True, central=False),
+            "value": NetSpec("state_value", count=2, target=True, central=self.central),
         }
 
     def update(self, work: Work) -> int:
@@ -73,49 +76,57 @@ class CurveActorCritic:
         weight = chosen.entropy_weight * work.progress**2
         losses = work.compiled(critic_losses), work.compiled(actor_loss)
         lengths, limit = [1] * work.iterations, work.config.max_grad_norm
+        actors = work.nets["actor"]
         for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
             work.log.iteration()
             done += 1
-            now = states_only(work.fleet.groups, batch.now.read)
-            nets = zip(work.nets["actor"], work.nets["value"], strict=True)
-            for g, (actor, value) in enumerate(nets):
-                read = batch.now.read[g]
+            read, action = batch.now.read, batch.now.action
+            now = states_only(work.fleet.groups, read)
+            following = states_only(work.fleet.groups, batch.next_obs)
+            worth: dict[int, Tensor] = {}
+            for value in work.nets["value"]:
+                targets = []
                 with torch.no_grad():
-                    worth = worths(value, work.fleet.groups[g], batch, g)
-                    target = policy_worth(actor.form, actor.now, read, batch.now.action[g], worth)
-                    follow(value, [target])
-                loss = losses[0](value.form, value.followed, now, [target])
-                (step,) = value.descend(loss, work.rates["value"], limit)
-                work.log.step("value", g, step)
-                found = losses[1](actor.form, actor.followed, read, worth, weight)
-                (step,) = actor.descend([found.total], work.rates["actor"], limit)
-                work.log.step("actor", g, step)
-                work.log.add("entropy", g, found.entropy)
-                work.log.add("expected_worth", g, target.mean(dim=-1))
+                    context = value.form.context(value.later, following)
+                    for g in value.form.groups:
+                        worth[g] = worths(value.form, context, following, batch, g)
+                        form, nets = actors[g].form, actors[g].now
+                        targets.append(policy_worth(form, nets, read[g], action[g], worth[g]))
+                    follow(value, targets)
+                found = losses[0](value.form, value.followed, now, targets)
+                steps = value.descend(found, work.rates["value"], limit)
+                for g, step, target in zip(value.form.groups, steps, targets, strict=True):
+                    work.log.step("value", g, step)
+                    work.log.add("expected_worth", g, target.mean(dim=-1))
                 if targets_move(done, 1, chosen.target_interval):
                     value.move_target(chosen.tau)
+            for g, actor in enumerate(actors):
+                loss = losses[1](actor.form, actor.followed, read[g], worth[g], weight)
+                (step,) = actor.descend([loss.total], work.rates["actor"], limit)
+                work.log.step("actor", g, step)
+                work.log.add("entropy", g, loss.entropy)
         return work.iterations
 
 
 def worths(
-    value: Net[CriticForm], group: Group, batch: Batch, place: int
+    form: CriticForm, context: Any, following: Seen, batch: Batch, place: int
 ) -> Float[Tensor, "seed agent row _"]:
     """Return what rungs are worth, entry by entry: their reward and the value of what follows.
 
-    :param value: networks of a group
-    :param group: of agents, as they see it
-    :param batch: transitions with reward curves, and what would have been observed next
+    :param form: of the values
+    :param context: of their targets, of what was observed next
+    :param following: what was observed next, by all
+    :param batch: transitions with reward curves, and what the agent would have observed next
     :param place: of the group in the fleet
     """
     curve = batch.extras[CURVE][place]
     own = batch.extras[NEXT_OWN][place].view(*curve.shape, -1)
     first, which = distinct(own)
-    following = batch.next_obs[place][..., -group.obs_size :]
-    row = (first // own.shape[-2]).unsqueeze(-1)
-    shared = following[..., : group.obs_size - own.shape[-1]].take_along_dim(row, dim=-2)
+    row = first // own.shape[-2]
+    made = following.obs[place].take_along_dim(row.unsqueeze(-1), dim=-2)
     different = own.flatten(2, 3).take_along_dim(first.unsqueeze(-1), dim=-2)
-    seen = torch.cat([shared, different], dim=-1)
-    (found,) = value.form.values(value.later, only(batch.next_obs, place, seen))
+    obs = torch.cat([made[..., : made.shape[-1] - own.shape[-1]], different], dim=-1)
+    found = form.with_obs(context, following, place, row, obs)
     later = found.amin(dim=0).gather(-1, which).view(curve.shape)
     return curve + (batch.discount * ~batch.terminated)[:, None, :, None] * later
 
@@ -137,26 +148,6 @@ def distinct(
     # Any rung stands for all that lead to the same.
     first = which.new_zeros(*which.shape[:-1], int(which.max()) + 1).scatter(-1, which, rung)
     return first, which
-
-
-def only(
-    read: Sequence[Float[Tensor, "seed _ row _"]],
-    place: int,
-    obs: Float[Tensor, "seed agent all obs"],
-) -> Seen:
-    """Return rows of values that see their own agent only: those of one group.
-
-    :param read: what actors read, one tensor per group
-    :param place: of the group
-    :param obs: its rows
-    """
-    rows = obs.shape[2]
-    parts = tuple(
-        obs if k == place else part[:, :, :1].expand(-1, -1, rows, -1)
-        for k, part in enumerate(read)
-    )
-    nothing = tuple(part[..., :0] for part in parts)
-    return Seen(parts, nothing, obs.new_zeros(len(obs), rows, 0), parts)
 
 
 def policy_worth(
@@ -183,4 +174,9 @@ def policy_worth(
     return expected - law.at(worth, law.played(action, obs)) * ((entries - 1) / entries)
 
 
-CURVE_ACTOR_CRITIC = CurveActorCritic()
+ALLEN = "Allen et al. 2017, arXiv:1709.00503; Fujimoto et al. 2018, arXiv:1802.09477"
+FOERSTER = f"{ALLEN}; Foerster et al. 2018, arXiv:1705.08926"
+CURVE_ACTOR_CRITIC = CurveActorCritic("curve_actor_critic", FOERSTER, central=True)
+INDEPENDENT_CURVE_ACTOR_CRITIC = CurveActorCritic(
+    "independent_curve_actor_critic", ALLEN, central=False
+)

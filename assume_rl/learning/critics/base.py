@@ -63,6 +63,18 @@ def rows_at(
     return torch.take_along_dim(values, place, dim=2)
 
 
+def first_at(
+    first: Float[Tensor, "net row hidden"], row: Int[Tensor, "seed agent other"]
+) -> Float[Tensor, "net other hidden"]:
+    """Return outputs of a first layer in some rows.
+
+    :param first: of every agent, those of a seed side by side, whatever comes before the seeds
+    :param row: which, each agent's own
+    """
+    index = row.flatten(0, 1)
+    return first.take_along_dim(index.repeat(len(first) // len(index), 1)[..., None], dim=1)
+
+
 def states_only(groups: Sequence[Group], read: Sequence[Float[Tensor, "seed _ row _"]]) -> Seen:
     """Return the rows of critics that value observations, not actions.
 
@@ -122,7 +134,7 @@ class CriticForm(Form, Protocol):
         ...
 
     def context(self, nets: Any, seen: Seen) -> Any:
-        """Return the context of `with_action` at these rows, whichever group is asked for."""
+        """Return the context of `with_action` and `with_obs` at these rows, for any group."""
         ...
 
     def with_action(
@@ -134,6 +146,24 @@ class CriticForm(Form, Protocol):
         :param seen: the rows, with the actions taken
         :param group: of the agents, by position in the fleet
         :param action: of these agents
+        """
+        ...
+
+    def with_obs(
+        self,
+        context: Any,
+        seen: Seen,
+        group: int,
+        row: Int[Tensor, "seed agent other"],
+        obs: Float[Tensor, "seed agent other obs"],
+    ) -> Float[Tensor, "critic seed agent other"]:
+        """Return the values with the own `obs` in place of the one made, rivals as they were.
+
+        :param context: of the rows
+        :param seen: the rows, with the observations made
+        :param group: of the agents, by position in the fleet
+        :param row: whose observation each one takes the place of
+        :param obs: of these agents
         """
         ...
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from assume_rl.learning.critics.base import CriticSpec, Seen
+from assume_rl.learning.critics.base import CriticSpec, Seen, first_at
 from assume_rl.learning.critics.units import UnitForm, column_table, file_columns
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets import layers as mlp
@@ -52,7 +52,8 @@ class ConcatForm(UnitForm):
     """Critics of one group."""
 
     fleet: Fleet
-    own_actions: Int[Tensor, "agent act"]  # rows of the joint part
+    own_private: Int[Tensor, "agent private"]  # rows of the joint part
+    own_actions: Int[Tensor, "agent act"]  # likewise
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the parameters of the group's critics, in order."""
@@ -71,7 +72,8 @@ class ConcatForm(UnitForm):
 
     def values(self, nets: Nets, seen: Seen) -> list[Float[Tensor, "critic seed agent row"]]:
         """Return all values of the only group."""
-        return [self._values(nets, nets.first(*self._inputs(seen, nets)), seen)]
+        first = nets.first(*self._inputs(seen, nets))
+        return [self._values(nets, first, seen.obs[self.position].shape[:3])]
 
     def context(self, nets: Nets, seen: Seen) -> Context:
         """Return the first layer at the actions taken."""
@@ -90,9 +92,25 @@ class ConcatForm(UnitForm):
         nets = context.nets
         change = (action - seen.action[group]).flatten(0, 1)
         critics = len(nets.bias) // len(change)
-        weight = self._own_action_weight(nets.joint)
+        weight = _rows_of(nets.joint, self.own_actions)
         moved = mlp.add_product(context.first, change.repeat(critics, 1, 1), weight)
-        return self._values(nets, moved, seen)
+        return self._values(nets, moved, action.shape[:3])
+
+    def with_obs(
+        self,
+        context: Context,
+        seen: Seen,
+        group: int,
+        row: Int[Tensor, "seed agent other"],
+        obs: Float[Tensor, "seed agent other obs"],
+    ) -> Float[Tensor, "critic seed agent other"]:
+        """Return the values with the own `obs` in place of the one made; see `CriticForm`."""
+        nets = context.nets
+        change = (obs - seen.obs[group].take_along_dim(row[..., None], dim=-2)).flatten(0, 1)
+        weight = torch.cat([nets.own, _rows_of(nets.joint, self.own_private)], dim=1)
+        first = first_at(context.first, row)
+        moved = mlp.add_product(first, change.repeat(len(first) // len(change), 1, 1), weight)
+        return self._values(nets, moved, row.shape)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks, each agent's by seed and name."""
@@ -104,11 +122,10 @@ class ConcatForm(UnitForm):
             self.load(flat, k, {u: fresh.module_state(u) for u in self.names})
 
     def _values(
-        self, nets: Nets, first: Float[Tensor, "net row hidden"], seen: Seen
+        self, nets: Nets, first: Float[Tensor, "net row hidden"], shape: Sequence[int]
     ) -> Float[Tensor, "critic seed agent row"]:
         q = mlp.forward(nets.rest, nets.rest.activated(first))
-        seeds, agents, rows = seen.obs[self.position].shape[:3]
-        return q.view(-1, seeds, agents, rows)
+        return q.view(-1, *shape)
 
     def _inputs(
         self, seen: Seen, nets: Nets
@@ -120,21 +137,21 @@ class ConcatForm(UnitForm):
         joint = seen.joint[:, None].expand(critics, seeds, agents, *seen.joint.shape[1:])
         return own.expand(critics, *own.shape).flatten(0, 2), joint.flatten(0, 2)
 
-    def _own_action_weight(
-        self, joint: Float[Tensor, "net entry hidden"]
-    ) -> Float[Tensor, "net act hidden"]:
-        """Return the rows of the first weight that the owners' actions meet."""
-        agents = self.own_actions.shape[0]
-        weight = joint.view(-1, agents, *joint.shape[1:])
-        agent = torch.arange(agents, device=joint.device)[:, None]
-        rows: Tensor = weight[:, agent, self.own_actions]
-        return rows.flatten(0, 1)
+
+def _rows_of(
+    joint: Float[Tensor, "net entry hidden"], own: Int[Tensor, "agent some"]
+) -> Float[Tensor, "net some hidden"]:
+    """Return the rows of a weight that some entries of the networks' owners meet."""
+    weight = joint.view(-1, len(own), *joint.shape[1:])
+    agent = torch.arange(len(own), device=joint.device)[:, None]
+    rows: Tensor = weight[:, agent, own]
+    return rows.flatten(0, 1)
 
 
 def create(spec: CriticSpec) -> list[ConcatForm]:
     """Return the critics of all groups."""
     fleet, device = spec.fleet, spec.device
-    actions = fleet.action_columns()
+    private, actions = fleet.private_columns(), fleet.action_columns()
     return [
         ConcatForm(
             group,
@@ -145,6 +162,7 @@ def create(spec: CriticSpec) -> list[ConcatForm]:
             column_table([file_columns(fleet, p) for p in group.positions], device),
             spec.hidden,
             fleet,
+            column_table([private[p] for p in group.positions], device),
             column_table([actions[p] for p in group.positions], device),
         )
         for k, group in enumerate(fleet.groups)

@@ -63,9 +63,7 @@ class IndependentForm(UnitForm):
 
     def context(self, nets: Nets, seen: Seen) -> Context:
         """Return the first layer's output from the observations alone."""
-        obs = seen.obs[self.position].flatten(0, 1)
-        repeated = obs.repeat(len(nets.bias) // len(obs), 1, 1)
-        return Context(nets, mlp.add_product(nets.bias.unsqueeze(-2), repeated, nets.obs))
+        return self._context(nets, seen.obs[self.position])
 
     def with_action(
         self, context: Context, seen: Seen, group: int, action: Float[Tensor, "seed agent row act"]
@@ -83,6 +81,18 @@ class IndependentForm(UnitForm):
         q = mlp.forward(nets.rest, nets.rest.activated(first))
         return q.view(-1, *action.shape[:3])
 
+    def with_obs(
+        self,
+        context: Context,
+        seen: Seen,
+        group: int,
+        row: Int[Tensor, "seed agent other"],
+        obs: Float[Tensor, "seed agent other obs"],
+    ) -> Float[Tensor, "critic seed agent other"]:
+        """Return the values of `obs` in place of the one made; see `CriticForm`."""
+        action = seen.action[group].take_along_dim(row[..., None], dim=-2)
+        return self.with_action(self._context(context.nets, obs), seen, group, action)
+
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks, each agent's by seed and name."""
         for k, seed in enumerate(seeds):
@@ -91,6 +101,11 @@ class IndependentForm(UnitForm):
                     (spec,), (spec,), self.critics, seed, self.name, self.hidden.sizes
                 )
                 self.load(flat, k, {spec.unit_id: fresh.module_state(spec.unit_id)})
+
+    def _context(self, nets: Nets, obs: Float[Tensor, "seed agent row obs"]) -> Context:
+        own = obs.flatten(0, 1)
+        repeated = own.repeat(len(nets.bias) // len(own), 1, 1)
+        return Context(nets, mlp.add_product(nets.bias.unsqueeze(-2), repeated, nets.obs))
 
 
 def create(spec: CriticSpec) -> list[IndependentForm]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.critics.base import CriticForm, CriticNets, Seen, joint
@@ -88,6 +88,20 @@ class NormalisedForm:
         :param action: of these agents
         """
         return self._in_rewards(self.inner.with_action(context, self._seen(seen), group, action))
+
+    def with_obs(
+        self,
+        context: Any,
+        seen: Seen,
+        group: int,
+        row: Int[Tensor, "seed agent other"],
+        obs: Float[Tensor, "seed agent other obs"],
+    ) -> Float[Tensor, "critic seed agent other"]:
+        """Return the values with the own `obs` in place of the one made; see `CriticForm`."""
+        if self.inputs:
+            obs = self.inputs[group].normalise(obs)
+        q = self.inner.with_obs(context, self._seen(seen), group, row, obs)
+        return self._in_rewards(q)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.errors import PolicyError
-from assume_rl.learning.critics.base import CriticNets, CriticSpec, Seen
+from assume_rl.learning.critics.base import CriticNets, CriticSpec, Seen, first_at
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.layers import Hidden, Layer, Layers
@@ -55,14 +55,14 @@ class Rivals(Protocol):
         """
         ...
 
-    def own_action(
-        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
-    ) -> Float[Tensor, "net agent act hidden"]:
-        """Return all weights that an agent's action meets: `direct` and, maybe, the rivals' part.
+    def own(
+        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 own hidden"]
+    ) -> Float[Tensor, "net agent own hidden"]:
+        """Return all weights that private entries and action of an agent meet.
 
         :param weights: of the critics
         :param group: of the agents, by position in the fleet
-        :param direct: weights that it meets as the agent's own action
+        :param direct: weights that they meet as the agent's own; some add the rivals' part
         """
         ...
 
@@ -138,7 +138,9 @@ class ShapeForm:
         """Return all values, per group (critic, seed, agent, row)."""
         look = self.rivals.look(nets.weights, seen)
         return [
-            self._values(nets, self._first(nets.weights, look, seen, k), seen, k)
+            self._values(
+                nets, self._first(nets.weights, look, seen, k), seen.obs[self.groups[k]].shape[:3]
+            )
             for k in range(len(self.groups))
         ]
 
@@ -156,14 +158,28 @@ class ShapeForm:
         :param group: of the agents, by position in the fleet
         :param action: of its agents
         """
-        weights, k = context.nets.weights, self.groups.index(group)
-        direct = weights["own.weight"][:, None, self.sizes[0] :]
-        weight = self.rivals.own_action(weights, group, direct).flatten(0, 1)
-        first = self._first(weights, context.look, seen, k)
-        change = (action - seen.action[group]).flatten(0, 1)
-        change = change.repeat(weight.shape[0] // len(change), 1, 1)
-        moved = mlp.add_product(first.view(len(weight), -1, first.shape[-1]), change, weight)
-        return self._values(context.nets, moved.view_as(first), seen, k)
+        weight = self._own_weight(context.nets.weights, group)[:, :, self.sizes[2] :]
+        first = self._first_of_agents(context, seen, group)
+        change = action - seen.action[group]
+        return self._moved(context.nets, first, change, weight.flatten(0, 1))
+
+    def with_obs(
+        self,
+        context: Context,
+        seen: Seen,
+        group: int,
+        row: Int[Tensor, "seed agent other"],
+        obs: Float[Tensor, "seed agent other obs"],
+    ) -> Float[Tensor, "critic seed agent other"]:
+        """Return the values with the own `obs` in place of the one made; see `CriticForm`."""
+        obs_size, _, unique = self.sizes[:3]
+        private = self._own_weight(context.nets.weights, group)[:, :, :unique]
+        shared = context.nets.weights["own.weight"][:, None, : obs_size - unique]
+        shared = shared.expand(-1, private.shape[1], -1, -1)
+        weight = torch.cat([shared, private], dim=2).flatten(0, 1)
+        first = first_at(self._first_of_agents(context, seen, group), row)
+        change = obs - seen.obs[group].take_along_dim(row[..., None], dim=-2)
+        return self._moved(context.nets, first, change, weight)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks by seed and sizes, embeddings by seed and agent."""
@@ -221,6 +237,31 @@ class ShapeForm:
         own = self._own(weights, seen, k)
         return mlp.add_product_(base.flatten(1, 2), own, weights["own.weight"])
 
+    def _first_of_agents(
+        self, context: Context, seen: Seen, group: int
+    ) -> Float[Tensor, "net_agent row hidden"]:
+        k = self.groups.index(group)
+        first = self._first(context.nets.weights, context.look, seen, k)
+        return first.view(len(first) * len(self.spans[k]), -1, first.shape[-1])
+
+    def _own_weight(self, weights: Weights, group: int) -> Float[Tensor, "net agent own hidden"]:
+        """Return all weights that private entries and action of a group's agents meet."""
+        shared = self.sizes[0] - self.sizes[2]
+        return self.rivals.own(weights, group, weights["own.weight"][:, None, shared:])
+
+    def _moved(
+        self,
+        nets: Nets,
+        first: Float[Tensor, "net_agent row hidden"],
+        change: Float[Tensor, "seed agent row own"],
+        weight: Float[Tensor, "net_agent own hidden"],
+    ) -> Float[Tensor, "critic seed agent row"]:
+        """Return the values where some own entries change."""
+        repeated = change.flatten(0, 1).repeat(len(first) // change.shape[:2].numel(), 1, 1)
+        moved = mlp.add_product(first, repeated, weight)
+        joined = moved.view(-1, change.shape[1] * change.shape[2], moved.shape[-1])
+        return self._values(nets, joined, change.shape[:3])
+
     def _own(self, weights: Weights, seen: Seen, k: int) -> Float[Tensor, "net agent_row entry"]:
         """Return observation and action of the k-th group's agents, for each network."""
         group = self.groups[k]
@@ -229,10 +270,10 @@ class ShapeForm:
         return own.expand(critics, *own.shape).flatten(0, 1)
 
     def _values(
-        self, nets: Nets, first: Float[Tensor, "net agent_row hidden"], seen: Seen, k: int
+        self, nets: Nets, first: Float[Tensor, "net agent_row hidden"], shape: Sequence[int]
     ) -> Float[Tensor, "critic seed agent row"]:
         q = mlp.forward(nets.rest, nets.rest.activated(first))
-        return q.view(-1, *seen.obs[self.groups[k]].shape[:3])
+        return q.view(-1, *shape)
 
 
 _FIRST = ("own.weight", "embedding.weight", "first.weight")

@@ -81,10 +81,10 @@ class Pool:
         mlp.add_product_(added, self._pool(look, group), weights["first.weight"])
         return added.view(*base.shape[:2], rows, -1)
 
-    def own_action(
-        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
-    ) -> Float[Tensor, "net agent act hidden"]:
-        """Return `direct`: an agent's action is not in its own pool; see `Rivals.own_action`."""
+    def own(
+        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 own hidden"]
+    ) -> Float[Tensor, "net agent own hidden"]:
+        """Return `direct`: an agent is not in its own pool; see `Rivals.own`."""
         return direct.expand(-1, self._agents[group], -1, -1)
 
     def _pool(self, look: Look, group: int) -> Float[Tensor, "net agent_row code"]:

@@ -7,12 +7,12 @@ cost of a row grows with the number of agents, not with its square.
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.critics.base import CriticSpec, Seen
 from assume_rl.learning.critics.of_shape import HIDDEN
+from assume_rl.learning.critics.units import column_table
 from assume_rl.learning.nets import layers as mlp
 from assume_rl.learning.nets.net import Weights
 
@@ -30,9 +30,9 @@ class SideBySide:
         fleet = spec.fleet
         self._first = (spec.hidden.sizes or HIDDEN)[0]
         self._entries = fleet.joint_size
-        columns = fleet.action_columns()
-        self._actions: list[Int[Tensor, "agent act"]] = [
-            torch.tensor([list(columns[p]) for p in group.positions], device=spec.device)
+        private, actions = fleet.private_columns(), fleet.action_columns()
+        self._own: list[Int[Tensor, "agent own"]] = [
+            column_table([[*private[p], *actions[p]] for p in group.positions], spec.device)
             for group in fleet.groups
         ]
 
@@ -53,8 +53,8 @@ class SideBySide:
         """Return the same for each agent, plus `base`; see `Rivals.added`."""
         return look.added.unsqueeze(1) + base
 
-    def own_action(
-        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 act hidden"]
-    ) -> Float[Tensor, "net agent act hidden"]:
-        """Return the weights that it meets as own action and among all; see `Rivals.own_action`."""
-        return direct + weights["first.weight"][:, self._actions[group]]
+    def own(
+        self, weights: Weights, group: int, direct: Float[Tensor, "net 1 own hidden"]
+    ) -> Float[Tensor, "net agent own hidden"]:
+        """Return the weights that they meet as its own and among all; see `Rivals.own`."""
+        return direct + weights["first.weight"][:, self._own[group]]
