@@ -6,6 +6,7 @@
     ├── ScenarioError        a scenario folder, its configuration or its tables
     ├── PolicyError          a policy file or folder
     ├── ConfigurationError   an argument, a learning setting, a device
+    │   └── SettingError     a setting of a study case, of which it has the key
     ├── ContractError        a bidder, a rule, ... that returned what it must not
     └── ResultsError         a database URL or an output folder
 """
@@ -32,6 +33,18 @@ class PolicyError(AssumeRlError):
 
 class ConfigurationError(AssumeRlError, ValueError):
     """An argument or setting is not valid."""
+
+
+class SettingError(ConfigurationError):
+    """A setting is not valid, or does not fit the others.
+
+    :param key: parts by dots, such as `learning_config.gamma`
+    :param what: is wrong
+    """
+
+    def __init__(self, key: str, what: str) -> None:
+        self.key, self.what = key, what
+        super().__init__(f"{key}: {what}")
 
 
 class ContractError(AssumeRlError):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import torch
 
 from assume_rl.durations import duration_seconds
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, SettingError
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, exploration_at
 from assume_rl.learning.schedules import progress
@@ -32,13 +32,13 @@ def update_interval(train_freq: str, horizon: int) -> int:
     A `train_freq` that does not divide the horizon is shortened to whole hours so that one more
     update fits: 30 days with 100h give 90h.
 
-    :raises ConfigurationError: it exceeds the horizon
+    :raises SettingError: it exceeds the horizon
     """
     interval = duration_seconds(train_freq)
     if interval > horizon:
-        raise ConfigurationError(
-            f"learning_config.train_freq is {train_freq}, longer than the simulated "
-            f"{horizon / 3600:g} h"
+        raise SettingError(
+            "learning_config.train_freq",
+            f"is {train_freq}, longer than the simulated {horizon / 3600:g} h",
         )
     if horizon % interval == 0:
         return interval

@@ -1,6 +1,7 @@
 """What is to be trained, checked before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from assume_rl.envs.windows import window_plan
 from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, update_times
 from assume_rl.episodes.teams import bidder_spec
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, SettingError
 from assume_rl.experiments.case import compiled_case, study_case
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
@@ -25,7 +26,7 @@ from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.compile.capabilities import on_ladders
 from assume_rl.scenario.compile.compiled import Compiled
-from assume_rl.scenario.config.read import CONFIG_FILE
+from assume_rl.scenario.config.schema import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
 
 
@@ -58,6 +59,13 @@ def training_task(
     Nothing is played, so that ladders of seen prices are still open: see `ready`.
     """
     case = study_case(scenario)
+    with placed(case):
+        return _task(case, policies, device, engine)
+
+
+def _task(
+    case: Scenario, policies: Path | str | None, device: str | None, engine: EngineName
+) -> Task:
     config = case.learning
     start_from = _start_from(config, policies)
     compiled = compiled_on(case, start_from)
@@ -69,8 +77,8 @@ def training_task(
             f"study case '{compiled.scenario.case}' has no learning bidder: give a unit a learning "
             "strategy in its bidding_<MARKET> column"
         )
-    _check_schedule(compiled, learners, name)
     _check_learners(compiled, learners)
+    _check_schedule(compiled, learners, name)
     return Task(
         compiled,
         fixed,
@@ -123,10 +131,21 @@ def check_training(compiled: Compiled) -> None:
     learners = [agent for agent in compiled.learners if agent not in named]
     if not learners:
         return
-    if config.learning_mode:
-        _check_schedule(compiled, learners, choose_engine("auto", compiled, default="batch")[0])
-    if config.trained_policies_load_path is None or config.learning_mode:
-        _check_learners(compiled, learners)
+    with placed(compiled.scenario):
+        if config.trained_policies_load_path is None or config.learning_mode:
+            _check_learners(compiled, learners)
+        if config.learning_mode:
+            engine, _ = choose_engine("auto", compiled, default="batch")
+            _check_schedule(compiled, learners, engine)
+
+
+@contextmanager
+def placed(scenario: Scenario) -> Iterator[None]:
+    """Say of a setting that is refused where it is from, see `Scenario.place`."""
+    try:
+        yield
+    except SettingError as error:
+        raise ConfigurationError(f"{scenario.place(error.key)}: {error.what}") from None
 
 
 def _check_learners(compiled: Compiled, learners: list[str]) -> None:
@@ -154,9 +173,10 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         ahead = config.settings.needs_next
         unknown = unknown_next(compiled) if ahead else not_alone(compiled, agent)
         if unknown is not None:
-            raise ConfigurationError(
-                f"learning_config.algorithm: {config.algorithm} learns from what other bids would "
-                f"have brought, which is not known here: {unknown}{_instead(compiled, agent)}"
+            raise SettingError(
+                "learning_config.algorithm",
+                f"{config.algorithm} learns from what other bids would have brought, which is not "
+                f"known here: {unknown}{_instead(compiled, agent)}",
             )
 
 
@@ -187,9 +207,10 @@ def _check_products(compiled: Compiled) -> None:
             continue
         first = auction.first[0]
         if auction.first != tuple(range(first, first + len(auction.first))):
-            raise ConfigurationError(
-                "learning_config.actor_architecture: ramps reads forecasts step by step, but the "
-                f"products of '{auction.market}' do not follow each other, a step each"
+            raise SettingError(
+                "learning_config.actor_architecture",
+                "ramps reads forecasts step by step, but the products of "
+                f"'{auction.market}' do not follow each other, a step each",
             )
 
 
@@ -199,10 +220,11 @@ def _check_information(compiled: Compiled) -> None:
     others = [other for other in able("ladder") if not SETTINGS[other]().needs_curves]
     for market in compiled.markets:
         if not market.publishes_curves:
-            raise ConfigurationError(
-                f"markets_config.{market.name}.information: is own_results, but {name} learns from "
-                "the curves that a market publishes; make it published_curves, or learn from own "
-                f"results by learning_config.algorithm: {', '.join(others)}"
+            raise SettingError(
+                f"markets_config.{market.name}.information",
+                f"is own_results, but {name} learns from the curves that a market publishes; make "
+                "it published_curves, or learn from own results by learning_config.algorithm: "
+                f"{', '.join(others)}",
             )
 
 
@@ -281,9 +303,9 @@ def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | N
         load_policies(folder)  # damaged files are found before anything is written
         return folder
     if config.continue_learning:
-        raise ConfigurationError(
-            "learning_config.continue_learning needs trained_policies_load_path, the folder of "
-            "the policies to start from"
+        raise SettingError(
+            "learning_config.continue_learning",
+            "needs trained_policies_load_path, the folder of the policies to start from",
         )
     return None
 
@@ -293,10 +315,11 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
     config = compiled.scenario.learning
     first = first_evaluation(config)
     if config.training_episodes < first:
-        raise ConfigurationError(
-            f"learning_config.training_episodes is {config.training_episodes}, but with "
-            "episodes_collecting_initial_experience and validation_episodes_interval as they are "
-            f"the first evaluation takes place after episode {first}: make it that or more"
+        raise SettingError(
+            "learning_config.training_episodes",
+            f"is {config.training_episodes}, but with episodes_collecting_initial_experience and "
+            "validation_episodes_interval as they are the first evaluation takes place after "
+            f"episode {first}: make it that or more",
         )
     seconds = _episode_seconds(compiled.scenario, engine)
     _check_window(compiled)
@@ -315,7 +338,7 @@ def _check_window(compiled: Compiled) -> None:
         window_plan(compiled, steps)
     except ConfigurationError as error:
         length = compiled.scenario.learning.episode_length
-        raise ConfigurationError(f"learning_config.episode_length is {length}: {error}") from None
+        raise SettingError("learning_config.episode_length", f"is {length}: {error}") from None
 
 
 def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
@@ -323,10 +346,10 @@ def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
     copies = min(config.num_envs, config.validation_interval) if engine == "batch" else 1
     needed = copies * waiting
     if needed > config.replay_buffer_size:
-        raise ConfigurationError(
-            f"learning_config.replay_buffer_size is {config.replay_buffer_size}, but {needed} "
-            f"transitions wait for an update of {config.algorithm}; make it larger, or train_freq "
-            "shorter"
+        raise SettingError(
+            "learning_config.replay_buffer_size",
+            f"is {config.replay_buffer_size}, but {needed} transitions wait for an update of "
+            f"{config.algorithm}; make it larger, or train_freq shorter",
         )
 
 
@@ -356,12 +379,12 @@ def _episode_seconds(scenario: Scenario, engine: str) -> int:
     length = scenario.learning.episode_length
     if length is None:
         return horizon
-    key = f"learning_config.episode_length is {length}"
+    key, given = "learning_config.episode_length", f"is {length}"
     if engine != "batch":
-        raise ConfigurationError(f"{key}, but only the batch engine plays parts of the calendar")
+        raise SettingError(key, f"{given}, but only the batch engine plays parts of the calendar")
     if duration_seconds(length) % scenario.config.time_step:
         step = scenario.config.time_step
-        raise ConfigurationError(f"{key}, not a multiple of time_step, which is {step} s")
+        raise SettingError(key, f"{given}, not a multiple of time_step, which is {step} s")
     if duration_seconds(length) > horizon:
-        raise ConfigurationError(f"{key}, longer than the simulated {horizon / 3600:g} h")
+        raise SettingError(key, f"{given}, longer than the simulated {horizon / 3600:g} h")
     return duration_seconds(length)

@@ -780,7 +780,7 @@ def _keys_of_others(given: dict[str, Any], algorithm: str) -> list[Any]:
     ]:
         if key not in UNREAD_KEYS:
             owners = [name for name, model in SETTINGS.items() if key in model.model_fields]
-            sentence = f"is a key of {', '.join(owners)}, not of {algorithm}"
+            sentence = f"is a key of {', '.join(owners)}, not of the algorithm {algorithm}"
             problems.append(_problem_of(key, given[key], sentence))
         del given[key]
     return problems

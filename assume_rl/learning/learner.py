@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError, ContractError, nearest
+from assume_rl.errors import ConfigurationError, ContractError, SettingError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.adaptive import paced
@@ -248,14 +248,16 @@ class Learner:
             if not isinstance(done, int):
                 raise ContractError(self.algorithm.update, f"{type(done).__name__}, not int")
             if done > 0 and not log.adapted and paced(self.nets):
-                raise ConfigurationError(
-                    f"learning_config.learning_rate_schedule: {self.algorithm.name} does not adapt "
-                    "learning rates, so kl_adaptive would do nothing"
+                raise SettingError(
+                    "learning_config.learning_rate_schedule",
+                    f"{self.algorithm.name} does not adapt learning rates, so kl_adaptive would do "
+                    "nothing",
                 )
             if done > 0 and self.updates == 0 and not self.normaliser.values_followed:
-                raise ConfigurationError(
-                    f"learning_config.normalise: {self.algorithm.name} lets no values follow their "
-                    "targets, so values would do nothing"
+                raise SettingError(
+                    "learning_config.normalise",
+                    f"{self.algorithm.name} lets no values follow their targets, so values would "
+                    "do nothing",
                 )
             self.iterations += done
             if self.algorithm.on_policy:
@@ -350,7 +352,7 @@ def check_learnable(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
 
     :param config: chooses the algorithm
     :param agents: who are to learn
-    :raises ConfigurationError: they do not
+    :raises SettingError: they do not
     """
     networks = networks_of(config)
     _check_rates(config, networks)
@@ -364,7 +366,7 @@ def check_learnable(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
 def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:
     """Check that all learning rates and their schedules are of networks that the algorithm has.
 
-    :raises ConfigurationError: one is not
+    :raises SettingError: one is not
     """
     schedules = config.learning_rate_schedule
     named = {
@@ -373,22 +375,22 @@ def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> Non
     }
     for key, name in [(key, name) for key, own in named.items() for name in own]:
         if name not in networks:
-            raise ConfigurationError(
-                f"learning_config.{key}: {config.algorithm} has no network '{name}', "
-                f"{nearest(name, networks)}"
+            raise SettingError(
+                f"learning_config.{key}",
+                f"{config.algorithm} has no network '{name}', {nearest(name, networks)}",
             )
 
 
 def _check_earnings(config: LearningConfig, agents: Sequence[AgentSpec]) -> None:
     """Check that the earnings of agents are known, where they are needed.
 
-    :raises ConfigurationError: those of an agent are not
+    :raises SettingError: those of an agent are not
     """
     unknown = [agent.unit_id for agent in agents if agent.earnings is None]
     if config.settings.needs_earnings and unknown:
-        raise ConfigurationError(
-            f"learning_config.clip_targets: nothing says what '{unknown[0]}' can earn; its bidder "
-            "has no reward_range"
+        raise SettingError(
+            "learning_config.clip_targets",
+            f"nothing says what '{unknown[0]}' can earn; its bidder has no reward_range",
         )
 
 
@@ -404,7 +406,7 @@ OF_A_POLICY = {
 def _check_shared(agents: Sequence[AgentSpec]) -> None:
     """Check that agents which share a policy see and decide the same.
 
-    :raises ConfigurationError: two of them do not
+    :raises SettingError: two of them do not
     """
     first: dict[str, AgentSpec] = {}
     for agent in agents:
@@ -415,11 +417,11 @@ def _check_shared(agents: Sequence[AgentSpec]) -> None:
             if any(getattr(agent, name) != getattr(other, name) for name in fields)
         ]
         if apart:
-            raise ConfigurationError(
-                f"learning_config.parameter_sharing: '{other.unit_id}' and '{agent.unit_id}' "
-                f"cannot share the policy '{agent.policy}': they have different "
-                f"{', '.join(apart)}; units that share one need the same bidder, parameters and "
-                "forecasts"
+            raise SettingError(
+                "learning_config.parameter_sharing",
+                f"'{other.unit_id}' and '{agent.unit_id}' cannot share the policy "
+                f"'{agent.policy}': they have different {', '.join(apart)}; units that share one "
+                "need the same bidder, parameters and forecasts",
             )
 
 

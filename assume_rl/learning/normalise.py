@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import SettingError
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.config import LearningConfig, Reward
 from assume_rl.learning.critics.normalised import NormalisedForm
@@ -56,28 +56,30 @@ def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) ->
 
     :param config: says what is normalised
     :param networks: of the algorithm
-    :raises ConfigurationError: critics are meant, and the algorithm has none; or targets are
+    :raises SettingError: critics are meant, and the algorithm has none; or targets are
         clipped to what recorded rewards can be, and others are learned from
     """
     if config.settings.needs_earnings and (
         config.reward.scale != 1 or "returns" in config.normalise
     ):
-        raise ConfigurationError(
-            "learning_config.clip_targets: targets are clipped to what rewards can be as they are "
-            "recorded; choose it without reward.scale and without normalise: [returns]"
+        raise SettingError(
+            "learning_config.clip_targets",
+            "targets are clipped to what rewards can be as they are recorded; choose it without "
+            "reward.scale and without normalise: [returns]",
         )
     if config.settings.needs_curves and "returns" in config.normalise:
-        raise ConfigurationError(
-            f"learning_config.normalise: {config.algorithm} learns from reward curves, which are "
-            "not divided by the spread of returns; choose reward.scale"
+        raise SettingError(
+            "learning_config.normalise",
+            f"{config.algorithm} learns from reward curves, which are not divided by the spread of "
+            "returns; choose reward.scale",
         )
     if any("value" in spec.kind for spec in networks.values()):
         return
     for name in config.normalise:
         if name in ("critic_input", "values"):
-            raise ConfigurationError(
-                f"learning_config.normalise: {config.algorithm} has no critic of its own, and so "
-                f"no {name}"
+            raise SettingError(
+                "learning_config.normalise",
+                f"{config.algorithm} has no critic of its own, and so no {name}",
             )
 
 

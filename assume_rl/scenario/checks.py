@@ -6,7 +6,7 @@ from typing import Any
 
 from assume_rl.core.bidding import parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import (
     Bidders,
@@ -18,8 +18,7 @@ from assume_rl.scenario.compile.capabilities import at_odds, untraded
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
-from assume_rl.scenario.config.read import CONFIG_FILE
-from assume_rl.scenario.config.schema import UNREAD_PARAMS, Market
+from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.demands import inelastic
@@ -102,6 +101,8 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
         for market, name in unit.bidding.items():
             where = cell(file, unit.id, f"{BIDDING}{market}")
             try:
+            except SettingError as error:
+                problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
                 bidder = find_bidder(name, table.technology, market, scenario)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
@@ -130,6 +131,8 @@ def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -
                 strategy_of(scenario, operator, market)
                 for table, bidder in own:
                     if bidder is not None:
+            except SettingError as error:
+                problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
                         check_strategy(scenario, operator, market, bidder, table.technology)
             except ConfigurationError as error:
                 problems.error(cell(file, operator, f"{BIDDING}{market}"), str(error))

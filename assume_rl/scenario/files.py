@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from assume_rl.scenario.config.read import CONFIG_FILE
-from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
 from assume_rl.scenario.problems import Problems
 
 

@@ -12,15 +12,14 @@ import pandas as pd
 
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.scenario.checks import check_scenario
-from assume_rl.scenario.config.overrides import split
+from assume_rl.scenario.config.overrides import is_setting, split
 from assume_rl.scenario.config.read import (
-    CONFIG_FILE,
     case_settings,
     named_plugins,
     read_cases,
     study_case,
 )
-from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
 from assume_rl.scenario.files import optional_file, required_file
 from assume_rl.scenario.plugins import load_plugins, plugins_with
 from assume_rl.scenario.problems import Problems
@@ -166,6 +165,7 @@ class Reader:
             series=tables.series,
             operators=tables.operators,
             warnings=(),
+            changed=frozenset(settings),
         )
         if not problems.errors:  # else the units to be changed may be missing
             scenario = with_overrides(scenario, changes, problems)
@@ -273,8 +273,10 @@ def _calendar(case: str, config: StudyCase, problems: Problems) -> pd.DatetimeIn
 
 
 def _named(sentence: str, overrides: Mapping[str, Any]) -> str:
-    """Return a problem, located at the override that caused it if there is one."""
+    """Return a problem, located at the override that caused it, or naming those it is about."""
     where, _, what = sentence.partition(": ")
+    if where.startswith("override "):
+        return sentence
     setting = where.removeprefix(f"{CONFIG_FILE}, ").partition(".")[2]
     if any(f"{setting}.".startswith(f"{key}.") for key in overrides):
         return f"override {setting}: {what}"
@@ -282,4 +284,6 @@ def _named(sentence: str, overrides: Mapping[str, Any]) -> str:
     key = f"units.{cell[1]}.{cell[2] or ''}" if cell else ""
     if cell and any(given.startswith(key) for given in overrides):
         return f"override {key.removesuffix('.')}: {what}"
-    return sentence
+    words = re.findall(r"\w+", what)
+    about = [key for key in overrides if is_setting(key) and key.rpartition(".")[2] in words]
+    return f"{sentence} (override {', '.join(about)})" if about else sentence

@@ -15,7 +15,7 @@ from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.types import Scales
-from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 from assume_rl.scenario.tables.operators import Operators
@@ -50,6 +50,7 @@ class Scenario:
     # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()  # that it names or uses
+    changed: frozenset[str] = frozenset()  # dotted keys of the settings that overrides changed
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -74,6 +75,14 @@ class Scenario:
     def with_units(self, kind: str, units: Iterable[Unit]) -> "Scenario":
         """Return the scenario with other units of a kind."""
         return replace(self, units_by_kind={**self.units_by_kind, kind: tuple(units)})
+
+    def place(self, key: str) -> str:
+        """Return where a setting is from, as messages name it: its override, or file and case.
+
+        :param key: parts by dots
+        """
+        overridden = any(f"{key}.".startswith(f"{own}.") for own in self.changed)
+        return f"override {key}" if overridden else f"{CONFIG_FILE}, {self.case}.{key}"
 
     @property
     def simulation_id(self) -> str:

@@ -136,7 +136,10 @@ class _Expansion:
             trained = plan.training is not None
             self._checks.check(step, loaded[key].scenario, trained=trained)
         except AssumeRlError as error:
-            raise ConfigurationError(f"{plan.where}: {error} (design '{label}')") from None
+            problem = f"{plan.where}: {error} (design '{label}')"
+            if str(error).startswith("override "):
+                problem = _placed(str(error), self._file, cell, label, plan)
+            raise ConfigurationError(problem) from None
         return loaded[key]
 
     def _seeds(self, cell: Cell, scenario: Scenario) -> Iterable[int]:

@@ -75,8 +75,8 @@ def test_each_parameter_names_the_bidders_that_take_it() -> None:
         (TWO_BID, {"foresight": True}, "foresight: .* valid integer"),
         (TWO_BID, {"foresight": 2.5}, "foresight: .* valid integer"),
         (TWO_BID, {"start_costs": 1}, "start_costs: .* valid boolean"),
-        (TWO_BID, {"act_dim": 3}, "act_dim is 3, but powerplant_energy_learning has 2"),
-        (SINGLE_BID, {"unique_obs_dim": 3}, "unique_obs_dim is 3"),
+        (TWO_BID, {"act_dim": 3}, "act_dim: is 3, but powerplant_energy_learning has 2"),
+        (SINGLE_BID, {"unique_obs_dim": 3}, "unique_obs_dim: is 3"),
         (TWO_BID, {"learned_products": "last"}, "learned_products: .*'all' or 'first'"),
     ],
 )
@@ -213,7 +213,7 @@ def test_single_bid_has_one_price_per_product() -> None:
 
 def test_sizes_are_checked_per_product() -> None:
     assert bidder_of(TWO_BID, 24, act_dim=2).action == Box(48)
-    with pytest.raises(ConfigurationError, match="act_dim is 48"):
+    with pytest.raises(ConfigurationError, match="act_dim: is 48"):
         bidder_of(TWO_BID, 24, act_dim=48)
 
 

@@ -133,7 +133,7 @@ def test_parameters_are_those_of_a_learned_plant_and_the_steps() -> None:
     assert bidder_of(CURVE, curve_steps=4, act_dim=7).slots == 4
     assert bidder_of(CURVE, start_costs=True).needs == {"downtime"}
     assert bidder_of(CURVE, foresight=5).layout.size == 17
-    with pytest.raises(ConfigurationError, match=f"act_dim is 6, but {CURVE} has 5"):
+    with pytest.raises(ConfigurationError, match=f"act_dim: is 6, but {CURVE} has 5"):
         bidder_of(CURVE, act_dim=6)
     with pytest.raises(ConfigurationError, match=r"curve_steps: .* greater than 0"):
         bidder_of(CURVE, curve_steps=0)

@@ -173,7 +173,7 @@ def test_sizes_and_parameters(name: str) -> None:
         ({"rungs_at": [10.0, 20.0, 20.0]}, "rungs_at: prices must rise, but 20 follows 20"),
         ({"rungs_at": [10.0]}, "rungs_at: .* at least 2"),
         ({"rungs_at": [-200.0, 20.0]}, "rungs_at: -200 is beyond max_bid_price 100"),
-        ({"act_dim": 9}, f"act_dim is 9, but {name} has {prices}"),
+        ({"act_dim": 9}, f"act_dim: is 9, but {name} has {prices}"),
     ]:
         with pytest.raises(ConfigurationError, match=message):
             bidder_of(name, **params)

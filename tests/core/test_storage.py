@@ -606,7 +606,9 @@ def test_its_usual_sizes_are_those_of_the_established_format() -> None:
     assert isinstance(bidder, LearnedBidder)
     assert (bidder.layout.size, bidder.layout.unique_size, bidder.action.size) == (74, 2, 1)
     assert bidder.foresight == 24
-    with pytest.raises(ConfigurationError, match="act_dim is 2, but storage_energy_learning has 1"):
+    with pytest.raises(
+        ConfigurationError, match="act_dim: is 2, but storage_energy_learning has 1"
+    ):
         create(LEARNED, Context(100.0, 1, 1.0), {"act_dim": 2})
 
 

@@ -159,7 +159,7 @@ def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
     assert len({report.reward for report in trained}) > 8
     evaluated = table(result.folder, "rl_params")
     assert set(evaluated.groupby("episode").size()) == {47}  # all of the calendar
-    with pytest.raises(ConfigurationError, match=r"episode_length is 6h.*batch engine"):
+    with pytest.raises(ConfigurationError, match=r"episode_length: is 6h.*batch engine"):
         train(tiny("single_learner", **settings), engine="agents", out=tmp_path / "agents")
     odd = settings | {"learning_config.episode_length": "90min"}
     with pytest.raises(ConfigurationError, match="not a multiple of time_step, which is 3600 s"):

@@ -43,7 +43,7 @@ def test_a_replay_that_is_too_small_for_an_update_is_refused_at_the_start(
     engine: EngineName,
 ) -> None:
     few = case(algorithm="vpg", replay_buffer_size=23)  # of 24 auctions a day
-    with pytest.raises(ConfigurationError, match="size is 23, but 24 transitions wait for an upda"):
+    with pytest.raises(ConfigurationError, match="size: is 23, but 24 transitions wait"):
         training_task(few, None, None, engine)
     training_task(case(algorithm="matd3", replay_buffer_size=23), None, None, engine)
 
@@ -125,11 +125,11 @@ def test_settings_that_no_learner_can_have_are_found_without_a_training(
 
 
 UNPLAYABLE: list[tuple[dict[str, Any], str]] = [
-    ({"training_episodes": 1}, "training_episodes is 1, but .* the first evaluation takes place"),
-    ({"train_freq": "72h"}, "train_freq is 72h, longer than the simulated 48 h"),
-    ({"algorithm": "vpg", "replay_buffer_size": 23}, "size is 23, but 24 transitions wait"),
-    ({"episode_length": "90min"}, "episode_length is 90min, not a multiple of time_step"),
-    ({"episode_length": "7d"}, "episode_length is 7d, longer than the simulated 48 h"),
+    ({"training_episodes": 1}, "training_episodes: is 1, but .* the first evaluation takes place"),
+    ({"train_freq": "72h"}, "train_freq: is 72h, longer than the simulated 48 h"),
+    ({"algorithm": "vpg", "replay_buffer_size": 23}, "size: is 23, but 24 transitions wait"),
+    ({"episode_length": "90min"}, "episode_length: is 90min, not a multiple of time_step"),
+    ({"episode_length": "7d"}, "episode_length: is 7d, longer than the simulated 48 h"),
 ]
 
 
@@ -151,5 +151,28 @@ def test_a_market_with_dates_of_its_own_has_no_parts_of_the_calendar() -> None:
         "learning_config.train_freq": "12h",
     }
     scenario = load_scenario(SCENARIO, "tiny", overrides=overrides)
-    with pytest.raises(ConfigurationError, match="episode_length is 12h: market 'EOM' has a start"):
+    with pytest.raises(ConfigurationError, match="is 12h: market 'EOM' has a start"):
         check_training(compile_scenario(scenario))
+
+
+def test_that_the_bidder_does_not_fit_is_said_before_what_else_is_wrong() -> None:
+    wrong = {"training_episodes": 1, "learning_rates": {"critic": 0.1}}
+    scenario = case(algorithm="fictitious_play", **wrong)
+    for check in (
+        lambda: check_training(compile_scenario(scenario)),
+        lambda: training_task(scenario, None, None, "auto"),
+    ):
+        with pytest.raises(ConfigurationError, match="fictitious_play cannot choose numbers, as"):
+            check()
+
+
+def test_a_refused_setting_is_named_with_its_override_or_with_file_and_case() -> None:
+    scenario = load_scenario(SCENARIO, "base", overrides={"end_date": "2019-03-04 12:00"})
+    with pytest.raises(ConfigurationError) as refused:
+        training_task(scenario, None, None, "auto")
+    expected = (
+        "config.yaml, base.learning_config.train_freq: is 24h, longer than the simulated 12 h"
+    )
+    assert str(refused.value) == expected
+    with pytest.raises(ConfigurationError, match=r"^override learning_config.train_freq: is 72h"):
+        training_task(case(train_freq="72h"), None, None, "auto")

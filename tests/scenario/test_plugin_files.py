@@ -231,7 +231,7 @@ def test_an_algorithm_brings_its_settings(write: Write) -> None:
     scenario = load_scenario(folder, "tiny", overrides=settings)
     assert scenario.learning.settings.model_dump() == {"entropy_weight": 0.01, "own": 3}
     assert [Path(plugin.name).name for plugin in scenario.plugins] == ["mine.py"]
-    with pytest.raises(ScenarioError, match="is a key of own, not of matd3"):
+    with pytest.raises(ScenarioError, match="is a key of own, not of the algorithm matd3"):
         load_scenario(folder, "tiny", overrides={"learning_config.own": 3})
 
 

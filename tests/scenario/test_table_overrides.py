@@ -242,3 +242,53 @@ def test_an_impossible_date_is_one_sentence(folder: Any) -> None:
     folder.change("config.yaml", "end_date: 2019-01-02 00:00", "end_date: 2019-02-30")
     with pytest.raises(ScenarioError, match=r"^config.yaml: is not valid YAML: day is out of"):
         load_scenario(folder.path)
+
+
+# (overrides, the problem): of a setting that does not fit others, where these are from too
+AT_ODDS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"bidding_strategy_params.foresight": 0},
+        "override bidding_strategy_params.foresight: should be greater than 0, not 0",
+    ),
+    (
+        {"bidding_strategy_params.act_dim": 7},
+        "override bidding_strategy_params.act_dim: is 7, but powerplant_energy_learning has 2",
+    ),
+    (
+        {"learning_config.min_bid_price": 200, "seed": 3},
+        "config.yaml, base.learning_config: min_bid_price 200 is above max_bid_price 100 "
+        "(override learning_config.min_bid_price)",
+    ),
+    (
+        {"end_date": "2018-12-31"},
+        "config.yaml, base: end_date 2018-12-31 00:00 is not after start_date 2019-01-01 00:00 "
+        "(override end_date)",
+    ),
+    (
+        {"learning_config.algorithm": "mappo"},
+        "config.yaml, base.learning_config.clip_targets: is a key of iddpg, itd3, maddpg, matd3, "
+        "not of the algorithm mappo (override learning_config.algorithm)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "problem"), AT_ODDS)
+def test_a_mistake_of_an_override_does_not_blame_the_files_alone(
+    folder: Any, overrides: dict[str, Any], problem: str
+) -> None:
+    folder.change("config.yaml", "max_bid_price", "clip_targets: false\n    max_bid_price")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, overrides=overrides)
+    assert raised.value.problems == (problem,)
+
+
+def test_a_parameter_in_the_file_is_refused_there_once(folder: Any) -> None:
+    folder.change("config.yaml", "seed: 7", "bidding_strategy_params: {foresight: 0}")
+    folder.change(
+        "powerplant_units.csv", "coal,powerplant_energy_naive", "coal,powerplant_energy_learning"
+    )
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path)
+    assert raised.value.problems == (
+        "config.yaml, base.bidding_strategy_params.foresight: should be greater than 0, not 0",
+    )

@@ -262,7 +262,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "too short": (
         "steps: train\nset: {learning_config.training_episodes: 1}",
-        "study.yaml, steps.0.train: learning_config.training_episodes is 1, but",
+        "study.yaml, set.learning_config.training_episodes: is 1, but",
     ),
     "nobody learns": (
         "scenarios: scenarios/national\nsteps: train",

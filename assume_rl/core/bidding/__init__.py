@@ -24,6 +24,7 @@ from assume_rl.core.bidding.base import (
     Context,
     NoParams,
     Params,
+    parameter_error,
 )
 from assume_rl.core.bidding.cost_based import naive
 from assume_rl.errors import ConfigurationError, nearest_part
@@ -43,17 +44,24 @@ class Entry(Generic[P, B]):
         """Return the bidder or strategy.
 
         :param given: `bidding_strategy_params` of a study case; keys of other bidders are ignored
-        :raises ConfigurationError: a parameter is not one that it can honour
+        :raises SettingError: a parameter is not one that it can honour
+        """
+        return self.make(context, self.params(given))
+
+    def params(self, given: Mapping[str, Any]) -> P:
+        """Return the parameters that it takes of those of a study case.
+
+        :param given: see `create`
+        :raises SettingError: one is not as it must be
         """
         own = {key: value for key, value in given.items() if key in self.Params.model_fields}
         try:
-            return self.make(context, self.Params.model_validate(own))
+            return self.Params.model_validate(own)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(
-                f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
-            ) from None
+            what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            raise parameter_error(key, f"{what}, not {first['input']!r}") from None
 
 
 BIDDERS: dict[str, Entry[Any, AnyBidder]] = {

@@ -12,6 +12,7 @@ from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import Limits
 
+from assume_rl.errors import SettingError
 O = TypeVar("O")  # noqa: E741
 
 Need = Literal["operating_time", "downtime", "running_share"]
@@ -130,6 +131,15 @@ class Context:
 
     max_bid_price: float  # EUR/MWh, what learned prices are scaled by
     products: int  # of an auction of the market
+def parameter_error(key: str, what: str) -> SettingError:
+    """Return the error of a parameter that a bidder cannot honour.
+
+    :param key: of the parameter
+    :param what: is wrong
+    """
+    return SettingError(f"bidding_strategy_params.{key}", what)
+
+
     step_hours: float  # length of a step
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`

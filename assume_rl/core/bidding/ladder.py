@@ -31,6 +31,7 @@ from assume_rl.core.bidding.base import (
     LearnedBidder,
     Separable,
     View,
+    parameter_error,
 )
 from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
 from assume_rl.core.bidding.storage import LearnedStorage
@@ -39,7 +40,6 @@ from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.core.units.storage import StorageView
 from assume_rl.core.units.thermal import ThermalView, ramp
-from assume_rl.errors import ConfigurationError
 
 O = TypeVar("O")  # noqa: E741
 B = TypeVar("B", bound=LearnedBidder[Any])
@@ -387,7 +387,7 @@ def _ladder(context: Context, params: LadderParams, own_cost: bool) -> Rungs:
     if params.rungs_at is not None:
         beyond = [price for price in params.rungs_at if abs(price) > limit]
         if beyond:
-            raise ConfigurationError(f"rungs_at: {beyond[0]:g} is beyond max_bid_price {limit:g}")
+            raise parameter_error("rungs_at", f"{beyond[0]:g} is beyond max_bid_price {limit:g}")
         return Listed(tuple(params.rungs_at))
     if not params.sees:
         return RUNGS[params.rung_prices]

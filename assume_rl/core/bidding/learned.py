@@ -13,12 +13,20 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Box, Context, Feature, Layout, Need, Params, View
+from assume_rl.core.bidding.base import (
+    Box,
+    Context,
+    Feature,
+    Layout,
+    Need,
+    Params,
+    View,
+    parameter_error,
+)
 from assume_rl.core.money import Outcome, Reward, Stakes, plant_reward, plant_reward_range
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units.base import ENERGY, Range
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
-from assume_rl.errors import ConfigurationError
 
 Slots = tuple[Float[Tensor, "... unit product slot"], Float[Tensor, "... unit product slot"]]
 Divide = Callable[[Range, Float[Tensor, "... unit product slot"]], Slots]
@@ -44,12 +52,12 @@ class LearnedParams(Params):
         :param name: of the bidder
         :param act_size: numbers that a policy decides per product
         :param unique_size: observation entries private to a unit
-        :raises ConfigurationError: with the parameter
+        :raises SettingError: with the parameter
         """
         fixed = {"act_dim": act_size, "unique_obs_dim": unique_size}
         for key, value in fixed.items():
             if getattr(self, key) not in (None, value):
-                raise ConfigurationError(f"{key} is {getattr(self, key)!r}, but {name} has {value}")
+                raise parameter_error(key, f"is {getattr(self, key)!r}, but {name} has {value}")
 
     def products_of(self, context: Context) -> int:
         """Return the number of products that a policy decides for."""

@@ -33,7 +33,7 @@ from assume_rl.core.units.storage import (
     ramp_charge,
     ramp_discharge,
 )
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import SettingError
 
 STORAGES = frozenset({"storage"})
 ENERGY_ONLY = frozenset({ENERGY})
@@ -283,11 +283,11 @@ def flexible(context: Context, params: FlexibleParams) -> FlexibleStorage:
 def learned(context: Context, params: LearnedParams) -> LearnedStorage:
     """Return the learned storage.
 
-    :raises ConfigurationError: regret is rewarded, which storages have none of
+    :raises SettingError: regret is rewarded, which storages have none of
     """
     if context.reward == "regret":
-        raise ConfigurationError(
-            "learning_config.reward.type: learned storages have no regret; choose profit"
+        raise SettingError(
+            "learning_config.reward.type", "learned storages have no regret; choose profit"
         )
     bidder = LearnedStorage(
         products=params.products_of(context),

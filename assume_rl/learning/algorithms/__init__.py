@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import SettingError
 from assume_rl.learning.algorithms.base import Algorithm
 from assume_rl.learning.algorithms.curve_actor_critic import (
     CURVE_ACTOR_CRITIC,
@@ -45,14 +45,15 @@ def check_action(algorithm: str, kind: ActionKind, owner: str, instead: Sequence
     :param kind: of the actions
     :param owner: who acts, for the message
     :param instead: bidders of the owner whose actions are of another kind
-    :raises ConfigurationError: it cannot
+    :raises SettingError: it cannot
     """
     others = able(kind)
     if algorithm not in others:
         other = f", or let it bid by {' or '.join(instead)}" if instead else ""
-        raise ConfigurationError(
-            f"learning_config.algorithm: {algorithm} cannot choose {CHOICES[kind]}, as {owner} "
-            f"must; {', '.join(others)} can{other}"
+        raise SettingError(
+            "learning_config.algorithm",
+            f"{algorithm} cannot choose {CHOICES[kind]}, as {owner} must; {', '.join(others)} "
+            f"can{other}",
         )
 
 

@@ -48,11 +48,16 @@ def split(
         except ValueError as error:
             problems.error(f"override {key}", str(error))
             continue
-        if key.split(".")[0] in TABLES:
-            tables |= flatten(key, value)
-        else:
+        if is_setting(key):
             settings[key] = value
+        else:
+            tables |= flatten(key, value)
     return settings, tables
+
+
+def is_setting(key: str) -> bool:
+    """Return whether an override is of a setting, not of a table."""
+    return key.partition(".")[0] not in TABLES
 
 
 def flatten(key: str, value: Any) -> dict[str, Any]:

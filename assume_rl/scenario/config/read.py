@@ -11,12 +11,10 @@ from assume_rl.errors import ScenarioError, nearest
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.overrides import override_setting
-from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
+from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_KEYS, StudyCase
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.problems import Location, Problems, explain
-
-CONFIG_FILE = "config.yaml"
 
 UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file"})
 """Keys of a study case that nothing reads."""

@@ -26,6 +26,9 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.section import Section
 from assume_rl.scenario.tables import UNIT_TABLES
 
+CONFIG_FILE = "config.yaml"
+"""File of a scenario folder that holds its study cases."""
+
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
 """Product types of the format; so far only `energy` is traded."""
 
