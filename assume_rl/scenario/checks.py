@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from assume_rl.core.bidding import parameters
+from assume_rl.core.bidding import BIDDERS, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names
@@ -101,9 +101,9 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
         for market, name in unit.bidding.items():
             where = cell(file, unit.id, f"{BIDDING}{market}")
             try:
+                bidder = find_bidder(name, table.technology, market, scenario)
             except SettingError as error:
                 problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
-                bidder = find_bidder(name, table.technology, market, scenario)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
                 # For a market that does not exist the name of any bidder of the format is accepted.
@@ -131,9 +131,9 @@ def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -
                 strategy_of(scenario, operator, market)
                 for table, bidder in own:
                     if bidder is not None:
+                        check_strategy(scenario, operator, market, bidder, table.technology)
             except SettingError as error:
                 problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
-                        check_strategy(scenario, operator, market, bidder, table.technology)
             except ConfigurationError as error:
                 problems.error(cell(file, operator, f"{BIDDING}{market}"), str(error))
 
@@ -154,9 +154,12 @@ def _check_unused(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
 
 def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
     """Note parameters that no bidder has, or no bidder in use."""
+    given = scenario.config.bidding_strategy_params
     known, used = parameters(), {bidder.name for bidder in bidders.values()}
+    unread = {n: entry.params(given).unread for n, entry in BIDDERS.items() if n in used}
     used |= {name for own in scenario.operators.values() for name in own.values()}
-    for key in scenario.config.bidding_strategy_params:
+    for key in given:
+        why = [unread[name].get(key) for name in known.get(key, ()) if name in unread]
         where = f"{CONFIG_FILE}, {scenario.case}.bidding_strategy_params.{key}"
         if key in UNREAD_PARAMS:
             problems.warn(where, "no supported bidder reads this key")
@@ -164,6 +167,8 @@ def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
             problems.error(where, f"unknown key; {nearest(key, known)}")
         elif used.isdisjoint(known[key]):
             problems.warn(where, f"no bidder in use reads this key, only {some(known[key])}")
+        elif why and all(why):
+            problems.warn(where, f"no bidder in use reads this key: {why[0]}")
 
 
 def _check_fuels(scenario: Scenario, problems: Problems) -> None:

@@ -97,3 +97,18 @@ def test_oddity_is_a_warning(folder: Any, oddity: str) -> None:
 
 def test_good_folder_has_no_warning(folder: Any) -> None:
     assert load_scenario(folder.path, strict=True).warnings == ()
+
+
+def test_rungs_beside_their_prices_are_a_warning(folder: Any) -> None:
+    folder.change(PLANTS, "powerplant_energy_learning", "powerplant_energy_learning_ladder")
+    given = {"rungs_at": [0, 20.0, 90.0], "rungs": 21, "rung_prices": "seen_prices"}
+    overrides = {f"bidding_strategy_params.{key}": value for key, value in given.items()}
+    warnings = load_scenario(folder.path, overrides=overrides, strict=True).warnings
+    assert warnings == tuple(
+        f"override bidding_strategy_params.{key}: no bidder in use reads this key: rungs_at lists "
+        "the prices of all rungs"
+        for key in ("rungs", "rung_prices")
+    )
+    # Beside seen prices `rungs` counts those at equal distances.
+    del overrides["bidding_strategy_params.rungs_at"]
+    assert load_scenario(folder.path, overrides=overrides, strict=True).warnings == ()

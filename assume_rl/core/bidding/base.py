@@ -1,5 +1,6 @@
 """What a bidder is: what it sees, what a learned one decides, and the orders it makes of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -11,8 +12,8 @@ from assume_rl.core.forecasts import Outlook
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import Limits
-
 from assume_rl.errors import SettingError
+
 O = TypeVar("O")  # noqa: E741
 
 Need = Literal["operating_time", "downtime", "running_share"]
@@ -120,17 +121,16 @@ class Params(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Return which parameters are not read, the others being as they are, and why."""
+        return {}
+
 
 class NoParams(Params):
     """The parameters of a bidder that has none."""
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a study case and a market give every bidder."""
-
-    max_bid_price: float  # EUR/MWh, what learned prices are scaled by
-    products: int  # of an auction of the market
 def parameter_error(key: str, what: str) -> SettingError:
     """Return the error of a parameter that a bidder cannot honour.
 
@@ -140,6 +140,12 @@ def parameter_error(key: str, what: str) -> SettingError:
     return SettingError(f"bidding_strategy_params.{key}", what)
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a study case and a market give every bidder."""
+
+    max_bid_price: float  # EUR/MWh, what learned prices are scaled by
+    products: int  # of an auction of the market
     step_hours: float  # length of a step
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`

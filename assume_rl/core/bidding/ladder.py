@@ -8,7 +8,7 @@ Semantics: docs/scenario-format.md, "Learning".
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -148,6 +148,13 @@ class LadderParams(LearnedParams):
             if low >= high:
                 raise ValueError(f"prices must rise, but {high:g} follows {low:g}")
         return prices
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Return what else says where rungs are, if their prices are listed."""
+        if self.rungs_at is None:
+            return {}
+        return dict.fromkeys(("rungs", "rung_prices"), "rungs_at lists the prices of all rungs")
 
     @property
     def sees(self) -> bool:
