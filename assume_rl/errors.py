@@ -65,12 +65,17 @@ class ResultsError(AssumeRlError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Sentence end that names the valid choice closest to `name`.
+    """Sentence end that names the valid choice closest to `name`, or all that end with it.
 
     >>> nearest("gama", ["gamma", "tau"])
     "did you mean 'gamma'?"
+    >>> nearest("ppo", ["ippo", "mappo", "vpg"])
+    "did you mean 'ippo' or 'mappo'?"
     """
     choices = sorted(set(valid))
+    longer = [choice for choice in choices if name and choice.endswith(name)]
+    if len(longer) > 1:
+        return f"did you mean {' or '.join(map(repr, longer))}?"
     matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if matches:
         return f"did you mean '{matches[0]}'?"
