@@ -71,3 +71,16 @@ def test_problem_is_noted(tmp_path: Path, values: list[float], freq: str, part: 
     assert read_series(file, HOURS, problems) is None
     assert len(problems.errors) == 1
     assert part in problems.errors[0]
+
+
+@pytest.mark.parametrize(
+    "rows", [["1,2019-01-01 00:00", "2,2019-01-01 01:00"], ["1,2019-01-01"] * 2]
+)
+def test_dates_behind_the_values_are_a_mistake_of_columns_not_of_rows(
+    tmp_path: Path, rows: list[str]
+) -> None:
+    (tmp_path / "series.csv").write_text("\n".join(["a,time", *rows]))
+    problems = Problems()
+    assert read_series(tmp_path / "series.csv", HOURS, problems) is None
+    sentence = "series.csv: dates must be in the first column, but 'time' has them"
+    assert problems.errors == [sentence]

@@ -1,5 +1,6 @@
 """Read CSV files as tables of text or of numbers; every cell that cannot be read is noted."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ EMPTY = ""
 
 NA_VALUES = ("n.a.", "None", "-", "none", "nan")
 """Cells that count as empty, besides pandas' own."""
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d\b")
+"""Beginning of a cell that is a date."""
 
 NAME = "name"
 """Usual header of the column that names the rows, which comes first."""
@@ -106,6 +110,10 @@ def read_number_table(path: Path, problems: Problems) -> pd.DataFrame | None:
     table = _all_numbers(path)
     if table is not None:
         return table
+    late = _dates_after_first(path)
+    if late is not None:
+        problems.error(path.name, f"dates must be in the first column, but '{late}' has them")
+        return None
     # Reading cell by cell accepts or locates what the fast reader refused.
     text = read_text_table(path, problems)
     return None if text is None else _to_numbers(path.name, text, problems)
@@ -134,6 +142,16 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
     if flawed or table.empty or np.isinf(table.to_numpy()).any():
         return None
     return table.set_axis(pd.Index(header), axis=1)
+
+
+def _dates_after_first(path: Path) -> str | None:
+    """Return the header of the column with dates, if that is not the first one; else None."""
+    try:
+        rows = pd.read_csv(path, header=None, nrows=2, dtype=str, encoding="utf-8-sig").fillna("")
+    except (ValueError, OSError):  # what is wrong with the file is said elsewhere
+        return None
+    dated = [bool(DATE.match(text.strip())) for text in rows.iloc[-1]]
+    return str(rows.iloc[0, dated.index(True)]) if any(dated) and not dated[0] else None
 
 
 def _to_numbers(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
