@@ -118,6 +118,8 @@ MISTAKES = [
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
 ]
+    (["list", "algorithm", "ppo"], "there is no 'ppo' among them; did you mean 'ippo' or 'mappo'?"),
+    (["list", "observer", "x"], "there is no 'x' among them, nor anything else; load a plug-in"),
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), MISTAKES)
@@ -365,3 +367,10 @@ def test_keys_of_every_algorithm_are_listed_once_and_types_in_words(command: Com
     everything = command("list")[1]
     assert "technology thermal (built in)" in everything
     assert not any(word in everything for word in ("Literal[", "Optional[", "Annotated[", "None"))
+def test_a_single_algorithm_is_listed_with_its_own_settings(command: Command) -> None:
+    code, out, _ = command("list", "algorithm", "mappo")
+    assert (code, out.count("algorithm "), "clip_range: number" in out) == (0, 1, True)
+    _, text, _ = command("list", "rule", "pay_as_bid", "--format", "json")
+    assert [part["name"] for part in json.loads(text)["parts"]] == ["pay_as_bid"]
+
+

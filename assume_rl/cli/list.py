@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
+from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.scenario.plugins.catalogue import COMMON, Parameter, Part, catalogue
 from assume_rl.scenario.plugins.loading import installed_plugins
@@ -38,6 +39,7 @@ class Format(StrEnum):
 @app.command("list")
 def list_parts(
     sort: Annotated[Sort | None, typer.Argument(help="Only these; all by default.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only the one of this name.")] = None,
     plugins: Plugins = None,
     output: Annotated[
         Format, typer.Option("--format", help="Text, or JSON for programs.")
@@ -46,6 +48,8 @@ def list_parts(
     """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
     load_plugins(plugins or ())
     parts = [part for part in catalogue() if sort is None or part.sort in _shown(sort)]
+    if name is not None:
+        parts = _called(name, parts)
     if output is Format.json:
         content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
         typer.echo(json.dumps(content, indent=2, default=_plain))
@@ -53,6 +57,18 @@ def list_parts(
     if not parts:
         typer.echo("none; plug-ins may have some")
     _print(parts)
+
+
+def _called(name: str, parts: list[Part]) -> list[Part]:
+    """Return the part of a name.
+
+    :raises ConfigurationError: there is none
+    """
+    own = {part.name: part for part in parts if part.sort != COMMON}
+    if name not in own:
+        hint = f"; {nearest_part(name, own)}" if own else ", nor anything else; load a plug-in"
+        raise ConfigurationError(f"there is no '{name}' among them{hint}")
+    return [own[name]]
 
 
 def _shown(sort: Sort) -> tuple[str, ...]:
