@@ -265,6 +265,19 @@ def test_a_policy_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> Non
         load_policies(tmp_path)
 
 
+def test_folders_without_policies_are_no_choices_for_a_missing_one(tmp_path: Path) -> None:
+    """Such as that of an evaluation, which is called as the training is."""
+    (tmp_path / "base_evaluation").mkdir()
+    (tmp_path / "base_evaluation" / "results.db").touch()
+    with pytest.raises(PolicyError, match=r"does not exist$"):
+        load_policies(tmp_path / "base_evaluatio")
+    (tmp_path / "base" / "policies" / "last").mkdir(parents=True)
+    with pytest.raises(PolicyError, match="does not exist, did you mean 'base'"):
+        load_policies(tmp_path / "bas")
+    with pytest.raises(PolicyError, match=r"does not exist, valid: base$"):
+        load_policies(tmp_path / "other")
+
+
 def test_a_file_that_the_manifest_does_not_list_is_refused(folder: Path) -> None:
     (folder / "other.safetensors").write_bytes((folder / "coal.safetensors").read_bytes())
     with pytest.raises(PolicyError, match=r"is not listed in the manifest\.json beside it"):
