@@ -108,8 +108,8 @@ def best_constant(
     """Maximise the sum of `objective` over all auctions with one price, the same in all of them.
 
     It is the best of the break points of all auctions, or of `MOST_CONSTANT` of them, evenly spread
-    in their order, where there are more. Arguments are those of `best_response`; the value of each
-    auction is part of the result.
+    in their order, where there are more, and of equally good ones the highest. Arguments are those
+    of `best_response`; the value of each auction is part of the result.
     """
     points = torch.unique(decisive_points(book, marginal_cost, min_price, max_price))
     if len(points) > MOST_CONSTANT:
@@ -124,8 +124,8 @@ def best_constant(
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     # All at once, since an objective may go through the auctions one after the other.
     totals = objective(Sale(*(torch.cat(column, -1) for column in columns)))
-    chosen = totals.reshape(-1, len(points)).sum(0).argmax()
-    bids = bids_of(points[chosen].unsqueeze(0))
+    total = totals.reshape(-1, len(points)).sum(0)
+    bids = bids_of(points[total == total.max()][-1:])
     return _best(None, bids, clear_at(book, bids), objective)
 
 

@@ -240,6 +240,21 @@ def test_a_single_auction_has_a_best_constant_price_too() -> None:
     assert float(best.value) == pytest.approx(50 * 37)  # just below the rival
 
 
+def test_the_highest_of_equally_good_constant_prices_is_told() -> None:
+    """Just below 70 all is sold in both hours, at prices that others set, as it is at -100."""
+    prices = torch.stack((tensor([0, 57, 80, 3000]), tensor([0, 60, 70, 3000])))
+    volumes = torch.stack((tensor([50, 50, 50, -120]), tensor([50, 50, 50, -130])))
+    known = {"min_price": -CAP, "max_price": CAP}
+    book = book_of_one_product(UNIFORM, prices, volumes, torch.tensor([0]))
+    best = best_constant(book, profit_at(20), marginal_cost=tensor([20, 20]), **known)
+    assert best.bid[:, 0].tolist() == pytest.approx([70, 70])
+    assert best.value.tolist() == [50 * 60, 50 * 50]
+    # Where nothing can be sold all prices are as good.
+    idle = book_of([0, 57, 3000], [50, 50, 0])
+    best = best_constant(idle, profit_at(20), marginal_cost=tensor([20])[0], **known)
+    assert best.bid.tolist() == [CAP]
+
+
 def test_of_many_prices_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     book = random_hours(UNIFORM)
     known = {
