@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from assume_rl.cli import load_commands
 from assume_rl.cli.app import COMMANDS
 from assume_rl.cli.output import print_evaluation
 from assume_rl.evaluation.exploitability import Response
-from assume_rl.evaluation.gap import NO_SHARE
+from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.scores import UnitScore
@@ -117,9 +118,9 @@ MISTAKES = [
     (["validate", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
-]
     (["list", "algorithm", "ppo"], "there is no 'ppo' among them; did you mean 'ippo' or 'mappo'?"),
     (["list", "observer", "x"], "there is no 'x' among them, nor anything else; load a plug-in"),
+]
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), MISTAKES)
@@ -307,6 +308,23 @@ def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path
         assert "learning bidders" not in out
 
 
+def test_shares_above_all_are_explained_and_gaps_not_rounded_away(tmp_path: Path) -> None:
+    units = (UnitScore("b", 1.0, 9_000.0, 0.0, None),)
+    planned = Response("b", 9_000.0, 9_000.1, 0.1, "grid", planned_profit=8_000.0)
+    console = Console(width=300, file=io.StringIO())
+    for response, share in ((planned, 1.002), (replace(planned, planned_profit=9_500.0), 0.99999)):
+        evaluation = Evaluation(units, (), 1 / share, 1.0, 9_000.1, 0.5, 0.0, None, (response,))
+        print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///r.db", evaluation, ()))
+    assert isinstance(console.file, io.StringIO)
+    out = console.file.getvalue()
+    assert "112.50%" in out
+    assert out.count(MORE_PROFIT) == 1
+    assert "reached 100.20% (above 100 %: the best response has one price in each auction" in out
+    assert out.count(TWO_PRICES) == 1
+    assert "100.00%" not in out
+    assert "reached 99.99%;" in out
+
+
 def test_training_a_case_that_is_not_meant_for_it_warns(command: Command) -> None:
     setting = ("--set", "learning_config.learning_mode=false")
     code, _, err = command("train", *CASE, *SHORT, *setting, "--out", "out")
@@ -356,6 +374,13 @@ def test_listed_algorithms_tell_their_status_and_paper(command: Command) -> None
     assert "1812.05905" in parts["masac"]["paper"]
 
 
+def test_a_single_algorithm_is_listed_with_its_own_settings(command: Command) -> None:
+    code, out, _ = command("list", "algorithm", "mappo")
+    assert (code, out.count("algorithm "), "clip_range: number" in out) == (0, 1, True)
+    _, text, _ = command("list", "rule", "pay_as_bid", "--format", "json")
+    assert [part["name"] for part in json.loads(text)["parts"]] == ["pay_as_bid"]
+
+
 def test_keys_of_every_algorithm_are_listed_once_and_types_in_words(command: Command) -> None:
     lines = command("list", "algorithm")[1].splitlines()
     assert lines[0] == "learning_config, whatever the algorithm (built in)"
@@ -367,10 +392,3 @@ def test_keys_of_every_algorithm_are_listed_once_and_types_in_words(command: Com
     everything = command("list")[1]
     assert "technology thermal (built in)" in everything
     assert not any(word in everything for word in ("Literal[", "Optional[", "Annotated[", "None"))
-def test_a_single_algorithm_is_listed_with_its_own_settings(command: Command) -> None:
-    code, out, _ = command("list", "algorithm", "mappo")
-    assert (code, out.count("algorithm "), "clip_range: number" in out) == (0, 1, True)
-    _, text, _ = command("list", "rule", "pay_as_bid", "--format", "json")
-    assert [part["name"] for part in json.loads(text)["parts"]] == ["pay_as_bid"]
-
-

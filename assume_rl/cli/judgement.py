@@ -1,12 +1,13 @@
 """Tables of how far policies are from their best responses, and of what the market was like."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
 from assume_rl.evaluation.exploitability import Exploitability, Kind, Response
+from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_text
 from assume_rl.experiments.evaluate import Evaluation
 from assume_rl.experiments.market_figures import MarketFigures
 
@@ -138,9 +139,17 @@ def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> 
         )
         known.sort(key=lambda own: -(own.gap or 0.0))
         print_whole(console, _responses(known[:SHOWN], others))
+        if any(map(is_above_all, _shares(evaluations.values()))):
+            console.print(MORE_PROFIT, soft_wrap=True)
     if len(known) > SHOWN:
         console.print(f"and {len(known) - SHOWN} more that could gain less: see manifest.json")
     _print_unknown(console, first.responses)
+
+
+def _shares(evaluations: Iterable[Evaluation]) -> Iterator[float | None]:
+    """Yield the shares of profits of best bids, or of plans, that are known of learners."""
+    for own in (own for evaluation in evaluations for own in evaluation.responses):
+        yield from (own.share, own.constant_share, own.share_of_plan)
 
 
 def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> Table:
@@ -225,4 +234,4 @@ def price(value: float | None) -> str:
 
 def share(value: float | None) -> str:
     """Return a share as text, a dash where it is not known or has no meaning."""
-    return NONE if value is None else f"{value:.2%}"
+    return NONE if value is None else share_text(value)

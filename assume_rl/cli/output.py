@@ -19,7 +19,7 @@ from assume_rl.cli.judgement import (
     print_whole,
     share,
 )
-from assume_rl.evaluation.gap import NO_SHARE
+from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES, is_above_all
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.outputs import DATABASE
@@ -244,13 +244,18 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
     )
     if any(_share(result.last) == NONE for result in results):
         console.print(f"{NONE}: {NO_SHARE}")
+    if any(is_above_all(result.last.share) for result in results):
+        console.print(TWO_PRICES, soft_wrap=True)
+    if any(is_above_all(own.constant_share) for r in results for own in r.last.responses):
+        console.print(MORE_PROFIT, soft_wrap=True)
 
 
 def _print_gap(console: Console, evaluation: Evaluation) -> None:
     """Print the exact best response and the gap to it, where they are known."""
     if evaluation.best_reward is None:
         return
-    why = "" if evaluation.share is not None else f" ({NO_SHARE})"
+    above = f" ({TWO_PRICES})" if is_above_all(evaluation.share) else ""
+    why = above if evaluation.share is not None else f" ({NO_SHARE})"
     console.print(
         f"exact best response: reward {evaluation.best_reward:.3f}, profit "
         f"{evaluation.best_profit:,.0f} EUR; gap: reward {evaluation.reward_gap:.3f}, profit "
@@ -264,7 +269,7 @@ def _share(evaluation: Evaluation) -> str:
     """Return the share of the best response as text; empty where the best response is unknown."""
     if evaluation.best_reward is None:
         return ""
-    return NONE if evaluation.share is None else f"{evaluation.share:.1%}"
+    return share(evaluation.share)
 
 
 def _constant_share(evaluation: Evaluation) -> str:

@@ -14,11 +14,23 @@ PROFIT_GAP = "profit_gap_to_best_response"
 
 LEAST_SHARE = 0.01  # of the sum of absolute hourly best rewards: what a denominator must exceed
 
+ROUNDING = 1e-9  # relative, of sums over many auctions
+
 NO_SHARE = (
     f"the best reward is not above {100 * LEAST_SHARE:g} % of the sum of its absolute values by "
     "auction"
 )
 """Why there is a gap and no share."""
+
+
+MORE_PROFIT = (
+    "above 100 %: best bids are best by what is rewarded, where regrets may count, so that other "
+    "bids may earn more; plans are good bids, not the best"
+)
+"""Why a share of the profit of best bids, or of plans, may be above 1."""
+
+TWO_PRICES = "above 100 %: the best response has one price in each auction, and two may bring more"
+"""Why a share of the best reward of a single learner may be above 1."""
 
 
 def share_of_best(reward: float, best: float, scale: float) -> float | None:
@@ -31,6 +43,22 @@ def share_of_best(reward: float, best: float, scale: float) -> float | None:
     return reward / best if best > LEAST_SHARE * scale else None
 
 
+def is_above_all(share: float | None) -> bool:
+    """Return whether a share is more than all, as it is printed."""
+    return share is not None and round(share, 4) > 1.0
+
+
 def is_undefined(figures: Mapping[str, object]) -> bool:
     """Return whether an experiment's figures have a gap but, see `NO_SHARE`, no share."""
     return REWARD_GAP in figures and figures.get(SHARE) is None
+
+
+def share_text(share: float) -> str:
+    """Return a share as text in per cent; what is missed is never rounded away.
+
+    >>> share_text(0.98765), share_text(0.999999), share_text(1.0)
+    ('98.77%', '99.99%', '100.00%')
+
+    :param share: 1: all of it; less by a rounding error of its sums is all of it too
+    """
+    return f"{min(share, 0.9999) if share < 1.0 - ROUNDING else share:.2%}"

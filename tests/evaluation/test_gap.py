@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from assume_rl.evaluation.gap import share_of_best
+from assume_rl.evaluation.gap import share_of_best, share_text
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,20 @@ def test_a_share_needs_a_best_reward_clearly_above_zero(
     reward: float, best: float, scale: float, share: float | None
 ) -> None:
     assert share_of_best(reward, best, scale) == share
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.5, "50.00%"),
+        (0.99987, "99.99%"),
+        (0.99996, "99.99%"),  # not 100.00%, beside a gap that is not 0
+        (0.99999999, "99.99%"),
+        (1.0 - 1e-15, "100.00%"),
+        (1.00004, "100.00%"),
+        (1.2, "120.00%"),
+        (-0.25, "-25.00%"),
+    ],
+)
+def test_a_gap_is_never_rounded_away(share: float, text: str) -> None:
+    assert share_text(share) == text

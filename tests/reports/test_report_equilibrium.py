@@ -60,6 +60,15 @@ def test_learners_have_shares_beside_that_of_the_best_constant_bid(tmp_path: Pat
     assert second[2] == "b"
     assert second[-6:] == ("", "", "", "", 10_000, 90)
     assert len(grid.columns) == len(first)
+    assert "bove 100 %" not in grid.caption
+
+
+def test_shares_above_all_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FIGURES, "planned_profit[b]", 8_000.0)
+    grid = items(tmp_path / "run")[1]
+    assert isinstance(grid, Grid)
+    assert grid.rows[1][-1] == 112.5
+    assert "Above 100 %: best bids are best by what is rewarded" in grid.caption
 
 
 def test_a_run_without_such_figures_has_none_of_it(tmp_path: Path) -> None:

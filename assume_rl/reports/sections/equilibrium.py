@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from assume_rl.evaluation.gap import share_of_best
+from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_of_best
 from assume_rl.experiments.evaluate import OF_LEARNER
 from assume_rl.reports.sections.runs import FIGURED
 from assume_rl.reports.source import Source
@@ -64,7 +64,7 @@ def equilibrium_section(source: Source) -> Section:
                 learners,
                 "Each learner alone, the bids of all others as they were. Could gain: of what is "
                 "rewarded, which may differ from the profit of the best bids less what it earned. "
-                "Plans: of storages, on no more than they observe.",
+                f"Plans: of storages, on no more than they observe. {_above(learners)}",
             )
         )
     return Section(TITLE, tuple(items))
@@ -126,6 +126,17 @@ def _learner_rows(source: Source, key: Key, own: Figures) -> list[Sequence[objec
             )
         )
     return rows
+
+
+def _above(learners: Sequence[Sequence[object]]) -> str:
+    """Return why shares are above 100 %, if any is."""
+    shares = [
+        cell / 100
+        for row in learners
+        for column, cell in zip(LEARNER_COLUMNS, row, strict=True)
+        if column.endswith("(%)") and isinstance(cell, float)
+    ]
+    return f"{MORE_PROFIT.capitalize()}." if any(map(is_above_all, shares)) else ""
 
 
 def _of(own: Figures, figure: str) -> Mapping[str, float]:

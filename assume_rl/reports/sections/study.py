@@ -6,7 +6,15 @@ from collections.abc import Iterator
 import pandas as pd
 
 from assume_rl.errors import AssumeRlError
-from assume_rl.evaluation.gap import NO_SHARE, PROFIT_GAP, REWARD_GAP, SHARE
+from assume_rl.evaluation.gap import (
+    NO_SHARE,
+    PROFIT_GAP,
+    REWARD_GAP,
+    SHARE,
+    TWO_PRICES,
+    is_above_all,
+    share_text,
+)
 from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_to_best
 from assume_rl.reports.figures.learning import DRAWN as LINES
 from assume_rl.reports.figures.profiles import performance_profiles
@@ -67,13 +75,14 @@ def best_response_section(source: Source) -> Section:
         )
         items.append(chart)
     rows = [
-        (names[run], step, reward, profit, "-" if math.isnan(share) else f"{share:.1%}", run)
+        (names[run], step, reward, profit, "-" if math.isnan(share) else share_text(share), run)
         for run, step, reward, profit, share in known[
             ["run_id", "step", REWARD_GAP, PROFIT_GAP, SHARE]
         ].itertuples(index=False)
     ]
     why = f" No share (-) where {NO_SHARE}." if len(shares) < len(rows) else ""
-    caption = f"Exact best response less what the run reached.{why}"
+    above = f" {TWO_PRICES.capitalize()}." if known[SHARE].map(is_above_all).any() else ""
+    caption = f"Exact best response less what the run reached.{why}{above}"
     return Section(title, (*items, Grid("" if shares else title, GAP_COLUMNS, rows, caption)))
 
 
