@@ -1,28 +1,36 @@
 """The policies that bidders of a study case act on or start from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from assume_rl.core.bidding.base import LearnedBidder
+from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
+from assume_rl.learning.config import SharingName
+from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import (
     check_fit,
     entry_of,
+    is_assume_layout,
     load_policies,
     load_policy,
     read_as,
 )
 from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.policies.manifest import PolicyEntry
+from assume_rl.learning.policies.manifest import read_manifest as read_policies
 from assume_rl.learning.types import AgentSpec
-from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.capabilities import on_ladders
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario
+
+KINDS = ("any numbers", "rungs of a ladder")
 
 
 def learned_bidders(compiled: Compiled) -> dict[str, LearnedBidder[Any]]:
@@ -51,6 +59,8 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
     policies: dict[str, ActorStack] = {}
     for unit, path in named.items():
         name = compiled.policy(unit)
+        if Path(path).is_dir():
+            _check_sharing(compiled, Path(path), [unit])
         own = replace(load_policy(Path(path), name), unit_ids=(unit,))
         entries = {unit: entry_of(Path(path), name)}
         policies |= _fitting(compiled, {unit: own}, Path(path), entries, None)
@@ -60,6 +70,7 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
 def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
     """The policies of `units`, shared or not, in a folder of our layout or of ASSUME's."""
     names = {unit: compiled.policy(unit) for unit in units}
+    _check_sharing(compiled, policy_folder(folder), units)
     loaded = load_policies(policy_folder(folder), unit_ids=tuple(dict.fromkeys(names.values())))
     single = {name: stack.select([name]) for stack in loaded.actors for name in stack.unit_ids}
     policies = {unit: replace(single[name], unit_ids=(unit,)) for unit, name in names.items()}
@@ -111,6 +122,64 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
 
 
+def _check_sharing(compiled: Compiled, folder: Path, agents: Sequence[str]) -> None:
+    """Refuse policies of single units for units that share them, and the other way round.
+
+    :param compiled: scenario
+    :param folder: of policies
+    :param agents: that are to act on them
+    :raises PolicyError: with the setting by which they could
+    """
+    known = () if is_assume_layout(folder) else read_policies(folder).units
+    missing = [agent for agent in agents if known and compiled.policy(agent) not in known]
+    for by in get_args(SharingName) if missing else ():
+        name = _sharing(compiled, by).policy(missing[0])
+        if name in known:
+            raise PolicyError(
+                f"'{folder}' has no policy for unit '{missing[0]}' alone, but one for all of the "
+                f"{by} '{name}': set learning_config.parameter_sharing to {by}"
+            )
+    if missing and missing[0] in known:
+        raise PolicyError(
+            f"'{folder}' has no policy for all units like '{missing[0]}', but one for it alone: "
+            "set learning_config.parameter_sharing to null"
+        )
+
+
+def _sharing(compiled: Compiled, by: str) -> Compiled:
+    """Return the scenario as if units shared their policies."""
+    scenario = compiled.scenario
+    learning = scenario.learning.model_copy(update={"parameter_sharing": by})
+    config = scenario.config.model_copy(update={"learning_config": learning})
+    return compile_scenario(replace(scenario, config=config))
+
+
+def _check_kinds(compiled: Compiled, policies: Mapping[str, ActorStack], source: Path) -> None:
+    """Refuse policies on a ladder for bidders without one, and the other way round.
+
+    :param compiled: scenario
+    :param policies: by agent
+    :param source: of the policies
+    :raises PolicyError: with the bidder that goes with them
+    """
+    bidders = learned_bidders(compiled)
+    for agent, stack in policies.items():
+        bidder, on_ladder = bidders[agent], head_of(stack.head).rungs > 0
+        if on_ladder == (bidder.action.rungs > 0):
+            continue
+        plain = (bidder.bidder.name,) if isinstance(bidder, OnLadder) else ()
+        instead = " or ".join(on_ladders(bidder) if on_ladder else plain)
+        market, unit = next(
+            (m, u) for m, own in compiled.agents.items() for u, name in own.items() if name == agent
+        )
+        asks, does = KINDS if on_ladder else reversed(KINDS)
+        raise PolicyError(
+            f"'{source}': the policy of unit '{agent}' chooses {does}, but its bidder "
+            f"{bidder.name} asks for {asks}: choose a study case where the unit bids as in the "
+            f"training{f', or set units.{unit}.bidding_{market} to {instead}' if instead else ''}"
+        )
+
+
 def _fitting(
     compiled: Compiled,
     policies: Mapping[str, ActorStack],
@@ -123,6 +192,7 @@ def _fitting(
     :raises PolicyError: they are made for other bidders
     """
     specs = learner_specs(compiled)
+    _check_kinds(compiled, policies, source)
     fitting, unread = dict(policies), None
     for unit, stack in policies.items():
         try:

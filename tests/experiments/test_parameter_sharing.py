@@ -108,9 +108,21 @@ def test_a_study_case_names_a_shared_policy_for_a_unit(
 
 
 def test_who_does_not_share_finds_no_policy_there(trained: TrainResult, tmp_path: Path) -> None:
-    alone = case(tmp_path / "case", OLD, None)
-    with pytest.raises(PolicyError, match="no policy for unit 'two 0', valid: battery, gas"):
+    alone, last = case(tmp_path / "case", OLD, None), trained.folder / "policies" / "last"
+    says = "'two 0' alone, but one for all of the technology 'gas': set .*sharing to technology"
+    with pytest.raises(PolicyError, match=says):
         evaluate(alone, policies=trained.folder, out=tmp_path / "out")
+    named = load_scenario(alone.folder, overrides={"policies.two 1": str(last)})
+    with pytest.raises(PolicyError, match=says.replace("two 0", "two 1")):
+        evaluate(named, policies=last, out=tmp_path / "out")
+
+
+def test_who_shares_finds_no_policy_among_those_of_single_units(tmp_path: Path) -> None:
+    folder = train(case(tmp_path / "alone", OLD, None), engine="batch", out=tmp_path / "out").folder
+    says = "for all units like 'two 0', but one for it alone: set .*parameter_sharing to null"
+    for by in ("technology", "bidder"):
+        with pytest.raises(PolicyError, match=says):
+            evaluate(case(tmp_path / by, OLD, by), policies=folder, out=tmp_path / "refused")
 
 
 def test_units_that_bid_otherwise_cannot_share(tmp_path: Path) -> None:

@@ -125,6 +125,27 @@ def test_policies_of_other_ladders_are_refused(trained: Path) -> None:
             evaluate(there, policies=trained, out=trained.parent / "refused")
 
 
+def test_policies_on_a_ladder_need_a_bidder_on_one_and_others_one_without(
+    trained: Path, tmp_path: Path
+) -> None:
+    plain = load_scenario(SCENARIOS / "single_learner", "tiny")
+    says = (
+        "'learner' chooses rungs of a ladder, but its bidder powerplant_energy_learning asks for "
+        "any numbers: .*, or set units.learner.bidding_EOM to powerplant_energy_learning_ladder or"
+    )
+    with pytest.raises(PolicyError, match=says):
+        evaluate(plain, policies=trained, out=tmp_path / "refused")
+    given = {**SHORT["single_learner"], "learning_config.gradient_steps": 1}
+    short = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=given)
+    folder = train(short, out=tmp_path / "plain").folder
+    says = (
+        "'learner' chooses any numbers, but its bidder powerplant_energy_learning_ladder asks for "
+        "rungs of a ladder: .*, or set units.learner.bidding_EOM to powerplant_energy_learning$"
+    )
+    with pytest.raises(PolicyError, match=says):
+        evaluate(single(), policies=folder, out=tmp_path / "refused")
+
+
 def test_a_policy_that_keeps_no_scale_is_refused_on_it(trained: Path, tmp_path: Path) -> None:
     last = trained / "policies" / "last"
     content = json.loads((last / "manifest.json").read_text())
