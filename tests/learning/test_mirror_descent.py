@@ -7,7 +7,7 @@ import pytest
 import torch
 from toys import learner, random_joint
 
-from assume_rl.learning.algorithms.following import distance
+from assume_rl.learning.algorithms.fitting import distance
 from assume_rl.learning.algorithms.mirror_descent import aim_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.nets.heads import Categorical

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from assume_rl.learning.algorithms.following import distance
+from assume_rl.learning.algorithms.fitting import distance
 from assume_rl.learning.algorithms.regret_matching import aim_of
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Exploration, decide

@@ -1,4 +1,4 @@
-"""Networks that follow where an update leads their outputs, by steps down a squared distance."""
+"""Networks are fitted to where an update leads their outputs, by steps down a squared distance."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,8 +20,8 @@ class Aim(NamedTuple):
     measures: Mapping[str, Float[Tensor, "seed agent"]]
 
 
-def follow(work: Work, passes: int, aim_of: Callable[[Net[ActorForm], Tensor, Tensor], Aim]) -> int:
-    """Let actors follow what the auctions since the last update ask for; return gradient steps.
+def fit(work: Work, passes: int, aim_of: Callable[[Net[ActorForm], Tensor, Tensor], Aim]) -> int:
+    """Fit actors to what the auctions since the last update ask for; return gradient steps.
 
     :param work: the learner's parts
     :param passes: gradient steps
@@ -52,8 +52,8 @@ def distance(
 ) -> Float[Tensor, "seed agent"]:
     """Return half the mean squared distance of outputs to where they should be.
 
-    Aims are linear in curves: the mean over auctions makes networks follow the mean of what rungs
-    were worth against the bids of rivals.
+    Aims are linear in curves: the mean over auctions leads networks to the mean of what rungs were
+    worth against the bids of rivals.
 
     :param form: of the actors
     :param nets: their parameters

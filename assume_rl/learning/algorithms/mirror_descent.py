@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
-from assume_rl.learning.algorithms.following import Aim, follow
+from assume_rl.learning.algorithms.fitting import Aim, fit
 from assume_rl.learning.config import MirrorDescentConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
@@ -63,7 +63,7 @@ class MirrorDescent:
         def aim(net: Net[ActorForm], obs: Tensor, curve: Tensor) -> Aim:
             return aim_of(net.form, (net.now, net.later), obs, curve, step, chosen.pull)
 
-        done = follow(work, chosen.passes, aim)
+        done = fit(work, chosen.passes, aim)
         for net in work.nets["actor"]:
             net.move_target(chosen.reference_share * work.progress)
         return done

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
-from assume_rl.learning.algorithms.following import Aim, follow
+from assume_rl.learning.algorithms.fitting import Aim, fit
 from assume_rl.learning.config import RegretMatchingConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import RULED_OUT, Averaged
@@ -55,7 +55,7 @@ class RegretMatching:
         def aim(net: Net[ActorForm], obs: Tensor, curve: Tensor) -> Aim:
             return aim_of(net.form, net.now, obs, curve, work.update + 1)
 
-        return follow(work, settings_of(work, RegretMatchingConfig).passes, aim)
+        return fit(work, settings_of(work, RegretMatchingConfig).passes, aim)
 
 
 def aim_of(
