@@ -2,17 +2,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --disable-pip-version-check -q -c constraints.txt
+USED := $(VENV)/.used
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test test-slow check lint format bench docs gallery clean
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(USED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV), which takes minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[plot,report]'
 	touch $@
 
-demo: $(INSTALLED)  ## train a bidder and show what it learned
+$(INSTALLED): $(USED)  # what tests and documentation need beside it
+	@echo "installing more into $(VENV), which takes minutes"
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(USED)  ## train a bidder and show what it learned
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED)  ## all tests but the slow ones, on all processors
