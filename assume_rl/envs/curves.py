@@ -10,12 +10,12 @@ With what an auction would have brought goes, where that is wanted, what the age
 observed next of themselves: nothing they trade in is cleared before their next auction opens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.orders import Orders
@@ -30,7 +30,10 @@ from assume_rl.core.reward_curve import (
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.core.units.thermal import ThermalParams
+from assume_rl.envs.decisive import can_tell, copies_at_once, rewards_of_team
 from assume_rl.envs.ends import next_auctions, reach
+from assume_rl.envs.markets import Part
+from assume_rl.envs.nested import mapped
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Earned, Played
 
@@ -62,20 +65,27 @@ def curves_ahead(
         calendar
     """
     found: dict[int, tuple[Tensor, Tensor]] = {}
-    following = next_auctions(setting, setting.learners[team].market)
-    for some in _alike(setting, team, earned, following if own else ()):
+    part = setting.learners[team]
+    following = next_auctions(setting, part.market)
+    together = own == 0 and can_tell(setting.markets[part.market].spec, part.team)
+    for some in _alike(setting, team, earned, following if own else (), together):
         chosen = [earned[place] for place in some]
         after = following[chosen[0].auction.number] if own else None
-        found |= zip(some, _curves(setting, team, chosen, after, own), strict=True)
+        found |= zip(some, _curves(setting, team, chosen, after, own, together), strict=True)
     return [found[place] for place in range(len(earned))]
 
 
 def _alike(
-    setting: Setting, team: int, earned: Sequence[Earned], following: Sequence[Auction | None]
+    setting: Setting,
+    team: int,
+    earned: Sequence[Earned],
+    following: Sequence[Auction | None],
+    together: bool,
 ) -> Iterator[list[int]]:
     """Yield the positions of auctions that are alike but for their time, and fit into memory.
 
     :param following: the next auctions by number, if what is observed then is wanted
+    :param together: whether the units of the team are worked on together
     """
     kinds: dict[tuple[Any, ...], list[int]] = {}
     params = setting.learners[team].team.members.block.params
@@ -87,7 +97,7 @@ def _alike(
         kinds.setdefault((*kind, alone), []).append(place)
     for places in kinds.values():
         opened = _played(earned[places[0]]).opened
-        size = max(1, _copies_at_once(setting, team, opened) // _copies(opened))
+        size = max(1, _copies_at_once(setting, team, opened, together) // _copies(opened))
         for start in range(0, len(places), size):
             yield places[start : start + size]
 
@@ -112,18 +122,27 @@ def _copies(position: Position) -> int:
     return position.state.energy.shape[0]
 
 
-def _copies_at_once(setting: Setting, team: int, position: Position) -> int:
+def _copies_at_once(setting: Setting, team: int, position: Position, together: bool) -> int:
     """Return how many copies have room in memory at a time, those of several auctions counted."""
+    if together:
+        part = setting.learners[team]
+        return copies_at_once(part.team, len(setting.markets[part.market].unit))
     each = rungs_tried(setting.learners[team].team) * position.state.energy.shape[-2]
     return max(1, AT_ONCE // each)
 
 
 def _curves(
-    setting: Setting, team: int, earned: Sequence[Earned], after: Auction | None, own: int
+    setting: Setting,
+    team: int,
+    earned: Sequence[Earned],
+    after: Auction | None,
+    own: int,
+    together: bool,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield `curves_ahead` of auctions that are alike but for their time.
 
     :param after: the auction that follows the first of them; None: none does
+    :param together: whether the units of the team are worked on together
     """
     part = setting.learners[team]
     market = setting.markets[part.market]
@@ -142,9 +161,10 @@ def _curves(
             node=market.node,
         ),
     )
-    size, copies = _copies_at_once(setting, team, known.opened), _copies(known.opened)
+    size, copies = _copies_at_once(setting, team, known.opened, together), _copies(known.opened)
+    work_out = _curves_together if together else _curves_by_unit
     starts = range(0, copies, size)
-    found = [_curves_at_once(setting, team, known.of(start, start + size)) for start in starts]
+    found = [work_out(setting, team, known.of(start, start + size)) for start in starts]
     curve, seen = (torch.cat(parts).chunk(len(earned)) for parts in zip(*found, strict=True))
     return zip(curve, seen, strict=True)
 
@@ -173,22 +193,38 @@ class Known:
         return replace(
             self,
             action=self.action[start:stop],
-            opened=_mapped([self.opened], some),
-            closed=_mapped([self.closed], some),
+            opened=mapped([self.opened], some),
+            closed=mapped([self.closed], some),
             orders=replace(
                 orders, price=orders.price[start:stop], volume=orders.volume[start:stop]
             ),
         )
 
 
-def _curves_at_once(
+def _curves_together(
+    setting: Setting, team: int, known: Known
+) -> tuple[Float[Tensor, "copy agent _"], Float[Tensor, "copy agent 0"]]:
+    part = setting.learners[team]
+    curve = rewards_of_team(
+        setting.cohorts[part.cohort].portfolio,
+        part.team,
+        setting.markets[part.market].spec,
+        known.auction,
+        opened=known.opened,
+        closed=known.closed,
+        action=known.action,
+        orders=known.orders,
+        own=_own_slots(part),
+    )
+    return curve, curve.new_zeros(*curve.shape, 0)
+
+
+def _curves_by_unit(
     setting: Setting, team: int, known: Known
 ) -> tuple[Float[Tensor, "copy agent _"], Float[Tensor, "copy agent _ own"]]:
     part = setting.learners[team]
     market, portfolio = setting.markets[part.market], setting.cohorts[part.cohort].portfolio
-    slots = torch.arange(part.slots.start, part.slots.stop, device=market.unit.device)
-    own = slots.view(len(part.team.ids), -1)
-    books = books_of(market.spec, market.setup, known.orders, own)
+    books = books_of(market.spec, market.setup, known.orders, _own_slots(part))
     curves, seen = [], []
     for unit, book in enumerate(books):
         tried = ladder_curve(
@@ -204,6 +240,13 @@ def _curves_at_once(
         curves.append(tried.reward.reward)
         seen.append(_seen_next(setting, tried, known))
     return torch.stack(curves, dim=1), torch.stack(seen, dim=1)
+
+
+def _own_slots(part: Part) -> Int[Tensor, "unit own"]:
+    """Return the slots of each unit of a team in the book of its market."""
+    device = part.team.members.units.index.device
+    slots = torch.arange(part.slots.start, part.slots.stop, device=device)
+    return slots.view(len(part.team.ids), -1)
 
 
 def _seen_next(setting: Setting, tried: Tried, known: Known) -> Float[Tensor, "copy _ own"]:
@@ -226,26 +269,8 @@ def _together(positions: Sequence[Position]) -> Position:
         torch.as_tensor(one.step, device=first.state.energy.device).expand(copies)
         for one in positions
     ]
-    state = _mapped([one.state for one in positions], torch.cat)
+    state = mapped([one.state for one in positions], torch.cat)
     return Position(state, torch.cat(steps), first.elapsed, first.executed)
-
-
-def _mapped(values: Sequence[Any], function: Callable[[list[Tensor]], Tensor]) -> Any:
-    """Return nested states as one: each table by a function of those at its place."""
-    first = values[0]
-    if isinstance(first, Tensor):
-        return function(list(values))
-    if isinstance(first, dict):
-        return {key: _mapped([value[key] for value in values], function) for key in first}
-    if isinstance(first, tuple):
-        return tuple(_mapped(own, function) for own in zip(*values, strict=True))
-    if not is_dataclass(first) or isinstance(first, type) or not fields(first):
-        return first
-    own = {
-        f.name: _mapped([getattr(value, f.name) for value in values], function)
-        for f in fields(first)
-    }
-    return replace(first, **own)
 
 
 def _played(one: Earned) -> Played:

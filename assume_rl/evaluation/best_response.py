@@ -26,11 +26,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assume_rl.core.clearing.insertion import can_insert, first_above
+from assume_rl.core.clearing.insertion import can_insert, part_sold
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import revenue
 from assume_rl.core.reward_curve import OwnBook, clear_rungs, rungs_at_once
-from assume_rl.core.units.base import ZERO_VOLUME
 
 MOST_CONSTANT = 256
 """Most prices that `best_constant` tries."""
@@ -176,12 +175,9 @@ def decisive_points(
     """
     if not can_insert(book.market.rule):
         return break_points(book, marginal_cost, min_price, max_price)
-    price, offered, excess = (
-        table[..., 0, :] for table in (book.others.price, book.others.offered, book.others.excess)
-    )
-    own = book.orders.volume[..., 0, :].index_select(-1, book.own).sum(-1, keepdim=True)
-    ends = torch.cat((-own - ZERO_VOLUME, torch.full_like(own, ZERO_VOLUME)), -1)
-    first, last = first_above(excess, ends.unsqueeze(-2)).squeeze(-2).unbind(-1)
+    price, offered = (table[..., 0, :] for table in (book.others.price, book.others.offered))
+    own = book.orders.volume.index_select(-1, book.own).sum(-1)
+    first, last = (place[..., 0] for place in part_sold(book.others, own))
     first = (first - 1).clamp(min=0)
     width = torch.arange(int((last - first).max()) + 2, device=price.device)
     place = (first.unsqueeze(-1) + width).clamp(max=price.shape[-1] - 1)

@@ -35,6 +35,7 @@ from assume_rl.core.reward_curve import (
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import Fleet, Profiles, members
+from assume_rl.envs import decisive
 from assume_rl.testing import TOYS, toy_fleet, toy_market
 
 COPIES, RUNGS, RIVALS, PLAYED = 2, 5, 8, 3
@@ -307,6 +308,43 @@ def test_products_of_a_plant_are_on_a_rung_at_once_and_have_the_curves_of_each_a
         differs.append(found.reward.unflatten(-1, (2, 2, 11)).std(-1).amax((0, -1)) > 0)
     if reward != "regret":  # of which there is none in some auctions
         assert torch.stack(differs).any(0).all()  # rungs matter to both products
+
+
+@pytest.mark.parametrize("step", [0.0, 10.0])
+@pytest.mark.parametrize("more", [-300.0, -20.0, 0.0, 20.0, 300.0])
+def test_rungs_that_are_worth_the_same_are_worked_out_once(
+    more: float, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether supply is scarce or demand, and whether prices of rivals are on rungs or not."""
+    bidder = create(f"{PLANT}_ladder", CONTEXT, {"rungs": 41})
+    assert isinstance(bidder, LearnedBidder)
+    case = case_of(bidder, units=(0, 1), made=toy_fleet(varied=True, hot_start_cost=900.0))
+    assert decisive.can_tell(case.market, case.team)
+    books = [case.own_book(unit) for unit in (0, 1)]
+    own, orders = torch.stack([book.own for book in books]), books[0].orders
+    rivals = torch.ones(orders.price.shape[-1]).index_fill(0, own.flatten(), 0.0)
+    orders = replace(orders, volume=orders.volume + more * draw((1,), "more") * rivals)
+    if step:
+        orders = replace(orders, price=(orders.price / step).round() * step)
+    counted = []
+
+    def settled(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Any:
+        counted.append(len(results[0].accepted))
+        return settle(portfolio, position, results)
+
+    monkeypatch.setattr(decisive, "settle", settled)
+    found = decisive.rewards_of_team(
+        case.portfolio, case.team, case.market, case.auction, opened=case.opened,
+        closed=case.closed, action=case.action, orders=orders, own=own,
+    )  # fmt: skip
+    for unit, book in enumerate(books):
+        expected = ladder_curve(
+            case.portfolio, case.team, unit, case.auction, opened=case.opened,
+            closed=case.closed, action=case.action[:, unit], book=replace(book, orders=orders),
+        ).reward.reward  # fmt: skip
+        torch.testing.assert_close(found[:, unit], expected, rtol=1e-12, atol=1e-12)
+    # Entries and rungs: where nobody else supplies, own prices are paid on all of them.
+    assert (sum(counted) < 4 * 41) == (more > -300)
 
 
 def test_own_supply_trades_after_that_of_rivals_at_the_same_price() -> None:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.core.reward_curve import Tried, ladder_curve
 from assume_rl.envs import curves as module
+from assume_rl.envs import decisive
 from assume_rl.envs.curves import curves_ahead, curves_of
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout
@@ -147,19 +147,22 @@ def test_the_rung_that_was_played_leads_to_what_was_observed_next(
     assert differs
 
 
+@pytest.mark.parametrize("name", ["rewards_of_team", "ladder_curve"])
 def test_copies_that_do_not_fit_into_memory_together_have_the_same_curves(
-    alone: MarketEnv, monkeypatch: pytest.MonkeyPatch
+    name: str, alone: MarketEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    earned = played(alone)[:2]
+    """Whether all rungs are worked out, unit by unit, or those of a team that differ."""
+    earned, work_out, calls = played(alone)[:2], getattr(module, name), []
     whole = curves_of(alone.setting, 0, earned)
-    monkeypatch.setattr(module, "AT_ONCE", 1)
-    calls = []
+    for own in (module, decisive):
+        monkeypatch.setattr(own, "AT_ONCE", 1)
 
-    def counted(*arguments: Any, **keywords: Any) -> Tried:
+    def counted(*arguments: Any, **keywords: Any) -> Any:
         calls.append(len(keywords["action"]))
-        return ladder_curve(*arguments, **keywords)
+        return work_out(*arguments, **keywords)
 
-    monkeypatch.setattr(module, "ladder_curve", counted)
+    monkeypatch.setattr(module, name, counted)
+    monkeypatch.setattr(module, "can_tell", lambda *_: name == "rewards_of_team")
     for one, curve in zip(whole, curves_of(alone.setting, 0, earned), strict=True):
         torch.testing.assert_close(curve, one, rtol=1e-12, atol=1e-12)
     assert calls == [1] * (2 * COPIES)

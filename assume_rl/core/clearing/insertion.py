@@ -249,6 +249,47 @@ def can_insert(rule: Rule[Any, Any]) -> bool:
     return isinstance(rule, MeritOrder) and rule.pricing in PRICES
 
 
+def pays_one_price(rule: Rule[Any, Any]) -> bool:
+    """Return whether a rule `can_insert`, and pays all the price of the last supply that sells."""
+    return isinstance(rule, MeritOrder) and rule.pricing is uniform
+
+
+def part_sold(
+    others: SortedBook, volume: Float[Tensor, "..."]
+) -> tuple[Int[Tensor, "..."], Int[Tensor, "..."]]:
+    """Return two places among others: before the first a seller sells all, at the second nothing.
+
+    Others' supply falls short of their demand by more than all of its own volume before the first,
+    and exceeds it from the second on, if it does anywhere.
+
+    :param others: their orders
+    :param volume: MW, all that the seller offers
+    """
+    ends = torch.stack((-volume - ZERO_VOLUME, torch.full_like(volume, ZERO_VOLUME)), -1)
+    first, last = first_above(others.excess, ends.unsqueeze(-2)).squeeze(-2).unbind(-1)
+    return first, last
+
+
+def decisive_prices(
+    others: SortedBook, volume: Float[Tensor, "..."]
+) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+    """Return prices between which it matters to a seller what it asks, where all are paid one.
+
+    At the lower one and below it sells all, and others' supply sets the price. At the higher one
+    and above it sells nothing. That holds for each of its orders, whatever the others of them ask.
+
+    :param others: their orders
+    :param volume: MW, all that the seller offers
+    """
+    first, last = (place.unsqueeze(-1) for place in part_sold(others, volume))
+    supply = torch.where(others.offered > 0, others.price, -torch.inf).cummax(-1).values
+    asked = pad(others.price, (0, 1), value=torch.inf)
+    # Own orders stand behind those of the same price, and so behind the first one if it is equal.
+    before = asked.gather(-1, first).nextafter(asked.new_tensor(-torch.inf))
+    low = torch.minimum(pad(supply, (1, 0), value=-torch.inf).gather(-1, first), before)
+    return low.squeeze(-1), asked.gather(-1, last).squeeze(-1)
+
+
 def clear_inserted(
     rule: Rule[Any, Any],
     others: SortedBook,
