@@ -1,5 +1,6 @@
 """What is to be trained, checked before anything is written."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -263,14 +264,15 @@ def _starts_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
 
 
 def _memory_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
-    """Where all transitions are to be learned from, they should fit into memory."""
+    """Where policies that remember little run in circles, they should remember enough."""
     config, most = compiled.scenario.learning, _transitions(compiled, engine)
-    if not config.settings.needs_all or most <= config.replay_buffer_size:
+    least = math.ceil(config.settings.least_memory * most)
+    if least <= config.replay_buffer_size:
         return ()
     return (
-        f"learning_config.replay_buffer_size: is {config.replay_buffer_size}, but "
-        f"{config.algorithm} is to learn from all {most} transitions of the training: the first "
-        "are forgotten, and policies may run in circles after each other",
+        f"learning_config.replay_buffer_size: is {config.replay_buffer_size}, but of {most} "
+        f"transitions of the training {config.algorithm} should remember {least}: policies that "
+        "remember little may run in circles after each other",
     )
 
 

@@ -198,9 +198,9 @@ class AlgorithmConfig(BaseModel):
         return False
 
     @property
-    def needs_all(self) -> bool:
-        """Return whether the transitions of all episodes are learned from until the end."""
-        return False
+    def least_memory(self) -> float:
+        """Return the share of a training's transitions, the latest, that should be remembered."""
+        return 0.0
 
     @property
     def transitions_first(self) -> int:
@@ -345,9 +345,9 @@ class FictitiousPlayConfig(CurvesConfig):
     """Weight of the entropy of choices; it falls with the square of what is left of training."""
 
     @property
-    def needs_all(self) -> bool:
-        """Return True: the best response to recent bids alone runs in circles."""
-        return True
+    def least_memory(self) -> float:
+        """Return a half: the best response to the latest bids alone runs in circles."""
+        return 0.5
 
 
 class CurveActorCriticConfig(MovingTargets, CurvesConfig):

@@ -161,11 +161,11 @@ def test_what_has_no_curves_is_refused_by_name(other: Unit, says: str, tmp_path:
 
 
 def test_a_memory_that_forgets_is_warned_of(tmp_path: Path) -> None:
-    settings = {"algorithm": "fictitious_play", "replay_buffer_size": 9}
+    settings = {"algorithm": "fictitious_play", "replay_buffer_size": 4}
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
-    says = "replay_buffer_size: is 9, but fictitious_play is to learn from all"
+    says = "replay_buffer_size: is 4, but of 10 transitions of the training fictitious_play should"
     assert says in " ".join(training_task(scenario, None, None, "auto").warnings)
-    large = load_scenario(tmp_path / "case", overrides={"learning_config.replay_buffer_size": 100})
+    large = load_scenario(tmp_path / "case", overrides={"learning_config.replay_buffer_size": 5})
     assert "replay" not in " ".join(training_task(large, None, None, "auto").warnings)
 
 

@@ -1,11 +1,12 @@
-"""Smooth fictitious play on published curves: bids that answer all that rivals have bid so far.
+"""Smooth fictitious play on published curves: bids that answer all that rivals have bid for long.
 
 After each auction an agent on a ladder of prices knows what every rung would have brought it, its
 reward curve: what exchanges publish of an auction is enough to work it out. So nothing has to be
 tried, and no critic has to be learned. The policy moves up the expected reward of its own rungs,
-drawn uniformly from all auctions so far, plus a weighted entropy that vanishes as training ends:
-against the mix of all that was bid before, its best response, smoothed (Fudenberg and Kreps 1993).
-A memory of recent auctions only would let policies run in circles after each other.
+drawn uniformly from the auctions that are remembered, plus a weighted entropy that vanishes as
+training ends: against the mix of what was bid there, its best response, smoothed (Fudenberg and
+Kreps 1993). A memory of the latest auctions only would let policies run in circles after each
+other; one of all keeps answering what was bid at random in the beginning.
 
 An action of several entries has a curve for each, the others as they were played.
 """
