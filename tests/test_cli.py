@@ -118,6 +118,12 @@ MISTAKES = [
     (["validate", *CASE, "--set", "learning_config.training_episodes=1"], "training_episodes"),
     (["validate", *CASE, "--set", "simulation_id=../x"], "is not the name of a folder"),
     (["run", *CASE, "--set", "policies.lerner=x"], "did you mean 'learner'?"),
+    (["validate", *CASE, "--set", "learning_config.gamma=much"], "should be a valid number, not"),
+    (["validate", *CASE, "--set", "fuel_prices_df=fuel.csv"], "did you mean 'fuel_prices_df.csv'?"),
+    (["validate", *CASE, "--set", "powerplant_units=plants.csv"], "'powerplant_units.csv'?"),
+    (["train", *CASE, "--set", "learning_config.algorithm=fictitious_play"], "cannot choose"),
+    (["run", str(SCENARIOS)], "it has the scenarios border_and_industry, "),
+    (["batch", SCENARIO], "is a folder, not a study file (YAML)"),
     (["list", "algorithm", "ppo"], "there is no 'ppo' among them; did you mean 'ippo' or 'mappo'?"),
     (["list", "observer", "x"], "there is no 'x' among them, nor anything else; load a plug-in"),
 ]
@@ -143,6 +149,19 @@ def test_cuda_without_a_device_is_one_sentence(command: Command, tmp_path: Path,
     assert "not available" in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_are_no_scenario_and_those_of_evaluations_no_policies(
+    command: Command, trained: Path, tmp_path: Path
+) -> None:
+    assert (
+        "holds results or policies: name the folder of the scenario" in command("run", trained)[2]
+    )
+    shutil.copytree(trained, tmp_path / "runs" / "base")
+    (tmp_path / "runs" / "base_evaluation").mkdir()
+    shutil.copy(trained / "manifest.json", tmp_path / "runs" / "base_evaluation")
+    err = command("evaluate", *CASE, "--policies", "runs")[2]
+    assert err.strip().endswith("; policies are in base")
 
 
 def test_an_unknown_engine_or_option_exits_with_2(command: Command) -> None:
@@ -183,6 +202,8 @@ def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Comman
     code, _, err = command("train", *CASE, "--algorithm", "masac")
     assert code == 2
     assert "--set learning_config.algorithm=" in err
+    assert "learning_config.training_episodes=" in command("train", *CASE, "--episodes", "9")[2]
+    assert "--policies FOLDER" in command("evaluate", SCENARIO, "runs/tiny")[2]
     assert "did you mean 'train'?" in command("trian")[2]
 
 

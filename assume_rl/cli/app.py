@@ -54,6 +54,8 @@ class _Commands(TyperGroup):
                 error.message = choice_message(error.message)
             elif hasattr(error, "possibilities"):  # there is no such option
                 _name_setting(error)
+            elif "unexpected extra argument" in getattr(error, "message", ""):
+                _name_policies(error)
             raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -80,10 +82,21 @@ def _name_setting(error: Any) -> None:
     from assume_rl.learning.config import learning_keys
 
     key = error.option_name.removeprefix("--").replace("-", "_")
-    takes_settings = any("--set" in parameter.opts for parameter in error.ctx.command.params)
-    if takes_settings and key in learning_keys():
-        error.message += f"; it is a setting: --set learning_config.{key}=..."
+    meant = [own for own in learning_keys() if f"_{own}".endswith(f"_{key}")]
+    if meant and _takes(error, "--set"):
+        error.message += f"; it is a setting: --set learning_config.{min(meant, key=len)}=..."
         error.possibilities = None
+
+
+def _name_policies(error: Any) -> None:
+    """Say how policies are named, which may be the argument that was too many."""
+    if _takes(error, "--policies"):
+        error.message += "; policies are named with --policies FOLDER, study cases with --case"
+
+
+def _takes(error: Any, option: str) -> bool:
+    """Return whether the command that was called with wrong arguments has an option."""
+    return any(option in parameter.opts for parameter in error.ctx.command.params)
 
 
 app = typer.Typer(

@@ -105,8 +105,12 @@ def ready(task: Task) -> Task:
 
 
 def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:
-    """What is odd about training this study case, one sentence each."""
+    """What is odd about training this study case, one sentence each.
+
+    :raises ConfigurationError: it cannot be done at all, see `check_training`
+    """
     compiled = compiled_case(scenario)
+    check_training(compiled)
     name, notes = choose_engine(engine, compiled, default="batch")
     config = scenario.learning
     return (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
-from assume_rl.scenario.problems import Problems
+from assume_rl.scenario.problems import Problems, similar
 
 
 def required_file(folder: Path, config: StudyCase, key: str) -> Path:
@@ -31,5 +31,6 @@ def optional_file(folder: Path, config: StudyCase, key: str, problems: Problems)
     if path.is_file():
         return path
     if key in config.model_fields_set:
-        problems.error(file, f"the file, named by {key} in {CONFIG_FILE}, is missing in {folder}")
+        missing = f"the file, named by {key} in {CONFIG_FILE}, is missing in {folder}"
+        problems.error(file, missing + similar(path))
     return None

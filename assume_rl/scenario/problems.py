@@ -1,8 +1,10 @@
 """Errors and warnings about a folder, collected so that all are reported at once."""
 
+import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -75,6 +77,13 @@ def some(names: Iterable[str], most: int = 3) -> str:
     return f"{text} and {rest} more" if rest > 0 else text
 
 
+def similar(path: Path) -> str:
+    """Return the end of a sentence on a missing file that names a similar one beside it, if any."""
+    beside = [own.name for own in path.parent.glob(f"*{path.suffix}")]
+    close = difflib.get_close_matches(path.name, beside, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, Location, str]]:
     """Return kind, location and sentence of every error; for unknown keys with the nearest one."""
     return [(e["type"], e["loc"], _sentence(e, model)) for e in error.errors()]
@@ -91,7 +100,7 @@ def _sentence(entry: Any, model: type[BaseModel]) -> str:
         return str(entry["msg"]).split(", ", 1)[1]
     if kind in SHAPES:
         return SHAPES[kind]
-    reason = str(entry["msg"]).removeprefix("Input ")
+    reason = str(entry["msg"]).removeprefix("Input ").split(", unable to parse", maxsplit=1)[0]
     return reason if isinstance(value, Mapping | list) else f"{reason}, not {value!r}"
 
 

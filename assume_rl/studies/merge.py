@@ -176,8 +176,10 @@ def _names(value: Any, file: str) -> list[str]:
 
 
 def _missing(path: Path, above: tuple[Path, ...]) -> str:
+    where = f"{above[-1].name}, include: " if above else ""
+    if path.is_dir():
+        return f"{where}'{path}' is a folder, not a study file (YAML)"
     folder = path.parent
     files = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
     hint = f"; {nearest(path.name, files)}" if files else ""
-    where = f"{above[-1].name}, include: " if above else ""
     return f"{where}there is no study file '{path}'{hint}"

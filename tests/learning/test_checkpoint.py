@@ -261,7 +261,7 @@ def test_a_policy_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> Non
         load_policies(tmp_path / "nowhere")
     with pytest.raises(PolicyError, match=r"cole\.safetensors' does not exist"):
         load_policy(folder / "cole.safetensors", "coal")
-    with pytest.raises(PolicyError, match="it has the policy folders last"):
+    with pytest.raises(PolicyError, match="; policies are in last"):
         load_policies(tmp_path)
 
 

@@ -131,8 +131,8 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "type": (
         "steps: train\ngrid: {learning_config.gamma: [0.9, much]}",
-        "study.yaml, grid.learning_config.gamma: should be a valid number, unable to parse string "
-        "as a number, not 'much' (design 'gamma=much')",
+        "study.yaml, grid.learning_config.gamma: should be a valid number, not 'much' "
+        "(design 'gamma=much')",
     ),
     "unit": (
         "list: [{name: big, set: {units.lerner.max_power: 900}}]",

@@ -99,12 +99,12 @@ def check_folder(folder: Path) -> None:
             f"'{folder.parent}', or set policies.<unit> to the file"
         )
     if not folder.is_dir():
-        others = [own.name for own in folder.parent.glob("*/") if _has_policies(own)]
+        others = [own.name for own in folder.parent.glob("*/") if has_policies(own)]
         hint = f", {nearest(folder.name, others)}" if 0 < len(others) <= MOST_NAMED else ""
         raise PolicyError(f"policy folder '{folder}' does not exist{hint}")
 
 
-def _has_policies(folder: Path) -> bool:
+def has_policies(folder: Path) -> bool:
     """Return whether a folder has policies, or folders of them, unlike those of evaluations."""
     inside = (folder / name for name in ("policies", "last", "actors"))
     files = (file for kind in ("*.safetensors", "actor_*.pt") for file in folder.glob(kind))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.policies.files import MANIFEST, find, read_file
+from assume_rl.learning.policies.files import MANIFEST, find, has_policies, read_file
 from assume_rl.learning.types import NO_SCALES, Scales
 
 FORMAT = "assume-rl policies"
@@ -100,5 +100,5 @@ def _no_policies(folder: Path) -> str:
     message = (
         f"'{folder}' is not a policy folder: it has neither {MANIFEST} nor actors/actor_<unit>.pt"
     )
-    inside = sorted(child.name for child in folder.glob("*") if (child / MANIFEST).is_file())
-    return message + (f"; it has the policy folders {', '.join(inside)}" if inside else "")
+    inside = sorted(child.name for child in folder.glob("*/") if has_policies(child))
+    return message + (f"; policies are in {', '.join(inside)}" if inside else "")

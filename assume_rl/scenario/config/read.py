@@ -29,7 +29,7 @@ def read_cases(folder: Path) -> dict[str, Any]:
         raise ScenarioError(f"{folder}: is not a folder{_nearest_folder(folder)}")
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise ScenarioError(f"{CONFIG_FILE}: is missing in {folder}")
+        raise ScenarioError(f"{CONFIG_FILE}: is missing in {folder}{_scenarios_in(folder)}")
     content = read_yaml(path)
     if not isinstance(content, dict) or not content:
         raise ScenarioError(f"{CONFIG_FILE}: must map study-case names to settings")
@@ -85,6 +85,15 @@ def _nearest_folder(path: Path) -> str:
             return "" if found == Path(path.anchor) else f"; '{found}' is the nearest that exists"
         found /= close[0]
     return f"; did you mean '{found}'?"
+
+
+def _scenarios_in(folder: Path) -> str:
+    """Return the end of a sentence on a folder that is no scenario: those in it, or what it is."""
+    inside = sorted(own.name for own in folder.glob("*/") if (own / CONFIG_FILE).is_file())
+    if inside:
+        return f"; it has the scenarios {', '.join(inside)}"
+    results = (folder / "manifest.json").is_file()
+    return ", which holds results or policies: name the folder of the scenario" if results else ""
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from assume_rl.scenario.problems import Problems, cell, some
+from assume_rl.scenario.problems import Problems, cell, similar, some
 
 EMPTY = ""
 """Content of an empty cell in a table of text."""
@@ -61,7 +61,7 @@ def read_text_table(
 def _read_raw(path: Path, problems: Problems) -> pd.DataFrame | None:
     """Return the file with its header as first row; None (and noted) if unreadable."""
     if not path.is_file():
-        problems.error(path.name, f"the file is missing in {path.parent}")
+        problems.error(path.name, f"the file is missing in {path.parent}{similar(path)}")
         return None
     try:
         raw = pd.read_csv(
