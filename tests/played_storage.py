@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.reward_curve import book_of_one_product, clear_rungs
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.trade import Portfolio, Result, begin, look, moved_to, settle
 from assume_rl.core.units.base import Block
 from assume_rl.core.units.fleet import Fleet, Profiles, members
 from assume_rl.core.units.storage import Storage

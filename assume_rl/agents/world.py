@@ -26,7 +26,8 @@ from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
 from assume_rl.agents.transport import Failures, settle, tcp_container
 from assume_rl.core.clearing import MarketSpec
-from assume_rl.core.trade import Policy, Portfolio
+from assume_rl.core.team import Policy
+from assume_rl.core.trade import Portfolio
 from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.earnings import earnings_of

@@ -37,17 +37,9 @@ from assume_rl.core.clearing.insertion import (
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome, Reward, by_unit
 from assume_rl.core.orders import Orders, auction_of, limited, unit_major
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import (
-    Portfolio,
-    Position,
-    Result,
-    Running,
-    Team,
-    look,
-    moved_to,
-    settle,
-)
+from assume_rl.core.trade import Portfolio, Position, Result, Running, look, moved_to, settle
 from assume_rl.core.units.base import NO_STATE, ZERO_VOLUME, rows_of
 from assume_rl.core.units.fleet import Members, members, twins_of
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assume_rl.core.bidding.base import AnyBidder, kind_of
+from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
-from assume_rl.core.trade import Policy, Portfolio
+from assume_rl.core.trade import Portfolio
 from assume_rl.core.units.fleet import Fleet, members, select, select_profiles
 from assume_rl.episodes.routines import memoryless, one_step_each
 from assume_rl.episodes.teams import build_teams

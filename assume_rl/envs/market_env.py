@@ -19,8 +19,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from assume_rl.core.team import Policy, Team
 from assume_rl.core.time import Auction, Step, Tick
-from assume_rl.core.trade import Policy, Position, Team, begin
+from assume_rl.core.trade import Position, begin
 from assume_rl.envs.bidding import open_auctions, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead

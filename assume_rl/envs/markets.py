@@ -13,8 +13,8 @@ from torch import Tensor
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.orders import Orders, limited
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Team
 from assume_rl.envs.cohorts import Cohort, auctions_of
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
-from assume_rl.core.trade import Policy
 from assume_rl.core.units.fleet import fleet_from, profiles_from
 from assume_rl.envs.draws_ahead import CHUNK
 from assume_rl.envs.market_env import MarketEnv

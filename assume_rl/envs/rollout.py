@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.money import Reward
-from assume_rl.core.trade import Team
+from assume_rl.core.team import Team
 from assume_rl.envs.curves import curves_ahead
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement

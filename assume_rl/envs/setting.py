@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
-from assume_rl.core.trade import Policy
 from assume_rl.envs.cohorts import Cohort, auctions_of, build_cohorts
 from assume_rl.envs.markets import Market, Part, build_markets
 from assume_rl.envs.windows import Window, window_plan, windows_of

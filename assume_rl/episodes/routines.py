@@ -8,8 +8,9 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder
 from assume_rl.core.orders import Orders
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Team, begin, look
+from assume_rl.core.trade import Portfolio, Position, begin, look
 from assume_rl.core.units.base import ENERGY, AnyBlock, WithoutState
 
 

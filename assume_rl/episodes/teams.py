@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyBidder, Layout, LearnedBidder
-from assume_rl.core.trade import MixedPolicy, Policy, PolicyWithMemory, Team
+from assume_rl.core.team import MixedPolicy, Policy, PolicyWithMemory, Team
 from assume_rl.core.units.fleet import Fleet, members
 from assume_rl.learning.nets.stack import ActorStack, merge
 from assume_rl.learning.types import NO_SCALES, AgentSpec, Earnings, Scales

@@ -7,7 +7,7 @@ import torch
 
 from assume_rl.core.money import Reward
 from assume_rl.core.reward_curve import OwnBook, book_of_one_product
-from assume_rl.core.trade import Policy
+from assume_rl.core.team import Policy
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.state import Happened
 from assume_rl.scenario.compile.compiled import Compiled

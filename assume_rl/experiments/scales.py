@@ -11,7 +11,7 @@ from torch import Tensor
 from assume_rl.agents.world import World
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.bidding.ladder import rungs_of, rungs_once_seen
-from assume_rl.core.trade import Policy
+from assume_rl.core.team import Policy
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.case import study_case

@@ -10,8 +10,9 @@ from assume_rl import keyed
 from assume_rl.core.bidding.base import AnyBidder, AnyView, LearnedBidder
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders, unit_major
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.base import ZERO_VOLUME, WithoutState
 from assume_rl.core.units.fleet import members
 from assume_rl.testing.contract import alone, check_tensor, pure, same

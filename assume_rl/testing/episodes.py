@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.agents.world import World
-from assume_rl.core.trade import MixedPolicy, Policy, PolicyWithMemory
+from assume_rl.core.team import MixedPolicy, Policy, PolicyWithMemory
 from assume_rl.envs.record import play_recorded
 from assume_rl.scenario.compile.compiled import Compiled
 

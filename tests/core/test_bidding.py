@@ -12,8 +12,9 @@ from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Team, begin, look
+from assume_rl.core.trade import Portfolio, begin, look
 from assume_rl.core.units.fleet import members
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import ConfigurationError

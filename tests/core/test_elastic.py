@@ -9,8 +9,9 @@ from torch import Tensor
 
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import Context
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Team, begin, look
+from assume_rl.core.trade import Portfolio, Position, begin, look
 from assume_rl.core.units.base import ENERGY, Block
 from assume_rl.core.units.demand import Demand, DemandParams, demand_curve
 from assume_rl.core.units.fleet import Fleet, Profiles, members

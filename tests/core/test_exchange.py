@@ -8,8 +8,9 @@ from torch import Tensor
 
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import Context
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Team, begin, look
+from assume_rl.core.trade import Portfolio, begin, look
 from assume_rl.core.units.base import NO_STATE, at_steps
 from assume_rl.core.units.exchange import Exchange, ExchangeParams
 from assume_rl.core.units.fleet import members

@@ -14,8 +14,9 @@ from assume_rl.core.bidding.base import Context, View
 from assume_rl.core.bidding.flexible import FlexiblePlant
 from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.orders import Orders, unit_major
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.base import Limits, Range, no_range
 from assume_rl.core.units.fleet import members
 from assume_rl.core.units.thermal import ThermalParams, ThermalView

@@ -12,8 +12,9 @@ from torch import Tensor
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import AnyView, Context, Ladder, View
 from assume_rl.core.bidding.ladder import RUNGS, OnLadder, rungs_once_seen, seen_prices
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Team, begin, look
+from assume_rl.core.trade import Portfolio, begin, look
 from assume_rl.core.units.fleet import members
 from assume_rl.core.units.storage import StorageView
 from assume_rl.core.units.thermal import ThermalView, delivered

@@ -32,8 +32,9 @@ from assume_rl.core.reward_curve import (
     rung_orders,
     twins,
 )
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import Fleet, Profiles, members
 from assume_rl.envs import decisive
 from assume_rl.testing import TOYS, toy_fleet, toy_market

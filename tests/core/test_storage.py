@@ -14,8 +14,9 @@ from assume_rl.core.bidding.base import AnyView, Box, Context, LearnedBidder
 from assume_rl.core.forecasts import Forecasts
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Team, begin, execute, look, settle
+from assume_rl.core.trade import Portfolio, Position, Result, begin, execute, look, settle
 from assume_rl.core.units.base import NEVER_RAN, START_KINDS, Block, Sale
 from assume_rl.core.units.fleet import Fleet, Profiles, members
 from assume_rl.core.units.storage import (

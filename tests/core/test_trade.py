@@ -14,12 +14,12 @@ from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import AnyBidder, AnyView, Context
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import (
     Portfolio,
     Position,
     Result,
-    Team,
     UnitState,
     begin,
     book,

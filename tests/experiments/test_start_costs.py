@@ -16,8 +16,9 @@ from assume_rl.core.clearing import MarketSpec, Slots, pay_as_bid, pay_as_clear
 from assume_rl.core.money import Reward
 from assume_rl.core.orders import unit_major
 from assume_rl.core.reward_curve import OwnBook, book_of_one_product, clear_rungs
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Result, Team, begin, look, moved_to, settle
+from assume_rl.core.trade import Portfolio, Result, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import members
 from assume_rl.evaluation.best_response import best_constant, break_points, clear_at, sale
 from assume_rl.evaluation.starts import Plant

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from assume_rl.agents.messages import PolicyUpdate
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Team
 from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.draws import noise, noise_keys, of_episode
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide

@@ -30,13 +30,13 @@ from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.money import Outcome, by_unit
 from assume_rl.core.orders import Orders, join
 from assume_rl.core.reward_curve import Aggregated, Tried, book_among, ladder_curve, observed_next
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import (
     Executed,
     Portfolio,
     Position,
     Result,
-    Team,
     begin,
     booked,
     execute,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.money import Reward
-from assume_rl.core.trade import Policy, Team
+from assume_rl.core.team import Policy, Team
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed

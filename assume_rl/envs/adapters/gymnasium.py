@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assume_rl.core.trade import Policy
+from assume_rl.core.team import Policy
 from assume_rl.envs.adapters.decisions import Decisions, learned, missing_library
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
