@@ -287,7 +287,9 @@ def decisive_prices(
     # Own orders stand behind those of the same price, and so behind the first one if it is equal.
     before = asked.gather(-1, first).nextafter(asked.new_tensor(-torch.inf))
     low = torch.minimum(pad(supply, (1, 0), value=-torch.inf).gather(-1, first), before)
-    return low.squeeze(-1), asked.gather(-1, last).squeeze(-1)
+    # They stand before demand of the same price, which so may still buy at its own price.
+    high = pad(others.key, (0, 1), value=torch.inf).gather(-1, last)
+    return low.squeeze(-1), high.squeeze(-1)
 
 
 def clear_inserted(

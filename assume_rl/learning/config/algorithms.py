@@ -1,0 +1,307 @@
+"""Settings of algorithms: the keys of `learning_config` that only some of them read."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assume_rl.learning.config.schedules import AnySchedule, KlAdaptive
+
+
+class AlgorithmConfig(BaseModel):
+    """Settings of one algorithm."""
+
+    on_policy: ClassVar[bool] = False
+    """Whether each transition is learned from once, by the policy that made it."""
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {}
+    """How learning rates change, by name of networks, where nothing is said."""
+
+    @property
+    def needs_earnings(self) -> bool:
+        """Return whether it must be known what agents can earn."""
+        return False
+
+    @property
+    def needs_curves(self) -> bool:
+        """Return whether transitions keep what every rung of a ladder would have brought."""
+        return False
+
+    @property
+    def needs_next(self) -> bool:
+        """Return whether they keep, too, what would have been observed next after every rung."""
+        return False
+
+    @property
+    def least_memory(self) -> float:
+        """Return the share of a training's transitions, the latest, that should be remembered."""
+        return 0.0
+
+    @property
+    def transitions_first(self) -> int:
+        """Return the number of transitions before which nothing is learned."""
+        return 1
+
+    @property
+    def one_trunk(self) -> bool:
+        """Whether the value of an agent's observation is an output of its actor's network."""
+        return False
+
+    @property
+    def temperature_of_choice(self) -> tuple[float, AnySchedule]:
+        """Return what outputs are divided by before actions are drawn, and how it changes."""
+        return 1.0, None
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return settings, in words, without which saved networks mean something else."""
+        return ()
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return which of these settings are not read, the others being as they are."""
+        return frozenset()
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class OffPolicyConfig(AlgorithmConfig):
+    """How off-policy algorithms draw from the transitions that they keep."""
+
+    sampling: Literal["uniform", "prioritised"] = "uniform"
+    """Draw all transitions alike, or those with large errors more often (off-policy)."""
+    priority_exponent: float = Field(0.6, ge=0, le=1)
+    """How much more often: 0 is uniform (prioritised)."""
+    importance_exponent: float = Field(0.4, ge=0, le=1)
+    """How far weights make up for it at the start; 1 at the end of training (prioritised)."""
+    learning_starts: int = Field(0, ge=0)
+    """Transitions before the first update, beside the initial episodes (off-policy)."""
+    n_step: int = Field(1, gt=0)
+    """Rewards summed before the value of what follows is taken; 24 in a2c (off-policy, a2c)."""
+
+    @property
+    def transitions_first(self) -> int:
+        """Return `learning_starts`, at least one."""
+        return max(self.learning_starts, 1)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the exponents of priorities, unless there are some."""
+        exponents = frozenset({"priority_exponent", "importance_exponent"})
+        return exponents if self.sampling == "uniform" else frozenset()
+
+
+class MovingTargets(AlgorithmConfig):
+    """How target networks move."""
+
+    tau: float = Field(0.005, ge=0, le=1)
+    """Share by which targets move towards the online networks."""
+    target_interval: int = Field(1, gt=0)
+    """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
+
+
+class TargetsConfig(MovingTargets, OffPolicyConfig):
+    """Settings of off-policy algorithms with target networks."""
+
+
+class DdpgConfig(TargetsConfig):
+    """Settings of MADDPG and of independent DDPG."""
+
+    clip_targets: bool = False
+    """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg)."""
+
+    @property
+    def needs_earnings(self) -> bool:
+        """Return whether targets are clipped."""
+        return self.clip_targets
+
+
+class Td3Config(DdpgConfig):
+    """Settings of MATD3 and of independent TD3."""
+
+    policy_delay: int = Field(2, gt=0)
+    """Critic steps per actor step (matd3, itd3)."""
+    target_policy_noise: float = Field(0.2, ge=0)
+    """Standard deviation of the noise on target actions (matd3, itd3)."""
+    target_noise_clip: float = Field(0.5, ge=0)
+    """Limit of that noise (matd3, itd3)."""
+    target_noise_schedule: AnySchedule = None
+    """How `target_policy_noise` changes over training; None: not at all (matd3, itd3)."""
+
+
+class SacConfig(TargetsConfig):
+    """Settings of soft actor-critic."""
+
+    target_entropy: float | None = None
+    """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
+    initial_temperature: float = Field(0.01, gt=0)
+    """Temperature that training begins with: what entropy is worth in rewards (masac, isac)."""
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return the initial temperature, to which the learned number is the ratio."""
+        return (f"initial_temperature: {self.initial_temperature:g}",)
+
+
+class QLearningConfig(TargetsConfig):
+    """Settings of Q-learning on a ladder."""
+
+    temperature: float = Field(0.02, gt=0)
+    """Rewards by which a rung may be worse and still be tried often, at the start (q_learning)."""
+    temperature_schedule: AnySchedule = None
+    """How `temperature` changes over training; None: not at all (q_learning)."""
+
+    @property
+    def temperature_of_choice(self) -> tuple[float, AnySchedule]:
+        """Return the temperature: outputs are values, not logits."""
+        return self.temperature, self.temperature_schedule
+
+
+class CurvesConfig(AlgorithmConfig):
+    """Settings of algorithms that learn from reward curves."""
+
+    @property
+    def needs_curves(self) -> bool:
+        """Return True."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the discount: a curve is of one auction."""
+        return frozenset({"gamma"})
+
+
+class FictitiousPlayConfig(CurvesConfig):
+    """Settings of smooth fictitious play."""
+
+    entropy_weight: float = Field(0.05, ge=0)
+    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+
+    @property
+    def least_memory(self) -> float:
+        """Return a half: the best response to the latest bids alone runs in circles."""
+        return 0.5
+
+    @property
+    def temperature_of_choice(self) -> tuple[float, AnySchedule]:
+        """Return what is left of training: in the end draws are what evaluations choose.
+
+        Rivals then answer that, too where an agent earns the same whatever it asks, so that
+        nothing that it learns makes its draws less random.
+        """
+        return 1.0, "linear"
+
+
+class CurveActorCriticConfig(MovingTargets, CurvesConfig):
+    """Settings of the actor-critic on reward curves."""
+
+    entropy_weight: float = Field(0.05, ge=0)
+    """Weight of the entropy of choices; it falls with the square of what is left of training."""
+
+    @property
+    def needs_next(self) -> bool:
+        """Return True."""
+        return True
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return nothing: later rewards count."""
+        return frozenset()
+
+
+class MirrorDescentConfig(CurvesConfig):
+    """Settings of magnetic mirror descent."""
+
+    on_policy: ClassVar[bool] = True
+    mirror_step: float = Field(20.0, gt=0)
+    """Step in logits per reward at the start; it falls with what is left (mirror_descent)."""
+    pull: float = Field(0.05, gt=0)
+    """Pull towards the reference, in rewards per logit; a weak one circles (mirror_descent)."""
+    reference_share: float = Field(0.1, ge=0, le=1)
+    """Share by which references move to policies in an update, falling too (mirror_descent)."""
+    passes: int = Field(10, gt=0)
+    """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
+
+
+class RegretMatchingConfig(CurvesConfig):
+    """Settings of regret matching."""
+
+    on_policy: ClassVar[bool] = True
+    passes: int = Field(10, gt=0)
+    """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
+
+
+class PolicyGradientConfig(AlgorithmConfig):
+    """Settings of REINFORCE and the vanilla policy gradient."""
+
+    on_policy: ClassVar[bool] = True
+    entropy_weight: float = Field(0.01, ge=0)
+    """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; others: fictitious_play,
+    curve_actor_critic)."""
+
+
+class A2cConfig(PolicyGradientConfig):
+    """Settings of advantage actor-critic."""
+
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {"actor": KlAdaptive()}
+    n_step: int = Field(24, gt=0)
+    """Rewards summed before the value of what follows is taken, window by window (a2c)."""
+    shared_trunk: bool = False
+    """Let actor and value share all layers but the last (a2c)."""
+    value_weight: float = Field(0.5, gt=0)
+    """Weight of the value's error in the loss of a shared trunk (a2c)."""
+
+    @property
+    def one_trunk(self) -> bool:
+        """Whether actor and value share a trunk."""
+        return self.shared_trunk
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return whether actor and value share a trunk."""
+        return ("actor and value with one trunk",) if self.shared_trunk else ()
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the weight of the value, unless actor and value share a loss."""
+        return frozenset() if self.shared_trunk else frozenset({"value_weight"})
+
+
+class PpoConfig(PolicyGradientConfig):
+    """Settings of proximal policy optimisation."""
+
+    usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {"actor": KlAdaptive()}
+    gae_lambda: float = Field(0.95, ge=0, le=1)
+    """How far advantages look ahead: 0 one transition, 1 to the end (mappo, ippo)."""
+    clip_range: float = Field(0.2, gt=0)
+    """How far a probability may move from the one an action was drawn with (mappo, ippo)."""
+    clip_range_value: float = Field(0.0, ge=0)
+    """How far a value may move in one update; 0: not clipped (mappo, ippo)."""
+    epochs: int = Field(4, gt=0)
+    """Passes over the transitions of an update (mappo, ippo)."""
+    minibatches: int = Field(4, gt=0)
+    """Parts that a pass is cut into (mappo, ippo)."""
+    target_kl: float | None = Field(0.02, gt=0)
+    """Divergence at which an actor stops until the next update; None: never (mappo, ippo)."""
+
+
+SETTINGS: dict[str, type[AlgorithmConfig]] = {
+    "a2c": A2cConfig,
+    "curve_actor_critic": CurveActorCriticConfig,
+    "fictitious_play": FictitiousPlayConfig,
+    "iddpg": DdpgConfig,
+    "ippo": PpoConfig,
+    "isac": SacConfig,
+    "itd3": Td3Config,
+    "maddpg": DdpgConfig,
+    "mappo": PpoConfig,
+    "masac": SacConfig,
+    "matd3": Td3Config,
+    "mirror_descent": MirrorDescentConfig,
+    "q_learning": QLearningConfig,
+    "regret_matching": RegretMatchingConfig,
+    "reinforce": PolicyGradientConfig,
+    "vpg": PolicyGradientConfig,
+}
+"""Settings of each algorithm, by the name that `learning_config.algorithm` has for it."""
