@@ -14,7 +14,8 @@ reacted to the rung does not enter (as actions of others stay in Foerster et al.
 
 Values are those of the present policy, whatever was played when a transition was stored: its
 rungs, not the best of each auction, which nobody knows before. An action of several entries has
-worths for each, the others as they were played; what they add to what was played is summed.
+worths for each, the others as they were played; their mean counts. (The sum of what they add to
+what was played would count twice what either of them brings, such as a start.)
 """
 
 from collections.abc import Mapping
@@ -80,7 +81,7 @@ class CurveActorCritic:
         for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
             work.log.iteration()
             done += 1
-            read, action = batch.now.read, batch.now.action
+            read = batch.now.read
             now = states_only(work.fleet.groups, read)
             following = states_only(work.fleet.groups, batch.next_obs)
             worth: dict[int, Tensor] = {}
@@ -91,7 +92,7 @@ class CurveActorCritic:
                     for g in value.form.groups:
                         worth[g] = worths(value.form, context, following, batch, g)
                         form, nets = actors[g].form, actors[g].now
-                        targets.append(policy_worth(form, nets, read[g], action[g], worth[g]))
+                        targets.append(policy_worth(form, nets, read[g], worth[g]))
                     follow(value, targets)
                 found = losses[0](value.form, value.followed, now, targets)
                 steps = value.descend(found, work.rates["value"], limit)
@@ -154,24 +155,18 @@ def policy_worth(
     form: ActorForm,
     nets: Any,
     obs: Float[Tensor, "seed agent row obs"],
-    action: Float[Tensor, "seed agent row act"],
     worth: Float[Tensor, "seed agent row _"],
 ) -> Float[Tensor, "seed agent row"]:
-    """Return what policies are worth: what was played, and what each entry's choice adds to it.
+    """Return what policies are worth that choose one entry anew: the mean over the entries.
 
     :param form: of the actors
     :param nets: their parameters
     :param obs: observations
-    :param action: as it was taken, on a rung or not
     :param worth: of all rungs, entry by entry, the others as they were played
     """
-    law = form.law
+    law, out = form.law, form.outputs(nets, obs)
     assert isinstance(law, Categorical)
-    entries = action.shape[-1]
-    expected = law.expected(form.outputs(nets, obs), worth)
-    if entries == 1:
-        return expected
-    return expected - law.at(worth, law.played(action, obs)) * ((entries - 1) / entries)
+    return law.expected(out, worth) / law.by_entry(out).shape[-2]
 
 
 ALLEN = "Allen et al. 2017, arXiv:1709.00503; Fujimoto et al. 2018, arXiv:1802.09477"
