@@ -125,7 +125,14 @@ MIRROR_BY_GAME: Mapping[str, Recipe] = {
     "E8-2": Recipe(201, PRIVATE),
     "E8-3": Recipe(201, PRIVATE),
     "E8-5": Recipe(
-        151, {**PRIVATE, "learning_rate": 53.0, "num_envs": 64, "training_episodes": 300}
+        151,
+        {
+            **PRIVATE,
+            "learning_rate": 53.0,
+            "num_envs": 64,
+            "passes": 4,
+            "training_episodes": 300,
+        },
     ),
     "E11": Recipe(101),
 }
