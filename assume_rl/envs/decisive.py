@@ -26,8 +26,8 @@ from assume_rl.core.clearing.insertion import (
 from assume_rl.core.money import by_unit
 from assume_rl.core.orders import Orders, join
 from assume_rl.core.reward_curve import ladder_of, on_each_rung, products_apart
-from assume_rl.core.time import Auction
 from assume_rl.core.team import Team
+from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, look, settle
 from assume_rl.core.units.base import NO_STATE, rows_of
 from assume_rl.core.units.fleet import members, select, select_profiles

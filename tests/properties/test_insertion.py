@@ -10,7 +10,7 @@ from loop_clearing import loop_clearing
 from assume_rl import keyed
 from assume_rl.core import reward_curve as module
 from assume_rl.core.clearing import RULES
-from assume_rl.core.clearing.insertion import can_insert
+from assume_rl.core.clearing.insertion import can_insert, decisive_prices
 from assume_rl.core.reward_curve import book_of_one_product, books_of, clear_rungs
 from assume_rl.testing import toy_market
 
@@ -44,6 +44,29 @@ def test_equals_the_loop(rule: str, others: Book, data: st.DataObject) -> None:
         assert cleared.price[0, rung, 0].item() == pytest.approx(published, abs=1e-9)
         traded = sum(volume for volume in accepted if volume > 0)
         assert cleared.supply_volume[0, rung, 0].item() == traded
+
+
+@settings(deadline=None)
+@given(others=books(), bids=st.lists(prices, min_size=1, max_size=8), size=quarters)
+def test_beyond_decisive_prices_it_does_not_matter_what_is_asked(
+    others: Book, bids: list[float], size: float
+) -> None:
+    """All is sold at one price at the lower one and below, nothing at the higher and above."""
+    price, volume = (
+        torch.tensor([[0.0, *column]], dtype=torch.float64)
+        for column in (others.price, others.volume)
+    )
+    market = toy_market(RULES["pay_as_clear"])
+    book = book_of_one_product(market, price, volume, torch.arange(1))
+    offered = torch.tensor([[abs(size)]], dtype=torch.float64)
+    low, high = (float(end) for end in decisive_prices(book.others, offered))
+    ends = [end for end in (low, high) if market.min_price <= end <= market.max_price]
+    asked = torch.tensor([[*bids, *ends]], dtype=torch.float64)[..., None, None]
+    sold = clear_rungs(book, asked, torch.full_like(asked, abs(size)))
+    below, above = asked.flatten() <= low, asked.flatten() >= high
+    assert (sold.accepted[0, below] == abs(size)).all()
+    assert len(set(sold.price[0, below].flatten().tolist())) <= 1
+    assert (sold.accepted[0, above] == 0).all()
 
 
 def own_orders(count: int) -> st.SearchStrategy[list[tuple[float, float]]]:
