@@ -64,6 +64,10 @@ class ResultsError(AssumeRlError):
     """Results cannot be written to or read from where the user asked."""
 
 
+MOST_SUGGESTED = 3
+"""Names that end alike and are suggested together; of more, the closest by spelling is."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Sentence end that names the valid choice closest to `name`, or all that end with it.
 
@@ -74,7 +78,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """
     choices = sorted(set(valid))
     longer = [choice for choice in choices if name and choice.endswith(name)]
-    if len(longer) > 1:
+    if 1 < len(longer) <= MOST_SUGGESTED:
         return f"did you mean {' or '.join(map(repr, longer))}?"
     matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if matches:

@@ -96,8 +96,10 @@ def _alike(
         alone = _played(one).opened.elapsed if ramped else None
         kinds.setdefault((*kind, alone), []).append(place)
     for places in kinds.values():
-        opened = _played(earned[places[0]]).opened
-        size = max(1, _copies_at_once(setting, team, opened, together) // _copies(opened))
+        one = earned[places[0]]
+        opened = _played(one).opened
+        room = _copies_at_once(setting, team, one.auction, opened, together)
+        size = max(1, room // _copies(opened))
         for start in range(0, len(places), size):
             yield places[start : start + size]
 
@@ -122,11 +124,14 @@ def _copies(position: Position) -> int:
     return position.state.energy.shape[0]
 
 
-def _copies_at_once(setting: Setting, team: int, position: Position, together: bool) -> int:
+def _copies_at_once(
+    setting: Setting, team: int, auction: Auction, position: Position, together: bool
+) -> int:
     """Return how many copies have room in memory at a time, those of several auctions counted."""
     if together:
         part = setting.learners[team]
-        return copies_at_once(part.team, len(setting.markets[part.market].unit))
+        slots = len(setting.markets[part.market].unit)
+        return copies_at_once(part.team, slots, len(auction.first))
     each = rungs_tried(setting.learners[team].team) * position.state.energy.shape[-2]
     return max(1, AT_ONCE // each)
 
@@ -161,7 +166,8 @@ def _curves(
             node=market.node,
         ),
     )
-    size, copies = _copies_at_once(setting, team, known.opened, together), _copies(known.opened)
+    size = _copies_at_once(setting, team, known.auction, known.opened, together)
+    copies = _copies(known.opened)
     work_out = _curves_together if together else _curves_by_unit
     starts = range(0, copies, size)
     found = [work_out(setting, team, known.of(start, start + size)) for start in starts]

@@ -47,14 +47,16 @@ def can_tell(market: MarketSpec[Any], team: Team) -> bool:
     return pays_one_price(market.rule) and all(parts == 1 for parts in apart)
 
 
-def copies_at_once(team: Team, slots: int) -> int:
+def copies_at_once(team: Team, slots: int, products: int) -> int:
     """Return for how many copies of an auction there is room.
 
     :param team: on a ladder
     :param slots: of the book
+    :param products: of the auction
     """
     ladder = ladder_of(team)
-    return max(1, AT_ONCE // (len(team.ids) * max(ladder.rungs * ladder.size, slots)))
+    own = ladder.rungs * ladder.size * ladder.size  # each entry of an action is an order
+    return max(1, AT_ONCE // (len(team.ids) * max(own, slots * products)))
 
 
 def rewards_of_team(

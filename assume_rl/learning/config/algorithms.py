@@ -238,7 +238,7 @@ class PolicyGradientConfig(AlgorithmConfig):
     on_policy: ClassVar[bool] = True
     entropy_weight: float = Field(0.01, ge=0)
     """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; others: fictitious_play,
-    curve_actor_critic)."""
+    curve_actor_critic, independent_curve_actor_critic)."""
 
 
 class A2cConfig(PolicyGradientConfig):
@@ -289,6 +289,7 @@ class PpoConfig(PolicyGradientConfig):
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "a2c": A2cConfig,
     "curve_actor_critic": CurveActorCriticConfig,
+    "independent_curve_actor_critic": CurveActorCriticConfig,
     "fictitious_play": FictitiousPlayConfig,
     "iddpg": DdpgConfig,
     "ippo": PpoConfig,
