@@ -76,10 +76,11 @@ class Experiment:
         """The study case."""
         return self.compiled.scenario
 
-    def unrecorded(self, keep: frozenset[str]) -> "Experiment":
-        """The same run, but rows go only to memory, those of the tables in `keep`."""
+    def unrecorded(self, keep: frozenset[str], engine: str) -> "Experiment":
+        """The same run on a shell, but rows go only to memory, those of the tables in `keep`."""
         memory = MemorySink()
-        return replace(self, memory=memory, sink=Discard(memory, keep), results={})
+        sink = Discard(memory, keep)
+        return replace(self, memory=memory, sink=sink, results={}, engine=engine)
 
     @property
     def flush_hours(self) -> int | None:

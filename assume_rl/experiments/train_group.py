@@ -196,7 +196,8 @@ def _finish(
 def _scores(task: Task, experiment: Experiment, saved: Path) -> dict[str, Evaluation]:
     """Return the evaluations of the policies in folders of `SCORED`, equal ones of one episode.
 
-    What is recorded for good is the run on the last policies, as users expect it.
+    What is recorded for good is the run of agents on the last policies, as users expect it; others
+    are scored on the shell that trained, of which many agents are quicker on the batch shell.
     """
     names = [name for name in SCORED if (saved / name).is_dir()]
     hashes = {
@@ -210,7 +211,7 @@ def _scores(task: Task, experiment: Experiment, saved: Path) -> dict[str, Evalua
             scores[name] = scores[twin]
             continue
         actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
-        run = experiment if name == "last" else experiment.unrecorded(KEPT)
+        run = experiment if name == "last" else experiment.unrecorded(KEPT, task.engine)
         scores[name] = score(run, actors, Silent())
     return {name: scores[name] for name in names}
 
