@@ -124,8 +124,8 @@ MISTAKES = [
     (["train", *CASE, "--set", "learning_config.algorithm=fictitious_play"], "cannot choose"),
     (["run", str(SCENARIOS)], "it has the scenarios border_and_industry, "),
     (["batch", SCENARIO], "is a folder, not a study file (YAML)"),
-    (["list", "algorithm", "ppo"], "there is no 'ppo' among them; did you mean 'ippo' or 'mappo'?"),
-    (["list", "observer", "x"], "there is no 'x' among them, nor anything else; load a plug-in"),
+    (["list", "algorithm", "ppo"], "there is no 'ppo'; did you mean 'ippo' or 'mappo'?"),
+    (["list", "observer", "x"], "there is no 'x', nor anything else; load a plug-in"),
 ]
 
 

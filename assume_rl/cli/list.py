@@ -67,7 +67,7 @@ def _called(name: str, parts: list[Part]) -> list[Part]:
     own = {part.name: part for part in parts if part.sort != COMMON}
     if name not in own:
         hint = f"; {nearest_part(name, own)}" if own else ", nor anything else; load a plug-in"
-        raise ConfigurationError(f"there is no '{name}' among them{hint}")
+        raise ConfigurationError(f"there is no '{name}'{hint}")
     return [own[name]]
 
 

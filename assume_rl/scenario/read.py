@@ -284,6 +284,10 @@ def _named(sentence: str, overrides: Mapping[str, Any]) -> str:
     key = f"units.{cell[1]}.{cell[2] or ''}" if cell else ""
     if cell and any(given.startswith(key) for given in overrides):
         return f"override {key.removesuffix('.')}: {what}"
-    words = re.findall(r"\w+", what)
-    about = [key for key in overrides if is_setting(key) and key.rpartition(".")[2] in words]
+    words = re.findall(r"\w+", what)  # a problem of several settings names them and their values
+    about = [
+        key
+        for key, value in overrides.items()
+        if is_setting(key) and key.rpartition(".")[2] in words and str(value) in what
+    ]
     return f"{sentence} (override {', '.join(about)})" if about else sentence

@@ -28,7 +28,7 @@ CASES = [
     for case in yaml.safe_load(folder.read_text())
 ]
 LARGE = ("national", "ladder")  # the same bidders learn in others
-SHORT = [pytest.param(*c, marks=pytest.mark.slow) if c == LARGE else c for c in CASES]
+QUICK = [pytest.param(*c, marks=pytest.mark.slow) if c == LARGE else c for c in CASES]
 RECORDED = [
     ("example_01a", "base"),
     ("example_01a", "dam"),
@@ -47,7 +47,7 @@ def first_days(folder: Path, case: str, days: int) -> Compiled:
     return compile_scenario(load_scenario(folder, case, overrides={"end_date": str(end)}))
 
 
-@pytest.mark.parametrize(("scenario", "case"), SHORT)
+@pytest.mark.parametrize(("scenario", "case"), QUICK)
 def test_two_days_of_every_own_scenario(scenario: str, case: str) -> None:
     compiled = first_days(SCENARIOS / scenario, case, 2)
     assert_same_episode(compiled, fresh_policies(compiled))

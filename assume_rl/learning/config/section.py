@@ -170,22 +170,15 @@ class LearningConfig(BaseModel):
     early_stopping_threshold: float = Field(0.05, ge=0)
     """Relative change of the mean score below which training stops."""
 
-    def __init__(self, **settings: Any) -> None:
-        """Take settings by name; `ConfigurationError` names every key that is wrong."""
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> "LearningConfig":
+        """Return settings from plain data; `ConfigurationError` names every key that is wrong."""
         try:
-            super().__init__(**settings)
+            return cls.model_validate(dict(settings))
         except ValidationError as error:
             raise ConfigurationError(
                 "\n".join(problem(e, learning_keys()) for e in error.errors())
             ) from None
-
-    # Within a study case pydantic collects errors itself.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-
-    @classmethod
-    def from_mapping(cls, settings: Mapping[str, Any]) -> "LearningConfig":
-        """Settings from plain data; `ConfigurationError` names every key that is wrong."""
-        return cls(**settings)
 
     @property
     def policy_settings(self) -> dict[str, Any]:
