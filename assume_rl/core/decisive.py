@@ -31,7 +31,7 @@ from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, look, settle
 from assume_rl.core.units.base import NO_STATE, rows_of
 from assume_rl.core.units.fleet import members, select, select_profiles
-from assume_rl.envs.nested import mapped
+from assume_rl.core.nested import mapped
 
 AT_ONCE = 1 << 19
 """Most numbers of a table that is worked on: orders of all books, or steps of all states. Tables of
