@@ -24,14 +24,13 @@ from assume_rl.core.clearing.insertion import (
     sorted_book,
 )
 from assume_rl.core.money import by_unit
+from assume_rl.core.nested import mapped
 from assume_rl.core.orders import Orders, join
-from assume_rl.core.reward_curve import ladder_of, on_each_rung, products_apart
+from assume_rl.core.reward_curve import ladder_of, on_each_rung, position_of, products_apart
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, Running, look, settle
-from assume_rl.core.units.base import NO_STATE, rows_of
+from assume_rl.core.trade import Portfolio, Position, Result, look, settle
 from assume_rl.core.units.fleet import members, select, select_profiles
-from assume_rl.core.nested import mapped
 
 AT_ONCE = 1 << 19
 """Most numbers of a table that is worked on: orders of all books, or steps of all states. Tables of
@@ -132,25 +131,8 @@ def _alone(
     }
     profiles = select_profiles(portfolio.profiles, units.index.tolist())
 
-    def of(table: Tensor | None) -> Any:
-        return None if table is None else units.of(table)
-
     def position(whole: Position) -> Position:
-        state = whole.state
-        states, running = state.own[place], state.running
-        return replace(
-            whole,
-            state=replace(
-                state,
-                sold={kind: of(table) for kind, table in state.sold.items()},
-                own=(states if states is NO_STATE else rows_of(states, rows.index),),
-                accepted_price=of(state.accepted_price),
-                cashflow=of(state.cashflow),
-                revenue=of(state.revenue),
-                downtime=of(state.downtime),
-                running=None if running is None else Running(of(running.on), of(running.share)),
-            ),
-        )
+        return position_of(whole, place, rows.index, units.of)
 
     alone = replace(portfolio, fleet=fleet, profiles=profiles, teams=teams)
     return alone, own, position(opened), position(closed)

@@ -513,27 +513,41 @@ def _others_as_played(earned: Reward, products: int) -> Reward:
 
 def _position_of(twins: Twins, position: Position) -> Position:
     """Return the position of the twins: each stands where the unit does."""
-    state, rungs = position.state, len(twins.team.ids)
+    rungs = len(twins.team.ids)
     (unit,) = twins.unit.units.index.tolist()
-    rows = twins.unit.rows.index.expand(rungs)
-    own = state.own[twins.unit.place]
 
-    def of(table: T) -> T:
-        if table is None:
-            return table
+    def of(table: Tensor) -> Tensor:
         return table.narrow(-1, unit, 1).expand(*table.shape[:-1], rungs)
 
-    running = state.running
+    return position_of(position, twins.unit.place, twins.unit.rows.index.expand(rungs), of)
+
+
+def position_of(
+    position: Position, place: int, rows: Int[Tensor, " own"], of: Callable[[Tensor], Tensor]
+) -> Position:
+    """Return the position of some units of a block, or of twins of one.
+
+    :param position: of the fleet
+    :param place: of the block
+    :param rows: of the units in it
+    :param of: takes them out of a table of all units
+    """
+    state, running = position.state, position.state.running
+    states = state.own[place]
+
+    def kept(table: T) -> T:
+        return table if table is None else of(table)
+
     return replace(
         position,
         state=replace(
             state,
             sold={kind: of(table) for kind, table in state.sold.items()},
-            own=(own if own is NO_STATE else rows_of(own, rows),),
-            accepted_price=of(state.accepted_price),
-            cashflow=of(state.cashflow),
-            revenue=of(state.revenue),
-            downtime=of(state.downtime),
+            own=(states if states is NO_STATE else rows_of(states, rows),),
+            accepted_price=kept(state.accepted_price),
+            cashflow=kept(state.cashflow),
+            revenue=kept(state.revenue),
+            downtime=kept(state.downtime),
             running=None if running is None else Running(of(running.on), of(running.share)),
         ),
     )

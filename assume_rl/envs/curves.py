@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.decisive import can_tell, copies_at_once, rewards_of_team
+from assume_rl.core.nested import mapped
 from assume_rl.core.orders import Orders
 from assume_rl.core.reward_curve import (
     AT_ONCE,
@@ -30,10 +32,8 @@ from assume_rl.core.reward_curve import (
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, offsets_of
 from assume_rl.core.units.thermal import ThermalParams
-from assume_rl.core.decisive import can_tell, copies_at_once, rewards_of_team
 from assume_rl.envs.ends import next_auctions, reach
 from assume_rl.envs.markets import Part
-from assume_rl.core.nested import mapped
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Earned, Played
 

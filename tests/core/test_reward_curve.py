@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from assume_rl import keyed
+from assume_rl.core import decisive
 from assume_rl.core import reward_curve as module
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import Context, Ladder, LearnedBidder
@@ -36,7 +37,6 @@ from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import Fleet, Profiles, members
-from assume_rl.core import decisive
 from assume_rl.testing import TOYS, toy_fleet, toy_market
 
 COPIES, RUNGS, RIVALS, PLAYED = 2, 5, 8, 3

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.envs import curves as module
 from assume_rl.core import decisive
+from assume_rl.envs import curves as module
 from assume_rl.envs.curves import curves_ahead, curves_of
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout
