@@ -88,6 +88,8 @@ def take_actors(learner: Learner, folder: Path, *, say: bool = True) -> tuple[st
     found = load_actors(folder, learner)
     if say:
         _say("policies", folder, found)
+        if not found.loaded:
+            logger.warning("no policy of '%s' is of use here: training starts from scratch", folder)
     return found.loaded
 
 
