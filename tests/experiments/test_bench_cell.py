@@ -41,7 +41,8 @@ def test_a_cell_is_a_training_of_as_many_episodes(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("ticking")
 def test_of_several_learners_the_distance_from_an_equilibrium_is_kept(tmp_path: Path) -> None:
     case = write_fleet(tmp_path / "case", [Unit("single", "A"), Unit("single", "B")])
-    cell = Cell(f"{case}:base", "matd3", 3, budget=3.0)
+    cheap = {"fuel_prices.natural gas": "2"}  # so that they earn something
+    cell = Cell(f"{case}:base", "matd3", 3, budget=3.0, overrides=cheap)
     measured = measure(cell)
     again = train(cell.load(3), seed=3, out=tmp_path / "again")
     share = again.last.equilibrium["nash_conv_share"]
