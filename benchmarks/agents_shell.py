@@ -17,9 +17,8 @@ from assume_rl.agents.world import World
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
+from benchmarks.fleets import NATIONAL
 from benchmarks.timing import TimedSink, machine, peer_seconds
-
-NATIONAL = Path(__file__).parents[1] / "scenarios" / "national"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
-from benchmarks.fleets import learners
+from benchmarks.fleets import NATIONAL, learners
 from benchmarks.timing import machine
 from benchmarks.update import filled
 
@@ -25,7 +25,7 @@ matplotlib.use("Agg")  # draws to a file; no window is needed
 from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).parents[1]
-NATIONAL, IMAGE = ROOT / "scenarios" / "national", ROOT / "docs" / "images" / "growth.png"
+IMAGE = ROOT / "docs" / "images" / "growth.png"
 Points = dict[int, float]  # ms by number of agents, copies or hours
 CPU = torch.device("cpu")
 

@@ -21,7 +21,7 @@ from assume_rl.episodes.rows.dated import Sink
 from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
-from benchmarks.agents_shell import NATIONAL
+from benchmarks.fleets import NATIONAL
 from benchmarks.phases import PLACES, Run, timed
 from benchmarks.timing import machine, peer_seconds
 

@@ -18,7 +18,6 @@ from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.clearing.insertion import (
     SortedBook,
     book_order,
-    clear_inserted,
     decisive_prices,
     pays_one_price,
     sorted_book,
@@ -26,10 +25,17 @@ from assume_rl.core.clearing.insertion import (
 from assume_rl.core.money import by_unit
 from assume_rl.core.nested import mapped
 from assume_rl.core.orders import Orders, join
-from assume_rl.core.reward_curve import ladder_of, on_each_rung, position_of, products_apart
+from assume_rl.core.reward_curve import (
+    clear_among,
+    ladder_of,
+    on_each_rung,
+    position_of,
+    products_apart,
+    result_of,
+)
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.core.trade import Portfolio, Position, Result, look, settle
+from assume_rl.core.trade import Portfolio, Position, look, settle
 from assume_rl.core.units.fleet import members, select, select_profiles
 
 AT_ONCE = 1 << 19
@@ -94,24 +100,13 @@ def rewards_of_team(
     found = []
     each = closed.state.energy.numel()
     for some in torch.split(torch.arange(chosen.shape[-1]), max(1, AT_ONCE // each)):
-        cleared = clear_inserted(
-            market.rule,
-            others,
-            price[:, :, some].clamp(market.min_price, market.max_price),
-            volume[:, :, some].clamp(-market.max_volume, market.max_volume),
-        )
+        cleared = clear_among(market, others, price[:, :, some], volume[:, :, some])
         bids = replace(
             asked, price=_by_slot(price[:, :, some]), volume=_by_slot(volume[:, :, some])
         )
-        result = Result(
-            auction=auction,
-            orders=join([bids], [team.members.units.index], portfolio.fleet.node),
-            accepted=_by_slot(cleared.accepted),
-            paid=_by_slot(cleared.paid),
-            price=_by_slot(cleared.price_of_slots),
-            asked=(team,),
-            slots=(slice(0, bids.price.shape[-1]),),
-        )
+        joined = join([bids], [team.members.units.index], portfolio.fleet.node)
+        tables = (cleared.accepted, cleared.paid, cleared.price_of_slots)
+        result = result_of(team, auction, joined, *map(_by_slot, tables))
         _, _, ((outcome,),) = settle(portfolio, _repeated(closed, len(some)), [result])
         found.append(team.reward(outcome).reward)
     return torch.cat(found).movedim(0, -1).gather(-1, place)

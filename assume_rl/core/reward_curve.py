@@ -220,12 +220,25 @@ def _clearing_of(book: OwnBook) -> Callable[[Tensor, Tensor], Clearing]:
     if not can_insert(market.rule):
         return partial(_clear_anew, book)
 
-    def insert(price: Tensor, volume: Tensor) -> Clearing:
-        price = price.clamp(market.min_price, market.max_price)
-        volume = volume.clamp(-market.max_volume, market.max_volume)
-        return clear_inserted(market.rule, book.others, price, volume)
+    return partial(clear_among, market, book.others)
 
-    return insert
+
+def clear_among(
+    market: MarketSpec[Any],
+    others: SortedBook,
+    price: Float[Tensor, "... rung product own"],
+    volume: Float[Tensor, "... rung product own"],
+) -> Clearing:
+    """Return `clear_inserted` of own orders that are cut to the limits of the market.
+
+    :param market: whose rule `can_insert` allows
+    :param others: their orders, (... product other)
+    :param price: EUR/MWh, on each rung
+    :param volume: MW, sell > 0, buy < 0, on each rung
+    """
+    price = price.clamp(market.min_price, market.max_price)
+    volume = volume.clamp(-market.max_volume, market.max_volume)
+    return clear_inserted(market.rule, others, price, volume)
 
 
 def _clear_anew(
@@ -419,17 +432,31 @@ def _settled(
         table.movedim(-3, -2).flatten(-2)
         for table in (cleared.accepted, cleared.paid, cleared.price_of_slots)
     )
-    result = Result(
-        auction=auction,
-        orders=orders,
-        accepted=accepted,
-        paid=paid,
-        price=published,
-        asked=(twins.team,),
-        slots=(slice(0, accepted.shape[-1]),),
-    )
-    after, _, ((outcome,),) = settle(twins.portfolio, _position_of(twins, position), [result])
+    position = _position_of(twins, position)
+    result = result_of(twins.team, auction, orders, accepted, paid, published)
+    after, _, ((outcome,),) = settle(twins.portfolio, position, [result])
     return after, outcome
+
+
+def result_of(
+    team: Team,
+    auction: Auction,
+    orders: Orders,
+    accepted: Float[Tensor, "... product slot"],
+    paid: Float[Tensor, "... product slot"],
+    price: Float[Tensor, "... product slot"],
+) -> Result:
+    """Return the result of an auction in which a portfolio has the orders of one team only.
+
+    :param team: whose orders they are
+    :param auction: that has been cleared
+    :param orders: of the team
+    :param accepted: MW
+    :param paid: EUR/MWh
+    :param price: EUR/MWh, published
+    """
+    slots = (slice(0, accepted.shape[-1]),)
+    return Result(auction, orders, accepted, paid, price, asked=(team,), slots=slots)
 
 
 def observed_next(tried: Tried, auction: Auction, opens: int) -> Float[Tensor, "... rung obs"]:

@@ -103,7 +103,7 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
             try:
                 bidder = find_bidder(name, table.technology, market, scenario)
             except SettingError as error:
-                problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
+                problems.error(scenario.place(error.key), error.what)
             except ConfigurationError as error:
                 planned = str(error).startswith("not supported")
                 # For a market that does not exist the name of any bidder of the format is accepted.
@@ -133,7 +133,7 @@ def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -
                     if bidder is not None:
                         check_strategy(scenario, operator, market, bidder, table.technology)
             except SettingError as error:
-                problems.error(f"{CONFIG_FILE}, {scenario.case}.{error.key}", error.what)
+                problems.error(scenario.place(error.key), error.what)
             except ConfigurationError as error:
                 problems.error(cell(file, operator, f"{BIDDING}{market}"), str(error))
 

@@ -89,12 +89,8 @@ class ConcatForm(UnitForm):
         :param group: the only group
         :param action: of its agents
         """
-        nets = context.nets
-        change = (action - seen.action[group]).flatten(0, 1)
-        critics = len(nets.bias) // len(change)
-        weight = _rows_of(nets.joint, self.own_actions)
-        moved = mlp.add_product(context.first, change.repeat(critics, 1, 1), weight)
-        return self._values(nets, moved, action.shape[:3])
+        weight = _rows_of(context.nets.joint, self.own_actions)
+        return self._moved(context.nets, context.first, action - seen.action[group], weight)
 
     def with_obs(
         self,
@@ -106,11 +102,9 @@ class ConcatForm(UnitForm):
     ) -> Float[Tensor, "critic seed agent other"]:
         """Return the values with the own `obs` in place of the one made; see `CriticForm`."""
         nets = context.nets
-        change = (obs - seen.obs[group].take_along_dim(row[..., None], dim=-2)).flatten(0, 1)
+        change = obs - seen.obs[group].take_along_dim(row[..., None], dim=-2)
         weight = torch.cat([nets.own, _rows_of(nets.joint, self.own_private)], dim=1)
-        first = first_at(context.first, row)
-        moved = mlp.add_product(first, change.repeat(len(first) // len(change), 1, 1), weight)
-        return self._values(nets, moved, row.shape)
+        return self._moved(nets, first_at(context.first, row), change, weight)
 
     def initialise(self, flat: Flat, seeds: Sequence[int]) -> None:
         """Write fresh networks, each agent's by seed and name."""
@@ -120,6 +114,17 @@ class ConcatForm(UnitForm):
                 specs, self.fleet.agents, self.critics, seed, self.name, self.hidden.sizes
             )
             self.load(flat, k, {u: fresh.module_state(u) for u in self.names})
+
+    def _moved(
+        self,
+        nets: Nets,
+        first: Float[Tensor, "net row hidden"],
+        change: Float[Tensor, "seed agent row own"],
+        weight: Float[Tensor, "net own hidden"],
+    ) -> Float[Tensor, "critic seed agent row"]:
+        """Return the values where some own entries change."""
+        repeated = change.flatten(0, 1).repeat(len(first) // change.shape[:2].numel(), 1, 1)
+        return self._values(nets, mlp.add_product(first, repeated, weight), change.shape[:3])
 
     def _values(
         self, nets: Nets, first: Float[Tensor, "net row hidden"], shape: Sequence[int]
