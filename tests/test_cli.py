@@ -15,6 +15,7 @@ import torch
 import typer
 from rich.console import Console
 
+import assume_rl
 from assume_rl import cli
 from assume_rl.cli import load_commands
 from assume_rl.cli.app import COMMANDS
@@ -167,6 +168,10 @@ def test_results_are_no_scenario_and_those_of_evaluations_no_policies(
 def test_an_unknown_engine_or_option_exits_with_2(command: Command) -> None:
     assert command("run", SCENARIO, "--engine", "steam")[0] == 2
     assert command("run", SCENARIO, "--polices", "x")[0] == 2
+
+
+def test_the_version_is_that_of_the_package(command: Command) -> None:
+    assert command("--version")[:2] == (0, f"assume-rl {assume_rl.__version__}\n")
 
 
 def test_help_loads_no_heavy_library(tmp_path: Path) -> None:

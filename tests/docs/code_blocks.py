@@ -9,6 +9,7 @@ A page's blocks run one after the other, in a folder of their own that has `scen
     <!-- test: replace seeds: 10 by seeds: 2 -->  other text in the block
     <!-- test: exact -->                        the command prints what is printed below it
     <!-- test: fails -->                        its command ends with this message, exit code 2
+    <!-- test: slow -->                         without --run-slow, trainings are only checked
     <!-- test: skip because it needs a GPU -->  it cannot be tried here
 
 A block with a title (```yaml title="mine/config.yaml") is written to that file first.
@@ -28,7 +29,9 @@ _BLOCK = re.compile(
     r"^```(?P<language>[a-z]+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
-_NOTE = re.compile(r"<!-- test: (given|add|shorten|replace|exact|fails|skip because)\b ?(.*?) -->")
+_NOTE = re.compile(
+    r"<!-- test: (given|add|shorten|replace|exact|fails|slow|skip because)\b ?(.*?) -->"
+)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def shared(tmp_path_factory):
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys):
+def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pytestconfig):
     names = ModuleType("page")  # dataclasses look for the module that they are defined in
     monkeypatch.setitem(sys.modules, "page", names)
     for block in blocks(page):
@@ -89,7 +89,7 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys):
         if block.language == "python" and not block.title:
             exec(compile(block.text, block.where, "exec"), names.__dict__)
         elif block.language in ("bash", "console"):
-            run_shell(block, monkeypatch, capsys)
+            run_shell(block, pytestconfig.getoption("--run-slow"), monkeypatch, capsys)
         elif block.language == "yaml":
             check_yaml(block)
         assert block.title or block.language not in FILES[:1], f"{block.where}: which file is it?"
@@ -110,14 +110,17 @@ def shortened(study: str) -> str:
     return yaml.safe_dump(content | {"set": content.get("set", {}) | short}, sort_keys=False)
 
 
-def run_shell(block, monkeypatch, capsys):
+def run_shell(block, slow, monkeypatch, capsys):
     more = [word for text in block.noted("add") for word in shlex.split(text)]
     if block.noted("shorten"):
         more += [word for k, v in SHORT.items() for word in ("--set", f"learning_config.{k}={v}")]
     for command in commands(block):
         ours = command.words[0] == "assume-rl"
+        words = [*command.words, *(more if ours else ())]
+        if block.noted("slow") and not slow:
+            words = checked_only(words)
         capsys.readouterr()
-        code = run_command([*command.words, *(more if ours else ())], monkeypatch)
+        code = run_command(words, monkeypatch)
         printed = capsys.readouterr()
         if block.noted("fails"):
             assert (code, printed.err) == (2, command.output), block.where
@@ -125,6 +128,15 @@ def run_shell(block, monkeypatch, capsys):
             assert code == 0, f"{block.where}: {printed.err}"
         if block.noted("exact"):
             assert printed.out == command.output, block.where
+
+
+def checked_only(training: list[str]) -> list[str]:
+    """The command that checks the study case of a training."""
+    assert training[:2] == ["assume-rl", "train"], f"{training[:2]} is no training"
+    _, _, folder, *options = training
+    pairs = zip(options[::2], options[1::2], strict=True)
+    kept = [word for pair in pairs if pair[0] in ("--case", "--set") for word in pair]
+    return ["assume-rl", "validate", folder, *kept]
 
 
 def check_yaml(block: Block) -> None:
