@@ -245,6 +245,22 @@ def test_minimum_power_that_must_run_is_offered_at_the_lowest_rung() -> None:
     assert orders.volume.tolist() == [[20.0, 80.0]]
 
 
+def test_nothing_is_offered_for_hours_in_which_a_plant_must_rest() -> None:
+    """It would be paid for what it does not deliver; of three hours it must rest in two."""
+    bidder = bidder_of(PLANT, 3)
+    view = plant_view(bidder, (40, 40, 0, 0), min_down_time=4.0, **RAMPS)
+    orders = bidder.orders(view, torch.ones(1, 6))
+    assert orders.volume.tolist() == [[0.0, 0.0], [0.0, 0.0], [20.0, 80.0]]
+    assert view.limits.sell.most[0].tolist() == [100.0]  # ramps are not among the limits
+
+
+def test_a_plant_that_decides_for_the_first_product_rests_in_it_alone() -> None:
+    view = plant_view(bidder_of(PLANT, 2), (40, 40, 40, 0), min_down_time=4.0, **RAMPS)
+    bidder = bidder_of(PLANT, 2, learned_products="first")
+    assert bounds(bidder, view)[1] == LOWEST
+    assert bidder.orders(view, torch.ones(1, 2)).volume.tolist() == [[0.0, 0.0]] * 2
+
+
 def test_what_is_sold_already_need_not_be_offered() -> None:
     """Minimum power is sold, so that both prices of what is left are free."""
     bidder = bidder_of(PLANT)

@@ -9,7 +9,7 @@ Semantics: docs/scenario-format.md, "Learning".
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Generic, Literal, TypeVar
@@ -37,7 +37,7 @@ from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantPa
 from assume_rl.core.bidding.storage import LearnedStorage
 from assume_rl.core.money import Outcome, Reward
 from assume_rl.core.orders import Orders
-from assume_rl.core.units.base import ZERO_VOLUME
+from assume_rl.core.units.base import ZERO_VOLUME, Range
 from assume_rl.core.units.storage import StorageView
 from assume_rl.core.units.thermal import ThermalView, ramp
 
@@ -174,6 +174,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     :param rungs: of the ladder
     :param ladder: the prices
     :param legal: the rungs that may be chosen, of the bidder, a view and the prices
+    :param able: the view with nothing left to sell or buy where nothing can be delivered
     :param max_bid_price: EUR/MWh
     :param seen: whether the ladder is made of prices that the market was seen to have
     :param open: whether these are still to be seen
@@ -185,6 +186,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     rungs: int
     ladder: Rungs
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds]
+    able: Callable[[B, View[O]], View[O]]
     max_bid_price: float
     seen: bool = False
     open: bool = False
@@ -212,6 +214,7 @@ class OnLadder(BidsLike, Generic[O, B]):
 
     def observe(self, view: View[O]) -> Float[Tensor, "... unit obs"]:
         """Return the observation in the order of the layout, float64."""
+        view = self.able(self.bidder, view)
         bounds = torch.cat(self.legal(self.bidder, view, self._prices(view)), dim=-1)
         places = bounds.to(torch.float64) * (2.0 / (self.rungs - 1)) - 1.0
         return torch.cat([self.bidder.observe(view), places], dim=-1)
@@ -233,6 +236,7 @@ class OnLadder(BidsLike, Generic[O, B]):
 
     def orders(self, view: View[O], action: Float[Tensor, "... unit act"]) -> Orders:
         """Return the orders of the bidder at the prices of the legal rungs next to the action."""
+        view = self.able(self.bidder, view)
         prices = self._prices(view)
         low, high = self.legal(self.bidder, view, prices)
         rung = ((action + 1.0) * (0.5 * (self.rungs - 1))).round().to(torch.int64)
@@ -259,7 +263,7 @@ def plant_bounds(
 ) -> Bounds:
     """Return which rungs a plant may choose for the prices of its products.
 
-    The lowest one only for all prices of a product of which it cannot deliver anything, and for the
+    The lowest one only for all prices of a product of which nothing is left to sell, and for the
     first price of a product for which it cannot stop: so its minimum power is sold before others'.
 
     :param bidder: of the plant
@@ -272,9 +276,7 @@ def plant_bounds(
     )
     runs, stops = most > ZERO_VOLUME, torch.ones_like(most, dtype=torch.bool)
     if view.own.params.ramped:
-        possible = [_runs_and_stops(view, i) for i in range(bidder.products)]
-        runs = runs & torch.stack([own[0] for own in possible], dim=-2)
-        stops = torch.stack([own[1] for own in possible], dim=-2) | (least <= ZERO_VOLUME)
+        stops = _each(bidder, view, _stops) | (least <= ZERO_VOLUME)
     free = torch.stack([runs & stops, *[runs] * (bidder.prices - 1)], dim=-1)
     # (product unit price) to (unit product, price)
     free = free.transpose(-3, -2).flatten(-2)
@@ -282,20 +284,56 @@ def plant_bounds(
     return torch.zeros_like(high), high
 
 
-def _runs_and_stops(
-    view: View[ThermalView], product: int
-) -> tuple[Bool[Tensor, "... unit"], Bool[Tensor, "... unit"]]:
-    """Return whether plants can run for a product, and whether they can be off.
+def plant_able(bidder: PlantLearning, view: View[ThermalView]) -> View[ThermalView]:
+    """Return the view of a plant with nothing left to sell of products for which it must be off.
 
-    As `thermal.delivered` has it. By a later product they were as they are before the first one, so
-    that what they must is what they must whatever they sell before; ramps count for the first only.
+    What it sold of them, it would be paid for and not deliver.
+
+    :param bidder: of the plant
+    :param view: of the plant
+    """
+    if not view.own.params.ramped:
+        return view
+    runs, sell = _each(bidder, view, _runs), view.limits.sell
+    later = torch.ones_like(sell.most[..., bidder.products :, :], dtype=torch.bool)
+    runs = torch.cat([runs, later], dim=-2)
+    left = Range(torch.where(runs, sell.least, 0.0), torch.where(runs, sell.most, 0.0))
+    return replace(view, limits=replace(view.limits, sell=left))
+
+
+Able = Callable[[View[ThermalView], int], Bool[Tensor, "... unit"]]
+"""Whether plants can do something for a product, by its number."""
+
+
+def _each(
+    bidder: PlantLearning, view: View[ThermalView], able: Able
+) -> Bool[Tensor, "... product unit"]:
+    return torch.stack([able(view, product) for product in range(bidder.products)], dim=-2)
+
+
+def _runs(view: View[ThermalView], product: int) -> Bool[Tensor, "... unit"]:
+    """Return whether plants can run for a product; see `_ramped`."""
+    return _ramped(view, product, view.limits.sell.most[..., product, :]) > ZERO_VOLUME
+
+
+def _stops(view: View[ThermalView], product: int) -> Bool[Tensor, "... unit"]:
+    """Return whether plants can be off for a product; see `_ramped`."""
+    nothing = torch.zeros_like(view.limits.sell.most[..., product, :])
+    return _ramped(view, product, nothing) <= ZERO_VOLUME
+
+
+def _ramped(
+    view: View[ThermalView], product: int, power: Float[Tensor, "... unit"]
+) -> Float[Tensor, "... unit"]:
+    """Return what plants deliver of a product if they sell `power` (MW), as execution has it.
+
+    By a later product they were as they are before the first one, so that what they must is what
+    they must whatever they sell before; ramps count for the first only.
     """
     params, run = view.own.params, view.own.operating_time()
     run = run + run.sign() * view.outlook.starts[product]
     previous = params.max_power.expand_as(run) if product else view.previous_power
-    sold, most = view.sold[..., product, :], view.limits.sell.most[..., product, :]
-    runs = ramp(params, run, previous, most, sold) > ZERO_VOLUME
-    return runs, ramp(params, run, previous, torch.zeros_like(most), sold) <= ZERO_VOLUME
+    return ramp(params, run, previous, power, view.sold[..., product, :])
 
 
 def storage_bounds(
@@ -317,6 +355,11 @@ def storage_bounds(
     nothing = high < low
     idle = first.clamp(max=top)
     return torch.where(nothing, idle, low), torch.where(nothing, idle, high)
+
+
+def as_it_is(bidder: B, view: View[O]) -> View[O]:
+    """Return the view: limits of storages say what they can deliver."""
+    return view
 
 
 def rungs_once_seen(bidder: AnyBidder, seen: Iterable[float]) -> tuple[float, ...]:
@@ -343,21 +386,21 @@ def plant(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, 
     """Return the plant with two prices on a ladder: one for minimum power, one for the rest."""
     bidder = learned.two_bids(context, _of_bidder(params))
     name = "powerplant_energy_learning_ladder"
-    return _on_ladder(name, bidder, plant_bounds, context, params, own_cost=True)
+    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
 def renewable(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
     """Return the plant on a ladder with one price that sees what is available."""
     bidder = learned.renewable(context, _of_bidder(params))
     name = "renewable_energy_learning_ladder"
-    return _on_ladder(name, bidder, plant_bounds, context, params, own_cost=True)
+    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
 def battery(context: Context, params: LadderParams) -> OnLadder[StorageView, LearnedStorage]:
     """Return the storage that buys or sells at a price on a ladder."""
     bidder = storage.learned(context, _of_bidder(params))
     name = "storage_energy_learning_ladder"
-    return _on_ladder(name, bidder, storage_bounds, context, params, own_cost=False)
+    return _on_ladder(name, bidder, storage_bounds, as_it_is, context, params, own_cost=False)
 
 
 def _of_bidder(params: LearnedParams) -> Any:
@@ -369,6 +412,7 @@ def _on_ladder(
     name: str,
     bidder: B,
     legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds],
+    able: Callable[[B, View[O]], View[O]],
     context: Context,
     params: LadderParams,
     *,
@@ -380,7 +424,7 @@ def _on_ladder(
     still = seen and not context.rungs
     products = params.products_of(context)
     limit = context.max_bid_price
-    found = OnLadder(name, bidder, rungs, ladder, legal, limit, seen, still, products)
+    found = OnLadder(name, bidder, rungs, ladder, legal, able, limit, seen, still, products)
     params.checked(name, found.action.size // products, found.layout.unique_size)
     return found
 
