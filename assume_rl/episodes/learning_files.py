@@ -310,18 +310,16 @@ def _moved(spec: NetSpec, unit: str, fresh: Part, saved: Part) -> State:
     if spec.kind == "number":
         return saved[0]
     if spec.kind == "actor":
-        return _moved_value(unit, fresh, saved)
+        return _moved_outputs(unit, fresh, saved)
     agents, saved_agents = (_seen(spec, unit, part[1]) for part in (fresh, saved))
     return transfer_critic(fresh[0], agents, saved[0], saved_agents, unit)
 
 
-def _moved_value(unit: str, fresh: Part, saved: Part) -> State:
-    """Return a unit's saved value, which means nothing on the trunk of an actor of other sizes."""
+def _moved_outputs(unit: str, fresh: Part, saved: Part) -> State:
+    """Return what is saved of a unit's network like an actor, if it is of one of these sizes."""
     here, there = (next(a.shape for a in part[1] if a.unit_id == unit) for part in (fresh, saved))
     if here != there:
-        raise PolicyError(
-            f"its value shares the trunk of an actor of sizes {there}, expected {here}"
-        )
+        raise PolicyError(f"its values are of an actor of sizes {there}, expected {here}")
     return saved[0]
 
 

@@ -28,12 +28,17 @@ from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, AgentSpec, ExtraSi
 def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
     """Return the networks that the algorithm needs, by name.
 
-    Where actor and value share a trunk, the value is an output of the actor's network.
+    Where actor and value share a trunk, the value is an output of the actor's network. A second
+    network like the actor is its `twin`.
     """
-    specs = dict(ALGORITHMS[config.algorithm].networks())
-    if config.settings.one_trunk:
+    specs, settings = dict(ALGORITHMS[config.algorithm].networks()), config.settings
+    if settings.one_trunk:
         del specs["value"]
         specs["actor"] = replace(specs["actor"], valued=True)
+    if settings.ladder_head is not None:
+        specs["actor"] = replace(specs["actor"], ladder=settings.ladder_head)
+    if settings.two_networks:
+        specs["twin"] = specs["actor"]
     return specs
 
 
@@ -64,8 +69,12 @@ def build_nets(
     :param dtype: of the networks
     """
     specs = networks_of(config)
-    names = [group.unit_ids for group in fleet.groups]
-    read = _statistics(fleet, names, device) if "critic_input" in config.normalise else ()
+    of_agents = [group.unit_ids for group in fleet.groups]
+    of_policies = [group.policies for group in fleet.groups]
+    read = {
+        part: _statistics(fleet, names, device) if part in config.normalise else ()
+        for part, names in (("observations", of_policies), ("critic_input", of_agents))
+    }
     return {
         name: create_nets(
             _forms(name, spec, config, fleet, device, read),
@@ -121,7 +130,7 @@ def _forms(
     config: LearningConfig,
     fleet: Fleet,
     device: torch.device,
-    read: tuple[Moments, ...],
+    read: Mapping[str, tuple[Moments, ...]],
 ) -> Sequence[Form]:
     match spec.kind:
         case "actor":
@@ -131,11 +140,10 @@ def _forms(
             form: Callable[..., ActorForm] = ValuedActorForm if spec.valued else ActorForm
             if memory_size(architecture, hidden):
                 form = partial(RecurrentActorForm, burn_in=config.burn_in)
-            forms = actor_forms(*chosen, form)
-            if "observations" not in config.normalise:
+            forms = [replace(form, name=name) for form in actor_forms(*chosen, form)]
+            if not read["observations"]:
                 return forms
-            names = [form.names for form in forms]
-            own = zip(forms, _statistics(fleet, names, device), strict=True)
+            own = zip(forms, read["observations"], strict=True)
             return [replace(form, inputs=inputs) for form, inputs in own]
         case "number":
             return number_forms(fleet.groups, fleet.seeds, name)
@@ -143,7 +151,9 @@ def _forms(
     seen = fleet if spec.kind == "action_value" else fleet.without_actions()
     sizes = Hidden(config.critic_hidden, config.activation)
     critics = _kind(spec, config).create(CriticSpec(seen, spec.count, device, name, sizes))
-    return normalised_critics(critics, fleet, read, device, values="values" in config.normalise)
+    return normalised_critics(
+        critics, fleet, read["critic_input"], device, values="values" in config.normalise
+    )
 
 
 def _statistics(

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.nets.heads import Head, Stochastic
+from assume_rl.learning.nets.heads import ByValue, Head, Stochastic, mostly_best
 from assume_rl.learning.schedules import scheduled
 
 
@@ -24,7 +24,8 @@ class Exploration:
 
     `initial`: random around a centre with standard deviation `std`, or anywhere. `noise`: the
     actor's action plus `scale` times standard normal noise, in [-1, 1], or drawn by its law, whose
-    logits are the outputs over `temperature`. `off`: the actor's action.
+    logits are the outputs over `temperature`; or, with `epsilon`, the best by the outputs but for
+    that share of decisions, in which it is any legal one. `off`: the actor's action.
     """
 
     mode: Literal["initial", "noise", "off"]
@@ -32,6 +33,7 @@ class Exploration:
     scale: float = 0.0
     uniform: bool = False  # whether initial actions are
     temperature: float = 1.0
+    epsilon: float | None = None  # None: actions are drawn by the law
 
 
 OFF = Exploration("off")
@@ -47,7 +49,9 @@ def exploration_at(config: LearningConfig, *, initial: bool, progress: float) ->
     start, schedule = config.settings.temperature_of_choice
     # At 0 all would be drawn from a division by it; so near to it the best is drawn.
     temperature = max(scheduled(schedule, start, progress), LEAST_TEMPERATURE)
-    return Exploration(mode, config.exploration_noise_std, scale, uniform, temperature)
+    random = config.settings.share_of_random
+    epsilon = None if random is None else scheduled(random[1], random[0], progress)
+    return Exploration(mode, config.exploration_noise_std, scale, uniform, temperature, epsilon)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,11 @@ def decide(
     drawn_from = exploration.mode == "noise" or (exploration.mode == "off" and head.mixed)
     if drawn_from and isinstance(head, Stochastic):
         now = head.explored(out) if exploration.mode == "noise" else out
-        drawn = head.draw(now / exploration.temperature, z)
+        if exploration.epsilon is None:
+            drawn = head.draw(now / exploration.temperature, z)
+        else:
+            assert isinstance(head, ByValue)
+            drawn = mostly_best(head, now, z, exploration.epsilon)
         extras = {"raw": drawn.raw, "log_prob": drawn.log_prob.unsqueeze(-1)}
         return Decision(drawn.action, drawn.action - mean, extras)
     return Decision(*explore(mean, centre, z, exploration))

@@ -274,6 +274,7 @@ class Learner:
         return Work(
             fleet=self._seen,
             config=self.config,
+            seeds=self.seeds,
             nets=self.nets,
             batches=self._batches,
             update=self.updates,

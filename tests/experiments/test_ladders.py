@@ -135,7 +135,7 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, curve_actor_critic, independent_curve_actor_critic, q_learning, "
+        "fictitious_play, curve_actor_critic, independent_curve_actor_critic, dqn, q_learning, "
         "mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
@@ -257,14 +257,23 @@ def test_what_rungs_lead_to_is_not_always_known(
         training_task(load_scenario(folder, overrides=change), None, None, "auto")
 
 
-def test_values_of_rungs_are_learned_the_same_and_kept(tmp_path: Path) -> None:
+BY_VALUE = {
+    "q_learning": ({"temperature": 0.1}, "categorical_21"),
+    "dqn": ({"double": "random_roles", "dueling": True, "clip_targets": True}, "dueling_21"),
+}
+"""Algorithms that learn values of rungs, with settings and the head that they make."""
+
+
+@pytest.mark.parametrize("algorithm", BY_VALUE)
+def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
     fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
-    settings = {"algorithm": "q_learning", "learning_rate": 0.003, "temperature": 0.1}
+    own, head = BY_VALUE[algorithm]
+    settings = {"algorithm": algorithm, "learning_rate": 0.003, **own}
     scenario = load_scenario(write_fleet(tmp_path / "case", fleet, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
     last = trained[0].folder / "policies" / "last"
-    assert {stack.head for stack in load_policies(last).actors} == {"categorical_21"}
+    assert {stack.head for stack in load_policies(last).actors} == {head}
     again = evaluate(scenario, policies=last, out=tmp_path / "evaluate")
     assert again.evaluation.reward == pytest.approx(trained[0].last.reward, rel=1e-12)
     resumed_is_uninterrupted(scenario, "batch", tmp_path)

@@ -128,7 +128,7 @@ def test_values_move_to_another_fleet_where_their_actors_do(tmp_path: Path) -> N
     found = load_critics(tmp_path, new)
     assert (found.loaded, found.fresh) == (("unit_0", "unit_2"), ("unit_3",))
     assert found.skipped == {
-        "unit_1": "its value shares the trunk of an actor of sizes (3, 1, 1), expected (5, 1, 1)"
+        "unit_1": "its values are of an actor of sizes (3, 1, 1), expected (5, 1, 1)"
     }
     before, after = (networks(each.nets, 0)["actor"] for each in (old, new))
     for unit in fresh:

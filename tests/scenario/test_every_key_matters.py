@@ -264,6 +264,10 @@ LEARNING: Mapping[str, Change] = {
     "early_stopping_threshold": trains(1e9, settings(early_stopping_steps=2, training_episodes=5)),
     "target_entropy": trains(0.5, settings(algorithm="masac")),
     "initial_temperature": trains(1.0, settings(algorithm="masac")),
+    "double": trains("main_chooses", LADDERS, settings(algorithm="dqn", tau=0.5)),
+    "dueling": trains(True, LADDERS, settings(algorithm="dqn")),
+    "epsilon": trains(0.1, LADDERS, settings(algorithm="dqn")),
+    "epsilon_schedule": trains(None, LADDERS, settings(algorithm="dqn", training_episodes=3)),
     "temperature": trains(9.0, LADDERS, settings(algorithm="q_learning")),
     "temperature_schedule": trains(
         "linear", LADDERS, settings(algorithm="q_learning", training_episodes=3, temperature=5.0)

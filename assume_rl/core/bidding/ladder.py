@@ -24,6 +24,7 @@ from assume_rl.core.bidding.base import (
     AnyBidder,
     AnyView,
     BidsLike,
+    Bounded,
     Context,
     Feature,
     Ladder,
@@ -35,7 +36,7 @@ from assume_rl.core.bidding.base import (
 )
 from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
 from assume_rl.core.bidding.storage import LearnedStorage
-from assume_rl.core.money import Outcome, Reward
+from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import ZERO_VOLUME, Range
 from assume_rl.core.units.storage import StorageView
@@ -246,6 +247,17 @@ class OnLadder(BidsLike, Generic[O, B]):
     def reward(self, outcome: Outcome[Any]) -> Reward:
         """Return the reward of the bidder."""
         return self.bidder.reward(outcome)
+
+    def reward_range(
+        self, params: Any, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return that of the bidder.
+
+        :param params: of the units
+        :param stakes: of the auction
+        """
+        assert isinstance(self.bidder, Bounded)
+        return self.bidder.reward_range(params, stakes)
 
     def products_apart(self, params: Any) -> int:
         """Return those of the bidder.

@@ -130,6 +130,7 @@ class Work:
 
     :param fleet: as critics see it
     :param config: all settings; the algorithm's own are its `settings`
+    :param seeds: of the runs, which key draws
     :param nets: networks by name, one or several per group
     :param batches: transitions and draws
     :param update: number of the update, which keys draws
@@ -144,6 +145,7 @@ class Work:
 
     fleet: Fleet
     config: LearningConfig
+    seeds: tuple[int, ...]
     nets: Mapping[str, tuple[Net[Any], ...]]
     batches: Batches
     update: int
@@ -227,6 +229,23 @@ def td_target(
     :param terminated: whether nothing follows
     """
     return reward + discount[:, None] * next_value * ~terminated[:, None]
+
+
+def value_range(
+    work: Work, group: int, like: Float[Tensor, "seed agent row"]
+) -> tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]]:
+    """Return the least and the greatest value that a state can have for each agent of a group.
+
+    :param work: of the update
+    :param group: of the agents, by position in the fleet
+    :param like: of the dtype and on the device of the result
+    """
+    found = []
+    for spec in work.fleet.groups[group].specs:
+        assert spec.earnings is not None  # the learner has checked it
+        found.append(spec.earnings.values(work.config.gamma))
+    least, most = like.new_tensor(found)[..., None].unbind(dim=1)
+    return least, most
 
 
 def targets_move(done: int, steps: int, interval: int) -> bool:

@@ -27,6 +27,7 @@ from assume_rl.learning.algorithms.base import (
     targets_move,
     td_errors,
     td_target,
+    value_range,
 )
 from assume_rl.learning.config import DdpgConfig, Td3Config
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
@@ -178,23 +179,6 @@ def actor_loss(
     action = form.actions(nets, seen.read[group])
     q = critic.with_action(context, seen, group, action)[0]
     return -q.mean(dim=-1)
-
-
-def value_range(
-    work: Work, group: int, like: Float[Tensor, "seed agent row"]
-) -> tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]]:
-    """Return the least and the greatest value that a state can have for each agent of a group.
-
-    :param work: of the update
-    :param group: of the agents, by position in the fleet
-    :param like: of the dtype and on the device of the result
-    """
-    found = []
-    for spec in work.fleet.groups[group].specs:
-        assert spec.earnings is not None  # the learner has checked it
-        found.append(spec.earnings.values(work.config.gamma))
-    least, most = like.new_tensor(found)[..., None].unbind(dim=1)
-    return least, most
 
 
 def round_lengths(count: int, done: int, delay: int) -> list[int]:

@@ -2,24 +2,31 @@
 
 The network of an agent gives a value to every rung of its ladder, and learns that of the rungs that
 were played: the reward, and the discounted value of the best rungs at what is observed next
-(Watkins and Dayan 1992), from a replay and with a target network (Mnih et al. 2015). While it
-learns, rungs are drawn with probabilities that grow with their values (Boltzmann); finished
-policies take the best. So the network is the actor, whose logits are values over a temperature.
+(Watkins and Dayan 1992), from a replay and with a target network (Mnih et al. 2015). Finished
+policies take the best rung: the network is the actor. While it learns, `dqn` takes any legal rung
+now and then, and `q_learning` draws rungs with probabilities that grow with their values
+(Boltzmann); all else is the same.
 
 An action of several entries has a value for each, and is worth their sum: of a plant's two prices
 each decides on the power that is offered at it, and earns on its own. (Sunehag et al. 2018 sum the
 values of agents.) So the number of outputs grows with the entries, not with their combinations, and
 the best action has the best rung of each.
+
+The best of values that are guessed is guessed too high. With `double: main_chooses` the network
+chooses and the target values what was chosen (van Hasselt et al. 2016). With `random_roles` there
+are two networks: from each transition one learns, drawn at random, which chooses, and the target of
+the other values (van Hasselt 2010).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from assume_rl import keyed
 from assume_rl.learning.algorithms.base import (
     NetSpec,
     Status,
@@ -27,22 +34,24 @@ from assume_rl.learning.algorithms.base import (
     settings_of,
     targets_move,
     td_target,
+    value_range,
 )
-from assume_rl.learning.config import QLearningConfig
+from assume_rl.learning.config import RungValuesConfig
+from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
+from assume_rl.learning.nets.net import Net
+
+NETWORKS = ("actor", "twin")
+"""Names of the networks that learn, of which the second is there for `random_roles` only."""
 
 
 @dataclass(frozen=True)
 class QLearning:
     """Q-learning of agents that each see and value their own."""
 
-    name: str = "q_learning"
-    paper: str = (
-        "Watkins and Dayan 1992, doi:10.1007/BF00992698; "
-        "Mnih et al. 2015, doi:10.1038/nature14236; "
-        "Sunehag et al. 2018, arXiv:1706.05296"
-    )
+    name: str
+    paper: str
     status: Status = "experimental"
     on_policy: bool = False
 
@@ -62,29 +71,110 @@ class QLearning:
 
     def update(self, work: Work) -> int:
         """Make a step of all values for each batch."""
-        chosen, done = settings_of(work, QLearningConfig), work.done
+        chosen, done = settings_of(work, RungValuesConfig), work.done
+        names = [name for name in NETWORKS if name in work.nets]
         loss, lengths = work.compiled(value_loss), [1] * work.iterations
         for batch in work.batches.rounds(
             work.update, work.config.batch_size, lengths, work.progress
         ):
             work.log.iteration()
             done += 1
+            learns = roles(work, batch) if len(names) > 1 else None
             errors: list[Tensor] = []
-            for g, net in enumerate(work.nets["actor"]):
+            for g in range(len(work.fleet.groups)):
+                nets = [work.nets[name][g] for name in names]
                 with torch.no_grad():
-                    best = best_values(net.form, net.later, batch.next_obs[g])
-                    target = td_target(batch.reward[g], batch.discount, best, batch.terminated)
-                seen = batch.now.read[g], batch.now.action[g]
-                found, error = loss(net.form, net.followed, *seen, target, batch.weight)
-                rate, limit = work.rates["actor"], work.config.max_grad_norm
-                (step,) = net.descend([found], rate, limit)
-                work.log.step("actor", g, step)
-                work.log.add("value", g, (target - error).mean(dim=-1))
-                errors.append(error)
+                    targets = targets_of(work, g, nets, batch)
+                found = [
+                    _step(work, name, g, net, batch, target, weight, loss)
+                    for name, net, target, weight in zip(
+                        names, nets, targets, weights(batch.weight, learns), strict=True
+                    )
+                ]
+                work.log.add("value", g, (targets[0] - found[0]).mean(dim=-1))
+                own = found[0]
+                if learns is not None:
+                    own = torch.where(learns[:, None], own, found[1])
+                errors.append(own)
                 if targets_move(done, 1, chosen.target_interval):
-                    net.move_target(chosen.tau)
+                    for net in nets:
+                        net.move_target(chosen.tau)
             work.batches.feedback(batch, errors)
         return work.iterations
+
+
+def targets_of(
+    work: Work, group: int, nets: Sequence[Net[ActorForm]], batch: Batch
+) -> list[Float[Tensor, "seed agent row"]]:
+    """Return the target of each network of a group.
+
+    :param work: of the update
+    :param group: of the agents, by position in the fleet
+    :param nets: the actors, or these and their twins
+    :param batch: of rows
+    """
+    chosen, obs, form = settings_of(work, RungValuesConfig), batch.next_obs[group], nets[0].form
+    if chosen.double is None:
+        following = [best_values(form, nets[0].later, obs)]
+    else:  # the one that values is the same network, or the other
+        pairs = zip(nets, reversed(nets), strict=True)
+        following = [double_values(form, one.now, other.later, obs) for one, other in pairs]
+    found = [
+        td_target(batch.reward[group], batch.discount, value, batch.terminated)
+        for value in following
+    ]
+    if not chosen.clip_targets:
+        return found
+    return [y.clamp(*value_range(work, group, y)) for y in found]
+
+
+def _step(
+    work: Work,
+    name: str,
+    group: int,
+    net: Net[ActorForm],
+    batch: Batch,
+    target: Float[Tensor, "seed agent row"],
+    weight: Float[Tensor, "seed row"] | None,
+    loss: Any,
+) -> Float[Tensor, "seed agent row"]:
+    """Make a step of the networks of a group; return their errors."""
+    seen = batch.now.read[group], batch.now.action[group]
+    found, error = loss(net.form, net.followed, *seen, target, weight)
+    (step,) = net.descend([found], work.rates[name], work.config.max_grad_norm)
+    work.log.step(name, group, step)
+    errors: Tensor = error
+    return errors
+
+
+def roles(work: Work, batch: Batch) -> Bool[Tensor, "seed row"]:
+    """Return the rows that the first of two networks learns from; the second has the others.
+
+    A row is always the same one's, so that what errors of luck they make is not the same.
+
+    :param work: of the update
+    :param batch: of rows
+    """
+    found = [keyed.key(seed, "roles") for seed in work.seeds]
+    keys = torch.tensor(found, device=batch.index.device)[:, None]
+    return keyed.uniform(keyed.combine(keys, batch.index), 1)[..., 0] < 0.5
+
+
+def weights(
+    importance: Float[Tensor, "seed row"] | None, learns: Bool[Tensor, "seed row"] | None
+) -> list[Float[Tensor, "seed row"] | None]:
+    """Return the importance of rows for each network: none of those from which another learns.
+
+    Others count twice, so that losses are as large as those of one network.
+
+    :param importance: of rows; None: all alike
+    :param learns: rows of the first network; None: it is the only one
+    """
+    if learns is None:
+        return [importance]
+    whole = torch.full(learns.shape, 2.0, device=learns.device)
+    whole = whole if importance is None else 2.0 * importance
+    return [whole * learns, whole * ~learns]
 
 
 def best_values(
@@ -99,6 +189,21 @@ def best_values(
     law = form.law
     assert isinstance(law, Categorical)
     return law.greatest(form.outputs(nets, obs))
+
+
+def double_values(
+    form: ActorForm, chooses: Any, values: Any, obs: Float[Tensor, "seed agent row obs"]
+) -> Float[Tensor, "seed agent row"]:
+    """Return the values that networks give to the rungs that others think best.
+
+    :param form: of the actors
+    :param chooses: parameters of those that choose
+    :param values: parameters of those that value
+    :param obs: observations
+    """
+    law = form.law
+    assert isinstance(law, Categorical)
+    return law.at(form.outputs(values, obs), law.best(form.outputs(chooses, obs)))
 
 
 def value_loss(
@@ -125,4 +230,11 @@ def value_loss(
     return square.mean(dim=-1), error.detach()
 
 
-Q_LEARNING = QLearning()
+WATKINS = "Watkins and Dayan 1992, doi:10.1007/BF00992698"
+MNIH = "Mnih et al. 2015, doi:10.1038/nature14236"
+SUNEHAG = "Sunehag et al. 2018, arXiv:1706.05296"
+DOUBLE = "van Hasselt et al. 2016, arXiv:1509.06461"
+DUELING = "Wang et al. 2016, arXiv:1511.06581"
+
+DQN = QLearning("dqn", "; ".join((MNIH, DOUBLE, DUELING, SUNEHAG)))
+Q_LEARNING = QLearning("q_learning", "; ".join((WATKINS, MNIH, SUNEHAG)))

@@ -52,6 +52,21 @@ class AlgorithmConfig(BaseModel):
         return 1.0, None
 
     @property
+    def share_of_random(self) -> tuple[float, AnySchedule] | None:
+        """Return how often any legal rung is taken in place of the best; None: rungs are drawn."""
+        return None
+
+    @property
+    def ladder_head(self) -> str | None:
+        """Return the head of actors on a ladder, if settings choose it; None: they do not."""
+        return None
+
+    @property
+    def two_networks(self) -> bool:
+        """Return whether there is a second network like the actor, which does not act."""
+        return False
+
+    @property
     def of_networks(self) -> tuple[str, ...]:
         """Return settings, in words, without which saved networks mean something else."""
         return ()
@@ -105,16 +120,21 @@ class TargetsConfig(MovingTargets, OffPolicyConfig):
     """Settings of off-policy algorithms with target networks."""
 
 
-class DdpgConfig(TargetsConfig):
-    """Settings of MADDPG and of independent DDPG."""
+class ClippedTargets(AlgorithmConfig):
+    """Whether targets are kept where values can be."""
 
     clip_targets: bool = False
-    """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg)."""
+    """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg, dqn,
+    q_learning)."""
 
     @property
     def needs_earnings(self) -> bool:
         """Return whether targets are clipped."""
         return self.clip_targets
+
+
+class DdpgConfig(ClippedTargets, TargetsConfig):
+    """Settings of MADDPG and of independent DDPG."""
 
 
 class Td3Config(DdpgConfig):
@@ -144,8 +164,48 @@ class SacConfig(TargetsConfig):
         return (f"initial_temperature: {self.initial_temperature:g}",)
 
 
-class QLearningConfig(TargetsConfig):
-    """Settings of Q-learning on a ladder."""
+class RungValuesConfig(ClippedTargets, TargetsConfig):
+    """Settings of algorithms that learn the values of rungs."""
+
+    double: Literal["main_chooses", "random_roles"] | None = None
+    """Against overestimated targets: the main network chooses what the target values, or two
+    networks learn in random roles; None: the target network does both (dqn, q_learning)."""
+    dueling: bool = False
+    """Put values of rungs together of one of the state and advantages (dqn, q_learning)."""
+
+    @property
+    def ladder_head(self) -> str | None:
+        """Return the head that puts values together."""
+        return "dueling" if self.dueling else None
+
+    @property
+    def two_networks(self) -> bool:
+        """Return whether two networks learn in random roles."""
+        return self.double == "random_roles"
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return what changes the number or the outputs of networks."""
+        roles = ("double: random_roles",) if self.two_networks else ()
+        return (*roles, "dueling: true") if self.dueling else roles
+
+
+class DqnConfig(RungValuesConfig):
+    """Settings of deep Q-networks."""
+
+    epsilon: float = Field(1.0, ge=0, le=1)
+    """Share of decisions in which any legal rung is taken, at the start (dqn)."""
+    epsilon_schedule: AnySchedule = "polynomial"
+    """How `epsilon` changes over training; None: not at all (dqn)."""
+
+    @property
+    def share_of_random(self) -> tuple[float, AnySchedule] | None:
+        """Return the share and how it changes."""
+        return self.epsilon, self.epsilon_schedule
+
+
+class QLearningConfig(RungValuesConfig):
+    """Settings of Q-learning with draws by value."""
 
     temperature: float = Field(0.02, gt=0)
     """Rewards by which a rung may be worse and still be tried often, at the start (q_learning)."""
@@ -289,6 +349,7 @@ class PpoConfig(PolicyGradientConfig):
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "a2c": A2cConfig,
     "curve_actor_critic": CurveActorCriticConfig,
+    "dqn": DqnConfig,
     "independent_curve_actor_critic": CurveActorCriticConfig,
     "fictitious_play": FictitiousPlayConfig,
     "iddpg": DdpgConfig,

@@ -300,6 +300,11 @@ class LearningConfig(BaseModel):
             )
         elif self.settings.one_trunk:
             raise ValueError(f"shared_trunk is not for actors with memory, such as '{name}'")
+        elif self.settings.two_networks:
+            raise ValueError(
+                f"double: random_roles is not for actors with memory, such as '{name}': what one "
+                "network remembers means nothing to the other"
+            )
         elif self.actor_hidden == ():
             raise ValueError(f"actor_hidden needs a first size, that of the cell of '{name}'")
         return self

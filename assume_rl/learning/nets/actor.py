@@ -30,6 +30,7 @@ class ActorForm(PerAgent):
     hidden: tuple[int, ...] | None
     activation: str
     inputs: Moments | None = None  # that observations are normalised by; None: read as they are
+    name: str = "actor"  # of the networks, which keys their initial weights
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,7 +137,8 @@ class ActorForm(PerAgent):
 
     def _fresh(self, seed: int) -> ActorStack:
         owners = [replace(self.group.specs[0], unit_id=name) for name in self.names]
-        return initial_actors(owners, seed, self.head, self.architecture, self.hidden)
+        sizes = self.architecture, self.hidden
+        return initial_actors(owners, seed, self.head, *sizes, name=self.name)
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return copies of one seed's module states by policy."""

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import softplus, softsign
+from torch.nn.functional import one_hot, softplus, softsign
 from torch.special import ndtr
 
 from assume_rl.errors import PolicyError, nearest
@@ -89,6 +89,19 @@ class Stochastic(Head, Protocol):
 
     def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
         """Return the entropy of `raw`, summed over the entries of an action."""
+        ...
+
+
+@runtime_checkable
+class ByValue(Stochastic, Protocol):
+    """A head of rungs whose outputs say what each is worth."""
+
+    def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return what every rung is worth, entry by entry; `RULED_OUT` where it is not legal."""
+        ...
+
+    def place(self, rung: Float[Tensor, "... act"]) -> Float[Tensor, "... act"]:
+        """Return the places of rungs, counted from 0."""
         ...
 
 
@@ -193,31 +206,46 @@ class Categorical:
     :param rungs: of the ladder, at least 2
     :param mixed: whether evaluations draw rungs too, as those of an equilibrium in mixed strategies
         must; else they take the most probable one
+    :param dueling: whether networks give advantages of rungs, and after those of each entry what
+        their mean is raised to (Wang et al. 2016, arXiv:1511.06581)
     """
 
     rungs: int
     mixed: bool = False
+    dueling: bool = False
 
     def outputs(self, act_size: int) -> int:
-        """Return a logit per entry and rung."""
-        return act_size * self.rungs
+        """Return a logit per entry and rung, and one per entry if they are dueling."""
+        return act_size * (self.rungs + self.dueling)
 
     def act_size(self, outputs: int) -> int:
         """Return one entry per ladder of outputs."""
-        return outputs // self.rungs
+        return outputs // (self.rungs + self.dueling)
 
     def masked(
-        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+        self, out: Float[Tensor, "... given"], obs: Float[Tensor, "... obs"]
     ) -> Float[Tensor, "... out"]:
-        """Return logits that leave no probability to rungs outside the observed bounds."""
-        logits = self.by_entry(out)
-        low, high = (bound.unsqueeze(-1) for bound in self._bounds(obs, logits.shape[-2]))
-        rung = torch.arange(self.rungs, device=out.device)
-        return logits.masked_fill((rung < low) | (rung > high), RULED_OUT).flatten(-2)
+        """Return logits that leave no probability to rungs outside the observed bounds.
+
+        :param out: outputs of the network
+        :param obs: that the network has read
+        """
+        given = torch.unflatten(out, -1, (-1, self.rungs + self.dueling))
+        legal = self.legal(obs, given.shape[-2])
+        logits = raised(given, legal) if self.dueling else given
+        return logits.masked_fill(~legal, RULED_OUT).flatten(-2)
+
+    def legal(
+        self, obs: Float[Tensor, "... obs"], entries: int
+    ) -> Bool[Tensor, "... {entries} rung"]:
+        """Return which rungs the observed bounds leave to each entry."""
+        low, high = (bound.unsqueeze(-1) for bound in self._bounds(obs, entries))
+        rung = torch.arange(self.rungs, device=obs.device)
+        return (rung >= low) & (rung <= high)
 
     def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
         """Return the place of the most probable rung."""
-        return self.place(self.by_entry(out).argmax(dim=-1).to(out.dtype))
+        return self.place(self.best(out).to(out.dtype))
 
     def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
         """Return the rung in whose share of the distribution the quantile of `z` lies."""
@@ -279,6 +307,10 @@ class Categorical:
         """Return the places of rungs, counted from 0."""
         return rung * (2.0 / (self.rungs - 1)) - 1.0
 
+    def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return what every rung is worth, where logits are values."""
+        return self.by_entry(out)
+
     def by_entry(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
         """Return values of all rungs, such as logits or a reward curve, with an axis of entries."""
         return values.reshape(*values.shape[:-1], values.shape[-1] // self.rungs, self.rungs)
@@ -311,6 +343,10 @@ class Categorical:
         """Return the greatest of values on all rungs, summed over the entries of an action."""
         return self.by_entry(values).amax(dim=-1).sum(dim=-1)
 
+    def best(self, values: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
+        """Return the rungs that have the greatest of values, the first of equal ones."""
+        return self.by_entry(values).argmax(dim=-1)
+
     def _bounds(self, obs: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest rung that each of `size` entries may choose."""
         low, high = self._number(obs[..., -2 * size :]).chunk(2, dim=-1)
@@ -329,6 +365,40 @@ def _rung_of(
     rung = torch.arange(share.shape[-1], device=share.device)
     last = torch.where(share > 0, rung, 0).amax(dim=-1)
     return torch.minimum(passed, last).to(share.dtype)
+
+
+def raised(
+    given: Float[Tensor, "... entry output"], legal: Bool[Tensor, "... entry rung"]
+) -> Float[Tensor, "... entry rung"]:
+    """Return advantages less their mean over legal rungs, plus what follows them: the mean.
+
+    :param given: advantages of all rungs and the value of the state
+    :param legal: rungs that count
+    """
+    advantage, value = given[..., :-1], given[..., -1:]
+    # At least one is legal.
+    mean = torch.where(legal, advantage, 0.0).sum(-1, keepdim=True) / legal.sum(-1, keepdim=True)
+    return value + advantage - mean
+
+
+def mostly_best(
+    head: ByValue, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"], epsilon: float
+) -> Drawn:
+    """Return the best rung of each entry, but for a share of draws any legal one.
+
+    :param head: says what rungs are worth
+    :param out: outputs of the network
+    :param z: standard normal draws, one for whether and which
+    :param epsilon: the share
+    """
+    values = head.values(out)
+    legal = values > 0.5 * RULED_OUT
+    best = one_hot(values.argmax(dim=-1), values.shape[-1])
+    share = (1.0 - epsilon) * best + epsilon * legal / legal.sum(dim=-1, keepdim=True)
+    share = share.to(out.dtype)
+    raw = _rung_of(share, z)
+    probability = share.gather(-1, raw.long().unsqueeze(-1)).squeeze(-1)
+    return Drawn(head.place(raw), raw, probability.log().sum(dim=-1))
 
 
 @dataclass(frozen=True)
@@ -415,6 +485,7 @@ HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_
 
 LADDER_HEADS: dict[str, Callable[[int], Head]] = {
     "categorical": Categorical,
+    "dueling": partial(Categorical, dueling=True),
     "mixed": partial(Categorical, mixed=True),
     "averaged": Averaged,
 }

@@ -257,20 +257,22 @@ def initial_actors(
     head: str = "softsign",
     architecture: str = "mlp",
     hidden: tuple[int, ...] | None = None,
+    name: str = "actor",
 ) -> ActorStack:
     """Return fresh actors, float64.
 
-    An agent's weights depend on the seed, its name and its sizes only.
+    An agent's weights depend on the seed, its name, that of the networks and its sizes only.
 
     :param specs: of agents of equal sizes
     :param seed: of the run
     :param head: name of the head
     :param architecture: key of `TRUNKS`
     :param hidden: sizes of the hidden linear layers; None: those of the trunk
+    :param name: of the networks
     """
     architecture = architecture_for(architecture, specs[0])
     shapes = actor_shapes(specs[0], head, architecture, hidden)
-    nets = [(spec.unit_id, "actor") for spec in specs]
+    nets = [(spec.unit_id, name) for spec in specs]
     weights = drawn(shapes, trunk_of(architecture).bounds(shapes), nets, seed)
     return ActorStack(tuple(s.unit_id for s in specs), architecture, weights, head)
 
