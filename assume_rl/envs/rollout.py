@@ -184,10 +184,11 @@ class Rollout:
     ) -> tuple[Decision, ...]:
         copies = (len(self.env.seeds), self.env.num_envs)
         rows = tuple(part.view(*copies, *part.shape[1:]) for part in obs)
-        outs, self._memories = self._learner.step(rows, self._memories)
+        training = self.exploration.mode != "off"
+        outs, self._memories = self._learner.step(rows, self._memories, noisy=training)
         flat = [out.flatten(0, 1) for out in outs]
         own = tuple(pick(flat) for pick in self._to_teams)
-        if self.exploration.mode == "off" and not any(head.mixed for head in self._heads):
+        if not training and not any(head.mixed for head in self._heads):
             means = (head.mean(out) for head, out in zip(self._heads, own, strict=True))
             return tuple(Decision(mean, torch.zeros_like(mean)) for mean in means)
         return tuple(

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from assume_rl.errors import PolicyError
 from assume_rl.learning.algorithms.base import NetSpec
 from assume_rl.learning.build import networks_of, seen_steps
@@ -18,6 +20,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.fleet import over
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.linear import State
+from assume_rl.learning.nets.noisy import only_spreads
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.nets.transfer import (
     Features,
@@ -28,7 +31,7 @@ from assume_rl.learning.nets.transfer import (
     transfer_critic,
     write_if_fits,
 )
-from assume_rl.learning.nets.valued_actor import values_of
+from assume_rl.learning.nets.valued_actor import VALUE
 from assume_rl.learning.normalise import OF_ACTORS
 from assume_rl.learning.policies.assume_layout import (
     is_assume_layout,
@@ -78,6 +81,11 @@ def save_critics(learner: Learner, folder: Path) -> None:
     save_trainer_state(folder, trainer_state(learner))
 
 
+def _left_out(actor: State) -> dict[str, Tensor]:
+    """Return the parameters of an actor's network that policy files leave out."""
+    return only_spreads(actor) | {name: actor[name] for name in VALUE if name in actor}
+
+
 def take_actors(learner: Learner, folder: Path, *, say: bool = True) -> tuple[str, ...]:
     """Load the actors that fit; return their units.
 
@@ -113,12 +121,12 @@ def has_critics(folder: Path) -> bool:
 def trainer_state(learner: Learner) -> dict[str, Any]:
     """Return the state that further training needs beside actors and replay.
 
-    Of actors that give a value it has the value, which policy files leave out.
+    Of actors it has what policy files leave out: values, and spreads of noisy layers.
     """
     kinds = networks(learner.nets, 0)
-    values = values_of(kinds.pop("actor"))
-    if values:
-        kinds["actor"] = values
+    actors = kinds.pop("actor")
+    if left_out := {unit: own for unit in actors if (own := _left_out(actors[unit]))}:
+        kinds["actor"] = left_out
     return {
         "kind": _kind(learner.config),
         "agents": [_identity(agent) for agent in learner.agents],
@@ -267,7 +275,7 @@ def _transfer(
         kind: spec
         for name, spec in networks_of(learner.config).items()
         for kind in (name, name + TARGET)
-        if (name != "actor" or spec.valued) and kind in fresh
+        if (name != "actor" or spec.valued or spec.noise) and kind in fresh
     }
     there = {agent.unit_id: agent for agent in saved_agents}
     changes = {

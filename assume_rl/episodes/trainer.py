@@ -87,9 +87,12 @@ class Trainer:
         """Agents of equal shape, with their networks."""
         return self.learner.groups
 
-    def actors(self) -> tuple[ActorStack, ...]:
-        """Return snapshots of the actors, one stack per sizes of observation and action."""
-        return merge(self.learner.actors())
+    def actors(self, *, noisy: bool = False) -> tuple[ActorStack, ...]:
+        """Return snapshots of the actors, one stack per sizes of observation and action.
+
+        :param noisy: whether noisy layers have their noise, as in training
+        """
+        return merge(self.learner.actors(noisy=noisy))
 
     def register(
         self,

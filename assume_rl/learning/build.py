@@ -37,6 +37,8 @@ def networks_of(config: LearningConfig) -> Mapping[str, NetSpec]:
         specs["actor"] = replace(specs["actor"], valued=True)
     if settings.ladder_head is not None:
         specs["actor"] = replace(specs["actor"], ladder=settings.ladder_head)
+    if settings.layer_noise is not None:
+        specs["actor"] = replace(specs["actor"], noise=settings.layer_noise)
     if settings.two_networks:
         specs["twin"] = specs["actor"]
     return specs
@@ -140,7 +142,8 @@ def _forms(
             form: Callable[..., ActorForm] = ValuedActorForm if spec.valued else ActorForm
             if memory_size(architecture, hidden):
                 form = partial(RecurrentActorForm, burn_in=config.burn_in)
-            forms = [replace(form, name=name) for form in actor_forms(*chosen, form)]
+            forms = actor_forms(*chosen, form)
+            forms = [replace(form, name=name, noise=spec.noise) for form in forms]
             if not read["observations"]:
                 return forms
             own = zip(forms, read["observations"], strict=True)

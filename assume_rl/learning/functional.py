@@ -21,6 +21,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide, exploration_at
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.noisy import Draws
 from assume_rl.learning.states import load_states, networks, optimizers
 from assume_rl.learning.types import MEMORY, AgentSpec, Joint, Transitions, UpdateMetrics
 
@@ -141,15 +142,18 @@ class Functional:
             nothing = rows.new_zeros(*lead, net.form.memory_size)
             before = [policy.memories.get(unit, nothing).to(nothing) for unit in group.unit_ids]
             kept = torch.stack([part.reshape(rows.shape[2], -1) for part in before])[None]
-            outs, after = net.form.step(net.now, rows, kept)
+            own = net.now
+            if policy.exploration.mode != "off":
+                own = net.form.noisy(own, Draws((key,), "act", policy.decisions))
+            outs, after = net.form.step(own, rows, kept)
             out = outs[0]
             for k, unit in enumerate(group.unit_ids):
                 draw = torch.tensor(keyed.key(key, "act", unit, policy.decisions))
                 shape = (*lead, group.act_size)
                 z = keyed.normal(draw, out.shape[1] * group.act_size).to(out).view(shape)
                 middle = torch.zeros_like(z) if centre is None else centre[unit].to(z)
-                own = out[k].view(*lead, -1)
-                found[unit] = decide(head, own, middle, z, policy.exploration)
+                given = out[k].view(*lead, -1)
+                found[unit] = decide(head, given, middle, z, policy.exploration)
                 if net.form.memory_size:
                     extras = {**found[unit].extras, MEMORY: before[k]}
                     found[unit] = replace(found[unit], extras=extras)

@@ -28,6 +28,7 @@ from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.net import Net
+from assume_rl.learning.nets.noisy import Draws
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
 from assume_rl.learning.schedules import learning_rate, own_rates
@@ -160,9 +161,18 @@ class Learner:
         """Return all networks."""
         return [net for own in self.nets.values() for net in own]
 
-    def actors(self, seed: int = 0) -> tuple[ActorStack, ...]:
-        """Return snapshots of the actors of all agents of the `seed`-th seed, a stack per group."""
-        return tuple(net.form.acting(net.online, seed) for net in self.nets["actor"])
+    def actors(self, seed: int = 0, *, noisy: bool = False) -> tuple[ActorStack, ...]:
+        """Return snapshots of the actors of all agents of the `seed`-th seed, a stack per group.
+
+        :param seed: position of the seed
+        :param noisy: whether noisy layers have their noise, as in training
+        """
+        draws = self._acting_noise((self.seeds[seed],)) if noisy else None
+        return tuple(net.form.acting(net.online, seed, draws) for net in self.nets["actor"])
+
+    def _acting_noise(self, seeds: tuple[int, ...]) -> Draws:
+        """Return the keys of the noise that layers act with until the next update."""
+        return Draws(seeds, "act", self.updates)
 
     def policies(self, seed: int = 0) -> tuple[ActorStack, ...]:
         """Return snapshots by name of the policy, each once, however many agents share it."""
@@ -183,6 +193,8 @@ class Learner:
         self,
         observations: Sequence[Float[Tensor, "seed copy _ _"]],
         memories: Sequence[Float[Tensor, "seed copy _ _"]],
+        *,
+        noisy: bool = False,
     ) -> tuple[
         tuple[Float[Tensor, "seed copy _ _"], ...], tuple[Float[Tensor, "seed copy _ _"], ...]
     ]:
@@ -190,24 +202,28 @@ class Learner:
 
         :param observations: one tensor (seed, copy, agent, obs) per group
         :param memories: before them, likewise
+        :param noisy: whether noisy layers have their noise, as in training
         """
         outs, after = [], []
+        draws = self._acting_noise(self.seeds)
         parts = zip(self.nets["actor"], observations, memories, strict=True)
         for net, obs, memory in parts:
             rows = obs.to(self.dtype).transpose(1, 2)
-            out, later = net.form.step(net.now, rows, memory.transpose(1, 2))
+            own = net.form.noisy(net.now, draws) if noisy else net.now
+            out, later = net.form.step(own, rows, memory.transpose(1, 2))
             outs.append(out.transpose(1, 2))
             after.append(later.transpose(1, 2))
         return tuple(outs), tuple(after)
 
     def outputs(
-        self, observations: Sequence[Float[Tensor, "seed copy _ _"]]
+        self, observations: Sequence[Float[Tensor, "seed copy _ _"]], *, noisy: bool = False
     ) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
         """Return the outputs that the heads read where an episode begins; no graph.
 
         :param observations: one tensor (seed, copy, agent, obs) per group
+        :param noisy: whether noisy layers have their noise, as in training
         """
-        return self.step(observations, self.memories(observations[0].shape[1]))[0]
+        return self.step(observations, self.memories(observations[0].shape[1]), noisy=noisy)[0]
 
     def actions(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]]

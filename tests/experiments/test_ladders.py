@@ -259,7 +259,10 @@ def test_what_rungs_lead_to_is_not_always_known(
 
 BY_VALUE = {
     "q_learning": ({"temperature": 0.1}, "categorical_21"),
-    "dqn": ({"double": "random_roles", "dueling": True, "clip_targets": True}, "dueling_21"),
+    "dqn": (
+        {"double": "random_roles", "dueling": True, "clip_targets": True, "noisy": "factorised"},
+        "dueling_21",
+    ),
 }
 """Algorithms that learn values of rungs, with settings and the head that they make."""
 

@@ -75,7 +75,7 @@ def test_targets_are_those_of_the_formulas(double):
         rungs = group.specs[0].rungs
         q = [net.form.outputs(net.now, batch.next_obs[g]) for net in nets]
         later = [net.form.outputs(net.later, batch.next_obs[g]) for net in nets]
-        for own, found in enumerate(targets_of(work, g, nets, batch)):
+        for own, found in enumerate(targets_of(work, g, nets, batch, 1)):
             best = q[own].unflatten(-1, (-1, rungs)).argmax(-1, keepdim=True)
             value = later[-1 - own].unflatten(-1, (-1, rungs)).gather(-1, best).sum((-1, -2))
             expected = batch.reward[g] + 0.5 * ~batch.terminated[:, None] * value
@@ -138,7 +138,8 @@ def played(ours, state, generator, left):
     """Observations, actions and the rungs of the first group, drawn as training draws them."""
     obs = observations(ours, state)
     law, actions = exploration_at(ours.config, initial=False, progress=left), []
-    for head, out, group in zip(ours.heads, ours.outputs(obs), ours.groups, strict=True):
+    outs = ours.outputs(obs, noisy=True)
+    for head, out, group in zip(ours.heads, outs, ours.groups, strict=True):
         z = torch.randn((*out.shape[:-1], group.act_size), generator=generator).to(out)
         actions.append(decide(head, out, torch.zeros_like(z), z, law).action)
     top = ours.groups[0].specs[0].rungs - 1
@@ -217,7 +218,7 @@ def test_targets_stay_where_prices_and_the_episode_leave_values():
         settings = ours.config.settings.model_copy(update={"clip_targets": clip})
         config = ours.config.model_copy(update={"settings": settings})
         nets = [ours.nets["actor"][0]]
-        found += targets_of(replace(work, config=config), 0, nets, ours._batches.latest(32))
+        found += targets_of(replace(work, config=config), 0, nets, ours._batches.latest(32), 1)
     clipped, free = found
     assert torch.equal(clipped, free.clamp(-0.1, 0.2))
     assert not torch.equal(clipped, free)

@@ -266,6 +266,7 @@ LEARNING: Mapping[str, Change] = {
     "initial_temperature": trains(1.0, settings(algorithm="masac")),
     "double": trains("main_chooses", LADDERS, settings(algorithm="dqn", tau=0.5)),
     "dueling": trains(True, LADDERS, settings(algorithm="dqn")),
+    "noisy": trains("factorised", LADDERS, settings(algorithm="dqn")),
     "epsilon": trains(0.1, LADDERS, settings(algorithm="dqn")),
     "epsilon_schedule": trains(None, LADDERS, settings(algorithm="dqn", training_episodes=3)),
     "temperature": trains(9.0, LADDERS, settings(algorithm="q_learning")),

@@ -83,5 +83,6 @@ class Publisher:
     def _snapshot(self) -> tuple[ActorStack, ...]:
         if self._all is None:
             cpu = torch.device("cpu")
-            self._all = tuple(stack.to(cpu) for stack in self._trainer.actors())
+            noisy = self._exploration().mode != "off"
+            self._all = tuple(stack.to(cpu) for stack in self._trainer.actors(noisy=noisy))
         return self._all

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from assume_rl.learning.config import AlgorithmConfig, LearningConfig
+from assume_rl.learning.config import AlgorithmConfig, LayerNoise, LearningConfig
 from assume_rl.learning.critics.base import CriticForm, Seen
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch
@@ -35,6 +35,7 @@ class NetSpec:
     :param head: key of `nets.heads.HEADS`, of actors only; None: they choose no numbers
     :param ladder: key of `nets.heads.LADDER_HEADS`, of actors only; None: they choose no rungs
     :param valued: whether an actor's network gives a value too
+    :param noise: of an actor's linear layers in training; None: they have none
     """
 
     kind: Literal["actor", "action_value", "state_value", "number"]
@@ -44,6 +45,7 @@ class NetSpec:
     head: str | None = "softsign"
     ladder: str | None = None
     valued: bool = False
+    noise: LayerNoise | None = None
 
     @property
     def actions(self) -> tuple[ActionKind, ...]:

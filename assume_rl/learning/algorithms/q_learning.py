@@ -41,6 +41,7 @@ from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
 from assume_rl.learning.nets.net import Net
+from assume_rl.learning.nets.noisy import Draws
 
 NETWORKS = ("actor", "twin")
 """Names of the networks that learn, of which the second is there for `random_roles` only."""
@@ -84,12 +85,12 @@ class QLearning:
             for g in range(len(work.fleet.groups)):
                 nets = [work.nets[name][g] for name in names]
                 with torch.no_grad():
-                    targets = targets_of(work, g, nets, batch)
+                    targets = targets_of(work, g, nets, batch, done)
+                importance = weights(batch.weight, learns)
+                goals = list(zip(targets, importance, strict=True))
                 found = [
-                    _step(work, name, g, net, batch, target, weight, loss)
-                    for name, net, target, weight in zip(
-                        names, nets, targets, weights(batch.weight, learns), strict=True
-                    )
+                    _step(work, g, net, batch, goal, loss, done)
+                    for net, goal in zip(nets, goals, strict=True)
                 ]
                 work.log.add("value", g, (targets[0] - found[0]).mean(dim=-1))
                 own = found[0]
@@ -104,7 +105,7 @@ class QLearning:
 
 
 def targets_of(
-    work: Work, group: int, nets: Sequence[Net[ActorForm]], batch: Batch
+    work: Work, group: int, nets: Sequence[Net[ActorForm]], batch: Batch, done: int
 ) -> list[Float[Tensor, "seed agent row"]]:
     """Return the target of each network of a group.
 
@@ -112,13 +113,16 @@ def targets_of(
     :param group: of the agents, by position in the fleet
     :param nets: the actors, or these and their twins
     :param batch: of rows
+    :param done: gradient steps made, which key the noise of layers
     """
     chosen, obs, form = settings_of(work, RungValuesConfig), batch.next_obs[group], nets[0].form
+    later = [drawn(work, net, net.later, "target", done) for net in nets]
     if chosen.double is None:
-        following = [best_values(form, nets[0].later, obs)]
+        following = [best_values(form, later[0], obs)]
     else:  # the one that values is the same network, or the other
-        pairs = zip(nets, reversed(nets), strict=True)
-        following = [double_values(form, one.now, other.later, obs) for one, other in pairs]
+        chooses = [drawn(work, net, net.now, "choice", done) for net in nets]
+        pairs = zip(chooses, reversed(later), strict=True)
+        following = [double_values(form, own, other, obs) for own, other in pairs]
     found = [
         td_target(batch.reward[group], batch.discount, value, batch.terminated)
         for value in following
@@ -128,19 +132,31 @@ def targets_of(
     return [y.clamp(*value_range(work, group, y)) for y in found]
 
 
+def drawn(work: Work, net: Net[ActorForm], own: Any, purpose: str, done: int) -> Any:
+    """Return parameters of networks with a draw of the noise of their layers, if they have any.
+
+    :param work: of the update
+    :param net: the networks
+    :param own: their parameters
+    :param purpose: keys the draw
+    :param done: gradient steps made, which key it too
+    """
+    return net.form.noisy(own, Draws(work.seeds, f"{net.form.name} {purpose}", done))
+
+
 def _step(
     work: Work,
-    name: str,
     group: int,
     net: Net[ActorForm],
     batch: Batch,
-    target: Float[Tensor, "seed agent row"],
-    weight: Float[Tensor, "seed row"] | None,
+    goal: tuple[Float[Tensor, "seed agent row"], Float[Tensor, "seed row"] | None],
     loss: Any,
+    done: int,
 ) -> Float[Tensor, "seed agent row"]:
-    """Make a step of the networks of a group; return their errors."""
-    seen = batch.now.read[group], batch.now.action[group]
-    found, error = loss(net.form, net.followed, *seen, target, weight)
+    """Make a step of the networks of a group to targets of some importance; return errors."""
+    seen, name = (batch.now.read[group], batch.now.action[group]), net.form.name
+    followed = drawn(work, net, net.followed, "now", done)
+    found, error = loss(net.form, followed, *seen, *goal)
     (step,) = net.descend([found], work.rates[name], work.config.max_grad_norm)
     work.log.step(name, group, step)
     errors: Tensor = error
@@ -235,6 +251,7 @@ MNIH = "Mnih et al. 2015, doi:10.1038/nature14236"
 SUNEHAG = "Sunehag et al. 2018, arXiv:1706.05296"
 DOUBLE = "van Hasselt et al. 2016, arXiv:1509.06461"
 DUELING = "Wang et al. 2016, arXiv:1511.06581"
+NOISY = "Fortunato et al. 2018, arXiv:1706.10295"
 
-DQN = QLearning("dqn", "; ".join((MNIH, DOUBLE, DUELING, SUNEHAG)))
+DQN = QLearning("dqn", "; ".join((MNIH, DOUBLE, DUELING, NOISY, SUNEHAG)))
 Q_LEARNING = QLearning("q_learning", "; ".join((WATKINS, MNIH, SUNEHAG)))

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assume_rl.learning.config.schedules import AnySchedule, KlAdaptive
 
+LayerNoise = Literal["factorised", "independent"]
+"""How the noise of linear layers is drawn."""
+
 
 class AlgorithmConfig(BaseModel):
     """Settings of one algorithm."""
@@ -59,6 +62,11 @@ class AlgorithmConfig(BaseModel):
     @property
     def ladder_head(self) -> str | None:
         """Return the head of actors on a ladder, if settings choose it; None: they do not."""
+        return None
+
+    @property
+    def layer_noise(self) -> LayerNoise | None:
+        """Return the noise of the actor's linear layers in training; None: they have none."""
         return None
 
     @property
@@ -193,6 +201,8 @@ class RungValuesConfig(ClippedTargets, TargetsConfig):
 class DqnConfig(RungValuesConfig):
     """Settings of deep Q-networks."""
 
+    noisy: LayerNoise | None = None
+    """Explore by noise in linear layers that is learned, not by `epsilon` (dqn)."""
     epsilon: float = Field(1.0, ge=0, le=1)
     """Share of decisions in which any legal rung is taken, at the start (dqn)."""
     epsilon_schedule: AnySchedule = "polynomial"
@@ -200,8 +210,25 @@ class DqnConfig(RungValuesConfig):
 
     @property
     def share_of_random(self) -> tuple[float, AnySchedule] | None:
-        """Return the share and how it changes."""
-        return self.epsilon, self.epsilon_schedule
+        """Return the share and how it changes; with noisy layers it is none."""
+        return (self.epsilon, self.epsilon_schedule) if self.noisy is None else (0.0, None)
+
+    @property
+    def layer_noise(self) -> LayerNoise | None:
+        """Return the noise."""
+        return self.noisy
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return whether layers have spreads, too."""
+        found = super().of_networks
+        return found if self.noisy is None else (*found, f"noisy: {self.noisy}")
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the share, too, where layers are noisy."""
+        share = frozenset({"epsilon", "epsilon_schedule"})
+        return super().unread | (share if self.noisy is not None else frozenset())
 
 
 class QLearningConfig(RungValuesConfig):

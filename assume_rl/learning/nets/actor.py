@@ -7,11 +7,22 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from assume_rl.learning.config import LayerNoise
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.heads import Stochastic, head_of
 from assume_rl.learning.nets.moments import STATISTICS, Moments
 from assume_rl.learning.nets.net import PerAgent, States, Weights
+from assume_rl.learning.nets.noisy import (
+    SPREAD,
+    Draws,
+    NoisyNets,
+    initial_spread,
+    noisy,
+    only_spreads,
+    spread_shapes,
+    without_spreads,
+)
 from assume_rl.learning.nets.stack import ActorStack, actor_shapes, initial_actors
 from assume_rl.learning.nets.trunks import architecture_for, trunk_of
 
@@ -31,6 +42,7 @@ class ActorForm(PerAgent):
     activation: str
     inputs: Moments | None = None  # that observations are normalised by; None: read as they are
     name: str = "actor"  # of the networks, which keys their initial weights
+    noise: LayerNoise | None = None  # of linear layers in training; None: they have none
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,11 +69,28 @@ class ActorForm(PerAgent):
         """Return the parameters of the trunk, in order."""
         axes = (self.seeds, len(self.names))
         own = actor_shapes(self.group.specs[0], self.head, self.architecture, self.hidden)
-        return {name: (*axes, *shape) for name, shape in own.items()}
+        shapes = {name: (*axes, *shape) for name, shape in own.items()}
+        return shapes if self.noise is None else shapes | spread_shapes(shapes)
 
     def nets(self, weights: Mapping[str, Tensor]) -> Any:
-        """Return the parameters as the trunk takes them."""
-        return trunk_of(self.architecture).nets(weights, self.activation)
+        """Return the parameters as the trunk takes them; of noisy layers also their spreads."""
+        mean = trunk_of(self.architecture).nets(without_spreads(weights), self.activation)
+        return mean if self.noise is None else NoisyNets(mean, weights)
+
+    def noisy(self, nets: Any, draws: Draws) -> Any:
+        """Return parameters with a draw of their noise; those without noisy layers as they are.
+
+        :param nets: parameters
+        :param draws: keys
+        """
+        if self.noise is None:
+            return nets
+        drawn = noisy(nets.weights, self.noise, self.names, draws)
+        return trunk_of(self.architecture).nets(drawn, self.activation)
+
+    def mean(self, nets: Any) -> Any:
+        """Return parameters as the trunk takes them, without noise unless it was drawn."""
+        return nets.mean if isinstance(nets, NoisyNets) else nets
 
     def outputs(
         self, nets: Any, obs: Float[Tensor, "seed agent row obs"]
@@ -74,7 +103,8 @@ class ActorForm(PerAgent):
     ) -> Float[Tensor, "seed agent row out"]:
         """Return all outputs of the trunk."""
         read = self._normalised(self.by_policy(obs)).flatten(0, 1)
-        return trunk_of(self.architecture).outputs(nets, read).view(*obs.shape[:-1], -1)
+        found = trunk_of(self.architecture).outputs(self.mean(nets), read)
+        return found.view(*obs.shape[:-1], -1)
 
     def _normalised(
         self, obs: Float[Tensor, "seed policy row obs"]
@@ -114,9 +144,18 @@ class ActorForm(PerAgent):
         """Return the actions of an evaluation."""
         return head_of(self.head).mean(self.outputs(nets, obs))
 
-    def acting(self, flat: Flat, seed: int) -> ActorStack:
-        """Return copies of one seed's actors for each agent, also where one is shared."""
-        own = self.stack(flat, seed).select([spec.policy for spec in self.group.specs])
+    def acting(self, flat: Flat, seed: int, draws: Draws | None = None) -> ActorStack:
+        """Return copies of one seed's actors for each agent, also where one is shared.
+
+        :param flat: parameters
+        :param seed: position of the seed
+        :param draws: keys of the noise of their layers; None: they have none
+        """
+        own = self.stack(flat, seed)
+        if self.noise is not None and draws is not None:
+            weights = {name: view[seed] for name, view in flat.views.items()}
+            own = replace(own, weights=own.weights | noisy(weights, self.noise, self.names, draws))
+        own = own.select([spec.policy for spec in self.group.specs])
         return replace(own, unit_ids=self.group.unit_ids)
 
     def stack(self, flat: Flat, seed: int) -> ActorStack:
@@ -132,8 +171,12 @@ class ActorForm(PerAgent):
         """Write fresh actors, each by seed and name of the policy."""
         for k, seed in enumerate(seeds):
             fresh = self._fresh(seed)
-            for name, view in flat.views.items():
-                view[k].copy_(fresh.weights[name])
+            for name, view in self._stack(flat, k).weights.items():
+                view.copy_(fresh.weights[name])
+        for name, view in only_spreads(flat.views).items():
+            weight = flat.views[name.replace(".bias", ".weight").removesuffix(SPREAD)]
+            assert self.noise is not None
+            view.fill_(initial_spread(weight, self.noise))
 
     def _fresh(self, seed: int) -> ActorStack:
         owners = [replace(self.group.specs[0], unit_id=name) for name in self.names]
@@ -141,21 +184,31 @@ class ActorForm(PerAgent):
         return initial_actors(owners, seed, self.head, *sizes, name=self.name)
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
-        """Return copies of one seed's module states by policy."""
+        """Return copies of one seed's module states by policy, spreads included."""
         stack = self._stack(flat, seed)
-        return {unit: stack.module_state(unit) for unit in self.names}
+        whole = replace(stack, weights=stack.weights | self._spreads(flat, seed))
+        return {unit: whole.module_state(unit) for unit in self.names}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite the policies that are in `states`; `PolicyError` if one does not fit."""
+        """Overwrite the policies that are in `states`; `PolicyError` if one does not fit.
+
+        Of noisy layers a state may have the means, as policy files do, or the spreads, or both.
+        """
         stack = self._stack(flat, seed)
+        spreads = replace(stack, weights=self._spreads(flat, seed))
         for unit in self.names:
-            if unit in states:
-                stack.write(unit, states[unit])
+            for own, part in ((stack, without_spreads), (spreads, only_spreads)):
+                if unit in states and (state := part(states[unit])):
+                    own.write(unit, state)
 
     def _stack(self, flat: Flat, seed: int) -> ActorStack:
         """Return one seed's part of `flat`, which is arranged like the actors; no copy."""
-        weights = {name: view[seed] for name, view in flat.views.items()}
+        weights = {name: view[seed] for name, view in without_spreads(flat.views).items()}
         return ActorStack(self.names, self.architecture, weights, self.head, self.activation)
+
+    def _spreads(self, flat: Flat, seed: int) -> Weights:
+        """Return the spreads of one seed's noisy layers, if there are any; no copy."""
+        return {name: view[seed] for name, view in only_spreads(flat.views).items()}
 
 
 def actor_forms(

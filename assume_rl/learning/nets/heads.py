@@ -381,6 +381,22 @@ def raised(
     return value + advantage - mean
 
 
+def greedy_shares(
+    head: ByValue, out: Float[Tensor, "... out"], epsilon: float
+) -> Float[Tensor, "... act rung"]:
+    """Return the probability of each rung where the best is taken but for a share of draws.
+
+    :param head: says what rungs are worth
+    :param out: outputs of the network
+    :param epsilon: the share, in which all legal rungs are alike
+    """
+    values = head.values(out)
+    legal = values > 0.5 * RULED_OUT
+    best = one_hot(values.argmax(dim=-1), values.shape[-1])
+    share = (1.0 - epsilon) * best + epsilon * legal / legal.sum(dim=-1, keepdim=True)
+    return share.to(out.dtype)
+
+
 def mostly_best(
     head: ByValue, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"], epsilon: float
 ) -> Drawn:
@@ -391,11 +407,7 @@ def mostly_best(
     :param z: standard normal draws, one for whether and which
     :param epsilon: the share
     """
-    values = head.values(out)
-    legal = values > 0.5 * RULED_OUT
-    best = one_hot(values.argmax(dim=-1), values.shape[-1])
-    share = (1.0 - epsilon) * best + epsilon * legal / legal.sum(dim=-1, keepdim=True)
-    share = share.to(out.dtype)
+    share = greedy_shares(head, out, epsilon)
     raw = _rung_of(share, z)
     probability = share.gather(-1, raw.long().unsqueeze(-1)).squeeze(-1)
     return Drawn(head.place(raw), raw, probability.log().sum(dim=-1))

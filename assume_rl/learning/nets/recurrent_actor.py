@@ -54,7 +54,9 @@ class RecurrentActorForm(ActorForm):
         steps = window.shape[2]
         there = torch.arange(steps, device=obs.device) >= steps - count
         # The last step always has a gradient.
-        out = self.trunk.unrolled(nets, window, memory, there, min(self.burn_in, steps - 1))
+        out = self.trunk.unrolled(
+            self.mean(nets), window, memory, there, min(self.burn_in, steps - 1)
+        )
         return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
 
     def step(
@@ -71,7 +73,7 @@ class RecurrentActorForm(ActorForm):
         """
         read, before = (self.by_policy(part) for part in (obs, memory))
         out, later = self.trunk.step(
-            nets, self._normalised(read).flatten(0, 1), before.flatten(0, 1)
+            self.mean(nets), self._normalised(read).flatten(0, 1), before.flatten(0, 1)
         )
         out = head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
         return out, later.view(memory.shape)

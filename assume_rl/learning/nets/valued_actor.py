@@ -92,14 +92,5 @@ class ValuedActorForm(ActorForm):
         return weight[seed, ..., -1], bias[seed, ..., -1]
 
 
-def values_of(states: States) -> dict[str, Weights]:
-    """Return the values' part of the states of actors; those without a value are left out."""
-    return {
-        unit: {name: state[name] for name in VALUE}
-        for unit, state in states.items()
-        if VALUE[0] in state
-    }
-
-
 def _without_value(state: Mapping[str, Tensor]) -> Weights:
     return {name: weight for name, weight in state.items() if name not in VALUE}

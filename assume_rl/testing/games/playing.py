@@ -9,9 +9,9 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.learning.config import LearningConfig
-from assume_rl.learning.exploration import OFF, decide, exploration_at
+from assume_rl.learning.exploration import OFF, Exploration, decide, exploration_at
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.nets.heads import Averaged, Categorical
+from assume_rl.learning.nets.heads import Averaged, ByValue, Categorical, greedy_shares
 from assume_rl.learning.schedules import progress
 from assume_rl.learning.types import CURVE, NEXT_OWN, AgentSpec, Joint, Transitions
 from assume_rl.testing.games.base import Game
@@ -70,7 +70,7 @@ def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 
         learner.update(left)
         if alone and (game.mixed or (draws and episode == config.training_episodes)):
             law = exploration_at(config, initial=False, progress=left)
-            mixes.append(_mix(game, learner, law.temperature))
+            mixes.append(_mix(game, learner, law))
     policy = _mixed_policy if draws else _policy
     return [
         Learned(
@@ -126,7 +126,7 @@ def _episode(
     law = exploration_at(config, initial=episode <= config.initial_episodes, progress=left)
     observed = [seen[:, :, list(group.positions)] for group in learner.groups]
     with torch.no_grad():
-        outs = learner.outputs(observed)
+        outs = learner.outputs(observed, noisy=True)
         decisions = []
         for head, out, group in zip(learner.heads, outs, learner.groups, strict=True):
             own = z[:, :, list(group.positions)]
@@ -243,12 +243,18 @@ def _mixed_policy(game: Game, learner: Learner, k: int) -> Policy:
     return policy
 
 
-def _mix(game: Game, learner: Learner, temperature: float) -> Mix:
-    """Return what players draw from now, of all seeds; without a ladder one number for sure."""
+def _mix(game: Game, learner: Learner, law: Exploration) -> Mix:
+    """Return what players draw from now, of all seeds; without a ladder one number for sure.
+
+    :param game: that is played
+    :param learner: of the players
+    :param law: how they draw
+    """
     rungs = learner.agents[0].rungs
     seen = _observations(game, torch.zeros(len(learner.seeds), 1, game.cases.shape[-1]), rungs)
     with torch.no_grad():
-        outs = learner.outputs([seen[:, :, list(group.positions)] for group in learner.groups])
+        own_seen = [seen[:, :, list(group.positions)] for group in learner.groups]
+        outs = learner.outputs(own_seen, noisy=True)
     order = torch.tensor(learner.fleet.order).argsort()
     if not rungs:
         own = [head.mean(out) for head, out in zip(learner.heads, outs, strict=True)]
@@ -257,7 +263,13 @@ def _mix(game: Game, learner: Learner, temperature: float) -> Mix:
     shares = []
     for head, out in zip(learner.heads, outs, strict=True):
         assert isinstance(head, Categorical | Averaged)
-        shares.append(head.shares(out[:, 0].double() / temperature)[:, :, 0])
+        found = out[:, 0].double()
+        if law.epsilon is None:
+            share = head.shares(found / law.temperature)
+        else:
+            assert isinstance(head, ByValue)
+            share = greedy_shares(head, found, law.epsilon)
+        shares.append(share[:, :, 0])
     weight = torch.cat(shares, 1)[:, order]
     ladders = torch.stack([game.grid(player, rungs) for player in range(len(game.players))])
     return Mix(ladders.expand_as(weight), weight)
