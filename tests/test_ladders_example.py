@@ -17,6 +17,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "ladders"
 BY_VALUE = {name for name in able("ladder") if issubclass(SETTINGS[name], RungValuesConfig)}
 
 
+@pytest.mark.slow
 def test_all_that_learn_values_are_trained_and_their_values_kept(tmp_path: Path) -> None:
     study = read_study(EXAMPLE / "study.yaml")
     database = run_study(replace(study, folder=tmp_path / "ladders")).database

@@ -135,8 +135,8 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
     sentence = (
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
-        "fictitious_play, curve_actor_critic, independent_curve_actor_critic, dqn, q_learning, "
-        "mirror_descent, regret_matching can"
+        "fictitious_play, curve_actor_critic, independent_curve_actor_critic, dqn, qrdqn, "
+        "q_learning, mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
@@ -263,11 +263,15 @@ BY_VALUE = {
         {"double": "random_roles", "dueling": True, "clip_targets": True, "noisy": "factorised"},
         "dueling_21",
     ),
+    "qrdqn": ({"quantiles": 4, "worst_share": 0.3}, "quantile-4-0.3_21"),
 }
 """Algorithms that learn values of rungs, with settings and the head that they make."""
 
 
-@pytest.mark.parametrize("algorithm", BY_VALUE)
+@pytest.mark.parametrize(
+    "algorithm",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "q_learning" else n for n in BY_VALUE],
+)
 def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
     fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
     own, head = BY_VALUE[algorithm]

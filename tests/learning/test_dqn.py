@@ -10,7 +10,13 @@ from test_q_learning import AGENTS, LADDER, bounds, joint, learned, observations
 from toys import learner
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.algorithms.q_learning import double_values, roles, targets_of, weights
+from assume_rl.learning.algorithms.q_learning import (
+    VALUES,
+    following_values,
+    roles,
+    targets_of,
+    weights,
+)
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide, exploration_at
@@ -50,7 +56,7 @@ def test_dueling_values_are_those_of_a_loop_and_leave_what_is_ruled_out_alone():
 
 def test_the_one_that_chooses_does_not_value():
     chooses, values = draw(1, 2, 5, 8), draw(1, 2, 5, 8, seed=1)
-    found = double_values(form_of(4, [2, 3]), chooses, values, torch.zeros(1, 2, 5, 1))
+    found = following_values(form_of(4, [2, 3]), chooses, values, torch.zeros(1, 2, 5, 1))
     for agent in range(2):
         for row in range(5):
             q = 0.0
@@ -75,7 +81,7 @@ def test_targets_are_those_of_the_formulas(double):
         rungs = group.specs[0].rungs
         q = [net.form.outputs(net.now, batch.next_obs[g]) for net in nets]
         later = [net.form.outputs(net.later, batch.next_obs[g]) for net in nets]
-        for own, found in enumerate(targets_of(work, g, nets, batch, 1)):
+        for own, found in enumerate(targets_of(VALUES, work, g, nets, batch, 1)):
             best = q[own].unflatten(-1, (-1, rungs)).argmax(-1, keepdim=True)
             value = later[-1 - own].unflatten(-1, (-1, rungs)).gather(-1, best).sum((-1, -2))
             expected = batch.reward[g] + 0.5 * ~batch.terminated[:, None] * value
@@ -218,7 +224,9 @@ def test_targets_stay_where_prices_and_the_episode_leave_values():
         settings = ours.config.settings.model_copy(update={"clip_targets": clip})
         config = ours.config.model_copy(update={"settings": settings})
         nets = [ours.nets["actor"][0]]
-        found += targets_of(replace(work, config=config), 0, nets, ours._batches.latest(32), 1)
+        found += targets_of(
+            VALUES, replace(work, config=config), 0, nets, ours._batches.latest(32), 1
+        )
     clipped, free = found
     assert torch.equal(clipped, free.clamp(-0.1, 0.2))
     assert not torch.equal(clipped, free)

@@ -9,7 +9,7 @@ from test_fictitious_play import draw, form_of
 from toys import learner, random_joint
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.learning.algorithms.q_learning import best_values, value_loss
+from assume_rl.learning.algorithms.q_learning import following_values, value_loss
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.exploration import Exploration, decide, exploration_at
@@ -74,7 +74,7 @@ def test_the_loss_is_that_of_a_loop_over_rows_and_entries():
 
 def test_what_is_ruled_out_is_worth_nothing_later():
     values = torch.tensor([0.5, 0.7, 9.0, 1.0, -4.0, -3.0]).double().view(1, 1, 1, 6)
-    found = best_values(form_of(3, [1, 0]), values, torch.zeros(1, 1, 1, 1))
+    found = following_values(form_of(3, [1, 0]), None, values, torch.zeros(1, 1, 1, 1))
     assert found.item() == pytest.approx(0.7 + 1.0)
 
 

@@ -269,6 +269,8 @@ LEARNING: Mapping[str, Change] = {
     "noisy": trains("factorised", LADDERS, settings(algorithm="dqn")),
     "epsilon": trains(0.1, LADDERS, settings(algorithm="dqn")),
     "epsilon_schedule": trains(None, LADDERS, settings(algorithm="dqn", training_episodes=3)),
+    "quantiles": trains(5, LADDERS, settings(algorithm="qrdqn")),
+    "worst_share": trains(0.1, LADDERS, settings(algorithm="qrdqn", tau=0.5)),
     "temperature": trains(9.0, LADDERS, settings(algorithm="q_learning")),
     "temperature_schedule": trains(
         "linear", LADDERS, settings(algorithm="q_learning", training_episodes=3, temperature=5.0)

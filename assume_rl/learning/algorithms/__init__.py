@@ -14,6 +14,7 @@ from assume_rl.learning.algorithms.mirror_descent import MIRROR_DESCENT
 from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
 from assume_rl.learning.algorithms.q_learning import DQN, Q_LEARNING
+from assume_rl.learning.algorithms.qrdqn import QRDQN
 from assume_rl.learning.algorithms.regret_matching import REGRET_MATCHING
 from assume_rl.learning.algorithms.sac import ISAC, MASAC
 from assume_rl.learning.types import ActionKind
@@ -24,7 +25,8 @@ _ALL: tuple[Algorithm, ...] = (
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
     *(FICTITIOUS_PLAY, CURVE_ACTOR_CRITIC, INDEPENDENT_CURVE_ACTOR_CRITIC),
-    *(DQN, Q_LEARNING, MIRROR_DESCENT, REGRET_MATCHING),
+    *(DQN, QRDQN, Q_LEARNING),
+    *(MIRROR_DESCENT, REGRET_MATCHING),
 )
 
 ALGORITHMS: dict[str, Algorithm] = {own.name: own for own in _ALL}

@@ -18,9 +18,9 @@ are two networks: from each transition one learns, drawn at random, which choose
 the other values (van Hasselt 2010).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -39,12 +39,24 @@ from assume_rl.learning.algorithms.base import (
 from assume_rl.learning.config import RungValuesConfig
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.actor import ActorForm
-from assume_rl.learning.nets.heads import Categorical
+from assume_rl.learning.nets.heads import ByValue
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.noisy import Draws
 
 NETWORKS = ("actor", "twin")
 """Names of the networks that learn, of which the second is there for `random_roles` only."""
+
+
+class Lesson(NamedTuple):
+    """What is learned of rungs: a value, or more.
+
+    `target`: of reward, discount, what follows and whether nothing does. `loss`: of the form of
+    actors, their parameters, observations, actions, targets and importance of rows; it returns the
+    loss and the error of each row.
+    """
+
+    target: Callable[..., Tensor]
+    loss: Callable[..., tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,8 @@ class QLearning:
 
     name: str
     paper: str
+    lesson: Lesson
+    ladder: str = "categorical"  # key of `LADDER_HEADS`
     status: Status = "experimental"
     on_policy: bool = False
 
@@ -68,13 +82,13 @@ class QLearning:
 
     def networks(self) -> Mapping[str, NetSpec]:
         """Return an actor, which gives values to rungs, with a target."""
-        return {"actor": NetSpec("actor", target=True, head=None, ladder="categorical")}
+        return {"actor": NetSpec("actor", target=True, head=None, ladder=self.ladder)}
 
     def update(self, work: Work) -> int:
         """Make a step of all values for each batch."""
         chosen, done = settings_of(work, RungValuesConfig), work.done
         names = [name for name in NETWORKS if name in work.nets]
-        loss, lengths = work.compiled(value_loss), [1] * work.iterations
+        loss, lengths = work.compiled(self.lesson.loss), [1] * work.iterations
         for batch in work.batches.rounds(
             work.update, work.config.batch_size, lengths, work.progress
         ):
@@ -85,14 +99,15 @@ class QLearning:
             for g in range(len(work.fleet.groups)):
                 nets = [work.nets[name][g] for name in names]
                 with torch.no_grad():
-                    targets = targets_of(work, g, nets, batch, done)
+                    targets = targets_of(self.lesson, work, g, nets, batch, done)
                 importance = weights(batch.weight, learns)
                 goals = list(zip(targets, importance, strict=True))
                 found = [
                     _step(work, g, net, batch, goal, loss, done)
                     for net, goal in zip(nets, goals, strict=True)
                 ]
-                work.log.add("value", g, (targets[0] - found[0]).mean(dim=-1))
+                mean = targets[0].flatten(2).mean(dim=-1)  # of quantiles, too
+                work.log.add("value", g, mean - found[0].mean(dim=-1))
                 own = found[0]
                 if learns is not None:
                     own = torch.where(learns[:, None], own, found[1])
@@ -105,10 +120,16 @@ class QLearning:
 
 
 def targets_of(
-    work: Work, group: int, nets: Sequence[Net[ActorForm]], batch: Batch, done: int
-) -> list[Float[Tensor, "seed agent row"]]:
+    lesson: Lesson,
+    work: Work,
+    group: int,
+    nets: Sequence[Net[ActorForm]],
+    batch: Batch,
+    done: int,
+) -> list[Float[Tensor, "seed agent row *quantile"]]:
     """Return the target of each network of a group.
 
+    :param lesson: says what a target is made of
     :param work: of the update
     :param group: of the agents, by position in the fleet
     :param nets: the actors, or these and their twins
@@ -118,18 +139,20 @@ def targets_of(
     chosen, obs, form = settings_of(work, RungValuesConfig), batch.next_obs[group], nets[0].form
     later = [drawn(work, net, net.later, "target", done) for net in nets]
     if chosen.double is None:
-        following = [best_values(form, later[0], obs)]
+        following = [following_values(form, None, later[0], obs)]
     else:  # the one that values is the same network, or the other
         chooses = [drawn(work, net, net.now, "choice", done) for net in nets]
         pairs = zip(chooses, reversed(later), strict=True)
-        following = [double_values(form, own, other, obs) for own, other in pairs]
+        following = [following_values(form, own, other, obs) for own, other in pairs]
     found = [
-        td_target(batch.reward[group], batch.discount, value, batch.terminated)
+        lesson.target(batch.reward[group], batch.discount, value, batch.terminated)
         for value in following
     ]
     if not chosen.clip_targets:
         return found
-    return [y.clamp(*value_range(work, group, y)) for y in found]
+    low, high = value_range(work, group, batch.reward[group])
+    apart = (len(low), *[1] * (found[0].ndim - 2))
+    return [y.clamp(low.view(apart), high.view(apart)) for y in found]
 
 
 def drawn(work: Work, net: Net[ActorForm], own: Any, purpose: str, done: int) -> Any:
@@ -149,7 +172,7 @@ def _step(
     group: int,
     net: Net[ActorForm],
     batch: Batch,
-    goal: tuple[Float[Tensor, "seed agent row"], Float[Tensor, "seed row"] | None],
+    goal: tuple[Tensor, Float[Tensor, "seed row"] | None],
     loss: Any,
     done: int,
 ) -> Float[Tensor, "seed agent row"]:
@@ -193,33 +216,25 @@ def weights(
     return [whole * learns, whole * ~learns]
 
 
-def best_values(
-    form: ActorForm, nets: Any, obs: Float[Tensor, "seed agent row obs"]
-) -> Float[Tensor, "seed agent row"]:
-    """Return the values of the best rungs that are legal.
-
-    :param form: of the actors
-    :param nets: their parameters
-    :param obs: observations
-    """
-    law = form.law
-    assert isinstance(law, Categorical)
-    return law.greatest(form.outputs(nets, obs))
-
-
-def double_values(
+def following_values(
     form: ActorForm, chooses: Any, values: Any, obs: Float[Tensor, "seed agent row obs"]
-) -> Float[Tensor, "seed agent row"]:
-    """Return the values that networks give to the rungs that others think best.
+) -> Tensor:
+    """Return what networks say of the rungs that they, or others, think best.
 
     :param form: of the actors
-    :param chooses: parameters of those that choose
+    :param chooses: parameters of those that choose; None: the same as value
     :param values: parameters of those that value
     :param obs: observations
     """
+    law, out = by_value(form), form.outputs(values, obs)
+    return law.at(out, law.best(out if chooses is None else form.outputs(chooses, obs)))
+
+
+def by_value(form: ActorForm) -> ByValue:
+    """Return the head of actors that choose by value."""
     law = form.law
-    assert isinstance(law, Categorical)
-    return law.at(form.outputs(values, obs), law.best(form.outputs(chooses, obs)))
+    assert isinstance(law, ByValue)
+    return law
 
 
 def value_loss(
@@ -239,13 +254,13 @@ def value_loss(
     :param target: of the values
     :param weight: importance of each row; None: all alike
     """
-    law = form.law
-    assert isinstance(law, Categorical)
+    law = by_value(form)
     error = target - law.at(form.outputs(nets, obs), law.played(action, obs))
     square = error.square() if weight is None else error.square() * weight[:, None]
     return square.mean(dim=-1), error.detach()
 
 
+VALUES = Lesson(td_target, value_loss)
 WATKINS = "Watkins and Dayan 1992, doi:10.1007/BF00992698"
 MNIH = "Mnih et al. 2015, doi:10.1038/nature14236"
 SUNEHAG = "Sunehag et al. 2018, arXiv:1706.05296"
@@ -253,5 +268,5 @@ DOUBLE = "van Hasselt et al. 2016, arXiv:1509.06461"
 DUELING = "Wang et al. 2016, arXiv:1511.06581"
 NOISY = "Fortunato et al. 2018, arXiv:1706.10295"
 
-DQN = QLearning("dqn", "; ".join((MNIH, DOUBLE, DUELING, NOISY, SUNEHAG)))
-Q_LEARNING = QLearning("q_learning", "; ".join((WATKINS, MNIH, SUNEHAG)))
+DQN = QLearning("dqn", "; ".join((MNIH, DOUBLE, DUELING, NOISY, SUNEHAG)), VALUES)
+Q_LEARNING = QLearning("q_learning", "; ".join((WATKINS, MNIH, SUNEHAG)), VALUES)

@@ -133,7 +133,7 @@ class ClippedTargets(AlgorithmConfig):
 
     clip_targets: bool = False
     """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg, dqn,
-    q_learning)."""
+    q_learning, qrdqn)."""
 
     @property
     def needs_earnings(self) -> bool:
@@ -177,7 +177,22 @@ class RungValuesConfig(ClippedTargets, TargetsConfig):
 
     double: Literal["main_chooses", "random_roles"] | None = None
     """Against overestimated targets: the main network chooses what the target values, or two
-    networks learn in random roles; None: the target network does both (dqn, q_learning)."""
+    networks learn in random roles; None: the target network does both (dqn, q_learning, qrdqn)."""
+
+    @property
+    def two_networks(self) -> bool:
+        """Return whether two networks learn in random roles."""
+        return self.double == "random_roles"
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return whether there are two networks."""
+        return ("double: random_roles",) if self.two_networks else ()
+
+
+class DuelingConfig(RungValuesConfig):
+    """Settings of those whose values may be put together."""
+
     dueling: bool = False
     """Put values of rungs together of one of the state and advantages (dqn, q_learning)."""
 
@@ -187,26 +202,20 @@ class RungValuesConfig(ClippedTargets, TargetsConfig):
         return "dueling" if self.dueling else None
 
     @property
-    def two_networks(self) -> bool:
-        """Return whether two networks learn in random roles."""
-        return self.double == "random_roles"
-
-    @property
     def of_networks(self) -> tuple[str, ...]:
-        """Return what changes the number or the outputs of networks."""
-        roles = ("double: random_roles",) if self.two_networks else ()
-        return (*roles, "dueling: true") if self.dueling else roles
+        """Return whether outputs are put together, too."""
+        return (*super().of_networks, "dueling: true") if self.dueling else super().of_networks
 
 
-class DqnConfig(RungValuesConfig):
-    """Settings of deep Q-networks."""
+class RandomRungsConfig(AlgorithmConfig):
+    """How the best rungs are left for others in training."""
 
     noisy: LayerNoise | None = None
-    """Explore by noise in linear layers that is learned, not by `epsilon` (dqn)."""
+    """Explore by noise in linear layers that is learned, not by `epsilon` (dqn, qrdqn)."""
     epsilon: float = Field(1.0, ge=0, le=1)
-    """Share of decisions in which any legal rung is taken, at the start (dqn)."""
+    """Share of decisions in which any legal rung is taken, at the start (dqn, qrdqn)."""
     epsilon_schedule: AnySchedule = "polynomial"
-    """How `epsilon` changes over training; None: not at all (dqn)."""
+    """How `epsilon` changes over training; None: not at all (dqn, qrdqn)."""
 
     @property
     def share_of_random(self) -> tuple[float, AnySchedule] | None:
@@ -231,7 +240,30 @@ class DqnConfig(RungValuesConfig):
         return super().unread | (share if self.noisy is not None else frozenset())
 
 
-class QLearningConfig(RungValuesConfig):
+class DqnConfig(RandomRungsConfig, DuelingConfig):
+    """Settings of deep Q-networks."""
+
+
+class QrDqnConfig(RandomRungsConfig, RungValuesConfig):
+    """Settings of deep Q-networks of quantiles."""
+
+    quantiles: int = Field(32, ge=2)
+    """Quantiles of what a rung brings that are learned (qrdqn)."""
+    worst_share: float = Field(1.0, gt=0, le=1)
+    """Share of the worst outcomes whose mean a rung is bid by (CVaR); 1: the mean (qrdqn)."""
+
+    @property
+    def ladder_head(self) -> str | None:
+        """Return the head, which knows the share."""
+        return f"quantile-{self.quantiles}-{self.worst_share!r}"
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """Return the number of quantiles, too."""
+        return (*super().of_networks, f"quantiles: {self.quantiles}")
+
+
+class QLearningConfig(DuelingConfig):
     """Settings of Q-learning with draws by value."""
 
     temperature: float = Field(0.02, gt=0)
@@ -389,6 +421,7 @@ SETTINGS: dict[str, type[AlgorithmConfig]] = {
     "matd3": Td3Config,
     "mirror_descent": MirrorDescentConfig,
     "q_learning": QLearningConfig,
+    "qrdqn": QrDqnConfig,
     "regret_matching": RegretMatchingConfig,
     "reinforce": PolicyGradientConfig,
     "vpg": PolicyGradientConfig,

@@ -5,6 +5,7 @@ from a file act alike. Random numbers are arguments.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -98,6 +99,24 @@ class ByValue(Stochastic, Protocol):
 
     def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
         """Return what every rung is worth, entry by entry; `RULED_OUT` where it is not legal."""
+        ...
+
+    def best(self, out: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
+        """Return the rungs that are worth most, the first of equal ones."""
+        ...
+
+    def at(self, out: Float[Tensor, "... out"], rung: Int[Tensor, "... act"]) -> Tensor:
+        """Return what is learned of some rungs, summed over the entries of an action.
+
+        :param out: outputs of the network
+        :param rung: one of each entry, counted from 0
+        """
+        ...
+
+    def played(
+        self, action: Float[Tensor, "... act"], obs: Float[Tensor, "... obs"]
+    ) -> Int[Tensor, "... act"]:
+        """Return the legal rungs next to an action."""
         ...
 
     def place(self, rung: Float[Tensor, "... act"]) -> Float[Tensor, "... act"]:
@@ -343,9 +362,9 @@ class Categorical:
         """Return the greatest of values on all rungs, summed over the entries of an action."""
         return self.by_entry(values).amax(dim=-1).sum(dim=-1)
 
-    def best(self, values: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
-        """Return the rungs that have the greatest of values, the first of equal ones."""
-        return self.by_entry(values).argmax(dim=-1)
+    def best(self, out: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
+        """Return the rungs that have the greatest logit, the first of equal ones."""
+        return self.by_entry(out).argmax(dim=-1)
 
     def _bounds(self, obs: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest rung that each of `size` entries may choose."""
@@ -491,15 +510,117 @@ class Averaged:
         return Categorical(self.rungs)
 
 
+@dataclass(frozen=True)
+class Quantiles:
+    """What rungs may bring, as quantiles of it; the choice of one for each entry of an action.
+
+    Outputs are `count` quantiles of each rung, entry by entry, at the middles of as many equal
+    shares (Dabney et al. 2018, arXiv:1710.10044). What an action brings has the sums of the
+    quantiles of its entries, as if luck were the same for all of them. Actions and bounds are those
+    of `Categorical`.
+
+    :param rungs: of the ladder, at least 2
+    :param count: quantiles
+    :param worst: share of the worst outcomes whose mean a rung is worth; 1: the mean of all
+    """
+
+    rungs: int
+    count: int = 32
+    worst: float = 1.0
+    mixed: bool = False
+
+    def outputs(self, act_size: int) -> int:
+        """Return the quantiles per entry and rung."""
+        return act_size * self.rungs * self.count
+
+    def act_size(self, outputs: int) -> int:
+        """Return one entry per ladder of quantiles."""
+        return outputs // (self.rungs * self.count)
+
+    def masked(
+        self, out: Float[Tensor, "... out"], obs: Float[Tensor, "... obs"]
+    ) -> Float[Tensor, "... out"]:
+        """Return quantiles that are out of reach for rungs outside the observed bounds."""
+        found = self.by_rung(out)
+        legal = self._choice.legal(obs, found.shape[-3]).unsqueeze(-1)
+        return found.masked_fill(~legal, RULED_OUT).flatten(-3)
+
+    def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
+        """Return the mean of the worst outcomes of every rung."""
+        found = self.by_rung(out)
+        if self.worst == 1.0:
+            return found.mean(dim=-1)
+        # The share may end within a quantile, which then counts in part.
+        order = torch.arange(self.count, device=out.device, dtype=out.dtype)
+        weight = (self.worst * self.count - order).clamp(0.0, 1.0)
+        return (found.sort(dim=-1).values * weight).sum(dim=-1) / weight.sum()
+
+    def best(self, out: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
+        """Return the rungs that are worth most, the first of equal ones."""
+        return self.values(out).argmax(dim=-1)
+
+    def at(
+        self, out: Float[Tensor, "... out"], rung: Int[Tensor, "... act"]
+    ) -> Float[Tensor, "... quantile"]:
+        """Return the quantiles of some rungs, summed over the entries of an action.
+
+        :param out: outputs of the network
+        :param rung: one of each entry, counted from 0
+        """
+        place = rung[..., None, None].expand(*rung.shape, 1, self.count)
+        return self.by_rung(out).gather(-2, place).squeeze(-2).sum(dim=-2)
+
+    def mean(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act"]:
+        """Return the places of the rungs that are worth most."""
+        return self.place(self.best(out).to(out.dtype))
+
+    def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
+        """Return rungs drawn by what they are worth, as `Categorical` does."""
+        return self._choice.draw(self.values(out).flatten(-2), z)
+
+    def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:
+        """Return the outputs."""
+        return out
+
+    def log_prob(
+        self, out: Float[Tensor, "... out"], raw: Float[Tensor, "... act"]
+    ) -> Float[Tensor, "..."]:
+        """Return the logarithm of the probability of the rungs `raw`, counted from 0."""
+        return self._choice.log_prob(self.values(out).flatten(-2), raw)
+
+    def entropy(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "..."]:
+        """Return the entropy of draws, summed over the entries of an action."""
+        return self._choice.entropy(self.values(out).flatten(-2))
+
+    def played(
+        self, action: Float[Tensor, "... act"], obs: Float[Tensor, "... obs"]
+    ) -> Int[Tensor, "... act"]:
+        """Return the legal rungs next to an action."""
+        return self._choice.played(action, obs)
+
+    def place(self, rung: Float[Tensor, "... act"]) -> Float[Tensor, "... act"]:
+        """Return the places of rungs, counted from 0."""
+        return self._choice.place(rung)
+
+    def by_rung(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung quantile"]:
+        """Return quantiles with axes of entries and rungs."""
+        return torch.unflatten(out, -1, (-1, self.rungs, self.count))
+
+    @property
+    def _choice(self) -> Categorical:
+        return Categorical(self.rungs)
+
+
 SQUASHED_GAUSSIAN = SquashedGaussian()
 HEADS: dict[str, Head] = {"softsign": Softsign(), "squashed_gaussian": SQUASHED_GAUSSIAN}
 """Heads of actions in [-1, 1], by the name that policy files keep."""
 
-LADDER_HEADS: dict[str, Callable[[int], Head]] = {
+LADDER_HEADS: dict[str, Callable[..., Head]] = {
     "categorical": Categorical,
     "dueling": partial(Categorical, dueling=True),
     "mixed": partial(Categorical, mixed=True),
     "averaged": Averaged,
+    "quantile": Quantiles,
 }
 """Heads of actions on a ladder, given its rungs; policy files keep `<name>_<rungs>`."""
 
@@ -512,7 +633,10 @@ def head_of(name: str) -> Head:
     if name in HEADS:
         return HEADS[name]
     kind, _, rungs = name.rpartition("_")
-    if kind in LADDER_HEADS and rungs.isdecimal() and int(rungs) >= 2:
-        return LADDER_HEADS[kind](int(rungs))
+    if rungs.isdecimal() and int(rungs) >= 2:
+        if kind in LADDER_HEADS:
+            return LADDER_HEADS[kind](int(rungs))
+        if found := re.fullmatch(r"quantile-(\d+)-([0-9.e-]+)", kind):
+            return Quantiles(int(rungs), int(found[1]), float(found[2]))
     valid = [*HEADS, *(f"{own}_<rungs>" for own in LADDER_HEADS)]
     raise PolicyError(f"unknown head '{name}', {nearest(name, valid)}")
