@@ -136,7 +136,7 @@ def test_other_algorithms_refuse_a_ladder_by_name(algorithm: str, tmp_path: Path
         f"{algorithm} cannot choose rungs of a ladder, as unit 'ladder 0' with the bidder "
         "powerplant_energy_learning_ladder must; ippo, mappo, a2c, reinforce, vpg, "
         "fictitious_play, curve_actor_critic, independent_curve_actor_critic, dqn, qrdqn, "
-        "q_learning, mirror_descent, regret_matching can"
+        "r2d2, q_learning, mirror_descent, regret_matching can"
     )
     with pytest.raises(ConfigurationError, match=sentence):
         training_task(scenario, None, None, "auto")
@@ -264,6 +264,7 @@ BY_VALUE = {
         "dueling_21",
     ),
     "qrdqn": ({"quantiles": 4, "worst_share": 0.3}, "quantile-4-0.3_21"),
+    "r2d2": ({"sequence_length": 3}, "dueling_21"),
 }
 """Algorithms that learn values of rungs, with settings and the head that they make."""
 

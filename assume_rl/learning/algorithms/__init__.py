@@ -15,6 +15,7 @@ from assume_rl.learning.algorithms.policy_gradient import A2C, REINFORCE, VPG
 from assume_rl.learning.algorithms.ppo import IPPO, MAPPO
 from assume_rl.learning.algorithms.q_learning import DQN, Q_LEARNING
 from assume_rl.learning.algorithms.qrdqn import QRDQN
+from assume_rl.learning.algorithms.r2d2 import R2D2
 from assume_rl.learning.algorithms.regret_matching import REGRET_MATCHING
 from assume_rl.learning.algorithms.sac import ISAC, MASAC
 from assume_rl.learning.types import ActionKind
@@ -25,7 +26,7 @@ _ALL: tuple[Algorithm, ...] = (
     *(IPPO, MAPPO),
     *(A2C, REINFORCE, VPG),
     *(FICTITIOUS_PLAY, CURVE_ACTOR_CRITIC, INDEPENDENT_CURVE_ACTOR_CRITIC),
-    *(DQN, QRDQN, Q_LEARNING),
+    *(DQN, QRDQN, R2D2, Q_LEARNING),
     *(MIRROR_DESCENT, REGRET_MATCHING),
 )
 

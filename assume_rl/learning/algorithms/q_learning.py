@@ -155,7 +155,7 @@ def targets_of(
     return [y.clamp(low.view(apart), high.view(apart)) for y in found]
 
 
-def drawn(work: Work, net: Net[ActorForm], own: Any, purpose: str, done: int) -> Any:
+def drawn(work: Work, net: Net[Any], own: Any, purpose: str, done: int) -> Any:
     """Return parameters of networks with a draw of the noise of their layers, if they have any.
 
     :param work: of the update

@@ -18,6 +18,8 @@ class AlgorithmConfig(BaseModel):
     """Whether each transition is learned from once, by the policy that made it."""
     usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {}
     """How learning rates change, by name of networks, where nothing is said."""
+    learns_sequences: ClassVar[bool] = False
+    """Whether all steps of windows are learned from, which needs actors with memory."""
 
     @property
     def needs_earnings(self) -> bool:
@@ -133,7 +135,7 @@ class ClippedTargets(AlgorithmConfig):
 
     clip_targets: bool = False
     """Keep target values in what prices and the episode allow (matd3, itd3, maddpg, iddpg, dqn,
-    q_learning, qrdqn)."""
+    q_learning, qrdqn, r2d2)."""
 
     @property
     def needs_earnings(self) -> bool:
@@ -177,7 +179,8 @@ class RungValuesConfig(ClippedTargets, TargetsConfig):
 
     double: Literal["main_chooses", "random_roles"] | None = None
     """Against overestimated targets: the main network chooses what the target values, or two
-    networks learn in random roles; None: the target network does both (dqn, q_learning, qrdqn)."""
+    networks learn in random roles; None: the target network does both (dqn, q_learning, qrdqn, and
+    r2d2, where the main network chooses by default)."""
 
     @property
     def two_networks(self) -> bool:
@@ -194,7 +197,8 @@ class DuelingConfig(RungValuesConfig):
     """Settings of those whose values may be put together."""
 
     dueling: bool = False
-    """Put values of rungs together of one of the state and advantages (dqn, q_learning)."""
+    """Put values of rungs together of one of the state and advantages (dqn, q_learning; by default
+    r2d2)."""
 
     @property
     def ladder_head(self) -> str | None:
@@ -211,11 +215,11 @@ class RandomRungsConfig(AlgorithmConfig):
     """How the best rungs are left for others in training."""
 
     noisy: LayerNoise | None = None
-    """Explore by noise in linear layers that is learned, not by `epsilon` (dqn, qrdqn)."""
+    """Explore by noise in linear layers that is learned, not by `epsilon` (dqn, qrdqn, r2d2)."""
     epsilon: float = Field(1.0, ge=0, le=1)
-    """Share of decisions in which any legal rung is taken, at the start (dqn, qrdqn)."""
+    """Share of decisions in which any legal rung is taken, at the start (dqn, qrdqn, r2d2)."""
     epsilon_schedule: AnySchedule = "polynomial"
-    """How `epsilon` changes over training; None: not at all (dqn, qrdqn)."""
+    """How `epsilon` changes over training; None: not at all (dqn, qrdqn, r2d2)."""
 
     @property
     def share_of_random(self) -> tuple[float, AnySchedule] | None:
@@ -261,6 +265,19 @@ class QrDqnConfig(RandomRungsConfig, RungValuesConfig):
     def of_networks(self) -> tuple[str, ...]:
         """Return the number of quantiles, too."""
         return (*super().of_networks, f"quantiles: {self.quantiles}")
+
+
+class R2d2Config(RandomRungsConfig, DuelingConfig):
+    """Settings of recurrent replay: double, dueling and prioritised unless it is said otherwise."""
+
+    learns_sequences: ClassVar[bool] = True
+    double: Literal["main_chooses"] | None = "main_chooses"
+    """Against overestimated targets: the main network chooses what the target values; None: the
+    target network does both."""
+    dueling: bool = True
+    """Put values of rungs together of one of the state and advantages."""
+    sampling: Literal["uniform", "prioritised"] = "prioritised"
+    """Draw all sequences alike, or those with large errors more often."""
 
 
 class QLearningConfig(DuelingConfig):
@@ -406,6 +423,7 @@ class PpoConfig(PolicyGradientConfig):
 
 
 SETTINGS: dict[str, type[AlgorithmConfig]] = {
+    "r2d2": R2d2Config,  # first: of all keys the defaults of others are listed
     "a2c": A2cConfig,
     "curve_actor_critic": CurveActorCriticConfig,
     "dqn": DqnConfig,

@@ -144,7 +144,8 @@ class LearningConfig(BaseModel):
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
     actor_architecture: ArchitectureName = "mlp"
-    """Kind of actor network: linear layers, after ramps, an LSTM over a window, or a memory."""
+    """Kind of actor network: linear layers, after ramps, an LSTM over a window, or a memory (gru in
+    r2d2)."""
     sequence_length: int = Field(8, gt=0)
     """Latest observations that an update works through to a decision (gru, lstm_memory)."""
     burn_in: int = Field(2, ge=0)
@@ -223,6 +224,8 @@ class LearningConfig(BaseModel):
             )
         own = dict(nested)
         own |= {key: common.pop(key) for key in list(common) if key in SETTINGS[name].model_fields}
+        if SETTINGS[name].learns_sequences:
+            common.setdefault("actor_architecture", WITH_MEMORY[0])
         problems = _keys_of_others(common, name)
         settings = checked(SETTINGS[name].model_validate, own, problems)
         found = checked(validate, common | {"settings": settings or AlgorithmConfig()}, problems)
@@ -287,6 +290,11 @@ class LearningConfig(BaseModel):
         """Refuse settings of sequences that cannot be, or that the actors have no use for."""
         name, fields = self.actor_architecture, type(self).model_fields
         if name not in WITH_MEMORY:
+            if self.settings.learns_sequences:
+                raise ValueError(
+                    f"{self.algorithm} needs actors with memory ({', '.join(WITH_MEMORY)}); "
+                    f"actor_architecture is '{name}'"
+                )
             for key in ("sequence_length", "burn_in"):
                 if getattr(self, key) != fields[key].default:
                     raise ValueError(
@@ -319,7 +327,11 @@ class LearningConfig(BaseModel):
         if name not in SETTINGS:
             raise ConfigurationError(f"unknown algorithm '{name}', {nearest(name, SETTINGS)}")
         changed = self.model_copy(update={"algorithm": name, "settings": SETTINGS[name]()})
-        return type(self).from_mapping(changed.model_dump())
+        given, fields = changed.model_dump(), type(self).model_fields
+        usual = WITH_MEMORY[0] if self.settings.learns_sequences else None
+        if self.actor_architecture in (usual, fields["actor_architecture"].default):
+            del given["actor_architecture"]  # that of the other algorithm may be another
+        return type(self).from_mapping(given)
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> "LearningConfig":

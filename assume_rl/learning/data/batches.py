@@ -23,6 +23,19 @@ from assume_rl.learning.types import MEMORY
 
 MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
 
+
+@dataclass(frozen=True)
+class Sequences:
+    """The decisions of windows in order of time, of which the last ones are there.
+
+    Only the last of them may be terminated.
+    """
+
+    action: tuple[Float[Tensor, "seed _ row step _"], ...]  # per group
+    reward: tuple[Float[Tensor, "seed _ row step"], ...]  # per group
+    there: Bool[Tensor, "seed row step"]
+
+
 Noise = Mapping[str, tuple[Float[Tensor, "seed _ row _"], ...]]
 """Standard normal draws by name, per group (seed, agent, row, act)."""
 
@@ -74,6 +87,8 @@ class Batches:
         self.fleet, self.replay = fleet, replay
         self._gamma = config.gamma
         self._draws = chosen if isinstance(chosen, OffPolicyConfig) else OffPolicyConfig()
+        # Rewards of sequences are summed where they are learned from.
+        self._n_step = 1 if chosen.learns_sequences else self._draws.n_step
         self.priorities: Priorities | None = None
         if self._draws.sampling == "prioritised":
             exponent = self._draws.priority_exponent
@@ -178,9 +193,7 @@ class Batches:
         groups = self.fleet.groups
         parts = [self.replay.sample(k, index) for k in range(len(groups))]
         last, discount, rewards = self._several_steps(index, [p.reward for p in parts])
-        if self._returns:
-            scales = (own.deviation().to(self.replay.dtype) for own in self._returns)
-            rewards = [own / scale for own, scale in zip(rewards, scales, strict=True)]
+        rewards = self._scaled(rewards)
         obs, following = [p.obs for p in parts], [p.next_obs for p in parts]
         if self._windows is not None:
             obs, following = self._in_windows(self._windows, index, last)
@@ -198,6 +211,30 @@ class Batches:
             {name: tuple(p.extras[name] for p in parts) for name in parts[0].extras},
             noise,
         )
+
+    def sequences(self, batch: Batch) -> Sequences:
+        """Return the decisions of the windows that end at a batch's rows, of actors with memory."""
+        assert self._windows is not None
+        steps = self._windows.steps(batch.index)
+        rows, groups = steps.rows.flatten(1), range(len(self.fleet.groups))
+        number = torch.arange(steps.rows.shape[-1], device=rows.device)
+        actions = [self.replay.part("action", k, rows) for k in groups]
+        rewards = self._scaled([self.replay.part("reward", k, rows) for k in groups])
+        shape = steps.rows.shape[1:]
+        return Sequences(
+            tuple(own.view(*own.shape[:2], *shape, -1) for own in actions),
+            tuple(own.view(*own.shape[:2], *shape) for own in rewards),
+            number >= len(number) - steps.count[..., None],
+        )
+
+    def _scaled(
+        self, rewards: list[Float[Tensor, "seed _ row"]]
+    ) -> list[Float[Tensor, "seed _ row"]]:
+        """Return rewards per group, over the deviation of returns where they are normalised."""
+        if not self._returns:
+            return rewards
+        scales = (own.deviation().to(self.replay.dtype) for own in self._returns)
+        return [own / scale for own, scale in zip(rewards, scales, strict=True)]
 
     def _in_windows(
         self, windows: Windows, index: Int[Tensor, "seed row"], last: Int[Tensor, "seed row"]
@@ -228,7 +265,7 @@ class Batches:
         """
         last, discount = index, torch.full_like(rewards[0][:, 0], self._gamma)
         goes_on: Tensor | None = None
-        for step in range(1, self._draws.n_step):
+        for step in range(1, self._n_step):
             ended = self.replay.flag("terminated", last) | self.replay.flag("truncated", last)
             later, there = self.replay.following(index, step)
             goes_on = ~ended & there if goes_on is None else goes_on & ~ended & there

@@ -146,6 +146,28 @@ class Recurrent:
         carried = self._through(nets.cell, window[:, :, start:], carried, there[:, :, start:])
         return self._read(nets, carried, window[:, :, -1])
 
+    def sequence(
+        self,
+        nets: RecurrentNets,
+        window: Float[Tensor, "net row step obs"],
+        memory: Float[Tensor, "net row memory"],
+        there: Bool[Tensor, "net row step"],
+        burn_in: int,
+    ) -> Float[Tensor, "net row step out"]:
+        """Return the output of the last layer after each step of windows; see `unrolled`.
+
+        What the cell carries out of the first `burn_in` steps has no gradient.
+        """
+        start = burn_in
+        with torch.no_grad():
+            first = self._each(nets.cell, window[:, :, :start], memory[..., :-1], there)
+        carried = first[-1] if first else memory[..., :-1]
+        later = self._each(nets.cell, window[:, :, start:], carried, there[:, :, start:])
+        given = torch.stack([*first, *later], dim=2)
+        return self._read(nets, given.flatten(1, 2), window.flatten(1, 2)).view(
+            *window.shape[:3], -1
+        )
+
     def names(self, linear: int) -> list[str]:
         """Return `GRU.weight_ih` or the like, ..., `FC1.weight`, ..."""
         return [*(f"{self.cell}.{name}" for name in Cell._fields), *linear_names(linear)]
@@ -175,13 +197,31 @@ class Recurrent:
         there: Bool[Tensor, "net row step"],
     ) -> Float[Tensor, "net row part"]:
         """Return all that the cell carries after the steps; missing ones change nothing."""
+        return [carried, *self._each(cell, window, carried, there)][-1]
+
+    def _each(
+        self,
+        cell: Cell,
+        window: Float[Tensor, "net row step obs"],
+        carried: Float[Tensor, "net row part"],
+        there: Bool[Tensor, "net row all"],
+    ) -> list[Float[Tensor, "net row part"]]:
+        """Return all that the cell carries after each step; missing ones change nothing.
+
+        :param cell: its parameters
+        :param window: observations in order of time
+        :param carried: before the first of them
+        :param there: which of the steps, and of later ones, there are
+        """
+        found: list[Tensor] = []
         # What its gates have of observations is computed for all steps at once.
         gates = cell.weight_ih.shape[-1]
         products = _read_by(cell, window.flatten(1, 2)).view(*window.shape[:3], gates)
         for k in range(window.shape[2]):
             later = self._after(cell, products[:, :, k], carried)
             carried = torch.where(there[:, :, k, None], later, carried)
-        return carried
+            found.append(carried)
+        return found
 
     def _after(
         self,

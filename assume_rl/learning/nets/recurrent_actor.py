@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assume_rl.learning.nets.actor import ActorForm
@@ -46,6 +46,37 @@ class RecurrentActorForm(ActorForm):
         self, nets: Any, obs: Float[Tensor, "seed agent row window"]
     ) -> Float[Tensor, "seed agent row out"]:
         """Return the outputs that the head reads after the last step of windows."""
+        out = self.trunk.unrolled(self.mean(nets), *self._steps(obs))
+        return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+
+    def sequence(
+        self, nets: Any, obs: Float[Tensor, "seed agent row window"]
+    ) -> Float[Tensor, "seed agent row step out"]:
+        """Return the outputs that the head reads after each step of windows."""
+        out = self.trunk.sequence(self.mean(nets), *self._steps(obs))
+        seen = self.observations(obs)
+        return head_of(self.head).masked(out.reshape(*seen.shape[:-1], -1), seen)
+
+    def observations(
+        self, obs: Float[Tensor, "seed agent row window"]
+    ) -> Float[Tensor, "seed agent row step obs"]:
+        """Return the observations of windows, step by step."""
+        seen = obs[..., self.memory_size + 1 :]
+        return seen.reshape(*obs.shape[:-1], -1, self.group.obs_size)
+
+    def _steps(
+        self, obs: Float[Tensor, "seed agent row window"]
+    ) -> tuple[
+        Float[Tensor, "net all step obs"],
+        Float[Tensor, "net all memory"],
+        Bool[Tensor, "net all step"],
+        int,
+    ]:
+        """Return what the trunk reads of windows.
+
+        That is observations, the memory before the first that there is, which there are, and how
+        many steps have no gradient.
+        """
         own, size = self.by_policy(obs), self.memory_size
         rows = own.flatten(0, 1)
         memory, count = rows[..., :size], rows[..., size : size + 1]
@@ -54,10 +85,7 @@ class RecurrentActorForm(ActorForm):
         steps = window.shape[2]
         there = torch.arange(steps, device=obs.device) >= steps - count
         # The last step always has a gradient.
-        out = self.trunk.unrolled(
-            self.mean(nets), window, memory, there, min(self.burn_in, steps - 1)
-        )
-        return head_of(self.head).masked(out.view(*obs.shape[:-1], -1), obs)
+        return window, memory, there, min(self.burn_in, steps - 1)
 
     def step(
         self,
