@@ -88,6 +88,13 @@ class Outlook:
         """
         return self._ahead(self._known.scaled_price, steps)
 
+    def price_ahead(self, steps: int) -> Float[Tensor, "... unit window"]:
+        """Return prices of `steps` steps from the first product on, EUR/MWh.
+
+        :raises ValueError: the market has no forecasts
+        """
+        return self._ahead(self._known.price, steps)
+
     def price_at_products(self) -> Float[Tensor, "... product unit"]:
         """Return the price forecast of the first step of each product, EUR/MWh.
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from torch import Tensor
 from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import AnyView, Context, Ladder, View
 from assume_rl.core.bidding.ladder import RUNGS, OnLadder, rungs_once_seen, seen_prices
+from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, begin, look
@@ -68,9 +70,9 @@ def bounds(bidder: Any, view: AnyView) -> tuple[list[int], list[int]]:
 def test_rungs_are_at_equal_distances_within_the_cap() -> None:
     view = seen(bidder_of(PLANT), toy_fleet())
     ladder = RUNGS["uniform"](view, 5, 100.0)
-    assert ladder.tolist() == [[-1.0, -0.5, 0.0, 0.5, 1.0]] * 2
+    assert ladder.tolist() == [[[-1.0, -0.5, 0.0, 0.5, 1.0]]] * 2
     for rungs in range(3, 60, 2):
-        assert float(RUNGS["uniform"](view, rungs, 100.0)[0, rungs // 2]) == 0.0
+        assert float(RUNGS["uniform"](view, rungs, 100.0)[0, 0, rungs // 2]) == 0.0
 
 
 def test_a_plant_bids_like_one_with_any_prices_at_the_next_rung() -> None:
@@ -151,6 +153,102 @@ def test_a_plant_on_a_ladder_of_seen_prices_can_bid_its_own_cost() -> None:
     for unit, cost in enumerate((30.0, 60.0)):
         assert [p[unit].item() for p in tried] == pytest.approx(sorted([*prices, cost]))
     assert "75, 100 EUR/MWh and the own marginal cost" in known.layout.features[-1].scaling
+
+
+# --- prices that move with a forecast -----------------------------------------------------------
+
+
+def foreseen(bidder: Any, fleet: Any, *price: float) -> AnyView:
+    """What the bidder is shown where prices are foreseen from the first delivery on."""
+    view = seen(bidder, fleet)
+    table = row(*price)[None]
+    units = view.marginal_cost.shape[-1]
+    series = torch.zeros(units, dtype=torch.int64)
+    forecasts = Forecasts(table, table, table / 100, table / 100, series)
+    products = bidder.bidder.products
+    return replace(view, outlook=Outlook(forecasts, series, 0, tuple(range(products))))
+
+
+def tried(bidder: Any, view: AnyView, units: int) -> list[list[float]]:
+    """What the first unit asks on each rung, order by order."""
+    places = torch.arange(float(bidder.rungs)) * 2 / (bidder.rungs - 1) - 1
+    acts = [torch.full((units, bidder.action.size), float(place)) for place in places]
+    orders = [bidder.orders(view, act) for act in acts]
+    return [own.price[..., :: own.price.shape[-1]].flatten().tolist() for own in orders]
+
+
+def test_relative_rungs_are_around_the_forecast_of_each_delivery() -> None:
+    bidder = bidder_of(PLANT, 2, rung_prices="relative", rungs_at=[-45.0, 0.0, 50.0])
+    assert bidder.action == Ladder(rungs=3, size=4)
+    plants = toy_fleet(plants=[(100.0, 20.0, 30.0)])
+    view = foreseen(bidder, plants, 40.0, 65.0)
+    # Minimum power, at the lower price, and the rest, of both products; nothing above the cap.
+    for act, prices in [
+        ((-1.0, -1.0, -1.0, -1.0), [[-5.0, -5.0], [20.0, 20.0]]),
+        ((0.0, 1.0, 0.0, 1.0), [[40.0, 90.0], [65.0, 100.0]]),
+    ]:
+        found = bidder.orders(view, row(*act).view(1, 4)).price.tolist()
+        assert found == [pytest.approx(own) for own in prices]
+    assert "at -45, +0, +50 EUR/MWh from the price forecast" in bidder.layout.features[-1].scaling
+    usual = bidder_of(PLANT, rung_prices="relative")
+    assert [p[0] for p in tried(usual, foreseen(usual, plants, 40.0), 1)] == pytest.approx(
+        [20.0, 30.0, 40.0, 50.0, 60.0]
+    )
+
+
+def test_a_plant_sees_where_its_cost_is_on_a_ladder_that_moves() -> None:
+    bidder = bidder_of(PLANT, 2, rung_prices="relative", rungs_at=[-45.0, -12.0, 0.0, 50.0])
+    view = foreseen(bidder, toy_fleet(plants=[(100.0, 20.0, 30.0)]), 40.0, 65.0)
+    observed = bidder.observe(view)
+    at = bidder.layout.where("cost_rung")
+    assert observed[0, at].tolist() == pytest.approx([-1 / 3, -1 / 3, -1.0, -1.0])
+    assert torch.equal(bidder.explore_around(observed), observed[..., at])
+    assert bidder.layout.features[-1].name == "highest_rung_2"
+
+
+def test_rungs_may_be_quantiles_of_what_is_foreseen() -> None:
+    bidder = bidder_of(PLANT, rung_prices="forecast_quantiles", foresight=6)
+    ahead = (30.0, 70.0, -20.0, 130.0, 40.0, 50.0, 999.0)
+    view = foreseen(bidder, toy_fleet(plants=[(100.0, 20.0, 30.0)]), *ahead)
+    expected = np.quantile(ahead[:6], np.linspace(0, 1, 5)).clip(max=100)
+    assert [p[0] for p in tried(bidder, view, 1)] == pytest.approx(expected.tolist())
+    assert "at quantiles of the price forecast of 6 steps" in bidder.layout.features[-1].scaling
+
+
+@pytest.mark.parametrize(
+    ("params", "forecast", "prices"),
+    [
+        ({"rung_prices": "relative", "rungs_at": [-5.0, 0.0, 20.0]}, (10.0,), [5.0, 10.0, 30.0]),
+        ({"rung_prices": "relative", "rungs_at": [-5.0, 0.0, 20.0]}, (-10.0,), [0.0, 0.0, 10.0]),
+        (
+            {"rung_prices": "forecast_quantiles", "rungs": 7, "foresight": 3},
+            (20.0, 60.0, 10.0),
+            [10.0, 20.0, 60.0],
+        ),
+    ],
+)
+def test_a_storage_buys_and_sells_at_each_price_that_moves(
+    params: dict[str, Any], forecast: tuple[float, ...], prices: list[float]
+) -> None:
+    bidder = bidder_of(STORAGE, **params)
+    view = foreseen(bidder, toy_storages(initial_soc=0.5, min_power_charge=0.0), *forecast)
+    found, signs = [], []
+    for k in range(6):
+        orders = bidder.orders(view, torch.full((3, 1), k * 0.4 - 1.0))
+        found.append(orders.price[0, 0].item())
+        signs.append(orders.volume[0, 0].sign().item())
+    assert found == pytest.approx([*(max(p, 0.01) for p in prices[::-1]), *prices])
+    assert signs == [-1.0] * 3 + [1.0] * 3
+    assert bidder.action.rungs == 6
+    assert (bidder.explore_around(bidder.observe(view)) == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["relative", "forecast_quantiles"])
+@pytest.mark.parametrize("name", [PLANT, STORAGE])
+def test_ladders_that_move_keep_the_contract(name: str, kind: str) -> None:
+    check_bidder(bidder_of(name, 2, rungs=6, rung_prices=kind, foresight=3))
+    with pytest.raises(ConfigurationError, match="rungs: 3 leaves no choice to buy at and to sell"):
+        bidder_of(STORAGE, rungs=3, rung_prices=kind)
 
 
 def test_a_storage_buys_below_zero_and_sells_from_zero_on() -> None:
@@ -375,7 +473,7 @@ def test_the_ladder_may_depend_on_what_is_seen() -> None:
 
     def around(view: AnyView, rungs: int, max_bid_price: float) -> Tensor:
         share = torch.linspace(0.5, 1.5, rungs, dtype=torch.float64)
-        return view.marginal_cost[..., 0, :, None] / max_bid_price * share
+        return view.marginal_cost[..., 0, :, None, None] / max_bid_price * share
 
     plain = bidder_of(PLANT, rungs=2)
     bidder: OnLadder[Any, Any] = replace(plain, ladder=around)

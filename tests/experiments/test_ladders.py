@@ -257,16 +257,21 @@ def test_what_rungs_lead_to_is_not_always_known(
         training_task(load_scenario(folder, overrides=change), None, None, "auto")
 
 
-BY_VALUE = {
-    "q_learning": ({"temperature": 0.1}, "categorical_21"),
+BY_VALUE: dict[str, tuple[dict[str, Any], str, set[str]]] = {
+    "q_learning": ({"temperature": 0.1}, "uniform", {"categorical_21"}),
     "dqn": (
         {"double": "random_roles", "dueling": True, "clip_targets": True, "noisy": "factorised"},
-        "dueling_21",
+        "uniform",
+        {"dueling_21"},
     ),
-    "qrdqn": ({"quantiles": 4, "worst_share": 0.3}, "quantile-4-0.3_21"),
-    "r2d2": ({"sequence_length": 3}, "dueling_21"),
+    "qrdqn": (
+        {"quantiles": 4, "worst_share": 0.3},
+        "forecast_quantiles",
+        {"quantile-4-0.3_21", "quantile-4-0.3_20"},
+    ),
+    "r2d2": ({"sequence_length": 3}, "relative", {"dueling_21", "dueling_20"}),
 }
-"""Algorithms that learn values of rungs, with settings and the head that they make."""
+"""Algorithms that learn values of rungs, with settings, prices of rungs and the heads they make."""
 
 
 @pytest.mark.parametrize(
@@ -275,13 +280,15 @@ BY_VALUE = {
 )
 def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
     fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
-    own, head = BY_VALUE[algorithm]
+    own, prices, heads = BY_VALUE[algorithm]
     settings = {"algorithm": algorithm, "learning_rate": 0.003, **own}
-    scenario = load_scenario(write_fleet(tmp_path / "case", fleet, **settings))
+    ladder = {"bidding_strategy_params.rung_prices": prices}
+    folder = write_fleet(tmp_path / "case", fleet, **settings)
+    scenario = load_scenario(folder, overrides=ladder)
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
     last = trained[0].folder / "policies" / "last"
-    assert {stack.head for stack in load_policies(last).actors} == {head}
+    assert {stack.head for stack in load_policies(last).actors} == heads
     again = evaluate(scenario, policies=last, out=tmp_path / "evaluate")
     assert again.evaluation.reward == pytest.approx(trained[0].last.reward, rel=1e-12)
     resumed_is_uninterrupted(scenario, "batch", tmp_path)

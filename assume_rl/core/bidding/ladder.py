@@ -45,19 +45,22 @@ from assume_rl.core.units.thermal import ThermalView, ramp
 O = TypeVar("O")  # noqa: E741
 B = TypeVar("B", bound=LearnedBidder[Any])
 
-Rungs = Callable[[AnyView, int, float], Float[Tensor, "... unit rung"]]
-"""The ladder of each unit: of its view, the number of rungs and `max_bid_price` (EUR/MWh).
+Prices = Float[Tensor, "... unit #product rung"]
+"""The ladder of each unit, the same for all products or not: shares of `max_bid_price`, rising.
 
-Prices as shares of `max_bid_price`, rising; a storage buys at those below 0.
+A storage buys at those below 0.
 """
+
+Rungs = Callable[[AnyView, int, float], Prices]
+"""Returns ladders, of a view, the number of rungs and `max_bid_price` (EUR/MWh)."""
 
 Bounds = tuple[Int[Tensor, "... unit price"], Int[Tensor, "... unit price"]]
 """The lowest and the highest rung that each price may be, counted from 0."""
 
 
-def uniform(view: AnyView, rungs: int, max_bid_price: float) -> Float[Tensor, "... unit rung"]:
+def uniform(view: AnyView, rungs: int, max_bid_price: float) -> Prices:
     """Return rungs at equal distances from -1 to 1."""
-    shape = (*view.marginal_cost.shape[:-2], view.marginal_cost.shape[-1], rungs)
+    shape = (*view.marginal_cost.shape[:-2], view.marginal_cost.shape[-1], 1, rungs)
     number = torch.arange(rungs, dtype=torch.float64, device=view.marginal_cost.device)
     # An odd number of rungs has one at exactly 0.
     return ((2.0 * number - (rungs - 1)) / (rungs - 1)).expand(shape)
@@ -80,11 +83,15 @@ class Listed:
         """Return the number of rungs."""
         return len(self.prices) + self.own_cost
 
-    def __call__(
-        self, view: AnyView, rungs: int, max_bid_price: float
-    ) -> Float[Tensor, "... unit rung"]:
+    @property
+    def text(self) -> str:
+        """Return where the rungs are, for policy files."""
+        prices = ", ".join(f"{price:.10g}" for price in self.prices)
+        return f"{prices} EUR/MWh{' and the own marginal cost' if self.own_cost else ''}"
+
+    def __call__(self, view: AnyView, rungs: int, max_bid_price: float) -> Prices:
         """Return the prices as shares of `max_bid_price`."""
-        cost = view.marginal_cost[..., 0, :].unsqueeze(-1)
+        cost = view.marginal_cost[..., 0, :].unsqueeze(-1).unsqueeze(-1)
         shares = torch.tensor(self.prices, dtype=torch.float64, device=cost.device) / max_bid_price
         listed = shares.expand(*cost.shape[:-1], len(self.prices))
         if not self.own_cost:
@@ -94,6 +101,92 @@ class Listed:
 
 
 UNDERCUT = 0.01  # EUR/MWh, the smallest step of prices at exchanges
+USUAL_SPREAD = 0.2  # of `max_bid_price`, how far relative rungs reach unless they are listed
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A ladder of prices around the unit's own forecast of the price of each delivery.
+
+    :param differences: to the forecast, EUR/MWh, rising
+    :param buys: whether each of these prices is one to buy at, too, as of storages
+    """
+
+    differences: tuple[float, ...]
+    buys: bool
+
+    @property
+    def rungs(self) -> int:
+        """Return the number of rungs."""
+        return len(self.differences) * (1 + self.buys)
+
+    @property
+    def text(self) -> str:
+        """Return where the rungs are, for policy files."""
+        listed = ", ".join(f"{difference:+.10g}" for difference in self.differences)
+        return f"{listed} EUR/MWh from the price forecast{WAYS[self.buys]}"
+
+    def __call__(self, view: AnyView, rungs: int, max_bid_price: float) -> Prices:
+        """Return the prices as shares of `max_bid_price`."""
+        forecast = view.outlook.price_at_products().transpose(-1, -2).unsqueeze(-1)
+        return within(forecast + forecast.new_tensor(self.differences), max_bid_price, self.buys)
+
+
+@dataclass(frozen=True)
+class ForecastQuantiles:
+    """A ladder of quantiles of the unit's own price forecast over what it observes of it.
+
+    :param count: of quantiles, from the lowest to the highest price
+    :param steps: from the first delivery on
+    :param buys: whether each of these prices is one to buy at, too, as of storages
+    """
+
+    count: int
+    steps: int
+    buys: bool
+
+    @property
+    def rungs(self) -> int:
+        """Return the number of rungs."""
+        return self.count * (1 + self.buys)
+
+    @property
+    def text(self) -> str:
+        """Return where the rungs are, for policy files."""
+        return f"quantiles of the price forecast of {self.steps} steps{WAYS[self.buys]}"
+
+    def __call__(self, view: AnyView, rungs: int, max_bid_price: float) -> Prices:
+        """Return the prices as shares of `max_bid_price`."""
+        ahead = view.outlook.price_ahead(self.steps).sort(dim=-1).values
+        place = torch.linspace(
+            0, self.steps - 1, self.count, dtype=ahead.dtype, device=ahead.device
+        )
+        low = place.floor().long()
+        high, part = (low + 1).clamp(max=self.steps - 1), place - low
+        prices = torch.lerp(ahead[..., low], ahead[..., high], part)
+        return within(prices.unsqueeze(-2), max_bid_price, self.buys)
+
+
+WAYS = {False: "", True: ", to buy and to sell at"}
+Moving = Relative | ForecastQuantiles
+"""Ladders that move with a forecast."""
+
+
+def within(
+    prices: Float[Tensor, "... price"], max_bid_price: float, buys: bool
+) -> Float[Tensor, "... rung"]:
+    """Return prices that can be bid as shares of `max_bid_price`; first those to buy at, if any.
+
+    :param prices: EUR/MWh, rising
+    :param max_bid_price: EUR/MWh
+    :param buys: whether there are prices to buy at, which are negative and at least `UNDERCUT`
+    """
+    if not buys:
+        return prices.clamp(-max_bid_price, max_bid_price) / max_bid_price
+    bought = -prices.clamp(UNDERCUT, max_bid_price).flip(-1)
+    return torch.cat([bought, prices.clamp(0.0, max_bid_price)], dim=-1) / max_bid_price
+
+
 MOST_SEEN = 64  # of the prices that are undercut
 
 
@@ -136,11 +229,13 @@ class LadderParams(LearnedParams):
 
     rungs: int = Field(21, ge=2)
     """Prices that a policy chooses from."""
-    rung_prices: Literal["uniform", "seen_prices"] = "uniform"
+    rung_prices: Literal["uniform", "seen_prices", "relative", "forecast_quantiles"] = "uniform"
     """Which prices these are: `uniform` are at equal distances within `max_bid_price`, to which
-    `seen_prices` adds the own cost and prices just below those that the market was seen to have."""
+    `seen_prices` adds the own cost and prices just below those that the market was seen to have;
+    `relative` are around the own forecast, `forecast_quantiles` are quantiles of it."""
     rungs_at: list[float] | None = Field(None, min_length=2)
-    """Prices of the rungs, EUR/MWh, rising, in place of `rungs` and `rung_prices`."""
+    """Prices of the rungs, EUR/MWh, rising, in place of `rungs` and `rung_prices`; of `relative`
+    rungs their differences to the forecast, in place of `rungs`."""
 
     @field_validator("rungs_at")
     @classmethod
@@ -155,7 +250,8 @@ class LadderParams(LearnedParams):
         """Return what else says where rungs are, if their prices are listed."""
         if self.rungs_at is None:
             return {}
-        return dict.fromkeys(("rungs", "rung_prices"), "rungs_at lists the prices of all rungs")
+        keys = ("rungs",) if self.rung_prices == "relative" else ("rungs", "rung_prices")
+        return dict.fromkeys(keys, "rungs_at lists the prices of all rungs")
 
     @property
     def sees(self) -> bool:
@@ -186,7 +282,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     bidder: B
     rungs: int
     ladder: Rungs
-    legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds]
+    legal: Callable[[B, View[O], Prices], Bounds]
     able: Callable[[B, View[O]], View[O]]
     max_bid_price: float
     seen: bool = False
@@ -202,28 +298,32 @@ class OnLadder(BidsLike, Generic[O, B]):
     def layout(self) -> Layout:
         """Return what the bidder observes, then the bounds of the rungs, product by product."""
         scaling = f"place on {self.rungs} rungs, from -1 to 1"
-        if isinstance(self.ladder, Listed):  # kept in policy files: policies know rungs by number
-            prices = ", ".join(f"{price:.10g}" for price in self.ladder.prices)
-            own = " and the own marginal cost" if self.ladder.own_cost else ""
-            scaling += f", at {prices} EUR/MWh{own}"
+        if isinstance(self.ladder, Listed | Moving):  # policies, which know rungs by number, say it
+            scaling += f", at {self.ladder.text}"
         names: Sequence[str] = ("lowest_rung", "highest_rung")
         if self.products > 1:
             names = [f"{name}_{k + 1}" for name in names for k in range(self.products)]
         size = self.bidder.action.size // self.products
         bounds = (Feature(name, size, scaling, unique=True) for name in names)
-        return Layout((*self.bidder.layout.features, *bounds))
+        cost = [Feature(COST_RUNG, self.bidder.action.size, scaling, unique=True)]
+        return Layout((*self.bidder.layout.features, *(cost if self._shows_cost else ()), *bounds))
 
     def observe(self, view: View[O]) -> Float[Tensor, "... unit obs"]:
         """Return the observation in the order of the layout, float64."""
         view = self.able(self.bidder, view)
-        bounds = torch.cat(self.legal(self.bidder, view, self._prices(view)), dim=-1)
-        places = bounds.to(torch.float64) * (2.0 / (self.rungs - 1)) - 1.0
-        return torch.cat([self.bidder.observe(view), places], dim=-1)
+        prices, seen = self._prices(view), self.bidder.observe(view)
+        rungs = [*self.legal(self.bidder, view, prices)]
+        if self._shows_cost:
+            rungs.insert(0, nearest_rung(prices, self.bidder.explore_around(seen)))
+        places = torch.cat(rungs, dim=-1).to(torch.float64) * (2.0 / (self.rungs - 1)) - 1.0
+        return torch.cat([seen, places], dim=-1)
 
     def explore_around(
         self, observation: Float[Tensor, "... unit obs"]
     ) -> Float[Tensor, "... unit act"]:
         """Return where the bidder wants it: the place of the rung that is next to its price."""
+        if self._shows_cost:
+            return observation[..., self.layout.where(COST_RUNG)]
         centre = self.bidder.explore_around(observation[..., : self.bidder.layout.size])
         if not isinstance(self.ladder, Listed):
             return centre
@@ -232,7 +332,7 @@ class OnLadder(BidsLike, Generic[O, B]):
         if self.ladder.own_cost:  # it is a rung, above those that are lower
             rung = (prices < price).sum(dim=-1)
         else:
-            rung = (price - prices).abs().argmin(dim=-1)
+            rung = nearest_rung(prices, price.squeeze(-1))
         return rung.to(centre.dtype) * (2.0 / (self.rungs - 1)) - 1.0
 
     def orders(self, view: View[O], action: Float[Tensor, "... unit act"]) -> Orders:
@@ -242,7 +342,8 @@ class OnLadder(BidsLike, Generic[O, B]):
         low, high = self.legal(self.bidder, view, prices)
         rung = ((action + 1.0) * (0.5 * (self.rungs - 1))).round().to(torch.int64)
         rung = torch.minimum(torch.maximum(rung, low), high)
-        return self.bidder.orders(view, prices.gather(-1, rung))
+        prices = prices.expand(*rung.shape, self.rungs)
+        return self.bidder.orders(view, prices.gather(-1, rung.unsqueeze(-1)).squeeze(-1))
 
     def reward(self, outcome: Outcome[Any]) -> Reward:
         """Return the reward of the bidder."""
@@ -266,12 +367,37 @@ class OnLadder(BidsLike, Generic[O, B]):
         """
         return self.bidder.products_apart(params) if isinstance(self.bidder, Separable) else 1
 
-    def _prices(self, view: View[O]) -> Float[Tensor, "... unit rung"]:
-        return self.ladder(view, self.rungs, self.max_bid_price)
+    @property
+    def _shows_cost(self) -> bool:
+        """Whether it observes where its cost is on a ladder that moves; storages have none."""
+        return isinstance(self.ladder, Moving) and not self.ladder.buys
+
+    def _prices(self, view: View[O]) -> Float[Tensor, "... unit #act rung"]:
+        """Return the ladder of each number of an action, if they are not the same."""
+        prices = self.ladder(view, self.rungs, self.max_bid_price)
+        if prices.shape[-2] == 1:
+            return prices
+        each = self.bidder.action.size // self.products
+        return prices[..., : self.products, :].repeat_interleave(each, dim=-2)
+
+
+COST_RUNG = "cost_rung"
+"""Feature of plants on ladders that move: the place of the rung next to their marginal cost."""
+
+
+def nearest_rung(
+    prices: Float[Tensor, "*#unit rung"], price: Float[Tensor, "*unit"]
+) -> Int[Tensor, "*unit"]:
+    """Return the rung that is next to a price, the lower one of two.
+
+    :param prices: of all rungs
+    :param price: in their unit
+    """
+    return (prices - price.unsqueeze(-1)).abs().argmin(dim=-1)
 
 
 def plant_bounds(
-    bidder: PlantLearning, view: View[ThermalView], prices: Float[Tensor, "... unit rung"]
+    bidder: PlantLearning, view: View[ThermalView], prices: Float[Tensor, "... unit #act rung"]
 ) -> Bounds:
     """Return which rungs a plant may choose for the prices of its products.
 
@@ -349,7 +475,7 @@ def _ramped(
 
 
 def storage_bounds(
-    bidder: LearnedStorage, view: View[StorageView], prices: Float[Tensor, "... unit rung"]
+    bidder: LearnedStorage, view: View[StorageView], prices: Float[Tensor, "... unit #act rung"]
 ) -> Bounds:
     """Return which rungs a storage may choose for its products.
 
@@ -362,7 +488,7 @@ def storage_bounds(
     """
     buys, sells = bidder.possible(view)
     top = prices.shape[-1] - 1
-    first = (prices < 0).sum(dim=-1, keepdim=True)  # rung that sells
+    first = (prices < 0).sum(dim=-1)  # rung that sells
     low, high = torch.where(buys, 0, first), torch.where(sells, top, first - 1)
     nothing = high < low
     idle = first.clamp(max=top)
@@ -423,15 +549,15 @@ def _of_bidder(params: LearnedParams) -> Any:
 def _on_ladder(
     name: str,
     bidder: B,
-    legal: Callable[[B, View[O], Float[Tensor, "... unit rung"]], Bounds],
+    legal: Callable[[B, View[O], Prices], Bounds],
     able: Callable[[B, View[O]], View[O]],
     context: Context,
     params: LadderParams,
     *,
     own_cost: bool,
 ) -> OnLadder[O, B]:
-    ladder = _ladder(context, params, own_cost)
-    rungs = ladder.rungs if isinstance(ladder, Listed) else params.rungs
+    ladder = _ladder(context, params, own_cost, bidder)
+    rungs = ladder.rungs if isinstance(ladder, Listed | Moving) else params.rungs
     seen = params.sees
     still = seen and not context.rungs
     products = params.products_of(context)
@@ -441,18 +567,41 @@ def _on_ladder(
     return found
 
 
-def _ladder(context: Context, params: LadderParams, own_cost: bool) -> Rungs:
+def _ladder(
+    context: Context, params: LadderParams, own_cost: bool, bidder: LearnedBidder[Any]
+) -> Rungs:
     """Return the ladder; one of seen prices that are not known yet has none of them.
 
-    :param own_cost: whether a ladder of seen prices has the own marginal cost too
+    :param context: of the bidder
+    :param params: say which prices there are
+    :param own_cost: whether a ladder of seen prices has the own marginal cost too; storages, which
+        buy at some prices, have not
+    :param bidder: that bids at these prices
     """
-    limit = context.max_bid_price
+    limit, buys = context.max_bid_price, not own_cost
+    if params.rung_prices == "relative":
+        spread = USUAL_SPREAD * limit
+        usual = torch.linspace(-spread, spread, _each_way(params, buys), dtype=torch.float64)
+        return Relative(tuple(params.rungs_at or usual.tolist()), buys)
     if params.rungs_at is not None:
         beyond = [price for price in params.rungs_at if abs(price) > limit]
         if beyond:
             raise parameter_error("rungs_at", f"{beyond[0]:g} is beyond max_bid_price {limit:g}")
         return Listed(tuple(params.rungs_at))
+    if params.rung_prices == "forecast_quantiles":
+        return ForecastQuantiles(_each_way(params, buys), bidder.foresight, buys)
     if not params.sees:
         return RUNGS[params.rung_prices]
     known = context.rungs or seen_prices((), params.rungs, limit, buys=not own_cost)
     return Listed(known, own_cost)
+
+
+def _each_way(params: LadderParams, buys: bool) -> int:
+    """Return how many prices a ladder that moves has, of those to buy at and those to sell at.
+
+    :param params: of the bidder
+    :param buys: whether it has prices to buy at
+    """
+    if buys and params.rungs < 4:
+        raise parameter_error("rungs", f"{params.rungs} leaves no choice to buy at and to sell at")
+    return params.rungs // (1 + buys)
