@@ -16,6 +16,8 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
+from assume_rl.learning.algorithms import able
+from assume_rl.learning.config import SETTINGS, RungValuesConfig
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -272,6 +274,11 @@ BY_VALUE: dict[str, tuple[dict[str, Any], str, set[str]]] = {
     "r2d2": ({"sequence_length": 3}, "relative", {"dueling_21", "dueling_20"}),
 }
 """Algorithms that learn values of rungs, with settings, prices of rungs and the heads they make."""
+
+
+def test_all_that_learn_values_of_rungs_are_tried_here() -> None:
+    found = {name for name in able("ladder") if issubclass(SETTINGS[name], RungValuesConfig)}
+    assert found == BY_VALUE.keys()
 
 
 @pytest.mark.parametrize(
