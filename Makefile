@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check -q -c constraints.txt
 USED := $(VENV)/.used
 INSTALLED := $(VENV)/.installed
+TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
+# Tests that do not check shapes do without what checks them, which takes a fifth of their time.
+UNCHECKED := -m unchecked --jaxtyping-packages=
+CHECKED := -m "not unchecked"
 
 .PHONY: demo test test-slow check lint format bench docs gallery clean
 
@@ -23,10 +27,12 @@ demo: $(USED)  ## train a bidder and show what it learned
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED)  ## all tests but the slow ones, on all processors
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(TESTS) $(UNCHECKED)
+	$(TESTS) $(CHECKED)
 
 test-slow: $(INSTALLED)  ## the slow ones too
-	$(BIN)/python -m pytest -n auto --dist worksteal --run-slow
+	$(TESTS) $(UNCHECKED) --run-slow
+	$(TESTS) $(CHECKED) --run-slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -193,6 +193,7 @@ def test_nested_time_counts_for_the_inner_phase_only(monkeypatch: pytest.MonkeyP
     assert vars(owner) == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", rules.SHELLS)
 def test_every_phase_of_a_shell_takes_time(shell: str, tmp_path: Path) -> None:
     run = rules.written(

@@ -17,7 +17,7 @@ SHORT = {
         "learning_config.episodes_collecting_initial_experience": 1,
         "learning_config.gradient_steps": 2,
     },
-    "fictitious_play": {**TWO_DAYS, "learning_config.gradient_steps": 300},
+    "fictitious_play": TWO_DAYS,
 }
 
 

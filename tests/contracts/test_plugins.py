@@ -338,6 +338,7 @@ def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
     assert "nuclear.py&#x27; has changed" in (place / "ran" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_training_is_resumed_with_them_unless_they_have_changed(
     place: Path,
     command: Command,
@@ -427,6 +428,7 @@ def check_database_by_url(place: Path, command: Command) -> None:
     (place / "nuclear.py").write_text(kept)
 
 
+@pytest.mark.slow
 def test_a_study_runs_in_spawned_processes_and_its_runs_are_named_by_their_content(
     place: Path, command: Command
 ) -> None:

@@ -114,6 +114,7 @@ STORAGE = {
 
 
 @pytest.mark.parametrize("window", [9, None])
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("name", "case", "changes"),
     [

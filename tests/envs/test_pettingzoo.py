@@ -97,6 +97,7 @@ def test_the_end_of_the_calendar_is_terminated_and_shows_zeros() -> None:
     assert not observations["learner"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_the_end_of_a_window_is_truncated_and_shows_what_the_next_decision_would() -> None:
     """A longer window from the same place goes on where the shorter one stops."""

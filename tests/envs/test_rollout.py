@@ -89,7 +89,9 @@ def hands_over_the_same_transitions(
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("mechanism", ["pay_as_clear", "pay_as_bid"])
+@pytest.mark.parametrize(
+    "mechanism", ["pay_as_clear", pytest.param("pay_as_bid", marks=pytest.mark.slow)]
+)
 def test_both_shells_hand_over_the_same_curves(
     mechanism: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unchecked
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 # Different sizes and kinds under one joint critic, two operators.
 MIXED = [Unit("two", "A"), Unit("single", "B"), Unit("storage", "A")]
-OF_A_FAMILY = ("itd3", "masac", "mappo", "a2c")  # the others are for the long tests
+OF_A_FAMILY = ("itd3", "mappo")  # the others are for the long tests
 NAMES = [n if n in OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in able("box")]
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in able("box") if name != "mappo"]
 ON_POLICY = [name for name in able("box") if ALGORITHMS[name].on_policy]
@@ -101,7 +101,7 @@ def resumed_is_uninterrupted(
     assert_same_results(out, whole.folder)
 
 
-@pytest.mark.parametrize("name", ["mappo", *LONG])
+@pytest.mark.parametrize("name", [pytest.param("mappo", marks=pytest.mark.slow), *LONG])
 def test_seeds_side_by_side_learn_what_each_learns_alone(name: str, tmp_path: Path) -> None:
     seeds_learn_what_each_learns_alone(name, tmp_path)
 

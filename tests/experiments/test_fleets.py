@@ -52,7 +52,6 @@ FLEETS = {
 QUICK = {
     "the longer action first",
     "a renewable and a storage in one",
-    "everything",
 }
 
 
@@ -145,6 +144,7 @@ DRAWN = settings(
 )
 
 
+@pytest.mark.slow
 @settings(DRAWN, max_examples=2)
 @given(fleets, critics, products)
 def test_any_fleet_learns_on_both_shells(fleet: list[Unit], critic: str, products: int) -> None:

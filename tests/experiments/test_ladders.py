@@ -76,6 +76,7 @@ DRAWN = {"learning_rate": 0.003, "passes": 2}
 MIXED_HEADS = [("mirror_descent", "mixed_21"), ("regret_matching", "averaged_21")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "head"), MIXED_HEADS)
 def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(
     algorithm: str, head: str, tmp_path: Path

@@ -87,7 +87,7 @@ def test_the_report_shows_them(
     assert (np.array(line.y) == 0).any()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 @pytest.mark.parametrize("case", ["solar_learns", "storage_learns"])
 def test_learners_train_in_them_and_their_policies_are_read_again(
     tmp_path: Path, case: str, engine: str

@@ -32,6 +32,7 @@ def one_group(obs, action, reward, ended) -> Joint:
     return Joint((part,), ended[None], ~ended[None])
 
 
+@pytest.mark.slow
 def test_q_values_of_a_two_step_problem():
     # GIVEN state 0, where action a brings 0.1 a and leads to state 1, where it brings 1 + a^2 and
     # ends; actions are the ones of a frozen policy (learning rate of actors is shared, so tau and
@@ -121,6 +122,7 @@ def test_an_agent_finds_the_best_action_of_each_state(algorithm, critic):
     assert regret.max() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("critic", CRITICS)
 def test_learners_of_different_shapes_learn_together(critic):
     # GIVEN two agents of unlike sizes whose best actions are their own observations

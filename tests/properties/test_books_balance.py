@@ -309,6 +309,7 @@ def assert_money_balances(tables: Frames, scenario: Compiled, folder: Path) -> N
     assert abs(revenue.sum() + surplus(tables, scenario, folder)) <= 1e-9 * scale
 
 
+@pytest.mark.slow
 @given(world=worlds(), shuffled=st.randoms(use_true_random=False), other=st.booleans())
 @settings(
     max_examples=8,

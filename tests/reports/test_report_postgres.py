@@ -16,7 +16,7 @@ from assume_rl.reports.types import Chart
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase
 
-pytestmark = pytest.mark.unchecked
+pytestmark = [pytest.mark.unchecked, pytest.mark.slow]
 
 CELLS = [(design, seed) for design in DESIGNS for seed in (1, 2)]
 

@@ -62,6 +62,7 @@ def all_rows(url: str) -> dict[str, pd.DataFrame]:
     return {name: t.sort_values(list(t.columns), ignore_index=True) for name, t in tables.items()}
 
 
+@pytest.mark.slow
 def test_processes_that_start_and_write_at_once_lose_and_double_nothing(
     nursery: Nursery, url: str, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_study_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
     assert run_study(study).complete
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_workers")
 def test_workers_have_stopped_when_an_observer_raises(tmp_path: Path) -> None:
     class Impatient(Watcher):

@@ -171,6 +171,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert [mark.read_text() for mark in workers] == ["at work", "at work"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("working", [False, True])
 def test_ctrl_c_in_a_terminal_is_quiet_whenever_it_comes(tmp_path: Path, working: bool) -> None:
     # GIVEN a parent that waits for workers, in a process group as a terminal makes them
@@ -204,6 +205,7 @@ def wait_for_ctrl_c(marks: Path, *, working: bool) -> None:
         sys.stdout.write("stopped")
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     path = script(tmp_path, "list(Local(2).run(jobs(1), answer))", guarded=False)
     done = subprocess.run([sys.executable, path], check=False, capture_output=True, text=True)

@@ -246,6 +246,7 @@ def drawn(tmp_path: Path, count: int, seed: int = 0) -> list[dict[str, object]]:
     return [dict(run.parameters) for run in found.runs]
 
 
+@pytest.mark.slow
 def test_draws_follow_their_laws(tmp_path: Path) -> None:
     rows = drawn(tmp_path, 400)
     gamma = [float(str(row[GAMMA])) for row in rows]

@@ -23,6 +23,7 @@ from assume_rl.studies.jobs import Job, Outcome, Report
 ray: Any = pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytestmark = [
     pytest.mark.unchecked,
+    pytest.mark.slow,
     # Ray leaves files open and calls what Python is about to drop.
     pytest.mark.filterwarnings("ignore"),
 ]
