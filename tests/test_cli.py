@@ -411,7 +411,7 @@ def test_keys_of_every_algorithm_are_listed_once_and_types_in_words(command: Com
     lines = command("list", "algorithm")[1].splitlines()
     assert lines[0] == "learning_config, whatever the algorithm (built in)"
     assert lines.count("    gamma: number = 0.99") == 1
-    assert lines.count("    tau: number = 0.005") == 9
+    assert lines.count("    tau: number = 0.005") == 12
     assert "    observation_window: wrap or clamp = wrap" in lines
     assert "    actor_hidden: list of whole numbers or null = null" in lines
     assert "    learning_rates: by name: number = {}" in lines

@@ -114,6 +114,8 @@ def games(
         if name not in GAMES:
             raise ConfigurationError(f"unknown game '{name}', {nearest_part(name, GAMES)}")
     algorithms = _algorithms(algorithm)
+    for name in algorithms:
+        playing.check_playable(name)
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)

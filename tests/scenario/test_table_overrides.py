@@ -266,7 +266,8 @@ AT_ODDS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"learning_config.algorithm": "mappo"},
-        "config.yaml, base.learning_config.clip_targets: is a key of iddpg, itd3, maddpg, matd3, "
+        "config.yaml, base.learning_config.clip_targets: is a key of r2d2, dqn, iddpg, "
+        "itd3, maddpg, matd3, q_learning, qrdqn, "
         "not of the algorithm mappo (override learning_config.algorithm)",
     ),
 ]

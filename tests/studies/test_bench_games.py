@@ -93,11 +93,17 @@ def test_every_game_has_a_recipe_that_can_be_read() -> None:
     tables = (playing.BY_GAME, playing.MIRROR_BY_GAME, playing.REGRETS_BY_GAME)
     assert {name for own in tables for name in own} <= set(GAMES)
     for name in GAMES:
-        for algorithm in able("ladder"):
+        for algorithm in set(able("ladder")) - {"r2d2"}:
             how = recipe(name, algorithm, True)
             assert how.rungs > 1
             LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})
         assert recipe(name, "matd3", False).rungs == 0
+
+
+def test_an_algorithm_that_remembers_is_refused(assume_rl_command: Callable[..., Any]) -> None:
+    code, _, err = assume_rl_command("bench", "games", "--algorithm", "mirror_descent,r2d2")
+    assert code == 2
+    assert "r2d2 remembers what was observed before; a game is a single decision" in err
 
 
 def test_the_page_has_the_table_of_its_file() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.outputs import versions
-from assume_rl.learning.config import SETTINGS, LearningConfig
+from assume_rl.learning.config import SETTINGS, WITH_MEMORY, LearningConfig
 from assume_rl.testing.games import GAMES, Game, Judged, judged, judged_mixed
 from assume_rl.testing.games.judging import POINTS
 from assume_rl.testing.games.playing import Learned, Mix, play
@@ -164,6 +165,18 @@ REGRETS_BY_GAME: Mapping[str, Recipe] = {
     "E11": Recipe(101),
 }
 """What differs of some games that regret matching plays, by name."""
+
+
+def check_playable(algorithm: str) -> None:
+    """Check that an algorithm needs no memory, since players of games keep none.
+
+    :param algorithm: its name
+    :raises ConfigurationError: it needs one
+    """
+    if LearningConfig.from_mapping({"algorithm": algorithm}).actor_architecture in WITH_MEMORY:
+        raise ConfigurationError(
+            f"{algorithm} remembers what was observed before; a game is a single decision"
+        )
 
 
 def recipe(game: str, algorithm: str, ladder: bool) -> Recipe:
