@@ -92,7 +92,8 @@ def test_a_rung_is_worth_the_mean_of_its_worst_share(worst, expected):
 
 def test_names_of_heads_tell_quantiles_and_attitude(tmp_path):
     assert head_of("quantile-32-0.1_21") == Quantiles(21, 32, 0.1)
-    for wrong in ("quantile-32_21", "quantile-x-1.0_21", "quantile-32-0.1_1"):
+    broken = ("quantile-32-1.2.3_21", "quantile-32--_21", "quantile-0-0.5_21", "quantile-32-0_21")
+    for wrong in ("quantile-32_21", "quantile-x-1.0_21", "quantile-32-0.1_1", *broken):
         with pytest.raises(PolicyError, match=f"unknown head '{wrong}'"):
             head_of(wrong)
     ours = learner(AGENTS, worst_share=0.3, **SMALL)

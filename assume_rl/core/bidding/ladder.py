@@ -106,7 +106,7 @@ USUAL_SPREAD = 0.2  # of `max_bid_price`, how far relative rungs reach unless th
 
 @dataclass(frozen=True)
 class Relative:
-    """A ladder of prices around the unit's own forecast of the price of each delivery.
+    """A ladder of prices around the unit's own forecast of the first step of each delivery.
 
     :param differences: to the forecast, EUR/MWh, rising
     :param buys: whether each of these prices is one to buy at, too, as of storages
@@ -425,7 +425,8 @@ def plant_bounds(
 def plant_able(bidder: PlantLearning, view: View[ThermalView]) -> View[ThermalView]:
     """Return the view of a plant with nothing left to sell of products for which it must be off.
 
-    What it sold of them, it would be paid for and not deliver.
+    What it sold of them, it would be paid for and not deliver. More than a ramp lets it deliver is
+    offered, as by plants that are not on a ladder.
 
     :param bidder: of the plant
     :param view: of the plant

@@ -263,8 +263,9 @@ class QrDqnConfig(RandomRungsConfig, RungValuesConfig):
 
     @property
     def of_networks(self) -> tuple[str, ...]:
-        """Return the number of quantiles, too."""
-        return (*super().of_networks, f"quantiles: {self.quantiles}")
+        """Return the number of quantiles and by which of them is bid, too."""
+        own = f"quantiles: {self.quantiles}", f"worst_share: {self.worst_share!r}"
+        return (*super().of_networks, *own)
 
 
 class R2d2Config(RandomRungsConfig, DuelingConfig):

@@ -625,6 +625,10 @@ LADDER_HEADS: dict[str, Callable[..., Head]] = {
 """Heads of actions on a ladder, given its rungs; policy files keep `<name>_<rungs>`."""
 
 
+QUANTILE = r"quantile-(\d+)-(\d+(?:\.\d+)?(?:e-\d+)?)"
+"""Head of quantiles: how many, and the share of the worst that counts."""
+
+
 def head_of(name: str) -> Head:
     """Return the head that policy files call `name`.
 
@@ -636,7 +640,9 @@ def head_of(name: str) -> Head:
     if rungs.isdecimal() and int(rungs) >= 2:
         if kind in LADDER_HEADS:
             return LADDER_HEADS[kind](int(rungs))
-        if found := re.fullmatch(r"quantile-(\d+)-([0-9.e-]+)", kind):
-            return Quantiles(int(rungs), int(found[1]), float(found[2]))
+        if found := re.fullmatch(QUANTILE, kind):
+            count, worst = int(found[1]), float(found[2])
+            if count >= 2 and 0 < worst <= 1:
+                return Quantiles(int(rungs), count, worst)
     valid = [*HEADS, *(f"{own}_<rungs>" for own in LADDER_HEADS)]
     raise PolicyError(f"unknown head '{name}', {nearest(name, valid)}")

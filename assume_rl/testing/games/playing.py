@@ -262,9 +262,9 @@ def _mix(game: Game, learner: Learner, law: Exploration) -> Mix:
         return Mix(numbers, torch.ones_like(numbers))
     shares = []
     for head, out in zip(learner.heads, outs, strict=True):
-        assert isinstance(head, Categorical | Averaged)
         found = out[:, 0].double()
         if law.epsilon is None:
+            assert isinstance(head, Categorical | Averaged)
             share = head.shares(found / law.temperature)
         else:
             assert isinstance(head, ByValue)
