@@ -59,6 +59,25 @@ def draws_of(weight, kind):
 
 
 @KINDS
+def test_layers_agents_seeds_purposes_and_updates_have_draws_of_their_own(kind):
+    # GIVEN two layers of the same shape, whose weights are nothing but noise, of two agents
+    def noise(*draws):
+        zero = {f"FC{k}.{part}": torch.zeros(2, *shape).double() for k in (1, 2)
+                for part, shape in (("weight", (3, 3)), ("bias", (3,)))}  # fmt: skip
+        ones = {name + SPREAD: torch.ones_like(value) for name, value in zero.items()}
+        found = noisy(zero | ones, kind, ["a", "b"], Draws(*draws))
+        return torch.stack([found["FC1.weight"], found["FC2.weight"]]).flatten(2).flatten(0, 1)
+
+    # WHEN they are drawn for another seed, purpose or number
+    drawn = [noise((1,), "act", 5), noise((2,), "act", 5), noise((1,), "twin", 5),
+             noise((1,), "act", 6)]  # fmt: skip
+    # THEN no two are the same
+    rows = torch.cat(drawn)
+    assert len(rows.unique(dim=0)) == len(rows) == 16
+    assert torch.equal(noise((1,), "act", 5), drawn[0])
+
+
+@KINDS
 def test_outputs_and_gradients_are_those_of_a_module(kind):
     ours = learner([LADDER], noisy=kind, **SMALL)
     (net,) = ours.nets["actor"]
