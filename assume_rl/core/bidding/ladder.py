@@ -593,7 +593,7 @@ def _ladder(
         return ForecastQuantiles(_each_way(params, buys), bidder.foresight, buys)
     if not params.sees:
         return RUNGS[params.rung_prices]
-    known = context.rungs or seen_prices((), params.rungs, limit, buys=not own_cost)
+    known = context.rungs or seen_prices((), params.rungs, limit, buys=buys)
     return Listed(known, own_cost)
 
 
