@@ -270,7 +270,7 @@ def _starts_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
 def _memory_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
     """Warn where policies would remember so little that they may run in circles."""
     config, most = compiled.scenario.learning, _transitions(compiled, engine)
-    least = math.ceil(config.settings.least_memory * most)
+    least = math.floor(config.settings.least_memory * most)
     if least <= config.replay_buffer_size:
         return ()
     return (
