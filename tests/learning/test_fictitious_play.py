@@ -42,11 +42,12 @@ def form_of(rungs, bounds):
 
 
 def test_the_loss_is_that_of_a_loop_over_rows_and_entries():
-    rungs, bounds, weight = 4, [2, 3], 0.3
+    rungs, bounds, weight, tie_break = 4, [2, 3], 0.3, 0.2
     logits, curve = draw(1, 2, 5, 8), draw(1, 2, 5, 8, seed=1)
-    found = actor_loss(form_of(rungs, bounds), logits, torch.zeros(1, 2, 5, 1), curve, weight)
+    obs = torch.zeros(1, 2, 5, 1)
+    found = actor_loss(form_of(rungs, bounds), logits, obs, curve, weight, tie_break)
     for agent in range(2):
-        value, entropy = 0.0, 0.0
+        value, entropy, height = 0.0, 0.0, 0.0
         for row in range(5):
             for entry, top in enumerate(bounds):
                 own = slice(entry * rungs, entry * rungs + top + 1)
@@ -55,15 +56,17 @@ def test_the_loss_is_that_of_a_loop_over_rows_and_entries():
                 rewards = curve[0, agent, row, own].tolist()
                 value += sum(p * r for p, r in zip(share, rewards, strict=True)) / 5
                 entropy -= sum(p * math.log(p) for p in share) / 5
+                height += sum(p * rung / (rungs - 1) for rung, p in enumerate(share)) / 5
         assert found.expected_reward[0, agent].item() == pytest.approx(value)
         assert found.entropy[0, agent].item() == pytest.approx(entropy)
-        assert found.total[0, agent].item() == pytest.approx(-value - weight * entropy)
+        loss = tie_break * height - value - weight * entropy
+        assert found.total[0, agent].item() == pytest.approx(loss)
 
 
 def test_its_gradient_is_that_of_the_replicator_and_the_entropy():
     weight, curve = 0.3, draw(1, 1, 1, 6, seed=1)
     logits = draw(1, 1, 1, 6).requires_grad_()
-    found = actor_loss(form_of(6, [5]), logits, torch.zeros(1, 1, 1, 1), curve, weight)
+    found = actor_loss(form_of(6, [5]), logits, torch.zeros(1, 1, 1, 1), curve, weight, 0.0)
     found.total.sum().backward()
     p, r = logits.detach().softmax(-1), curve
     log = p.log()
@@ -74,8 +77,18 @@ def test_its_gradient_is_that_of_the_replicator_and_the_entropy():
 def test_the_gap_is_what_the_best_rungs_have_more():
     curve = torch.tensor([0.0, 3.0, 1.0, 2.0, 2.0, 2.0]).double().view(1, 1, 1, 6)
     logits = torch.zeros(1, 1, 1, 6).double()
-    found = actor_loss(form_of(3, [2, 2]), logits, torch.zeros(1, 1, 1, 1), curve, 0.0)
+    found = actor_loss(form_of(3, [2, 2]), logits, torch.zeros(1, 1, 1, 1), curve, 0.0, 0.0)
     assert found.gap.item() == pytest.approx(3.0 - 4.0 / 3.0)
+
+
+def test_of_rungs_that_bring_the_same_the_lowest_is_chosen():
+    curve = torch.tensor([-1.0, 0.0, 0.0, 0.0, 0.0, 0.0]).double().view(1, 1, 1, 6)
+    logits = draw(1, 1, 1, 6).requires_grad_()
+    for _ in range(3000):
+        found = actor_loss(form_of(6, [5]), logits, torch.zeros(1, 1, 1, 1), curve, 0.0, 0.1)
+        (slope,) = torch.autograd.grad(found.total.sum(), logits)
+        logits = (logits - slope).detach().requires_grad_()
+    assert logits.argmax().item() == 1
 
 
 # --- a game whose answer is known ----------------------------------------------------------------

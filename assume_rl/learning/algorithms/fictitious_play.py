@@ -8,6 +8,10 @@ training ends: against the mix of what was bid there, its best response, smoothe
 Kreps 1993). A memory of the latest auctions only would let policies run in circles after each
 other; one of all keeps answering what was bid at random in the beginning.
 
+An agent that sells nothing whatever it asks would ask anything, and its rivals go by that: their
+best response is a cent below it. With a tie break higher rungs cost a little, so that of rungs that
+bring the same it asks the lowest, and always the same.
+
 An action of several entries has a curve for each, the others as they were played.
 """
 
@@ -15,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -50,13 +55,14 @@ class FictitiousPlay:
 
     def update(self, work: Work) -> int:
         """Make a step of all actors for each batch."""
-        weight = settings_of(work, FictitiousPlayConfig).entropy_weight * work.progress**2
+        chosen = settings_of(work, FictitiousPlayConfig)
+        weight = chosen.entropy_weight * work.progress**2
         loss, lengths = work.compiled(actor_loss), [1] * work.iterations
         for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
             work.log.iteration()
             for g, net in enumerate(work.nets["actor"]):
                 obs, curve = batch.now.read[g], batch.extras[CURVE][g]
-                found = loss(net.form, net.followed, obs, curve, weight)
+                found = loss(net.form, net.followed, obs, curve, weight, chosen.tie_break)
                 rate, limit = work.rates["actor"], work.config.max_grad_norm
                 (step,) = net.descend([found.total], rate, limit)
                 work.log.step("actor", g, step)
@@ -80,6 +86,7 @@ def actor_loss(
     obs: Float[Tensor, "seed agent row obs"],
     curve: Float[Tensor, "seed agent row _"],
     weight: float,
+    tie_break: float,
 ) -> Loss:
     """Return the loss whose descent raises expected rewards and the weighted entropy.
 
@@ -91,12 +98,16 @@ def actor_loss(
     :param curve: reward on every rung, entry by entry; rungs that were ruled out have that of the
         legal one next to them
     :param weight: of the entropy
+    :param tie_break: what the highest rung costs more than the lowest, in rewards
     """
     law, out = form.law, form.outputs(nets, obs)
     assert isinstance(law, Categorical)
     expected, entropy = law.expected(out, curve).mean(dim=-1), law.entropy(out).mean(dim=-1)
     gap = law.greatest(curve).mean(dim=-1) - expected.detach()
-    return Loss(-expected - weight * entropy, entropy.detach(), expected.detach(), gap)
+    height = torch.linspace(0.0, 1.0, law.rungs, device=curve.device, dtype=curve.dtype)
+    heights = height.repeat(curve.shape[-1] // law.rungs).expand_as(curve)
+    cost = tie_break * law.expected(out, heights).mean(dim=-1)
+    return Loss(cost - expected - weight * entropy, entropy.detach(), expected.detach(), gap)
 
 
 FICTITIOUS_PLAY = FictitiousPlay()
