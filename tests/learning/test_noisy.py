@@ -26,25 +26,17 @@ SMALL = {"algorithm": "dqn", "actor_hidden": (8, 8), "batch_size": 8, "gradient_
 KINDS = pytest.mark.parametrize("kind", ["factorised", "independent"])
 
 
-def scaled(z):
-    return z.sign() * z.abs().sqrt()
-
-
 class NoisyLinear(nn.Module):
     """A layer of the paper; its draws are handed over."""
 
-    def __init__(self, mean, spread, bias, bias_spread, entry, out, own):
+    def __init__(self, mean, spread, bias, bias_spread, z, z_bias):
         super().__init__()
         self.parts = nn.ParameterList([mean, spread, bias, bias_spread])
-        self.entry, self.out, self.own = entry, out, own  # own: draws of weights and biases
+        self.z, self.z_bias = z, z_bias
 
     def forward(self, x):
         mean, spread, bias, bias_spread = self.parts
-        if self.own is None:
-            z, z_bias = torch.outer(scaled(self.out), scaled(self.entry)), scaled(self.out)
-        else:
-            z, z_bias = self.own
-        return nn.functional.linear(x, mean + spread * z, bias + bias_spread * z_bias)
+        return nn.functional.linear(x, mean + spread * self.z, bias + bias_spread * self.z_bias)
 
 
 def draws_of(weight, kind):
@@ -102,7 +94,7 @@ def test_outputs_and_gradients_are_those_of_a_module(kind):
             torch.testing.assert_close(z["weight"], torch.outer(z["bias"], entry))
         parts = [state[f"FC{k}.{p}"].clone() for p in
                  ("weight", f"weight{SPREAD}", "bias", f"bias{SPREAD}")]  # fmt: skip
-        layers.append(NoisyLinear(*map(nn.Parameter, parts), None, None, (z["weight"], z["bias"])))
+        layers.append(NoisyLinear(*map(nn.Parameter, parts), z["weight"], z["bias"]))
         x = layers[-1](x if k == 1 else torch.relu(x))
     torch.testing.assert_close(out[0, 0], x)
     x.square().sum().backward()
