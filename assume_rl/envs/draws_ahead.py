@@ -5,6 +5,7 @@ unit and auction (`episodes.draws`).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -38,6 +39,10 @@ class Ahead:
         self._first = -1
         self._episodes: Tensor | None = None
         self._drawn = torch.empty(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the draws that are kept, which are drawn anew."""
+        return self.__dict__ | {"_first": -1, "_episodes": None, "_drawn": torch.empty(0)}
 
     def of_auction(self, episodes: Int[Tensor, " copy"], number: int) -> Float[Tensor, "copy ..."]:
         """Return the draws of auction `number` in the given episodes."""

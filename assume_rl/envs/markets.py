@@ -111,10 +111,13 @@ def exploration_noise(
         lambda seed: noise_keys(seed, phase, part.market, team.agents, device), seeds
     )
 
-    def draw(own: Tensor, first: int, count: int) -> Tensor:
-        return noise(own, first, count, act).permute(2, 0, 1, 3)
-
+    draw = partial(_draw_noise, entries=act)
     return Ahead(keys, num_envs, draw, auctions=len(auctions), size=len(team.agents) * act)
+
+
+def _draw_noise(keys: Tensor, first: int, count: int, *, entries: int) -> Tensor:
+    """Return draws of `count` auctions from `first` on, (auction, copy, agent, entry)."""
+    return noise(keys, first, count, entries).permute(2, 0, 1, 3)
 
 
 def _draw_ties(

@@ -7,17 +7,32 @@ import pytest
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Scenario
 
 pytest.importorskip("gymnasium", reason="needs the extra 'gymnasium'")
 pytest.importorskip("pettingzoo", reason="compares with the PettingZoo environment")
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
-from assume_rl.envs.adapters.gymnasium import VectorMarket
+from assume_rl.envs.adapters.gymnasium import SingleMarket, VectorMarket
 from assume_rl.envs.adapters.pettingzoo import parallel_env
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
+
+
+def on_a_ladder(bidder: str) -> Scenario:
+    """The learner on a ladder of 11 rungs; it may have to stay on or off."""
+    chosen = {f"units.learner.{key}": 12 for key in ("min_operating_time", "min_down_time")}
+    chosen |= {"units.learner.ramp_up": 100, "units.learner.ramp_down": 100}
+    chosen |= {"units.learner.bidding_EOM": bidder, "bidding_strategy_params.rungs": 11}
+    return load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
+
+
+ONE_PRICE = on_a_ladder("renewable_energy_learning_ladder")
+TWO_PRICES = on_a_ladder("powerplant_energy_learning_ladder")
 
 
 def test_what_it_returns_lies_in_its_spaces() -> None:
@@ -78,3 +93,87 @@ def test_wrappers_of_the_library_count_episodes() -> None:
 def test_it_is_for_one_learner() -> None:
     with pytest.raises(ConfigurationError, match="10 learn here"):
         VectorMarket(SCENARIOS / "ten_learners", num_envs=2)
+
+
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m:UserWarning")  # it has no bounds
+@pytest.mark.unchecked
+@pytest.mark.parametrize(
+    ("scenario", "space"),
+    [
+        (SINGLE, Box(-1.0, 1.0, (2,), np.float32)),
+        (ONE_PRICE, Discrete(11)),
+        (TWO_PRICES, MultiDiscrete([11, 11])),
+    ],
+)
+def test_the_checkers_of_the_libraries_accept_it(scenario: Scenario, space: object) -> None:
+    env = SingleMarket(scenario, window=26)
+    assert env.action_space == space
+    check_env(env, skip_render_check=True)
+    theirs = pytest.importorskip("stable_baselines3.common.env_checker")
+    theirs.check_env(env)
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("scenario", [SINGLE, TWO_PRICES])
+def test_it_is_the_pettingzoo_environment_of_one_agent(scenario: Scenario) -> None:
+    env, other = SingleMarket(scenario, window=10), parallel_env(scenario, window=10)
+    env.action_space.seed(0)
+    for seed in (7, None):
+        observed, info = env.reset(seed=seed)
+        wanted, infos = other.reset(seed)
+        over = False
+        while not over:
+            np.testing.assert_array_equal(observed, wanted["learner"])
+            np.testing.assert_equal(info, infos["learner"])
+            action = env.action_space.sample()
+            observed, reward, terminated, truncated, info = env.step(action)
+            wanted, rewards, ended, cut, infos = other.step({"learner": action})
+            assert reward == rewards["learner"]
+            assert (terminated, truncated) == (ended["learner"], cut["learner"])
+            over = terminated or truncated
+        assert not other.agents
+
+
+@pytest.mark.unchecked
+def test_masks_are_what_maskable_learners_ask_for() -> None:
+    env = SingleMarket(TWO_PRICES)
+    with pytest.raises(ConfigurationError, match="no episode has begun"):
+        env.action_masks()
+    _, info = env.reset()
+    ruled_out = 0
+    for _ in range(24):
+        masks = env.action_masks()
+        assert (masks.shape, masks.dtype) == ((22,), bool)
+        np.testing.assert_array_equal(masks, info["action_mask"].reshape(-1))
+        ruled_out += (~masks).sum()
+        *_, info = env.step(np.array([row.argmax() for row in np.split(masks, 2)]))
+    assert ruled_out > 0
+    with pytest.raises(ConfigurationError, match="is not on a price ladder"):
+        SingleMarket(SINGLE).action_masks()
+
+
+@pytest.mark.unchecked
+def test_a_rung_that_is_ruled_out_counts_as_the_next_one_that_is_not() -> None:
+    """A plant that has to stay on asks for the least for its minimum power, whatever is chosen."""
+    env, same = SingleMarket(TWO_PRICES, window=20), SingleMarket(TWO_PRICES, window=20)
+    env.reset()
+    same.reset()
+    over, changed = False, False
+    while not over:
+        legal = [np.flatnonzero(own) for own in np.split(env.action_masks(), 2)]
+        nearest = np.array([own[np.abs(own - 6).argmin()] for own in legal])
+        changed |= bool((nearest != 6).any())
+        _, reward, _, over, _ = env.step(np.array([6, 6]))
+        assert reward == same.step(nearest)[1]
+    assert changed
+
+
+@pytest.mark.unchecked
+def test_copies_on_a_ladder_have_a_mask_each() -> None:
+    env = VectorMarket(ONE_PRICE, num_envs=3, window=26)
+    assert env.single_action_space == Discrete(11)
+    _, info = env.reset(seed=1)
+    assert info["action_mask"].shape == (3, 11)
+    observed, *_, info = env.step(env.action_space.sample())
+    assert observed.shape == (3, env.layout.size)
+    assert info["action_mask"].shape == (3, 11)

@@ -13,13 +13,19 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.read import load_scenario
 
 pytest.importorskip("pettingzoo", reason="needs the extra 'pettingzoo'")
+from gymnasium.spaces import Discrete, MultiDiscrete
 from pettingzoo.test import parallel_api_test, parallel_seed_test
+from two_markets import two_markets
 
 from assume_rl.envs.adapters.pettingzoo import ParallelMarket, parallel_env
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
 TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")
+LADDER = {
+    "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
+    "bidding_strategy_params.rungs": 11,
+}
 
 
 def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tuple]:
@@ -47,6 +53,97 @@ def test_agents_are_the_learning_units() -> None:
     for agent in env.agents:
         assert observations[agent] in env.observation_space(agent)
         assert env.layouts[agent].size == len(observations[agent])
+
+
+@pytest.mark.unchecked
+def test_the_state_is_what_all_agents_observe() -> None:
+    env = parallel_env(TEN)
+    observations, _ = env.reset()
+    for _ in range(3):
+        assert env.state() in env.state_space
+        np.testing.assert_array_equal(env.state(), np.concatenate([*observations.values()]))
+        observations, *_ = env.step({a: env.action_space(a).sample() for a in env.agents})
+
+
+@pytest.mark.unchecked
+def test_a_learner_in_two_markets_is_an_agent_in_each(tmp_path: Path) -> None:
+    """They bid in one step, each for its own products, and earn what their market pays."""
+    env = parallel_env(two_markets(tmp_path / "two"))
+    parallel_api_test(env, num_cycles=10)
+    env.reset()
+    assert env.agents == ["learner@EOM", "learner@PAIRS"]
+    assert [env.action_space(agent).shape for agent in env.agents] == [(2,), (4,)]
+    assert env.state_space.shape == (sum(layout.size for layout in env.layouts.values()),)
+    dear, cheap = np.full(2, 0.9, np.float32), np.full(4, 0.2, np.float32)
+    _, rewards, *_, infos = env.step({"learner@EOM": dear, "learner@PAIRS": cheap})
+    assert infos["learner@EOM"]["profit"] == 0  # a step before, rivals were cheaper
+    assert infos["learner@PAIRS"]["price"] != infos["learner@EOM"]["price"]
+    assert rewards["learner@PAIRS"] != rewards["learner@EOM"]
+
+
+@pytest.mark.unchecked
+def test_learners_on_a_ladder_choose_rungs_and_are_told_which_are_legal() -> None:
+    """A plant that has to stay on sells its minimum power at the lowest rung."""
+    ramped = {f"units.learner.{key}": 12 for key in ("min_operating_time", "min_down_time")}
+    ramped |= {"units.learner.ramp_up": 100, "units.learner.ramp_down": 100}
+    tiny = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=LADDER | ramped)
+    env = parallel_env(tiny, window=26)
+    parallel_api_test(env, num_cycles=10)
+    assert env.action_space("learner") == MultiDiscrete([11, 11])
+    _, infos = env.reset()
+    space, seen = env.action_space("learner"), set()
+    space.seed(0)
+    while env.agents:
+        mask = infos["learner"]["action_mask"]
+        assert (mask.shape, mask.dtype) == ((2, 11), np.int8)
+        seen.add(mask.tobytes())
+        action = space.sample(tuple(mask))
+        *_, infos = env.step({"learner": action})
+    assert len(seen) > 1
+
+
+@pytest.mark.unchecked
+def test_where_nothing_follows_all_rungs_are_legal() -> None:
+    bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
+    env = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=bidder))
+    env.reset()
+    while env.agents:
+        *_, infos = env.step({"learner": 20})
+    assert infos["learner"]["action_mask"].all()
+
+
+@pytest.mark.unchecked
+def test_a_rung_is_its_price() -> None:
+    """The same bids as numbers and as a rung earn the same."""
+    single = "powerplant_energy_learning_single_bid"
+    cases = [{"units.learner.bidding_EOM": single}, {
+        "units.learner.bidding_EOM": "renewable_energy_learning_ladder",
+        "bidding_strategy_params.rungs_at": [-10, 40, 90],
+    }]  # fmt: skip
+    number, rung = (
+        parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=case), window=14)
+        for case in cases
+    )
+    assert rung.action_space("learner") == Discrete(3)
+    for price, chosen in ((0.4, 1), (0.9, 2)):
+        number.reset()
+        rung.reset()
+        while number.agents:
+            _, wanted, *_ = number.step({"learner": np.array([price])})
+            _, found, *_ = rung.step({"learner": np.int64(chosen)})
+            assert found["learner"] == pytest.approx(wanted["learner"])
+    assert not rung.agents
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("wrong", [3, -1, 0.5])
+def test_what_is_no_rung_is_refused(wrong: float) -> None:
+    bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
+    chosen = bidder | {"bidding_strategy_params.rungs": 3}
+    env = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen))
+    env.reset()
+    with pytest.raises(ConfigurationError, match=rf"the number of a rung, 0 to 2, not {wrong}"):
+        env.step({"learner": wrong})
 
 
 def hourly_merit_order(ask: float) -> list[tuple[float, float]]:

@@ -1,5 +1,6 @@
 """Copies of a market as a batched TorchRL environment."""
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,9 @@ pytest.importorskip("torchrl", reason="needs the extra 'torchrl'")
 pytest.importorskip("pettingzoo", reason="compares with the PettingZoo environment")
 from tensordict import TensorDict
 from torchrl.envs import StepCounter, TransformedEnv, check_env_specs
+from torchrl.envs.libs.pettingzoo import PettingZooWrapper
 from torchrl.envs.utils import check_marl_grouping
+from two_markets import two_markets
 
 from assume_rl.envs.adapters.pettingzoo import parallel_env
 from assume_rl.envs.adapters.torchrl import TorchRLMarket
@@ -92,6 +95,81 @@ def test_each_copy_is_one_episode_of_the_pettingzoo_environment(
                 assert step["next", "terminated"].item() == terminated[unit]
                 assert step["next", "truncated"].item() == truncated[unit]
         assert single.agents == []
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize(("bidder", "act"), [("renewable", ()), ("powerplant", (2,))])
+def test_agents_on_a_ladder_choose_rungs_and_see_which_are_legal(
+    bidder: str, act: tuple[int, ...]
+) -> None:
+    chosen = {
+        f"units.learner_{k:02}.bidding_EOM": f"{bidder}_energy_learning_ladder"
+        for k in range(1, 11)
+    } | {"bidding_strategy_params.rungs": 7}  # fmt: skip
+    scenario = load_scenario(SCENARIOS / "ten_learners", "tiny", overrides=chosen)
+    env = TorchRLMarket(scenario, num_envs=2, window=8)
+    check_env_specs(env)
+    env.set_seed(5)
+    played = env.rollout(6)
+    assert played["agents", "action"].shape == (2, 6, 10, *act)
+    assert played["agents", "action_mask"].shape == (2, 6, 10, *act, 7)
+    single = parallel_env(scenario, seed=5, window=8)
+    _, infos = single.reset()
+    for step in played[0].unbind(0):
+        for k, agent in enumerate(single.possible_agents):
+            assert step["agents", "action_mask"][k].tolist() == infos[agent]["action_mask"].tolist()
+        actions = dict(zip(single.possible_agents, step["agents", "action"].numpy(), strict=True))
+        _, rewards, *_, infos = single.step(actions)
+        for found, wanted in zip(step["next", "agents", "reward"], rewards.values(), strict=True):
+            assert found.item() == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.unchecked
+def test_agents_of_a_bidder_with_unlike_shapes_are_groups_apart(tmp_path: Path) -> None:
+    env = TorchRLMarket(two_markets(tmp_path / "two"), num_envs=2)
+    check_env_specs(env)
+    name = "powerplant_energy_learning"
+    assert env.group_map == {name: ["learner@EOM"], f"{name}_2": ["learner@PAIRS"]}
+    assert env.full_action_spec[f"{name}_2", "action"].shape == (2, 1, 4)
+    info = env.rollout(1)["next"]
+    assert not torch.equal(info[name, "info", "price"], info[f"{name}_2", "info", "price"])
+
+
+@pytest.mark.filterwarnings("ignore:PettingZoo in TorchRL is tested using:UserWarning")
+@pytest.mark.unchecked
+@pytest.mark.parametrize("bidder", ["renewable", "powerplant"])
+def test_the_library_reads_state_and_masks_of_the_pettingzoo_environment(bidder: str) -> None:
+    """As BenchMARL does, whose tasks of PettingZoo go through this wrapper."""
+    ladder = {
+        "units.learner.bidding_EOM": f"{bidder}_energy_learning_ladder",
+        "units.learner.ramp_up": 100,
+        "units.learner.ramp_down": 100,
+        "units.learner.min_operating_time": 12,
+        "bidding_strategy_params.rungs": 7,
+    }
+    market = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=ladder))
+    env = PettingZooWrapper(
+        market, return_state=True, use_mask=True, group_map={"agents": ["learner"]}
+    )
+    check_env_specs(env)
+    played = env.rollout(20)
+    assert torch.equal(played["state"], played["agents", "observation"][:, 0])
+    mask = played["agents", "action_mask"]
+    assert mask.shape == ((20, 1, 7) if bidder == "renewable" else (20, 1, 2, 7))
+    assert not mask.all()
+
+
+@pytest.mark.unchecked
+def test_a_pickled_one_continues_where_it_stood() -> None:
+    env = TorchRLMarket(TEN, num_envs=2, window=10)
+    now = env.reset()
+    now["agents", "action"] = torch.full((2, 10, 2), 0.3)
+    env.step(now)
+    other = pickle.loads(pickle.dumps(env))
+    for _ in range(3):
+        found, wanted = (market.step(now.clone())["next"] for market in (other, env))
+        assert torch.equal(found["agents", "observation"], wanted["agents", "observation"])
+        assert torch.equal(found["agents", "reward"], wanted["agents", "reward"])
 
 
 def test_a_rollout_goes_on_with_new_episodes() -> None:

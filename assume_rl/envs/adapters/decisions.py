@@ -15,14 +15,19 @@ from torch import Tensor
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.money import Reward
 from assume_rl.core.team import Policy, Team
+from assume_rl.envs.adapters.ladders import as_bid, legal_rungs
 from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.plugins import load_plugins
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.types import Scenario
+from assume_rl.scenario.types import Plugin, Scenario
+
+Legal = tuple[Bool[Tensor, "copy agent *price_rung"] | None, ...]
+"""Per team: which rungs may be chosen, see `adapters.ladders`; None: its action is no ladder."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class Turn:
 
     observations: Observations  # of the next decision; 0 where the calendar is over
     earned: tuple[Reward, ...]  # per team (copy, agent): settled since the decision
-    price: Float[Tensor, " copy"]  # EUR/MWh, of the learners' auction cleared last; 0 if none was
+    # EUR/MWh, per team: of its market's auction cleared last; 0 if none was.
+    price: tuple[Float[Tensor, " copy"], ...]
     terminated: Bool[Tensor, " copy"]  # the calendar is over
     truncated: Bool[Tensor, " copy"]  # the window is over, but not the calendar
+    legal: Legal  # of the next decision; all rungs where the calendar is over
 
 
 class Decisions:
@@ -72,6 +79,22 @@ class Decisions:
                 f"{chosen.name}, case {chosen.case}: no unit is left that learns to bid"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of and where it stands; whoever loads it compiles it anew.
+
+        Plug-ins come first: of what follows, some may be known in their files only.
+        """
+        made_of = {
+            "scenario": self._compiled.scenario,
+            "num_envs": self._num_envs,
+            "seed": self._seed,
+            "window": self._window,
+            "policies": self._policies,
+            "device": str(self._device),
+        }
+        plugins = Carried(self._compiled.scenario.plugins)
+        return _continued, (plugins, made_of, self._episodes, self._state)
+
     @property
     def teams(self) -> tuple[Team, ...]:
         """Teams of the learners, in the order of observations and actions."""
@@ -84,6 +107,7 @@ class Decisions:
         """
         if not isinstance(seed, int):
             raise ConfigurationError(f"a seed must be one whole number, got {seed!r}")
+        self._seed = seed
         self._env = MarketEnv(
             self._compiled,
             num_envs=self._num_envs,
@@ -104,26 +128,39 @@ class Decisions:
     def step(self, actions: Sequence[Float[Tensor, "copy agent act"]]) -> Turn:
         """Bid and return the `Turn` at the next decision or at the end.
 
-        :param actions: per team, clipped to [-1, 1]
-        :raises ConfigurationError: no episode has begun, it is over, or an action is not finite
+        :param actions: per team, clipped to [-1, 1]; on a ladder numbers of rungs
+        :raises ConfigurationError: no episode has begun, it is over, or an action is not finite or
+            no rung
         """
         if self._state is None or self._env.done(self._state):
             raise ConfigurationError("no episode has begun, or it is over: call reset first")
-        if not all(bool(action.isfinite().all()) for action in actions):
-            raise ConfigurationError("an action is not a finite number")
-        bids = [action.clamp(-1.0, 1.0) for action in actions]
+        asked = zip(self.teams, actions, strict=True)
+        bids = [as_bid(learned(team).action, given) for team, given in asked]
         self._state, happened = self._env.step(self._state, bids)
         return self._turn(self._state, happened)
+
+    def legal(self, observations: Observations) -> Legal:
+        """Return which rungs may be chosen at a decision.
+
+        :param observations: of it, per team
+        """
+        seen = zip(self.teams, observations, strict=True)
+        return tuple(legal_rungs(learned(team).action, obs) for team, obs in seen)
 
     def _turn(self, state: State, happened: Happened) -> Turn:
         over = torch.full((self._num_envs,), self._env.done(state), device=self._device)
         terminated = over & self._env.terminated(state)
+        observations = self._env.observe(state)
         return Turn(
-            observations=self._env.observe(state),
+            observations=observations,
             earned=tuple(self._earned(happened, team) for team in range(len(self.teams))),
-            price=self._price(happened),
+            price=tuple(self._price(happened, p.market) for p in self._env.setting.learners),
             terminated=terminated,
             truncated=over & ~terminated,
+            legal=tuple(
+                None if own is None else own | terminated.view(-1, *[1] * (own.ndim - 1))
+                for own in self.legal(observations)
+            ),
         )
 
     def _earned(self, happened: Happened, team: int) -> Reward:
@@ -132,13 +169,44 @@ class Decisions:
         rewards = (earned.reward for earned in happened.learners if earned.team == team)
         return sum(rewards, Reward(nothing, nothing, nothing))
 
-    def _price(self, happened: Happened) -> Tensor:
-        markets = self._env.setting.learners_markets
-        books = [cleared.book for cleared in happened.cleared if cleared.market in markets]
+    def _price(self, happened: Happened, market: str) -> Tensor:
+        books = [cleared.book for cleared in happened.cleared if cleared.market == market]
         return books[-1].clearing.price[:, 0, 0] if books else self._zeros()
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros((self._num_envs, *shape), dtype=torch.float64, device=self._device)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Plug-ins in a pickle, which are loaded before what follows them there."""
+
+    plugins: tuple[Plugin, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _loaded, (self.plugins,)
+
+
+def _loaded(plugins: tuple[Plugin, ...]) -> Carried:
+    """Return plug-ins, loaded.
+
+    :raises ConfigurationError: one is missing, or has changed
+    """
+    for plugin in plugins:
+        if load_plugins([plugin.name]) != (plugin,):
+            raise ConfigurationError(
+                f"plug-in '{plugin.name}' has changed since the environment was pickled"
+            )
+    return Carried(plugins)
+
+
+def _continued(
+    _plugins: Carried, made_of: dict[str, Any], episodes: Tensor, state: State | None
+) -> Decisions:
+    """Return copies of a market that continue where they were pickled."""
+    found = Decisions(**made_of)
+    found._episodes, found._state = episodes, state
+    return found
 
 
 def learned(team: Team) -> LearnedBidder[Any]:
