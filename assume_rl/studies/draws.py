@@ -23,14 +23,21 @@ def _values(law: Law, draws: Draws, key: str) -> list[Any]:
 
 def _value(law: Law, u: float) -> Any:
     """The value at `u` in [0, 1)."""
-    if law.uniform is not None:
-        low, high = law.uniform
-        return low + u * (high - low)
+    if law.choice is not None:
+        return law.choice[math.floor(u * len(law.choice))]
+    assert law.bounds is not None
+    low, high = law.bounds
     if law.log_uniform is not None:
-        low, high = (math.log(bound) for bound in law.log_uniform)
-        return math.exp(low + u * (high - low))
-    if law.integer is not None:
-        first, last = law.integer
-        return first + math.floor(u * (last - first + 1))
-    assert law.choice is not None
-    return law.choice[math.floor(u * len(law.choice))]
+        return _log_uniform(low, high, u)
+    if law.log_integer is not None:  # each whole number has what is within half of one
+        drawn = round(_log_uniform(low - 0.5, high + 0.5, u))
+        return min(max(drawn, round(low)), round(high))
+    if law.uniform is not None and law.step is None:
+        return low + u * (high - low)
+    step = law.step or 1
+    value = low + step * math.floor(u * (round((high - low) / step) + 1))
+    return value if law.integer is None else round(value)
+
+
+def _log_uniform(low: float, high: float, u: float) -> float:
+    return math.exp(math.log(low) + u * (math.log(high) - math.log(low)))

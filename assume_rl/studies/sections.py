@@ -72,8 +72,12 @@ class Design(Section):
     """Folder of policies, relative to the study file, for steps that have none from a training."""
 
 
+LAWS = ("uniform", "log_uniform", "integer", "log_integer", "choice")
+"""Keys of a `Law` of which it has exactly one."""
+
+
 class Law(Section):
-    """How to draw a value: exactly one of these."""
+    """Which values a setting takes: exactly one of `LAWS`, some of them in steps."""
 
     uniform: tuple[float, float] | None = None
     """Between two numbers, all equally likely."""
@@ -81,21 +85,44 @@ class Law(Section):
     """Between two positive numbers, all orders of magnitude equally likely."""
     integer: tuple[int, int] | None = None
     """A whole number from the first to the second, both included."""
+    log_integer: tuple[int, int] | None = None
+    """A positive whole number, all orders of magnitude equally likely."""
     choice: Values | None = None
     """One of these."""
+    step: float | None = Field(None, gt=0)
+    """Of `uniform` and `integer`: only the first number and whole steps from it on."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest value; None of a `choice`."""
+        return self.uniform or self.log_uniform or self.integer or self.log_integer
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        given = [name for name in LAWS if getattr(self, name) is not None]
         if len(given) != 1:
-            names = ", ".join(type(self).model_fields)
-            raise ValueError(f"must be exactly one of {names}, not {len(given)} of them")
-        bounds = self.uniform or self.log_uniform or self.integer
+            raise ValueError(f"must be exactly one of {', '.join(LAWS)}, not {len(given)} of them")
+        bounds = self.bounds
         if bounds is not None and bounds[0] >= bounds[1]:
             raise ValueError(f"{given[0]}: {bounds[0]:g} is not below {bounds[1]:g}")
-        if self.log_uniform is not None and self.log_uniform[0] <= 0:
-            raise ValueError(f"log_uniform: {self.log_uniform[0]:g} is not above 0")
+        if given[0].startswith("log_") and bounds is not None and bounds[0] <= 0:
+            raise ValueError(f"{given[0]}: {bounds[0]:g} is not above 0")
+        self._check_step(given[0])
         return self
+
+    def _check_step(self, given: str) -> None:
+        """Raise `ValueError` unless whole steps lead from one bound to the other."""
+        if self.step is None:
+            return
+        if given not in ("uniform", "integer"):
+            raise ValueError(f"step: {given} has none, but uniform and integer have")
+        if given == "integer" and self.step != round(self.step):
+            raise ValueError(f"step: must be a whole number for integer, not {self.step:g}")
+        assert self.bounds is not None
+        low, high = self.bounds
+        steps = (high - low) / self.step
+        if abs(steps - round(steps)) > 1e-9 * steps:
+            raise ValueError(f"step: {high:g} is not whole steps of {self.step:g} from {low:g} on")
 
 
 class Draws(Section):

@@ -195,6 +195,22 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "random: {count: 2, keys: {seed: {log_uniform: [0, 2]}}}",
         "study.yaml, random.keys.seed: log_uniform: 0 is not above 0",
     ),
+    "whole log of 0": (
+        "random: {count: 2, keys: {seed: {log_integer: [0, 2]}}}",
+        "study.yaml, random.keys.seed: log_integer: 0 is not above 0",
+    ),
+    "step of a choice": (
+        "random: {count: 2, keys: {seed: {choice: [1, 3], step: 1}}}",
+        "study.yaml, random.keys.seed: step: choice has none, but uniform and integer have",
+    ),
+    "part of a step": (
+        "random: {count: 2, keys: {seed: {integer: [1, 4], step: 2}}}",
+        "study.yaml, random.keys.seed: step: 4 is not whole steps of 2 from 1 on",
+    ),
+    "no whole step": (
+        "random: {count: 2, keys: {seed: {integer: [1, 4], step: 1.5}}}",
+        "study.yaml, random.keys.seed: step: must be a whole number for integer, not 1.5",
+    ),
     "no seeds": ("seeds: 0", "study.yaml, seeds: must be at least 1, not 0"),
     "seed twice": ("seeds: [1, 1]", "study.yaml, seeds: a seed is written twice"),
     "seed": ("seeds: [1.5]", "study.yaml, seeds: a seed must be a whole number from 0 on, not 1.5"),
