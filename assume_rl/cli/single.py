@@ -39,6 +39,7 @@ from assume_rl.cli.output import (
     print_trainings,
 )
 from assume_rl.episodes.draws import draw_seed
+from assume_rl.episodes.plan import device_in_words
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.run import run as run_case
@@ -152,6 +153,7 @@ def train(
         resume=resume,
         track=track or (),
     )
+    console.print(f"device: {device_in_words(device or loaded.learning.device)}")
     if resume and not (out or Path("runs") / loaded.simulation_id).exists():
         console.print("there is nothing to resume: the training starts")
     with watching(console, quiet) as observer:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.core.constant import constant
 from assume_rl.core.time import Step
 from assume_rl.core.units.base import ZERO_VOLUME
 
@@ -157,7 +158,7 @@ class Outlook:
                 inside = table.narrow(-1, start, size).t().contiguous().unsqueeze(0)
                 return inside, inside.new_ones((size, 1), dtype=torch.bool)
         around = torch.arange(-before, after + 1, device=table.device)
-        at = torch.tensor(self.starts, device=table.device)[:, None] + around
+        at = constant(self.starts, table.device)[:, None] + around
         index = at + (self.first if isinstance(self.first, int) else self.first[..., None, None])
         known = (index >= 0) & (index < table.shape[-1])
         return table.t()[index.clamp(0, table.shape[-1] - 1)], known.unsqueeze(-1)

@@ -22,6 +22,7 @@ from torch.nn.functional import pad
 
 from assume_rl.core import window
 from assume_rl.core.bidding.base import Need, View
+from assume_rl.core.constant import constant
 from assume_rl.core.forecasts import Forecasts, Outlook
 from assume_rl.core.money import Outcome, by_unit, cashflow, last_price, revenue
 from assume_rl.core.orders import Orders
@@ -415,7 +416,7 @@ def hours_of(
     """
     if len(set(auction.length)) == 1:
         return auction.length[0] * step_hours
-    lengths = torch.tensor(auction.length, dtype=torch.float64, device=device)
+    lengths = constant(auction.length, device, torch.float64)
     return lengths[:, None] * step_hours
 
 
@@ -532,7 +533,7 @@ def _counted(position: Position, running: Running, results: Sequence[Result]) ->
         on = _steps_on(state, auction, position.elapsed)
         asked = torch.zeros_like(on).index_add(-1, orders.unit, orders.volume.abs()) > ZERO_VOLUME
         ends = [first + length for first, length in zip(auction.first, auction.length, strict=True)]
-        until = (asked * torch.tensor(ends, device=on.device)[:, None]).amax(-2)
+        until = (asked * constant(ends, on.device)[:, None]).amax(-2)
         total = running.on + (asked * on).sum(-2)
         running = Running(total, torch.where(until > 0, total / (until + 1), running.share))
     return replace(position, state=replace(state, running=running))

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from assume_rl.core.constant import constant
 from assume_rl.core.time import Step
 
 
@@ -50,12 +50,12 @@ def at(
     if not isinstance(start, int):
         if len(offsets) == 1:
             return table[start + offsets[0]].unsqueeze(-2)
-        return table[start[..., None] + torch.tensor(offsets, device=table.device)]
+        return table[start[..., None] + constant(offsets, table.device)]
     first, size = start + offsets[0], len(offsets)
     if _contiguous(offsets):
         return rows(table, first, size)
     _check(table, start + min(offsets), start + max(offsets) + 1)
-    return table.index_select(-2, torch.tensor(offsets, device=table.device) + start)
+    return table.index_select(-2, constant(offsets, table.device) + start)
 
 
 def rows(

@@ -63,7 +63,7 @@ class Made(NamedTuple):
     memory: Tensor | None = None  # of its fixed policy; None: nothing is remembered
 
 
-Drawn = Mapping[tuple[str, int, tuple[str, ...]], Tensor]
+Mixing = Mapping[tuple[str, int, tuple[str, ...]], Tensor]
 """Standard normal draws (copy, agent, act) of fixed policies: market, auction, agents -> draws."""
 
 
@@ -72,7 +72,7 @@ def open_auctions(
     state: State,
     auctions: Sequence[Auction],
     actions: Actions,
-    drawn: Drawn,
+    drawn: Mixing,
 ) -> State:
     """Return the state with the order books of auctions that open at one instant.
 
@@ -117,7 +117,7 @@ def _made(
     part: Part,
     auction: Auction,
     decided: tuple[AnyView, Tensor] | None,
-    drawn: Drawn,
+    drawn: Mixing,
 ) -> Made:
     """Return what a team makes of an auction.
 

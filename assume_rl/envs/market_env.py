@@ -13,7 +13,7 @@ same policies each copy has the results of the message shell for the same seed a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Int
@@ -22,12 +22,13 @@ from torch import Tensor
 from assume_rl.core.team import Policy, Team
 from assume_rl.core.time import Auction, Step, Tick
 from assume_rl.core.trade import Position, begin
-from assume_rl.envs.bidding import open_auctions, with_views
+from assume_rl.envs.bidding import Mixing, open_auctions, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
 from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
 from assume_rl.envs.markets import exploration_noise, tie_breaks
 from assume_rl.envs.memory import check_memory
+from assume_rl.envs.recorded import RecordedSteps
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.setting import build_setting
 from assume_rl.envs.settling import clear_standing, close_auctions
@@ -37,10 +38,19 @@ from assume_rl.episodes.calendar import EpisodeKey
 from assume_rl.episodes.plan import pick_device
 from assume_rl.episodes.rows.orders import ClearedAuctions
 from assume_rl.errors import ConfigurationError
+from assume_rl.learning.graphs import Graphs, graphs_on
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.compiled import Compiled, to_device
 
 __all__ = ["Happened", "MarketEnv", "State"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The draws of all auctions up to the next decision."""
+
+    ties: Mapping[tuple[str, int], Tensor]  # (copy product slot) by market and number
+    mixing: Mixing
 
 
 class MarketEnv:
@@ -55,6 +65,7 @@ class MarketEnv:
     :param record: whether states keep the cash flows that `unit_dispatch` has; rewards need none
     :param curves: whether what learners earned comes with what `envs.curves` needs
     :param device: "auto", "cpu", "cuda" or "cuda:<n>"
+    :param cuda_graphs: whether steps are recorded as CUDA graphs; on a CPU they never are
     :raises ConfigurationError: a part of the scenario is not supported, `num_envs` is below 1, or
         the device has not enough memory for the copies
     """
@@ -71,6 +82,7 @@ class MarketEnv:
         record: bool = False,
         curves: bool = False,
         device: torch.device | str = "cpu",
+        cuda_graphs: bool = False,
     ) -> None:
         if not isinstance(num_envs, int) or num_envs < 1:
             raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}")
@@ -105,6 +117,15 @@ class MarketEnv:
             for part in market.parts
             if part.team.mixing is not None
         )
+        graphs = graphs_on(self.device, wanted=cuda_graphs)
+        self._recorded = None if graphs is None else self.recorded_by(graphs)
+
+    def recorded_by(self, graphs: Graphs) -> RecordedSteps:
+        """Return steps that are recorded, and done again from then on.
+
+        :param graphs: record them
+        """
+        return RecordedSteps(graphs, self._advance, self.setting)
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
@@ -148,7 +169,8 @@ class MarketEnv:
             views=(),
             observations=(),
         )
-        return self._go_on(state, Happened())
+        drawn = self._drawn(episodes, range(self._decision(0) + 1), range(self._decision(0)))
+        return self._go_on(state, Happened(), drawn)
 
     def restart(self, state: State) -> State:
         """Return the `State` at the first decision of the episodes that follow those of `state`.
@@ -192,9 +214,12 @@ class MarketEnv:
         :raises ConfigurationError: the episodes are over, or actions have another shape
         """
         self._check_actions(state, actions)
-        happened = Happened()
-        state = self._open(state, tuple(actions))
-        return self._go_on(state, happened), happened
+        following = self._decision(state.tick + 1)
+        drawn = self._drawn(
+            state.episodes, range(state.tick + 1, following + 1), range(state.tick, following)
+        )
+        advance = self._recorded or self._advance
+        return advance(state, tuple(actions), drawn)
 
     def clear_ahead(
         self, episodes: Int[Tensor, " copy"], auctions: Sequence[Auction], copy: int = 0
@@ -238,16 +263,49 @@ class MarketEnv:
         """Return the position of a cohort at the start of an episode."""
         return begin(cohort.portfolio, (self.copies,), start=start, keep_money=self.record)
 
-    def _go_on(self, state: State, happened: Happened) -> State:
+    def _decision(self, tick: int) -> int:
+        """Return the first tick from `tick` on at which learners decide; the end: there is none."""
+        ticks = range(tick, len(self.setting.plan))
+        return next((k for k in ticks if k in self.setting.decisions), len(self.setting.plan))
+
+    def _drawn(self, episodes: Int[Tensor, " copy"], closing: range, opening: range) -> Drawn:
+        """Return the draws of all auctions that close, and that open, at some ticks."""
+        plan = self.setting.plan
+        ties = {
+            (auction.market, auction.number): self._ties[auction.market].of_auction(
+                episodes, auction.number
+            )
+            for tick in plan[closing.start : closing.stop]
+            for auction in tick.closing
+            if auction.market in self.setting.markets
+        }
+        mixing = {
+            (auction.market, auction.number, part.team.agents): draws.of_auction(
+                episodes, auction.number
+            )
+            for tick in plan[opening.start : opening.stop]
+            for auction in tick.opening
+            for part, draws in self._mixing
+            if part.market == auction.market
+        }
+        return Drawn(ties, mixing)
+
+    def _advance(self, state: State, actions: Actions, drawn: Drawn) -> tuple[State, Happened]:
+        """Return the state at the next decision or at the end, and what happened until then."""
+        happened = Happened()
+        state = self._open(state, actions, drawn)
+        return self._go_on(state, happened, drawn), happened
+
+    def _go_on(self, state: State, happened: Happened, drawn: Drawn) -> State:
         """Return the state at the next decision or at the end, after all ticks before it."""
         while not self.done(state):
             tick = self.setting.plan[state.tick]
             markets = [auction.market for auction in (*tick.closing, *tick.opening)]
             state = moved_to(self.setting, state, tick.step, markets)
-            state = self._close(state, tick, happened)
+            state = self._close(state, tick, happened, drawn)
             if state.tick in self.setting.decisions:
                 return self._look(state)
-            state = self._open(state, ())
+            state = self._open(state, (), drawn)
         deliver_rest(self.setting, state, happened)
         return at_end(self.setting, state)
 
@@ -257,25 +315,17 @@ class MarketEnv:
             return state
         return with_views(self.setting, state, self.openings(state))
 
-    def _close(self, state: State, tick: Tick, happened: Happened) -> State:
+    def _close(self, state: State, tick: Tick, happened: Happened, drawn: Drawn) -> State:
         """Return the state after all auctions that close at a tick are cleared and settled."""
         closing = [
-            (auction, self._ties[auction.market].of_auction(state.episodes, auction.number))
+            (auction, drawn.ties[auction.market, auction.number])
             for auction in tick.closing
             if auction.market in self.setting.markets
         ]
         return close_auctions(self.setting, state, closing, happened) if closing else state
 
-    def _open(self, state: State, actions: Actions) -> State:
+    def _open(self, state: State, actions: Actions, drawn: Drawn) -> State:
         """Return the state after all auctions that open at a tick have their orders."""
         opening = self.setting.plan[state.tick].opening
-        drawn = {
-            (auction.market, auction.number, part.team.agents): draws.of_auction(
-                state.episodes, auction.number
-            )
-            for auction in opening
-            for part, draws in self._mixing
-            if part.market == auction.market
-        }
-        opened = open_auctions(self.setting, state, opening, actions, drawn)
+        opened = open_auctions(self.setting, state, opening, actions, drawn.mixing)
         return replace(opened, tick=state.tick + 1)

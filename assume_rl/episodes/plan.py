@@ -138,6 +138,21 @@ class Plan:
         return exploration_at(self.config, initial=initial, progress=left)
 
 
+def device_in_words(name: str) -> str:
+    """Return the device called `name`, and why it is this one.
+
+    :raises ConfigurationError: the device is not there
+    """
+    device = pick_device(name)
+    if device.type == "cuda":
+        found = torch.cuda.get_device_name(device)
+        return f"{device}, {found}" + (" (device: auto takes it)" if name == "auto" else "")
+    if name != "auto":
+        return f"{device}, as chosen"
+    why = "this torch is without CUDA" if torch.version.cuda is None else "torch finds no GPU"
+    return f"{device}, since {why}"
+
+
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`; "auto" is CUDA where there is one, otherwise the CPU.
 

@@ -256,6 +256,7 @@ def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
         window=window_steps(task.compiled),
         curves=task.config.settings.needs_curves,
         device=task.device,
+        cuda_graphs=task.config.cuda_graphs,
     )
 
 

@@ -288,9 +288,9 @@ def _transitions(compiled: Compiled, engine: str) -> int:
 
 
 def _device_warnings(config: LearningConfig, device: str) -> tuple[str, ...]:
-    if not config.autocast or pick_device(device).type != "cpu":
+    if not config.cuda_graphs or pick_device(device).type != "cpu":
         return ()
-    return ("learning_config.autocast: is not used on a CPU",)
+    return ("learning_config.cuda_graphs: is not used on a CPU",)
 
 
 def _status_warnings(config: LearningConfig) -> tuple[str, ...]:

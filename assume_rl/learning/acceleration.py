@@ -1,4 +1,4 @@
-"""Optional ways to be faster: compiled steps, and products in bfloat16 on CUDA."""
+"""Optional ways to be faster: compiled steps, and products in bfloat16."""
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -11,13 +11,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compiled(function: Callable[P, R], device: torch.device) -> Callable[P, R]:
-    """The function, compiled when it is first called; with CUDA graphs where torch can use them."""
-    mode = "reduce-overhead" if device.type == "cuda" else None
-    return torch.compile(function, mode=mode)
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function, compiled when it is first called; `graphs` are recorded around it."""
+    return torch.compile(function)
 
 
 def autocast(config: LearningConfig, device: torch.device) -> torch.autocast:
-    """Return a context with bfloat16 products if they are asked for and the device is CUDA."""
-    enabled = config.autocast and device.type == "cuda"
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    """Return a context with bfloat16 products if they are asked for."""
+    # Nothing is kept from product to product: weights move between two of them.
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.autocast, cache_enabled=False)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.errors import ConfigurationError, ContractError, SettingError, nearest
@@ -21,19 +21,20 @@ from assume_rl.learning.build import (
     networks_of,
     seen_steps,
 )
-from assume_rl.learning.config import LearningConfig
+from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch, Waiting
 from assume_rl.learning.data.replay import Replay
-from assume_rl.learning.fleet import Group
+from assume_rl.learning.fleet import Fleet, Group
+from assume_rl.learning.graphs import graphs_on
 from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.noisy import Draws
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
-from assume_rl.learning.schedules import learning_rate, own_rates
+from assume_rl.learning.schedules import learning_rate, own_rates, scheduled
 from assume_rl.learning.states import load_states, states
-from assume_rl.learning.types import AgentSpec, ExtraSize, Joint, UpdateMetrics
+from assume_rl.learning.types import AgentSpec, ExtraSize, Joint, Number, UpdateMetrics
 
 
 class Listener(Protocol):
@@ -140,7 +141,10 @@ class Learner:
             config,
             self.normaliser.returns,
         )
-        self.compiled = _compiler(device) if config.compile else _as_it_is
+        self.compiled = lru_cache(maxsize=None)(compiled) if config.compile else _as_it_is
+        self.graphs = graphs_on(device, wanted=config.cuda_graphs)
+        self._ranges = value_ranges(config, self.fleet, device, dtype)
+        self._kept: dict[str, Tensor] = {}  # numbers that updates read on the device
 
     @property
     def extras(self) -> Mapping[str, ExtraSize]:
@@ -248,9 +252,7 @@ class Learner:
         :param progress: 1 at the start of training, falling to 0; drives learning rates
         :param iterations: None: `config.gradient_steps`; on-policy algorithms count for themselves
         """
-        rates = {name: learning_rate(self.config, name, progress) for name in self.nets}
         count = self.config.gradient_steps if iterations is None else iterations
-        log = Log(own_rates(self.config, self.nets))
         on_policy = self.algorithm.on_policy
         there = self._waiting.rows if on_policy else self.replay.added
         first = self.config.settings.transitions_first
@@ -259,8 +261,7 @@ class Learner:
                 self.listener.updating(self)
             if not on_policy:
                 self.normaliser.renew()
-            with autocast(self.config, self._device):
-                done = self.algorithm.update(self._work(progress, rates, count, log))
+            log, done = self._updated(progress, count)
             if not isinstance(done, int):
                 raise ContractError(self.algorithm.update, f"{type(done).__name__}, not int")
             if done > 0 and not log.adapted and paced(self.nets):
@@ -280,28 +281,67 @@ class Learner:
                 self.normaliser.renew()
             self.updates += 1
             self._waiting.clear()
+        else:
+            log = self._log()
         usual = learning_rate(self.config, "", progress)
         metrics = log.collect(self.nets, self._places, usual)
         if self.listener is not None and metrics.iterations > 0:
             self.listener.updated(self, metrics)
         return metrics
 
-    def _work(self, progress: float, rates: Mapping[str, float], count: int, log: Log) -> Work:
+    def _updated(self, progress: float, count: int) -> tuple[Log, int]:
+        """Let the algorithm update networks, or do again what it did; return metrics and steps."""
+        work = self._work(progress, count)
+
+        def update() -> tuple[Log, int]:
+            with autocast(self.config, self._device):
+                return work.log, self.algorithm.update(work)
+
+        if self.graphs is None:
+            return update()
+        return self.graphs.run((work.iterations, work.done, work.stretches), update)
+
+    def _work(self, progress: float, count: int) -> Work:
+        config, settings = self.config, self.config.settings
+        rates = {name: learning_rate(config, name, progress) for name in self.nets}
+        values = {
+            name: scheduled(schedule, initial, progress)
+            for name, (initial, schedule) in settings.schedules.items()
+        }
         return Work(
             fleet=self._seen,
-            config=self.config,
+            config=config,
             seeds=self.seeds,
             nets=self.nets,
             batches=self._batches,
-            update=self.updates,
-            rates=rates,
+            ranges=self._ranges,
+            update=self._count("update", self.updates),
+            rates={name: self._number(f"rate of {name}", rate) for name, rate in rates.items()},
+            scheduled={name: self._number(name, value) for name, value in values.items()},
             iterations=count,
-            done=self.iterations,
-            progress=progress,
+            done=self.iterations % settings.period,
+            step=self._count("step", self.iterations),
+            progress=self._number("progress", progress),
             stretches=tuple(self._waiting.stretches),
-            log=log,
+            log=self._log(),
             compiled=self.compiled,
         )
+
+    def _log(self) -> Log:
+        return Log(own_rates(self.config, self.nets))
+
+    def _number(self, name: str, value: float) -> Number:
+        """Return a number; in a tensor, always the same, where updates are recorded."""
+        return value if self.graphs is None else self._filled(name, value, torch.float64)
+
+    def _count(self, name: str, value: int) -> Int[Tensor, ""]:
+        return self._filled(name, value, torch.int64)
+
+    def _filled(self, name: str, value: float | int, dtype: torch.dtype) -> Tensor:
+        """Return the tensor of a name with this value; it is filled on the device, not copied."""
+        if name not in self._kept:
+            self._kept[name] = torch.empty((), dtype=dtype, device=self._device)
+        return self._kept[name].fill_(value)
 
     def single(self, k: int) -> "Learner":
         """Return a copy of the k-th seed's part, without its transitions."""
@@ -378,6 +418,41 @@ def check_learnable(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
     _check_earnings(config, agents)
     _check_shared(agents)
     check_normalised(config, networks)
+    _check_recordable(config)
+
+
+def _check_recordable(config: LearningConfig) -> None:
+    """Check that updates can be recorded, where they are to be.
+
+    :raises SettingError: they cannot
+    """
+    if config.cuda_graphs and not config.settings.recordable:
+        able = [name for name, own in SETTINGS.items() if own().recordable]
+        own = "with these settings " if config.algorithm in able else ""
+        raise SettingError(
+            "learning_config.cuda_graphs",
+            f"updates of {config.algorithm} {own}cannot be recorded; there are {', '.join(able)}",
+        )
+
+
+def value_ranges(
+    config: LearningConfig, fleet: Fleet, device: torch.device, dtype: torch.dtype
+) -> tuple[tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]], ...]:
+    """Return the least and the greatest value that a state can have for each agent, per group.
+
+    :param config: says what later rewards count; nothing is returned where no range is needed
+    :param fleet: of agents whose earnings are known then
+    :param device: of the result
+    :param dtype: of the result
+    """
+    if not config.settings.needs_earnings:
+        return ()
+    found = []
+    for group in fleet.groups:
+        own = [spec.earnings.values(config.gamma) for spec in group.specs if spec.earnings]
+        table = torch.tensor(own, device=device, dtype=dtype)
+        found.append((table[:, :1], table[:, 1:]))
+    return tuple(found)
 
 
 def _check_rates(config: LearningConfig, networks: Mapping[str, NetSpec]) -> None:
@@ -444,8 +519,3 @@ def _check_shared(agents: Sequence[AgentSpec]) -> None:
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
-
-
-def _compiler(device: torch.device) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a function that compiles each function once."""
-    return lru_cache(maxsize=None)(lambda function: compiled(function, device))

@@ -7,6 +7,9 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+Number = float | Float[Tensor, ""]
+"""A number that changes from update to update: in a tensor where updates are recorded."""
+
 ActionKind = Literal["box", "ladder"]
 """An entry of an action: any number in [-1, 1], or the place of one rung of a ladder."""
 

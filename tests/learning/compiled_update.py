@@ -1,25 +1,27 @@
 """Prints the largest difference between networks after compiled and after plain steps.
 
-The argument is the architecture of the actors.
+The arguments are further settings, `key=value`.
 """
 
 import sys
 from typing import Any
 
 import torch
+import yaml
 from toys import fleet, learner, random_joint
 
 
-def trained(architecture: Any, *, compiled: bool) -> torch.Tensor:
+def trained(settings: dict[str, Any], *, compiled: bool) -> torch.Tensor:
     """All networks after a short update, side by side."""
+    delay = {} if settings.get("algorithm") else {"policy_delay": 1}
     ours = learner(
         fleet((8, 2, 2), (8, 2, 2)),
         dtype=torch.float32,
         batch_size=16,
         gradient_steps=2,
-        policy_delay=1,
-        actor_architecture=architecture,
         compile=compiled,
+        **delay,
+        **settings,
     )
     ours.observe(random_joint(ours, 30))
     ours.update(1.0)
@@ -27,5 +29,8 @@ def trained(architecture: Any, *, compiled: bool) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    both = (trained(sys.argv[1], compiled=compiled) for compiled in (True, False))
+    given = {
+        key: yaml.safe_load(value) for key, _, value in (a.partition("=") for a in sys.argv[1:])
+    }
+    both = (trained(given, compiled=compiled) for compiled in (True, False))
     print(float(torch.sub(*both).abs().max()))

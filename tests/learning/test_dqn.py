@@ -13,7 +13,6 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms.q_learning import (
     VALUES,
     following_values,
-    roles,
     targets_of,
     weights,
 )
@@ -73,7 +72,7 @@ def test_targets_are_those_of_the_formulas(double):
     ours = learner(AGENTS, double=double, gamma=0.5, **SMALL)
     ours.observe(random_choices(ours, 12))
     ours.update(1.0)
-    work = ours._work(1.0, {}, 0, None)
+    work = ours._work(1.0, 0)
     batch = ours._batches.latest(12)
     for g, group in enumerate(ours.groups):
         nets = [ours.nets[name][g] for name in ours.nets]
@@ -91,12 +90,12 @@ def test_targets_are_those_of_the_formulas(double):
 def test_each_row_is_learned_from_by_one_of_two_networks_drawn_at_random():
     ours = learner(AGENTS, seeds=(1, 2), **SMALL | {"double": "random_roles"})
     ours.observe(random_choices(ours, 200))
-    work, batch = ours._work(1.0, {}, 0, None), ours._batches.latest(200)
-    learns = roles(work, batch)
+    work, batch = ours._work(1.0, 0), ours._batches.latest(200)
+    learns = work.batches.roles(batch)
     assert learns.double().mean(dim=1).sub(0.5).abs().max() < 0.15
     assert not torch.equal(*learns)
     # A transition stays with its network.
-    again = roles(work, ours._batches.at(batch.index[:, 50:60], None, {}))
+    again = work.batches.roles(ours._batches.at(batch.index[:, 50:60], None, {}))
     assert torch.equal(again, learns[:, 50:60])
     first, second = weights(None, learns)
     assert (first + second == 2.0).all()
@@ -220,7 +219,7 @@ def test_targets_stay_where_prices_and_the_episode_leave_values():
     ours.observe(random_choices(ours, 32))
     found = []
     for clip in (True, False):
-        work = ours._work(1.0, {}, 0, None)
+        work = ours._work(1.0, 0)
         settings = ours.config.settings.model_copy(update={"clip_targets": clip})
         config = ours.config.model_copy(update={"settings": settings})
         nets = [ours.nets["actor"][0]]

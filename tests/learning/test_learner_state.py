@@ -83,6 +83,8 @@ def test_target_noise_depends_neither_on_other_agents_nor_on_the_dtype():
     many = learner(fleet(*MIXED), dtype=torch.float64, **SETTINGS)
     for each in (few, many):
         each.observe(random_joint(each, 20))
-    batches = [next(each._batches.rounds(0, each.config.batch_size, [3])) for each in (few, many)]
+    zero = torch.tensor(0)
+    size = few.config.batch_size
+    batches = [next(each._batches.rounds(zero, size, [3])) for each in (few, many)]
     ours, theirs = (batch.noise["target_noise"][0] for batch in batches)
     assert torch.equal(ours[:, 0], theirs[:, 0].to(ours.dtype))

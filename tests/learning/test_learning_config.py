@@ -36,6 +36,7 @@ LEARNER = {
     "compile",
     "critic",
     "critic_hidden",
+    "cuda_graphs",
     "exploration_noise_std",
     "gamma",
     "initial_actions",
@@ -87,7 +88,7 @@ def test_defaults_are_those_of_the_format():
     assert (c.trained_policies_save_path, c.trained_policies_load_path) == (None, None)
     assert (c.critic, c.num_envs, c.update_ratio, c.episode_length) == ("concat", 1, 1, None)
     assert c.parameter_sharing is None
-    assert (c.compile, c.autocast) == (False, False)
+    assert (c.compile, c.autocast, c.cuda_graphs) == (False, False, False)
     assert (c.normalise, c.reward) == ((), Reward(type="opportunity_cost", scale=1, clip=None))
     assert (c.sequence_length, c.burn_in) == (8, 2)
 

@@ -77,7 +77,7 @@ def test_losses_and_priorities_are_those_of_a_loop_over_rows_and_steps(more):
     ours = learner(AGENTS, gamma=0.5, **SMALL | more)
     ours.observe(choices(ours, 15))
     ours.update(1.0)
-    work, batch = ours._work(1.0, {}, 0, None), ours._batches.latest(15)
+    work, batch = ours._work(1.0, 0), ours._batches.latest(15)
     sequences = ours._batches.sequences(batch)
     for g, net in enumerate(ours.nets["actor"]):
         form, obs = net.form, batch.next_obs[g]

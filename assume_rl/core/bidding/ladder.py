@@ -36,6 +36,7 @@ from assume_rl.core.bidding.base import (
 )
 from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
 from assume_rl.core.bidding.storage import LearnedStorage
+from assume_rl.core.constant import constant
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.base import ZERO_VOLUME, Range
@@ -92,7 +93,7 @@ class Listed:
     def __call__(self, view: AnyView, rungs: int, max_bid_price: float) -> Prices:
         """Return the prices as shares of `max_bid_price`."""
         cost = view.marginal_cost[..., 0, :].unsqueeze(-1).unsqueeze(-1)
-        shares = torch.tensor(self.prices, dtype=torch.float64, device=cost.device) / max_bid_price
+        shares = constant(self.prices, cost.device, torch.float64) / max_bid_price
         listed = shares.expand(*cost.shape[:-1], len(self.prices))
         if not self.own_cost:
             return listed
@@ -129,7 +130,8 @@ class Relative:
     def __call__(self, view: AnyView, rungs: int, max_bid_price: float) -> Prices:
         """Return the prices as shares of `max_bid_price`."""
         forecast = view.outlook.price_at_products().transpose(-1, -2).unsqueeze(-1)
-        return within(forecast + forecast.new_tensor(self.differences), max_bid_price, self.buys)
+        around = constant(self.differences, forecast.device, forecast.dtype)
+        return within(forecast + around, max_bid_price, self.buys)
 
 
 @dataclass(frozen=True)
@@ -327,7 +329,7 @@ class OnLadder(BidsLike, Generic[O, B]):
         centre = self.bidder.explore_around(observation[..., : self.bidder.layout.size])
         if not isinstance(self.ladder, Listed):
             return centre
-        prices = torch.tensor(self.ladder.prices, dtype=centre.dtype, device=centre.device)
+        prices = constant(self.ladder.prices, centre.device, centre.dtype)
         price = centre.unsqueeze(-1) * self.max_bid_price
         if self.ladder.own_cost:  # it is a rung, above those that are lower
             rung = (prices < price).sum(dim=-1)

@@ -19,7 +19,7 @@ from assume_rl.learning.data.batches import Batches
 from assume_rl.learning.data.on_policy import Stretch
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.net import GradientStep, Net
-from assume_rl.learning.types import ActionKind, AgentSpec, UpdateMetrics
+from assume_rl.learning.types import ActionKind, AgentSpec, Number, UpdateMetrics
 
 Status = Literal["stable", "experimental"]
 
@@ -135,10 +135,14 @@ class Work:
     :param seeds: of the runs, which key draws
     :param nets: networks by name, one or several per group
     :param batches: transitions and draws
+    :param ranges: least and greatest value that a state can have for each agent, per group of the
+        fleet; empty unless `needs_earnings`
     :param update: number of the update, which keys draws
     :param rates: learning rates by name of networks
+    :param scheduled: the settings' `schedules` as they are now
     :param iterations: gradient steps to make
-    :param done: gradient steps made in all updates before
+    :param done: gradient steps made in all updates before, counted up to the settings' `period`
+    :param step: all of them, which key draws
     :param progress: 1 at the start of training, falling to 0
     :param stretches: that wait to be learned from, for on-policy algorithms
     :param log: takes metrics
@@ -150,11 +154,14 @@ class Work:
     seeds: tuple[int, ...]
     nets: Mapping[str, tuple[Net[Any], ...]]
     batches: Batches
-    update: int
-    rates: Mapping[str, float]
+    ranges: tuple[tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]], ...]
+    update: Int[Tensor, ""]
+    rates: Mapping[str, Number]
+    scheduled: Mapping[str, Number]
     iterations: int
     done: int
-    progress: float
+    step: Int[Tensor, ""]
+    progress: Number
     stretches: tuple[Stretch, ...]
     log: Log
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -231,23 +238,6 @@ def td_target(
     :param terminated: whether nothing follows
     """
     return reward + discount[:, None] * next_value * ~terminated[:, None]
-
-
-def value_range(
-    work: Work, group: int, like: Float[Tensor, "seed agent row"]
-) -> tuple[Float[Tensor, "agent 1"], Float[Tensor, "agent 1"]]:
-    """Return the least and the greatest value that a state can have for each agent of a group.
-
-    :param work: of the update
-    :param group: of the agents, by position in the fleet
-    :param like: of the dtype and on the device of the result
-    """
-    found = []
-    for spec in work.fleet.groups[group].specs:
-        assert spec.earnings is not None  # the learner has checked it
-        found.append(spec.earnings.values(work.config.gamma))
-    least, most = like.new_tensor(found)[..., None].unbind(dim=1)
-    return least, most
 
 
 def targets_move(done: int, steps: int, interval: int) -> bool:

@@ -27,14 +27,12 @@ from assume_rl.learning.algorithms.base import (
     targets_move,
     td_errors,
     td_target,
-    value_range,
 )
 from assume_rl.learning.config import DdpgConfig, Td3Config
 from assume_rl.learning.critics.base import CriticForm, Seen, joint
 from assume_rl.learning.critics.normalised import follow
 from assume_rl.learning.data.batches import Batch
 from assume_rl.learning.nets.net import Net
-from assume_rl.learning.schedules import scheduled
 
 
 @dataclass(frozen=True)
@@ -127,12 +125,8 @@ class Deterministic:
         for k, (actor, obs) in enumerate(zip(work.nets["actor"], batch.next_obs, strict=True)):
             action = actor.form.actions(actor.later, obs)
             if self.twin:
-                chosen = settings_of(work, Td3Config)
-                limit = chosen.target_noise_clip
-                std = scheduled(
-                    chosen.target_noise_schedule, chosen.target_policy_noise, work.progress
-                )
-                noise = batch.noise["target_noise"][k] * std
+                limit = settings_of(work, Td3Config).target_noise_clip
+                noise = batch.noise["target_noise"][k] * work.scheduled["target_policy_noise"]
                 action = (action + noise.clamp_(-limit, limit)).clamp_(-1.0, 1.0)
             actions.append(action)
         return joint(work.fleet.groups, batch.next_obs, actions)
@@ -149,7 +143,7 @@ class Deterministic:
         if not settings_of(work, DdpgConfig).clip_targets:
             return targets
         return [
-            y.clamp(*value_range(work, group, y))
+            y.clamp(*work.ranges[group])
             for group, y in zip(critic.form.groups, targets, strict=True)
         ]
 

@@ -27,7 +27,7 @@ from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_o
 from assume_rl.learning.config import FictitiousPlayConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
-from assume_rl.learning.types import CURVE
+from assume_rl.learning.types import CURVE, Number
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def actor_loss(
     nets: Any,
     obs: Float[Tensor, "seed agent row obs"],
     curve: Float[Tensor, "seed agent row _"],
-    weight: float,
+    weight: Number,
     tie_break: float,
 ) -> Loss:
     """Return the loss whose descent raises expected rewards and the weighted entropy.

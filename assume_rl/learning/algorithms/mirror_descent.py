@@ -30,6 +30,7 @@ from assume_rl.learning.config import MirrorDescentConfig
 from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.heads import Categorical
 from assume_rl.learning.nets.net import Net
+from assume_rl.learning.types import Number
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def aim_of(
     nets: tuple[Any, Any],
     obs: Float[Tensor, "seed agent row obs"],
     curve: Float[Tensor, "seed agent row _"],
-    step: float,
+    step: Number,
     pull: float,
 ) -> Aim:
     """Return the logits that one step of mirror descent leads to at each row, and measures before.

@@ -26,7 +26,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from assume_rl import keyed
 from assume_rl.learning.algorithms.base import (
     NetSpec,
     Status,
@@ -34,7 +33,6 @@ from assume_rl.learning.algorithms.base import (
     settings_of,
     targets_move,
     td_target,
-    value_range,
 )
 from assume_rl.learning.config import RungValuesConfig
 from assume_rl.learning.data.batches import Batch
@@ -94,7 +92,7 @@ class QLearning:
         ):
             work.log.iteration()
             done += 1
-            learns = roles(work, batch) if len(names) > 1 else None
+            learns = work.batches.roles(batch) if len(names) > 1 else None
             errors: list[Tensor] = []
             for g in range(len(work.fleet.groups)):
                 nets = [work.nets[name][g] for name in names]
@@ -134,7 +132,7 @@ def targets_of(
     :param group: of the agents, by position in the fleet
     :param nets: the actors, or these and their twins
     :param batch: of rows
-    :param done: gradient steps made, which key the noise of layers
+    :param done: gradient steps made, counted as `work.done` is, which key the noise of layers
     """
     chosen, obs, form = settings_of(work, RungValuesConfig), batch.next_obs[group], nets[0].form
     later = [drawn(work, net, net.later, "target", done) for net in nets]
@@ -150,7 +148,7 @@ def targets_of(
     ]
     if not chosen.clip_targets:
         return found
-    low, high = value_range(work, group, batch.reward[group])
+    low, high = work.ranges[group]
     apart = (len(low), *[1] * (found[0].ndim - 2))
     return [y.clamp(low.view(apart), high.view(apart)) for y in found]
 
@@ -162,9 +160,10 @@ def drawn(work: Work, net: Net[Any], own: Any, purpose: str, done: int) -> Any:
     :param net: the networks
     :param own: their parameters
     :param purpose: keys the draw
-    :param done: gradient steps made, which key it too
+    :param done: gradient steps made, counted as `work.done` is, which key it too
     """
-    return net.form.noisy(own, Draws(work.seeds, f"{net.form.name} {purpose}", done))
+    number = work.step + (done - work.done)
+    return net.form.noisy(own, Draws(work.seeds, f"{net.form.name} {purpose}", number))
 
 
 def _step(
@@ -184,19 +183,6 @@ def _step(
     work.log.step(name, group, step)
     errors: Tensor = error
     return errors
-
-
-def roles(work: Work, batch: Batch) -> Bool[Tensor, "seed row"]:
-    """Return the rows that the first of two networks learns from; the second has the others.
-
-    A row is always the same one's, so that what errors of luck they make is not the same.
-
-    :param work: of the update
-    :param batch: of rows
-    """
-    found = [keyed.key(seed, "roles") for seed in work.seeds]
-    keys = torch.tensor(found, device=batch.index.device)[:, None]
-    return keyed.uniform(keyed.combine(keys, batch.index), 1)[..., 0] < 0.5
 
 
 def weights(

@@ -21,7 +21,6 @@ from assume_rl.learning.algorithms.base import (
     Work,
     settings_of,
     targets_move,
-    value_range,
 )
 from assume_rl.learning.algorithms.q_learning import by_value, drawn
 from assume_rl.learning.config import R2d2Config
@@ -134,7 +133,7 @@ def targets_of(
     found = several_steps(*rewards, following, work.config.gamma, chosen.n_step)
     if not chosen.clip_targets:
         return found
-    low, high = value_range(work, group, batch.reward[group])
+    low, high = work.ranges[group]
     return found.clamp(low[..., None], high[..., None])
 
 

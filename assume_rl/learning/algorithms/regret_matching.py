@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.learning.algorithms.base import NetSpec, Status, Work, settings_of
@@ -63,7 +63,7 @@ def aim_of(
     nets: Any,
     obs: Float[Tensor, "seed agent row obs"],
     curve: Float[Tensor, "seed agent row _"],
-    number: int,
+    number: Int[Tensor, ""],
 ) -> Aim:
     """Return the outputs that one update of regret matching+ leads to at each row, and measures.
 
@@ -86,7 +86,7 @@ def aim_of(
     average, regret = law.halves(out)
     share, values = law.shares(law.explored(out)), law.by_entry(curve)
     better = values - (share * values).sum(dim=-1, keepdim=True)
-    weight = 2.0 / (number + 1)
+    weight = (2.0 / (number + 1).double()).to(average.dtype)
     mean = average.clamp(min=0.0).lerp(law.rungs * share.flatten(-2), weight)
     summed = regret.clamp(min=0.0) + better.flatten(-2)
     legal = out > 0.5 * RULED_OUT
@@ -98,7 +98,7 @@ def aim_of(
         "entropy": law.entropy(out).mean(dim=-1),
         "expected_reward": expected,
         "gain": best - expected,
-        "regret": most / max(number - 1, 1),
+        "regret": most / (number - 1).clamp(min=1),
     }
     return Aim(weights, measures)
 

@@ -1,5 +1,6 @@
 """Settings of algorithms: the keys of `learning_config` that only some of them read."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -45,6 +46,21 @@ class AlgorithmConfig(BaseModel):
     def transitions_first(self) -> int:
         """Return the number of transitions before which nothing is learned."""
         return 1
+
+    @property
+    def recordable(self) -> bool:
+        """Return whether updates may be CUDA graphs: nothing is read back, nothing copied there."""
+        return False
+
+    @property
+    def period(self) -> int:
+        """Return the gradient steps after which updates do the same again, as `Work.done` says."""
+        return 1
+
+    @property
+    def schedules(self) -> Mapping[str, tuple[float, AnySchedule]]:
+        """Return numbers of updates that change over training: name -> at the start, and how."""
+        return {}
 
     @property
     def one_trunk(self) -> bool:
@@ -125,6 +141,11 @@ class MovingTargets(AlgorithmConfig):
     target_interval: int = Field(1, gt=0)
     """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
 
+    @property
+    def period(self) -> int:
+        """Return the steps between two moves."""
+        return self.target_interval
+
 
 class TargetsConfig(MovingTargets, OffPolicyConfig):
     """Settings of off-policy algorithms with target networks."""
@@ -146,6 +167,11 @@ class ClippedTargets(AlgorithmConfig):
 class DdpgConfig(ClippedTargets, TargetsConfig):
     """Settings of MADDPG and of independent DDPG."""
 
+    @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
+
 
 class Td3Config(DdpgConfig):
     """Settings of MATD3 and of independent TD3."""
@@ -159,6 +185,16 @@ class Td3Config(DdpgConfig):
     target_noise_schedule: AnySchedule = None
     """How `target_policy_noise` changes over training; None: not at all (matd3, itd3)."""
 
+    @property
+    def period(self) -> int:
+        """Return the steps after which actors and targets move together again."""
+        return math.lcm(self.policy_delay, self.target_interval)
+
+    @property
+    def schedules(self) -> Mapping[str, tuple[float, AnySchedule]]:
+        """Return the noise on target actions."""
+        return {"target_policy_noise": (self.target_policy_noise, self.target_noise_schedule)}
+
 
 class SacConfig(TargetsConfig):
     """Settings of soft actor-critic."""
@@ -167,6 +203,11 @@ class SacConfig(TargetsConfig):
     """Entropy of actions that the temperature keeps; None: -1 per entry (masac, isac)."""
     initial_temperature: float = Field(0.01, gt=0)
     """Temperature that training begins with: what entropy is worth in rewards (masac, isac)."""
+
+    @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
 
     @property
     def of_networks(self) -> tuple[str, ...]:
@@ -181,6 +222,11 @@ class RungValuesConfig(ClippedTargets, TargetsConfig):
     """Against overestimated targets: the main network chooses what the target values, or two
     networks learn in random roles; None: the target network does both (dqn, q_learning, qrdqn, and
     r2d2, where the main network chooses by default)."""
+
+    @property
+    def recordable(self) -> bool:
+        """Return whether no layer is noisy: keys of their draws are copied to the device."""
+        return self.layer_noise is None
 
     @property
     def two_networks(self) -> bool:
@@ -318,6 +364,11 @@ class FictitiousPlayConfig(CurvesConfig):
     """What the highest rung costs more than the lowest while learning, in rewards."""
 
     @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
+
+    @property
     def least_memory(self) -> float:
         """Return a half: the best response to the latest bids alone runs in circles."""
         return 0.5
@@ -353,6 +404,12 @@ class MirrorDescentConfig(CurvesConfig):
     """Settings of magnetic mirror descent."""
 
     on_policy: ClassVar[bool] = True
+
+    @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
+
     mirror_step: float = Field(20.0, gt=0)
     """Step in logits per reward at the start; it falls with what is left (mirror_descent)."""
     pull: float = Field(0.05, gt=0)
@@ -367,6 +424,12 @@ class RegretMatchingConfig(CurvesConfig):
     """Settings of regret matching."""
 
     on_policy: ClassVar[bool] = True
+
+    @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
+
     passes: int = Field(10, gt=0)
     """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
 
@@ -378,6 +441,11 @@ class PolicyGradientConfig(AlgorithmConfig):
     entropy_weight: float = Field(0.01, ge=0)
     """Weight of the entropy (mappo, ippo, a2c, vpg, reinforce; others: fictitious_play,
     curve_actor_critic, independent_curve_actor_critic)."""
+
+    @property
+    def recordable(self) -> bool:
+        """Return True."""
+        return True
 
 
 class A2cConfig(PolicyGradientConfig):

@@ -138,7 +138,9 @@ class LearningConfig(BaseModel):
     compile: bool = False
     """Compile updates (torch.compile; needs a compiler); changes no number but by rounding."""
     autocast: bool = False
-    """Compute the products of an update in bfloat16; not used on a CPU."""
+    """Compute the products of an update in bfloat16; networks and optimisers stay as they are."""
+    cuda_graphs: bool = False
+    """Record updates and market steps as CUDA graphs, and do them again; not used on a CPU."""
     replay_buffer_size: int = Field(50_000, gt=0)
     """Joint transitions that the replay buffer holds."""
     gamma: float = Field(0.99, ge=0, le=1)

@@ -19,7 +19,7 @@ from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.data.windows import Windows
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.moments import Moments
-from assume_rl.learning.types import MEMORY
+from assume_rl.learning.types import MEMORY, Number
 
 MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
 
@@ -97,6 +97,7 @@ class Batches:
         if replay.keeps(MEMORY):
             self._windows = Windows(replay, config.sequence_length)
         self._keys = torch.tensor([keyed.key(s, "replay") for s in seeds], device=device)
+        self._role_keys = torch.tensor([keyed.key(s, "roles") for s in seeds], device=device)
         self._noise_keys = {
             name: [
                 torch.stack([keyed.keys(s, name, ids=g.unit_ids, device=device) for s in seeds])
@@ -106,7 +107,11 @@ class Batches:
         }
 
     def rounds(
-        self, update: int, size: int, lengths: Sequence[int], progress: float = 0.0
+        self,
+        update: Int[Tensor, ""],
+        size: int,
+        lengths: Sequence[int],
+        progress: Number = 0.0,
     ) -> Iterator[Batch]:
         """Yield rows drawn with replacement, several batches one after the other.
 
@@ -117,15 +122,12 @@ class Batches:
         :param lengths: batches of each round
         :param progress: share of training that is left; drives importance weights
         """
-        # Filled on the device: nothing is copied there.
-        number = torch.full((), update, device=self._keys.device)
-        key = keyed.combine(self._keys, number)
-        u = keyed.uniform(key, sum(lengths) * size)
-        alike = (u * self.replay.size()).to(torch.int64)
+        u = keyed.uniform(keyed.combine(self._keys, update), sum(lengths) * size)
+        alike = (u * self.replay.filled).to(torch.int64)
         start = 0
         for chunk in self._chunks(size, lengths):
             first = start
-            drawn = self._noise(number, start, sum(chunk) * size)
+            drawn = self._noise(update, start, sum(chunk) * size)
             for length in chunk:
                 stop = start + length * size
                 own = slice(start - first, stop - first)
@@ -138,20 +140,28 @@ class Batches:
 
     def latest(self, rows: int) -> Batch:
         """Return the latest `rows` transitions, in the order in which they were stored."""
-        first = self.replay.added - rows
-        index = torch.arange(first, first + rows, device=self.replay.device) % self.replay.capacity
+        number = torch.arange(-rows, 0, device=self.replay.device) + self.replay.count
+        index = number % self.replay.capacity
         return self.at(index.expand(len(self._keys), rows), None, {})
 
-    def order(self, update: int, number: int, rows: int) -> Int[Tensor, "seed row"]:
+    def order(self, update: Int[Tensor, ""], number: int, rows: int) -> Int[Tensor, "seed row"]:
         """Return a random order of `rows` rows for each seed.
 
         :param update: number of the update
         :param number: of the order within the update
         :param rows: how many
         """
-        key = keyed.combine(self._keys, torch.full((), update, device=self._keys.device))
-        key = keyed.combine(key, torch.full((), number, device=self._keys.device))
+        # Filled on the device: nothing is copied there.
+        own = torch.full((), number, device=self._keys.device)
+        key = keyed.combine(keyed.combine(self._keys, update), own)
         return keyed.uniform(key, rows).argsort(dim=-1)
+
+    def roles(self, batch: Batch) -> Bool[Tensor, "seed row"]:
+        """Return the rows that the first of two networks learns from; the second has the others.
+
+        A row is always the same one's, so that what errors of luck they make is not the same.
+        """
+        return keyed.uniform(keyed.combine(self._role_keys[:, None], batch.index), 1)[..., 0] < 0.5
 
     def stored(self, rows: Int[Tensor, " row"]) -> None:
         """Note that rows were written."""
@@ -169,13 +179,13 @@ class Batches:
             self.priorities.feedback(batch.index, error)
 
     def _by_priority(
-        self, u: Float[Tensor, "seed row"], progress: float
+        self, u: Float[Tensor, "seed row"], progress: Number
     ) -> tuple[Int[Tensor, "seed row"], Float[Tensor, "seed row"]]:
         """Return rows and their importance, from uniform draws."""
         assert self.priorities is not None
         index, start = self.priorities.draw(u), self._draws.importance_exponent
         exponent = 1.0 + (start - 1.0) * progress
-        weight = self.priorities.weights(index, self.replay.size(), exponent)
+        weight = self.priorities.weights(index, self.replay.filled, exponent)
         return index, weight.to(self.replay.dtype)
 
     def at(

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from assume_rl.learning.types import Number
+
 EPSILON = 1e-6  # so that no transition is never drawn again
 
 
@@ -46,7 +48,7 @@ class Priorities:
     def feedback(self, index: Int[Tensor, "seed row"], error: Float[Tensor, "seed row"]) -> None:
         """Set priorities by the absolute errors of rows that were learned from."""
         found = (error.abs().to(torch.float64) + EPSILON) ** self._exponent
-        self._highest = torch.maximum(self._highest, found.amax(dim=-1))
+        torch.maximum(self._highest, found.amax(dim=-1), out=self._highest)
         self._write(index, found)
 
     def draw(self, u: Float[Tensor, "seed draw"]) -> Int[Tensor, "seed draw"]:
@@ -67,7 +69,7 @@ class Priorities:
         return found
 
     def weights(
-        self, index: Int[Tensor, "seed row"], size: int, exponent: float
+        self, index: Int[Tensor, "seed row"], size: int | Int[Tensor, ""], exponent: Number
     ) -> Float[Tensor, "seed row"]:
         """Return importance weights (eq. 2 of the paper), the largest of each seed 1.
 

@@ -50,6 +50,7 @@ class Replay:
         self._extras = tuple(extras)
         self.capacity, self.dtype, self.device = capacity, dtype, device
         self.added = 0  # transitions of each seed that were ever added
+        self.count = torch.zeros((), dtype=torch.int64, device=device)  # the same, on the device
         self._shapes = tuple(
             (*shape, *(sizes[k] for sizes in extras.values())) for k, shape in enumerate(shapes)
         )
@@ -86,6 +87,11 @@ class Replay:
         return min(self.added, self.capacity)
 
     @property
+    def filled(self) -> Int[Tensor, ""]:
+        """Return `size` on the device, where the number is not waited for."""
+        return self.count.clamp(max=self.capacity)
+
+    @property
     def pos(self) -> int:
         """The row that is written next."""
         return self.added % self.capacity
@@ -113,7 +119,7 @@ class Replay:
         for name, ring in self._flags.items():
             ring.index_copy_(1, index, getattr(joint, name)[:, count - kept :].to(self.device))
         self._strides.index_fill_(0, index, joint.copies)
-        self.added += count
+        self.seek(self.added + count)
         return index
 
     def following(
@@ -124,7 +130,7 @@ class Replay:
         It says nothing of episodes that end in between.
         """
         distance = self._strides[index] * steps
-        age = (self.pos - 1 - index) % self.capacity
+        age = (self.count - 1 - index) % self.capacity
         return (index + distance) % self.capacity, age >= distance
 
     def preceding(
@@ -137,9 +143,9 @@ class Replay:
         """
         stride = self._strides[index]
         earlier = (index - stride * steps) % self.capacity
-        age = (self.pos - 1 - index) % self.capacity + stride * steps
+        age = (self.count - 1 - index) % self.capacity + stride * steps
         # Rows that were never written may hold anything: they are not looked at.
-        there = age < self.size()
+        there = age < self.filled
         alike = self._strides[torch.where(there, earlier, index)] == stride
         return earlier, there & alike
 
@@ -209,6 +215,7 @@ class Replay:
     def seek(self, added: int) -> None:
         """Continue as if `added` transitions had been added; the latest ones were put back."""
         self.added = added
+        self.count.fill_(added)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything stored, seed by seed."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat, scratch
 from assume_rl.learning.nets.optimizer import Optimizer
+from assume_rl.learning.types import Number
 
 Weights = dict[str, Tensor]
 States = Mapping[str, Mapping[str, Tensor]]  # networks by name, each a state dict
@@ -121,7 +122,7 @@ class GradientStep:
     loss: Float[Tensor, "seed agent"]
     total_norm: Float[Tensor, "seed agent"]  # before clipping
     max_norm: Float[Tensor, "seed agent"]  # largest norm of one weight or bias
-    rate: float | Float[Tensor, "seed #agent"]  # learning rate
+    rate: Number | Float[Tensor, "seed #agent"]  # learning rate
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Net(Generic[F]):
     def descend(
         self,
         losses: Sequence[Float[Tensor, "seed _"]],
-        rate: float,
+        rate: Number,
         max_grad_norm: float,
         moves: Bool[Tensor, "seed owner"] | None = None,
     ) -> list[GradientStep]:
@@ -172,7 +173,7 @@ class Net(Generic[F]):
             for loss in losses
         ]
 
-    def _descend_apart(self, rate: float, moves: Bool[Tensor, "seed owner"] | None) -> None:
+    def _descend_apart(self, rate: Number, moves: Bool[Tensor, "seed owner"] | None) -> None:
         """Make a step each owner at its own pace: a step is linear in the learning rate."""
         flats = [self.online, *self.optimizer.moments.values()]
         before = [flat.buffer.clone() for flat in flats]
@@ -190,10 +191,11 @@ class Net(Generic[F]):
         owned = owned[None] if self._several else owned
         return owned.view(*owned.shape, *[1] * (view.ndim - owned.ndim))
 
-    def move_target(self, tau: float) -> None:
+    def move_target(self, tau: Number) -> None:
         """Move the target by the share `tau` towards the networks, in place."""
         if self.target is not None:
-            self.target.buffer.lerp_(self.online.buffer, tau)
+            share = tau.to(self.target.buffer.dtype) if isinstance(tau, Tensor) else tau
+            self.target.buffer.lerp_(self.online.buffer, share)
 
     @property
     def _several(self) -> bool:

@@ -33,7 +33,7 @@ class Draws(NamedTuple):
 
     seeds: tuple[int, ...]
     purpose: str
-    number: int
+    number: int | Int[Tensor, ""]
 
 
 class NoisyNets(NamedTuple):
@@ -77,7 +77,8 @@ def noisy(
     found = {name: weight for name, weight in weights.items() if not name.endswith(SPREAD)}
     device = next(iter(found.values())).device
     own = [keyed.keys(s, "layers", draws.purpose, ids=names, device=device) for s in draws.seeds]
-    keys = keyed.combine(torch.cat(own), torch.tensor(draws.number, device=device))
+    number = torch.as_tensor(draws.number, device=device)
+    keys = keyed.combine(torch.cat(own), number)
     first = 0
     for weight in [name for name in found if is_linear(name)]:
         bias = weight.replace(".weight", ".bias")

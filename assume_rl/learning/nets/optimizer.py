@@ -12,10 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
-from torch.optim.rmsprop import rmsprop
-from torch.optim.sgd import sgd
 
 from assume_rl.learning.nets.flat import Flat
+from assume_rl.learning.types import Number
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 ALPHA = 0.99
@@ -47,7 +46,7 @@ class Optimizer:
         moments = {name: parameters.like() for name in own.moments}
         return cls(kind, decay, parameters, moments, step)
 
-    def descend(self, gradient: Flat, rate: float) -> None:
+    def descend(self, gradient: Flat, rate: Number) -> None:
         """Make one step down the gradient, in place."""
         OPTIMIZERS[self.kind].descend(self, gradient, rate)
 
@@ -58,15 +57,17 @@ class Kind:
 
     moments: tuple[str, ...]
     weight_decay: float  # unless a user wants another
-    descend: Callable[[Optimizer, Flat, float], None]  # (optimiser, gradient, learning rate)
+    descend: Callable[[Optimizer, Flat, Number], None]  # (optimiser, gradient, learning rate)
 
 
 def _adaptive_moments(
     function: Callable[..., None],
-) -> Callable[[Optimizer, Flat, float], None]:
+) -> Callable[[Optimizer, Flat, Number], None]:
     """Return a function for a step of Adam or AdamW, which have the same arguments in torch."""
 
-    def descend(own: Optimizer, gradient: Flat, rate: float) -> None:
+    def descend(own: Optimizer, gradient: Flat, rate: Number) -> None:
+        if isinstance(rate, Tensor) and rate.is_cuda:
+            rate = rate.float()  # as its fused kernel reads it
         function(
             [own.parameters.buffer],
             [gradient.buffer],
@@ -88,40 +89,30 @@ def _adaptive_moments(
     return descend
 
 
-def _sgd(own: Optimizer, gradient: Flat, rate: float) -> None:
+def _sgd(own: Optimizer, gradient: Flat, rate: Number) -> None:
     """Make a step of stochastic gradient descent, without momentum."""
     own.step.add_(1.0)
-    sgd(
-        [own.parameters.buffer],
-        [gradient.buffer],
-        [None],
-        foreach=False,
-        weight_decay=own.weight_decay,
-        momentum=0.0,
-        lr=rate,
-        dampening=0.0,
-        nesterov=False,
-        maximize=False,
-    )
+    _move(own, _decayed(own, gradient), rate)
 
 
-def _rmsprop(own: Optimizer, gradient: Flat, rate: float) -> None:
+def _rmsprop(own: Optimizer, gradient: Flat, rate: Number) -> None:
     """Make a step of RMSProp (Tieleman and Hinton 2012, Coursera lecture 6.5), without momentum."""
-    rmsprop(
-        [own.parameters.buffer],
-        [gradient.buffer],
-        [own.moments["square_avg"].buffer],
-        [],
-        [],
-        [own.step],
-        foreach=False,
-        lr=rate,
-        alpha=ALPHA,
-        eps=EPSILON,
-        weight_decay=own.weight_decay,
-        momentum=0.0,
-        centered=False,
-    )
+    own.step.add_(1.0)
+    slope, square = _decayed(own, gradient), own.moments["square_avg"].buffer
+    square.mul_(ALPHA).addcmul_(slope, slope, value=1.0 - ALPHA)
+    _move(own, slope / square.sqrt().add_(EPSILON), rate)
+
+
+def _decayed(own: Optimizer, gradient: Flat) -> Float[Tensor, " entry"]:
+    """Return the gradient, and what weights shrink by."""
+    if own.weight_decay == 0:
+        return gradient.buffer
+    return gradient.buffer.add(own.parameters.buffer, alpha=own.weight_decay)
+
+
+def _move(own: Optimizer, slope: Float[Tensor, " entry"], rate: Number) -> None:
+    """Move parameters down a slope; torch's own such steps read a rate in a tensor back."""
+    own.parameters.buffer.sub_(slope * rate)
 
 
 OPTIMIZERS: dict[str, Kind] = {
