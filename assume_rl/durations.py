@@ -12,12 +12,15 @@ _UNIT_SECONDS = {
     **dict.fromkeys(("w", "W", "week", "weeks"), 604800),
 }
 
+LONGEST = 1000
+"""Years that a duration may have."""
+
 
 def duration_seconds(text: str) -> int:
     """Seconds of a duration such as "15min", "1h", "1.5h" or "4 weeks".
 
     Raises `ConfigurationError` (a `ValueError`) unless `text` is a number and a unit that make a
-    whole number of seconds.
+    whole number of seconds, at most those of 1000 years.
 
     >>> duration_seconds("15min")
     900
@@ -30,6 +33,9 @@ def duration_seconds(text: str) -> int:
         hint = nearest(unit, _UNIT_SECONDS)
         raise ConfigurationError(f"unknown unit '{unit}' in the duration '{text}', {hint}")
     seconds = float(number) * _UNIT_SECONDS[unit]
+    if seconds > LONGEST * 365.25 * 86400:
+        shown = text if len(text) < 30 else f"{text[:30]}..."
+        raise ConfigurationError(f"the duration '{shown}' is longer than {LONGEST} years")
     if seconds != int(seconds):
         raise ConfigurationError(f"the duration '{text}' is not a whole number of seconds")
     return int(seconds)

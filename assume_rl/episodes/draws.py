@@ -13,13 +13,19 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.episodes.calendar import EpisodeKey
+from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
 
 CPU = torch.device("cpu")
 
 
 def draw_seed(scenario: Scenario, seed: int | None) -> int:
-    """Return `seed` if it is given, else that of the study case; if that is null, a random one."""
+    """Return `seed` if it is given, else that of the study case; if that is null, a random one.
+
+    :raises ConfigurationError: `seed` is not one that results can keep
+    """
+    if seed is not None and not 0 <= seed <= keyed.MOST_SEED:
+        raise ConfigurationError(f"--seed: must be from 0 to 2**63 - 1, not {seed}")
     chosen = scenario.config.seed if seed is None else seed
     return secrets.randbelow(2**31) if chosen is None else chosen
 

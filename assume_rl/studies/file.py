@@ -8,13 +8,14 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.keyed import MOST_SEED
 from assume_rl.results.database import create_engine
 from assume_rl.results.tracking import check_trackers
 from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
 from assume_rl.studies.expand import expand
 from assume_rl.studies.merge import assigned, read_content
-from assume_rl.studies.schema import MAX_SEED, StudyFile
+from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.types import Run, Study
 
 
@@ -88,7 +89,7 @@ def _check_names(file: StudyFile, name: str) -> None:
 def _check_seeds(runs: Iterable[Run]) -> None:
     """Seeds that start at the case's own; see `StudyFile.seeds` for those that are listed."""
     last = max(run.seed for run in runs)
-    if last > MAX_SEED:
+    if last > MOST_SEED:
         raise ConfigurationError(f"seeds: the last one is {last}, but must be below 2**63")
 
 

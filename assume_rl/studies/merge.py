@@ -1,7 +1,6 @@
 """A study file's content: YAML, what it includes below it, mappings as dotted keys."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(content, Mapping):
         raise ConfigurationError(f"{path.name}: must map keys to values, as docs/batch.md explains")
     _check_filled(content, path.name)
-    own = normal({str(key): _plain(value) for key, value in content.items()}, path.name)
+    own = normal(content, path.name)
     merged: dict[str, Any] = {}
     for name in _names(own.pop("include", []), path.name):
         merged = merge(merged, read_content(path.parent / name, (*above, here)))
@@ -105,7 +104,7 @@ def assigned(
     found, known = dict(content), set(keys)
     for key, text in sorted(overrides.items(), key=lambda item: item[0] not in known):
         try:
-            value = _plain(read_value(text))
+            value = read_value(text)
         except ValueError as error:
             raise ConfigurationError(f"--set {key}: {error}") from None
         if key in known:
@@ -157,15 +156,6 @@ def _never(_: Any) -> bool:
 def _is_law(value: Any) -> bool:
     """Whether a mapping says how to draw a value: it is the innermost one."""
     return not any(isinstance(part, Mapping) for part in value.values())
-
-
-def _plain(value: Any) -> Any:
-    """`value` with dates as the text that they were."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _names(value: Any, file: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from assume_rl.experiments.engines import EngineName
+from assume_rl.keyed import MOST_SEED
 from assume_rl.scenario.config.section import Section
 from assume_rl.studies.sections import (
     Design,
@@ -19,15 +20,12 @@ from assume_rl.studies.sections import (
     or_one,
 )
 
-MAX_SEED = 2**63 - 1
-"""The largest seed that databases can hold."""
-
 
 def _seeds(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
             raise ValueError(f"must be at least 1, not {value}")
-        if value > MAX_SEED:
+        if value > MOST_SEED:
             raise ValueError(f"must be below 2**63, not {value}")
         return value
     if not isinstance(value, list | tuple) or not value:
@@ -35,7 +33,7 @@ def _seeds(value: Any) -> Any:
     wrong = [s for s in value if isinstance(s, bool) or not isinstance(s, int) or s < 0]
     if wrong:
         raise ValueError(f"a seed must be a whole number from 0 on, not {wrong[0]!r}")
-    if max(value) > MAX_SEED:
+    if max(value) > MOST_SEED:
         raise ValueError(f"a seed must be below 2**63, not {max(value)}")
     if len(set(value)) < len(value):
         raise ValueError("a seed is written twice")

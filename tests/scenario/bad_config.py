@@ -7,6 +7,31 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     # configuration
     "broken yaml": (CONFIG, "base:", "base: [", ["config.yaml: is not valid YAML", "line"]),
     "key twice": (CONFIG, "  seed: 7", "  seed: 7\n  seed: 8", ["key 'seed' is written twice"]),
+    "truth value for a number": (
+        CONFIG, "seed: 7", "seed: true", ["base.seed: should be a valid integer, not 'true'"],
+    ),
+    "truth value for a learning number": (
+        CONFIG, "max_bid_price: 100", "learning_rates: {actor: true}",
+        ["base.learning_config.learning_rates.actor: should be a valid number, not 'true'"],
+    ),
+    "leading zero": (
+        CONFIG, "seed: 7", "seed: 042", ["config.yaml: 042 is not clear: write 42, or 0o42"],
+    ),
+    "clock time for a number": (
+        CONFIG, "seed: 7", "seed: 1:30", ["base.seed: should be a valid integer, not '1:30'"],
+    ),
+    "seed of 64 bits": (
+        CONFIG, "seed: 7", f"seed: {2**63}", ["base.seed: should be less than or equal to"],
+    ),
+    "negative seed": (CONFIG, "seed: 7", "seed: -7", ["base.seed: should be greater than or"]),
+    "ambiguous date": (
+        CONFIG, "end_date: 2019-01-02 00:00", "end_date: 02.01.2019",
+        ["base.end_date: '02.01.2019' is not a date", "write '2019-01-02' or '2019-02-01'"],
+    ),
+    "unknown time zone": (
+        CONFIG, "end_date: 2019-01-02 00:00", "end_date: 2019-01-02 00:00 MEZT",
+        ["base.end_date: '2019-01-02 00:00 MEZT': the time zone 'MEZT' is not known"],
+    ),
     "unknown key": (
         CONFIG, "seed: 7", "sed: 7", ["base.sed: unknown key", "did you mean 'seed'?"],
     ),

@@ -240,7 +240,7 @@ def test_a_reader_reads_a_table_once_and_mixes_nothing_up(folder: Any) -> None:
 
 def test_an_impossible_date_is_one_sentence(folder: Any) -> None:
     folder.change("config.yaml", "end_date: 2019-01-02 00:00", "end_date: 2019-02-30")
-    with pytest.raises(ScenarioError, match=r"^config.yaml: is not valid YAML: day is out of"):
+    with pytest.raises(ScenarioError, match=r"^config.yaml, base.end_date: '2019-02-30' is not"):
         load_scenario(folder.path)
 
 

@@ -111,7 +111,7 @@ def test_text_stays_text_and_paths_start_at_the_study_file(tmp_path: Path) -> No
 
 MISTAKES: dict[str, tuple[str, str]] = {
     "key": ("seedz: 3", "study.yaml, seedz: unknown key; did you mean 'seeds'?"),
-    "twice": ("seeds: 3\nseeds: 4", "study.yaml: is not valid YAML: the key 'seeds' is written"),
+    "twice": ("seeds: 3\nseeds: 4", "study.yaml: the key 'seeds' is written twice"),
     "two ways": (
         "set: {learning_config.gamma: 1, learning_config: {gamma: 1}}",
         "study.yaml, set: the key 'learning_config.gamma' is written twice",

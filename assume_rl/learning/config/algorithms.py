@@ -4,15 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from assume_rl.learning.config.schedules import AnySchedule, KlAdaptive
+from assume_rl.truth_values import WithoutTruthValues
 
 LayerNoise = Literal["factorised", "independent"]
 """How the noise of linear layers is drawn."""
 
 
-class AlgorithmConfig(BaseModel):
+class AlgorithmConfig(WithoutTruthValues):
     """Settings of one algorithm."""
 
     on_policy: ClassVar[bool] = False

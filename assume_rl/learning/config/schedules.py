@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -16,11 +15,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from assume_rl.errors import nearest
+from assume_rl.truth_values import WithoutTruthValues
 
 ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
 
 
-class Schedule(BaseModel):
+class Schedule(WithoutTruthValues):
     """How a value changes from its start to its end over training."""
 
     model_config = ConfigDict(
@@ -48,7 +48,7 @@ class Schedule(BaseModel):
         return self
 
 
-class KlAdaptive(BaseModel):
+class KlAdaptive(WithoutTruthValues):
     """A learning rate that follows how far policies move, of on-policy algorithms."""
 
     model_config = ConfigDict(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SerializeAsAny,
@@ -23,6 +22,7 @@ from assume_rl.learning.config.schedules import (
     KlAdaptive,
     RateSchedules,
 )
+from assume_rl.truth_values import WithoutTruthValues
 
 CriticName = Literal["concat", "pooled", "shared"]
 ArchitectureName = Literal["mlp", "ramps", "lstm", "gru", "lstm_memory"]
@@ -39,7 +39,7 @@ POLICY_SETTINGS = ("max_bid_price", "observation_window")
 """Keys that give observations and actions their meaning: policies need those of their training."""
 
 
-class Reward(BaseModel):
+class Reward(WithoutTruthValues):
     """The rewards that agents learn from. Profits and regrets are recorded whatever they are."""
 
     model_config = ConfigDict(
@@ -54,7 +54,7 @@ class Reward(BaseModel):
     """Largest size of what is learned from, after the factor; None: not clipped."""
 
 
-class LearningConfig(BaseModel):
+class LearningConfig(WithoutTruthValues):
     """Settings of a learning run, as in the `learning_config` section of a study case.
 
     The section is flat, as in ASSUME: keys of the chosen algorithm stand among the others, and are

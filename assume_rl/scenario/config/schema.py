@@ -1,15 +1,12 @@
 """Keys of a study case: every key of `config.yaml`, with its only default.
 
-Durations become whole seconds, dates become naive datetimes in UTC. Every model is frozen and
-refuses unknown keys; `scenario.config.read` turns the errors into sentences.
+Every model is frozen and refuses unknown keys; `scenario.config.read` turns the errors into
+sentences.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
 from pydantic import (
-    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -20,10 +17,10 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from assume_rl.core.bidding import entries
-from assume_rl.durations import duration_seconds
-from assume_rl.errors import ConfigurationError
+from assume_rl.keyed import MOST_SEED
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.section import Section
+from assume_rl.scenario.config.times import Instant, PositiveSeconds, Seconds, StepSeconds
 from assume_rl.scenario.tables import UNIT_TABLES
 
 CONFIG_FILE = "config.yaml"
@@ -34,46 +31,6 @@ PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy
 
 UNREAD_KEYS = frozenset({"maximum_volume", "only_hours", "eligible_obligations_lambda"})
 """Keys that public folders have although nothing reads them."""
-
-
-def _seconds(value: Any) -> int:
-    if not isinstance(value, str):
-        raise ValueError(f"write a duration with its unit, such as '1h' or '15min', not {value!r}")
-    try:
-        return duration_seconds(value)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
-
-
-def _positive_seconds(value: Any) -> int:
-    seconds = _seconds(value)
-    if seconds == 0:
-        raise ValueError("must be longer than zero")
-    return seconds
-
-
-def _step(value: Any) -> int:
-    # A calendar frequency may leave out its number: `h` is `1h`.
-    return _positive_seconds(f"1{value}" if isinstance(value, str) and value.isalpha() else value)
-
-
-def _instant(value: Any) -> datetime:
-    if isinstance(value, bool | int | float):
-        raise ValueError(f"write a date such as '2019-01-31 00:00', not {value!r}")
-    try:
-        stamp = pd.Timestamp(value)
-    except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'") from None
-    if pd.isna(stamp) or not 1700 <= stamp.year <= 2200:  # the range of nanoseconds
-        raise ValueError(f"{value!r} is not a date such as '2019-01-31 00:00'")
-    moment: datetime = stamp.to_pydatetime()
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-_TEXT = WithJsonSchema({"type": "string"})  # the type in the file
-Seconds = Annotated[int, BeforeValidator(_seconds), _TEXT]
-PositiveSeconds = Annotated[int, BeforeValidator(_positive_seconds), _TEXT]
-Instant = Annotated[datetime, BeforeValidator(_instant), _TEXT]
 
 
 class Product(Section):
@@ -199,7 +156,7 @@ class StudyCase(Section):
     """First step of the calendar."""
     end_date: Instant
     """Last step of the calendar, included."""
-    time_step: Annotated[int, BeforeValidator(_step), _TEXT]
+    time_step: StepSeconds
     """Length of a step."""
     markets_config: dict[str, Market]
     """Markets by name."""
@@ -207,7 +164,7 @@ class StudyCase(Section):
     """Settings of a learning run."""
     simulation_id: str | None = None
     """Name of the run in result tables, a label; `<folder>_<case>` by default."""
-    seed: int | None = 42
+    seed: int | None = Field(42, ge=0, le=MOST_SEED)
     """Seed of every random draw; null: a run draws one and records it."""
     save_frequency_hours: int | None = Field(48, ge=0)
     """Simulated hours between two writes of results; null or 0: at the end; changes no number."""
@@ -291,6 +248,12 @@ class StudyCase(Section):
         """Return the name of a file by its key; None if it is switched off."""
         known: dict[str, File] = {**self.__pydantic_extra__, **vars(self)}
         return known.get(key, f"{key}.csv")
+
+    def files(self) -> list[str]:
+        """Return the names of all tables that are not switched off."""
+        own = [key for key, f in type(self).model_fields.items() if f.default == f"{key}.csv"]
+        keys = [*own, *_registered_files()]
+        return [name for key in dict.fromkeys(keys) if (name := self.file(key)) is not None]
 
 
 def known_keys() -> list[str]:

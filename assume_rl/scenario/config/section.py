@@ -1,9 +1,11 @@
 """The base class of configuration sections and rows of tables."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from assume_rl.truth_values import WithoutTruthValues
 
 
-class Section(BaseModel):
+class Section(WithoutTruthValues):
     """A part of the configuration: frozen, no unknown keys, no infinities."""
 
     model_config = ConfigDict(
