@@ -4,6 +4,7 @@ from pathlib import Path
 
 from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
 from assume_rl.scenario.problems import Problems, similar
+from assume_rl.scenario.text_file import is_there
 
 
 def required_file(folder: Path, config: StudyCase, key: str) -> Path:
@@ -28,7 +29,7 @@ def optional_file(folder: Path, config: StudyCase, key: str, problems: Problems)
     if file is None:
         return None
     path = folder / file
-    if path.is_file():
+    if is_there(path):
         return path
     if key in config.model_fields_set:
         missing = f"the file, named by {key} in {CONFIG_FILE}, is missing in {folder}"

@@ -25,6 +25,7 @@ from assume_rl.scenario.plugins import load_plugins, plugins_with
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
+from assume_rl.scenario.tables.formats import PLAIN, Formats, read_formats
 from assume_rl.scenario.tables.operators import FILE as OPERATORS_FILE
 from assume_rl.scenario.tables.operators import Operators, read_operators
 from assume_rl.scenario.tables.overrides import with_overrides
@@ -231,17 +232,24 @@ def _read_tables(
     folder: Path, config: StudyCase, index: pd.DatetimeIndex, problems: Problems
 ) -> Tables:
     _refuse_unsupported_files(folder, config, problems)
+    formats = read_formats(folder, config.files(), problems)
     units = {
-        name: _units_of(folder, config, table, problems) for name, table in UNIT_TABLES.items()
+        name: _units_of(folder, config, table, formats, problems)
+        for name, table in UNIT_TABLES.items()
     }
-    series = read_all_series(folder, config, units, index, problems)
+    series = read_all_series(folder, config, units, index, formats, problems)
     path = optional_file(folder, config, OPERATORS_FILE, problems)
-    operators = read_operators(path, config.markets_config, problems)
+    form = formats.of(path.name) if path else PLAIN
+    operators = read_operators(path, config.markets_config, problems, form)
     return Tables(units, series, operators, problems)
 
 
 def _units_of(
-    folder: Path, config: StudyCase, table: UnitTable[Any], problems: Problems
+    folder: Path,
+    config: StudyCase,
+    table: UnitTable[Any],
+    formats: Formats,
+    problems: Problems,
 ) -> tuple[Unit, ...]:
     """Return the units of a kind; none where its file is optional and missing."""
     if table.required:
@@ -250,7 +258,7 @@ def _units_of(
         return ()
     else:
         path = found
-    return read_units(path, table.row, config.markets_config, problems)
+    return read_units(path, table.row, config.markets_config, problems, formats.of(path.name))
 
 
 def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problems) -> None:

@@ -17,7 +17,8 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         [f"{PLANTS}, row 'coal', column 'efficiency': should be greater than 0"],
     ),
     "empty efficiency": (
-        PLANTS, ",0.4,North", ",,North", ["column 'efficiency': should be greater than 0"],
+        PLANTS, ",0.4,North", ",,North",
+        ["column 'efficiency': is empty, which counts as 0, and should be greater than 0"],
     ),
     "efficiency above 1": (
         PLANTS, ",0.4,North", ",40,North", ["column 'efficiency'", "less than or equal to 1"],
@@ -60,7 +61,7 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         PLANTS, "unit_operator", "owner",
         [f"{PLANTS}, column 'unit_operator': the column is missing"],
     ),
-    "empty operator": (PLANTS, "0.4,North", "0.4,", ["column 'unit_operator': is missing"]),
+    "empty operator": (PLANTS, "0.4,North", "0.4,", ["column 'unit_operator': is empty"]),
     "missing power column": (
         DEMANDS, "max_power", "maxpower",
         ["column 'max_power': the column is missing; is 'maxpower' meant to be it?"],
@@ -80,8 +81,14 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         DEMANDS, "demand_energy_naive", "powerplant_energy_learning",
         [f"{DEMANDS}, row 'town', column 'bidding_EOM'", "is not for this kind of unit"],
     ),
-    "semicolons": (PLANTS, ",", ";", [f"{PLANTS}: has a single column", "separated by commas"]),
-    "ragged row": (PLANTS, "0.4,North", "0,4,North", [f"{PLANTS}: is not a table", "line 2"]),
+    "semicolons": (
+        PLANTS, ",", ";",
+        [f"{PLANTS}: has a single column", "';': say so in tables.yaml", 'separator: ";"'],
+    ),
+    "ragged row": (
+        PLANTS, "0.4,North", "0,4,North",
+        [f"{PLANTS}: is not a table: row 1 has 10 cells, but the header 9"],
+    ),
     # series
     "gap": (
         DEMAND, ROW_5, "", [f"{DEMAND}, row '2019-01-01 05:00': the row is missing"],

@@ -11,9 +11,10 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.formats import TableFormat
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
-MODELS = (StudyCase, Market, Product, LearningConfig)
+MODELS = (StudyCase, Market, Product, LearningConfig, TableFormat)
 MODELS += tuple(dict.fromkeys(entry.Params for entry in BIDDERS.values()))
 MODELS += tuple(table.row for table in UNIT_TABLES.values())
 

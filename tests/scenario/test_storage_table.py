@@ -71,7 +71,7 @@ def test_either_sign_of_charging_power_is_understood(tmp_path: Path) -> None:
         ("min_power_charge", 30, "max_power_charge -25 is above min_power_charge -30"),
         ("min_power_discharge", 30, "min_power_discharge 30 is above max_power_discharge 20"),
         ("min_power_charge", "inf", "column 'min_power_charge': should be a finite number"),
-        ("min_power_charge", "some", "column 'min_power_charge': should be a valid number"),
+        ("min_power_charge", "some", "column 'min_power_charge': 'some' is not a number"),
     ],
 )
 def test_what_cannot_be_is_an_error(folder: Any, column: str, value: object, sentence: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.csv_file import EMPTY, read_text_table
+from assume_rl.scenario.tables.formats import PLAIN, TableFormat
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
 
 Operators = Mapping[str, Mapping[str, str]]
@@ -17,7 +18,12 @@ Operators = Mapping[str, Mapping[str, str]]
 FILE = "unit_operators"
 
 
-def read_operators(path: Path | None, markets: Collection[str], problems: Problems) -> Operators:
+def read_operators(
+    path: Path | None,
+    markets: Collection[str],
+    problems: Problems,
+    form: TableFormat = PLAIN,
+) -> Operators:
     """Return the portfolio strategies of operators; none where there is no table.
 
     An empty cell, which ASSUME refuses, is no strategy: the units bid for themselves.
@@ -25,11 +31,12 @@ def read_operators(path: Path | None, markets: Collection[str], problems: Proble
     :param path: of the table's file; None: there is none
     :param markets: names of the markets
     :param problems: columns that nothing reads are noted here
+    :param form: how the file is written
     """
     if path is None:
         return {}
     table = read_text_table(
-        path, problems, "operator", lambda header: not header.startswith((BIDDING, FORECAST))
+        path, problems, "operator", lambda header: not header.startswith((BIDDING, FORECAST)), form
     )
     if table is None:
         return {}

@@ -1,7 +1,8 @@
 """Read the table of a unit kind: one validated row per unit."""
 
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,23 @@ from pydantic import ValidationError
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell, explain, some
 from assume_rl.scenario.tables.base import Row, Unit
-from assume_rl.scenario.tables.csv_file import EMPTY, NAME, read_text_table
+from assume_rl.scenario.tables.csv_file import EMPTY, NAME, number_hint, read_text_table
+from assume_rl.scenario.tables.formats import PLAIN, TableFormat
+from assume_rl.truth_values import takes_number
+
+NOT_A_NUMBER = "not a number"
+"""Stands for a cell that is none, so that a row is refused for it like for its other faults."""
 
 BIDDING = "bidding_"
 FORECAST = "forecast_"
 
 
 def read_units(
-    path: Path, model: type[Row], markets: Iterable[str], problems: Problems
+    path: Path,
+    model: type[Row],
+    markets: Iterable[str],
+    problems: Problems,
+    form: TableFormat = PLAIN,
 ) -> tuple[Row, ...]:
     """Return the units of the table at `path`, in its order.
 
@@ -29,8 +39,11 @@ def read_units(
     :param model: row of the unit kind
     :param markets: names of the markets
     :param problems: rows that are refused are left out and noted here
+    :param form: how the file is written
     """
-    table = read_text_table(path, problems, "unit", lambda header: _names_units(header, model))
+    table = read_text_table(
+        path, problems, "unit", lambda header: _names_units(header, model), form
+    )
     if table is None:
         return ()
     file = path.name
@@ -38,7 +51,7 @@ def read_units(
     if any(c not in table for c, f in columns_of(model).items() if f.is_required()):
         return ()
     rows = (
-        _row(file, str(name), dict(zip(columns, values, strict=True)), model, problems)
+        _row(file, str(name), dict(zip(columns, values, strict=True)), model, form, problems)
         for name, *values in table[columns].itertuples(name=None)
     )
     return tuple(row for row in rows if row is not None)
@@ -103,22 +116,58 @@ def _not_zero(text: str) -> bool:
 
 
 def _row(
-    file: str, name: str, cells: dict[str, str], model: type[Row], problems: Problems
+    file: str,
+    name: str,
+    cells: dict[str, str],
+    model: type[Row],
+    form: TableFormat,
+    problems: Problems,
 ) -> Row | None:
     """Return one unit; None, and its problems noted, if it is refused."""
-    values: dict[str, Any] = {k: v or "0" for k, v in cells.items()}
+    numbers = {
+        k
+        for k in cells
+        if k in model.model_fields and takes_number(model.model_fields[k].annotation)
+    }
+    wrong = {k: _number_fault(cells[k], form) for k in numbers if cells[k]}
+    values: dict[str, Any] = {k: v or 0 for k, v in cells.items()}
+    if (form.decimal, form.thousands) != (PLAIN.decimal, PLAIN.thousands):
+        values |= {k: form.number(cells[k]) for k, fault in wrong.items() if fault is None}
     if not cells["unit_operator"]:
         del values["unit_operator"]
     values |= {"id": name, "bidding": _prefixed(cells, BIDDING)}
     values["forecast"] = _prefixed(cells, FORECAST)
     values = {k: v for k, v in values.items() if k in model.model_fields}
+    values |= {k: NOT_A_NUMBER for k, fault in wrong.items() if fault is not None}
     try:
         return model.model_validate(values)
     except ValidationError as error:
         for _, location, sentence in explain(error, model):
             column = str(location[0]) if location else None
-            problems.error(cell(file, name, column), sentence)
+            what = wrong.get(column or "") or _of_empty(column, sentence, cells)
+            problems.error(cell(file, name, column), what)
         return None
+
+
+def _number_fault(text: str, form: TableFormat) -> str | None:
+    """Return why a cell is not a number; None if it is one, or an infinite one."""
+    infinite = text.lstrip("+-").lower() in ("inf", "infinity")
+    if infinite or not math.isnan(form.number(text)):
+        return None
+    return f"'{text}' is not a number{number_hint(text, form)}"
+
+
+def _of_empty(column: str | None, sentence: str, cells: Mapping[str, str]) -> str:
+    """Return a sentence on a refused cell, or on all of a row, that says which cells are empty."""
+    if column is not None:
+        if cells.get(column) != EMPTY:
+            return sentence
+        refused = sentence.removesuffix(", not 0")
+        return (
+            "is empty" if refused == "is missing" else f"is empty, which counts as 0, and {refused}"
+        )
+    empty = [name for name, text in cells.items() if text == EMPTY and name in sentence.split()]
+    return f"{sentence} ({some(empty)} is empty, which counts as 0)" if empty else sentence
 
 
 def _prefixed(cells: dict[str, str], prefix: str) -> dict[str, str]:

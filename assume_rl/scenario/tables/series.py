@@ -12,6 +12,7 @@ from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit
 from assume_rl.scenario.tables.demands import inelastic
+from assume_rl.scenario.tables.formats import Formats
 from assume_rl.scenario.tables.timeseries import read_series
 
 
@@ -20,6 +21,7 @@ def read_all_series(
     config: StudyCase,
     units: Mapping[str, Sequence[Unit]],
     index: pd.DatetimeIndex,
+    formats: Formats,
     problems: Problems,
 ) -> Series:
     """Return every series on the calendar `index`; a table without a file has no columns.
@@ -28,6 +30,7 @@ def read_all_series(
     :param config: names the files
     :param units: by kind
     :param index: the steps of the calendar
+    :param formats: how the files are written
     :param problems: files, columns and cells that cannot be used are noted here
     """
 
@@ -35,7 +38,7 @@ def read_all_series(
         path = optional_file(folder, config, key, problems)
         if path is None:
             return None
-        table = read_series(path, index, problems, constant=constant)
+        table = read_series(path, index, problems, constant=constant, form=formats.of(path.name))
         return nothing if table is None else table
 
     nothing = pd.DataFrame(index=index)

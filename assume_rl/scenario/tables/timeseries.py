@@ -2,7 +2,8 @@
 
 A series must cover the calendar, its end date included, without a gap. Finer series are averaged
 over each step (the last step over the rows that exist); coarser ones are refused, since reading
-them as absent would silently remove, for example, all demand.
+them as absent would silently remove, for example, all demand. Only where `tables.yaml` says so, a
+row holds until the next one.
 """
 
 from pathlib import Path
@@ -12,10 +13,17 @@ import pandas as pd
 
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.csv_file import read_number_table
+from assume_rl.scenario.tables.formats import PLAIN, TABLES_FILE, TableFormat, in_tables_file
+from assume_rl.scenario.tables.instants import changeover, instants
 
 
 def read_series(
-    path: Path, index: pd.DatetimeIndex, problems: Problems, *, constant: bool = False
+    path: Path,
+    index: pd.DatetimeIndex,
+    problems: Problems,
+    *,
+    constant: bool = False,
+    form: TableFormat = PLAIN,
 ) -> pd.DataFrame | None:
     """Return float64 columns on `index`; None, and the problem noted, if the file cannot be used.
 
@@ -23,8 +31,9 @@ def read_series(
     :param index: the steps of the calendar
     :param problems: takes the notes
     :param constant: whether a single row needs no date and holds for the whole calendar
+    :param form: how the file is written
     """
-    table = read_number_table(path, problems)
+    table = read_number_table(path, problems, form)
     if table is None:
         return None
     if constant and len(table) == 1:
@@ -36,8 +45,49 @@ def read_series(
             )
             return None
         return _filled(path.name, _constant(table, index), problems)
-    dated = _dated(path.name, table, problems)
-    return None if dated is None else align(path.name, dated, index, problems)
+    dates = instants(path.name, table.index, form, problems)
+    if dates is None:
+        return None
+    dated = table.set_axis(dates)
+    _warn_of_energy(path.name, dated, form, problems)
+    if form.hold is not None:
+        return _held(path.name, dated, index, pd.Timedelta(seconds=form.hold), problems)
+    return align(path.name, dated, index, problems)
+
+
+def _warn_of_energy(file: str, table: pd.DataFrame, form: TableFormat, problems: Problems) -> None:
+    """Warn of columns whose header says MWh, where a row is not an hour: MW are expected."""
+    step = _step_of(table.index)
+    for header, name in form.columns.items():
+        energy = name is not None and "[MWh]" in header
+        if energy and step is not None and step != pd.Timedelta(1, "h"):
+            what = f"is energy of {_words(step)} by its header, but is read as MW"
+            problems.warn(cell(file, column=header), what)
+
+
+def _held(
+    file: str,
+    table: pd.DataFrame,
+    index: pd.DatetimeIndex,
+    hold: pd.Timedelta,
+    problems: Problems,
+) -> pd.DataFrame | None:
+    """Return the latest row at each step; None (and noted) if that is too old, or rows get lost."""
+    step, own_step = index[1] - index[0], _step_of(table.index)
+    if own_step is not None and own_step < step:
+        what = f"has a row every {_words(own_step)}, finer than time_step {_words(step)}"
+        problems.error(file, f"{what}; leave out `hold` in {TABLES_FILE}: it is averaged then")
+        return None
+    latest = np.searchsorted(table.index.to_numpy(), index.to_numpy(), side="right") - 1
+    stamps = pd.DatetimeIndex(table.index[np.maximum(latest, 0)])
+    old = (latest < 0) | (index - stamps >= hold)
+    if old.any():
+        first = index[int(old.argmax())]
+        has = f"the file has {_minute(table.index[0])} to {_minute(table.index[-1])}"
+        what = f"no row holds then: `hold` in {TABLES_FILE} is {_words(hold)}; {has}"
+        problems.error(cell(file, _minute(first)), what)
+        return None
+    return _filled(file, table.iloc[latest].set_axis(index), problems)
 
 
 def _is_number(label: object) -> bool:
@@ -62,7 +112,9 @@ def align(
     own_step = _step_of(table.index)
     if own_step is None or own_step > step:
         what = "has a single row" if own_step is None else f"has a row every {_words(own_step)}"
-        problems.error(file, f"{what}, which is too coarse for time_step {_words(step)}")
+        hint = in_tables_file(f"hold: {_words(own_step)}") if own_step else None
+        hint = f"; if each row holds until the next one, {hint}" if hint else ""
+        problems.error(file, f"{what}, which is too coarse for time_step {_words(step)}{hint}")
         return None
     if step % own_step != pd.Timedelta(0):
         problems.error(file, f"its step {_words(own_step)} does not divide {_words(step)}")
@@ -79,21 +131,6 @@ def align(
 def _constant(table: pd.DataFrame, index: pd.DatetimeIndex) -> pd.DataFrame:
     values = np.broadcast_to(table.to_numpy(), (len(index), len(table.columns)))
     return pd.DataFrame(values, index=index, columns=table.columns)
-
-
-def _dated(file: str, table: pd.DataFrame, problems: Problems) -> pd.DataFrame | None:
-    """Return `table` with its row names as dates (naive, UTC); None (and noted) if unordered."""
-    dates = pd.to_datetime(table.index, format="ISO8601", errors="coerce", utc=True)
-    if dates.hasnans:
-        row = str(table.index[dates.isna()][0])
-        problems.error(cell(file, row), "is not a date such as '2019-01-31 23:00'")
-        return None
-    dates = dates.tz_localize(None)
-    if not dates.is_monotonic_increasing or dates.has_duplicates:
-        late = int(np.flatnonzero(np.diff(dates.to_numpy()) <= np.timedelta64(0))[0]) + 1
-        problems.error(cell(file, str(table.index[late])), "rows must be in the order of time")
-        return None
-    return table.set_axis(dates)
 
 
 def _step_of(dates: "pd.Index[pd.Timestamp]") -> pd.Timedelta | None:
@@ -118,7 +155,10 @@ def _regular(
     if len(missing):
         needed = f"needed are {_minute(index[0])} to {_minute(index[-1])}, both included"
         has = f"the file has {_minute(table.index[0])} to {_minute(table.index[-1])}"
-        problems.error(cell(file, _minute(missing[0])), f"the row is missing; {needed}; {has}")
+        one_hour = missing[0] + pd.Timedelta(1, "h") in present
+        hint = changeover(missing[0]) if one_hour else ""
+        what = f"the row is missing; {needed}; {has}{hint}"
+        problems.error(cell(file, _minute(missing[0])), what)
         return False
     extra = present[(present - index[0]) % own_step != pd.Timedelta(0)]
     if len(extra):
