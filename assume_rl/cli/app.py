@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": ("single", "Let finished policies act without exploration and score them."),
     "export": ("export", "Write the tables of a run or a study to files."),
     "list": ("list", "Print unit kinds, bidders, strategies of operators, rules, ..."),
+    "policies": ("policies", "Look into policies, check, compare and export them."),
     "report": ("report", "Write one HTML file with the figures of a run or a study."),
     "run": ("single", "Run a study case without training."),
     "schema": ("schema", "Print the JSON schema of a file."),

@@ -20,6 +20,7 @@ from assume_rl.experiments.loop import complete
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import learned_bidders
+from assume_rl.experiments.provenance import origin
 from assume_rl.experiments.train_task import Task, openings
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.data.replay import Replay
@@ -50,6 +51,7 @@ class AgentsEngine:
             device=task.device,
             save_path=experiment.folder / POLICIES,
             listener=self._observer,
+            notes=origin(task.compiled, task.learners, experiment.seed),
         )
         if task.start_from is not None:
             _take_over(self._learning, task.start_from)

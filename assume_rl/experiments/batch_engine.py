@@ -28,6 +28,7 @@ from assume_rl.experiments.case import Experiment
 from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, by_agent, probes
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
+from assume_rl.experiments.provenance import EPISODES, SCORES, origin
 from assume_rl.experiments.train_task import Task, window_steps
 from assume_rl.experiments.training import Advance
 from assume_rl.learning.bytes import estimate
@@ -185,7 +186,7 @@ class BatchEngine:
     def keep(self, seed: int, scores: Scores) -> bool:
         """See `Engine.keep`."""
         for name in self._selections[seed].improved(scores.merits):
-            self._save(seed, f"best_{name}", critics=False)
+            self._save(seed, f"best_{name}", {SCORES: scores.merits}, critics=False)
         self.save(seed)
         if self._selections[seed].settled(scores.reward):
             self._settled.add(seed)
@@ -194,11 +195,14 @@ class BatchEngine:
     def save(self, seed: int) -> None:
         """See `Engine.save`."""
         if self._episodes_done > 0:
-            self._save(seed, "last", critics=True)
+            self._save(seed, "last", {}, critics=True)
 
-    def _save(self, seed: int, name: str, *, critics: bool) -> None:
-        folder = self._runs[seed].folder / POLICIES / name
-        save_policies_of(self._learner, seed, folder, self._episodes_done, critics=critics)
+    def _save(self, seed: int, name: str, notes: Mapping[str, Any], *, critics: bool) -> None:
+        run, task = self._runs[seed], self._task
+        whole = {EPISODES: self._episodes_done, **notes}
+        whole |= origin(task.compiled, task.learners, run.seed)
+        folder = run.folder / POLICIES / name
+        save_policies_of(self._learner, seed, folder, whole, critics=critics)
 
     # --- checkpoints ---------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """Policies of a learner of several seeds: one seed's to a folder, a folder's to all seeds."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from assume_rl.episodes.learning_files import (
     has_critics,
@@ -14,12 +16,18 @@ from assume_rl.learning.learner import Learner
 
 
 def save_policies_of(
-    learner: Learner, seed: int, folder: Path, episodes_done: int, *, critics: bool
+    learner: Learner, seed: int, folder: Path, origin: Mapping[str, Any], *, critics: bool
 ) -> None:
-    """Write one seed's actors and, if asked for, critics, targets and optimisers."""
+    """Write one seed's actors and, if asked for, critics, targets and optimisers.
+
+    :param learner: of all seeds
+    :param seed: position of the seed
+    :param folder: to write to
+    :param origin: what the manifest says of where they are from, see `provenance`
+    :param critics: whether to write them too
+    """
     single = learner.single(seed)
-    extra = {"episodes_done": episodes_done, **learner.config.policy_settings}
-    save_actors(single, folder, extra)
+    save_actors(single, folder, {**origin, **learner.config.policy_settings})
     if critics:
         save_critics(single, folder)
 

@@ -10,6 +10,7 @@ from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.outputs import POLICIES, read_manifest
+from assume_rl.experiments.provenance import warn_of_other_units
 from assume_rl.learning.config import SharingName
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
@@ -21,6 +22,7 @@ from assume_rl.learning.policies.folder import (
     load_policies,
     load_policy,
     read_as,
+    source_of,
 )
 from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.policies.manifest import PolicyEntry
@@ -64,6 +66,8 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
         own = replace(load_policy(Path(path), name), unit_ids=(unit,))
         entries = {unit: entry_of(Path(path), name)}
         policies |= _fitting(compiled, {unit: own}, Path(path), entries, None)
+        manifest, owner = source_of(Path(path), name)
+        warn_of_other_units(compiled, manifest, {unit: owner}, Path(path))
     return policies
 
 
@@ -76,7 +80,9 @@ def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[
     policies = {unit: replace(single[name], unit_ids=(unit,)) for unit, name in names.items()}
     known = {} if loaded.manifest is None else loaded.manifest.units
     entries = {unit: known.get(name) for unit, name in names.items()}
-    return _fitting(compiled, policies, folder, entries, loaded.manifest)
+    found = _fitting(compiled, policies, folder, entries, loaded.manifest)
+    warn_of_other_units(compiled, loaded.manifest, names, folder)
+    return found
 
 
 def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:

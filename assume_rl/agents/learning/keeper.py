@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from assume_rl.agents.learning.training import Training
 from assume_rl.episodes.selection import Selection
 from assume_rl.errors import ConfigurationError
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class Keeper:
-    """Saves and loads the policies, critics and progress of a training."""
+    """Saves and loads the policies, critics and progress of a training.
 
-    def __init__(self, training: Training) -> None:
+    :param training: whose results they are
+    :param notes: further entries of the manifests of policies
+    """
+
+    def __init__(self, training: Training, notes: Mapping[str, Any]) -> None:
         config = training.trainer.config
-        self._training = training
+        self._training, self._notes = training, notes
         self._trainer = training.trainer
         self._selection = Selection(config.early_stopping_window, config.early_stopping_threshold)
 
@@ -33,16 +40,19 @@ class Keeper:
         improved = self._selection.improved(metrics)
         if folder is not None:
             for name in improved:
-                self.save_actors(folder / f"best_{name}")
+                self.save_actors(folder / f"best_{name}", {"scores": dict(metrics)})
             self.save_actors(folder / "last")
             self.save_critics(folder / "last")
         return "reward" in metrics and self._selection.settled(metrics["reward"])
 
-    def save_actors(self, folder: Path) -> None:
-        """Write a policy folder, which a scenario can run on."""
-        settings = self._trainer.config.policy_settings
-        extra = {"episodes_done": self._training.episodes_done, **settings}
-        self._trainer.save_actors(folder, extra)
+    def save_actors(self, folder: Path, notes: Mapping[str, Any] = NOTHING) -> None:
+        """Write a policy folder, which a scenario can run on.
+
+        :param folder: to write to
+        :param notes: further entries of its manifest, beside those of all
+        """
+        whole = {"episodes_done": self._training.episodes_done, **notes, **self._notes}
+        self._trainer.save_actors(folder, {**whole, **self._trainer.config.policy_settings})
 
     def save_critics(self, folder: Path) -> None:
         """Write critics, targets and optimisers."""

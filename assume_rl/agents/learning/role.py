@@ -64,6 +64,7 @@ class Learning(Role):  # type: ignore[misc]
     :param recorder: address of an agent that takes `Rows` (`rl_params`, `rl_grad_params`)
     :param failures: where exceptions of handlers go; None: to mango, which logs them
     :param listener: hears of transitions and updates
+    :param notes: further entries of the manifests of policies, which JSON can hold
     :raises ConfigurationError: a setting is wrong, or the device is not available
     """
 
@@ -80,6 +81,7 @@ class Learning(Role):  # type: ignore[misc]
         recorder: AgentAddress | None = None,
         failures: Failures | None = None,
         listener: Listener | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(learning_config, LearningConfig):
@@ -96,7 +98,7 @@ class Learning(Role):  # type: ignore[misc]
         self._training = Training(
             self._trainer, self.plan, report=self._report, renewed=self._renewed
         )
-        self._keeper = Keeper(self._training)
+        self._keeper = Keeper(self._training, notes or {})
         self._publisher = Publisher(self._trainer, lambda: self._training.exploration)
         self._bound: object = None  # context in which the role has subscribed
         self._driven = False  # updates are asked for, so the clock causes none

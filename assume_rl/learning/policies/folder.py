@@ -62,6 +62,7 @@ __all__ = [
     "save_assume_layout",
     "save_policies",
     "save_trainer_state",
+    "source_of",
     "transfer",
     "transfer_critic",
     "transfer_critics",
@@ -163,14 +164,26 @@ def entry_of(path: Path, unit_id: str) -> PolicyEntry | None:
     :param unit_id: whose policy it is in a folder
     :raises PolicyError: there is no manifest, or it is damaged
     """
+    manifest, name = source_of(path, unit_id)
+    return None if manifest is None else manifest.units.get(name)
+
+
+def source_of(path: Path, unit_id: str) -> tuple[Manifest | None, str]:
+    """Return the manifest that vouches for a policy, if there is one, and its name there.
+
+    :param path: a policy folder, or one actor's file, which may belong to another unit
+    :param unit_id: whose policy it is in a folder
+    :raises PolicyError: there is no manifest, or it is damaged
+    """
     path = Path(path)
     folder = path if path.is_dir() or not path.suffix else path.parent
     if path.suffix == ".pt" or is_assume_layout(folder):
-        return None
-    units = read_manifest(folder).units
+        return None, unit_id
+    manifest = read_manifest(folder)
     if folder == path:
-        return units.get(unit_id)
-    return next((entry for entry in units.values() if entry.file == path.name), None)
+        return manifest, unit_id
+    owners = (name for name, entry in manifest.units.items() if entry.file == path.name)
+    return manifest, next(owners, "")
 
 
 def read_as(stack: ActorStack, entry: PolicyEntry | None, spec: AgentSpec) -> ActorStack:

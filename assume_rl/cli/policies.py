@@ -1,0 +1,121 @@
+"""`assume-rl policies`: finished policies as things of their own."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assume_rl.cli.app import app
+from assume_rl.cli.console import load
+from assume_rl.cli.options import Case, Plugins, Set
+from assume_rl.cli.policies_tables import print_described, print_differences, print_verified
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.policies_on_disk.described import described
+from assume_rl.experiments.policies_on_disk.differences import differences
+from assume_rl.experiments.policies_on_disk.light import light_files
+from assume_rl.experiments.policies_on_disk.onnx_file import onnx_files
+from assume_rl.experiments.policies_on_disk.saved import saved_policies
+from assume_rl.experiments.policies_on_disk.verified import verified
+from assume_rl.learning.policies.files import write_file
+
+policies = typer.Typer(
+    help="Look into policies, check, compare and export them.", no_args_is_help=True
+)
+app.add_typer(policies, name="policies")
+
+Saved = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        help="Policy folder, in our layout or ASSUME's, or the output folder of a training, whose "
+        "last policies are meant.",
+    ),
+]
+
+
+class Form(StrEnum):
+    """Forms of exported policies."""
+
+    onnx = "onnx"
+    light = "light"
+
+
+@policies.command()
+def inspect(
+    folder: Saved,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Print what policies are: networks, observations, scales, and where they are from."""
+    found = described(folder)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    print_described(Console(), found)
+
+
+@policies.command()
+def verify(
+    folder: Saved,
+    scenario: Annotated[
+        Path | None,
+        typer.Option("--scenario", help="Scenario folder whose units are to act by them."),
+    ] = None,
+    case: Case = None,
+    overrides: Set = None,
+    plugins: Plugins = None,
+) -> None:
+    """Check files, hashes and numbers and, with a scenario, whether its units can act by them.
+
+    Exit code 0: all is well; 2: something is wrong, each on a line.
+    """
+    if scenario is None and (case or overrides):
+        raise ConfigurationError("--case and --set need a --scenario")
+    loaded = None if scenario is None else load(scenario, case, overrides, False, plugins=plugins)
+    found = verified(folder, loaded)
+    print_verified(Console(), found)
+    if found.problems:
+        raise typer.Exit(2)
+
+
+@policies.command()
+def diff(first: Saved, second: Saved) -> None:
+    """Compare two sets of policies: settings, networks, weights, actions on fixed observations.
+
+    Exit code 0: equal; 1: not equal; 2: one cannot be read.
+    """
+    found = differences(saved_policies(first), saved_policies(second))
+    print_differences(Console(), found)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+@policies.command()
+def export(
+    folder: Saved,
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--format",
+            help="onnx: a graph per policy, for any runtime; light: arrays and a page of Python "
+            "that needs numpy and safetensors only.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder; files of these names are replaced.")],
+) -> None:
+    """Write policies in a form that others can act by; each is checked to act the same."""
+    found = saved_policies(folder)
+    files = onnx_files(found) if form is Form.onnx else light_files(found)
+    console = Console(highlight=False, soft_wrap=True)
+    for name, content in files.items():
+        write_file(out / name, content)
+        console.print(str(out / name), markup=False)
+    drawing = [policy.name for policy in found if policy.actor.mixed]
+    if drawing:
+        names = f"{', '.join(drawing[:3])}{', ...' if len(drawing) > 3 else ''}"
+        console.print(
+            f"{len(drawing)} of them ({names}) give probabilities: who bids draws a rung by these",
+            markup=False,
+        )

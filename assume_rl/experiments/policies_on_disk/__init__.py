@@ -1,0 +1,1 @@
+"""Policies as things of their own: described, checked, compared, exported."""

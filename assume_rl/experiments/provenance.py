@@ -1,0 +1,91 @@
+"""Where policies are from: the training, and the units that it was for, as manifests keep it."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from assume_rl.learning.policies.manifest import Manifest
+from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.tables.base import Unit
+
+logger = logging.getLogger(__name__)
+
+TRAINED_IN, MADE_FOR, SCORES, EPISODES = "trained_in", "made_for", "scores", "episodes_done"
+"""Entries of a policy manifest's `extra`: study case and seed; units by agent; what a validation
+brought that policies were kept for; episodes of training."""
+
+ORIGIN = frozenset({TRAINED_IN, MADE_FOR, SCORES, EPISODES})
+"""Those that say where policies are from; the others are settings that they depend on."""
+
+APART = frozenset({"id", "unit_operator", "bidding", "forecast"})
+"""Fields of a unit that do not make it another one."""
+
+SHOWN = 4  # fields of a unit in a message
+
+
+def origin(compiled: Compiled, agents: Iterable[str], seed: int) -> dict[str, Any]:
+    """Return what manifests say of where policies are from.
+
+    :param compiled: study case of the training
+    :param agents: that learn
+    :param seed: of the training
+    """
+    units = units_of(compiled)
+    scenario = compiled.scenario
+    return {
+        TRAINED_IN: {"scenario": scenario.name, "case": scenario.case, "seed": seed},
+        MADE_FOR: {agent: _fields(units[agent]) for agent in agents},
+    }
+
+
+def units_of(compiled: Compiled) -> dict[str, Unit]:
+    """Return the unit of each learning agent."""
+    units = {unit.id: unit for unit in compiled.scenario.units}
+    return {agent: units[unit] for own in compiled.agents.values() for unit, agent in own.items()}
+
+
+def other_units(
+    compiled: Compiled, manifest: Manifest | None, owners: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is not as in training about the units that are to act by policies.
+
+    Policies that units share are for any of a class, so that nothing is said of these.
+
+    :param compiled: study case where they act
+    :param manifest: of the policies; None: it is not known where they are from
+    :param owners: by agent, the agent that the policy was trained as
+    """
+    known = {} if manifest is None else manifest.extra.get(MADE_FOR, {})
+    units, found = units_of(compiled), {}
+    for agent, owner in owners.items():
+        if agent in compiled.shared or owner not in known:
+            continue
+        here, there = _fields(units[agent]), known[owner]
+        unlike = [key for key in there if key in here and here[key] != there[key]]
+        texts = [f"{key} {_text(there[key])}, here {_text(here[key])}" for key in unlike[:SHOWN]]
+        texts += [f"and {len(unlike) - SHOWN} more"] * (len(unlike) > SHOWN)
+        if unlike:
+            found[agent] = "; ".join(texts)
+    return found
+
+
+def warn_of_other_units(
+    compiled: Compiled, manifest: Manifest | None, owners: Mapping[str, str], source: Path
+) -> None:
+    """Log a line for each unit that acts by the policy of another plant; see `other_units`."""
+    for agent, why in other_units(compiled, manifest, owners).items():
+        logger.warning(other_unit(source, agent, why))
+
+
+def other_unit(source: Path, agent: str, why: str) -> str:
+    """Return a sentence on a unit that acts by the policy of another one."""
+    return f"'{source}': the policy of unit '{agent}' was trained for another unit: {why}"
+
+
+def _fields(unit: Unit) -> dict[str, Any]:
+    return unit.model_dump(mode="json", exclude=set(APART))
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
