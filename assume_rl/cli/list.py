@@ -26,6 +26,9 @@ class Sort(StrEnum):
     rules = "rule"
     forecasts = "forecast"
     algorithms = "algorithm"
+    critics = "critic"
+    actors = "actor"
+    schedules = "schedule"
     observers = "observer"
 
 

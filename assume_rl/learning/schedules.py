@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
+from assume_rl.errors import ContractError
 from assume_rl.learning.config import KlAdaptive, LearningConfig, Schedule, ScheduleName
 
 
@@ -68,7 +69,11 @@ def scheduled(schedule: ScheduleName | Schedule | None, initial: float, progress
     if schedule is None:
         return initial
     chosen = schedule if isinstance(schedule, Schedule) else Schedule(schedule=schedule)
-    return initial * SCHEDULES[chosen.schedule](chosen, progress)
+    share = SCHEDULES[chosen.schedule]
+    found = share(chosen, progress)
+    if not isinstance(found, float | int) or not 0 <= found < math.inf:
+        raise ContractError(share, f"{found!r}, not a share of the value at the start")
+    return initial * found
 
 
 def _piecewise(chosen: Schedule, left: float) -> float:
@@ -76,7 +81,9 @@ def _piecewise(chosen: Schedule, left: float) -> float:
     return reached[-1] if reached else 1.0
 
 
-SCHEDULES: dict[ScheduleName, Callable[[Schedule, float], float]] = {
+Share = Callable[[Schedule, float], float]
+
+SCHEDULES: dict[str, Share] = {
     "constant": lambda chosen, left: 1.0,
     "cosine": lambda chosen, left: (
         chosen.end + (1.0 - chosen.end) * (1.0 - math.cos(math.pi * left)) / 2.0

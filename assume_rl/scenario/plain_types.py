@@ -1,11 +1,14 @@
 """The types of settings and columns in words, as pages and lists have them."""
 
 import types
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+
+from assume_rl.learning.config import OneOf
 
 WORDS = {
     bool: "true or false",
@@ -29,7 +32,9 @@ def field_type(field: FieldInfo, quote: str = "") -> str:
 
     :param quote: put around each choice
     """
-    return "duration" if _takes_duration(field) else _plain(field.annotation, quote)
+    if _takes_duration(field):
+        return "duration"
+    return _choices(field.metadata, quote) or _plain(field.annotation, quote)
 
 
 def _takes_duration(field: FieldInfo) -> bool:
@@ -43,13 +48,20 @@ def _takes_duration(field: FieldInfo) -> bool:
     return True
 
 
+def _choices(metadata: Iterable[Any], quote: str) -> str:
+    """Return the names of which a text must be one; empty: it may be any."""
+    names = (name for part in metadata if isinstance(part, OneOf) for name in part.choices)
+    return " or ".join(f"{quote}{name}{quote}" for name in names)
+
+
 def _plain(annotation: Any, quote: str) -> str:
     if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:
         choices = [_plain(part, quote) for part in get_args(annotation)]
         apart = (c.split(" or ") if not c.endswith(")") else [c] for c in choices)
         return " or ".join(dict.fromkeys(choice for own in apart for choice in own))
     if get_origin(annotation) is Annotated:
-        return _plain(get_args(annotation)[0], quote)
+        own, *metadata = get_args(annotation)
+        return _choices(metadata, quote) or _plain(own, quote)
     if get_origin(annotation) is Literal:
         return " or ".join(f"{quote}{choice}{quote}" for choice in get_args(annotation))
     if annotation is type(None):

@@ -225,6 +225,9 @@ def _parts(scenario: Scenario) -> set[tuple[str, str]]:
         *(("rule", market.market_mechanism) for market in config.markets_config.values()),
         *(("forecast", name) for chosen in forecasts for name in chosen.values()),
         ("algorithm", scenario.learning.algorithm),
+        ("critic", scenario.learning.critic),
+        ("actor", scenario.learning.actor_architecture),
+        *(("schedule", name) for name in scenario.learning.schedules),
     }
 
 

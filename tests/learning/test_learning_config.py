@@ -12,7 +12,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import (
     SETTINGS,
-    ArchitectureName,
+    WITH_MEMORY,
     DdpgConfig,
     LearningConfig,
     Reward,
@@ -20,9 +20,13 @@ from assume_rl.learning.config import (
     Td3Config,
     learning_keys,
 )
+from assume_rl.learning.config.names import ACTOR_NAMES, CRITIC_NAMES, SCHEDULE_NAMES
+from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.exploration import exploration_at
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.nets.recurrent import Recurrent
 from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.schedules import SCHEDULES
 
 LEARNER = {
     "action_noise_schedule",
@@ -141,7 +145,13 @@ def test_each_type_of_reward_is_there():
 
 
 def test_each_architecture_has_a_trunk():
-    assert get_args(ArchitectureName) == tuple(TRUNKS)
+    assert list(TRUNKS) == ACTOR_NAMES
+    assert {n for n, trunk in TRUNKS.items() if isinstance(trunk, Recurrent)} == set(WITH_MEMORY)
+
+
+def test_each_critic_and_each_schedule_is_there():
+    assert set(CRITICS) == set(CRITIC_NAMES)
+    assert list(SCHEDULES) == SCHEDULE_NAMES
 
 
 def test_the_schema_is_flat():
@@ -156,7 +166,7 @@ def test_the_schema_is_flat():
         ({"algorithm": "mtd3"}, "unknown algorithm 'mtd3', did you mean 'matd3'?"),
         (
             {"critic": "share"},
-            "learning_config.critic: Input should be 'concat', 'pooled' or",
+            "learning_config.critic: unknown critic 'share', did you mean 'shared'?",
         ),
         (
             {"actor_architecture": "lsmt"},

@@ -15,6 +15,9 @@ from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError, ScenarioError
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import SETTINGS
+from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.schedules import SCHEDULES
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
@@ -43,7 +46,8 @@ def register(registry):
 @pytest.fixture(autouse=True)
 def unloaded() -> Iterator[None]:
     registries: tuple[dict[str, Any], ...] = (
-        *(ALGORITHMS, BIDDERS, FORECASTS, OBSERVERS, RULES, SETTINGS, TECHNOLOGIES, UNIT_TABLES),
+        *(ALGORITHMS, BIDDERS, CRITICS, FORECASTS, OBSERVERS, RULES, SCHEDULES, SETTINGS),
+        *(TECHNOLOGIES, TRUNKS, UNIT_TABLES),
     )
     before = [dict(part) for part in registries]
     yield
@@ -66,8 +70,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def test_the_examples_are_loaded_and_unloaded() -> None:
     plugins = load_plugins(sorted(EXAMPLES.glob("*.py")))
     assert [Path(plugin.name).name for plugin in plugins] == [
-        "capped.py", "nuclear.py", "weighted.py", "yesterday.py"
+        "advantage_weighted.py", "capped.py", "nuclear.py", "weighted.py", "yesterday.py"
     ]  # fmt: skip
+    assert ("mean_field" in CRITICS, "skip" in TRUNKS, "warm_up" in SCHEDULES) == (True,) * 3
     assert "rwr" in ALGORITHMS.keys() & SETTINGS.keys()
     assert "nuclear" in TECHNOLOGIES.keys() & UNIT_TABLES.keys()
     assert "pay_as_clear_capped" in RULES

@@ -22,11 +22,11 @@ from assume_rl.learning.config.algorithms import (
     SacConfig,
     Td3Config,
 )
+from assume_rl.learning.config.names import WITH_MEMORY, OneOf
 from assume_rl.learning.config.schedules import KlAdaptive, Schedule, ScheduleName
 from assume_rl.learning.config.section import (
     POLICY_SETTINGS,
     UNREAD_KEYS,
-    WITH_MEMORY,
     ActivationName,
     ArchitectureName,
     LearningConfig,
@@ -57,6 +57,7 @@ __all__ = [
     "LearningConfig",
     "MirrorDescentConfig",
     "OffPolicyConfig",
+    "OneOf",
     "OptimizerName",
     "PolicyGradientConfig",
     "PpoConfig",

@@ -1,7 +1,7 @@
 """How values change over training: settings of schedules, and the errors in them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -9,15 +9,15 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
 from assume_rl.errors import nearest
+from assume_rl.learning.config.names import SCHEDULE_NAMES, OneOf
 from assume_rl.truth_values import WithoutTruthValues
 
-ScheduleName = Literal["constant", "cosine", "exponential", "linear", "piecewise", "polynomial"]
+ScheduleName = Annotated[str, OneOf("schedule", SCHEDULE_NAMES)]
 
 
 class Schedule(WithoutTruthValues):
@@ -73,14 +73,14 @@ class KlAdaptive(WithoutTruthValues):
 
 def _schedule(value: Any) -> Any:
     """Refuse the name of a schedule that is unknown, or that needs more than its name."""
-    return _named(value, get_args(ScheduleName))
+    return _named(value, SCHEDULE_NAMES)
 
 
 def _rate_schedule(value: Any) -> Any:
     """Refuse what `_schedule` refuses, but for the schedule that only rates have."""
     if value == "kl_adaptive":
         return KlAdaptive()
-    return _named(value, _NAMES)
+    return _named(value, _OF_RATES.choices)
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
@@ -115,8 +115,8 @@ def _forms(value: Any) -> str:
     return "Networks" if several else _form(value)
 
 
-_NAMES = [*get_args(ScheduleName), "kl_adaptive"]
-_Name = Annotated[ScheduleName, Tag("Name"), WithJsonSchema({"enum": _NAMES, "type": "string"})]
+_OF_RATES = OneOf("schedule", SCHEDULE_NAMES, ("kl_adaptive",))
+_Name = Annotated[str, _OF_RATES, Tag("Name")]
 _Schedule = Annotated[Schedule, Tag("Schedule")]
 AnySchedule = Annotated[
     Annotated[Annotated[ScheduleName, Tag("Name")] | _Schedule, Discriminator(_plain)] | None,

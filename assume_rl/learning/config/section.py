@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.learning.config.algorithms import SETTINGS, AlgorithmConfig, Td3Config
+from assume_rl.learning.config.names import ACTOR_NAMES, CRITIC_NAMES, WITH_MEMORY, OneOf
 from assume_rl.learning.config.problems import checked, problem, problem_of
 from assume_rl.learning.config.schedules import (
     AnySchedule,
@@ -24,10 +25,8 @@ from assume_rl.learning.config.schedules import (
 )
 from assume_rl.truth_values import WithoutTruthValues
 
-CriticName = Literal["concat", "pooled", "shared"]
-ArchitectureName = Literal["mlp", "ramps", "lstm", "gru", "lstm_memory"]
-WITH_MEMORY = ("gru", "lstm_memory")
-"""Actors that carry something from one decision to the next."""
+CriticName = Annotated[str, OneOf("critic", CRITIC_NAMES)]
+ArchitectureName = Annotated[str, OneOf("actor_architecture", ACTOR_NAMES)]
 ActivationName = Literal["relu", "tanh", "elu", "silu"]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
@@ -189,6 +188,22 @@ class LearningConfig(WithoutTruthValues):
         return {key: getattr(self, key) for key in POLICY_SETTINGS}
 
     @property
+    def schedules(self) -> frozenset[str]:
+        """Names of all schedules that values change by."""
+        given = [
+            value
+            for model in (self, self.settings)
+            for key, value in model
+            if key.endswith("_schedule") and value is not None
+        ]
+        each = (
+            own
+            for value in given
+            for own in (value.values() if isinstance(value, dict) else (value,))
+        )
+        return frozenset(own if isinstance(own, str) else own.schedule for own in each if own)
+
+    @property
     def initial_episodes(self) -> int:
         """Episodes of random actions before the first update; on-policy learning has none."""
         return 0 if self.settings.on_policy else self.episodes_collecting_initial_experience
@@ -261,14 +276,6 @@ class LearningConfig(WithoutTruthValues):
         if text is not None and duration_seconds(text) == 0:
             raise ValueError(f"{info.field_name} must be longer than zero")
         return text
-
-    @field_validator("actor_architecture", mode="before")
-    @classmethod
-    def _known(cls, name: Any) -> Any:
-        known = get_args(ArchitectureName)
-        if name not in known:
-            raise ValueError(f"unknown actor_architecture '{name}', {nearest(str(name), known)}")
-        return name
 
     @field_validator("normalise", mode="before")
     @classmethod

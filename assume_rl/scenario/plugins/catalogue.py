@@ -11,6 +11,9 @@ from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.learning.config import common_keys, learning_keys
+from assume_rl.learning.critics import CRITICS
+from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.schedules import SCHEDULES
 from assume_rl.scenario.compile.forecasts import FORECASTS
 from assume_rl.scenario.plain_types import field_type
 from assume_rl.scenario.plugins.registry import OBSERVERS, ORIGINS
@@ -65,6 +68,9 @@ def catalogue() -> tuple[Part, ...]:
             name: {k: f for k, f in learning_keys(name).items() if k not in common}
             for name in ALGORITHMS
         },
+        "critic": {name: {} for name in CRITICS},
+        "actor": {name: {} for name in TRUNKS},
+        "schedule": {name: {} for name in SCHEDULES},
         "observer": {name: {} for name in OBSERVERS},
     }
     return tuple(

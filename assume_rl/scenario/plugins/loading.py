@@ -210,7 +210,8 @@ def _errors_of(name: str, files: set[str]) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        sentence = _place_of_error(error, files)
+        sentence = _place_of_function(error, files) if isinstance(error, ContractError) else None
+        sentence = sentence or _place_of_error(error, files)
         if sentence is None and isinstance(error, AssumeRlError):
             raise
         raise ConfigurationError(sentence or f"plug-in '{_shown(name)}': {error}") from None

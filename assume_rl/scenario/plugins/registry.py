@@ -22,6 +22,17 @@ from assume_rl.learning.algorithms import ALGORITHMS, Algorithm
 from assume_rl.learning.algorithms.register import register as register_algorithm
 from assume_rl.learning.algorithms.register import unregister as unregister_algorithm
 from assume_rl.learning.config import AlgorithmConfig
+from assume_rl.learning.critics import CRITICS, Kind
+from assume_rl.learning.nets.trunks import TRUNKS, Trunk
+from assume_rl.learning.parts import (
+    add_actor,
+    add_critic,
+    add_schedule,
+    remove_actor,
+    remove_critic,
+    remove_schedule,
+)
+from assume_rl.learning.schedules import SCHEDULES, Share
 from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, metric_of
 from assume_rl.scenario.compile.forecasts import Algorithm as Forecast
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
@@ -129,6 +140,43 @@ class Registry:
         self._check_free("algorithm", name, ALGORITHMS)
         register_algorithm(algorithm, settings)
         self._keep("algorithm", name, lambda: unregister_algorithm(name))
+
+    def critic(self, name: str, kind: Kind) -> None:
+        """Register a kind of central critic.
+
+        :param name: what `learning_config.critic` has for it
+        :param kind: what makes the critics of all agents, and whether each has its own networks
+        :raises ConfigurationError: the name is taken, or it makes no critics
+        """
+        self._check_free("critic", name, CRITICS)
+        add_critic(name, kind)
+        self._keep("critic", name, lambda: remove_critic(name))
+
+    def actor(self, name: str, trunk: Trunk) -> None:
+        """Register a kind of actor network, but for the head that reads its outputs.
+
+        :param name: what `learning_config.actor_architecture` has for it
+        :param trunk: works from observations to outputs; a `Recurrent` one has a memory
+        :raises ConfigurationError: the name is taken, or it breaks the contract
+        """
+        _check_members(f"the actor '{name}'", trunk, Trunk)
+        self._check_free("actor", name, TRUNKS)
+        add_actor(name, trunk)
+        self._keep("actor", name, lambda: remove_actor(name))
+
+    def schedule(self, name: str, share: Share) -> None:
+        """Register how values change over training.
+
+        :param name: as in `learning_rate_schedule` and the other keys of schedules
+        :param share: returns the share of the value at the start, given a `Schedule` and the share
+            of training that is left, from 1 to 0
+        :raises ConfigurationError: the name is taken, or it is no function
+        """
+        if not callable(share):
+            raise ConfigurationError(f"the schedule '{name}' is no function")
+        self._check_free("schedule", name, SCHEDULES)
+        add_schedule(name, share)
+        self._keep("schedule", name, lambda: remove_schedule(name))
 
     def forecast(self, name: str, algorithm: Forecast) -> None:
         """Register a forecast algorithm.
