@@ -24,7 +24,10 @@ from assume_rl.learning.algorithms.register import unregister as unregister_algo
 from assume_rl.learning.config import AlgorithmConfig
 from assume_rl.learning.critics import CRITICS, Kind
 from assume_rl.learning.nets.trunks import TRUNKS, Trunk
-from assume_rl.learning.parts import (
+from assume_rl.learning.schedules import SCHEDULES, Share
+from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, metric_of
+from assume_rl.scenario.compile.forecasts import Algorithm as Forecast
+from assume_rl.scenario.plugins.learning_parts import (
     add_actor,
     add_critic,
     add_schedule,
@@ -32,9 +35,6 @@ from assume_rl.learning.parts import (
     remove_critic,
     remove_schedule,
 )
-from assume_rl.learning.schedules import SCHEDULES, Share
-from assume_rl.scenario.compile.forecasts import FORECASTS, METRICS, metric_of
-from assume_rl.scenario.compile.forecasts import Algorithm as Forecast
 from assume_rl.scenario.tables import UNIT_TABLES, register, unregister
 from assume_rl.scenario.tables.base import UnitTable
 
