@@ -12,7 +12,7 @@ from assume_rl.errors import nearest
 
 COMMANDS = {
     "batch": ("batch", "Do all runs of a study that are not finished."),
-    "bench": ("bench", "Compare algorithms on equal budgets."),
+    "bench": ("bench", "Compare algorithms, and policies among each other."),
     "compare": ("compare", "Compare the designs of a study."),
     "evaluate": ("single", "Let finished policies act without exploration and score them."),
     "export": ("export", "Write the tables of a run or a study to files."),

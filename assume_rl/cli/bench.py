@@ -1,4 +1,7 @@
-"""`assume-rl bench`: which algorithm learns best in a given time, and which finds equilibria."""
+"""`assume-rl bench`: which algorithm learns best in a given time, which finds equilibria, and more.
+
+Cross-play compares policies that are there already.
+"""
 
 import json
 from collections.abc import Sequence
@@ -10,14 +13,18 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.bench_page import markdown, placed, put
-from assume_rl.cli.console import settings
+from assume_rl.cli.console import load, settings
+from assume_rl.cli.crossplay_page import crossplay_tables
 from assume_rl.cli.games_page import games_table
-from assume_rl.cli.options import Plugins, Quiet, Set
-from assume_rl.errors import ConfigurationError, nearest_part
+from assume_rl.cli.options import Case, Plugins, Quiet, Seed, Set
+from assume_rl.episodes.draws import draw_seed
+from assume_rl.errors import ConfigurationError, ResultsError, nearest_part
 from assume_rl.evaluation.perfect_foresight import check_solver
+from assume_rl.experiments.case import single_thread
 from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.scenario.plugins import load_plugins
+from assume_rl.studies.bench import crossplay as crossing
 from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.cells import Measured, grid, study_case
 from assume_rl.studies.bench.run import check, measure_rest, measured
@@ -31,7 +38,7 @@ SCENARIOS = (
     "scenarios/summer_week:storage_learns",
 )
 
-bench = typer.Typer(help="Compare algorithms on equal budgets.", no_args_is_help=True)
+bench = typer.Typer(help="Compare algorithms, and policies among each other.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 
@@ -132,6 +139,55 @@ def games(
                 replace_text(page.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
                 put(page, games_table(content))
     console.print(games_table(playing.summary(rows)), markup=False)
+
+
+@bench.command()
+def crossplay(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER...",
+            help="Policy folders, or output folders of trainings, whose last policies are meant.",
+        ),
+    ],
+    scenario: Annotated[Path, typer.Option("--scenario", help="Scenario folder to play in.")],
+    case: Case = None,
+    overrides: Set = None,
+    plugins: Plugins = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder: crossplay.json, crossplay.md.")
+    ] = Path("bench"),
+    quiet: Quiet = False,
+) -> None:
+    """Let every unit act by each set of policies among rivals that act by each other set."""
+    loaded = load(scenario, case, overrides, False, plugins=plugins)
+    sets = crossing.names_of(folders)
+    _make(out)
+    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+    drawn, found = draw_seed(loaded, seed), []
+    try:
+        with single_thread():
+            for pair in crossing.pairings(loaded, sets, drawn):
+                found.append(pair)
+                console.print(
+                    f"{pair.own} among {pair.rivals}: {pair.profit:,.0f} EUR", markup=False
+                )
+    except KeyboardInterrupt:
+        Console(stderr=True, soft_wrap=True).print("interrupted; nothing was written")
+        raise typer.Exit(130) from None
+    content = crossing.summary(loaded, sets, drawn, found)
+    replace_text(out / "crossplay.json", json.dumps(content, indent=2) + "\n")
+    replace_text(out / "crossplay.md", crossplay_tables(content))
+    console.print(crossplay_tables(content), markup=False)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder if need be; `ResultsError` if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None
 
 
 def _parts(option: str, text: str) -> list[str]:

@@ -83,7 +83,7 @@ def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
         yield (
             f"{name} EUR",
             [
-                NONE if e is None else _marked(getattr(e, column), e.kind, getattr(e, error))
+                NONE if e is None else marked(getattr(e, column), e.kind, getattr(e, error))
                 for e in found
             ],
         )
@@ -113,7 +113,7 @@ def _bound(found: Exploitability | None, text: str) -> str:
     return AT_LEAST + text if lower else text
 
 
-def _marked(value: float | None, kind: Kind, error: float) -> str:
+def marked(value: float | None, kind: Kind, error: float) -> str:
     """Return an amount of money as text that says what kind of figure it is."""
     if value is None:
         return NONE
@@ -192,7 +192,7 @@ def _of(responses: Sequence[Response], agent: str) -> Response:
 
 
 def _gap(own: Response) -> str:
-    return _marked(own.gap, own.kind, own.error)
+    return marked(own.gap, own.kind, own.error)
 
 
 def _print_unknown(console: Console, responses: Sequence[Response]) -> None:

@@ -129,6 +129,7 @@ def responses(
     seed: int = 0,
     *,
     beside: bool = True,
+    of: Collection[str] | None = None,
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
 
@@ -143,13 +144,15 @@ def responses(
     :param seed: of the draws
     :param beside: whether what stands beside it is wanted, the best constant bid or, of storages,
         what plans bring; with many rivals it takes most of the time
+    :param of: learners that are asked about; None: all
     """
-    if not compiled.learners:
+    learners = [agent for agent in compiled.learners if of is None or agent in of]
+    if not learners:
         return ()
     unlike = unknown_auctions(compiled)
     drawing = {agent for agent, own in (policies or {}).items() if own.mixed}
-    guessing = [agent for agent in compiled.learners if drawing - {agent}]
-    unknown = {agent: unlike or _unlike(compiled, agent) for agent in compiled.learners}
+    guessing = [agent for agent in learners if drawing - {agent}]
+    unknown = {agent: unlike or _unlike(compiled, agent) for agent in learners}
     unknown |= {agent: unknown[agent] or unlike_sampled(compiled, agent) for agent in guessing}
     known = [agent for agent, why in unknown.items() if why is None]
     storages = [agent for agent in known if is_storage(compiled, agent)]
@@ -176,7 +179,7 @@ def responses(
             agent: response_to_draws(recorded_plant(episode, agent), agent, played)
             for agent in sampled
         }
-    return tuple(found[agent] for agent in compiled.learners)
+    return tuple(found[agent] for agent in learners)
 
 
 def _unlike(compiled: Compiled, agent: str) -> str | None:
