@@ -15,7 +15,7 @@ import torch
 from exported_policies import ENTRIES, observations, untrained
 from numpy.typing import NDArray
 from safetensors.numpy import load
-from trained_runs import Trained
+from trained_runs import SCENARIOS, Trained
 
 from assume_rl.errors import ConfigurationError, PolicyError
 from assume_rl.experiments.policies_on_disk import light_policy
@@ -294,3 +294,9 @@ def test_what_cannot_be_exported_is_named(
     assert code == 2
     assert message in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
+
+
+def test_the_page_shows_the_code_that_reads_light_files() -> None:
+    page = SCENARIOS.parent / "docs" / "how-to" / "export-policies.md"
+    code = Path(light_policy.__file__).read_text(encoding="utf-8")
+    assert code[code.index("from typing") :].strip() in page.read_text(encoding="utf-8")
