@@ -34,6 +34,7 @@ from assume_rl.experiments.training import Advance
 from assume_rl.learning.bytes import estimate
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
+from assume_rl.learning.processes import joined
 
 _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 
@@ -63,7 +64,13 @@ class BatchEngine:
             device=task.device,
         )
         specs = agent_specs(self._evaluation.setting)
-        self._learner = Learner(task.config, specs, seeds=seeds, device=torch.device(task.device))
+        self._learner = Learner(
+            task.config,
+            specs,
+            seeds=seeds,
+            device=torch.device(task.device),
+            processes=joined(),
+        )
         self._learner.listener = self._observer
         self._experienced = start_policies(self._learner, task)
         self._rollouts: dict[int, Rollout] = {}  # by episodes side by side

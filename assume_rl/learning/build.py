@@ -21,6 +21,7 @@ from assume_rl.learning.nets.net import Form, Net, create_nets
 from assume_rl.learning.nets.number import number_forms
 from assume_rl.learning.nets.recurrent_actor import RecurrentActorForm, memory_size
 from assume_rl.learning.nets.valued_actor import ValuedActorForm
+from assume_rl.learning.processes import ALONE, Processes
 from assume_rl.learning.schedules import rate_schedule
 from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, AgentSpec, ExtraSize
 
@@ -61,7 +62,11 @@ def fleet_of(
 
 
 def build_nets(
-    config: LearningConfig, fleet: Fleet, device: torch.device, dtype: torch.dtype
+    config: LearningConfig,
+    fleet: Fleet,
+    device: torch.device,
+    dtype: torch.dtype,
+    processes: Processes = ALONE,
 ) -> Mapping[str, tuple[Net[Any], ...]]:
     """Return networks of zeros by name.
 
@@ -69,6 +74,7 @@ def build_nets(
     :param fleet: of the agents
     :param device: of the networks
     :param dtype: of the networks
+    :param processes: that learn together
     """
     specs = networks_of(config)
     of_agents = [group.unit_ids for group in fleet.groups]
@@ -86,6 +92,7 @@ def build_nets(
             paced=isinstance(rate_schedule(config, name), KlAdaptive),
             # A number is no weight: a pull towards 0 would be one towards a temperature of 1.
             optimizer=(config.optimizer, 0.0 if spec.kind == "number" else config.weight_decay),
+            processes=processes,
         )
         for name, spec in specs.items()
     }

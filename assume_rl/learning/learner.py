@@ -32,6 +32,7 @@ from assume_rl.learning.nets.net import Net
 from assume_rl.learning.nets.noisy import Draws
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
+from assume_rl.learning.processes import ALONE, Processes, check_shares
 from assume_rl.learning.schedules import learning_rate, own_rates, scheduled
 from assume_rl.learning.states import load_states, states
 from assume_rl.learning.types import AgentSpec, ExtraSize, Joint, Number, UpdateMetrics
@@ -66,6 +67,7 @@ class Learner:
     :param seeds: key initial weights, batches and noise, so that no generator state exists
     :param device: of networks and transitions
     :param dtype: of networks and transitions
+    :param processes: that learn together, all from the same transitions
     """
 
     def __init__(
@@ -76,8 +78,9 @@ class Learner:
         seeds: Sequence[int],
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        processes: Processes = ALONE,
     ) -> None:
-        self._create(config, agents, seeds, device, dtype)
+        self._create(config, agents, seeds, device, dtype, processes)
         for net in self.all_nets():
             net.form.initialise(net.online, self.seeds)
             if net.target is not None:
@@ -104,6 +107,7 @@ class Learner:
         seeds: Sequence[int],
         device: torch.device,
         dtype: torch.dtype,
+        processes: Processes = ALONE,
     ) -> None:
         """Create all parts, with networks of zeros."""
         if not agents:
@@ -113,13 +117,15 @@ class Learner:
         self.seeds = tuple(seeds)
         self.algorithm = ALGORITHMS[config.algorithm]
         check_learnable(config, agents)
+        check_shares(config, processes)
+        self._processes = processes
         self.listener: Listener | None = None
         self.updates = 0  # calls of `update` that did something
         self.iterations = 0  # gradient steps so far; some algorithms delay actors by it
         self.dtype = dtype
         self._device = device
         self.fleet = fleet_of(config, agents, len(self.seeds), device)
-        self.nets = build_nets(config, self.fleet, device, dtype)
+        self.nets = build_nets(config, self.fleet, device, dtype, processes)
         self.normaliser = Normaliser(config, self.fleet, self.nets, device)
         self._places = torch.tensor(self.fleet.order, device=device).argsort()
         shapes = [(len(g.specs), g.obs_size, g.act_size) for g in self.groups]
@@ -140,6 +146,7 @@ class Learner:
             self.algorithm.noises,
             config,
             self.normaliser.returns,
+            processes,
         )
         self.compiled = lru_cache(maxsize=None)(compiled) if config.compile else _as_it_is
         self.graphs = graphs_on(device, wanted=config.cuda_graphs)
@@ -285,6 +292,8 @@ class Learner:
             log = self._log()
         usual = learning_rate(self.config, "", progress)
         metrics = log.collect(self.nets, self._places, usual)
+        for value in metrics.values.values():  # means over rows, or the same everywhere
+            self._processes.average_(value)
         if self.listener is not None and metrics.iterations > 0:
             self.listener.updated(self, metrics)
         return metrics

@@ -90,7 +90,7 @@ class Deterministic:
         losses: Sequence[Any],
     ) -> None:
         """Make `length` critic steps; then a step of actors and a move of targets, if due."""
-        size, tau = work.config.batch_size, settings_of(work, DdpgConfig).tau
+        size, tau = batch.index.shape[1] // length, settings_of(work, DdpgConfig).tau
         with torch.no_grad():
             following = self._following(work, batch)
         parts = [slice(k * size, (k + 1) * size) for k in range(length)]

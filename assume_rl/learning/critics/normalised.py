@@ -195,4 +195,4 @@ def follow(net: Net[CriticForm], targets: Sequence[Float[Tensor, "seed _ row"]])
     form = net.form
     if isinstance(form, NormalisedForm) and form.scale is not None:
         flats = [flat for flat in (net.online, net.target) if flat is not None]
-        form.follow(form.scale, flats, targets)
+        form.follow(form.scale, flats, [net.processes.gathered(own) for own in targets])

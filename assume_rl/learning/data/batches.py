@@ -19,6 +19,7 @@ from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.data.windows import Windows
 from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.moments import Moments
+from assume_rl.learning.processes import ALONE, Processes
 from assume_rl.learning.types import MEMORY, Number
 
 MOST_DRAWS = 2**18  # normal draws that are computed at a time, of all agents
@@ -71,6 +72,7 @@ class Batches:
     :param config: says how rows are drawn
     :param returns: statistics of returns per group, whose deviations rewards are divided by; empty:
         rewards are as they are
+    :param processes: that share the rows of batches
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class Batches:
         noises: Sequence[str],
         config: LearningConfig,
         returns: Sequence[Moments] = (),
+        processes: Processes = ALONE,
     ) -> None:
+        self._processes = processes
         self._returns = tuple(returns)
         device, chosen = replay.device, config.settings
         self.fleet, self.replay = fleet, replay
-        self._gamma = config.gamma
+        self._gamma, self._size = config.gamma, config.batch_size
         self._draws = chosen if isinstance(chosen, OffPolicyConfig) else OffPolicyConfig()
         # Rewards of sequences are summed where they are learned from.
         self._n_step = 1 if chosen.learns_sequences else self._draws.n_step
@@ -115,7 +119,8 @@ class Batches:
     ) -> Iterator[Batch]:
         """Yield rows drawn with replacement, several batches one after the other.
 
-        Priorities count as they are when a round begins.
+        Priorities count as they are when a round begins. Where several processes learn, each has
+        its share of every batch.
 
         :param update: number of the update
         :param size: rows of a batch
@@ -131,11 +136,15 @@ class Batches:
             for length in chunk:
                 stop = start + length * size
                 own = slice(start - first, stop - first)
-                noise = {name: tuple(z[:, :, own] for z in parts) for name, parts in drawn.items()}
-                if self.priorities is None:
-                    yield self.at(alike[:, start:stop], None, noise)
-                else:
-                    yield self.at(*self._by_priority(u[:, start:stop], progress), noise)
+                noise = {
+                    name: tuple(self._share(z[:, :, own], length, 2) for z in parts)
+                    for name, parts in drawn.items()
+                }
+                index, weight = alike[:, start:stop], None
+                if self.priorities is not None:
+                    index, weight = self._by_priority(u[:, start:stop], progress)
+                    weight = self._share(weight, length, 1)
+                yield self.at(self._share(index, length, 1), weight, noise)
                 start = stop
 
     def latest(self, rows: int) -> Batch:
@@ -176,7 +185,22 @@ class Batches:
         """
         if self.priorities is not None:
             error = torch.cat([own.abs() for own in errors], dim=1).mean(dim=1)
-            self.priorities.feedback(batch.index, error)
+            batches = error.shape[1] * self._processes.count // self._size
+            whole = (self._processes.gathered(own, batches) for own in (batch.index, error))
+            self.priorities.feedback(*whole)
+
+    def _share(self, rows: Tensor, length: int, axis: int) -> Tensor:
+        """Return the rows of this process of each of several batches, side by side.
+
+        :param rows: of all batches
+        :param length: number of batches
+        :param axis: of the rows
+        """
+        if self._processes.count == 1:
+            return rows
+        own = self._processes.share(rows.shape[axis] // length)
+        apart = rows.view(*rows.shape[:axis], length, -1, *rows.shape[axis + 1 :])
+        return apart.narrow(axis + 1, own.start, own.stop - own.start).flatten(axis, axis + 1)
 
     def _by_priority(
         self, u: Float[Tensor, "seed row"], progress: Number

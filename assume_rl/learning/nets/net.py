@@ -1,7 +1,7 @@
 """A named kind of network of some agents: parameters, targets, gradients and optimiser."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from assume_rl.learning.fleet import Group
 from assume_rl.learning.nets.flat import Flat, scratch
 from assume_rl.learning.nets.optimizer import Optimizer
+from assume_rl.learning.processes import ALONE, Processes
 from assume_rl.learning.types import Number
 
 Weights = dict[str, Tensor]
@@ -139,6 +140,7 @@ class Net(Generic[F]):
     first: Any  # likewise, of the first of an agent's networks
     later: Any  # `target`, no graph
     pace: Float[Tensor, "seed *agent"] | None  # factor on each owner's rate; None: all 1
+    processes: Processes = ALONE  # that average gradients
 
     def descend(
         self,
@@ -158,6 +160,7 @@ class Net(Generic[F]):
         share = self.form.share
         total = torch.stack([(loss * share).sum() for loss in losses]).sum()
         total.backward()  # type: ignore[no-untyped-call]
+        self.processes.average_(self.gradient.buffer)
         norm, largest = self._norms()
         if max_grad_norm > 0:
             clip_(self.gradient, norm[None] if self._several else norm, max_grad_norm)
@@ -219,6 +222,7 @@ def create_nets(
     target: bool,
     paced: bool = False,
     optimizer: tuple[str, float | None] = ("adamw", None),
+    processes: Processes = ALONE,
 ) -> tuple[Net[F], ...]:
     """Return networks of zeros.
 
@@ -228,11 +232,13 @@ def create_nets(
     :param target: whether they have target networks
     :param paced: whether each owner has a factor on the learning rate
     :param optimizer: kind and weight decay, as `Optimizer.of` takes them
+    :param processes: that learn together
     """
     flats = [Flat.zeros(form.shapes(), device, dtype) for form in forms]
     pairs = zip(forms, flats, scratch(flats), strict=True)
     return tuple(
-        _net(form, online, gradient, target, paced, optimizer) for form, online, gradient in pairs
+        replace(_net(form, online, gradient, target, paced, optimizer), processes=processes)
+        for form, online, gradient in pairs
     )
 
 
