@@ -43,6 +43,7 @@ from assume_rl.episodes.plan import device_in_words
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.run import run as run_case
+from assume_rl.experiments.together import meeting
 from assume_rl.experiments.train import train as run_training
 from assume_rl.experiments.train import train_seeds as run_trainings
 from assume_rl.experiments.train_task import check_training, training_warnings
@@ -139,32 +140,36 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
-    plugins = plugins or (_recorded(scenario, case, overrides, out) if resume else None)
-    loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
-    console = console_of(loaded, quiet, training_warnings(loaded, engine.value))
-    settings = TrainOptions(
-        policies=policies,
-        device=device,
-        engine=engine.value,
-        db=db,
-        csv=csv,
-        out=out,
-        overwrite=overwrite,
-        resume=resume,
-        track=track or (),
-    )
-    console.print(f"device: {device_in_words(device or loaded.learning.device)}")
-    if resume and not (out or Path("runs") / loaded.simulation_id).exists():
-        console.print("there is nothing to resume: the training starts")
-    with watching(console, quiet) as observer:
-        if seeds is None:
-            print_training(console, run_training(loaded, seed=seed, observer=observer, **settings))
-            return
-        first = draw_seed(loaded, seed)
-        results = run_trainings(
-            loaded, seeds=range(first, first + seeds), observer=observer, **settings
+    with meeting() as processes:
+        quiet = quiet or processes.rank > 0  # the first process speaks for all
+        plugins = plugins or (_recorded(scenario, case, overrides, out) if resume else None)
+        loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
+        console = console_of(loaded, quiet, training_warnings(loaded, engine.value))
+        settings = TrainOptions(
+            policies=policies,
+            device=device,
+            engine=engine.value,
+            db=db,
+            csv=csv,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            track=track or (),
         )
-    print_trainings(console, results)
+        console.print(f"device: {device_in_words(device or loaded.learning.device)}")
+        if resume and not (out or Path("runs") / loaded.simulation_id).exists():
+            console.print("there is nothing to resume: the training starts")
+        with watching(console, quiet) as observer:
+            if seeds is None:
+                print_training(
+                    console, run_training(loaded, seed=seed, observer=observer, **settings)
+                )
+                return
+            first = draw_seed(loaded, seed)
+            results = run_trainings(
+                loaded, seeds=range(first, first + seeds), observer=observer, **settings
+            )
+        print_trainings(console, results)
 
 
 def _recorded(folder: Path, case: Case, overrides: Set, out: Out) -> list[str]:

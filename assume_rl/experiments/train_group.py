@@ -16,6 +16,7 @@ from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
+from assume_rl.experiments.together import shared_places
 from assume_rl.experiments.train_places import Place, Start, groups, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
@@ -64,6 +65,17 @@ def train_all(
     observer: Observer | None,
 ) -> tuple[TrainResult, ...]:
     """Train all seeds; those that are equally far side by side if the engine can."""
+    with shared_places(places, task.engine, resume=resume) as own:
+        return _train_all(task, own, resume, track, observer)
+
+
+def _train_all(
+    task: Task,
+    places: Sequence[Place],
+    resume: bool,
+    track: Sequence[str],
+    observer: Observer | None,
+) -> tuple[TrainResult, ...]:
     observers = with_plugins(task.compiled.scenario, observer)
     begun = starts(task, places, resume=resume)
     if task.engine == "batch":
