@@ -10,7 +10,7 @@ TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 UNCHECKED := -m unchecked --jaxtyping-packages=
 CHECKED := -m "not unchecked"
 
-.PHONY: demo test test-slow check lint format bench docs gallery clean
+.PHONY: demo test test-slow check lint format bench gpu-check docs gallery clean
 
 $(USED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV), which takes minutes"
@@ -48,6 +48,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)  ## ratios against a peer; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+gpu-check: $(INSTALLED)  ## tests and benchmark of a GPU, seven minutes at most
+	timeout 180 $(BIN)/python -m pytest -q --run-gpu -m gpu
+	timeout 240 $(BIN)/python -m benchmarks.gpu --out benchmarks/gpu.json
 
 docs: $(INSTALLED)  ## the site, in site/; nothing is fetched
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -37,9 +37,9 @@ def fleet(n: int) -> list[AgentSpec]:
     return [AgentSpec(f"unit_{k}", 38, 2, 2) for k in range(n)]
 
 
-def filled(critic: str, n: int, device: torch.device) -> Learner:
+def filled(critic: str, n: int, device: torch.device, **settings: Any) -> Learner:
     """A learner whose replay is full of random numbers."""
-    config = LearningConfig(critic=critic, replay_buffer_size=ROWS)
+    config = LearningConfig(critic=critic, replay_buffer_size=ROWS, **settings)
     learner = Learner(config, fleet(n), seeds=(1,), device=device)
 
     def normal(*shape: int) -> torch.Tensor:

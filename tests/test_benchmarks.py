@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic and bookkeeping; they time the peer only where one is given."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-from benchmarks import curves, peer, phases, rules, training
+from benchmarks import curves, gpu, peer, phases, rules, training
 from benchmarks.peer_update import write_scenario
 from benchmarks.timing import ask_peer
 
@@ -211,3 +212,40 @@ def three_hours(folder: Path) -> Path:
     config["week"]["end_date"] = "2019-01-14 03:00"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return folder
+
+
+def test_work_on_devices_is_measured_until_time_is_over(tmp_path: Path) -> None:
+    def case(way: str, value: float, unit: str = "ms") -> gpu.Case:
+        return gpu.Case("update", gpu.CPU, way, unit, lambda: value)
+
+    file = tmp_path / "gpu.json"
+    rows = gpu.measured(iter([case("plain", 2.5), case("compiled", 1234.5)]), 60.0, file)
+    assert gpu.table(rows).splitlines() == [
+        "| | unit | cpu, plain | cpu, compiled |",
+        "|---|---|---|---|",
+        "| update | ms | 2.50 | 1,234 |",
+    ]
+    content = json.loads(file.read_text(encoding="utf-8"))
+    assert [row["value"] for row in content["rows"]] == [2.5, 1234.5]
+    assert content["left_out"] == []
+
+    gpu.measured(iter([case("plain", 2.5)]), -1.0, file)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    assert (content["rows"], content["left_out"]) == ([], ["update, cpu, plain"])
+
+
+def test_a_gpu_is_measured_in_every_way_and_a_cpu_in_those_that_it_has() -> None:
+    found = list(gpu.cases([gpu.CPU, gpu.GPU]))
+    ways = {
+        device: {case.way for case in found if case.device == device and "update" in case.what}
+        for device in (gpu.CPU, gpu.GPU)
+    }
+    assert ways == {gpu.CPU: {"plain", "bfloat16", "compiled"}, gpu.GPU: set(gpu.WAYS)}
+    assert "compiled" in found[-1].way
+
+
+@pytest.mark.unchecked
+def test_small_work_is_measured() -> None:
+    assert gpu.update(2, gpu.CPU, "bfloat16", iterations=1, repeats=1) > 0
+    assert gpu.clearing(2, gpu.CPU, "plain") > 0
+    assert gpu.experience(1, gpu.CPU, "plain") > 0
