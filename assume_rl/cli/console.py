@@ -12,6 +12,7 @@ from assume_rl.cli.output import LineObserver, ProgressObserver, print_warnings
 from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.scenario.config.overrides import overlap
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -38,15 +39,23 @@ def load(
 
 
 def settings(assignments: list[str]) -> dict[str, str]:
-    """`key=value` texts as a mapping; values are read as YAML later."""
-    settings = {}
+    """`key=value` texts as a mapping; values are read as YAML later.
+
+    :raises ConfigurationError: a text is no assignment, or a key is set twice, or with a part of it
+    """
+    settings: dict[str, str] = {}
     for text in assignments:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
+        name, sign, value = text.partition("=")
+        key = name.strip()
+        if not sign or not key:
             raise ConfigurationError(
                 f"--set {text}: expected key=value, e.g. learning_config.gamma=0.9"
             )
-        settings[key.strip()] = value
+        for other in settings:
+            if overlap(key, other):
+                also = "twice" if key == other else f"beside {other}"
+                raise ConfigurationError(f"--set {key}: is set {also}; leave one of them out")
+        settings[key] = value
     return settings
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from assume_rl.core.bidding import BIDDERS, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.errors import ConfigurationError, SettingError, nearest
@@ -21,10 +23,14 @@ from assume_rl.scenario.config.mechanisms import check_mechanism
 from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_PARAMS, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
-from assume_rl.scenario.tables.demands import inelastic
+from assume_rl.scenario.tables.csv_file import LARGEST
+from assume_rl.scenario.tables.demands import contradiction, inelastic
 from assume_rl.scenario.tables.operators import FILE
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
 from assume_rl.scenario.types import Scenario
+
+CO2 = "co2"
+"""Column of the fuel prices that a fuel does not need to be for."""
 
 
 def check_scenario(scenario: Scenario, problems: Problems) -> None:
@@ -46,6 +52,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_demand(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
+        _check_costs(scenario, problems)
         _check_policies(scenario, bidders, problems)
         _check_sides(scenario, problems)
         _check_learning(scenario, bidders, problems)
@@ -171,8 +178,18 @@ def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
             problems.warn(where, f"no bidder in use reads this key: {why[0]}")
 
 
+def _check_costs(scenario: Scenario, problems: Problems) -> None:
+    """Note units whose marginal cost is infinite, or too large to be added up."""
+    for file, table, unit in _units(scenario):
+        with np.errstate(all="ignore"):
+            most = np.abs(table.marginal_cost(unit, scenario.series)).max()
+        if not most <= LARGEST:
+            what = f"its marginal cost is {most:g} EUR/MWh, not within {LARGEST:g}"
+            problems.error(cell(file, unit.id), what)
+
+
 def _check_fuels(scenario: Scenario, problems: Problems) -> None:
-    """Warn of fuels without a price: as in ASSUME they cost nothing."""
+    """Warn of fuels without a price, which cost nothing as in ASSUME, and of prices unread."""
     file, prices = scenario.config.fuel_prices_df or "", scenario.series.fuel_prices
     if prices.columns.empty:
         return
@@ -185,14 +202,21 @@ def _check_fuels(scenario: Scenario, problems: Problems) -> None:
         problems.warn(
             file, f"no column for the fuel '{fuel}' of {some(users[fuel])}, its price is 0; {hint}"
         )
+    unread = [str(fuel) for fuel in prices if fuel not in users and fuel != CO2]
+    if unread:
+        problems.warn(file, f"no unit burns {some(unread)}: nothing reads these columns")
 
 
 def _check_demand(scenario: Scenario, problems: Problems) -> None:
-    """Warn of series of elastic demand."""
+    """Warn of series of elastic demand, and of those beyond the powers of their unit."""
     file, series = scenario.config.demand_df or "", scenario.series.demand
     for unit in scenario.of("demand"):
         if unit.id in series and not inelastic(unit):
             problems.warn(cell(file, column=unit.id), "nothing reads it: the demand is elastic")
+        elif unit.id in series and (beyond := contradiction(unit, -series[unit.id])) is not None:
+            moment, what = beyond
+            where = cell(file, f"{moment:%Y-%m-%d %H:%M}", unit.id)
+            problems.warn(where, f"{what} in {scenario.config.demand_units}; the series counts")
 
 
 def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

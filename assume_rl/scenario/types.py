@@ -81,8 +81,15 @@ class Scenario:
 
         :param key: parts by dots
         """
-        overridden = any(f"{key}.".startswith(f"{own}.") for own in self.changed)
-        return f"override {key}" if overridden else f"{CONFIG_FILE}, {self.case}.{key}"
+        written = f"{CONFIG_FILE}, {self.case}.{key}"
+        return f"override {key}" if self.overridden(key) else written
+
+    def overridden(self, key: str) -> bool:
+        """Return whether an override has set a setting, or a section that it is in.
+
+        :param key: parts by dots
+        """
+        return any(f"{key}.".startswith(f"{own}.") for own in self.changed)
 
     @property
     def simulation_id(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.config.overrides import flatten
+from assume_rl.scenario.config.overrides import flatten, overlap
 
 
 def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:
@@ -16,7 +16,7 @@ def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:
     wanted = flatten(key, value)
     for reason, settings in _places(content):
         leaves = [leaf for name, own in settings.items() for leaf in flatten(str(name), own)]
-        if any(_overlap(leaf, one) for leaf in leaves for one in wanted):
+        if any(overlap(leaf, one) for leaf in leaves for one in wanted):
             raise ConfigurationError(f"--set {key}: {reason}")
 
 
@@ -36,11 +36,6 @@ def _places(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
             name = _mapping(options).get("name") or kind
             reason = f"the step '{name}' sets it itself; change that there"
             yield reason, _mapping(_mapping(options).get("set"))
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two keys are the same, or one is a section that holds the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -102,7 +102,7 @@ class _Expansion:
         first = parts[0].scenario
         trains = [part.scenario for step, part in pairs if step.kind == "train"]
         differs = parameters(cell, found, keys, first)
-        for seed in self._seeds(cell, first):
+        for seed in self._seeds(cell, [part.scenario for part in parts]):
             yield Run(
                 id=run_id(identity, seed, self._file.engine),
                 design=label,
@@ -142,10 +142,18 @@ class _Expansion:
             raise ConfigurationError(problem) from None
         return loaded[key]
 
-    def _seeds(self, cell: Cell, scenario: Scenario) -> Iterable[int]:
+    def _seeds(self, cell: Cell, scenarios: Sequence[Scenario]) -> Iterable[int]:
+        """The seeds of a cell, each for all its steps."""
+        listed = not isinstance(self._file.seeds, int)
+        if listed and any(scenario.overridden("seed") for scenario in scenarios):
+            raise ConfigurationError(
+                "seeds: is a list, but settings give a seed too; leave one of them out"
+            )
         if not isinstance(self._file.seeds, int):
             return self._file.seeds
-        first = scenario.config.seed
+        first, *others = (scenario.config.seed for scenario in scenarios)
+        if any(other != first for other in others):
+            raise ConfigurationError("seeds: steps of a run have one in common, not several")
         if first is None:
             raise ConfigurationError(
                 f"seeds: the case '{cell.case}' has none of its own (seed: null); list them"
@@ -157,7 +165,9 @@ def _placed(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPla
     """A problem of a scenario, at the place in the study file that it comes from."""
     where, _, what = problem.partition(": ")
     if not where.startswith("override "):
-        place = f"{plan.where}.case: " if plan.case and "unknown study case" in what else ""
+        place = (
+            f"{plan.where}.case: " if plan.case is not None and "unknown study case" in what else ""
+        )
         return f"{place}{problem} (scenario '{cell.folder.name}')"
     key = where.removeprefix("override ")
     return f"{_origin(key, file, cell, plan)}.{key}: {what} (design '{label}')"

@@ -36,7 +36,7 @@ class StepPlan:
             name=self.name,
             kind=self.kind,
             scenario=cell.folder,
-            case=self.case or cell.case,
+            case=cell.case if self.case is None else self.case,
             settings={key: _override(key, value, base) for key, value in settings.items()},
             policies=self.training or folder or None,
             which=self.which,

@@ -12,6 +12,18 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
     "infinite power": (
         PLANTS, ",100,20,", ",inf,20,", ["row 'coal', column 'max_power'", "finite"],
     ),
+    "power beyond reason": (
+        PLANTS, ",100,20,", ",1e308,20,",
+        ["row 'coal', column 'max_power': '1e308' is not within 1e+15"],
+    ),
+    "infinite cost": (
+        PLANTS, ",0.4,North", ",1e-300,North",
+        [f"{PLANTS}, row 'coal': its marginal cost is 1.6e+301 EUR/MWh, not within 1e+15"],
+    ),
+    "fuel price beyond reason": (
+        FUELS, "price,10", "price,1e300", ["column 'hard coal': '1e300' is not within 1e+15"],
+    ),
+    "only unit unnamed": (DEMANDS, "town,inflex", ",inflex", [f"{DEMANDS}: row 1 has no name"]),
     "efficiency 0": (
         PLANTS, ",0.4,North", ",0,North",
         [f"{PLANTS}, row 'coal', column 'efficiency': should be greater than 0"],

@@ -145,7 +145,8 @@ def test_series_name_does_not_matter_with_another_case(folder: Any) -> None:
 
 def test_recorded_example_with_exchanges_switched_off(reference: Path) -> None:
     scenario = load_scenario(reference / "examples/scenarios/example_01a", "dam")
-    assert scenario.warnings == ()
+    unread = "fuel_prices_df.csv: no unit burns 'oil', 'biomass': nothing reads these columns"
+    assert scenario.warnings == (unread,)
     assert len(scenario.index) == 721
 
 

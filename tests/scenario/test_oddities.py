@@ -51,6 +51,21 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
         "no column for the fuel 'sunshin' of 'sun', its price is 0; did you mean 'sunshine'?",
         False,
     ),
+    "fuel that nothing burns": (
+        FUELS, "fuel,hard coal,natural gas,sunshine,co2\nprice,",
+        "fuel,oil,hard coal,natural gas,sunshine,co2\nprice,7,",
+        f"{FUELS}: no unit burns 'oil': nothing reads these columns", False,
+    ),
+    "demand above its power": (
+        DEMANDS, ",200,0,", ",110,0,",
+        "demand_df.csv, row '2019-01-01 11:00', column 'town': 111 MW is above max_power 110 in "
+        f"{DEMANDS}; the series counts", False,
+    ),
+    "demand below its power": (
+        DEMANDS, ",200,0,", ",200,150,",
+        "demand_df.csv, row '2019-01-01 00:00', column 'town': 100 MW is below min_power 150",
+        False,
+    ),
     "co2 without a price": (FUELS, "co2", "CO2", "no column for the fuel 'co2' of 'coal'", False),
     "availability in MW or per cent": (
         SHARES, "03:00,0.5", "03:00,95", "values up to 95 are read as MW, with 50 for all", False,

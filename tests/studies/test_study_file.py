@@ -112,6 +112,22 @@ def test_text_stays_text_and_paths_start_at_the_study_file(tmp_path: Path) -> No
 MISTAKES: dict[str, tuple[str, str]] = {
     "key": ("seedz: 3", "study.yaml, seedz: unknown key; did you mean 'seeds'?"),
     "twice": ("seeds: 3\nseeds: 4", "study.yaml: the key 'seeds' is written twice"),
+    "seed beside seeds": (
+        "steps: train\nseeds: [1, 2]\nset: {seed: 5}",
+        "study.yaml, seeds: is a list, but settings give a seed too; leave one of them out",
+    ),
+    "varied seed beside seeds": (
+        "steps: train\nseeds: [1, 2]\ngrid: {seed: [5, 6]}", "study.yaml, seeds: is a list",
+    ),
+    "seed of a step": (
+        "steps: [train, {evaluate: {set: {seed: 5}}}]",
+        "study.yaml, seeds: steps of a run have one in common, not several",
+    ),
+    "empty case": (
+        "steps: {run: {case: ''}}",
+        "study.yaml, steps.0.run.case: config.yaml: unknown study case ''",
+    ),
+    "seed is true": ("seeds: true", "study.yaml, seeds: must be a number of seeds or a list"),
     "two ways": (
         "set: {learning_config.gamma: 1, learning_config: {gamma: 1}}",
         "study.yaml, set: the key 'learning_config.gamma' is written twice",

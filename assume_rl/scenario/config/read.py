@@ -52,7 +52,7 @@ def case_settings(
     :param problems: takes overrides that lead nowhere
     :raises ScenarioError: there is no such study case, or it is no mapping
     """
-    name = case or next(iter(cases))
+    name = next(iter(cases)) if case is None else case
     if name not in cases:
         problems.error(CONFIG_FILE, f"unknown study case '{name}'; {nearest(name, cases)}")
         problems.check()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d\b")
 
 ANY_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b")
 FOREIGN_NUMBER = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*\d")
+
+LARGEST = 1e15
+"""Size of the largest number: sums and products of such ones are finite and have kW left."""
 
 NAME = "name"
 """Usual header of the column that names the rows, which comes first."""
@@ -233,7 +237,7 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
         return None
     header, rows = names[1:].str.strip(), table.index
     flawed = header.isna().any() or header.duplicated().any() or rows.hasnans
-    if flawed or table.empty or np.isinf(table.to_numpy()).any():
+    if flawed or table.empty or (np.abs(table.to_numpy()) > LARGEST).any():
         return None
     return table.set_axis(pd.Index(header), axis=1)
 
@@ -249,14 +253,23 @@ def _to_numbers(
 ) -> pd.DataFrame | None:
     """Return a table of text as float64, empty cells as NaN; None (and noted) if one is not."""
     found = table.map(form.number).astype("float64")
-    wrong = (found.isna() & (table != EMPTY)) | found.abs().eq(np.inf)
+    wrong = (found.isna() & (table != EMPTY)) | found.abs().gt(LARGEST)
     for column in table.columns[wrong.any()]:
         rows = table.index[wrong[column]]
         more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
         value = str(table.loc[wrong[column], column].iloc[0])
-        what = f"'{value}' is not a number{more}{_hint(value, str(column), form)}"
+        fault = number_fault(value, form)
+        what = f"{fault}{more}{_hint(value, str(column), form)}"
         problems.error(cell(file, str(rows[0]), str(column)), what)
     return None if wrong.to_numpy().any() else found
+
+
+def number_fault(text: str, form: TableFormat) -> str | None:
+    """Return why a cell is refused as a number, None if it is not."""
+    number = form.number(text)
+    if abs(number) > LARGEST:
+        return f"'{text}' is not within {LARGEST:g}"
+    return f"'{text}' is not a number" if math.isnan(number) else None
 
 
 def number_hint(text: str, form: TableFormat) -> str:

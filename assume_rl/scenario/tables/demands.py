@@ -6,6 +6,7 @@ Columns: docs/scenario-format.md, "demand_units".
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
+import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from assume_rl.core.bidding import bids_curve
@@ -109,6 +110,24 @@ def _fault(demand: Demand) -> str | None:
 def inelastic(unit: Unit) -> bool:
     """Return whether a demand unit needs a series of demand_df."""
     return not (isinstance(unit, Demand) and unit.elastic)
+
+
+def contradiction(unit: Unit, load: "pd.Series[float]") -> tuple[pd.Timestamp, str] | None:
+    """Return when a series first leaves the powers of its demand unit, and what it has then.
+
+    :param unit: of a demand that follows a series
+    :param load: MW, >= 0
+    """
+    if not isinstance(unit, Demand):
+        return None
+    powers = {"min_power": -unit.min_power, "max_power": -unit.max_power}
+    least, most = sorted(powers, key=lambda name: powers[name])
+    for name, outside in ((most, load > powers[most]), (least, load < powers[least])):
+        if outside.any():
+            moment = pd.DatetimeIndex(load.index)[int(outside.argmax())]
+            side = "above" if name == most else "below"
+            return moment, f"{load[moment]:g} MW is {side} {name} {powers[name]:g}"
+    return None
 
 
 def to_params(demands: Sequence[Demand], basis: Basis | None = None) -> DemandParams:

@@ -1,7 +1,6 @@
 """Read the table of a unit kind: one validated row per unit."""
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,13 @@ from pydantic import ValidationError
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, cell, explain, some
 from assume_rl.scenario.tables.base import Row, Unit
-from assume_rl.scenario.tables.csv_file import EMPTY, NAME, number_hint, read_text_table
+from assume_rl.scenario.tables.csv_file import (
+    EMPTY,
+    NAME,
+    number_fault,
+    number_hint,
+    read_text_table,
+)
 from assume_rl.scenario.tables.formats import PLAIN, TableFormat
 from assume_rl.truth_values import takes_number
 
@@ -150,11 +155,10 @@ def _row(
 
 
 def _number_fault(text: str, form: TableFormat) -> str | None:
-    """Return why a cell is not a number; None if it is one, or an infinite one."""
+    """Return why a cell is no number; None if it is one, or an infinite one."""
     infinite = text.lstrip("+-").lower() in ("inf", "infinity")
-    if infinite or not math.isnan(form.number(text)):
-        return None
-    return f"'{text}' is not a number{number_hint(text, form)}"
+    fault = None if infinite else number_fault(text, form)
+    return fault and f"{fault}{number_hint(text, form)}"
 
 
 def _of_empty(column: str | None, sentence: str, cells: Mapping[str, str]) -> str:
