@@ -97,6 +97,21 @@ Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Follow the training in a tracker too: tensorboard; repeatable."),
 ]
+RolloutWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--rollout-workers",
+        min=1,
+        help="Processes on a Ray cluster that play the episodes of training; results are the same.",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Ray cluster of the rollout workers, e.g. auto; one on this machine by default.",
+    ),
+]
 BestResponse = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ from assume_rl.cli.app import app
 from assume_rl.cli.console import console_of, load, watching
 from assume_rl.cli.console import settings as settings_of
 from assume_rl.cli.options import (
+    Address,
     BestResponse,
     Case,
     Csv,
@@ -24,6 +25,7 @@ from assume_rl.cli.options import (
     Policies,
     Quiet,
     Resume,
+    RolloutWorkers,
     Seed,
     Seeds,
     Set,
@@ -65,6 +67,8 @@ class TrainOptions(TypedDict):
     overwrite: bool
     resume: bool
     track: Sequence[str]
+    rollout_workers: int | None
+    address: str | None
 
 
 @app.command()
@@ -136,6 +140,8 @@ def train(
     overwrite: Overwrite = False,
     resume: Resume = False,
     track: Track = None,
+    rollout_workers: RolloutWorkers = None,
+    address: Address = None,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
@@ -155,6 +161,8 @@ def train(
             overwrite=overwrite,
             resume=resume,
             track=track or (),
+            rollout_workers=rollout_workers,
+            address=address,
         )
         console.print(f"device: {device_in_words(device or loaded.learning.device)}")
         if resume and not (out or Path("runs") / loaded.simulation_id).exists():

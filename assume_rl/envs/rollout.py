@@ -19,8 +19,8 @@ from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.seating import rearrangement
 from assume_rl.envs.state import Earned, Happened, Observations, State
 from assume_rl.errors import ConfigurationError
+from assume_rl.learning.acting import Actors
 from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
-from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.heads import Head
 from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, Joint, Transitions
 
@@ -42,6 +42,31 @@ class CopyScores:
     regret: Float[Tensor, " copy"]  # EUR, all agents
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where copies stand among all that are played side by side, here and by others.
+
+    The outputs of actors depend on how many copies are multiplied at once, by their last bits. So
+    those of all are, whoever has the others, and each copy plays as it does beside all of them.
+    """
+
+    first: int  # copies before these
+    copies: int
+    all: int
+
+    def spread(self, own: Float[Tensor, "seed copy *_"]) -> Float[Tensor, "seed all *_"]:
+        """Return the values of all copies from those of these; others have zeros."""
+        if self.copies == self.all:
+            return own
+        found = own.new_zeros(len(own), self.all, *own.shape[2:])
+        self.own(found).copy_(own)
+        return found
+
+    def own(self, values: Float[Tensor, "seed all *_"]) -> Float[Tensor, "seed copy *_"]:
+        """Return the values of these copies from those of all."""
+        return values[:, self.first : self.first + self.copies]
+
+
 @dataclass
 class Delivery:
     """Observations, actions and rewards of the learners at one decision; one tensor per group."""
@@ -57,12 +82,13 @@ class Delivery:
 
 
 class Rollout:
-    """Copies of a market whose learners act on the live networks of `learner`.
+    """Copies of a market whose learners act on the live networks of `actors`.
 
     :param env: the copies
-    :param learner: of the agents of `env`, with its seeds
+    :param actors: of the agents of `env`, with its seeds
     :param exploration: of actions; may be changed between two updates
     :param experienced: agents with a loaded policy, which skip the random initial experience
+    :param place: of the copies among others; None: there are no others
     :param store: whether to hand over transitions; an evaluation needs none
     :param opening: called before each decision, with the seconds since the episodes began
     :param listener: called with the events of each step
@@ -71,10 +97,11 @@ class Rollout:
     def __init__(
         self,
         env: MarketEnv,
-        learner: Learner,
+        actors: Actors,
         *,
         exploration: Exploration = OFF,
         experienced: Sequence[str] = (),
+        place: Place | None = None,
         store: bool = True,
         opening: Callable[[int], None] | None = None,
         listener: Callable[[Happened], None] | None = None,
@@ -84,23 +111,24 @@ class Rollout:
         self._store = store
         self._opening = opening
         self._listener = listener
-        self._learner = learner
-        self._dtype = learner.dtype
-        self._kept = tuple(learner.extras)
+        self._actors = actors
+        self._place = place or Place(0, env.num_envs, env.num_envs)
+        self._dtype = actors.dtype
+        self._kept = tuple(actors.extras)
         self._of_decisions = tuple(n for n in self._kept if n not in (CURVE, NEXT_OWN))
         self._curves = store and CURVE in self._kept
         if self._curves and not env.setting.curves:
             raise ConfigurationError(
-                f"{learner.config.algorithm} learns from reward curves: make the environment with "
+                f"{actors.config.algorithm} learns from reward curves: make the environment with "
                 "curves=True"
             )
         teams = [team.agents for team in env.teams]
-        groups = [[learner.agents[p].unit_id for p in g.positions] for g in learner.groups]
+        groups = [[actors.agents[p].unit_id for p in g.positions] for g in actors.groups]
         # Entries of the next observation that go with curves, per team.
-        ahead = {a.unit_id: a.own_size if NEXT_OWN in self._kept else 0 for a in learner.agents}
+        ahead = {a.unit_id: a.own_size if NEXT_OWN in self._kept else 0 for a in actors.agents}
         self._ahead = tuple(ahead[ids[0]] for ids in teams)
         self._heads = tuple(
-            next(head for head, units in zip(learner.heads, groups, strict=True) if ids[0] in units)
+            next(head for head, units in zip(actors.heads, groups, strict=True) if ids[0] in units)
             for ids in teams
         )
         self._to_groups = rearrangement(teams, groups, env.device)
@@ -123,7 +151,7 @@ class Rollout:
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
         """
         self._deliveries, self._sums = {}, {}
-        self._memories = self._learner.memories(self.env.num_envs)
+        self._memories = self._actors.memories(self.env.num_envs)
         env, due = self.env, list(updates)
         with torch.inference_mode():
             state = env.reset(episodes)
@@ -185,7 +213,7 @@ class Rollout:
         copies = (len(self.env.seeds), self.env.num_envs)
         rows = tuple(part.view(*copies, *part.shape[1:]) for part in obs)
         training = self.exploration.mode != "off"
-        outs, self._memories = self._learner.step(rows, self._memories, noisy=training)
+        outs = self._step(rows, noisy=training)
         flat = [out.flatten(0, 1) for out in outs]
         own = tuple(pick(flat) for pick in self._to_teams)
         if not training and not any(head.mixed for head in self._heads):
@@ -203,6 +231,14 @@ class Rollout:
                 strict=True,
             )
         )
+
+    def _step(self, rows: Sequence[Tensor], *, noisy: bool) -> list[Tensor]:
+        """Return the outputs of actors, (seed copy agent out); keep what they remember."""
+        place = self._place
+        seen, before = ([place.spread(own) for own in parts] for parts in (rows, self._memories))
+        outs, after = self._actors.step(seen, before, noisy=noisy)
+        self._memories = tuple(place.own(memory) for memory in after)
+        return [place.own(out) for out in outs]
 
     def _explore(
         self,

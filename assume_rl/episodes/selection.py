@@ -24,6 +24,8 @@ class Scores:
     regret: float  # EUR, all agents
     exploitability: float | None = None  # EUR, of an evaluation, where it is known and cheap
     movement: float | None = None  # of policies since the evaluation before: mean change
+    version: int | None = None  # of a training episode: updates that its latest policies had had
+    staleness: int | None = None  # likewise: updates that policies were behind at most
 
     @property
     def merits(self) -> dict[str, float]:

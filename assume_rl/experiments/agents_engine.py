@@ -123,6 +123,9 @@ class AgentsEngine:
         self._movement.load_state_dict(state["movement"])
         refill(self._learning.learner.replay)
 
+    def close(self) -> None:
+        """See `Engine.close`; all is played in this process."""
+
     def _play(self, number: int, evaluation: bool, advance: Advance) -> Scores:
         experiment, learning = self._experiment, self._learning
         complete(

@@ -14,7 +14,7 @@ from assume_rl.durations import duration_seconds
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
 from assume_rl.envs.record import copy_of
-from assume_rl.envs.rollout import Rollout
+from assume_rl.envs.rollout import CopyScores, Rollout
 from assume_rl.envs.seating import agent_specs
 from assume_rl.envs.state import Happened
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
@@ -25,12 +25,17 @@ from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.collection.collector import Collector
+from assume_rl.experiments.collection.local import Local
+from assume_rl.experiments.collection.orders import Pool, Stage
+from assume_rl.experiments.collection.player import training_market
 from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, by_agent, probes
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.provenance import EPISODES, SCORES, origin
-from assume_rl.experiments.train_task import Task, window_steps
-from assume_rl.experiments.training import Advance
+from assume_rl.experiments.train_task import Task
+from assume_rl.experiments.training import Advance, waves
+from assume_rl.learning.acting import Acting
 from assume_rl.learning.bytes import estimate
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
@@ -40,14 +45,19 @@ _NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 
 
 class BatchEngine:
-    """A learner of all seeds, and copies of the market for each of them, in one tensor.
+    """A learner of all seeds, which others play for: this process, or workers elsewhere.
 
     :param experiments: one per seed.
     :param observer: of the training; None: there is none
+    :param open_pool: returns who plays; None: this process does
     """
 
     def __init__(
-        self, task: Task, experiments: Sequence[Experiment], observer: Observer | None = None
+        self,
+        task: Task,
+        experiments: Sequence[Experiment],
+        observer: Observer | None = None,
+        open_pool: Callable[[Stage], Pool] | None = None,
     ) -> None:
         self._observer = observer or Silent()
         self._task = task
@@ -63,17 +73,15 @@ class BatchEngine:
             evaluation=True,
             device=task.device,
         )
-        specs = agent_specs(self._evaluation.setting)
+        specs, self._device = agent_specs(self._evaluation.setting), torch.device(task.device)
         self._learner = Learner(
-            task.config,
-            specs,
-            seeds=seeds,
-            device=torch.device(task.device),
-            processes=joined(),
+            task.config, specs, seeds=seeds, device=self._device, processes=joined()
         )
         self._learner.listener = self._observer
         self._experienced = start_policies(self._learner, task)
-        self._rollouts: dict[int, Rollout] = {}  # by episodes side by side
+        stage = Stage(task, tuple(seeds), specs, self._experienced)
+        self._pool = open_pool(stage) if open_pool else Local(stage, self._observer.opening)
+        self._collector = Collector(self._pool, self._plan, self._following)
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
         self._selections = tuple(Selection(window, threshold) for _ in experiments)
         self._judges = tuple(Judge(task.compiled) for _ in experiments)
@@ -97,17 +105,20 @@ class BatchEngine:
 
     def train(self, episodes: range, advance: Advance) -> list[list[Scores]]:
         """See `Engine.train`."""
-        rollout, copies = self._rollout(len(episodes)), len(episodes)
-        rollout.exploration = self._plan.exploration(self._episodes_done)
-        times = [time - self._plan.start for time in self._plan.update_times]
-        for stretch in rollout.play(torch.tensor([*episodes] * self.seeds), times):
-            if stretch.joint is not None:
-                self._learner.observe(stretch.joint)
-            if stretch.due is not None:
-                self._update(self._plan.start + stretch.due, episodes, rollout)
-                advance(stretch.due / (self._plan.end - self._plan.start))
-        self._episodes_done += copies
-        return _scores(rollout, self.seeds)
+        versions, stale = set[int](), 0
+        for segment in self._collector.wave(episodes, self._learner.light):
+            versions.add(segment.version)
+            stale = max(stale, self._learner.updates - segment.version)
+            if segment.joint is not None:
+                self._learner.observe(segment.joint.to(self._device))
+            if segment.due is not None:
+                self._update(self._plan.start + segment.due, episodes)
+                advance(segment.due / (self._plan.end - self._plan.start))
+        self._episodes_done += len(episodes)
+        played = _scores(segment.scores, self.seeds)
+        return [
+            [replace(own, version=max(versions), staleness=stale) for own in row] for row in played
+        ]
 
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
@@ -134,7 +145,7 @@ class BatchEngine:
                 run.training_sink.write(table, rows)
                 if seed in watched:
                     watched[seed].write(table, rows)
-        (scores,) = _scores(rollout, self.seeds)
+        (scores,) = _scores((rollout.scores(),), self.seeds)
         return [self._judged(seed, own, watched.get(seed)) for seed, own in enumerate(scores)]
 
     def _judged(self, seed: int, scores: Scores, watched: Watch | None) -> Scores:
@@ -156,8 +167,8 @@ class BatchEngine:
             movement=self._movements[seed].since(self._probes[seed], actors),
         )
 
-    def _update(self, now: int, episodes: range, rollout: Rollout) -> None:
-        """Learn for every copy what one would have learned, with the exploration that follows."""
+    def _update(self, now: int, episodes: range) -> None:
+        """Learn for every copy what one would have learned."""
         done, config = self._episodes_done, self._task.config
         if done < self._plan.initial_episodes:
             return
@@ -172,7 +183,6 @@ class BatchEngine:
             own = metrics.of_seed(seed)
             columns = rl_grad_params(own, units, first=first, episode=episodes[0])
             run.training_sink.write("rl_grad_params", columns)
-        rollout.exploration = self._plan.exploration(done, now, side_by_side=len(episodes))
 
     def _training(self) -> list[tuple[int, Experiment]]:
         """Position and run of the seeds that still train."""
@@ -226,6 +236,7 @@ class BatchEngine:
             "movement": self._movements[seed].state_dict(),
             "episodes_done": self._episodes_done,
             "owed": self._owed,
+            "collector": self._collector.state_of(seed, self._scratch()),
             "experienced": list(self._experienced),
         }
 
@@ -238,43 +249,28 @@ class BatchEngine:
             self._movements[seed].load_state_dict(state["movement"])
         self._episodes_done, self._owed = states[0]["episodes_done"], states[0]["owed"]
         self._experienced = tuple(states[0]["experienced"])
+        self._collector.load([state["collector"] for state in states], self._scratch())
         refill(self._learner.replay)
 
-    # --- markets -------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Stop those who play elsewhere."""
+        self._pool.close()
 
-    def _rollout(self, copies: int) -> Rollout:
-        if copies not in self._rollouts:
-            market = training_market(self._task, self._evaluation.seeds, copies)
-            self._rollouts[copies] = Rollout(
-                market,
-                self._learner,
-                experienced=self._experienced,
-                opening=self._observer.opening,
-            )
-        return self._rollouts[copies]
+    def _following(self, first: int) -> range | None:
+        """Return the wave that begins with an episode; None: there is none."""
+        return next(waves(self._task.config, self.width, first=first), None)
 
-
-def training_market(task: Task, seeds: Sequence[int], copies: int) -> MarketEnv:
-    """Return copies of the market for each seed, in which training episodes are played.
-
-    :raises ConfigurationError: there is no memory for them, or the episodes cannot be played.
-    """
-    return MarketEnv(
-        task.compiled,
-        num_envs=copies,
-        seeds=seeds,
-        policies=task.fixed,
-        window=window_steps(task.compiled),
-        curves=task.config.settings.needs_curves,
-        device=task.device,
-        cuda_graphs=task.config.cuda_graphs,
-    )
+    def _scratch(self) -> Acting:
+        """Return actors that may be overwritten."""
+        return Acting(
+            self._task.config, self._learner.agents, seeds=self._learner.seeds, device=self._device
+        )
 
 
 def check_markets(task: Task, seeds: Sequence[int]) -> None:
     """Raise `ConfigurationError` unless the training can be done in memory; keep nothing."""
     widest = min(task.config.num_envs, task.config.validation_interval)
-    market, device = training_market(task, seeds, widest), torch.device(task.device)
+    market, device = training_market(task, seeds, widest, task.device), torch.device(task.device)
     plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
     updates = [time - plan.start for time in plan.update_times]
     ahead, element = task.config.settings.needs_next, torch.float32.itemsize
@@ -300,10 +296,12 @@ def _end(task: Task) -> datetime:
     return scenario.start + timedelta(seconds=duration_seconds(length))
 
 
-def _scores(rollout: Rollout, seeds: int) -> list[list[Scores]]:
-    """What the episodes brought, (episode, seed)."""
-    found = rollout.scores()
-    columns = [getattr(found, name).view(seeds, -1).T.tolist() for name in _NAMES]
+def _scores(parts: Sequence[CopyScores], seeds: int) -> list[list[Scores]]:
+    """Return what the episodes of all parts of a wave brought, (episode, seed)."""
+    columns = [
+        torch.cat([getattr(part, name).view(seeds, -1) for part in parts], dim=1).T.tolist()
+        for name in _NAMES
+    ]
     return [
         [Scores(*one) for one in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)
     ]

@@ -11,7 +11,8 @@ from assume_rl.scenario.plugins import registered
 from assume_rl.scenario.plugins.registry import OBSERVERS, ORIGINS
 from assume_rl.scenario.types import Scenario
 
-OF_EVALUATIONS = ("exploitability", "movement")
+IF_KNOWN = ("exploitability", "movement", "policy_version", "staleness")
+"""Fields that the lines of some episodes lack."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class EpisodeReport:
     best: bool = False  # the highest reward of all evaluations so far
     exploitability: float | None = None  # EUR, of an evaluation, where it is known and cheap
     movement: float | None = None  # of policies since the evaluation before, see `judge.Movement`
+    policy_version: int | None = None  # of training: updates that the latest policies had had
+    staleness: int | None = None  # likewise: updates that policies were behind at most
 
     @property
     def line(self) -> dict[str, Any]:
-        """Return what `metrics.jsonl` says of the episode; what only evaluations have, if known."""
+        """Return what `metrics.jsonl` says of the episode; what only some have, if known."""
         known = asdict(self)
-        return {n: v for n, v in known.items() if v is not None or n not in OF_EVALUATIONS}
+        return {n: v for n, v in known.items() if v is not None or n not in IF_KNOWN}
 
 
 class Observer(Listener, Protocol):

@@ -38,6 +38,10 @@ class Resumable(Engine, Protocol):
         """Let every seed resume from its `state_of`; `refill` puts transitions back."""
         ...
 
+    def close(self) -> None:
+        """Stop those who play elsewhere."""
+        ...
+
 
 @dataclass(frozen=True)
 class Found:

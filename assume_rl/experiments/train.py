@@ -6,6 +6,7 @@ from pathlib import Path
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.case import Places
+from assume_rl.experiments.collection.workers import Workers
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.observer import Observer
 from assume_rl.experiments.outputs import MANIFEST
@@ -30,6 +31,8 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     track: Sequence[str] = (),
+    rollout_workers: int | None = None,
+    address: str | None = None,
     observer: Observer | None = None,
 ) -> TrainResult:
     """Train, evaluate at intervals, keep the best; then record a run on the last policies.
@@ -48,12 +51,16 @@ def train(
         that was never interrupted.
     :param track: names of `results.tracking.TRACKERS` that show the numbers of the training, beside
         `metrics.jsonl`.
+    :param rollout_workers: processes on a Ray cluster that play the episodes of training; None:
+        this process does. Results are the same.
+    :param address: of a cluster that is running; None: one of this machine, of just these workers.
     :raises AssumeRlError: something the user can mend.
     """
+    workers = Workers.of(rollout_workers, address)
     task = ready(training_task(scenario, policies, device, engine))
     chosen = draw_seed(task.compiled.scenario, seed)
     place = Place(Places(out, db, csv, overwrite), chosen)
-    return train_all(task, [place], resume, track, observer)[0]
+    return train_all(task, [place], resume, track, observer, workers)[0]
 
 
 def train_seeds(
@@ -69,6 +76,8 @@ def train_seeds(
     overwrite: bool = False,
     resume: bool = False,
     track: Sequence[str] = (),
+    rollout_workers: int | None = None,
+    address: str | None = None,
     observer: Observer | None = None,
 ) -> tuple[TrainResult, ...]:
     """Train once per seed, as `train` does; the batch engine trains all of them at once.
@@ -78,7 +87,9 @@ def train_seeds(
     :param out: gets a folder `seed_<seed>` for each, as do `csv` and `trained_policies_save_path`;
         in a common `db` the simulations are called `<simulation id>_seed_<seed>`.
     :param resume: see `train`; seeds whose training is finished are left out.
+    :param rollout_workers: see `train`, likewise `address`; each plays for all seeds.
     """
+    workers = Workers.of(rollout_workers, address)
     if not seeds or len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
     task = ready(training_task(scenario, policies, device, engine))
@@ -90,7 +101,7 @@ def train_seeds(
         places = [place for place in places if not is_finished(place.folder(task))]
         if not places:
             raise ResultsError(f"all trainings in '{common}' are finished; nothing to resume")
-    return train_all(task, places, resume, track, observer)
+    return train_all(task, places, resume, track, observer, workers)
 
 
 def train_places(

@@ -9,6 +9,7 @@ from pathlib import Path
 from assume_rl.experiments.agents_engine import AgentsEngine
 from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, open_experiment
+from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
 from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, score
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
@@ -63,10 +64,14 @@ def train_all(
     resume: bool,
     track: Sequence[str],
     observer: Observer | None,
+    workers: Workers | None = None,
 ) -> tuple[TrainResult, ...]:
-    """Train all seeds; those that are equally far side by side if the engine can."""
+    """Train all seeds; those that are equally far side by side if the engine can.
+
+    :param workers: who play the episodes of training; None: this process does
+    """
     with shared_places(places, task.engine, resume=resume) as own:
-        return _train_all(task, own, resume, track, observer)
+        return _train_all(task, own, resume, track, observer, workers)
 
 
 def _train_all(
@@ -75,27 +80,33 @@ def _train_all(
     resume: bool,
     track: Sequence[str],
     observer: Observer | None,
+    workers: Workers | None,
 ) -> tuple[TrainResult, ...]:
     observers = with_plugins(task.compiled.scenario, observer)
     begun = starts(task, places, resume=resume)
     if task.engine == "batch":
         check_markets(task, [place.seed for place in places])
     results: dict[int, TrainResult] = {}
-    for group in groups(begun, task):
-        own = _train(task, [begun[k] for k in group], track, observers)
-        results |= zip(group, own, strict=True)
+    with opened(workers, task) as open_pool:
+        for group in groups(begun, task):
+            own = _train(task, [begun[k] for k in group], track, observers, open_pool)
+            results |= zip(group, own, strict=True)
     return tuple(results[k] for k in range(len(places)))
 
 
 def _train(
-    task: Task, begun: Sequence[Start], track: Sequence[str], observer: Observer
+    task: Task,
+    begun: Sequence[Start],
+    track: Sequence[str],
+    observer: Observer,
+    open_pool: OpenPool | None,
 ) -> tuple[TrainResult, ...]:
     """Train a group, then finish the results of each seed."""
     with ExitStack() as stack:
         runs = [stack.enter_context(_open(task, start, track)) for start in begun]
         reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
         if not begun[0].over:
-            _play(task, runs, begun, reports, observer)
+            _play(task, runs, begun, reports, observer, open_pool)
         results = tuple(
             _finish(task, run, start.place, tuple(own))
             for run, start, own in zip(runs, begun, reports, strict=True)
@@ -135,10 +146,11 @@ def _play(
     begun: Sequence[Start],
     reports: Sequence[list[EpisodeReport]],
     observer: Observer,
+    open_pool: OpenPool | None,
 ) -> None:
     """Play all episodes that are left; whatever stops them, the policies are saved."""
     engine: Resumable = (
-        BatchEngine(task, runs, observer)
+        BatchEngine(task, runs, observer, open_pool)
         if task.engine == "batch"
         else AgentsEngine(task, runs[0], observer)
     )
@@ -155,6 +167,7 @@ def _play(
         write_checkpoint(run.folder, engine, seed, mark)
 
     with ExitStack() as stack:
+        stack.callback(engine.close)
         files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
         for played in training(engine, task.config, observer.advance, standings, save):
             for seed, report in played.items():

@@ -245,8 +245,8 @@ def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
     if engine == "agents":
         return tuple(
             f"learning_config.{key}: {getattr(config, key):g} is not used by the agents engine"
-            for key in ("num_envs", "update_ratio")
-            if getattr(config, key) != 1
+            for key in ("num_envs", "update_ratio", "max_staleness")
+            if getattr(config, key) != type(config).model_fields[key].default
         )
     if width > interval:
         return (

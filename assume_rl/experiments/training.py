@@ -161,4 +161,6 @@ def _report(
         best,
         scores.exploitability,
         scores.movement,
+        scores.version,
+        scores.staleness,
     )

@@ -76,13 +76,7 @@ def build_nets(
     :param dtype: of the networks
     :param processes: that learn together
     """
-    specs = networks_of(config)
-    of_agents = [group.unit_ids for group in fleet.groups]
-    of_policies = [group.policies for group in fleet.groups]
-    read = {
-        part: _statistics(fleet, names, device) if part in config.normalise else ()
-        for part, names in (("observations", of_policies), ("critic_input", of_agents))
-    }
+    read = _all_statistics(config, fleet, device)
     return {
         name: create_nets(
             _forms(name, spec, config, fleet, device, read),
@@ -94,8 +88,22 @@ def build_nets(
             optimizer=(config.optimizer, 0.0 if spec.kind == "number" else config.weight_decay),
             processes=processes,
         )
-        for name, spec in specs.items()
+        for name, spec in networks_of(config).items()
     }
+
+
+def build_actors(
+    config: LearningConfig, fleet: Fleet, device: torch.device
+) -> tuple[ActorForm, ...]:
+    """Return the forms of the actors, with statistics of their own of observations.
+
+    :param config: chooses algorithm and sizes
+    :param fleet: of the agents
+    :param device: of the statistics
+    """
+    spec, read = networks_of(config)["actor"], _all_statistics(config, fleet, device)
+    forms = _forms("actor", spec, config, fleet, device, read)
+    return tuple(form for form in forms if isinstance(form, ActorForm))
 
 
 def seen_steps(config: LearningConfig) -> int:
@@ -164,6 +172,18 @@ def _forms(
     return normalised_critics(
         critics, fleet, read["critic_input"], device, values="values" in config.normalise
     )
+
+
+def _all_statistics(
+    config: LearningConfig, fleet: Fleet, device: torch.device
+) -> dict[str, tuple[Moments, ...]]:
+    """Return fresh statistics of what actors and critics read, group by group; of most none."""
+    of_agents = [group.unit_ids for group in fleet.groups]
+    of_policies = [group.policies for group in fleet.groups]
+    return {
+        part: _statistics(fleet, names, device) if part in config.normalise else ()
+        for part, names in (("observations", of_policies), ("critic_input", of_agents))
+    }
 
 
 def _statistics(

@@ -10,6 +10,14 @@ from torch import Tensor
 
 from assume_rl.errors import ConfigurationError, ContractError, SettingError, nearest
 from assume_rl.learning.acceleration import autocast, compiled
+from assume_rl.learning.acting import (
+    Policies,
+    acting_noise,
+    first_memories,
+    heads_of,
+    policies_of,
+    stepped,
+)
 from assume_rl.learning.algorithms import ALGORITHMS, check_action
 from assume_rl.learning.algorithms.adaptive import paced
 from assume_rl.learning.algorithms.base import Log, NetSpec, Work
@@ -27,9 +35,8 @@ from assume_rl.learning.data.on_policy import Stretch, Waiting
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.fleet import Fleet, Group
 from assume_rl.learning.graphs import graphs_on
-from assume_rl.learning.nets.heads import Head, head_of
+from assume_rl.learning.nets.heads import Head
 from assume_rl.learning.nets.net import Net
-from assume_rl.learning.nets.noisy import Draws
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.normalise import Normaliser, check_normalised, shaped
 from assume_rl.learning.processes import ALONE, Processes, check_shares
@@ -161,7 +168,7 @@ class Learner:
     @property
     def heads(self) -> tuple[Head, ...]:
         """The meaning of the actors' outputs, by group."""
-        return tuple(head_of(net.form.head) for net in self.nets["actor"])
+        return heads_of(self.nets["actor"])
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -178,27 +185,21 @@ class Learner:
         :param seed: position of the seed
         :param noisy: whether noisy layers have their noise, as in training
         """
-        draws = self._acting_noise((self.seeds[seed],)) if noisy else None
+        draws = acting_noise((self.seeds[seed],), self.updates) if noisy else None
         return tuple(net.form.acting(net.online, seed, draws) for net in self.nets["actor"])
-
-    def _acting_noise(self, seeds: tuple[int, ...]) -> Draws:
-        """Return the keys of the noise that layers act with until the next update."""
-        return Draws(seeds, "act", self.updates)
 
     def policies(self, seed: int = 0) -> tuple[ActorStack, ...]:
         """Return snapshots by name of the policy, each once, however many agents share it."""
         return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
 
+    def light(self) -> Policies:
+        """Return a copy of what acting needs of all seeds, with its version: updates so far."""
+        return policies_of(self.nets["actor"], self.updates)
+
     def memories(self, copies: int) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
         """Return the actors' memories where an episode begins, per group; most have none."""
-        return tuple(
-            torch.zeros(
-                (len(self.seeds), copies, len(net.form.group.specs), net.form.memory_size),
-                device=self._device,
-                dtype=self.dtype,
-            )
-            for net in self.nets["actor"]
-        )
+        copies_of_seeds = (len(self.seeds), copies)
+        return first_memories(self.nets["actor"], copies_of_seeds, self._device, self.dtype)
 
     def step(
         self,
@@ -215,16 +216,8 @@ class Learner:
         :param memories: before them, likewise
         :param noisy: whether noisy layers have their noise, as in training
         """
-        outs, after = [], []
-        draws = self._acting_noise(self.seeds)
-        parts = zip(self.nets["actor"], observations, memories, strict=True)
-        for net, obs, memory in parts:
-            rows = obs.to(self.dtype).transpose(1, 2)
-            own = net.form.noisy(net.now, draws) if noisy else net.now
-            out, later = net.form.step(own, rows, memory.transpose(1, 2))
-            outs.append(out.transpose(1, 2))
-            after.append(later.transpose(1, 2))
-        return tuple(outs), tuple(after)
+        draws = acting_noise(self.seeds, self.updates) if noisy else None
+        return stepped(self.nets["actor"], observations, memories, self.dtype, draws)
 
     def outputs(
         self, observations: Sequence[Float[Tensor, "seed copy _ _"]], *, noisy: bool = False

@@ -1,9 +1,10 @@
 """The values that learning is written in: it knows transitions, not markets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -121,6 +122,16 @@ class Transitions:
     next_obs: Float[Tensor, "seed row agent obs"]
     extras: Mapping[str, Float[Tensor, "seed row agent _"]] = field(default_factory=dict)
 
+    def to(self, device: torch.device) -> "Transitions":
+        """Return them on a device."""
+        return Transitions(
+            obs=self.obs.to(device),
+            action=self.action.to(device),
+            reward=self.reward.to(device),
+            next_obs=self.next_obs.to(device),
+            extras={name: own.to(device) for name, own in self.extras.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Joint:
@@ -129,13 +140,23 @@ class Joint:
     `terminated`: nothing follows, values are not bootstrapped. `truncated`: something follows that
     was not simulated further; values are bootstrapped from the next observation, which is real.
     Rows are in order of time, at each time copy by copy of the market; groups are in the learner's
-    order.
+    order. `version`: updates that the policies had had which played meanwhile; None: not known.
     """
 
     groups: tuple[Transitions, ...]
     terminated: Bool[Tensor, "seed row"]
     truncated: Bool[Tensor, "seed row"]
     copies: int = 1
+    version: int | None = None
+
+    def to(self, device: torch.device) -> "Joint":
+        """Return them on a device."""
+        return replace(
+            self,
+            groups=tuple(part.to(device) for part in self.groups),
+            terminated=self.terminated.to(device),
+            truncated=self.truncated.to(device),
+        )
 
 
 @dataclass(frozen=True)
@@ -157,3 +178,38 @@ class UpdateMetrics:
     def of_seed(self, k: int) -> "UpdateMetrics":
         """Return the k-th seed's, without the axis of seeds."""
         return replace(self, values={name: value[:, k] for name, value in self.values.items()})
+
+
+def beside(joints: Sequence[Joint]) -> Joint:
+    """Return the transitions of all copies from those of some, at the same times.
+
+    :param joints: of the first copies, of the next ones, and so on
+    """
+
+    def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+        """Return rows (seed, row, ...) of all copies, at each time copy by copy."""
+        own = zip(parts, joints, strict=True)
+        apart = [p.reshape(len(p), -1, joint.copies, *p.shape[2:]) for p, joint in own]
+        return torch.cat(apart, dim=2).flatten(1, 2)
+
+    def transitions(parts: Sequence[Transitions]) -> Transitions:
+        return Transitions(
+            obs=side_by_side([part.obs for part in parts]),
+            action=side_by_side([part.action for part in parts]),
+            reward=side_by_side([part.reward for part in parts]),
+            next_obs=side_by_side([part.next_obs for part in parts]),
+            extras={
+                name: side_by_side([part.extras[name] for part in parts])
+                for name in parts[0].extras
+            },
+        )
+
+    if len(joints) == 1:
+        return joints[0]
+    return Joint(
+        groups=tuple(transitions(parts) for parts in zip(*(j.groups for j in joints), strict=True)),
+        terminated=side_by_side([joint.terminated for joint in joints]),
+        truncated=side_by_side([joint.truncated for joint in joints]),
+        copies=sum(joint.copies for joint in joints),
+        version=joints[0].version,
+    )

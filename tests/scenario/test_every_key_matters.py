@@ -223,6 +223,7 @@ LEARNING: Mapping[str, Change] = {
     "update_ratio": trains(2),
     "validation_episodes_interval": trains(2, settings(training_episodes=4)),
     "train_freq": trains("2h"),
+    "max_staleness": trains(1),
     "batch_size": trains(4),
     "gradient_steps": trains(3),
     "algorithm": trains("maddpg"),

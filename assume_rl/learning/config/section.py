@@ -103,6 +103,8 @@ class LearningConfig(WithoutTruthValues):
     """Training episodes between two evaluations."""
     train_freq: str = "24h"
     """Simulated time between two update calls."""
+    max_staleness: int = Field(0, ge=0)
+    """Updates that policies may be behind that play, while others learn (batch engine)."""
     batch_size: int = Field(128, gt=0)
     """Joint transitions in a batch."""
     gradient_steps: int = Field(100, gt=0)
@@ -341,6 +343,15 @@ class LearningConfig(WithoutTruthValues):
         if self.actor_architecture in (usual, fields["actor_architecture"].default):
             del given["actor_architecture"]  # that of the other algorithm may be another
         return type(self).from_mapping(given)
+
+    @model_validator(mode="after")
+    def _own_policies(self) -> "LearningConfig":
+        if self.max_staleness > 0 and self.settings.on_policy:
+            raise ValueError(
+                f"max_staleness is for algorithms with a replay: {self.algorithm} learns from what "
+                "the policies do that it improves, not from what earlier ones did"
+            )
+        return self
 
     @model_validator(mode="after")
     def _ordered_prices(self) -> "LearningConfig":

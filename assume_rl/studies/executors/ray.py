@@ -1,30 +1,19 @@
 """Does jobs on a Ray cluster: on the machine at hand, or on one that is running already."""
 
-import logging
-import os
-import signal
-import socket
-import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
 from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.studies.executors.protocol import Do, Executor, Task, Tasks
 from assume_rl.studies.jobs import Job, Report
 
 AHEAD = 2  # jobs in flight per processor of the cluster, so that none waits for the next
 GRACE = 10.0  # seconds in which tasks that are to stop may write down where they were
-KNOCK = 10.0  # seconds for the cluster to answer
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Tasks ask for no GPU, but may use one where the study does.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 
 @contextmanager
@@ -32,24 +21,8 @@ def ray_executor(workers: int, address: str | None) -> Iterator[Executor]:
     """See `EXECUTORS`; without an address, a cluster of `workers` processes on this machine."""
     if address is not None and workers != 1:
         raise ConfigurationError("workers are those of the cluster at the address; name none")
-    ray = _library()
-    if ray.is_initialized():
+    with ray_cluster(workers, address, needed_by="the executor ray") as ray:
         yield Cluster(ray)
-        return
-    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
-    try:
-        if address is not None:
-            _knock(address)
-        place = own if address is None else {"address": address}
-        with _signals_kept():
-            ray.init(**place, logging_level=logging.ERROR, log_to_driver=False)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigurationError(f"Ray at '{address or 'local'}': {reason}") from None
-    try:
-        yield Cluster(ray)
-    finally:
-        ray.shutdown()
 
 
 class Cluster:
@@ -104,36 +77,6 @@ class Cluster:
             self._ray.cancel(reference, force=True)
 
 
-def _knock(address: str) -> None:
-    """`OSError` if there is no answer from host:port; Ray itself would try for minutes."""
-    place = urlsplit(address if "://" in address else f"//{address}")
-    if place.port is not None:
-        socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """SIGTERM means what it meant before: Ray would end this process with a stack trace."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if before is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
-
-
 def _do(work: Do, job: Job) -> Report:
     torch.set_num_threads(1)
     return work(job)
-
-
-def _library() -> ModuleType:
-    """Ray, with its messages switched off."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "the executor ray needs Ray: pip install 'assume-rl[ray]'"
-        ) from None
-    return ray

@@ -1,0 +1,1 @@
+"""Who plays the episodes of a training: this process, or workers elsewhere."""

@@ -1,0 +1,121 @@
+"""What a trainer and those who play for it say to each other.
+
+The copies of a wave, episodes that are played side by side, are cut into parts. Whoever has a part
+plays it from one update to the next, order by order, and returns a piece each time. What a piece
+holds is a function of the orders of its part alone, so that a part can be played again elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from assume_rl.envs.rollout import CopyScores, Place
+from assume_rl.experiments.train_task import Task
+from assume_rl.learning.acting import Policies
+from assume_rl.learning.exploration import Exploration
+from assume_rl.learning.types import AgentSpec, Joint
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that is needed to play a training's episodes, but for policies."""
+
+    task: Task
+    seeds: tuple[int, ...]
+    agents: tuple[AgentSpec, ...]  # in the learner's order
+    experienced: tuple[str, ...]  # agents that skip the random initial experience
+
+
+@dataclass(frozen=True)
+class Part:
+    """Episodes of a wave that are played together."""
+
+    episodes: range
+    wave: range
+    updates: tuple[int, ...]  # seconds since the episodes begin at which updates are due
+
+    @property
+    def place(self) -> Place:
+        """Of the copies among those of the wave, seed by seed."""
+        before = self.episodes.start - self.wave.start
+        return Place(before, len(self.episodes), len(self.wave))
+
+    @property
+    def orders(self) -> int:
+        """How many orders it takes to play it: one up to each update, and one to the end."""
+        return len(self.updates) + 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """Play a part up to its next update, or to the end."""
+
+    part: Part
+    number: int  # of the order among those of the part; 0 begins the episodes
+    version: int  # of the policies to play by
+    exploration: Exploration
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What came of an order."""
+
+    part: Part
+    number: int
+    version: int  # of the policies that were played by
+    joint: Joint | None  # transitions that were completed; None: none were
+    scores: CopyScores | None  # of the last order: of the episodes
+
+    def answers(self, order: Order) -> bool:
+        """Return whether it is what was ordered, by the policies that were meant."""
+        return (self.part, self.number, self.version) == (order.part, order.number, order.version)
+
+
+class WorkerLost(Exception):
+    """A worker does not answer any more, or not what it was asked."""
+
+
+class Pool(Protocol):
+    """Workers by number, each of which carries out its orders one after the other."""
+
+    @property
+    def workers(self) -> int:
+        """How many they are."""
+        ...
+
+    @property
+    def reliable(self) -> bool:
+        """Whether none is ever lost, so that no order is given again."""
+        ...
+
+    def publish(self, policies: Policies) -> Any:
+        """Make policies known to workers; return the name by which orders refer to them."""
+        ...
+
+    def send(self, worker: int, order: Order, policies: Any) -> Any:
+        """Give an order; return what `result` takes.
+
+        :param worker: number of the worker
+        :param order: what is to be done
+        :param policies: what `publish` returned
+        """
+        ...
+
+    def result(self, worker: int, ticket: Any) -> Piece:
+        """Wait for what came of an order.
+
+        :param worker: number of the worker
+        :param ticket: what `send` returned
+        :raises WorkerLost: nothing will come of it
+        """
+        ...
+
+    def renew(self, worker: int) -> None:
+        """Put a new worker in the place of a lost one; it knows of no earlier order.
+
+        :raises ConfigurationError: there is no place for it any more
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop all workers, whatever they are doing."""
+        ...
