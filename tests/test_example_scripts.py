@@ -17,6 +17,8 @@ EXPECTED = {
 }
 MIX = "03_mix_policies.py"
 FUNCTIONS = "06_algorithm_as_functions.py"
+THEIRS = "07_train_with_stable_baselines3.py"
+TWO = "08_train_mappo_with_torchrl.py"
 TRAINS = {  # iterations, and the library that it needs
     "04_train_with_torchrl.py": ("10", "torchrl"),
     "05_train_with_pettingzoo.py": ("5", "pettingzoo"),
@@ -25,7 +27,7 @@ TRAINS = {  # iterations, and the library that it needs
 
 def test_every_numbered_example_is_tested() -> None:
     found = {path.name for path in EXAMPLES.glob("[0-9]*.py")}
-    assert found == EXPECTED.keys() | {MIX, FUNCTIONS} | TRAINS.keys()
+    assert found == EXPECTED.keys() | {MIX, FUNCTIONS, THEIRS, TWO} | TRAINS.keys()
 
 
 def output(script: str, folder: Path, *arguments: Path | str) -> str:
@@ -99,3 +101,29 @@ def test_training_with_a_library_pays(script: str, tmp_path: Path) -> None:
     printed = output(script, tmp_path, iterations)
     rewards = dict(re.findall(r"^(.+): reward (-?[\d.]+)", printed, flags=re.MULTILINE))
     assert float(rewards["after training"]) > float(rewards["before training"]) + 5.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["sac", "dqn"])
+def test_learners_of_stable_baselines_come_near_the_best_response(
+    algorithm: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("stable_baselines3", reason="needs the extra 'sb3'")
+    printed = output_here(THEIRS, tmp_path, monkeypatch, capsys, algorithm)
+    before, after = (float(own) for own in re.findall(r"([\d.-]+)% of it", printed))
+    assert before < 50.0
+    assert 70.0 < after < 100.0
+
+
+@pytest.mark.slow
+def test_two_learners_of_torchrl_answer_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of them earns more than before, and most of what it could."""
+    pytest.importorskip("torchrl", reason="needs the extra 'torchrl'")
+    printed = output_here(TWO, tmp_path, monkeypatch, capsys)
+    shares = [float(own) for own in re.findall(r"([\d.-]+)% of its best response", printed)]
+    assert all(after > before + 20.0 for before, after in zip(shares[:2], shares[2:], strict=True))

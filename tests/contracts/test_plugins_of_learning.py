@@ -27,6 +27,7 @@ from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.schedules import SCHEDULES, learning_rate, scheduled
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.plugins import Registry, blame, load_plugins, unload_plugins
+from assume_rl.scenario.plugins.catalogue import catalogue
 from assume_rl.scenario.read import load_scenario
 
 pytestmark = pytest.mark.unchecked
@@ -132,6 +133,18 @@ def test_withdrawing_it_leaves_what_was_there_before() -> None:
     unload_plugins()
     assert before == (CRITIC_NAMES, ACTOR_NAMES, SCHEDULE_NAMES, WITH_MEMORY)
     assert (set(CRITICS), list(TRUNKS), list(SCHEDULES)) == (set(before[0]), *before[1:3])
+
+
+def test_schema_and_list_have_it() -> None:
+    load_plugins([FILE])
+    keys = LearningConfig.model_json_schema()["properties"]
+    assert "mean_field" in keys["critic"]["enum"]
+    assert "skip" in keys["actor_architecture"]["enum"]
+    assert "warm_up" in json.dumps(keys["learning_rate_schedule"])
+    known = {(part.sort, part.name): part.source for part in catalogue()}
+    for own in (("algorithm", "awr"), ("critic", "mean_field"), ("schedule", "warm_up")):
+        assert known[own].endswith(FILE.name)
+    assert known["actor", "mlp"] == "built in"
 
 
 def test_a_recurrent_actor_is_one_with_memory() -> None:
