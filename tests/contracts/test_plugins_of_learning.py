@@ -1,5 +1,6 @@
 """An algorithm, a critic, an actor and a schedule of one file learn, are saved and are known."""
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -264,8 +265,14 @@ def check_study(place: Path, command: Callable[..., tuple[int, str, str]], *more
     code, _, err = command("batch", "study.yaml", "--workers", 2, "--quiet", *more)
     assert code == 0, err
     with closing(sqlite3.connect(place / "studies" / "study" / "study.db")) as database:
-        rows = database.execute("select distinct kind, state from steps").fetchall()
-    assert set(rows) == {("train", "finished"), ("evaluate", "finished")}
+        assert database.execute("select state from runs").fetchall() == [("finished",)] * 2
+    sha256 = hashlib.sha256((place / FILE.name).read_bytes()).hexdigest()
+    trained = sorted((place / "studies" / "study" / "runs").glob("*/train"))
+    assert len(trained) == 2
+    for folder in trained:
+        assert set(manifest(folder)["plugins"].values()) == {sha256}
+        actors = manifest(folder / "policies" / "last")["units"].values()
+        assert {own["architecture"] for own in actors} == {"skip"}
 
 
 @pytest.mark.slow
