@@ -13,11 +13,17 @@ from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
-DECISIONS = 4
-CASES = {
-    "ten_learners, parts of the calendar": ("ten_learners", "tiny", 25),
-    "ten_learners": ("ten_learners", "tiny", None),
-}
+DECISIONS = 2
+CASES = [
+    ("ten_learners", "tiny", 25),
+    pytest.param("ten_learners", "tiny", None, marks=pytest.mark.slow),
+    pytest.param("ten_learners", "ladder", None, marks=pytest.mark.slow),
+    pytest.param("single_learner", "starts", 25, marks=pytest.mark.slow),
+    pytest.param("single_learner", "day_ahead", None, marks=pytest.mark.slow),
+    pytest.param("summer_week", "storage_learns", 25, marks=pytest.mark.slow),
+    pytest.param("wind_owner", "tiny", None, marks=pytest.mark.slow),
+]
+"""Scenario, case, and steps of an episode; None: the whole calendar."""
 
 
 def environment(scenario: str, case: str, window: int | None) -> MarketEnv:
@@ -36,9 +42,10 @@ def played(env: MarketEnv, number: int) -> list[torch.Tensor]:
     return found + tensors(state)
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_steps_done_again_equal_plain_ones(case: tuple[str, str, int | None]) -> None:
-    plain, recorded = environment(*case), environment(*case)
+@pytest.mark.unchecked
+@pytest.mark.parametrize(("scenario", "case", "window"), CASES)
+def test_steps_done_again_equal_plain_ones(scenario: str, case: str, window: int | None) -> None:
+    plain, recorded = (environment(scenario, case, window) for _ in range(2))
     recorder = TapeRecorder()
     recorded._recorded = recorded.recorded_by(Graphs(recorder))
     kept = []
@@ -49,3 +56,9 @@ def test_steps_done_again_equal_plain_ones(case: tuple[str, str, int | None]) ->
         assert len(ours) == len(theirs) > 0
         for a, b in zip(ours, theirs, strict=True):
             assert torch.equal(a, b)
+
+
+def test_on_a_cpu_no_step_is_recorded() -> None:
+    compiled = compile_scenario(load_scenario(SCENARIOS / "ten_learners", "tiny"))
+    env = MarketEnv(compiled, num_envs=1, seeds=(1,), cuda_graphs=True)
+    assert env._recorded is None

@@ -386,7 +386,7 @@ class PpoLoop(OnPolicyLoop):
         found = [(a - a.mean()) / (a.std(correction=0) + 1e-8) for a in found]
         moves, learns = [], [True] * len(self.specs)
         for epoch in range(own.epochs):
-            order = self.ours._batches.order(number, epoch, len(self.terminated))[0]
+            order = self.ours._batches.order(torch.tensor(number), epoch, len(self.terminated))[0]
             for rows in order.chunk(own.minibatches):
                 for i in range(len(self.specs)):
                     self._value_step(i, rows, before[i], target[i])

@@ -67,7 +67,7 @@ def test_updates_are_those_of_regret_matching_plus():
     played = []
     for number, curve in enumerate(curves, 1):
         shared = out.clone().requires_grad_()
-        aim = aim_of(form, shared.detach().expand(1, 1, 5, 16), obs, curve, number)
+        aim = aim_of(form, shared.detach().expand(1, 1, 5, 16), obs, curve, torch.tensor(number))
         distance(form, shared.expand(1, 1, 5, 16), obs, aim.outputs).sum().backward()
         out = (shared - 16.0 * shared.grad).detach()  # an update at once
         mix = []
@@ -93,7 +93,7 @@ def test_updates_are_those_of_regret_matching_plus():
 def test_measures_are_those_of_the_policy_before():
     out = torch.tensor([1.0, 1.0, 0.0, 4.0, 2.0, 2.0]).double().expand(1, 1, 2, 6)
     curve = torch.tensor([[0.0, 4.0, 0.0], [2.0, 0.0, 4.0]]).double()[None, None]
-    aim = aim_of(form_of(3, [2]), out, torch.zeros(1, 1, 2, 1), curve, 5)
+    aim = aim_of(form_of(3, [2]), out, torch.zeros(1, 1, 2, 1), curve, torch.tensor(5))
     # It bid rungs with probabilities 1/2, 1/4 and 1/4; the second and the third one bring 2.
     assert aim.measures["expected_reward"].item() == pytest.approx((1.0 + 2.0) / 2)
     assert aim.measures["gain"].item() == pytest.approx(2.0 - 1.5)
