@@ -6,9 +6,10 @@ from typing import Any
 
 from mango import AgentAddress, Role
 
-from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, UpdateDone, UpdateDue
+from assume_rl.agents.lobby import Lobby
+from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, Refused, UpdateDone, UpdateDue
 from assume_rl.agents.trading.unit_operator import UnitOperator
-from assume_rl.agents.transport import Failures
+from assume_rl.agents.transport import AgentFailure, Failures, Handler, subscribe
 from assume_rl.episodes.calendar import EpisodeKey
 
 PATIENCE = 600.0  # seconds of real time that an answer from another container may take
@@ -41,38 +42,52 @@ class Coordinator(Role):  # type: ignore[misc]
         self._learning: AgentAddress | None = None
         self._bidders: Sequence[UnitOperator] = ()
         self._listeners: Sequence[AgentAddress] = ()
+        self._learners: tuple[str, ...] = ()
+        self._lobby: Lobby | None = None
         self._answer: UpdateDone | None = None
 
     def meet(
         self,
         learning: AgentAddress | None,
+        learners: tuple[str, ...],
         bidders: Sequence[UnitOperator],
         listeners: Sequence[AgentAddress],
+        lobby: Lobby | None = None,
     ) -> None:
         """Set the participants of the episode.
 
         :param learning: address of the Learning role; None: no agent learns
-        :param bidders: all unit operators
+        :param learners: all agents that learn, in order
+        :param bidders: unit operators of this process
         :param listeners: addresses that receive `EpisodeEnd`
+        :param lobby: of the clients that play other operators; None: there are none
         """
-        self._learning = learning if any(b.learning_units for b in bidders) else None
+        self._learning = learning if learners else None
+        self._learners, self._lobby = learners, lobby
         self._bidders = [b for b in bidders if b.learning_units]
         self._listeners = listeners
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        self.context.subscribe_message(self, self._hear, lambda c, _: isinstance(c, UpdateDone))
+        handlers: dict[type, Handler] = {UpdateDone: self._hear, Refused: self._fail}
+        subscribe(self, self._failures, handlers)
 
     def _hear(self, content: UpdateDone, meta: dict[str, Any]) -> None:
         self._answer = content
 
+    def _fail(self, content: Refused, meta: dict[str, Any]) -> None:
+        raise AgentFailure(f"the Learning role refused a message: {content.reason}")
+
     async def begin(self) -> None:
         """Announce the episode and wait until all learners have their policies."""
         if self._learning is not None:
-            message = EpisodeStart(self._key.episode, self._key.evaluation)
+            message = EpisodeStart(self._key.episode, self._key.evaluation, self._learners)
             await self.context.send_message(message, self._learning)
             for bidder in self._bidders:
                 await bidder.register_learners(self._learning)
+        if self._lobby is not None:
+            await self._lobby.invite()
+        if self._learning is not None:
             await self._update(self._start)
 
     def next_update(self) -> float | None:
@@ -89,22 +104,45 @@ class Coordinator(Role):  # type: ignore[misc]
         if self._learning is not None:
             await self._update(self._end)
             await self.context.send_message(self._ending(), self._learning)
-        for address in self._listeners:
+        clients = () if self._lobby is None else self._lobby.end()
+        for address in (*self._listeners, *clients):
             await self.context.send_message(self._ending(), address)
+
+    async def part(self) -> None:
+        """Wait until a Learning role elsewhere has heard of the end of the episode."""
+        if self._learning is not None and not self._local:
+            await self._ask(self._start, 0)
 
     def _ending(self) -> EpisodeEnd:
         return EpisodeEnd(self._key.episode, self._key.evaluation)
 
     async def _update(self, time: float) -> None:
+        """Wait for the updates that are due by a time, and until all bidders have the policies."""
+        records = sum(bidder.records_sent for bidder in self._bidders)
+        if self._lobby is not None:
+            records += self._lobby.records
+        version = await self._ask(time, records)
+        if self._lobby is not None:
+            await self._lobby.sync(version)
+
+    async def _ask(self, time: float, records: int) -> int:
+        """Return the version of the policies once updates are done and bidders here have it."""
         assert self._learning is not None
         self._answer = None
-        records = sum(bidder.records_sent for bidder in self._bidders)
         await self.context.send_message(UpdateDue(time, records), self._learning)
-        async with asyncio.timeout(PATIENCE):
-            while not self._caught_up():
-                # Within one process turns of the loop suffice; a network needs real time.
-                await asyncio.sleep(0 if self._local else 0.001)
-                self._failures.raise_first()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not self._caught_up():
+                    # Within one process turns of the loop suffice; a network needs real time.
+                    await asyncio.sleep(0 if self._local else 0.001)
+                    self._failures.raise_first()
+        except TimeoutError:
+            raise AgentFailure(
+                f"the Learning role has not answered for {PATIENCE:g} s: it has ended, or records "
+                "of a client that died never reached it"
+            ) from None
+        assert self._answer is not None
+        return self._answer.version
 
     @property
     def _local(self) -> bool:

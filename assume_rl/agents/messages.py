@@ -3,6 +3,8 @@
 Times are POSIX seconds (UTC) of the simulation clock, deliveries are calendar steps. Tensors in
 messages are snapshots: they are not written to after sending. `agents.codec` encodes all of them
 for TCP or MQTT. A repeated message changes nothing.
+
+`PROTOCOL` counts changes after which old and new containers do not understand each other.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +20,11 @@ from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.types import NO_SCALES, Earnings, Scales
 
+PROTOCOL = 1
+
+Address = tuple[Any, str]
+"""Address of a container, (host, port) or a topic, and name of an agent in it."""
+
 # --- episode -----------------------------------------------------------------------------------
 
 
@@ -27,6 +34,8 @@ class EpisodeStart:
 
     episode: int  # counts from 1; evaluation episodes are counted separately
     evaluation: bool
+    # all that learn, in the order of the learner's agents; empty: those that register, as they come
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class RegisterUnit:
     earnings: Earnings | None = None  # what it can earn, for algorithms that need it
     scales: Scales = NO_SCALES  # what its numbers stand for, for policy files
     shared: str | None = None  # policy that it shares with others; None: it has one of its own
+    protocol: int = PROTOCOL  # of the sender
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class Acted:
     action: Tensor  # (act,)
     noise: Tensor  # (act,)
     extras: dict[str, Tensor] = field(default_factory=dict)  # of how it was drawn, (_,) each
+    version: int = -1  # of the `PolicyUpdate` that it was drawn from; -1: not known
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,71 @@ class PolicyUpdate:
     exploration: Exploration
     # units that explore with noise although the others still collect initial experience
     experienced: tuple[str, ...] = ()
+
+
+# --- agents in other containers ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The answer to a message from another container that was not accepted."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Goodbye:
+    """The leave of an agent: nothing more comes from it, and it awaits nothing."""
+
+    of: Address | None = None  # who has left; None: the sender
+
+
+@dataclass(frozen=True)
+class Join:
+    """The wish of a client to play unit operators, answered with `Joined` or `Refused`."""
+
+    client: str  # its name, under which it comes back
+    operators: tuple[str, ...]
+    terms: str  # digest of what clients and markets must agree on
+    protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The answer to `Join`: the client plays from the next episode on."""
+
+
+@dataclass(frozen=True)
+class Invite:
+    """The start of an episode for a client: it makes its operators anew."""
+
+    seed: int
+    episode: int
+    evaluation: bool
+    names: dict[str, str]  # of its agents in this episode, by operator
+    markets: dict[str, str]  # agents in the sender's container, by market
+    learning: Address | None
+    recorder: str | None  # an agent in the sender's container
+    flush_every: int | None  # seconds of simulated time between two deliveries of rows
+
+
+@dataclass(frozen=True)
+class SyncDue:
+    """A request to a client to handle what was sent to its agents so far, and to say when."""
+
+    number: int
+    sent: dict[str, int]  # messages sent to each of its agents
+    version: int = -1  # of the policies that its learners must have
+
+
+@dataclass(frozen=True)
+class SyncDone:
+    """The answer to `SyncDue`."""
+
+    number: int
+    sent: dict[str, int]  # messages that it has sent to each agent in the other container
+    records: int  # that it has sent to the Learning role in this episode
+    version: int  # the lowest version of policies that its learners act on; -1: none learns
 
 
 # --- results -----------------------------------------------------------------------------------

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mango import Agent, AgentAddress, Role, create_tcp_container
+from mango import Agent, AgentAddress, Role
 from mango.agent.role import RoleContext
 from mango.container.core import Container
-from mango.util.clock import Clock
 
-from assume_rl.agents.codec import make_codec
 from assume_rl.errors import AssumeRlError
 
 # A wake-up travels from a clock future to a task's first line in at most two turns of the loop.
@@ -42,17 +40,6 @@ def post(context: RoleContext, content: Any, receiver: AgentAddress) -> None:
     except StopIteration:
         return
     raise RuntimeError("a local send suspended")
-
-
-def tcp_container(address: tuple[str, int], clock: Clock) -> Container:
-    """Return a container at (host, port) that exchanges our messages with others over TCP.
-
-    Every message has its own connection: mango would still write to a kept one after the other
-    container was replaced, which happens in every episode, and the message would be lost.
-    """
-    return create_tcp_container(
-        addr=address, codec=make_codec(), clock=clock, tcp_connection_ttl=-1
-    )
 
 
 class Failures:
@@ -123,6 +110,11 @@ def subscribe(role: Role, failures: Failures, handlers: Mapping[type, Callable[.
     )
 
 
+def _empty(container: Container) -> bool:
+    """Return whether a container has handed all that has arrived to its agents."""
+    return container.inbox is None or bool(container.inbox.empty())
+
+
 async def settle(container: Container, failures: Failures) -> None:
     """Return once all messages are handled and all tasks sleep or are done.
 
@@ -132,7 +124,7 @@ async def settle(container: Container, failures: Failures) -> None:
     quiet = 0
     for _ in range(MAX_TURNS):
         await asyncio.sleep(0)
-        idle = all(map(_idle, agents))
+        idle = _empty(container) and all(map(_idle, agents))
         quiet = quiet + 1 if idle else 0
         if quiet == QUIET_TURNS:
             failures.raise_first()

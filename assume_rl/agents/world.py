@@ -2,13 +2,16 @@
 
 Parts that do not change between episodes (fleet, series, plan, portfolios, the Learning role with
 its networks and replay) are built once. Containers, clocks and the light trading roles are fresh
-in every episode, so that no state leaks from one into the next.
+in every episode, so that no state leaks from one into the next. A container that agents elsewhere
+know lives on; its clock and trading agents are fresh all the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext
+from functools import partial
 
 from mango import (
+    Agent,
     AgentAddress,
     ExternalClock,
     Role,
@@ -21,19 +24,18 @@ from mango.container.core import Container
 from assume_rl.agents.codec import make_codec
 from assume_rl.agents.coordinator import Coordinator
 from assume_rl.agents.learning.role import Learning
+from assume_rl.agents.lobby import Lobby
+from assume_rl.agents.messages import Invite
+from assume_rl.agents.operators import Operators
 from assume_rl.agents.recorder import Recorder
 from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
-from assume_rl.agents.transport import Failures, settle, tcp_container
-from assume_rl.core.clearing import MarketSpec
+from assume_rl.agents.transport import Failures, settle
+from assume_rl.agents.wire import Networked
 from assume_rl.core.team import Policy
-from assume_rl.core.trade import Portfolio
-from assume_rl.core.units.fleet import select, select_profiles
 from assume_rl.episodes.calendar import Calendar, EpisodeKey
-from assume_rl.episodes.earnings import earnings_of
 from assume_rl.episodes.rows.dated import Sink
-from assume_rl.episodes.teams import build_teams
-from assume_rl.scenario.compile.compiled import Compiled, OperatorSpec
+from assume_rl.scenario.compile.compiled import Compiled
 
 OnTime = Callable[[float], None]
 
@@ -48,7 +50,10 @@ class World:
     :param learning: a Learning role in this process
     :param learning_address: of a Learning role in another container
     :param update_times: POSIX seconds of the updates of a Learning role in another container
-    :param tcp: (host, port) of the container, needed only if there are agents in other containers
+    :param container: an active one that agents elsewhere can reach; None: a fresh one per episode,
+        which they cannot
+    :param lobby: of `container`, where clients join that play unit operators; None: all are played
+        here
     """
 
     def __init__(
@@ -60,25 +65,19 @@ class World:
         learning: Learning | None = None,
         learning_address: AgentAddress | None = None,
         update_times: Sequence[float] = (),
-        tcp: tuple[str, int] | None = None,
+        container: Networked | None = None,
+        lobby: Lobby | None = None,
     ) -> None:
         self._compiled = compiled
         self._seed = seed
         self._learning = learning
         self._learning_address = learning_address
         self._update_times = update_times if learning is None else learning.plan.update_times
-        self._tcp = tcp
+        self._container = container
+        self._lobby = lobby
         self._calendar = Calendar.of(compiled)
         self._end = self._calendar.time(compiled.steps - 1)
-        self._portfolios = build_portfolios(compiled, policies or {})
-        self._earnings = earnings_of(compiled)
-        curves = compiled.scenario.learning.settings.needs_curves
-        # Of markets whose published curves learners want, in episodes of training.
-        self._rules = {spec.name: spec for spec in compiled.markets if curves}
-        self._auctions = {
-            m.name: tuple(a for t in compiled.plan for a in t.opening if a.market == m.name)
-            for m in compiled.markets
-        }
+        self._operators = Operators(compiled, policies or {})
 
     async def run_episode(
         self,
@@ -100,8 +99,10 @@ class World:
         :param flush_hours: simulated hours between two batches of rows; None: only at the end
         :param guests: roles of further agents by name
         :param on_time: called with the simulation time (POSIX seconds) before each instant's events
-        :raises AgentFailure: a role raised an exception
+        :raises AgentFailure: a role raised an exception, or clients that play operators are missing
         """
+        if self._lobby is not None:
+            await self._lobby.gather()
         cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
         coordinator = Coordinator(
             cast.key, self._calendar.start, self._end, self._update_times, cast.failures
@@ -117,24 +118,49 @@ class World:
             self._learning.failures = cast.failures
             learning = cast.join("learning", self._learning)
         flush = None if flush_hours is None else flush_hours * 3600
-        markets = self._join_markets(cast, recorder if record_market else None, flush)
-        rules = {} if evaluation else self._rules
-        bidders = self._join_bidders(
-            cast, markets, recorder if record_market else None, flush, rules
-        )
+        recording = recorder if record_market else None
+        markets = self._join_markets(cast, recording, flush)
+        bidders = self._join_bidders(cast, markets, recording, flush)
         for name, role in (guests or {}).items():
             cast.join(name, role)
         listeners = [*dict.fromkeys(markets.values()), *(b.context.addr for b in bidders)]
-        coordinator.meet(learning, bidders, listeners)
-        await self._live(cast, coordinator, on_time)
+        coordinator.meet(learning, self._operators.learners, bidders, listeners, self._lobby)
+        if self._lobby is not None:
+            self._lobby.open(
+                Invite(
+                    seed=self._seed,
+                    episode=episode,
+                    evaluation=evaluation,
+                    names={},
+                    markets={name: address.aid for name, address in markets.items()},
+                    learning=None if learning is None else (learning.protocol_addr, learning.aid),
+                    recorder=None if recording is None else recording.aid,
+                    flush_every=flush,
+                ),
+                [*markets.values(), *([] if learning is None else [learning])],
+                partial(settle, cast.container, cast.failures),
+            )
+        try:
+            await self._live(cast, coordinator, on_time)
+        finally:
+            await self._leave(cast)
         if scribe is not None:
             scribe.write()
 
     def _new_container(self) -> Container:
         clock = ExternalClock(start_time=self._calendar.start - 1)
-        if self._tcp is None:
+        if self._container is None:
             return create_ec_container(addr="market", codec=make_codec(), clock=clock)
-        return tcp_container(self._tcp, clock)
+        self._container.clock = clock
+        return self._container
+
+    async def _leave(self, cast: "Cast") -> None:
+        """Remove the agents of an episode from a container that lives on."""
+        if self._container is not None:
+            for agent in cast.agents:
+                await agent.shutdown()
+        if self._lobby is not None:
+            self._lobby.close()
 
     def _join_markets(
         self, cast: "Cast", recorder: AgentAddress | None, flush: int | None
@@ -149,6 +175,7 @@ class World:
                 self._calendar.start,
                 cast.key,
                 cast.failures,
+                bidders=self._operators.names,
                 recorder=recorder,
                 flush_every=flush,
             )
@@ -162,44 +189,41 @@ class World:
         markets: Mapping[str, AgentAddress],
         recorder: AgentAddress | None,
         flush: int | None,
-        rules: Mapping[str, MarketSpec[Any]],
     ) -> list[UnitOperator]:
+        """Register an agent per unit operator that is played here."""
+        elsewhere = () if self._lobby is None else self._lobby.operators
         bidders = []
-        for name, portfolio in self._portfolios.items():
-            bidder = UnitOperator(
-                name,
-                portfolio,
-                self._calendar,
-                markets,
-                self._auctions,
-                cast.key,
-                cast.failures,
-                recorder=recorder,
-                flush_every=flush,
-                earnings=self._earnings,
-                scales=self._compiled.scales,
-                shared=self._compiled.shared,
-                rules=rules,
-                ahead=self._compiled.scenario.learning.settings.needs_next,
-            )
-            cast.join(name, bidder)
-            bidders.append(bidder)
+        for name in self._operators.names:
+            if name not in elsewhere:
+                bidder = self._operators.role(
+                    name, cast.key, cast.failures, markets, recorder, flush
+                )
+                cast.join(name, bidder)
+                bidders.append(bidder)
         return bidders
 
     async def _live(self, cast: "Cast", coordinator: Coordinator, on_time: OnTime | None) -> None:
         clock = cast.container.clock
-        async with activate(cast.container):
+        active = activate(cast.container) if self._container is None else nullcontext()
+        async with active:
             await coordinator.begin()
-            await settle(cast.container, cast.failures)
+            await self._settle(cast)
             while (now := self._next(clock, coordinator)) is not None:
                 # A learner update precedes every market event of its instant.
                 await coordinator.update_if_due(now)
                 if on_time is not None:
                     on_time(now)
                 clock.set_time(now)
-                await settle(cast.container, cast.failures)
+                await self._settle(cast)
             await coordinator.finish()
-            await settle(cast.container, cast.failures)
+            await self._settle(cast)
+            await coordinator.part()
+
+    async def _settle(self, cast: "Cast") -> None:
+        """Return once all messages are handled, here and by clients."""
+        await settle(cast.container, cast.failures)
+        if self._lobby is not None:
+            await self._lobby.sync()
 
     def _next(self, clock: ExternalClock, coordinator: Coordinator) -> float | None:
         """Return the next instant with an activity or update, up to the calendar's end, or None."""
@@ -220,46 +244,11 @@ class Cast:
         self.key = key
         self.failures = failures
         self.container = container
+        self.agents: list[Agent] = []
 
     def join(self, name: str, *roles: Role) -> AgentAddress:
         """Register an agent called `name` with these roles and return its address."""
         agent = self.container.register(agent_composed_of(*roles), suggested_aid=name)
+        self.agents.append(agent)
         address: AgentAddress = agent.addr
         return address
-
-
-def build_portfolios(compiled: Compiled, policies: Mapping[str, Policy]) -> dict[str, Portfolio]:
-    """Return the portfolio of each unit operator; agents in `policies` act on a fixed policy."""
-    return {
-        operator.name: _portfolio(compiled, operator, policies) for operator in compiled.operators
-    }
-
-
-def _portfolio(
-    compiled: Compiled, operator: OperatorSpec, policies: Mapping[str, Policy]
-) -> Portfolio:
-    fleet = select(compiled.fleet, operator.units)
-    teams = {
-        market: tuple(
-            team
-            for participant in participants
-            for team in build_teams(
-                fleet,
-                participant.bidder,
-                [operator.units.index(unit) for unit in participant.units],
-                compiled.agents[market],
-                policies,
-            )
-        )
-        for market, participants in operator.participants.items()
-    }
-    return Portfolio(
-        fleet=fleet,
-        profiles=select_profiles(compiled.profiles, operator.units),
-        teams=teams,
-        step_hours=compiled.step_seconds / 3600,
-        lookback=compiled.lookback,
-        horizon=compiled.horizon,
-        delay=compiled.delay,
-        product_types=compiled.product_types(teams),
-    )

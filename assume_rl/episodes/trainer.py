@@ -36,6 +36,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.experienced: set[str] = set()  # units with loaded actors
+        self.order: tuple[str, ...] = ()  # of agents, if not that of registration
         self._seed, self._device, self._dtype = seed, device, dtype
         self._specs: dict[str, AgentSpec] = {}
         self._learner: Learner | None = None
@@ -43,7 +44,7 @@ class Trainer:
 
     @property
     def specs(self) -> tuple[AgentSpec, ...]:
-        """The agents, in the order in which they registered."""
+        """The agents, in the order in which they registered, or in `order`."""
         return tuple(self._specs.values())
 
     @property
@@ -74,6 +75,8 @@ class Trainer:
         if self._learner is None:
             if not self._specs:
                 raise ConfigurationError("no unit has registered with the Learning role yet")
+            first = [unit for unit in self.order if unit in self._specs]
+            self._specs = {unit: self._specs[unit] for unit in (*first, *self._specs)}
             self._learner = Learner(
                 self.config, self.specs, seeds=(self._seed,), device=self._device, dtype=self._dtype
             )

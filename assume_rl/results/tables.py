@@ -20,7 +20,7 @@ STATES: dict[str, Mapping[str, str]] = {}
 # Columns that depend on the run, such as `actions_0`, `actions_1`, or what the algorithm measures:
 # added when needed.
 FAMILIES = {
-    "rl_params": re.compile(r"(actions|exploration_noise)_\d+"),
+    "rl_params": re.compile(r"(actions|exploration_noise)_\d+|versions_behind"),
     "rl_grad_params": re.compile(r"[a-z][a-z0-9_]*"),
 }
 

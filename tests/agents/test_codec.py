@@ -1,6 +1,7 @@
 """Whatever is sent to another container arrives bit for bit."""
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from mango.messages.message import MangoMessage
 from torch import Tensor
 
 from assume_rl.agents import messages as m
-from assume_rl.agents.codec import make_codec, message_types
+from assume_rl.agents.codec import Unreadable, make_codec, message_types
 from assume_rl.core.bidding.base import Feature, Layout
 from assume_rl.core.orders import BlockTerms, unit_major
 from assume_rl.core.reward_curve import Aggregated
@@ -29,6 +30,7 @@ ACTORS = (initial_actors([AgentSpec("a", 3, 2, 1), AgentSpec("b", 3, 2, 1)], see
 
 EXAMPLES = [
     m.EpisodeStart(2, True),
+    m.EpisodeStart(2, False, ("a", "b")),
     m.EpisodeEnd(2, False),
     m.RegisterBidder("EOM", "op", ("a", "b")),
     m.MarketOpened(AUCTION),
@@ -39,12 +41,21 @@ EXAMPLES = [
     m.RegisterUnit("a", LAYOUT, 2),
     m.Observed("a", 1.5e9, ODD[1].float()),
     m.Acted("a", 1.5e9, ODD[0], torch.zeros(0)),
+    m.Acted("a", 1.5e9, ODD[0], torch.zeros(0), {"raw": ODD[1]}, 7),
     m.Rewarded("a", 1.5e9, 0.1 + 0.2, -1e-300, float("inf")),
     m.Rewarded("a", 1.5e9, 0.1, 0.2, 0.3, {"curve": ODD[0]}),
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)], "a", (1.5e9,)),
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)]),
     m.UpdateDue(1.5e9, 12),
     m.UpdateDone(1.5e9, 4),
+    m.Refused("no"),
+    m.Goodbye(),
+    m.Goodbye((("127.0.0.1", 5555), "op@3")),
+    m.Join("plant", ("a",), "0" * 64),
+    m.Joined(),
+    m.Invite(1, 2, False, {"a": "a@1"}, {"EOM": "op"}, ("topic", "learning"), None, 3600),
+    m.SyncDue(1, {"a@1": 4}, 3),
+    m.SyncDone(1, {"op": 4, "recorder": 0}, 12, 3),
     m.PolicyUpdate(4, ACTORS, Exploration("noise", 0.2, 0.1), ("a",)),
     m.Rows(
         "market_meta",
@@ -100,6 +111,94 @@ def test_messages_travel_together() -> None:
     assert len(got) == 2
     for a, b in zip(sent, got, strict=True):
         assert_same(a, b)
+
+
+# --- what comes from strangers -------------------------------------------------------------------
+
+
+def told(content: Any) -> dict[str, Any]:
+    """A message as JSON, to be spoilt."""
+    message = MangoMessage(content, {"sender_id": "x", "sender_addr": ["host", 1]})
+    told: dict[str, Any] = json.loads(make_codec().encode(message))
+    return told
+
+
+def reason(message: Any) -> str:
+    """Why a message is refused; it says who sent it."""
+    content, meta = make_codec().decode(json.dumps(message).encode()).split_content_and_meta()
+    assert isinstance(content, Unreadable)
+    assert meta["sender_id"] == "x"
+    return content.reason
+
+
+FLAWS = [
+    (m.EpisodeStart(1, False), {"episode": "x"}, "EpisodeStart.episode: expected int, got str 'x'"),
+    (m.EpisodeStart(1, False), {"episode": True}, "expected int, got bool True"),
+    (m.EpisodeStart(1, False), {"evaluation": 0}, "expected bool, got int 0"),
+    (m.EpisodeStart(1, False), {"colour": 0}, "a EpisodeStart has the fields episode, evaluation"),
+    (m.UpdateDue(1.0, 1), {"time": None}, "UpdateDue.time: expected float"),
+    (m.RegisterUnit("a", LAYOUT, 2), {"layout": "wide"}, "expected Layout, got str 'wide'"),
+    (m.Rewarded("a", 1.0, 0.1, 0.2, 0.3), {"extras": {"curve": 1}}, "Rewarded.extras"),
+    (m.PolicyUpdate(4, ACTORS, Exploration("off")), {"experienced": "ab"}, "tuple[str, ...]"),
+    (m.OrderBook("EOM", 3, "op", ORDERS), {"number": 1.5}, "expected int, got float 1.5"),
+]
+
+
+@pytest.mark.parametrize(("message", "flaw", "said"), FLAWS)
+def test_a_field_of_another_type_is_refused(message: Any, flaw: dict[str, Any], said: str) -> None:
+    sent = told(message)
+    sent["__type__"][1]["content"]["__type__"][1] |= flaw
+    assert said in reason(sent)
+
+
+def test_a_field_that_is_missing_is_refused() -> None:
+    sent = told(m.UpdateDue(1.0, 1))
+    del sent["__type__"][1]["content"]["__type__"][1]["records"]
+    assert "a UpdateDue has the fields time, records" in reason(sent)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (["float32", [1000], ""], "0 bytes are no tensor of shape [1000]"),
+        (["float32", [2], "AAAA"], "3 bytes are no tensor of shape [2]"),
+        (["float32", [-2, -2], "AAAAAAAAAAAAAAAAAAAAAA=="], "no shape [-2, -2]"),
+        (["float32", [1.5], ""], "no shape [1.5]"),
+        (["float32", "x", ""], "no shape 'x'"),
+        (["nn", [1], "AAAAAA=="], "no type 'nn'"),
+        (["bool", [1], "Bw=="], "a tensor of truth values has others"),
+    ],
+)
+def test_a_tensor_that_its_bytes_do_not_fill_is_refused(tensor: Any, said: str) -> None:
+    sent = told(m.Observed("a", 1.0, torch.ones(2)))
+    sent["__type__"][1]["content"]["__type__"][1]["observation"]["__type__"][1] = tensor
+    assert said in reason(sent)
+
+
+def test_what_is_not_ours_is_refused() -> None:
+    codec = make_codec()
+    for data in (b"", b"\xff\x00", b"{}", b"[1]", b"[" * 100_000, b'{"__type__": 3}'):
+        content, meta = codec.decode(data).split_content_and_meta()
+        assert isinstance(content, Unreadable)
+        assert meta == {}
+    sent = told(m.UpdateDue(1.0, 1))
+    sent["__type__"][1]["content"]["__type__"][0] = "Update"
+    assert "no message has the type 'Update'" in reason(sent)
+
+
+def test_without_the_secret_nothing_is_read() -> None:
+    ours = make_codec("secret")
+    message = MangoMessage(EXAMPLES[0], {"sender_id": "x"})
+    assert_same(ours.decode(ours.encode(message)).content, EXAMPLES[0])
+    signed = ours.encode(message)
+    for data in (
+        make_codec().encode(message),
+        make_codec("guess").encode(message),
+        signed[:-1] + b" ",
+        signed[:5],
+        b"",
+    ):
+        assert ours.decode(data).content == Unreadable("it is not signed with our secret")
 
 
 def test_a_parameter_of_a_network_is_refused_rather_than_half_carried() -> None:

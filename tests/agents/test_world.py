@@ -1,23 +1,20 @@
 """Whole episodes: several markets, repeated messages, and agents in other containers."""
 
 import asyncio
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from mango import ExternalClock, Role, activate, agent_composed_of
+from mango import Role, activate, agent_composed_of
 
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.messages import AuctionResult, MarketOpened, OrderBook, PolicyUpdate
 from assume_rl.agents.trading.market_operator import MarketOperator
 from assume_rl.agents.trading.unit_operator import UnitOperator
-from assume_rl.agents.transport import tcp_container
+from assume_rl.agents.wire import tcp_container
 from assume_rl.agents.world import World
-from assume_rl.episodes.calendar import Calendar
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
@@ -226,14 +223,6 @@ def test_an_older_policy_update_is_ignored(monkeypatch: pytest.MonkeyPatch) -> N
 # --- other containers ----------------------------------------------------------------------------
 
 
-def free_ports() -> Iterator[tuple[str, int]]:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address: tuple[str, int] = probe.getsockname()
-        yield address
-
-
 EPISODES = ((1, False), (2, False), (1, True), (3, False))
 
 
@@ -249,22 +238,19 @@ async def train_together() -> Learning:
 async def train_apart() -> Learning:
     """The Learning role lives in a container of its own, for the whole training."""
     compiled = learning_case()
-    role, ports = role_of(compiled), free_ports()
-    home = tcp_container(next(ports), ExternalClock(start_time=Calendar.of(compiled).start))
+    role, host = role_of(compiled), ("127.0.0.1", 0)
+    home, market = tcp_container(host), tcp_container(host)
     agent = home.register(agent_composed_of(role), suggested_aid="learning")
-    world = World(
-        compiled,
-        seed=42,
-        learning_address=agent.addr,
-        update_times=role.plan.update_times,
-        tcp=next(ports),
-    )
-    async with activate(home):
-        async with asyncio.timeout(120):
-            for number, evaluation in EPISODES:
-                await world.run_episode(number, evaluation=evaluation)
-            while role.episodes_done < 3:  # the last message may still be under way
-                await asyncio.sleep(0.01)
+    async with activate(home, market), asyncio.timeout(120):
+        world = World(
+            compiled,
+            seed=42,
+            learning_address=agent.addr,
+            update_times=role.plan.update_times,
+            container=market,
+        )
+        for number, evaluation in EPISODES:
+            await world.run_episode(number, evaluation=evaluation)
     return role
 
 

@@ -26,6 +26,7 @@ class Episode:
     number: int
     evaluation: bool
     experience: Experience
+    units: tuple[str, ...] = ()  # that must have registered before any request is answered
     announced: bool = False  # its start was announced
     due: int = 0  # position of the next update in the schedule
     untimed: Counter[str] = field(default_factory=Counter)  # deliveries without a time, by unit

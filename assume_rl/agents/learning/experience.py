@@ -4,6 +4,7 @@ Records may arrive in any order and more than once. They are kept as messages an
 window, so that a message costs a dictionary entry and no tensor operation.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
@@ -31,6 +32,7 @@ class Frame:
     observed: dict[str, Observed] = field(default_factory=dict)
     acted: dict[str, Acted] = field(default_factory=dict)
     rewarded: dict[str, Rewarded] = field(default_factory=dict)
+    behind: dict[str, int] = field(default_factory=dict)  # versions that an action's policy was
     reported: bool = False
     stored: bool = False
 
@@ -57,15 +59,37 @@ class Experience:
     """
 
     def __init__(self, *, store: bool) -> None:
-        self.count = 0  # distinct records so far
+        self.cut = False  # whether nothing stored follows the transition that was taken last
         self.incomplete = 0  # deliveries without some record of an agent; known at the end
         self._store = store
         self._frames: dict[float, Frame] = {}
         self._finished: set[float] = set()
         self._earned: list[tuple[float, NDArray[np.float64]]] = []
+        self._counts: Counter[str] = Counter()  # distinct records, by unit
+        self._left: set[str] = set()
+        self._expected: Frame | None = None  # follows the transition that was taken last
 
-    def add(self, record: Record) -> None:
-        """Keep a record; a repeated one changes nothing."""
+    @property
+    def count(self) -> int:
+        """Distinct records so far, without those of units that have left."""
+        return sum(n for unit, n in self._counts.items() if unit not in self._left)
+
+    @property
+    def heard(self) -> bool:
+        """Whether any record has arrived."""
+        return bool(self._counts)
+
+    def leave(self, units: Sequence[str]) -> None:
+        """Count no records of those of these units that have reported: they left half-way."""
+        self._left |= {unit for unit in units if self._counts[unit]}
+
+    def add(self, record: Record, behind: int = 0) -> None:
+        """Keep a record; a repeated one changes nothing.
+
+        :param record: to keep
+        :param behind: versions between the policy of an action and the latest one
+        :raises ConfigurationError: another one of this kind, unit and delivery is known
+        """
         time = record.time
         if time in self._finished:
             return
@@ -76,7 +100,9 @@ class Experience:
         known = place.get(record.unit_id)
         if known is None:
             place[record.unit_id] = record
-            self.count += 1
+            self._counts[record.unit_id] += 1
+            if behind:
+                frame.behind[record.unit_id] = behind
         elif not _same(known, record):
             raise ConfigurationError(
                 f"unit '{record.unit_id}' reported two different {type(record).__name__} for the "
@@ -112,6 +138,8 @@ class Experience:
         """Return joint transitions not taken before, in time order; None if there are none.
 
         A delivery is followed by the next one that all agents observed; the last one waits for it.
+        Where a unit has left, or some records of the last delivery are missing, the end of the
+        episode is not known: the transition before is `cut`, and no other one takes its place.
 
         :param agents: how many learn
         :param groups: their units, by group of equal shape
@@ -121,13 +149,19 @@ class Experience:
         frames = [frame for _, frame in sorted(self._frames.items())]
         seen = [frame for frame in frames if len(frame.observed) == agents]
         pairs: list[tuple[Frame, Frame | None]] = list(pairwise(seen))
-        if final and seen:
+        if final and seen and seen[-1] is frames[-1] and not self._left:
             pairs.append((seen[-1], None))
         rows = [(f, after) for f, after in pairs if f.complete(agents) and not f.stored]
         for frame, _ in rows:
             frame.stored = True
+        follower = rows[0][0] if rows else None
+        self.cut = self._expected is not None and (
+            follower is not self._expected if rows else final
+        )
+        if rows:
+            self._expected = rows[-1][1]
         self._forget(frames)
-        return _joint(rows, groups, extras) if rows and self._store else None
+        return _joint(rows, groups, extras, final=final) if rows and self._store else None
 
     def scores(self) -> Scores:
         """Return the sums over the frames taken so far; a missing reward counts as 0."""
@@ -164,19 +198,23 @@ def _earned(frame: Frame, units: Units) -> NDArray[np.float64]:
 
 
 def _joint(
-    rows: list[tuple[Frame, Frame | None]], groups: Sequence[Units], extras: Sequence[str]
+    rows: list[tuple[Frame, Frame | None]],
+    groups: Sequence[Units],
+    extras: Sequence[str],
+    *,
+    final: bool,
 ) -> Joint:
     return Joint(
         groups=tuple(_transitions(rows, units, extras) for units in groups),
         terminated=torch.tensor([[after is None for _, after in rows]]),
-        truncated=torch.tensor([_gaps(rows)]),
+        truncated=torch.tensor([_gaps(rows, final=final)]),
     )
 
 
-def _gaps(rows: list[tuple[Frame, Frame | None]]) -> list[bool]:
+def _gaps(rows: list[tuple[Frame, Frame | None]], *, final: bool) -> list[bool]:
     """Return whether a row is not followed by the next one, because a record of it is missing."""
     followed = [after is not None and after is not nxt for (_, after), (nxt, _) in pairwise(rows)]
-    return [*followed, False]
+    return [*followed, final and rows[-1][1] is not None]
 
 
 def _transitions(

@@ -24,16 +24,77 @@ class Publisher:
         self.awaited = False  # an agent has registered units since `outdated` was last called
         self._trainer = trainer
         self._exploration = exploration
-        self._owner: dict[str, AgentAddress] = {}
+        self._owner: dict[str, AgentAddress | None] = {}  # None: it has left
+        self._claimed: set[str] = set()  # units that belong to their owners until an episode ends
         self._sent: dict[AgentAddress, int] = {}  # version
         self._all: tuple[ActorStack, ...] | None = None  # snapshot of this version
         self._parts: dict[tuple[str, ...], PolicyUpdate] = {}  # of this version, by units
 
     def register(self, unit_id: str, address: AgentAddress) -> None:
-        """Note that a unit belongs to the agent at `address`, which awaits its policies."""
+        """Note that a unit belongs to the agent at `address`, which awaits its policies.
+
+        :param unit_id: the unit
+        :param address: of the agent
+        :raises ConfigurationError: it belongs to an agent in another container
+        """
+        owner = self._owner.get(unit_id)
+        if owner and unit_id in self._claimed and owner.protocol_addr != address.protocol_addr:
+            raise ConfigurationError(
+                f"unit '{unit_id}' belongs to {named(owner)} until the episode ends or that agent "
+                "says goodbye"
+            )
         self._owner[unit_id] = address
+        self._claimed.add(unit_id)
         self._sent.pop(address, None)
         self.awaited = True
+
+    def check_owner(self, unit_id: str, address: AgentAddress) -> None:
+        """Check that an agent may report on a unit; on one without an owner any agent may.
+
+        :param unit_id: the unit
+        :param address: of the agent
+        :raises ConfigurationError: it belongs to another agent, or has left
+        """
+        owner = self._owner.get(unit_id, address)
+        if owner is None:
+            raise ConfigurationError(f"unit '{unit_id}' has left: register it again")
+        if owner != address:
+            raise ConfigurationError(
+                f"unit '{unit_id}' belongs to {named(owner)}, not to {named(address)}"
+            )
+
+    def behind(self, unit_id: str, version: int) -> int:
+        """Return how many versions came after the one that a unit acted on.
+
+        :param unit_id: the unit
+        :param version: that it acted on
+        :raises ConfigurationError: there is no such version yet
+        """
+        if version > self.version:
+            raise ConfigurationError(
+                f"unit '{unit_id}' acted on version {version} of the policies, the latest is "
+                f"{self.version}: it was sent by another training"
+            )
+        return self.version - version
+
+    def release(self) -> None:
+        """Let units be registered by agents in other containers: the episode has ended."""
+        self._claimed.clear()
+
+    def forget_unclaimed(self) -> None:
+        """Forget whom units belong to that have not registered since the last episode ended."""
+        self._owner = {
+            unit: owner
+            for unit, owner in self._owner.items()
+            if owner is None or unit in self._claimed
+        }
+
+    def leave(self, address: AgentAddress) -> list[str]:
+        """Return the units of an agent that leaves; they belong to nobody."""
+        own = [unit for unit, owner in self._owner.items() if owner == address]
+        self._owner |= dict.fromkeys(own)
+        self._claimed -= set(own)
+        return own
 
     def only_unit(self, address: AgentAddress) -> str:
         """Return the unit of an agent that has one.
@@ -49,6 +110,7 @@ class Publisher:
     def forget_agents(self) -> None:
         """Treat all agents as new, as in a fresh container: none of them has any policies."""
         self._sent.clear()
+        self._claimed.clear()
 
     def renew(self) -> None:
         """Begin a new version, because policies or exploration have changed."""
@@ -59,7 +121,7 @@ class Publisher:
     def outdated(self) -> Iterator[AgentAddress]:
         """Return the agents that were not sent this version."""
         for address in dict.fromkeys(self._owner.values()):
-            if self._sent.get(address) != self.version:
+            if address is not None and self._sent.get(address) != self.version:
                 yield address
         self.awaited = False
 
@@ -86,3 +148,9 @@ class Publisher:
             noisy = self._exploration().mode != "off"
             self._all = tuple(stack.to(cpu) for stack in self._trainer.actors(noisy=noisy))
         return self._all
+
+
+def named(address: AgentAddress) -> str:
+    """Return the name of an agent for a message, such as `'bidder' at 127.0.0.1:5555`."""
+    place = address.protocol_addr
+    return f"'{address.aid}' at {':'.join(map(str, place)) if isinstance(place, tuple) else place}"

@@ -4,10 +4,13 @@ A trading agent registers its units (`RegisterUnit`), acts on the policies it is
 (`PolicyUpdate`) and reports what each unit saw, did and earned (`Observed`, `Acted`, `Rewarded`).
 `EpisodeStart` and `EpisodeEnd` frame an episode. Updates are due at fixed times of the simulation:
 the role does them by its container's clock, or on `UpdateDue`, which also says how many records
-must have arrived before. The role subscribes, publishes and answers; `training` decides what is
-learned and when, `keeper` saves and loads, `publisher` knows who needs which policies.
+must have arrived before. `Goodbye` ends what an agent takes part in. The role subscribes, publishes
+and answers; `training` decides what is learned and when, `keeper` saves and loads, `publisher`
+knows who needs which policies, `incoming` checks what comes from other containers, whose mistakes
+are answered with `Refused` and change nothing.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -18,16 +21,24 @@ import torch
 from mango import AgentAddress, Role, sender_addr
 
 from assume_rl.agents.learning.episode import Request
-from assume_rl.agents.learning.incoming import is_learning_message, one_by_one, unpack
+from assume_rl.agents.learning.incoming import (
+    check_numbers,
+    check_protocol,
+    is_learning_message,
+    one_by_one,
+    unpack,
+)
 from assume_rl.agents.learning.keeper import Keeper
-from assume_rl.agents.learning.publisher import Publisher
+from assume_rl.agents.learning.publisher import Publisher, named
 from assume_rl.agents.learning.training import Training
 from assume_rl.agents.messages import (
     Acted,
     EpisodeEnd,
     EpisodeStart,
+    Goodbye,
     ObsActRew,
     Observed,
+    Refused,
     RegisterUnit,
     Rewarded,
     Rows,
@@ -40,12 +51,15 @@ from assume_rl.episodes.learning_files import load_obj
 from assume_rl.episodes.plan import Plan, pick_device
 from assume_rl.episodes.selection import Scores
 from assume_rl.episodes.trainer import Trainer
+from assume_rl.errors import ConfigurationError
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.critics.base import CriticNets
 from assume_rl.learning.learner import Learner, Listener
 from assume_rl.learning.nets.stack import ActorStack, CriticStack
 from assume_rl.learning.states import States, networks, write_networks
 from assume_rl.learning.types import NO_SCALES, Earnings, Scales
+
+logger = logging.getLogger(__name__)
 
 
 class Learning(Role):  # type: ignore[misc]
@@ -111,6 +125,7 @@ class Learning(Role):  # type: ignore[misc]
             UpdateDue: self._ask,
             EpisodeStart: self._start_episode,
             EpisodeEnd: self._end_episode,
+            Goodbye: self._leave,
         }
 
     @property
@@ -164,10 +179,17 @@ class Learning(Role):  # type: ignore[misc]
     def handle_message(self, content: Any, meta: dict[str, Any]) -> None:
         """Take a message, a mapping with the keys of one, or a sequence of them.
 
-        Units that register in one sequence are answered with one `PolicyUpdate`.
+        Units that register in one sequence are answered with one `PolicyUpdate`. What is wrong
+        raises a `ConfigurationError`; if it comes from another container, its sender is told.
         """
-        for message in unpack(content):
-            self._handlers[type(message)](message, meta)
+        try:
+            for message in unpack(content, strict=self._elsewhere(meta)):
+                self._handlers[type(message)](message, meta)
+        except ConfigurationError as error:
+            if not self._elsewhere(meta):
+                raise
+            logger.warning("refused a message of %s: %s", named(sender_addr(meta)), error)
+            post(self.context, Refused(str(error)), sender_addr(meta))
         # Networks wait for the first record, so that units may register one by one before it.
         if self._publisher.awaited and self._training.begun:
             self._publish()
@@ -192,22 +214,40 @@ class Learning(Role):  # type: ignore[misc]
 
     # --- messages ------------------------------------------------------------------------------
 
+    def _elsewhere(self, meta: dict[str, Any]) -> bool:
+        return bool(sender_addr(meta).protocol_addr != self.context.addr.protocol_addr)
+
     def _register(self, message: RegisterUnit, meta: dict[str, Any]) -> None:
+        check_protocol(f"unit '{message.unit_id}'", message.protocol)
         sizes = message.act_size, message.rungs
         known = message.earnings, message.scales
         self.register(message.unit_id, message.layout, *sizes, *known, shared=message.shared)
         self._publisher.register(message.unit_id, sender_addr(meta))
 
+    def _leave(self, message: Goodbye, meta: dict[str, Any]) -> None:
+        who = sender_addr(meta) if message.of is None else AgentAddress(*message.of)
+        self._training.leave(self._publisher.leave(who))
+
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
-        if self._training.start(message.episode, message.evaluation):
+        if self._training.start(message.episode, message.evaluation, message.units):
+            if message.units:
+                self._publisher.forget_unclaimed()
             self._publisher.renew()
             self._publish()
 
     def _end_episode(self, message: EpisodeEnd, meta: dict[str, Any]) -> None:
-        self._training.end(message.episode, message.evaluation)
+        if self._training.end(message.episode, message.evaluation):
+            self._publisher.release()
 
     def _record(self, message: Observed | Acted | Rewarded, meta: dict[str, Any]) -> None:
-        self._training.record(message)
+        self._publisher.check_owner(message.unit_id, sender_addr(meta))
+        if self._elsewhere(meta):
+            self._trainer.check_known(message.unit_id)
+            check_numbers(message, self._trainer.spec(message.unit_id))
+        behind = 0
+        if isinstance(message, Acted) and message.version >= 0:
+            behind = self._publisher.behind(message.unit_id, message.version)
+        self._training.record(message, behind)
 
     def _record_all(self, message: ObsActRew, meta: dict[str, Any]) -> None:
         unit = message.unit_id or self._publisher.only_unit(sender_addr(meta))
@@ -215,7 +255,7 @@ class Learning(Role):  # type: ignore[misc]
         if times is None:
             times = self._training.times_of(unit, len(message.observation))
         for record in one_by_one(message, unit, times):
-            self._training.record(record)
+            self._record(record, meta)
 
     def _ask(self, message: UpdateDue, meta: dict[str, Any]) -> None:
         self._driven = True

@@ -26,7 +26,7 @@ def rl_params(
     for size in sizes:
         units = [spec.unit_id for spec in specs if spec.act_size == size]
         rows = [
-            (frame.time, frame.rewarded[unit], frame.acted[unit])
+            (frame.time, frame.rewarded[unit], frame.acted[unit], frame.behind.get(unit, 0))
             for frame in frames
             for unit in units
             if unit in frame.rewarded and unit in frame.acted
@@ -37,19 +37,22 @@ def rl_params(
 
 
 def _rl_params(
-    rows: list[tuple[float, Rewarded, Acted]], size: int, episode: int, evaluation: bool
+    rows: list[tuple[float, Rewarded, Acted, int]], size: int, episode: int, evaluation: bool
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        "datetime": np.array([time for time, _, _ in rows]).astype("datetime64[s]"),
-        "unit": np.array([got.unit_id for _, got, _ in rows], dtype=object),
+        "datetime": np.array([time for time, *_ in rows]).astype("datetime64[s]"),
+        "unit": np.array([got.unit_id for _, got, *_ in rows], dtype=object),
     }
     for name in ("reward", "regret", "profit"):
-        columns[name] = np.array([getattr(got, name) for _, got, _ in rows])
-    action = torch.stack([acted.action for _, _, acted in rows]).double().cpu().numpy()
-    noise = torch.stack([acted.noise for _, _, acted in rows]).double().cpu().numpy()
+        columns[name] = np.array([getattr(got, name) for _, got, *_ in rows])
+    action = torch.stack([acted.action for _, _, acted, _ in rows]).double().cpu().numpy()
+    noise = torch.stack([acted.noise for _, _, acted, _ in rows]).double().cpu().numpy()
     for i in range(size):
         columns[f"actions_{i}"] = action[:, i]
         columns[f"exploration_noise_{i}"] = noise[:, i]
+    behind = np.array([late for *_, late in rows])
+    if behind.any():
+        columns["versions_behind"] = behind
     columns["evaluation_mode"] = np.full(len(rows), evaluation)
     columns["episode"] = np.full(len(rows), episode)
     return columns

@@ -53,16 +53,20 @@ class Training:
     @property
     def begun(self) -> bool:
         """Whether the networks exist, or may be created because a record has arrived."""
-        return self.trainer.created or self._episode.experience.count > 0
+        return self.trainer.created or self._episode.experience.heard
 
     def forget_evaluations(self) -> None:
         """Let evaluations have numbers that were used before."""
         self._ended = {(number, evaluation) for number, evaluation in self._ended if not evaluation}
 
-    def start(self, number: int, evaluation: bool) -> bool:
+    def start(self, number: int, evaluation: bool, units: tuple[str, ...] = ()) -> bool:
         """Start an episode; return False if it was started before, which changes nothing.
 
         What has arrived before the first start belongs to that episode.
+
+        :param number: of the episode
+        :param evaluation: whether it is an evaluation
+        :param units: that learn, in the order of the agents; empty: those that register
         """
         key, running = (number, evaluation), self._episode
         if key == running.key and running.announced:
@@ -70,27 +74,37 @@ class Training:
         if key in self._ended or (not evaluation and number <= self.episodes_done):
             return False
         if key != running.key:
-            if running.announced or running.experience.count:
+            if running.announced or running.experience.heard:
                 self._close()  # its end was not announced, or that message is still under way
             self._open(number, evaluation)
         self._episode.announced = True
+        self._episode.units = units
+        self.trainer.order = units or self.trainer.order
         return True
 
-    def end(self, number: int, evaluation: bool) -> None:
-        """End an episode; changes nothing unless it is the one that is running."""
-        if (number, evaluation) == self._episode.key:
-            self._close()
+    def end(self, number: int, evaluation: bool) -> bool:
+        """End an episode; return False if it is not the one that is running: nothing changes."""
+        if (number, evaluation) != self._episode.key:
+            return False
+        self._close()
+        return True
 
-    def record(self, record: Record) -> None:
+    def record(self, record: Record, behind: int = 0) -> None:
         """Keep a record of the running episode.
 
+        :param record: to keep
+        :param behind: versions between the policy of an action and the latest one
         :raises ConfigurationError: its unit has not registered, or it contradicts another record,
             or it lacks extras of an action or outcome that the algorithm learns from
         """
         self.trainer.check_known(record.unit_id)
         if not (self._episode.evaluation or isinstance(record, Observed)):
             _check_extras(record, self.trainer)
-        self._episode.experience.add(record)
+        self._episode.experience.add(record, behind)
+
+    def leave(self, units: Sequence[str]) -> None:
+        """Wait for no further records of these units in the running episode."""
+        self._episode.experience.leave(units)
 
     def times_of(self, unit_id: str, count: int) -> tuple[float, ...]:
         """Return times for deliveries that a unit reports without any, one after the other.
@@ -125,9 +139,11 @@ class Training:
         self._episode.requests.append(request)
 
     def answer(self) -> None:
-        """Fulfil the requests, in order, whose records have arrived."""
+        """Fulfil the requests, in order, whose records have arrived, once all units are known."""
         episode = self._episode
         while episode.requests and episode.experience.count >= episode.requests[0].records:
+            if not set(episode.units).issubset(self.trainer.unit_ids):
+                return
             request = episode.requests.pop(0)
             self.catch_up(request.time)
             request.done()
@@ -154,7 +170,7 @@ class Training:
     def _take_experience(self, *, final: bool = False) -> None:
         """Report the deliveries that are complete, and hand their transitions to the learner."""
         episode, trainer = self._episode, self.trainer
-        if not episode.experience.count:
+        if not episode.experience.heard:
             return
         units = trainer.unit_ids
         frames = episode.experience.take_complete(units, final=final)
@@ -162,6 +178,8 @@ class Training:
         groups = [group.unit_ids for group in trainer.groups]
         extras = list(trainer.learner.extras)
         joint = episode.experience.take_transitions(len(units), groups, extras, final=final)
+        if episode.experience.cut and not episode.evaluation:
+            trainer.learner.cut()
         if joint is not None:
             trainer.learner.observe(joint)
 

@@ -23,6 +23,7 @@ class Act:
 
     seen: Tensor  # (unit, obs), in the precision of its policy
     decision: Decision
+    version: int  # of the policies
 
 
 class Actors:
@@ -76,7 +77,7 @@ class Actors:
         decision = decide(head_of(policy.head), out, centre, z, law, skips)
         if policy.memory_size:
             decision = replace(decision, extras={**decision.extras, MEMORY: memory})
-        return Act(seen, decision)
+        return Act(seen, decision, self.version)
 
     def _remembered(self, team: Team, policy: ActorStack, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs of a policy, and its memory before; keep the one after.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from assume_rl.agents.messages import (
     AuctionResult,
     EpisodeEnd,
+    Goodbye,
     MarketOpened,
     OrderBook,
     RegisterBidder,
@@ -76,6 +78,8 @@ class MarketOperator(Role):  # type: ignore[misc]
     :param start: POSIX seconds at which the calendar starts
     :param key: of the draws of the episode
     :param failures: takes exceptions of handlers
+    :param bidders: names in the order in which their orders stand in the book; those of others
+        follow, as they register
     :param recorder: address of an agent that takes `Rows`; None: nothing is recorded
     :param flush_every: seconds of simulated time between two deliveries of rows
     """
@@ -88,6 +92,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         key: EpisodeKey,
         failures: Failures,
         *,
+        bidders: Sequence[str] = (),
         recorder: AgentAddress | None = None,
         flush_every: int | None = None,
     ) -> None:
@@ -99,6 +104,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         self._failures = failures
         self._recorder = recorder
         self._flush_every = flush_every
+        self._places = {name: i for i, name in enumerate(bidders)}
         self._bidders: dict[str, tuple[RegisterBidder, AgentAddress]] = {}
         self._books: dict[int, dict[str, Book]] = defaultdict(dict)
         self._open: dict[int, Auction] = {}
@@ -113,6 +119,7 @@ class MarketOperator(Role):  # type: ignore[misc]
             RegisterBidder: self._register,
             OrderBook: self._take,
             EpisodeEnd: self._finish,
+            Goodbye: self._forget,
         }
         subscribe(self, self._failures, handlers)
 
@@ -144,6 +151,21 @@ class MarketOperator(Role):  # type: ignore[misc]
             self._refuse(content.bidder, "another agent has registered under this name")
             return
         self._bidders[content.bidder] = (content, address)
+        last = len(self._places)
+        self._bidders = dict(
+            sorted(self._bidders.items(), key=lambda entry: self._places.get(entry[0], last))
+        )
+
+    def _forget(self, content: Goodbye, meta: dict[str, Any]) -> None:
+        """Send nothing more to a bidder that has left; an open auction has no orders of it."""
+        sender = sender_addr(meta)
+        gone = sender if content.of is None else AgentAddress(*content.of)
+        if gone != sender and sender.protocol_addr != self.context.addr.protocol_addr:
+            logger.warning("%s: only bidders themselves can say goodbye", self._spec.name)
+            return
+        for name, (_, address) in list(self._bidders.items()):
+            if address == gone:
+                del self._bidders[name]
 
     def _announce(self, auction: Auction) -> None:
         self._open[auction.number] = auction

@@ -18,6 +18,7 @@ from assume_rl.agents.messages import (
     Observed,
     OrderBook,
     PolicyUpdate,
+    Refused,
     RegisterBidder,
     RegisterUnit,
     Rewarded,
@@ -25,7 +26,7 @@ from assume_rl.agents.messages import (
 )
 from assume_rl.agents.trading.actors import Act, Actors
 from assume_rl.agents.trading.routine import routine_of
-from assume_rl.agents.transport import Failures, Handler, post, subscribe
+from assume_rl.agents.transport import AgentFailure, Failures, Handler, post, subscribe
 from assume_rl.core.clearing import MarketSpec
 from assume_rl.core.money import Outcome, by_unit
 from assume_rl.core.orders import Orders, join
@@ -147,6 +148,7 @@ class UnitOperator(Role):  # type: ignore[misc]
             AuctionResult: self._take,
             PolicyUpdate: self._adopt,
             EpisodeEnd: self._finish,
+            Refused: self._fail,
         }
         subscribe(self, self._failures, handlers)
 
@@ -190,6 +192,10 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     def _learners(self) -> Iterator[Team]:
         return (team for teams in self._own.teams.values() for team in teams if team.learns)
+
+    def _fail(self, content: Refused, meta: dict[str, Any]) -> None:
+        """Raise `AgentFailure`: what this operator sent to another container was not accepted."""
+        raise AgentFailure(f"'{self._name}' was refused: {content.reason}")
 
     def _adopt(self, content: PolicyUpdate, meta: dict[str, Any]) -> None:
         self._actors.adopt(content, tuple(self._learners()))
@@ -252,7 +258,8 @@ class UnitOperator(Role):  # type: ignore[misc]
         for i, agent in enumerate(team.agents):
             messages.append(Observed(agent, time, done.seen[i]))
             extras = {name: values[i] for name, values in decision.extras.items()}
-            messages.append(Acted(agent, time, decision.action[i], decision.noise[i], extras))
+            drawn = decision.action[i], decision.noise[i], extras, done.version
+            messages.append(Acted(agent, time, *drawn))
         self._report(tuple(messages))
 
     # --- results -------------------------------------------------------------------------------

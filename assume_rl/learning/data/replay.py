@@ -122,6 +122,12 @@ class Replay:
         self.seek(self.added + count)
         return index
 
+    def cut(self) -> None:
+        """Truncate the latest transition unless it is terminated; nothing stored follows it."""
+        if self.added:
+            last = (self.pos - 1) % self.capacity
+            self._flags["truncated"][:, last] = ~self._flags["terminated"][:, last]
+
     def following(
         self, index: Int[Tensor, "seed row"], steps: int
     ) -> tuple[Int[Tensor, "seed row"], Bool[Tensor, "seed row"]]:

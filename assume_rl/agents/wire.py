@@ -1,0 +1,210 @@
+"""Containers whose agents exchange messages with agents elsewhere, over TCP or MQTT.
+
+A network may hold messages up, let them overtake each other or repeat them. Each message that
+leaves a container carries the container's name, made up anew in every life, and a number that
+counts its messages to that agent. The other side hands them over in that order, each once, and
+counts them: so agents elsewhere can be waited for, and results do not depend on the network.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+from mango import AgentAddress, ExternalClock
+from mango.container.core import Container
+from mango.container.mqtt import MQTTContainer
+from mango.container.tcp import TCPContainer
+from mango.util.clock import Clock
+
+from assume_rl.agents.codec import Unreadable, make_codec
+from assume_rl.agents.messages import Refused
+
+logger = logging.getLogger(__name__)
+
+REACH_SECONDS = 30.0  # of real time in which a message must have been written to a connection
+PARTING_SECONDS = 5.0  # that a container which shuts down waits for messages to be written
+
+Item = tuple[Any, dict[str, Any]]  # content and meta
+
+
+class Arrivals:
+    """Messages from other containers, in order and once."""
+
+    def __init__(self) -> None:
+        self.heard: Counter[tuple[str, str]] = Counter()  # by sending life and receiving agent
+        self._early: dict[tuple[str, str], dict[int, Item]] = {}  # by number
+
+    def take(self, content: Any, meta: dict[str, Any]) -> Iterator[Item]:
+        """Yield what can be handed over now that a message has arrived.
+
+        :param content: of the message
+        :param meta: of the message; one without a life and a number is handed over at once
+        """
+        life, number = meta.get("life"), meta.get("number")
+        if not (isinstance(life, str) and isinstance(number, int)):
+            yield content, meta
+            return
+        key = (life, str(meta.get("receiver_id")))
+        if number <= self.heard[key]:
+            return  # a repeated one
+        early = self._early.setdefault(key, {})
+        early[number] = (content, meta)
+        while (item := early.pop(self.heard[key] + 1, None)) is not None:
+            self.heard[key] += 1
+            yield item
+
+
+class Networked(Container):  # type: ignore[misc]
+    """What TCP and MQTT containers have in common; the class of a transport follows it."""
+
+    quality: Mapping[str, Any]  # keywords of every send
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.life = uuid4().hex
+        self.arrivals = Arrivals()
+        self.lost: set[Any] = set()  # addresses of containers to which a message could not be sent
+        self.sent: Counter[AgentAddress] = Counter()
+        self._boxes: dict[Any, deque[tuple[Any, AgentAddress, str | None, dict[str, Any]]]] = {}
+        self._writers: dict[Any, asyncio.Task[None]] = {}
+
+    async def send_message(
+        self,
+        content: Any,
+        receiver_addr: AgentAddress,
+        sender_id: str | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        """Send a message; one to another container is written later, in the order of calls."""
+        place = receiver_addr.protocol_addr
+        if place == self.addr:
+            sent: bool = await super().send_message(content, receiver_addr, sender_id, **kwargs)
+            return sent
+        self.sent[receiver_addr] += 1
+        stamp = {"life": self.life, "number": self.sent[receiver_addr], **self.quality, **kwargs}
+        self._boxes.setdefault(place, deque()).append((content, receiver_addr, sender_id, stamp))
+        writer = self._writers.get(place)
+        if writer is None or writer.done():
+            self._writers[place] = asyncio.create_task(self._write(place))
+        return True
+
+    async def _write(self, place: Any) -> None:
+        box = self._boxes[place]
+        while box:
+            content, receiver, sender, stamp = box[0]
+            if not await self._written(content, receiver, sender, stamp):
+                self._give_up(place)
+                return
+            box.popleft()
+            self.lost.discard(place)
+
+    async def _written(
+        self, content: Any, receiver: AgentAddress, sender: str | None, stamp: dict[str, Any]
+    ) -> bool:
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                return self._left(await super().send_message(content, receiver, sender, **stamp))
+        except TimeoutError:
+            return False
+        except Exception:
+            logger.exception("a message to '%s' could not be written", receiver.aid)
+            return False
+
+    def _left(self, sent: bool) -> bool:
+        """Return whether a message has left, given what mango says."""
+        return sent
+
+    def _give_up(self, place: Any) -> None:
+        """Drop what waits for a container that cannot be reached, as if it was never sent."""
+        self.lost.add(place)
+        for _, receiver, _, _ in self._boxes.pop(place):
+            self.sent[receiver] -= 1
+
+    async def _handle_message(self, *, priority: int, content: Any, meta: dict[str, Any]) -> None:
+        for item, about in self.arrivals.take(content, meta):
+            if isinstance(item, Unreadable):
+                await self._refuse(item, about)
+            else:
+                await super()._handle_message(priority=priority, content=item, meta=about)
+
+    async def _refuse(self, item: Unreadable, meta: dict[str, Any]) -> None:
+        place, sender = meta.get("sender_addr"), meta.get("sender_id")
+        logger.warning("refused a message from %s: %s", place, item.reason)
+        if place is not None and isinstance(sender, str):
+            place = tuple(place) if isinstance(place, list) else place
+            await self.send_message(Refused(item.reason), AgentAddress(place, sender))
+
+    async def shutdown(self) -> None:
+        """Shut down once what waits is written, or after a few seconds."""
+        writing = [task for task in self._writers.values() if not task.done()]
+        if writing:
+            _, late = await asyncio.wait(writing, timeout=PARTING_SECONDS)
+            for task in late:
+                task.cancel()
+        await super().shutdown()
+
+
+class OverTCP(Networked, TCPContainer):  # type: ignore[misc]
+    """A container at a host and port.
+
+    Every message has its own connection: mango would still write to a kept one after the other
+    process has ended, and the message would be lost.
+    """
+
+    quality = MappingProxyType({})
+
+
+class OverMQTT(Networked, MQTTContainer):  # type: ignore[misc]
+    """A container that is a client of a broker."""
+
+    quality = MappingProxyType({"qos": 1})  # at least once, even if the client reconnects
+
+    def _left(self, sent: bool) -> bool:
+        """Take it as sent: the client keeps it until the broker has it."""
+        return True
+
+
+def tcp_container(
+    address: tuple[str, int], clock: Clock | None = None, *, secret: str | None = None
+) -> OverTCP:
+    """Return a container whose agents exchange our messages with others over TCP.
+
+    :param address: host and port; port 0: the system chooses one when the container starts
+    :param clock: of its agents; None: one of simulated time
+    :param secret: that all containers share, which signs every message; None: any sender is heard
+    """
+    return OverTCP(
+        addr=address,
+        codec=make_codec(secret),
+        clock=clock or ExternalClock(),
+        tcp_connection_ttl=-1,
+    )
+
+
+def mqtt_container(
+    broker: tuple[str, int],
+    name: str,
+    clock: Clock | None = None,
+    *,
+    secret: str | None = None,
+    **options: Any,
+) -> OverMQTT:
+    """Return a container whose agents exchange our messages with others through an MQTT broker.
+
+    :param broker: host and port of the broker
+    :param name: of the container, which is its topic, too; no two may have the same
+    :param clock: of its agents; None: one of simulated time
+    :param secret: that all containers share, which signs every message; None: any sender is heard
+    :param options: of mango's `MQTTContainer`, such as `tls_kwargs`
+    """
+    return OverMQTT(
+        client_id=name,
+        broker_addr=broker,
+        codec=make_codec(secret),
+        clock=clock or ExternalClock(),
+        **options,
+    )
