@@ -9,6 +9,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.collection.orders import Pool, Stage
 from assume_rl.experiments.collection.ray import ray_workers
 from assume_rl.experiments.train_task import Task
+from assume_rl.learning.processes import joined
 
 OpenPool = Callable[[Stage], Pool]
 
@@ -52,5 +53,7 @@ def opened(workers: Workers | None, task: Task) -> Iterator[OpenPool | None]:
     if task.engine != "batch":
         reason = unsupported(task.compiled) or "the engine agents was chosen"
         raise ConfigurationError(f"rollout workers play on the batch engine only: {reason}")
+    if joined().count > 1:
+        raise ConfigurationError("rollout workers play for one process: leave torchrun out")
     with ray_workers(workers.count, workers.address) as open_pool:
         yield open_pool
