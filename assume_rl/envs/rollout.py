@@ -24,6 +24,8 @@ from assume_rl.learning.exploration import OFF, Decision, Exploration, decide
 from assume_rl.learning.nets.heads import Head
 from assume_rl.learning.types import CURVE, MEMORY, NEXT_OWN, Joint, Transitions
 
+BLOCK = 64  # copies whose actors are multiplied at once on a CPU, see `Place`
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -47,7 +49,8 @@ class Place:
     """Where copies stand among all that are played side by side, here and by others.
 
     The outputs of actors depend on how many copies are multiplied at once, by their last bits. So
-    those of all are, whoever has the others, and each copy plays as it does beside all of them.
+    copies are multiplied in blocks, the same for all who play some of them: whoever has a part of a
+    block multiplies the whole block, and each copy plays as it does beside all of them.
     """
 
     first: int  # copies before these
@@ -65,6 +68,18 @@ class Place:
     def own(self, values: Float[Tensor, "seed all *_"]) -> Float[Tensor, "seed copy *_"]:
         """Return the values of these copies from those of all."""
         return values[:, self.first : self.first + self.copies]
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, "Place"]]:
+        """Yield, block by block, which of these copies are in it, and their place there.
+
+        :param size: copies of a block, but for the last one
+        """
+        end = self.first + self.copies
+        for start in range(self.first - self.first % size, end, size):
+            first, last = max(start, self.first), min(start + size, end)
+            all_of_block = min(start + size, self.all) - start
+            own = slice(first - self.first, last - self.first)
+            yield own, Place(first - start, last - first, all_of_block)
 
 
 @dataclass
@@ -112,7 +127,9 @@ class Rollout:
         self._opening = opening
         self._listener = listener
         self._actors = actors
-        self._place = place or Place(0, env.num_envs, env.num_envs)
+        place = place or Place(0, env.num_envs, env.num_envs)
+        size = BLOCK if env.device.type == "cpu" else place.all
+        self._blocks = tuple(place.blocks(size))
         self._dtype = actors.dtype
         self._kept = tuple(actors.extras)
         self._of_decisions = tuple(n for n in self._kept if n not in (CURVE, NEXT_OWN))
@@ -234,11 +251,25 @@ class Rollout:
 
     def _step(self, rows: Sequence[Tensor], *, noisy: bool) -> list[Tensor]:
         """Return the outputs of actors, (seed copy agent out); keep what they remember."""
-        place = self._place
-        seen, before = ([place.spread(own) for own in parts] for parts in (rows, self._memories))
+        found = [
+            self._step_block(
+                place, [own[:, part] for own in rows], [m[:, part] for m in self._memories], noisy
+            )
+            for part, place in self._blocks
+        ]
+        outs, after = (
+            [_joined(own) for own in zip(*kind, strict=True)] for kind in zip(*found, strict=True)
+        )
+        self._memories = tuple(after)
+        return outs
+
+    def _step_block(
+        self, place: Place, rows: Sequence[Tensor], memories: Sequence[Tensor], noisy: bool
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return outputs of copies that share a block, and their memories after."""
+        seen, before = ([place.spread(own) for own in parts] for parts in (rows, memories))
         outs, after = self._actors.step(seen, before, noisy=noisy)
-        self._memories = tuple(place.own(memory) for memory in after)
-        return [place.own(out) for out in outs]
+        return [place.own(out) for out in outs], [place.own(memory) for memory in after]
 
     def _explore(
         self,
@@ -341,3 +372,8 @@ class Rollout:
 def _complete(delivery: Delivery, before: int | None) -> bool:
     rewarded = delivery.rewarded
     return rewarded is not None and (before is None or rewarded < before)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return the values of all copies from those of some, side by side."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)

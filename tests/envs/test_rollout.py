@@ -11,11 +11,11 @@ from torch import Tensor
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.envs.rollout import Rollout, Stretch
+from assume_rl.envs.rollout import Place, Rollout, Stretch
 from assume_rl.envs.seating import rearrangement
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.learner import Learner
-from assume_rl.learning.types import MEMORY, Joint
+from assume_rl.learning.types import MEMORY, Joint, beside
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
@@ -181,6 +181,28 @@ def test_copies_stand_side_by_side_and_seeds_apart(name: str, actor: str) -> Non
             theirs = by_agent(learner.single(k), last.joint, field)[0]
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
         assert float(scores.profit[3 * k + 1]) == pytest.approx(float(single.scores().profit[0]))
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("parts", [[(0, 70)], [(0, 64), (64, 70)], [(0, 30), (30, 70)]])
+def test_copies_play_the_same_bytes_in_any_part_of_a_wave(parts: list[tuple[int, int]]) -> None:
+    compiled = scenario("single_learner", end_date="2019-03-11 06:00")
+    learner = learner_of(MarketEnv(compiled, num_envs=1, seeds=(1,)), torch.float32)
+
+    def played(first: int, last: int) -> Joint:
+        env = MarketEnv(compiled, num_envs=last - first, seeds=(1,))
+        place = Place(first, last - first, 70)
+        law = Exploration("noise", scale=0.1)
+        rollout = Rollout(env, learner, exploration=law, place=place)
+        (end,) = rollout.play(torch.arange(first, last), ())
+        assert end.joint is not None
+        return end.joint
+
+    whole, joined = played(0, 70), beside([played(*part) for part in parts])
+    assert joined.copies == whole.copies
+    for own, expected in zip(joined.groups, whole.groups, strict=True):
+        for part in ("obs", "action", "reward", "next_obs"):
+            assert torch.equal(getattr(own, part), getattr(expected, part))
 
 
 @pytest.mark.unchecked

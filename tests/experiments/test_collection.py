@@ -8,6 +8,7 @@ import torch
 from playing import CPU, Training, Workers, same, stage_of, trained
 
 from assume_rl.errors import ConfigurationError, ResultsError, SettingError
+from assume_rl.experiments.collection.collector import cuts
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Order
 from assume_rl.experiments.collection.player import Player
@@ -138,6 +139,16 @@ def test_an_order_out_of_turn_is_refused() -> None:
     player.play(Order(part, 0, 0, OFF), learner.light())
     with pytest.raises(ValueError, match="order 2 comes after 1"):
         player.play(Order(part, 2, 0, OFF), learner.light())
+
+
+@pytest.mark.parametrize(
+    ("copies", "workers", "ends"),
+    [(1, 3, [1]), (3, 2, [1, 3]), (128, 2, [64, 128]), (200, 2, [128, 200]), (100, 2, [50, 100])],
+)
+def test_waves_are_cut_between_blocks_where_there_are_enough(
+    copies: int, workers: int, ends: list[int]
+) -> None:
+    assert cuts(copies, workers) == [0, *ends]
 
 
 # --- light policies ------------------------------------------------------------------------------

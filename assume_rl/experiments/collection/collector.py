@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from assume_rl.envs.rollout import CopyScores
+from assume_rl.envs.rollout import BLOCK, CopyScores
 from assume_rl.episodes.plan import Plan
 from assume_rl.errors import ResultsError
 from assume_rl.experiments.collection.orders import Order, Part, Piece, Pool, WorkerLost
@@ -89,14 +89,13 @@ class Collector:
     def _begin(self, episodes: range) -> None:
         """Cut a wave into parts, and give these to the workers in turn."""
         workers = self._pool.workers
-        count = min(workers, len(episodes))
         start = self._waves[-1][0].start + len(self._updates) if self._waves else self._point
-        edges = [len(episodes) * k // count for k in range(count + 1)]
+        edges = cuts(len(episodes), workers)
         parts = [Part(episodes[a:b], episodes, self._updates) for a, b in pairwise(edges)]
-        turns = [(self._turn + k) % workers for k in range(count)]
+        turns = [(self._turn + k) % workers for k in range(len(parts))]
         given = zip(parts, turns, strict=True)
         self._waves.append(tuple(_Given(part, start, worker) for part, worker in given))
-        self._turn = (self._turn + count) % workers
+        self._turn = (self._turn + len(parts)) % workers
 
     def _order(self) -> None:
         """Give all orders that may be given by now, those of waves ahead too."""
@@ -195,6 +194,18 @@ class Collector:
             point = int(own[0]["point"])
             self._recent[point] = scratch.policies()
             self._published[point] = self._pool.publish(self._recent[point])
+
+
+def cuts(copies: int, workers: int) -> list[int]:
+    """Return where copies are cut into parts for workers: the ends of all parts, and 0.
+
+    Whole blocks of copies stay together where there are enough of them, since a block that is cut
+    is worked out twice.
+    """
+    unit = BLOCK if copies >= BLOCK * workers else 1
+    blocks = -(-copies // unit)
+    count = min(workers, blocks)
+    return [min(blocks * k // count * unit, copies) for k in range(count + 1)]
 
 
 def exploration_of(plan: Plan, wave: range, number: int) -> Exploration:
