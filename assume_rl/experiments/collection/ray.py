@@ -21,7 +21,7 @@ from assume_rl.learning.acting import Policies
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.scenario.types import Plugin
 
-PATIENCE = 120.0  # seconds that a worker may take to start
+PATIENCE = 300.0  # seconds that a worker may take to start
 
 
 @contextmanager
@@ -157,7 +157,7 @@ class RayPool:
             place: tuple[str, int] = self._answer(ticket, PATIENCE)
         except self._ray.exceptions.GetTimeoutError:
             raise ConfigurationError(
-                f"a rollout worker has not started within {PATIENCE:g} s: the cluster has no "
+                f"a rollout worker has not started within {PATIENCE:g} s: the cluster may have no "
                 "processor left for it"
             ) from None
         except self._ray.exceptions.RayError as error:
