@@ -279,6 +279,7 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "after episode 2" in out
     assert "best_reward" in out
+    assert "device: cpu, as chosen" in out
     folder = tmp_path / "runs" / "single_learner_tiny"
     assert json.loads((folder / "manifest.json").read_text())["seed"] == 7
     assert (tmp_path / "tables" / "rl_params.csv").is_file()

@@ -46,6 +46,7 @@ from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate as run_evaluation
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.together import meeting
+from assume_rl.experiments.train import TrainResult
 from assume_rl.experiments.train import train as run_training
 from assume_rl.experiments.train import train_seeds as run_trainings
 from assume_rl.experiments.train_task import check_training, training_warnings
@@ -164,20 +165,20 @@ def train(
             rollout_workers=rollout_workers,
             address=address,
         )
-        console.print(f"device: {device_in_words(device or loaded.learning.device)}")
         if resume and not (out or Path("runs") / loaded.simulation_id).exists():
             console.print("there is nothing to resume: the training starts")
+        first, results = draw_seed(loaded, seed), tuple[TrainResult, ...]()
         with watching(console, quiet) as observer:
             if seeds is None:
-                print_training(
-                    console, run_training(loaded, seed=seed, observer=observer, **settings)
-                )
-                return
-            first = draw_seed(loaded, seed)
-            results = run_trainings(
-                loaded, seeds=range(first, first + seeds), observer=observer, **settings
-            )
-        print_trainings(console, results)
+                results = (run_training(loaded, seed=first, observer=observer, **settings),)
+            else:
+                chosen = range(first, first + seeds)
+                results = run_trainings(loaded, seeds=chosen, observer=observer, **settings)
+        console.print(f"device: {device_in_words(device or loaded.learning.device)}")
+        if seeds is None:
+            print_training(console, results[0])
+        else:
+            print_trainings(console, results)
 
 
 def _recorded(folder: Path, case: Case, overrides: Set, out: Out) -> list[str]:
