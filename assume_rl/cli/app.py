@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("single", "Run a study case without training."),
     "schema": ("schema", "Print the JSON schema of a file."),
     "train": ("single", "Train the learning bidders."),
+    "tune": ("tune", "Search the settings that make a figure best."),
     "validate": ("single", "Check a scenario folder."),
 }
 """Module of each command, and what `assume-rl --help` says of it without loading that."""

@@ -90,7 +90,7 @@ def _placed(study: Study, out: Path | None, db: str | None) -> Study:
 @contextmanager
 def _stoppable(study: Study) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence on how to resume."""
-    before = signal.signal(signal.SIGTERM, _as_ctrl_c)
+    before = signal.signal(signal.SIGTERM, as_ctrl_c)
     try:
         yield
     except KeyboardInterrupt:
@@ -105,5 +105,6 @@ def _stoppable(study: Study) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal as Ctrl-C is."""
     raise KeyboardInterrupt

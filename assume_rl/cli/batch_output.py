@@ -8,6 +8,7 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from assume_rl.cli.batch_progress import named
+from assume_rl.results.gather import ENDED
 from assume_rl.studies.driver import StudyResult
 from assume_rl.studies.estimate import Cost, Estimate
 from assume_rl.studies.jobs import Outcome
@@ -22,9 +23,9 @@ def print_status(console: Console, study: Study, status: Status) -> None:
     """Print counts by design, then every run that is at work, stopped or failed."""
     _print_designs(console, status)
     for row in status.rows:
-        if row.stage in ("running", "interrupted", "failed"):
+        if row.stage not in ("waiting", "finished"):
             _print(console, f"{row.stage}: {named(row.run)} ({row.run.id}): {row.detail}")
-    ended = [row for row in status.rows if row.stage in ("finished", "failed")]
+    ended = [row for row in status.rows if row.stage in ENDED]
     missing = sum(not row.stored for row in ended)
     if missing:
         _print(console, f"{missing} runs that have ended are not in the study database yet")

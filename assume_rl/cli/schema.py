@@ -12,6 +12,7 @@ from assume_rl.cli.options import Plugins
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.tuning.schema import TuneFile
 
 
 class Format(StrEnum):
@@ -19,12 +20,14 @@ class Format(StrEnum):
 
     study = "study"
     scenario = "scenario"
+    tune = "tune"
 
 
 @app.command()
 def schema(
     file: Annotated[
-        Format, typer.Argument(help="A study file, or the config.yaml of a scenario folder.")
+        Format,
+        typer.Argument(help="A study file, the config.yaml of a scenario folder, or a tune file."),
     ],
     plugins: Plugins = None,
 ) -> None:
@@ -37,4 +40,6 @@ def json_schema(file: Format) -> dict[str, Any]:
     """The JSON schema of a file."""
     if file is Format.study:
         return StudyFile.model_json_schema()
+    if file is Format.tune:
+        return TuneFile.model_json_schema()
     return TypeAdapter(dict[str, StudyCase]).json_schema()

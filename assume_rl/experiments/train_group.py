@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from assume_rl.experiments.agents_engine import AgentsEngine
 from assume_rl.experiments.batch_engine import BatchEngine, check_markets
@@ -13,7 +14,13 @@ from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
 from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, score
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
-from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
+from assume_rl.experiments.observer import (
+    OF_EVALUATIONS,
+    EpisodeReport,
+    Observer,
+    Silent,
+    with_plugins,
+)
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
@@ -179,10 +186,14 @@ def _play(
 
 
 def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
-    """What an episode brought on average over the seeds."""
+    """What an episode brought on average over the seeds; None where one of them does not know."""
     reports = list(found.values())
-    names = ("reward", "profit", "regret")
-    means = {name: sum(getattr(r, name) for r in reports) / len(reports) for name in names}
+    names = ("reward", "profit", "regret", *OF_EVALUATIONS)
+    columns = {name: [getattr(report, name) for report in reports] for name in names}
+    means: dict[str, Any] = {
+        name: None if None in values else sum(values) / len(values)
+        for name, values in columns.items()
+    }
     return replace(reports[0], **means, best=any(r.best for r in reports))
 
 

@@ -16,6 +16,8 @@ from assume_rl.results.step_rows import Row, open_results, step_columns
 from assume_rl.results.unit_tables import tables_of_buyers
 
 RECORD = "run.json"
+ENDED = ("finished", "failed", "pruned")
+"""States of runs that have ended."""
 CURVE_COLUMNS = (
     *("episode", "evaluation", "reward", "profit", "regret"),
     *("exploitability", "movement"),
@@ -38,7 +40,7 @@ class Gathered:
 
 
 def gather(folder: Path) -> Gathered:
-    """Everything that a finished or failed run holds; a failed one may lack steps.
+    """Everything that a run holds that has ended; unless it is finished, it may lack steps.
 
     :param folder: `runs/<run id>` of a study.
     :raises ResultsError: there is no run, it has not ended, or a file of it is damaged.
@@ -53,7 +55,7 @@ def gather(folder: Path) -> Gathered:
 
 
 def _gather(folder: Path, record: Mapping[str, Any]) -> Gathered:
-    if record["state"] not in ("finished", "failed"):
+    if record["state"] not in ENDED:
         raise ResultsError(f"the run in '{folder}' has not ended: it is {record['state']}")
     names = [step["name"] for step in record["steps"]]
     manifests = {name: _mapping(folder / name / MANIFEST) or {} for name in names}

@@ -53,7 +53,7 @@ RUNS = Table(
     _text("steps", "JSON: name, kind, scenario and case of each"),
     _text("engine"),
     _text("device"),
-    _text("state", "finished or failed"),
+    _text("state", "finished, failed or, by a tuning, pruned"),
     _text("error"),
     _count("attempts"),
     _date("started"),

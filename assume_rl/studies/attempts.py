@@ -25,6 +25,10 @@ from assume_rl.studies.records import (
 from assume_rl.studies.types import Run
 
 
+class Pruned(KeyboardInterrupt):
+    """A run that would not become the best is stopped: as by Ctrl-C, so that it can be resumed."""
+
+
 def hold(held: ExitStack, study_folder: Path, run: Run, patience: float) -> bool:
     """Hold a run's lock until `held` ends, unless another process keeps it for `patience` seconds.
 

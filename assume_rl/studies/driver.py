@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.gather import ENDED
 from assume_rl.studies.attempts import relabel
 from assume_rl.studies.execute import PATIENCE, Work, record_death
 from assume_rl.studies.executors import open_executor
@@ -20,7 +21,6 @@ from assume_rl.studies.status import Status, status
 from assume_rl.studies.storing import database_url, is_stored, store, unstored
 from assume_rl.studies.types import Study
 
-ENDED = ("finished", "failed")
 LAST_PATIENCE = 60.0  # seconds for a database, when there is nothing else left to do
 
 
@@ -90,12 +90,12 @@ def run_study(
     """
     study = replace(study, folder=study.folder.absolute())  # workers may be in another folder
     watcher, url = observer or Unobserved(), database_url(study)
-    with _alone(study):
+    with alone(study):
         before = status(study)
         _relabel(study, before)
-        _store_late(study, before, url)
+        store_late(study, before, url)
         todo = [row.run for row in before.rows if row.stage != "finished"]
-        token = _write_study(study)
+        token = write_study(study)
         watcher.begin(len(study.runs), len(study.runs) - len(todo))
         # The locks of SQLite do not work between machines, so only this one writes to it.
         one_writer = executor != "local" and make_url(url).get_backend_name() == "sqlite"
@@ -109,13 +109,13 @@ def run_study(
                     for outcome in _settled(report, work, url, watcher).outcomes
                     if outcome.state != "finished"
                 ]
-        reason = _store_rest(study, url)
+        reason = store_rest(study, url)
         return StudyResult(status(study), tuple(failures), reason, url)
 
 
 @contextmanager
-def _alone(study: Study) -> Iterator[None]:
-    """Hold the lock of the study folder."""
+def alone(study: Study) -> Iterator[None]:
+    """Hold the lock of the study folder; `ResultsError` if it is taken or cannot be written."""
     folder = study.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def _alone(study: Study) -> Iterator[None]:
         lock.release()
 
 
-def _write_study(study: Study) -> str:
+def write_study(study: Study) -> str:
     """Write what is asked for; returns what tells this folder from others of its name."""
     token = secrets.token_hex(8)
     content = {
@@ -175,14 +175,14 @@ def _relabel(study: Study, before: Status) -> None:
             relabel(study.folder, row.run, study.name)
 
 
-def _store_late(study: Study, before: Status, url: str) -> None:
+def store_late(study: Study, before: Status, url: str) -> None:
     """Store what ended earlier and is not in the database, which must be there to begin."""
     ended = [(row.run.id, row.stage) for row in before.rows if row.stage in ENDED]
     late = unstored(study.folder, ended, url, PATIENCE)
     store(study.folder, late, url, PATIENCE)
 
 
-def _store_rest(study: Study, url: str) -> str | None:
+def store_rest(study: Study, url: str) -> str | None:
     """Store what could not be stored when it ended; why that did not work, if it did not."""
     ended = [row for row in status(study).rows if row.stage in ENDED]
     rest = [row.run.id for row in ended if not is_stored(study.folder, row.run.id)]

@@ -10,7 +10,7 @@ from assume_rl.scenario.config.overrides import flatten, overlap
 def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:
     """Raise `ConfigurationError` if some runs have their own value of the setting `key`.
 
-    :param content: of a study file; what is wrong with it is refused later.
+    :param content: of a study file or a tune file; what is wrong with it is refused later.
     :param value: what `--set` wants.
     """
     wanted = flatten(key, value)
@@ -28,6 +28,8 @@ def _places(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
         advice = f"change that, e.g. --set '{section.split('.')[0]}={{}}'"
         names = dict.fromkeys(keys)  # their lists and laws are no settings
         yield f"the study file varies it, in {section}; {advice}", names
+    space = dict.fromkeys(_mapping(content.get("space")))
+    yield "the tune file searches it, in space; change that there", space
     for design in map(_mapping, _items(content.get("list"))):
         reason = f"the design '{design.get('name')}' of the list sets it itself; change that there"
         yield reason, _mapping(design.get("set"))

@@ -10,7 +10,8 @@ from pathlib import Path
 from platform import node
 
 from assume_rl.errors import AssumeRlError, ConfigurationError, ResultsError
-from assume_rl.studies.attempts import begin, end, fail, hold, sentence
+from assume_rl.experiments.observer import Observer
+from assume_rl.studies.attempts import Pruned, begin, end, fail, hold, sentence
 from assume_rl.studies.jobs import Job, Outcome, Report
 from assume_rl.studies.records import STUDY, Record, read_record, run_folder
 from assume_rl.studies.steps import do_steps
@@ -55,16 +56,21 @@ def check_sight(folder: Path, token: str) -> None:
 
 
 def execute(
-    job: Job, study_folder: Path, database_url: str | None, track: Sequence[str] = ()
+    job: Job,
+    study_folder: Path,
+    database_url: str | None,
+    track: Sequence[str] = (),
+    observer: Observer | None = None,
 ) -> Report:
     """Do a job's runs; nothing that stops one of them stops another.
 
     A run that is finished is only stored. Ctrl-C leaves unfinished ones as interrupted.
 
     :param database_url: see `Work`.
+    :param observer: of trainings; where it raises `Pruned`, unfinished runs are left as pruned.
     """
     with _held(job, study_folder) as (mine, outcomes):
-        outcomes.update(_do(job.study, mine, study_folder, track))
+        outcomes.update(_do(job.study, mine, study_folder, track, observer))
         if database_url is not None:
             store(study_folder, [run.id for run in mine], database_url, PATIENCE)
     return _report(job, outcomes)
@@ -100,7 +106,11 @@ def _held(job: Job, study_folder: Path) -> Iterator[tuple[list[Run], dict[str, O
 
 
 def _do(
-    study: str, runs: Sequence[Run], study_folder: Path, track: Sequence[str]
+    study: str,
+    runs: Sequence[Run],
+    study_folder: Path,
+    track: Sequence[str],
+    observer: Observer | None,
 ) -> dict[str, Outcome]:
     """Do all steps of runs whose locks are held; outcomes by run id."""
     folders = {run.id: run_folder(study_folder, run.id) for run in runs}
@@ -110,11 +120,18 @@ def _do(
     begun = {run.id: begin(folders[run.id], run, study) for run in todo}
     start = time.perf_counter()
     try:
-        failures = do_steps(todo, study_folder, track) if todo else {}
-    except BaseException:
+        failures = do_steps(todo, study_folder, track, observer) if todo else {}
+    except BaseException as stop:
+        pruned = isinstance(stop, Pruned)
         for name, record in begun.items():
             with suppress(ResultsError):
-                end(folders[name], record, "interrupted", None, _share(start, todo))
+                end(
+                    folders[name],
+                    record,
+                    "pruned" if pruned else "interrupted",
+                    str(stop) if pruned else None,
+                    _share(start, todo),
+                )
         raise
     for name, record in begun.items():
         folder, seconds = folders[name], _share(start, todo)

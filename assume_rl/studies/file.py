@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -15,8 +16,10 @@ from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
 from assume_rl.studies.expand import expand
 from assume_rl.studies.merge import assigned, read_content
-from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.types import Run, Study
+
+File = TypeVar("File", bound=StudyKeys)
 
 
 def read_study(
@@ -33,20 +36,14 @@ def read_study(
     """
     source = Path(path)
     content = assigned(read_content(source), overrides, StudyFile.model_fields)
-    file = _validated(content, source.name)
+    file = validated(content, source.name, StudyFile)
     name = file.name or source.stem
     load_plugins(plugins)
-    try:
-        _check_names(file, name)
+    with in_file(source.name):
         base = source.resolve().parent
-        own = [str(base / plugin) if is_file(plugin) else plugin for plugin in file.plugins]
-        with _at("plugins"):
-            load_plugins(own)
-        runs = expand(file, base, name, (*own, *plugins))
-        _check_seeds(runs)
-    except ConfigurationError as error:
-        lines = (f"{source.name}, {line}" for line in str(error).splitlines())
-        raise ConfigurationError("\n".join(lines)) from None
+        check_names(file, name)
+        runs = expand(file, base, name, (*loaded_plugins(file, base), *plugins))
+        check_seeds(runs)
     return Study(
         name=name,
         file=source.resolve(),
@@ -57,11 +54,27 @@ def read_study(
     )
 
 
-def _validated(content: Mapping[str, object], file: str) -> StudyFile:
+@contextmanager
+def in_file(name: str) -> Iterator[None]:
+    """Let every line of errors start with the name of the file."""
     try:
-        return StudyFile.model_validate(content)
+        yield
+    except ConfigurationError as error:
+        lines = (f"{name}, {line}" for line in str(error).splitlines())
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def validated(content: Mapping[str, object], file: str, model: type[File]) -> File:
+    """Return the content of a file as its model; `ConfigurationError` with file and key.
+
+    :param content: keys of the file and of those that it includes
+    :param file: its name
+    :param model: of study files or tune files
+    """
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
-        found = explain(error, StudyFile)
+        found = explain(error, model)
     # A list whose only item is wrong is not empty.
     problems = [
         (".".join(map(str, place)), what)
@@ -76,8 +89,8 @@ def _inside(place: Location, other: Location) -> bool:
     return len(place) > len(other) and place[: len(other)] == other
 
 
-def _check_names(file: StudyFile, name: str) -> None:
-    """What names things that are not in the study file."""
+def check_names(file: StudyKeys, name: str) -> None:
+    """Raise `ConfigurationError` unless what names things outside of the file can name them."""
     if file.out is None and (not name.strip(". ") or {"/", "\\"} & set(name)):
         raise ConfigurationError(f"name: '{name}' is not the name of a folder")
     with _at("track"):
@@ -86,8 +99,16 @@ def _check_names(file: StudyFile, name: str) -> None:
         create_engine(file.database or "sqlite://").dispose()
 
 
-def _check_seeds(runs: Iterable[Run]) -> None:
-    """Seeds that start at the case's own; see `StudyFile.seeds` for those that are listed."""
+def loaded_plugins(file: StudyKeys, base: Path) -> list[str]:
+    """Load the plug-ins of a file and return their names, those of files as whole paths."""
+    own = [str(base / plugin) if is_file(plugin) else plugin for plugin in file.plugins]
+    with _at("plugins"):
+        load_plugins(own)
+    return own
+
+
+def check_seeds(runs: Iterable[Run]) -> None:
+    """Check seeds that start at the case's own; `StudyKeys.seeds` checks those in a list."""
     last = max(run.seed for run in runs)
     if last > MOST_SEED:
         raise ConfigurationError(f"seeds: the last one is {last}, but must be below 2**63")

@@ -86,7 +86,7 @@ def parameters(
     if len(policies) > 1 and cell.design is not None:
         found["policies"] = cell.design.policies
     settings = scenario.config.model_dump(mode="json")
-    return found | {key: _scalar(_value(key, settings, scenario)) for key in keys}
+    return found | {key: scalar(_value(key, settings, scenario)) for key in keys}
 
 
 def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -124,7 +124,8 @@ def _of_unit(key: str, scenario: Scenario) -> Any:
     return None
 
 
-def _scalar(value: Any) -> Scalar:
+def scalar(value: Any) -> Scalar:
+    """A value as tables hold it: lists and mappings as JSON."""
     simple = value is None or isinstance(value, str | int | float)
     return value if simple else json.dumps(value, default=str)
 

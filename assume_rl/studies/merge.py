@@ -1,4 +1,4 @@
-"""A study file's content: YAML, what it includes below it, mappings as dotted keys."""
+"""The content of a study or tune file: YAML, what it includes below it, mappings as dotted keys."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,6 +11,9 @@ from assume_rl.studies.elsewhere import check_free
 
 SETTINGS = ("set", "grid", "zip")
 """Sections whose mappings are settings of scenarios, whichever way they are nested."""
+
+SPACE = "space"
+"""Section of a tune file that maps settings to laws, likewise."""
 
 VARIED = {
     "list": "designs with a name each",
@@ -67,6 +70,8 @@ def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:
     for key in SETTINGS:
         if isinstance(found.get(key), Mapping):
             found[key] = _dotted(f"{file}, {key}", found[key], _never)
+    if isinstance(found.get(SPACE), Mapping):
+        found[SPACE] = _dotted(f"{file}, {SPACE}", found[SPACE], _is_law)
     draws = found.get("random")
     if isinstance(draws, Mapping) and isinstance(draws.get("keys"), Mapping):
         keys = _dotted(f"{file}, random.keys", draws["keys"], _is_law)
@@ -77,7 +82,7 @@ def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """Keys of both; those of `top` win, settings one by one."""
     merged = {**base, **top}
-    for key in SETTINGS:
+    for key in (*SETTINGS, SPACE):
         merged |= _both(key, base, top)
     draws = _both("random", base, top)
     if draws:
@@ -98,7 +103,7 @@ def assigned(
 ) -> dict[str, Any]:
     """`content` with `--set` applied: keys of the file itself, then settings of all runs.
 
-    :param keys: of a study file.
+    :param keys: of the file.
     :raises ConfigurationError: a value is not YAML, or the setting is not the same in all runs.
     """
     found, known = dict(content), set(keys)

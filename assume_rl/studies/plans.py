@@ -95,5 +95,9 @@ def _override(key: str, value: Any, base: Path) -> Any:
     """A value as `load_scenario` takes it: paths absolute, and text that stays text."""
     if not isinstance(value, str):
         return value
-    is_path = key.endswith("_path") or key.startswith("policies.")
-    return as_text(str(base / value) if is_path else value)
+    return as_text(str(base / value) if is_path(key) else value)
+
+
+def is_path(key: str) -> bool:
+    """Whether the text of a setting is a path, which is relative to the study file."""
+    return key.endswith("_path") or key.startswith("policies.")

@@ -19,7 +19,7 @@ LOCK = "lock"  # of a run folder: held by whoever executes the run
 TRACE = "error.txt"  # the same: traceback of an unexpected error
 STORED = "stored"  # the same: an empty file, there once the run is in the study database
 
-State = Literal["running", "finished", "failed", "interrupted"]
+State = Literal["running", "finished", "failed", "pruned", "interrupted"]
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def _seeds(value: Any) -> Any:
     return value
 
 
-class StudyFile(Section):
-    """A study: scenarios x cases x designs x seeds, and what to do with each."""
+class StudyKeys(Section):
+    """What study files and tune files have in common."""
 
     name: str | None = None
     """Name of the study; by default that of its file."""
@@ -57,14 +57,6 @@ class StudyFile(Section):
     """Files of plug-ins, relative to the study file, and names of entry points; they are code."""
     set: Settings = Field({})
     """Settings of all runs by dotted key."""
-    list: tuple[Design, ...] = Field((), min_length=1)
-    """Designs written out, each with a name."""
-    grid: dict[str, Values] = Field({}, json_schema_extra=or_nested)
-    """Lists of values by dotted key: every combination is a design."""
-    zip: dict[str, Values] = Field({}, json_schema_extra=or_nested)
-    """Lists of equal length by dotted key: the first values make a design, the second ones, ..."""
-    random: Draws | None = None
-    """Designs drawn at random."""
     seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds)] = 1
     """How many seeds, from the case's own on, or the seeds themselves."""
     steps: Annotated[tuple[StepEntry, ...], BeforeValidator(listed)] = Field(
@@ -81,6 +73,19 @@ class StudyFile(Section):
     """Trackers of trainings, such as tensorboard."""
     out: str | None = None
     """Folder of the results, relative to the working directory; by default studies/<name>."""
+
+
+class StudyFile(StudyKeys):
+    """A study: scenarios x cases x designs x seeds, and what to do with each."""
+
+    list: tuple[Design, ...] = Field((), min_length=1)
+    """Designs written out, each with a name."""
+    grid: dict[str, Values] = Field({}, json_schema_extra=or_nested)
+    """Lists of values by dotted key: every combination is a design."""
+    zip: dict[str, Values] = Field({}, json_schema_extra=or_nested)
+    """Lists of equal length by dotted key: the first values make a design, the second ones, ..."""
+    random: Draws | None = None
+    """Designs drawn at random."""
 
     @field_validator("grid")
     @classmethod

@@ -16,7 +16,7 @@ from assume_rl.studies.records import LOCK, Record, read_record, run_folder
 from assume_rl.studies.storing import is_stored
 from assume_rl.studies.types import Run, Study
 
-Stage = Literal["waiting", "running", "interrupted", "failed", "finished"]
+Stage = Literal["waiting", "running", "interrupted", "pruned", "failed", "finished"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RunStatus:
 
     run: Run
     stage: Stage
-    detail: str  # progress of a running one, reason of a failed one
+    detail: str  # progress of a running one, reason of a failed or a pruned one
     stored: bool  # in the study database
 
 

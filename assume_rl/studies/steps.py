@@ -8,6 +8,7 @@ from assume_rl.errors import ResultsError
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.marks import NotResumable
+from assume_rl.experiments.observer import Observer
 from assume_rl.experiments.outputs import MANIFEST, POLICIES
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train_places
@@ -17,27 +18,34 @@ from assume_rl.studies.records import run_folder
 from assume_rl.studies.types import Run, Step
 
 
-def do_steps(runs: Sequence[Run], folder: Path, track: Sequence[str]) -> Mapping[str, Exception]:
+def do_steps(
+    runs: Sequence[Run], folder: Path, track: Sequence[str], observer: Observer | None = None
+) -> Mapping[str, Exception]:
     """All steps of runs that differ in their seeds; by run id, what stopped those that failed.
 
     Steps that are finished are not repeated; a training that is half done resumes.
 
     :param folder: of the study.
+    :param observer: of trainings.
     """
     failures: dict[str, Exception] = {}
     for number in range(len(runs[0].steps)):
         going = [run for run in runs if run.id not in failures]
-        failures |= _do_step(number, going, folder, track)
+        failures |= _do_step(number, going, folder, track, observer)
     return failures
 
 
 def _do_step(
-    number: int, runs: Sequence[Run], folder: Path, track: Sequence[str]
+    number: int,
+    runs: Sequence[Run],
+    folder: Path,
+    track: Sequence[str],
+    observer: Observer | None,
 ) -> dict[str, Exception]:
     left = _unfinished(number, runs, folder)
     if len(left) > 1 and trains_alike(left[0], number):
         try:
-            _train(number, left, folder, track)
+            _train(number, left, folder, track, observer)
             return {}
         except Exception:
             left = _unfinished(number, left, folder)  # whose fault it is turns out one by one
@@ -45,7 +53,7 @@ def _do_step(
     for run in left:
         try:
             if run.steps[number].kind == "train":
-                _train_one(number, run, folder, track)
+                _train_one(number, run, folder, track, observer)
             else:
                 _play(number, run, folder)
         except Exception as error:
@@ -57,16 +65,24 @@ def _unfinished(number: int, runs: Sequence[Run], folder: Path) -> list[Run]:
     return [run for run in runs if not is_finished(_step_folder(number, run, folder))]
 
 
-def _train_one(number: int, run: Run, folder: Path, track: Sequence[str]) -> None:
+def _train_one(
+    number: int, run: Run, folder: Path, track: Sequence[str], observer: Observer | None
+) -> None:
     """Train one run; where what it has begun cannot be gone on with, start anew."""
     try:
-        _train(number, [run], folder, track)
+        _train(number, [run], folder, track, observer)
     except NotResumable:
         _remove(_step_folder(number, run, folder))
-        _train(number, [run], folder, track)
+        _train(number, [run], folder, track, observer)
 
 
-def _train(number: int, runs: Sequence[Run], folder: Path, track: Sequence[str]) -> None:
+def _train(
+    number: int,
+    runs: Sequence[Run],
+    folder: Path,
+    track: Sequence[str],
+    observer: Observer | None,
+) -> None:
     """Train the seeds of these runs side by side."""
     first, step = runs[0], runs[0].steps[number]
     outs = [_step_folder(number, run, folder) for run in runs]
@@ -86,6 +102,7 @@ def _train(number: int, runs: Sequence[Run], folder: Path, track: Sequence[str])
         engine=first.engine,
         resume=True,
         track=track,
+        observer=observer,
     )
 
 

@@ -30,6 +30,7 @@ from assume_rl.scenario.plain_types import field_type
 from assume_rl.scenario.plugins.registry import ANY_CONTEXT
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
+from assume_rl.studies.tuning.schema import Objective, Pruner, Sampler, TuneFile
 
 SECTIONS: dict[str, Mapping[str, FieldInfo]] = {
     "config.yaml: a study case": StudyCase.model_fields,
@@ -47,6 +48,10 @@ SECTIONS: dict[str, Mapping[str, FieldInfo]] = {
     "random: designs drawn at random": Draws.model_fields,
     "random.keys: how to draw a value": Law.model_fields,
     "steps: a step that is not as usual": StepOptions.model_fields,
+    "A tune file": TuneFile.model_fields,
+    "objective of a tune file": Objective.model_fields,
+    "sampler of a tune file": Sampler.model_fields,
+    "pruner of a tune file": Pruner.model_fields,
 }
 """Heading and keys of every section of a configuration file."""
 
@@ -72,9 +77,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Every key of a scenario's `config.yaml` and of a study file, from the models that read",
-        "them. What they mean together: [scenario format](../scenario-format.md),",
-        "[batches](../batch.md).",
+        "Every key of a scenario's `config.yaml`, of a study file and of a tune file, from the",
+        "models that read them. What they mean together: [scenario format](../scenario-format.md),",
+        "[batches](../batch.md), [tuning](../how-to/tune.md).",
     ]
     for title, fields in SECTIONS.items():
         lines += ["", f"## {title}", "", *_head("key", "type", "default", "meaning")]

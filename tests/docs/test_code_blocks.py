@@ -20,7 +20,9 @@ from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.tables import UNIT_TABLES, unregister
 from assume_rl.studies import probe
+from assume_rl.studies.merge import normal
 from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.tuning.schema import TuneFile
 
 pytestmark = pytest.mark.unchecked
 
@@ -140,13 +142,15 @@ def checked_only(training: list[str]) -> list[str]:
 
 
 def check_yaml(block: Block) -> None:
-    """A whole `config.yaml`, a part of a study case, or a study file."""
+    """A whole `config.yaml`, a part of a study case, a study file or a tune file."""
     content = yaml.safe_load(block.text)
     if content.keys() <= StudyCase.model_fields.keys():
         StudyCase.model_validate({**SMALLEST, **content})
     elif all(isinstance(case, dict) and "start_date" in case for case in content.values()):
         for case in content.values():
             StudyCase.model_validate(case)
+    elif "space" in content:
+        TuneFile.model_validate(normal(content, "block"))
     else:
         StudyFile.model_validate(content)
 

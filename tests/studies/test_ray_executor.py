@@ -131,7 +131,7 @@ def test_a_machine_that_does_not_see_the_study_folder_is_named(
     cluster: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = study_of(tmp_path, cell("rules", (1,), plain()))
-    monkeypatch.setattr("assume_rl.studies.driver._write_study", lambda _: "token")
+    monkeypatch.setattr("assume_rl.studies.driver.write_study", lambda _: "token")
     with pytest.raises(ConfigurationError, match="does not see the study folder"):
         run_study(study, executor="ray")
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from pydantic.fields import FieldInfo
 
 from assume_rl import cli
 from assume_rl.scenario.config.yaml_file import read_value, read_yaml
-from assume_rl.studies.schema import StudyFile
+from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.sections import Design, Draws, Law, ScenarioFolder, StepOptions
+from assume_rl.studies.tuning.schema import Objective, Pruner, Sampler, TuneFile
 
 ROOT = Path(__file__).parents[2]
 FULL = """
@@ -52,7 +54,7 @@ def committed(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["study", "scenario"])
+@pytest.mark.parametrize("name", ["study", "scenario", "tune"])
 def test_the_committed_schema_is_what_the_command_prints(
     name: str, monkeypatch: Any, capsys: Any
 ) -> None:
@@ -62,7 +64,7 @@ def test_the_committed_schema_is_what_the_command_prints(
 
 
 def test_every_key_has_a_description() -> None:
-    for name in ("study", "scenario"):
+    for name in ("study", "scenario", "tune"):
         content = committed(name)
         sections = [content, *content["$defs"].values()]
         for section in (part for one in sections for part in one.get("anyOf", [one])):
@@ -72,10 +74,38 @@ def test_every_key_has_a_description() -> None:
 
 @pytest.mark.parametrize("model", [StudyFile, ScenarioFolder, Design, Draws, Law, StepOptions])
 def test_every_key_has_its_row_in_the_docs(model: type[BaseModel]) -> None:
-    page = (ROOT / "docs" / "batch.md").read_text(encoding="utf-8").splitlines()
-    rows = [row_of(key, field) for key, field in model.model_fields.items()]
-    missing = [row for row in rows if row not in page]
-    assert not missing, "add to docs/batch.md:\n" + "\n".join(missing)
+    check_rows("batch.md", model.model_fields)
+
+
+@pytest.mark.parametrize("model", [TuneFile, Objective, Sampler, Pruner])
+def test_every_key_of_a_tune_file_has_its_row_in_the_docs(model: type[BaseModel]) -> None:
+    fields = {k: v for k, v in model.model_fields.items() if k not in StudyKeys.model_fields}
+    check_rows("how-to/tune.md", fields)
+
+
+def test_the_tune_schema_takes_every_form() -> None:
+    check = validator("tune")
+    least = {"scenarios": "a", "space": {"a": {"uniform": [0, 1]}}, "trials": 3}
+    least["objective"] = {"maximize": "reward"}
+    check.validate(least)
+    check.validate(least | {"sampler": "random", "pruner": "none", "seeds": 2, "steps": "train"})
+    check.validate(least | {"pruner": {"name": "median", "by": "regret"}, "timeout": "2h"})
+    check.validate(least | {"space": {"a": {"b": {"integer": [1, 9], "step": 2}}}})
+    for wrong in (
+        {"space": {}},
+        {"trials": 0},
+        {"pruner": "medan"},
+        {"grid": {"x": [1]}},
+        {"objective": {"maximise": "reward"}},
+    ):
+        assert not check.is_valid(least | wrong), wrong
+
+
+def check_rows(page: str, fields: Mapping[str, FieldInfo]) -> None:
+    lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
+    rows = [row_of(key, field) for key, field in fields.items()]
+    missing = [row for row in rows if row not in lines]
+    assert not missing, f"add to docs/{page}:\n" + "\n".join(missing)
 
 
 def row_of(key: str, field: FieldInfo) -> str:

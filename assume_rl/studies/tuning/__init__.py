@@ -1,0 +1,1 @@
+"""Searches for the settings that make a figure of a study best."""
