@@ -5,10 +5,10 @@ from typing import get_args
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import make_url
 
 from assume_rl.cli.batch_progress import named
 from assume_rl.results.gather import ENDED
+from assume_rl.results.secrets import shown_place
 from assume_rl.studies.driver import StudyResult
 from assume_rl.studies.estimate import Cost, Estimate
 from assume_rl.studies.jobs import Outcome
@@ -82,7 +82,7 @@ def print_result(console: Console, study: Study, result: StudyResult) -> None:
             f"not all runs are in the study database yet: {result.not_stored}; their folders hold "
             "everything, and the same command stores them",
         )
-    shown = make_url(result.database).render_as_string()
+    shown = shown_place(result.database)
     _print(console, f"results: {study.folder}")
     _print(console, f"study database: {shown}")
     _print(console, f"next: assume-rl report {study.folder}")

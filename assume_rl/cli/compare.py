@@ -8,8 +8,9 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.compare_tables import print_contrasts, print_designs
-from assume_rl.errors import ResultsError
-from assume_rl.studies.comparison import Comparison
+from assume_rl.cli.options import Formulas, OverwriteFiles
+from assume_rl.results.destinations import has_header
+from assume_rl.results.export import export_frame
 from assume_rl.studies.comparison import compare as compare_designs
 from assume_rl.studies.comparison_table import comparison_table
 from assume_rl.studies.place import find_study
@@ -43,6 +44,8 @@ def compare(
     baseline: Baseline = None,
     study: StudyName = None,
     csv: Csv = None,
+    formulas: Formulas = False,
+    overwrite: OverwriteFiles = False,
 ) -> None:
     """Compare the designs of a study: interquartile means, intervals, differences, p-values."""
     found = find_study(place)
@@ -50,19 +53,12 @@ def compare(
         found.database, metric, step=step, baseline=baseline, study=study, asked=found.asked
     )
     if csv is not None:
-        _write(comparison, csv)
+        table = comparison_table(comparison)
+        ours = has_header("metric", "design", "iqm", "run_ids")
+        export_frame(table, csv, ours, overwrite=overwrite, formulas=formulas)
     console = Console(highlight=False)
     print_designs(console, comparison)
     if baseline is not None:
         print_contrasts(console, comparison)
     for note in comparison.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-
-
-def _write(comparison: Comparison, path: Path) -> None:
-    """The same as a CSV file; `ResultsError` if it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        comparison_table(comparison).to_csv(path, index=False)
-    except OSError as error:
-        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None

@@ -7,10 +7,14 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
+from assume_rl.cli.options import Formulas, OverwriteFiles
 from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.experiments.archive import export_scenario
 from assume_rl.experiments.outputs import DATABASE, MANIFEST
 from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
 from assume_rl.results.gather import RECORD
+from assume_rl.results.owner import owned, owner_of
+from assume_rl.results.secrets import shown_place
 from assume_rl.studies.place import find_study
 from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY
@@ -31,27 +35,57 @@ Tidy = Annotated[
     Path | None,
     typer.Option("--tidy", help="CSV file with a row per run of a study: parameters and metrics."),
 ]
+ScenarioFolder = Annotated[
+    Path | None,
+    typer.Option("--scenario", help="New folder for the scenario that a run simulated."),
+]
 
 
 @app.command()
-def export(place: Place, parquet: Parquet = None, csv: Csv = None, tidy: Tidy = None) -> None:
-    """Write the tables of a run or a study to files."""
+def export(
+    place: Place,
+    parquet: Parquet = None,
+    csv: Csv = None,
+    tidy: Tidy = None,
+    scenario: ScenarioFolder = None,
+    formulas: Formulas = False,
+    overwrite: OverwriteFiles = False,
+) -> None:
+    """Write the tables of a run or a study to files, or the scenario that a run simulated."""
+    console = Console(highlight=False, soft_wrap=True)
+    if scenario is not None:
+        command = export_scenario(Path(place), scenario)
+        console.print(f"{scenario}\nthe same results: {command}", markup=False)
+        if parquet is None and csv is None and tidy is None:
+            return
     if parquet is None and csv is None and tidy is None:
-        raise ConfigurationError("name at least one of --parquet, --csv and --tidy")
+        raise ConfigurationError("name at least one of --parquet, --csv, --tidy and --scenario")
     url = database_of(place)
     plugins = recorded_plugins(Path(place)) or stored_plugins(url)
-    for note in (*load_recorded(plugins), *unknown_kinds(url)):
+    for note in (*load_recorded(plugins), *unknown_kinds(url), *_unfinished(place)):
         Console(stderr=True, soft_wrap=True, highlight=False).print(note, markup=False)
-    written = [] if parquet is None else export_parquet(url, parquet)
-    written += [] if csv is None else export_csv(url, csv)
+    written: list[Path] = []
+    if parquet is not None:
+        with owned(parquet):
+            written += export_parquet(url, parquet, overwrite=overwrite)
+    if csv is not None:
+        with owned(csv):
+            written += export_csv(url, csv, overwrite=overwrite, formulas=formulas)
     if tidy is not None:
-        export_tidy(url, tidy)
+        export_tidy(url, tidy, overwrite=overwrite, formulas=formulas)
         written.append(tidy)
     if not written:
-        raise ResultsError(f"'{place}' holds no results yet")
-    console = Console(highlight=False, soft_wrap=True)
+        raise ResultsError(f"'{shown_place(place)}' holds no results yet")
     for path in written:
         console.print(str(path), markup=False)
+
+
+def _unfinished(place: str) -> tuple[str, ...]:
+    """Return a sentence on who still writes to a folder, if somebody does."""
+    owner = None if "://" in place else owner_of(Path(place))
+    if owner is None:
+        return ()
+    return (f"'{place}' is being written by {owner}: what it has written so far is exported.",)
 
 
 def database_of(place: str) -> str:
@@ -62,7 +96,7 @@ def database_of(place: str) -> str:
     if folder.is_file():
         return f"sqlite:///{folder.resolve()}"
     if not folder.is_dir():
-        raise ResultsError(f"there is no folder '{folder}'")
+        raise ResultsError(f"there is no folder '{shown_place(place)}'")
     if (folder / DATABASE).is_file():
         return f"sqlite:///{folder.resolve() / DATABASE}"
     if (folder / MANIFEST).is_file():

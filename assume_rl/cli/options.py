@@ -83,7 +83,21 @@ Tables = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace a run in --out, in --db, and copies of policies."),
+    typer.Option(
+        "--overwrite",
+        help="Replace a run in --out, in --db, copies of policies, and other files in --csv.",
+    ),
+]
+OverwriteFiles = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files too that assume-rl did not write.")
+]
+Formulas = Annotated[
+    bool,
+    typer.Option(
+        "--formulas",
+        help="Leave text in CSV files as it is that begins with =, +, - or @; by default it gets "
+        "an apostrophe in front, so that spreadsheet programs run no formula.",
+    ),
 ]
 Resume = Annotated[
     bool,

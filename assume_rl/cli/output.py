@@ -25,6 +25,7 @@ from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
+from assume_rl.results.secrets import shown_url
 from assume_rl.scenario.describe import Summary
 
 
@@ -282,5 +283,5 @@ def _print_place(console: Console, folder: Path, database: str) -> None:
     """Say where the tables are, without a password."""
     url = make_url(database)
     usual = url.database == str(folder / DATABASE)
-    shown = url.database if usual else url.render_as_string()
+    shown = url.database if usual else shown_url(url)
     console.print(f"results: {shown}", markup=False, highlight=False, soft_wrap=True)

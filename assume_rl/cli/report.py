@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
+from assume_rl.cli.options import OverwriteFiles
 from assume_rl.reports.report import report as write_report
 
 Place = Annotated[
@@ -36,9 +37,15 @@ Hours = Annotated[
 
 
 @app.command()
-def report(place: Place, out: File = None, png: Png = None, hours: Hours = None) -> None:
+def report(
+    place: Place,
+    out: File = None,
+    png: Png = None,
+    hours: Hours = None,
+    overwrite: OverwriteFiles = False,
+) -> None:
     """Write one HTML file with the figures of a run or a study; it works offline."""
-    file = write_report(place, out=out, png=png, hours=hours or ())
+    file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"report: {file}", markup=False)
     if png is not None:

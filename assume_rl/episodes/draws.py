@@ -22,12 +22,14 @@ CPU = torch.device("cpu")
 def draw_seed(scenario: Scenario, seed: int | None) -> int:
     """Return `seed` if it is given, else that of the study case; if that is null, a random one.
 
-    :raises ConfigurationError: `seed` is not one that results can keep
+    :raises ConfigurationError: databases cannot hold it
     """
-    if seed is not None and not 0 <= seed <= keyed.MOST_SEED:
-        raise ConfigurationError(f"--seed: must be from 0 to 2**63 - 1, not {seed}")
     chosen = scenario.config.seed if seed is None else seed
-    return secrets.randbelow(2**31) if chosen is None else chosen
+    if chosen is None:
+        return secrets.randbelow(2**31)
+    if not 0 <= chosen <= keyed.MOST_SEED:
+        raise ConfigurationError(f"a seed must be from 0 to 2**63 - 1, not {chosen}")
+    return chosen
 
 
 def tie_keys(

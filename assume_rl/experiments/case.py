@@ -1,7 +1,7 @@
 """What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,25 @@ import torch
 
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.rows.dated import Sink
+from assume_rl.errors import ResultsError
+from assume_rl.experiments.archive import policy_digests, write_archive
+from assume_rl.experiments.claim import claim, replacing
 from assume_rl.experiments.description import description
 from assume_rl.experiments.marks import Mark, rewind
 from assume_rl.experiments.meta import write_meta
 from assume_rl.experiments.outputs import (
     DATABASE,
     Manifest,
-    check_export,
-    check_folder,
     check_simulation,
-    export,
-    prepare_folder,
+    export_folder,
     read_manifest,
     versions,
 )
 from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
+from assume_rl.results.database import check_kept
+from assume_rl.results.export import export_csv
+from assume_rl.results.owner import Hold
 from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.results.tables import chosen_tables
 from assume_rl.results.tracking import Tracker, check_trackers, create_trackers
@@ -129,6 +132,7 @@ def open_experiment(
     simulation: str | None = None,
     resumed: Mark | None = None,
     track: Sequence[str] = (),
+    held: Hold | None = None,
 ) -> Iterator[Experiment]:
     """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
 
@@ -137,7 +141,9 @@ def open_experiment(
     :param simulation: name in the result tables; None: the study case's.
     :param resumed: what the folder's training had written at the moment that it resumes from.
     :param track: names of trackers that show the numbers of a training.
-    :raises ResultsError: results cannot go where the caller asked; nothing has been written then.
+    :param held: the lock on the output folder; None: it is taken here.
+    :raises ResultsError: results cannot go where the caller asked; nothing has been written then,
+        and what was there before is there still.
     """
     scenario = compiled.scenario
     simulation = simulation or scenario.simulation_id
@@ -145,35 +151,40 @@ def open_experiment(
     tables = None if places.tables is None else chosen_tables(places.tables)
     folder = Path(places.out or Path("runs") / simulation)
     url = places.db or f"sqlite:///{folder / DATABASE}"
-    if places.csv is not None:
-        check_export(Path(places.csv))
-    if resumed is None:
-        needed = policy_sources(scenario, reads)
-        check_folder(folder, overwrite=places.overwrite, needed=needed)
-        if places.db is not None:
-            check_simulation(places.db, simulation, overwrite=places.overwrite)
-        prepare_folder(folder)
-    else:
-        rewind(folder, url, simulation, resumed)
+    check_kept(url)
     chosen = draw_seed(scenario, seed)
-    # A plain run has the name of the training before it, whose learning rows stay.
-    clear = kind != "run" and resumed is None
-    with (
-        single_thread(),
-        DatabaseSink(url, simulation, clear_learning=clear, tables=tables) as database,
-    ):
+    with single_thread(), ExitStack() as opened:
+        if held is None:
+            needed = policy_sources(scenario, reads)
+            own = claim(folder, overwrite=places.overwrite, needed=needed)
+            held = opened.enter_context(own)
+        if places.csv is not None:
+            opened.enter_context(export_folder(Path(places.csv), folder, places.overwrite))
         content = description(compiled, kind, simulation, seed=chosen, engine=engine, device=device)
-        database.start_run(seed=chosen, versions=versions(), configuration=content["configuration"])
-        content["warnings"] = list(scenario.warnings)
-        if tables is not None:
-            content["tables"] = sorted(tables)
+        content |= _told(scenario, tables, reads)
         if resumed is not None:
+            rewind(folder, url, simulation, resumed)
             content["resumed_after"] = [
                 *read_manifest(folder).get("resumed_after", []),
                 resumed.standing.episodes,
             ]
-        manifest = Manifest.start(folder, content)
-        trackers = create_trackers(track, folder)
+        elif places.db is not None:
+            check_simulation(places.db, simulation, overwrite=places.overwrite)
+        with nullcontext() if resumed else replacing(folder):
+            manifest = Manifest.start(folder, content)
+            trackers = create_trackers(track, folder)
+            for tracker in trackers:
+                opened.callback(tracker.close)
+            # A plain run has the name of the training before it, whose learning rows stay.
+            clear = kind != "run" and resumed is None
+            sink = DatabaseSink(url, simulation, clear_learning=clear, tables=tables)
+            database = opened.enter_context(sink)
+            database.start_run(
+                seed=chosen, versions=versions(), configuration=content["configuration"]
+            )
+            write_meta(database, compiled)
+            if resumed is None:
+                write_archive(folder, scenario, chosen)
         fingerprint, memory = Fingerprint(resumed.fingerprint if resumed else None), MemorySink()
         run = Experiment(
             compiled=compiled,
@@ -199,19 +210,37 @@ def open_experiment(
             tables=tables,
         )
         try:
-            write_meta(database, compiled)
             yield run
+            held.check()
+            run.results["final_hash"] = fingerprint.digest
+            database.finish_run(fingerprint.digest)
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            state = "interrupted" if stopped else "failed"
-            manifest.close(state, error=str(error) or type(error).__name__, **run.results)
-            database.update_run(state=state)
+            _fail(run, held, error)
             raise
-        finally:
-            for tracker in trackers:
-                tracker.close()
-        run.results["final_hash"] = fingerprint.digest
-        database.finish_run(fingerprint.digest)
         manifest.close("finished", **run.results)
-    if places.csv is not None:
-        export(url, Path(places.csv), simulation)
+        if places.csv is not None:
+            export_csv(url, Path(places.csv), simulation, overwrite=places.overwrite)
+
+
+def _told(
+    scenario: Scenario, tables: frozenset[str] | None, reads: Path | str | None
+) -> dict[str, Any]:
+    """Return what a manifest says of a run beside its `description`."""
+    found: dict[str, Any] = {
+        "warnings": list(scenario.warnings),
+        "policies_read": policy_digests(policy_sources(scenario, reads)),
+    }
+    if reads is not None:
+        found["policies_from"] = str(Path(reads).absolute())
+    if tables is not None:
+        found["tables"] = sorted(tables)
+    return found
+
+
+def _fail(run: Experiment, held: Hold, error: BaseException) -> None:
+    """Say what stopped a run where its results are, if they are still its own."""
+    state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    with suppress(ResultsError):  # the first error is the one to be told
+        held.check()
+        run.manifest.close(state, error=str(error) or type(error).__name__, **run.results)
+        run.database.update_run(state=state)

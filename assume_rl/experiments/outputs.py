@@ -2,9 +2,9 @@
 
 import json
 import platform
-import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -14,10 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assume_rl.errors import ResultsError
+from assume_rl.errors import PolicyError, ResultsError
+from assume_rl.learning.policies.files import write_file, write_set
 from assume_rl.results import files
 from assume_rl.results.database import create_engine, readable_errors
-from assume_rl.results.export import export_csv
+from assume_rl.results.destinations import check_table_files
+from assume_rl.results.owner import LOCK, owned
 from assume_rl.results.sinks import configuration_hash
 from assume_rl.results.tables import METADATA, table_of
 
@@ -35,63 +37,39 @@ def versions() -> dict[str, str]:
 _version = cache(version)  # looking it up takes longer than a small episode
 
 
-def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) -> None:
-    """Raise `ResultsError` unless a run may be written to `folder`; change nothing.
-
-    :param needed: policies that the run reads; `overwrite` would delete them in the folder.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ResultsError(f"'{folder}' is a file, not an output folder")
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not (folder / MANIFEST).is_file():
-        raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
-    if not overwrite:
-        manifest = read_manifest(folder)
-        if manifest.get("kind") == "train" and manifest.get("state") != "finished":
-            raise ResultsError(
-                f"'{folder}' holds a training that is not finished; --resume continues it, "
-                "--overwrite starts afresh"
-            )
-        raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")
-    for path in needed:
-        if path.resolve().is_relative_to(folder.resolve()):
-            raise ResultsError(
-                f"the policies in '{path}' would be deleted by --overwrite; choose another --out"
-            )
-
-
 def check_simulation(url: str, simulation: str, *, overwrite: bool) -> None:
     """Raise `ResultsError` unless `simulation` may be written to a database; change nothing."""
-    engine, runs = create_engine(url), table_of("runs")
-    found = sa.select(runs.c.simulation).where(runs.c.simulation == simulation)
-    try:
-        with readable_errors(engine.url), engine.connect() as connection:
-            known = sa.inspect(connection).has_table("runs")
-            taken = known and connection.execute(found).first() is not None
-    finally:
-        engine.dispose()
-    if taken and not overwrite:
+    if simulation in simulations(url) and not overwrite:
         raise ResultsError(
             f"the database of --db holds a run '{simulation}' already; set another simulation_id "
             "or add --overwrite"
         )
 
 
-def check_export(folder: Path) -> None:
-    """Raise `ResultsError` unless tables can be exported to `folder`."""
-    if folder.is_file():
-        raise ResultsError(f"'{folder}' is a file, not a folder for --csv")
-
-
-def export(url: str, folder: Path, simulation: str) -> None:
-    """Export one simulation's tables in place of those of an earlier export."""
+def simulations(url: str) -> list[str]:
+    """Return the names of the runs that a database holds; none where it has no such table."""
+    engine, runs = create_engine(url), table_of("runs")
     try:
-        for name in METADATA.tables:
-            (folder / f"{name}.csv").unlink(missing_ok=True)
-    except OSError as error:
-        raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None
-    export_csv(url, folder, simulation)
+        with readable_errors(engine.url), engine.connect() as connection:
+            if not sa.inspect(connection).has_table("runs"):
+                return []
+            return list(connection.execute(sa.select(runs.c.simulation)).scalars())
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def export_folder(folder: Path, output: Path, overwrite: bool) -> Iterator[None]:
+    """Be the only process that exports tables to `folder`, which must be free for them.
+
+    :param folder: for a CSV file per table
+    :param output: folder of the run, which this process holds already
+    :param overwrite: whether files may be replaced that no export wrote
+    :raises ResultsError: it cannot be written, or holds something that would be lost
+    """
+    check_table_files(folder, "csv", METADATA.tables, overwrite=overwrite)
+    with nullcontext() if folder.resolve() == output.resolve() else owned(folder):
+        yield
 
 
 def check_policy_copy(folder: Path, *, overwrite: bool) -> None:
@@ -99,29 +77,24 @@ def check_policy_copy(folder: Path, *, overwrite: bool) -> None:
     key = f"learning_config.trained_policies_save_path '{folder}'"
     if folder.exists() and not folder.is_dir():
         raise ResultsError(f"{key} is a file, not a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+    if folder.is_dir() and {file.name for file in folder.iterdir()} - {LOCK} and not overwrite:
         raise ResultsError(f"{key} is not empty; choose another one or add --overwrite")
 
 
 def copy_policies(source: Path, folder: Path) -> None:
-    """Copy a run's policies to a folder of the user's; other files there stay."""
-    try:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
-        raise ResultsError(f"policies cannot be copied to '{folder}': {error}") from None
+    """Copy a run's policies to a folder of the user's; other files there stay.
 
-
-def prepare_folder(folder: Path) -> None:
-    """Make `folder` ready for a run; `ResultsError` if it cannot be written."""
+    :param source: holds a policy folder for each kind, which is copied whole or not at all
+    :raises ResultsError: a policy folder cannot be copied; the earlier one is there still
+    """
     try:
-        for name in (POLICIES, CHECKPOINTS):
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
-        for name in (MANIFEST, DATABASE, METRICS):
-            (folder / name).unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        for kind in sorted(source.iterdir()):
+            files = {file.name: file.read_bytes() for file in kind.iterdir()}
+            write_set(folder / kind.name, files, files.pop(MANIFEST))
+    except PolicyError as error:
+        raise ResultsError(f"policies cannot be copied: {error}") from None
     except OSError as error:
-        raise ResultsError(f"output folder '{folder}' cannot be written: {error}") from None
+        raise ResultsError(f"policies cannot be copied to '{folder}': {error.strerror}") from None
 
 
 @dataclass
@@ -160,22 +133,20 @@ class Manifest:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace a file at once, so that it is never half written.
+    """Replace a file at once, so that it is never half written; folders are made.
 
     :raises ResultsError: it cannot be written
     """
-    temporary = path.with_suffix(".tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
+        write_file(path, text.encode())
+    except PolicyError as error:  # the sentence is right, the kind is that of other files
+        raise ResultsError(str(error)) from None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of an output folder; empty where there is none that can be read."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -25,11 +25,12 @@ from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_p
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
 from assume_rl.experiments.together import shared_places
-from assume_rl.experiments.train_places import Place, Start, groups, starts
+from assume_rl.experiments.train_places import Place, Start, groups, hold, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
+from assume_rl.results.owner import Hold
 from assume_rl.results.tracking import track_episode
 
 SCORED = ("best_reward", "best_exploitability", "last")
@@ -90,27 +91,30 @@ def _train_all(
     workers: Workers | None,
 ) -> tuple[TrainResult, ...]:
     observers = with_plugins(task.compiled.scenario, observer)
-    begun = starts(task, places, resume=resume)
-    if task.engine == "batch":
-        check_markets(task, [place.seed for place in places])
-    results: dict[int, TrainResult] = {}
-    with opened(workers, task) as open_pool:
+    with ExitStack() as stack:  # nobody else writes there from the first look to the last word
+        holds = [stack.enter_context(hold(task, place, resume=resume)) for place in places]
+        begun = starts(task, places, resume=resume)
+        if task.engine == "batch":
+            check_markets(task, [place.seed for place in places])
+        open_pool = stack.enter_context(opened(workers, task))
+        results: dict[int, TrainResult] = {}
         for group in groups(begun, task):
-            own = _train(task, [begun[k] for k in group], track, observers, open_pool)
-            results |= zip(group, own, strict=True)
-    return tuple(results[k] for k in range(len(places)))
+            chosen = [(begun[k], holds[k]) for k in group]
+            results |= zip(group, _train(task, chosen, track, observers, open_pool), strict=True)
+        return tuple(results[k] for k in range(len(places)))
 
 
 def _train(
     task: Task,
-    begun: Sequence[Start],
+    chosen: Sequence[tuple[Start, Hold]],
     track: Sequence[str],
     observer: Observer,
     open_pool: OpenPool | None,
 ) -> tuple[TrainResult, ...]:
     """Train a group, then finish the results of each seed."""
+    begun = [start for start, _ in chosen]
     with ExitStack() as stack:
-        runs = [stack.enter_context(_open(task, start, track)) for start in begun]
+        runs = [stack.enter_context(_open(task, start, held, track)) for start, held in chosen]
         reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
         if not begun[0].over:
             _play(task, runs, begun, reports, observer, open_pool)
@@ -123,7 +127,9 @@ def _train(
     return results
 
 
-def _open(task: Task, start: Start, track: Sequence[str]) -> AbstractContextManager[Experiment]:
+def _open(
+    task: Task, start: Start, held: Hold, track: Sequence[str]
+) -> AbstractContextManager[Experiment]:
     place = start.place
     return open_experiment(
         task.compiled,
@@ -137,6 +143,7 @@ def _open(task: Task, start: Start, track: Sequence[str]) -> AbstractContextMana
         simulation=place.simulation(task),
         resumed=None if start.found is None else start.found.mark,
         track=track,
+        held=held,
     )
 
 

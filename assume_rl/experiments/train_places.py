@@ -1,12 +1,22 @@
 """Where the seeds of a training go, and where each of them resumes."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assume_rl.episodes.draws import draw_seed
 from assume_rl.experiments.case import Places
+from assume_rl.experiments.claim import claim
 from assume_rl.experiments.description import description
-from assume_rl.experiments.outputs import MANIFEST, check_policy_copy, read_manifest
+from assume_rl.experiments.outputs import (
+    MANIFEST,
+    POLICIES,
+    check_policy_copy,
+    check_simulation,
+    read_manifest,
+)
+from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.resuming import (
     Found,
     check_same,
@@ -14,6 +24,7 @@ from assume_rl.experiments.resuming import (
     whole_checkpoints,
 )
 from assume_rl.experiments.train_task import Task
+from assume_rl.results.owner import Hold, owned
 
 
 @dataclass(frozen=True)
@@ -77,17 +88,32 @@ def is_finished(folder: Path) -> bool:
     return bool(read_manifest(folder).get("state") == "finished")
 
 
+@contextmanager
+def hold(task: Task, place: Place, *, resume: bool) -> Iterator[Hold]:
+    """Be the only process that writes to a training's folders, which must be free for it.
+
+    :raises TakenError: another process writes there
+    :raises ResultsError: a folder, or the database, holds something that would be lost
+    """
+    places, copy = place.places, place.policy_copy(task)
+    draw_seed(task.compiled.scenario, place.seed)
+    if places.db is not None and not resume:
+        check_simulation(places.db, place.simulation(task), overwrite=places.overwrite)
+    needed = policy_sources(task.compiled.scenario, task.start_from)
+    own = claim(place.folder(task), overwrite=places.overwrite, needed=needed, resume=resume)
+    with own as held, ExitStack() as copying:
+        if copy is not None and copy.resolve() != (place.folder(task) / POLICIES).resolve():
+            check_policy_copy(copy, overwrite=places.overwrite)
+            copying.enter_context(owned(copy))
+        yield held
+
+
 def starts(task: Task, places: Sequence[Place], *, resume: bool) -> list[Start]:
     """Return where each training resumes; without `resume` at the beginning.
 
     :raises ResultsError: a folder holds something else.
     """
-    found = _checkpoints(task, places) if resume else [Start(place) for place in places]
-    for start in found:
-        copy = start.place.policy_copy(task)
-        if copy is not None and start.found is None:
-            check_policy_copy(copy, overwrite=start.place.places.overwrite)
-    return found
+    return _checkpoints(task, places) if resume else [Start(place) for place in places]
 
 
 def groups(all_starts: Sequence[Start], task: Task) -> Iterator[list[int]]:

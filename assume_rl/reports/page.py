@@ -9,6 +9,14 @@ from assume_rl.reports.markup import escaped, facts, run_links, table
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, RunInfo, Section
 
+GENERATOR = '<meta name="generator" content="assume-rl">'
+"""What tells a report from other pages."""
+
+
+def is_report(head: bytes) -> bool:
+    """Return whether a file is a report, by its first bytes."""
+    return GENERATOR.encode() in head
+
 
 def page(source: Source, sections: Sequence[Section]) -> str:
     """The report as HTML that needs no network."""
@@ -19,6 +27,7 @@ def _page(source: Source, sections: Sequence[Section]) -> Iterator[str]:
     title = escaped(source.title)
     yield (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{GENERATOR}"
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{STYLE}</style></head><body>"

@@ -1,6 +1,7 @@
 """Figures as pictures for papers."""
 
 import re
+import zlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +9,11 @@ from pathlib import Path
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.types import Chart, Section
+from assume_rl.results.destinations import check_replaceable
 
 WIDTH, SCALE = 900, 2  # px, and dots per px
+MARK = b"Software\0assume-rl"
+"""Keyword and text of the note in our pictures."""
 
 
 def write_pngs(sections: Sequence[Section], folder: Path) -> list[Path]:
@@ -18,15 +22,42 @@ def write_pngs(sections: Sequence[Section], folder: Path) -> list[Path]:
     :raises ConfigurationError: kaleido is not installed, or finds no Chromium or Chrome.
     :raises ResultsError: the folder cannot be written.
     """
-    charts = [item for s in sections for item in s.items if isinstance(item, Chart)]
-    files = [folder / f"{name}.png" for name in file_names([chart.name for chart in charts])]
+    charts, files = _charts(sections), _files(sections, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if charts:
             _write(charts, files)
+        for file in files:
+            file.write_bytes(marked(file.read_bytes()))
     except OSError as error:
         raise ResultsError(f"'{folder}' cannot be written: {error.strerror or error}") from None
     return files
+
+
+def check_pngs(sections: Sequence[Section], folder: Path, *, overwrite: bool) -> None:
+    """Raise `ResultsError` unless pictures may be written to `folder`; change nothing.
+
+    :param overwrite: whether files may be replaced that are no pictures of a report
+    """
+    for file in _files(sections, folder):
+        check_replaceable(file, lambda head: MARK in head, overwrite=overwrite)
+
+
+def marked(picture: bytes) -> bytes:
+    """Return a PNG picture with a note, in a chunk of its own, that it is of a report."""
+    end = picture.index(b"IHDR") + 4 + 13 + 4  # name, content, check sum
+    content = b"tEXt" + MARK
+    length, check = (n.to_bytes(4, "big") for n in (len(MARK), zlib.crc32(content)))
+    return picture[:end] + length + content + check + picture[end:]
+
+
+def _charts(sections: Sequence[Section]) -> list[Chart]:
+    return [item for s in sections for item in s.items if isinstance(item, Chart)]
+
+
+def _files(sections: Sequence[Section], folder: Path) -> list[Path]:
+    names = file_names([chart.name for chart in _charts(sections)])
+    return [folder / f"{name}.png" for name in names]
 
 
 def file_names(names: Sequence[str]) -> list[str]:

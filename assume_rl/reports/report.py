@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from assume_rl.errors import ResultsError
 from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.opening import open_source
-from assume_rl.reports.page import page
-from assume_rl.reports.png import write_pngs
+from assume_rl.reports.page import is_report, page
+from assume_rl.reports.png import check_pngs, write_pngs
 from assume_rl.reports.sections.equilibrium import equilibrium_section
 from assume_rl.reports.sections.hours import check_hours, parse_hours, shared_hours
 from assume_rl.reports.sections.learning import learning_section
@@ -21,7 +20,9 @@ from assume_rl.reports.sections.study import best_response_section, comparison_s
 from assume_rl.reports.source import Source
 from assume_rl.reports.study_rows import SHOWN
 from assume_rl.reports.types import Omitted, Section
+from assume_rl.results.destinations import check_replaceable
 from assume_rl.results.export import whole
+from assume_rl.results.owner import owned
 
 NAME = "report.html"
 
@@ -32,6 +33,7 @@ def report(
     out: Path | str | None = None,
     png: Path | str | None = None,
     hours: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> Path:
     """Write a report on a run or a study; it works offline.
 
@@ -40,6 +42,7 @@ def report(
     :param png: folder that each figure is written to as a picture too; needs Chromium or Chrome.
     :param hours: starts of the deliveries whose orders are drawn, ISO 8601, UTC; none: those with
         the lowest, the median and the highest price.
+    :param overwrite: whether files may be replaced that are no reports, or pictures of one.
     :returns: the HTML file.
     :raises ResultsError: there is no run or study, it cannot be read, or the report not written.
     :raises ConfigurationError: an extra or a browser is missing, or no delivery begins at an hour.
@@ -48,13 +51,15 @@ def report(
     chosen = parse_hours(hours)
     source = open_source(place)
     file = Path(out) if out is not None else (source.home or Path()) / NAME
-    if file.is_dir():
-        raise ResultsError(f"'{file}' is a folder: name a file for the report")
+    check_replaceable(file, is_report, overwrite=overwrite)
     sections = report_sections(source, chosen)
+    if png is not None:
+        check_pngs(sections, Path(png), overwrite=overwrite)
     with whole(file) as path:
         path.write_text(page(source, sections), encoding="utf-8")
     if png is not None:
-        write_pngs(sections, Path(png))
+        with owned(Path(png)):
+            write_pngs(sections, Path(png))
     return file
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, Subquery, Table
 
 from assume_rl.results.database import check_columns, readable_errors
+from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import reading
 
 
@@ -38,7 +39,7 @@ class Recorded:
             found = sa.inspect(connection).get_multi_columns()
         names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
         expected = next(iter(self.tables.values())).metadata
-        check_columns(f"database {self.engine.url.render_as_string()}", names, expected)
+        check_columns(f"database {shown_url(self.engine.url)}", names, expected)
         return frozenset(names)
 
     def rows(self, table: str, *columns: str) -> Subquery:

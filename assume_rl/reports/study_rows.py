@@ -15,6 +15,7 @@ from assume_rl.reports.rows import Recorded
 from assume_rl.reports.source import CURVE_COLUMNS
 from assume_rl.reports.types import RunInfo
 from assume_rl.results.database import readable_errors
+from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import reading
 from assume_rl.results.study_reading import existing_study, read
 from assume_rl.results.study_schema import columns_of
@@ -31,7 +32,7 @@ def open_study(url: str) -> Engine:
     engine = existing_study(url)
     with readable_errors(engine.url), reading(engine) as connection:
         if "runs" not in columns_of(connection):
-            shown = engine.url.render_as_string()
+            shown = shown_url(engine.url)
             raise ResultsError(f"database {shown} holds no study: it has no table 'runs'")
     return engine
 

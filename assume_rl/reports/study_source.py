@@ -17,6 +17,7 @@ from assume_rl.reports.study_rows import (
     unstored_run,
 )
 from assume_rl.reports.types import RunInfo
+from assume_rl.results.secrets import shown_place
 from assume_rl.results.study_reading import read
 from assume_rl.studies.place import Asked, find_study
 
@@ -29,7 +30,7 @@ def database_source(url: str) -> Source:
     open_study(url)
     name, runs = stored_runs(url)
     if not runs:
-        shown = sa.make_url(url).render_as_string()
+        shown = shown_place(url)
         raise ResultsError(f"the study database {shown} holds no runs yet")
     return _source(name, None, url, runs, ())
 

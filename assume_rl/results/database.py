@@ -3,7 +3,7 @@
 import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import chain, islice, repeat
@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.secrets import HIDDEN, secrets_of, shown_url
 from assume_rl.results.tables import column_of
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,7 +32,10 @@ def create_engine(url: str, **options: Any) -> Engine:
     :param options: as SQLAlchemy takes them.
     """
     try:
-        engine = sa.create_engine(_with_driver(sa.make_url(url)), **options)
+        made = _with_driver(sa.make_url(url))
+        if "@" in (made.host or ""):  # of which messages would show a part
+            raise ResultsError("database URL: write each @ in the password as %40")
+        engine = sa.create_engine(made, **options)
     except NoSuchModuleError:
         scheme = url.split("://", maxsplit=1)[0]
         raise ResultsError(f"database URL: SQLAlchemy knows no '{scheme}'") from None
@@ -53,6 +57,35 @@ def _with_driver(url: sa.URL) -> sa.URL:
     if url.drivername == "postgresql" and find_spec("psycopg2") is None:
         return url.set(drivername="postgresql+psycopg")
     return url
+
+
+def in_memory(url: sa.URL) -> bool:
+    """Return whether a database is gone as soon as nothing is connected to it."""
+    file = url.database or ""
+    memory = ":memory:" in file or "mode=memory" in file or url.query.get("mode") == "memory"
+    return url.get_backend_name() == "sqlite" and (memory or not file)
+
+
+def check_kept(url: str) -> None:
+    """Raise `ResultsError` if a database URL cannot be understood, or results would not be kept."""
+    with suppress(ArgumentError):  # which is told in a moment
+        if in_memory(sa.make_url(url)):
+            raise ResultsError(
+                "results in an SQLite database in memory would be lost; name a file, such as "
+                "sqlite:///results.db"
+            )
+    create_engine(url).dispose()
+
+
+def sqlite_file(url: sa.URL) -> tuple[int, int] | None:
+    """Return what tells the file of an SQLite database from others; None: there is no such file."""
+    if url.get_backend_name() != "sqlite" or (url.database or "").startswith("file:"):
+        return None
+    try:
+        found = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_there(engine: Engine) -> None:
@@ -175,4 +208,6 @@ def complaint(url: sa.URL, error: Exception) -> ResultsError:
     """What a database complains of, in one sentence without the password."""
     cause = getattr(error, "orig", None) or error
     reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    return ResultsError(f"database {url.render_as_string()}: {reason}")
+    for secret in secrets_of(url):
+        reason = reason.replace(secret, HIDDEN)
+    return ResultsError(f"database {shown_url(url)}: {reason}")

@@ -4,6 +4,7 @@ Rows are streamed; a file appears when it is whole.
 """
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -11,13 +12,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Column, Connection, CursorResult, Engine
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_there, create_engine, readable_errors
+from assume_rl.results.destinations import (
+    Ours,
+    check_replaceable,
+    check_table_files,
+    has_header,
+    remove_stale,
+)
 from assume_rl.results.parquet import Group, check_parquet, parquet_writer
-from assume_rl.results.study_reading import tidy
+from assume_rl.results.spreadsheets import plain, plain_frame
+from assume_rl.results.study_reading import FIRST, tidy
 from assume_rl.results.study_tables import STUDY, study_column
 from assume_rl.results.tables import METADATA, column_of, table_of
 
@@ -33,53 +43,97 @@ class Stored(NamedTuple):
     columns: tuple[Column[Any], ...]
 
 
-def export_csv(database: str | Engine, folder: Path, simulation: str | None = None) -> list[Path]:
+def export_csv(
+    database: str | Engine,
+    folder: Path,
+    simulation: str | None = None,
+    *,
+    overwrite: bool = False,
+    formulas: bool = False,
+) -> list[Path]:
     """Write every table that has rows to `<folder>/<table>.csv`, numbers in full precision.
 
-    `simulation`: only this one's rows; None: all. Returns the files written.
+    They replace those of an earlier export.
+
+    :param simulation: only this one's rows; None: all
+    :param overwrite: whether files may be replaced that no export wrote
+    :param formulas: see `spreadsheets.plain`
+    :returns: the files written
+    :raises ResultsError: the database cannot be read, or a file not be written
     """
     written = []
+    keep = _anything if formulas else plain
     with _connected(database) as connection:
-        for table in result_tables(connection):
+        tables = result_tables(connection)
+        names = [table.name for table in tables]
+        check_table_files(folder, "csv", names, overwrite=overwrite)
+        for table in tables:
             with closing(_rows(connection, table, simulation)) as rows:
                 first = rows.fetchone()
                 if first is not None:
                     written.append(Path(folder) / f"{table.name}.csv")
-                    _write_csv(written[-1], table, chain([first], rows))
+                    _write_csv(written[-1], table, chain([first], rows), keep)
+    if written:
+        remove_stale(folder, "csv", written)
     return written
 
 
-def export_parquet(database: str | Engine, folder: Path) -> list[Path]:
+def export_parquet(database: str | Engine, folder: Path, *, overwrite: bool = False) -> list[Path]:
     """Write every table that has rows to `<folder>/<table>.parquet`; returns the files written.
 
-    Times are microseconds in UTC, what is missing is null, units are the fields' metadata.
+    Times are microseconds in UTC, what is missing is null, units are the fields' metadata. They
+    replace those of an earlier export.
 
+    :param overwrite: whether files may be replaced that no export wrote
     :raises ConfigurationError: the extra `parquet` is not installed.
+    :raises ResultsError: the database cannot be read, or a file not be written
     """
     check_parquet()
     written = []
     with _connected(database) as connection:
-        for table in result_tables(connection):
+        tables = result_tables(connection)
+        names = [table.name for table in tables]
+        check_table_files(folder, "parquet", names, overwrite=overwrite)
+        for table in tables:
             with closing(_rows(connection, table)) as rows:
                 groups = rows.partitions(GROUP)
                 first = next(groups, None)
                 if first is not None:
                     written.append(Path(folder) / f"{table.name}.parquet")
                     _write_parquet(written[-1], table, chain([first], groups))
+    if written:
+        remove_stale(folder, "parquet", written)
     return written
 
 
-def export_tidy(url: str, file: Path) -> None:
-    """Write a study's runs and metrics to one CSV file, a row per run: see `tidy`."""
-    frame = tidy(url)
+def export_tidy(url: str, file: Path, *, overwrite: bool = False, formulas: bool = False) -> None:
+    """Write a study's runs and metrics to one CSV file, a row per run: see `tidy`.
+
+    :param overwrite: whether a file may be replaced that is no such table
+    :param formulas: see `spreadsheets.plain`
+    """
+    export_frame(tidy(url), file, has_header(*FIRST), overwrite=overwrite, formulas=formulas)
+
+
+def export_frame(
+    frame: pd.DataFrame, file: Path, ours: Ours, *, overwrite: bool, formulas: bool
+) -> None:
+    """Write a data frame to a CSV file, without its index.
+
+    :param ours: what recognises a file that may be replaced
+    :param overwrite: whether any other one may be replaced too
+    :param formulas: see `spreadsheets.plain`
+    :raises ResultsError: the file is not to be replaced, or cannot be written
+    """
+    check_replaceable(file, ours, overwrite=overwrite)
     with whole(file) as path:
-        frame.to_csv(path, index=False, lineterminator="\n")
+        (frame if formulas else plain_frame(frame)).to_csv(path, index=False, lineterminator="\n")
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Where to write a file so that it appears at `path` when it is whole, or not at all."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -154,11 +208,17 @@ def _rows(
     return connection.execution_options(yield_per=AT_ONCE).execute(query)
 
 
-def _write_csv(path: Path, table: Stored, rows: Iterable[Sequence[Any]]) -> None:
+def _write_csv(
+    path: Path, table: Stored, rows: Iterable[Sequence[Any]], keep: Callable[[Any], Any]
+) -> None:
     with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(column.name for column in table.columns)
-        writer.writerows(map(_as_sqlite_has_it, row) for row in rows)
+        writer.writerow(keep(column.name) for column in table.columns)
+        writer.writerows([keep(_as_sqlite_has_it(value)) for value in row] for row in rows)
+
+
+def _anything(value: Any) -> Any:
+    return value
 
 
 def _write_parquet(path: Path, table: Stored, groups: Iterable[Group]) -> None:

@@ -6,7 +6,7 @@ A sink takes one batch of finished rows at a time, column by column.
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
@@ -22,7 +22,10 @@ from assume_rl.results.database import (
     insert,
     insert_sqlite,
     readable_errors,
+    sqlite_file,
 )
+from assume_rl.results.secrets import shown_url
+from assume_rl.results.simulation_lock import writing_alone
 from assume_rl.results.tables import (
     LEARNING_TABLES,
     METADATA,
@@ -33,6 +36,9 @@ from assume_rl.results.tables import (
 )
 
 __all__ = ["Columns", "DatabaseSink", "MemorySink", "Sink"]
+
+PATIENCE = 600
+"""Seconds for which a batch waits for readers of an SQLite file, such as exports of much."""
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
@@ -88,9 +94,12 @@ def configuration_hash(configuration: Mapping[str, Any]) -> str:
 class DatabaseSink:
     """Writes result tables; each batch is one transaction, so finished ones survive a crash.
 
-    Rows of the same `simulation` are deleted at the start; those of the learning tables only with
-    `clear_learning`, which is for a training that begins with episode 1. Raises `ResultsError` if
-    the database cannot be opened or written.
+    Rows of the same `simulation` are deleted with the first batch, in its transaction, so that a
+    run that cannot begin removes none; those of the learning tables only with `clear_learning`,
+    which is for a training that begins with episode 1. Raises `ResultsError` if the database cannot
+    be opened or written.
+
+    Nobody else can write the simulation meanwhile, see `writing_alone`.
 
     :param tables: see `results.tables.chosen_tables`; rows of other ones are dropped, except of
         `runs` and of those that describe units; None: all tables
@@ -108,13 +117,16 @@ class DatabaseSink:
         self._dropped = frozenset() if tables is None else {*row_tables()} - {*tables}
         self._engine = create_engine(url)
         self._numbers = dict.fromkeys(NUMBERED, 0)
-        try:
+        self._replaced = _replaced_rows(simulation, clear_learning)
+        self._created: datetime | None = None
+        self._file: tuple[int, int] | None = None
+        with ExitStack() as opened:
+            opened.callback(self._engine.dispose)
             with self._failing():
-                self._connection = self._engine.connect()
-                self._known = self._prepare(clear_learning)
-        except ResultsError:
-            self._engine.dispose()
-            raise
+                self._connection = opened.enter_context(self._engine.connect())
+                opened.enter_context(writing_alone(self._connection, simulation))
+                self._known = self._prepare()
+            self._opened = opened.pop_all()
 
     def stores(self, table: str) -> bool:
         """Return whether rows of a table are stored."""
@@ -131,15 +143,19 @@ class DatabaseSink:
             self._numbers[table] += rows
             values.setdefault("index", np.arange(first, first + rows))
         with self._failing(), self._connection.begin():
+            for statement in self._replaced:
+                self._connection.execute(statement)
             self._add_columns(table_of(table), values)
             self._insert(table_of(table), values)
+        self._replaced = ()
 
     def start_run(
         self, *, seed: int | None, versions: Mapping[str, str], configuration: Mapping[str, Any]
     ) -> None:
         """Add this simulation's row to `runs`, as running."""
+        self._created = datetime.now(UTC).replace(tzinfo=None, microsecond=0)  # as any server
         row = {
-            "created": datetime.now(UTC).replace(tzinfo=None),
+            "created": self._created,
             "state": "running",
             "seed": seed,
             "versions": json.dumps(versions, sort_keys=True),
@@ -149,11 +165,17 @@ class DatabaseSink:
         self.write("runs", {name: [value] for name, value in row.items()})
 
     def update_run(self, **values: Any) -> None:
-        """Change columns of this simulation's row in `runs`."""
+        """Change columns of this simulation's row in `runs`.
+
+        :raises ResultsError: it is not there any more
+        """
         runs = table_of("runs")
-        change = runs.update().where(runs.c.simulation == self.simulation).values(**values)
+        own = (runs.c.simulation == self.simulation) & (runs.c.created == self._created)
+        self._check_file()
         with self._failing(), self._connection.begin():
-            self._connection.execute(change)
+            changed = self._connection.execute(runs.update().where(own).values(**values)).rowcount
+        if changed != 1:
+            raise self._lost()
 
     def finish_run(self, final_hash: str | None = None) -> None:
         """Mark the run as finished."""
@@ -167,8 +189,7 @@ class DatabaseSink:
 
     def close(self) -> None:
         """Give the connection back."""
-        self._connection.close()
-        self._engine.dispose()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,25 +199,37 @@ class DatabaseSink:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        with readable_errors(self._engine.url):
-            yield
+        try:
+            with readable_errors(self._engine.url):
+                yield
+        except ResultsError:
+            self._check_file()  # which would explain it
+            raise
 
-    def _prepare(self, clear_learning: bool) -> dict[str, set[str]]:
-        """Create what is missing, delete this simulation's old rows; columns by table."""
+    def _check_file(self) -> None:
+        """Raise `ResultsError` if the file that rows go to is not where it was."""
+        if self._file is not None and self._file != sqlite_file(self._engine.url):
+            raise self._lost() from None
+
+    def _lost(self) -> ResultsError:
+        where = shown_url(self._engine.url)
+        return ResultsError(
+            f"database {where}: the run '{self.simulation}' was deleted or replaced while this "
+            "process wrote to it: its results are not there"
+        )
+
+    def _prepare(self) -> dict[str, set[str]]:
+        """Create what is missing; return columns by table."""
         with self._connection.begin():
+            if self._engine.dialect.name == "sqlite":  # readers may take long to export much
+                self._connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * PATIENCE}")
             METADATA.create_all(self._connection)
-            kept = () if clear_learning else LEARNING_TABLES
+            self._file = sqlite_file(self._engine.url)
             inspector = sa.inspect(self._connection)
             known = {}
             for name in METADATA.tables:
                 known[name] = {column["name"] for column in inspector.get_columns(name)}
-            check_columns(f"database {self._engine.url.render_as_string()}", known, METADATA)
-            for name, table in METADATA.tables.items():
-                old = table.delete().where(table.c.simulation == self.simulation)
-                if name not in kept:
-                    self._connection.execute(old)
-                elif name == "rl_params":  # of a training, only its recorded run is replaced
-                    self._connection.execute(old.where(table.c.episode == 0))
+            check_columns(f"database {shown_url(self._engine.url)}", known, METADATA)
         return known
 
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
@@ -218,6 +251,18 @@ class DatabaseSink:
         sqlite = self._engine.dialect.name == "sqlite"
         append = insert_sqlite if sqlite else insert
         append(self._connection, table, self.simulation, values)
+
+
+def _replaced_rows(simulation: str, clear_learning: bool) -> tuple[sa.Delete, ...]:
+    """Return what deletes the rows of an earlier run of a simulation, see `DatabaseSink`."""
+    found = []
+    for name, table in METADATA.tables.items():
+        old = table.delete().where(table.c.simulation == simulation)
+        if clear_learning or name not in LEARNING_TABLES:
+            found.append(old)
+        elif name == "rl_params":  # of a training, only its recorded run is replaced
+            found.append(old.where(table.c.episode == 0))
+    return tuple(found)
 
 
 def _as_text(configuration: Mapping[str, Any]) -> str:

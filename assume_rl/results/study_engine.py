@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.database import complaint, create_engine
+from assume_rl.results.database import complaint, create_engine, in_memory
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,7 @@ def study_engine(url: str, patience: float) -> Engine:
     """
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
-        if engine.url.database in (None, "", ":memory:"):
+        if in_memory(engine.url):
             raise ResultsError("a study database in memory would be lost; name a file")
         sa.event.listen(engine, "connect", _leave_transactions_to_us)
         sa.event.listen(engine, "begin", _begin_sqlite)

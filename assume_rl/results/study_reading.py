@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Connection, DateTime, Engine, Float
 
 from assume_rl.errors import ResultsError, nearest
 from assume_rl.results.database import check_there
+from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import patiently, reading, study_engine
 from assume_rl.results.study_schema import columns_of
 from assume_rl.results.study_tables import STUDY, study_column
@@ -74,7 +75,7 @@ def existing_study(url: str) -> Engine:
 def _read(connection: Connection, table: str, run_ids: Collection[str] | None) -> pd.DataFrame:
     columns = columns_of(connection).get(table)
     if columns is None:
-        where = connection.engine.url.render_as_string()
+        where = shown_url(connection.engine.url)
         raise ResultsError(f"database {where} holds no study: it has no table '{table}'")
     # Without types: the driver's own values, which pandas converts faster than SQLAlchemy.
     chosen: list[sa.ColumnElement[Any]] = [sa.column(name) for name in columns]

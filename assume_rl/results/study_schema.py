@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_columns
+from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import reading, writing
 from assume_rl.results.study_tables import STUDY, study_column
 
@@ -43,9 +44,9 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
     found = sa.inspect(connection).get_multi_columns()
     names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
     if "simulation" in names.get("runs", ()):
-        where = connection.engine.url.render_as_string()
+        where = shown_url(connection.engine.url)
         raise ResultsError(f"database {where} holds results of single runs, not of studies")
-    check_columns(f"database {connection.engine.url.render_as_string()}", names, STUDY)
+    check_columns(f"database {shown_url(connection.engine.url)}", names, STUDY)
     return {table: names[table] for table in STUDY.tables if table in names}
 
 

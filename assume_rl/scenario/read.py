@@ -167,6 +167,7 @@ class Reader:
             operators=tables.operators,
             warnings=(),
             changed=frozenset(settings),
+            written=written,
         )
         if not problems.errors:  # else the units to be changed may be missing
             scenario = with_overrides(scenario, changes, problems)

@@ -51,6 +51,8 @@ class Scenario:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()  # that it names or uses
     changed: frozenset[str] = frozenset()  # dotted keys of the settings that overrides changed
+    # Settings as a file has them, overrides applied, paths with the folder; none: no file was read.
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[Unit, ...]:

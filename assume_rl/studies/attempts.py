@@ -6,13 +6,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from assume_rl.errors import AssumeRlError
 from assume_rl.experiments.outputs import read_manifest, versions
+from assume_rl.results.owner import TakenError, owned
 from assume_rl.scenario.plugins import blame
 from assume_rl.studies.records import (
-    LOCK,
     STORED,
     TRACE,
     Record,
@@ -32,13 +30,12 @@ class Pruned(KeyboardInterrupt):
 def hold(held: ExitStack, study_folder: Path, run: Run, patience: float) -> bool:
     """Hold a run's lock until `held` ends, unless another process keeps it for `patience` seconds.
 
-    :raises OSError: nothing can be written there.
+    :raises ResultsError: nothing can be written there.
     """
     folder = run_folder(study_folder, run.id)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        held.enter_context(FileLock(folder / LOCK, timeout=patience))
-    except Timeout:
+        held.enter_context(owned(folder, patience))
+    except TakenError:
         return False
     return True
 

@@ -2,21 +2,20 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 
-from assume_rl.errors import ResultsError
 from assume_rl.results.gather import ENDED
+from assume_rl.results.owner import TakenError, owned
 from assume_rl.studies.attempts import relabel
 from assume_rl.studies.execute import PATIENCE, Work, record_death
 from assume_rl.studies.executors import open_executor
 from assume_rl.studies.jobs import Job, Outcome, Report, jobs_of
 from assume_rl.studies.place import recorded_database
-from assume_rl.studies.records import LOCK, STUDY, now, write_json
+from assume_rl.studies.records import STUDY, now, write_json
 from assume_rl.studies.status import Status, status
 from assume_rl.studies.storing import database_url, is_stored, store, unstored
 from assume_rl.studies.types import Study
@@ -115,23 +114,13 @@ def run_study(
 
 @contextmanager
 def alone(study: Study) -> Iterator[None]:
-    """Hold the lock of the study folder; `ResultsError` if it is taken or cannot be written."""
-    folder = study.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise ResultsError(
-            f"study '{study.name}' in '{folder}' is being run by another process; --status shows "
-            "how far it is"
-        ) from None
-    except OSError as error:
-        raise ResultsError(f"study folder '{folder}' cannot be written: {error.strerror}") from None
-    try:
+    """Hold the lock of the study folder."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(owned(study.folder, what=f"study folder '{study.folder}'"))
+        except TakenError as error:
+            raise TakenError(f"{error}; --status shows how far the study is") from None
         yield
-    finally:
-        lock.release()
 
 
 def write_study(study: Study) -> str:

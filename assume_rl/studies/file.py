@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from assume_rl.errors import AssumeRlError, ConfigurationError
 from assume_rl.keyed import MOST_SEED
-from assume_rl.results.database import create_engine
+from assume_rl.results.database import check_kept
 from assume_rl.results.tracking import check_trackers
 from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
@@ -96,7 +96,8 @@ def check_names(file: StudyKeys, name: str) -> None:
     with _at("track"):
         check_trackers(file.track)
     with _at("database"):
-        create_engine(file.database or "sqlite://").dispose()
+        if file.database is not None:
+            check_kept(file.database)
 
 
 def loaded_plugins(file: StudyKeys, base: Path) -> list[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.secrets import is_whole, shown_place, shown_url
 from assume_rl.studies.records import STUDY
 from assume_rl.studies.storing import DATABASE, database_url
 from assume_rl.studies.types import Study
@@ -44,7 +45,7 @@ def recorded_database(study: Study) -> str | None:
         if file == (study.folder / DATABASE).resolve():
             return None
         url = url.set(database=str(file))
-    return url.render_as_string()
+    return shown_url(url)
 
 
 def find_study(place: str) -> Place:
@@ -64,7 +65,7 @@ def find_study(place: str) -> Place:
         return Place(_usual(folder))
     if folder.is_dir():
         raise ResultsError(f"'{folder}' holds no study: it has neither {STUDY} nor {DATABASE}")
-    raise ResultsError(f"there is no study folder '{folder}'")
+    raise ResultsError(f"there is no study folder '{shown_place(place)}'")
 
 
 def _asked_for(folder: Path) -> Place:
@@ -78,7 +79,7 @@ def _asked_for(folder: Path) -> Place:
         raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, ArgumentError):
         raise ResultsError(f"'{path}' is damaged; running the study writes it again") from None
-    if url.password is not None:
+    if not is_whole(url):
         raise ResultsError(
             f"'{path}' does not hold the password of {database}; name the URL instead of the folder"
         )

@@ -62,7 +62,7 @@ def plan_steps(file: StudyFile, base: Path) -> tuple[StepPlan, ...]:
 def _plan(where: str, entry: StepEntry, before: Sequence[StepPlan], base: Path) -> StepPlan:
     options, trainings = entry.options, [plan.name for plan in before if plan.kind == "train"]
     name = options.name or entry.kind
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in ("lock", "stored"):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name == "stored":
         raise ConfigurationError(f"{where}.name: '{name}' is not the name of a folder for results")
     training = folder = None
     if options.policies is None:

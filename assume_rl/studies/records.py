@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.learning.policies.files import write_file
+from assume_rl.errors import ResultsError
+from assume_rl.experiments.outputs import replace_text
 from assume_rl.results.gather import RECORD
 from assume_rl.studies.types import Run, Step
 
 STUDY = "study.json"  # of a study folder: what was asked for last
 RUNS = "runs"  # the same: a folder per run
-LOCK = "lock"  # of a run folder: held by whoever executes the run
 TRACE = "error.txt"  # the same: traceback of an unexpected error
 STORED = "stored"  # the same: an empty file, there once the run is in the study database
 
@@ -139,7 +138,4 @@ def read_record(folder: Path) -> Record | None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Replace a file, whole or not at all; folders are made. `ResultsError` if that fails."""
-    try:
-        write_file(path, f"{json.dumps(content, indent=2)}\n".encode())
-    except PolicyError as error:  # the sentence is right, the kind is that of other files
-        raise ResultsError(str(error)) from None
+    replace_text(path, f"{json.dumps(content, indent=2)}\n")

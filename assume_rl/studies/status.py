@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from assume_rl.experiments.outputs import read_manifest
 from assume_rl.experiments.train_places import is_finished
 from assume_rl.results.files import METRICS
 from assume_rl.results.metrics import read_episodes
-from assume_rl.studies.records import LOCK, Record, read_record, run_folder
+from assume_rl.results.owner import owner_of
+from assume_rl.studies.records import Record, read_record, run_folder
 from assume_rl.studies.storing import is_stored
 from assume_rl.studies.types import Run, Study
 
@@ -61,7 +60,7 @@ def _status(study_folder: Path, run: Run) -> RunStatus:
         return RunStatus(run, "waiting", "", False)
     stage: Stage = record.state
     # Whoever executes a run holds its lock; without it, there were no sign that it had stopped.
-    if stage == "running" and not _held(folder / LOCK):
+    if stage == "running" and owner_of(folder) is None:
         stage = "interrupted"
     detail = record.error or (progress(folder, record) if stage != "finished" else "")
     return RunStatus(run, stage, detail, is_stored(study_folder, run.id))
@@ -89,12 +88,3 @@ def _total_episodes(manifest: Mapping[str, object]) -> int | None:
 def _episodes(path: Path) -> int:
     """Training episodes that have ended."""
     return sum(not line["evaluation"] for line in read_episodes(path))
-
-
-def _held(lock: Path) -> bool:
-    """Whether a process holds a lock."""
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):  # or one that may only read here
-        return True

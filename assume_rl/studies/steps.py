@@ -1,15 +1,13 @@
 """Does one step of runs: what `assume-rl train`, `run` or `evaluate` would do by hand."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from assume_rl.errors import ResultsError
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.marks import NotResumable
 from assume_rl.experiments.observer import Observer
-from assume_rl.experiments.outputs import MANIFEST, POLICIES
+from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train_places
 from assume_rl.experiments.train_places import Place, is_finished
@@ -72,8 +70,7 @@ def _train_one(
     try:
         _train(number, [run], folder, track, observer)
     except NotResumable:
-        _remove(_step_folder(number, run, folder))
-        _train(number, [run], folder, track, observer)
+        _train(number, [run], folder, track, observer, resume=False)
 
 
 def _train(
@@ -82,17 +79,17 @@ def _train(
     folder: Path,
     track: Sequence[str],
     observer: Observer | None,
+    *,
+    resume: bool = True,
 ) -> None:
-    """Train the seeds of these runs side by side."""
+    """Train the seeds of these runs side by side; without `resume` in place of what is there."""
     first, step = runs[0], runs[0].steps[number]
-    outs = [_step_folder(number, run, folder) for run in runs]
-    for out in outs:
-        if not (out / MANIFEST).is_file():
-            _remove(out)  # killed before anything was said of it
     places = [
         # The folder that the case copies policies to would be that of all runs.
-        Place(Places(out), run.seed, copies=False)
-        for out, run in zip(outs, runs, strict=True)
+        Place(
+            Places(_step_folder(number, run, folder), overwrite=not resume), run.seed, copies=False
+        )
+        for run in runs
     ]
     train_places(
         scenario_of(step),
@@ -100,7 +97,7 @@ def _train(
         policies=policy_source(first, step, folder),
         device=first.device,
         engine=first.engine,
-        resume=True,
+        resume=resume,
         track=track,
         observer=observer,
     )
@@ -108,15 +105,15 @@ def _train(
 
 def _play(number: int, run: Run, folder: Path) -> None:
     """A step without training; what is half done begins again."""
-    step, out = run.steps[number], _step_folder(number, run, folder)
-    _remove(out)
+    step = run.steps[number]
     play = run_case if step.kind == "run" else evaluate
     play(
         scenario_of(step),
         policies=policy_source(run, step, folder),
         seed=run.seed,
         engine=run.engine,
-        out=out,
+        out=_step_folder(number, run, folder),
+        overwrite=True,
     )
 
 
@@ -131,12 +128,3 @@ def policy_source(run: Run, step: Step, folder: Path) -> Path | None:
 
 def _step_folder(number: int, run: Run, folder: Path) -> Path:
     return run_folder(folder, run.id) / run.steps[number].name
-
-
-def _remove(folder: Path) -> None:
-    """Remove a step's folder; `ResultsError` if that cannot be done."""
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-    except OSError as error:
-        raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None

@@ -175,8 +175,8 @@ def test_a_shared_database_keeps_the_rows_of_a_training(tmp_path: Path) -> None:
 def test_an_export_holds_one_simulation_and_nothing_stale(tmp_path: Path) -> None:
     url, tables = f"sqlite:///{tmp_path / 'mine.db'}", tmp_path / "tables"
     tables.mkdir()
-    for name in ("rl_params.csv", "notes.csv"):
-        (tables / name).write_text("earlier")
+    (tables / "notes.csv").write_text("earlier")
+    (tables / "rl_params.csv").write_text("unit,actions_0,simulation\nG,0.5,earlier\n")
     for name in ("a", "b"):
         scenario = load_scenario(VECTOR, overrides={"simulation_id": name})
         run(scenario, out=tmp_path / name, db=url, csv=tables)

@@ -30,7 +30,7 @@ def test_it_says_where_the_report_is(command: Command, tmp_path: Path) -> None:
         (("rum",), "there is no folder 'rum'; did you mean 'run'?"),
         ((".",), "'.' is neither a run (it has no manifest.json) nor a study (no study.json); "),
         (("run", "--hours", "noon"), "--hours noon: expected a time such as 2019-03-04T18:00"),
-        (("run", "--out", "run"), "'run' is a folder: name a file for the report"),
+        (("run", "--out", "run"), "'run' is a folder: name a file"),
         (("sqlite:///study.db",), "there is no database 'study.db'"),
         (("nosuch://study",), "database URL: SQLAlchemy knows no 'nosuch'"),
     ],
@@ -43,3 +43,14 @@ def test_what_the_user_can_mend_is_one_sentence(
     assert (code, output) == (2, "")
     assert errors.startswith(message)
     assert len(errors.splitlines()) == 1
+
+
+def test_only_reports_are_replaced(command: Command, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    page = tmp_path / "page.html"
+    page.write_text("<html>mine</html>")
+    code, _, errors = command("run", "--out", "page.html")
+    assert (code, errors.startswith("'page.html' is there and is none of ours")) == (2, True)
+    assert page.read_text() == "<html>mine</html>"
+    assert command("run", "--out", "page.html", "--overwrite")[0] == 0
+    assert command("run", "--out", "page.html")[0] == 0

@@ -1,6 +1,7 @@
 """Pictures for papers."""
 
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hand_made_run import write_run
 
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.reports.opening import open_source
-from assume_rl.reports.png import SCALE, WIDTH, file_names, write_pngs
+from assume_rl.reports.png import MARK, SCALE, WIDTH, check_pngs, file_names, marked, write_pngs
 from assume_rl.reports.report import report
 from assume_rl.reports.sections.prices import price_section
 
@@ -57,3 +58,23 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_names_of_files_are_plain_and_there_once() -> None:
     names = ["lerner-EOM", "lerner-eom", "Größe/../x", "", "a" * 200]
     assert file_names(names) == ["lerner-eom", "lerner-eom-2", "gr-e-x", "figure", "a" * 80]
+
+
+def test_pictures_say_that_they_are_of_a_report(tmp_path: Path) -> None:
+    header = (1).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    chunk = b"\0\0\0\r" + b"IHDR" + header + zlib.crc32(b"IHDR" + header).to_bytes(4, "big")
+    rest = b"\0\0\0\0IEND\xaeB`\x82"
+    picture = marked(b"\x89PNG\r\n\x1a\n" + chunk + rest)
+    assert picture.endswith(rest)
+    own = picture[8 + len(chunk) : -len(rest)]
+    assert own[4:-4] == b"tEXt" + MARK
+    assert int.from_bytes(own[:4], "big") == len(MARK)
+    assert zlib.crc32(own[4:-4]) == int.from_bytes(own[-4:], "big")
+    section = price_section(open_source(write_run(tmp_path / "run")))
+    file = tmp_path / "prices.png"
+    file.write_bytes(picture)
+    check_pngs([section], tmp_path, overwrite=False)
+    file.write_bytes(b"\x89PNG mine")
+    with pytest.raises(ResultsError, match=r"prices\.png' is there and is none of ours"):
+        check_pngs([section], tmp_path, overwrite=False)
+    check_pngs([section], tmp_path, overwrite=True)

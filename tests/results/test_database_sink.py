@@ -44,6 +44,11 @@ def open_sink(path: Path, simulation: str = "run", **options: bool) -> DatabaseS
     return DatabaseSink(f"sqlite:///{path}", simulation, **options)
 
 
+def begin(path: Path, simulation: str = "run", **options: bool) -> None:
+    with open_sink(path, simulation, **options) as sink:
+        sink.start_run(seed=1, versions={}, configuration={})
+
+
 def test_rows_arrive_with_their_simulation_and_dates_as_the_field_writes_them(path: Path) -> None:
     with open_sink(path) as sink:
         sink.write("unit_dispatch", dispatch([10.0, 1 / 3]))
@@ -102,7 +107,9 @@ def test_a_new_run_replaces_its_own_rows_only(path: Path) -> None:
         with open_sink(path, simulation) as sink:
             sink.write("unit_dispatch", dispatch([1.0]))
 
-    open_sink(path, "a").close()
+    with open_sink(path, "a"):  # nothing is removed before something is written
+        assert len(rows(path, "select simulation from unit_dispatch")) == 2
+    begin(path, "a")
 
     assert rows(path, "select simulation from unit_dispatch") == [("b",)]
 
@@ -111,7 +118,7 @@ def test_a_new_run_replaces_its_own_rows_only(path: Path) -> None:
 def test_learning_rows_stay_unless_training_starts_over(path: Path, clear: bool, left: int) -> None:
     with open_sink(path) as sink:
         sink.write("rl_params", learning(1))
-    open_sink(path, clear_learning=clear).close()
+    begin(path, clear_learning=clear)
     assert rows(path, "select count(*) from rl_params") == [(left,)]
 
 
@@ -176,8 +183,12 @@ def test_a_database_that_cannot_be_opened_is_told_in_one_sentence(url: str, mess
 
 def test_a_read_only_database_is_told(path: Path) -> None:
     open_sink(path).close()
-    with pytest.raises(ResultsError, match="readonly database"):
-        DatabaseSink(f"sqlite:///file:{path}?mode=ro&uri=true", "run")
+    url = f"sqlite:///file:{path}?mode=ro&uri=true"
+    with (
+        DatabaseSink(url, "run") as sink,
+        pytest.raises(ResultsError, match="readonly database"),
+    ):
+        sink.write("unit_dispatch", dispatch([1.0]))
 
 
 def test_a_file_that_is_no_database_is_told(path: Path) -> None:

@@ -68,12 +68,15 @@ def test_a_run_has_no_tidy_table(command: Command, study: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["study"], "name at least one of --parquet, --csv and --tidy"),
+        (["study"], "name at least one of --parquet, --csv, --tidy and --scenario"),
         (["nowhere", "--csv", "c"], "there is no folder 'nowhere'"),
         ([".", "--csv", "c"], "'.' holds neither a run nor a study"),
         (["study/runs/a", "--csv", "c"], "holds a run of a study: name a step in it, or the study"),
         (["empty", "--csv", "c"], "'empty' has no results.db: name the URL that --db named"),
-        (["study", "--csv", "study/study.db"], "/runs.csv' cannot be written: File exists"),
+        (
+            ["study", "--csv", "study/study.db"],
+            "'study/study.db' cannot be written: File exists",
+        ),
         (["sqlite:///typo.db", "--csv", "c"], "there is no database 'typo.db'"),
         (["nothing.db", "--csv", "c"], "'nothing.db' holds no results yet"),
     ],

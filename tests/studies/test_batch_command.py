@@ -80,7 +80,6 @@ def test_results_go_where_the_command_line_says(command: Command, tmp_path: Path
     assert (code, out, err) == (0, "", "")
     assert len(tables(tmp_path / "mine.db")["runs"]) == 4
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
-        "lock",
         "runs",
         "study.json",
     ]

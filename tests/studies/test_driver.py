@@ -120,8 +120,8 @@ def test_a_study_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
     study = rules(tmp_path)
     study.folder.mkdir()
     hold = (
-        "import filelock, sys\n"
-        f"with filelock.FileLock({str(study.folder / 'lock')!r}):\n"
+        "import sys\nfrom pathlib import Path\nfrom assume_rl.results.owner import owned\n"
+        f"with owned(Path({str(study.folder)!r})):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
@@ -130,7 +130,8 @@ def test_a_study_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
     with other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(ResultsError, match="is being run by another process"):
+        who = f"is being written by another process: process {other.pid} on host"
+        with pytest.raises(ResultsError, match=who):
             run_study(study)
         other.kill()
     assert run_study(study).complete

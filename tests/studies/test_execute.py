@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from toy_studies import (
     SCENARIOS,
     SHORT,
@@ -25,6 +24,7 @@ from toy_studies import tables as all_tables
 from assume_rl import cli
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.observer import Silent
+from assume_rl.results.owner import owned
 from assume_rl.studies import execute as executing
 from assume_rl.studies import steps
 from assume_rl.studies.execute import execute, record_death
@@ -88,7 +88,9 @@ def test_a_run_is_what_the_same_commands_give(
         assert comparable(folder / name) == comparable(tmp_path / name)
         expected = json.loads((tmp_path / name / "manifest.json").read_text())
         found = manifest(executed, executed.runs[0], name)
-        assert {k for k in expected if expected[k] != found[k]} <= {"started", "seconds"}
+        assert {k for k in expected if expected[k] != found[k]} <= {
+            *("started", "seconds", "policies_from", "policies_read")
+        }
 
 
 def test_a_record_says_what_was_done(executed: Study) -> None:
@@ -206,7 +208,7 @@ def test_a_run_that_another_process_holds_is_left_alone(
     study = study_of(tmp_path, cell("toy", (1, 2), plain()))
     folder = run_folder(study.folder, study.runs[0].id)
     folder.mkdir(parents=True)
-    with FileLock(folder / "lock"):
+    with owned(folder):
         busy, done = do(study).outcomes
         assert (busy.state, done.state) == ("busy", "finished")
         assert "another process" in str(busy.error)

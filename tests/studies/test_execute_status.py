@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from toy_studies import broken, cell, plain, study_of, training
 
+from assume_rl.results.owner import owned
 from assume_rl.studies.attempts import begin
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.records import Record, run_folder, write_record
@@ -42,7 +42,7 @@ def test_every_stage_is_told(study: Study) -> None:
 def test_a_run_is_running_as_long_as_its_lock_is_held(study: Study) -> None:
     folder = run_folder(study.folder, study.runs[-1].id)
     folder.mkdir()
-    with FileLock(folder / "lock"):
+    with owned(folder):
         begin(folder, study.runs[-1], "toys")
         assert (new(study).stage, new(study).detail) == ("running", "train")
         (folder / "train").mkdir()

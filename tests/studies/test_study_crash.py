@@ -13,6 +13,7 @@ import yaml
 from toy_studies import SCENARIOS, SHORT, study_tables
 
 from assume_rl import keyed
+from assume_rl.results.owner import LOCK
 from assume_rl.results.study_database import tidy
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.file import read_study
@@ -117,7 +118,7 @@ def test_a_killed_worker_of_a_ray_cluster_changes_nothing(whole: Study, tmp_path
         assert process.poll() is None
         time.sleep(0.1)
     folder = held[0].parents[2]
-    os.kill(holder(folder / "lock"), signal.SIGKILL)
+    os.kill(holder(folder / LOCK), signal.SIGKILL)
     assert process.wait() == 0
     record = read_record(folder)
     assert record is not None
