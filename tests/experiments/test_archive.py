@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from assume_rl.experiments.archive import export_scenario
 from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
+from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.read import load_scenario
+from assume_rl.scenario.types import Plugin
 from assume_rl.scenario.write import scenario_files
 
 pytestmark = pytest.mark.unchecked
@@ -107,18 +110,18 @@ def test_every_scenario_of_ours_reads_as_it_was_written(
 
 
 def test_plug_ins_and_text_that_looks_like_something_else_stay(tmp_path: Path) -> None:
-    source = shutil.copytree(SCENARIOS / "single_learner", tmp_path / "source")
-    (source / "mine.py").write_text("def register(registry):\n    pass\n")
-    text = {"simulation_id": '"0042"', "plugins": "[mine.py]"}
-    scenario = load_scenario(source, "tiny", overrides={**CHANGES, **text})
-    files = scenario_files(scenario, 1)
-    assert files["plugins/0_mine.py"] == (source / "mine.py").read_bytes()
-    for file, content in files.items():
-        (tmp_path / "back" / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "back" / file).write_bytes(content)
-    again = load_scenario(tmp_path / "back")
-    assert again.simulation_id == "0042"
-    assert [plugin.sha256 for plugin in again.plugins] == [p.sha256 for p in scenario.plugins]
+    mine = tmp_path / "mine.py"
+    mine.write_text("# code\n")
+    text = {"simulation_id": '"0042"', "learning_config.train_freq": "24h"}
+    scenario = load_scenario(SCENARIOS / "single_learner", "tiny", overrides={**CHANGES, **text})
+    plugins = (Plugin(str(mine), "a" * 64), Plugin("entry_point", "b" * 64))
+    files = scenario_files(replace(scenario, plugins=plugins), 1)
+    assert files["plugins/0_mine.py"] == b"# code\n"
+    (tmp_path / "config.yaml").write_bytes(files["config.yaml"])
+    written = read_yaml(tmp_path / "config.yaml")["tiny"]
+    assert written["plugins"] == ["plugins/0_mine.py", "entry_point"]
+    assert (written["simulation_id"], written["seed"]) == ("0042", 1)
+    assert written["learning_config"]["train_freq"] == "24h"
 
 
 def test_what_a_program_changed_is_not_taken_for_the_scenario(tmp_path: Path) -> None:
