@@ -28,7 +28,7 @@ def draw_seed(scenario: Scenario, seed: int | None) -> int:
     if chosen is None:
         return secrets.randbelow(2**31)
     if not 0 <= chosen <= keyed.MOST_SEED:
-        raise ConfigurationError(f"a seed must be from 0 to 2**63 - 1, not {chosen}")
+        raise ConfigurationError(f"--seed: must be from 0 to 2**63 - 1, not {chosen}")
     return chosen
 
 

@@ -14,13 +14,7 @@ from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
 from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, score
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
-from assume_rl.experiments.observer import (
-    OF_EVALUATIONS,
-    EpisodeReport,
-    Observer,
-    Silent,
-    with_plugins,
-)
+from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
@@ -195,7 +189,7 @@ def _play(
 def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
     """What an episode brought on average over the seeds; None where one of them does not know."""
     reports = list(found.values())
-    names = ("reward", "profit", "regret", *OF_EVALUATIONS)
+    names = ("reward", "profit", "regret", "exploitability", "movement")
     columns = {name: [getattr(report, name) for report in reports] for name in names}
     means: dict[str, Any] = {
         name: None if None in values else sum(values) / len(values)
