@@ -10,7 +10,7 @@ other; one of all keeps answering what was bid at random in the beginning.
 
 An agent that sells nothing whatever it asks would ask anything, and its rivals go by that: their
 best response is a cent below it. With a tie break higher rungs cost a little, so that of rungs that
-bring the same it asks the lowest, and always the same.
+bring the same it asks the lowest, and always the same. The cost, too, vanishes as training ends.
 
 An action of several entries has a curve for each, the others as they were played.
 """
@@ -57,12 +57,13 @@ class FictitiousPlay:
         """Make a step of all actors for each batch."""
         chosen = settings_of(work, FictitiousPlayConfig)
         weight = chosen.entropy_weight * work.progress**2
+        tie_break = chosen.tie_break * work.progress
         loss, lengths = work.compiled(actor_loss), [1] * work.iterations
         for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
             work.log.iteration()
             for g, net in enumerate(work.nets["actor"]):
                 obs, curve = batch.now.read[g], batch.extras[CURVE][g]
-                found = loss(net.form, net.followed, obs, curve, weight, chosen.tie_break)
+                found = loss(net.form, net.followed, obs, curve, weight, tie_break)
                 rate, limit = work.rates["actor"], work.config.max_grad_norm
                 (step,) = net.descend([found.total], rate, limit)
                 work.log.step("actor", g, step)
