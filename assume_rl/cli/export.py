@@ -15,6 +15,7 @@ from assume_rl.results.export import export_csv, export_parquet, export_tidy, un
 from assume_rl.results.gather import RECORD
 from assume_rl.results.owner import owned, owner_of
 from assume_rl.results.secrets import shown_place
+from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.studies.place import find_study
 from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY
@@ -55,6 +56,7 @@ def export(
     console = Console(highlight=False, soft_wrap=True)
     if scenario is not None:
         command = export_scenario(Path(place), scenario)
+        unload_plugins()  # copies, in whose place tables need those that the run had
         console.print(f"{scenario}\nthe same results: {command}", markup=False)
         if parquet is None and csv is None and tidy is None:
             return

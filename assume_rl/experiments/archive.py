@@ -62,7 +62,8 @@ def policy_digests(sources: Iterable[Path]) -> dict[str, str]:
 def export_scenario(run: Path, folder: Path) -> str:
     """Write the scenario that a run simulated as a folder; return the command that runs it again.
 
-    It is read and compared with what the manifest says before it appears.
+    It is read and compared with what the manifest says before it appears. That loads the copies of
+    its plug-ins, so that the process must not have loaded these from where the run had them.
 
     :param run: output folder
     :param folder: to write; it must not be there yet, or be empty
