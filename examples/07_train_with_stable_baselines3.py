@@ -42,7 +42,7 @@ def main(algorithm: str, steps: int) -> tuple[float, float]:
     """Return the profit before and after training, as shares of that of the best response."""
     torch.set_num_threads(1)
     scenario = load_scenario(FOLDER, "base", overrides=LADDER if algorithm == "dqn" else {})
-    model = made(algorithm, SingleMarket(scenario), steps)
+    model = made(algorithm, SingleMarket(scenario))
     best = best_profit(scenario)
     print(f"best response in every hour: {best / 1000:.0f} thousand EUR")
     before = report("before training", scenario, model, best)
@@ -50,7 +50,7 @@ def main(algorithm: str, steps: int) -> tuple[float, float]:
     return before, report(f"after {steps} steps", scenario, model, best)
 
 
-def made(algorithm: str, env: SingleMarket, steps: int) -> BaseAlgorithm:
+def made(algorithm: str, env: SingleMarket) -> BaseAlgorithm:
     """A learner that has not learned anything."""
     if algorithm == "sac":
         return SAC("MlpPolicy", env, ent_coef=0.005, **COMMON)
