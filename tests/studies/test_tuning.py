@@ -203,6 +203,7 @@ def test_settings_that_do_not_go_together_fail_a_trial(tmp_path: Path) -> None:
     assert failed
     assert all(one in wrong for one in failed)
     assert all("space.learning_config" in str(one.reason) for one in failed)
+    assert len((own.folder / "trials.csv").read_text().splitlines()) == 1 + len(trials)
     alike: dict[str, set[str]] = {}
     for one in trials:
         alike.setdefault(str(one.values), set()).add(f"{one.state} {one.value}")

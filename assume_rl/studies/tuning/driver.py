@@ -94,6 +94,7 @@ def run_tuning(tuning: Tuning, observer: TuningObserver | None = None) -> Tuning
         while len(done) < tuning.budget.trials and not _is_over(tuning, begun):
             work.do(history.next())
             done = _ended(history.trials())
+            write_trials(tuning, done)
             watcher.ended(done[-1], best_of(tuning, done), tuning.budget.trials - len(done))
         reason = store_rest(tuning.study(work.runs), url)
         best = best_of(tuning, done)
@@ -139,7 +140,7 @@ class _Work:
         write_study(study)
 
     def do(self, trial: Open) -> None:
-        """Do a trial, note how it ended and write down what there is so far."""
+        """Do a trial and note how it ended."""
         observer = self._watcher.started(trial.number, trial.values)
         number = self._first(trial.values, trial.number)
         try:
@@ -151,7 +152,6 @@ class _Work:
         write_study(self._tuning.study(self.runs))
         state, value, reason = self._outcome(trial, runs, observer)
         trial.end(state, self._seconds(runs), value, reason)
-        write_trials(self._tuning, self._history.trials())
 
     def _outcome(
         self, trial: Open, runs: tuple[Run, ...], observer: Observer
