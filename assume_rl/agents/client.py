@@ -115,7 +115,7 @@ class Client(Role):  # type: ignore[misc]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         while loop.time() < deadline:
-            await self._send(self._request)
+            await self.context.send_message(self._request, self._lobby, numbered=False)
             answer = await self._answer(JOIN_AGAIN_SECONDS)
             if isinstance(answer, Refused):
                 raise AgentFailure(f"the market refused the client: {answer.reason}")

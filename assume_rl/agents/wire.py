@@ -79,13 +79,23 @@ class Networked(Container):  # type: ignore[misc]
         sender_id: str | None = None,
         **kwargs: Any,
     ) -> bool:
-        """Send a message; one to another container is written later, in the order of calls."""
+        """Send a message; one to another container is written later, in the order of calls.
+
+        :param content: of the message
+        :param receiver_addr: whom it is for
+        :param sender_id: name of the sending agent
+        :param kwargs: `numbered`: False for one that is repeated until it is answered, which may
+            be lost and need not arrive in order; others are for the transport
+        """
         place = receiver_addr.protocol_addr
+        numbered = kwargs.pop("numbered", True)
         if place == self.addr:
             sent: bool = await super().send_message(content, receiver_addr, sender_id, **kwargs)
             return sent
-        self.sent[receiver_addr] += 1
-        stamp = {"life": self.life, "number": self.sent[receiver_addr], **self.quality, **kwargs}
+        stamp = {"life": self.life, **self.quality, **kwargs}
+        if numbered:
+            self.sent[receiver_addr] += 1
+            stamp["number"] = self.sent[receiver_addr]
         self._boxes.setdefault(place, deque()).append((content, receiver_addr, sender_id, stamp))
         writer = self._writers.get(place)
         if writer is None or writer.done():
@@ -121,8 +131,8 @@ class Networked(Container):  # type: ignore[misc]
     def _give_up(self, place: Any) -> None:
         """Drop what waits for a container that cannot be reached, as if it was never sent."""
         self.lost.add(place)
-        for _, receiver, _, _ in self._boxes.pop(place):
-            self.sent[receiver] -= 1
+        for _, receiver, _, stamp in self._boxes.pop(place):
+            self.sent[receiver] -= "number" in stamp
 
     async def _handle_message(self, *, priority: int, content: Any, meta: dict[str, Any]) -> None:
         for item, about in self.arrivals.take(content, meta):
