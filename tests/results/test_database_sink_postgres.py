@@ -1,5 +1,6 @@
 """Experiments on PostgreSQL leave what they leave in SQLite."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
 from assume_rl.results.metrics import compute_kpis
+from assume_rl.results.owner import TakenError
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.tables import table_of
 from assume_rl.scenario.read import load_scenario
@@ -78,3 +80,13 @@ def test_runs_of_one_database_replace_their_own_rows_only(postgres_url: str) -> 
             sink.write("unit_dispatch", {"unit": ["u"], "power": [float(power)]})
             found = sink.read(sa.select(dispatch.c.simulation, dispatch.c.power))
     assert sorted(found) == [("a", 2.0), ("b", 1.0)]
+
+
+def test_a_simulation_has_one_writer_whom_the_next_one_is_told(postgres_url: str) -> None:
+    with DatabaseSink(postgres_url, "run"):
+        who = rf"run 'run' of database .* by another process: process {os.getpid()} on host"
+        with pytest.raises(TakenError, match=who) as caught:
+            DatabaseSink(postgres_url, "run")
+        assert str(sa.make_url(postgres_url).password) not in str(caught.value)
+        DatabaseSink(postgres_url, "other").close()
+    DatabaseSink(postgres_url, "run").close()
