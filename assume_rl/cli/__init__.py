@@ -1,5 +1,6 @@
 """`assume-rl`: the command line."""
 
+import errno
 import sys
 
 from rich.console import Console
@@ -20,8 +21,16 @@ def main() -> None:
     except Exception as error:
         from assume_rl.scenario.plugins import blame
 
-        blamed = blame(error)
-        if blamed is None and not isinstance(error, AssumeRlError):
+        told = blame(error) or _of_path(error)
+        if told is None and not isinstance(error, AssumeRlError):
             raise
-        errors.print(blamed or str(error), markup=False)
+        errors.print(told or str(error), markup=False)
         sys.exit(2)
+
+
+def _of_path(error: Exception) -> str | None:
+    """Return what is wrong with a path that no file system takes; None if it is something else."""
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"'{error.filename}': {error.strerror}"
+    loop = isinstance(error, RuntimeError) and str(error).startswith("Symlink loop")
+    return str(error) if loop else None  # from Path.resolve

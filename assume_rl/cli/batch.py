@@ -19,6 +19,7 @@ from assume_rl.cli.console import settings
 from assume_rl.cli.options import Plugins, Quiet
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.estimate import estimate
+from assume_rl.studies.expand import MOST_RUNS
 from assume_rl.studies.file import read_study
 from assume_rl.studies.status import status
 from assume_rl.studies.types import Study
@@ -59,13 +60,16 @@ def batch(
     show_status: Annotated[
         bool, typer.Option("--status", help="Print how far the study is; run nothing.")
     ] = False,
+    most_runs: Annotated[
+        int, typer.Option("--most-runs", min=1, help="Runs that the study file may ask for.")
+    ] = MOST_RUNS,
     quiet: Quiet = False,
 ) -> None:
     """Do all runs of a study that are not finished; the same command does the rest after a stop.
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
-    study = _placed(read_study(file, settings(overrides or []), plugins or ()), out, db)
+    study = _placed(read_study(file, settings(overrides or []), plugins or (), most_runs), out, db)
     console = Console(quiet=quiet)
     if show_status:
         print_status(console, study, status(study))

@@ -63,6 +63,10 @@ def train(
     return train_all(task, [place], resume, track, observer, workers)[0]
 
 
+MOST_SEEDS = 10_000
+"""Seeds that are trained side by side."""
+
+
 def train_seeds(
     scenario: Scenario | Path | str,
     *,
@@ -90,6 +94,8 @@ def train_seeds(
     :param rollout_workers: see `train`, likewise `address`; each plays for all seeds.
     """
     workers = Workers.of(rollout_workers, address)
+    if len(seeds) > MOST_SEEDS:
+        raise ConfigurationError(f"--seeds: must be at most {MOST_SEEDS:,}, not {len(seeds):,}")
     if not seeds or len(set(seeds)) < len(seeds):
         raise ConfigurationError(f"seeds must be different numbers, got {list(seeds)}")
     task = ready(training_task(scenario, policies, device, engine))

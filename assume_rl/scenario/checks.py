@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -27,7 +28,11 @@ from assume_rl.scenario.tables.csv_file import LARGEST
 from assume_rl.scenario.tables.demands import contradiction, inelastic
 from assume_rl.scenario.tables.operators import FILE
 from assume_rl.scenario.tables.read import BIDDING, FORECAST
+from assume_rl.scenario.text_file import is_there
 from assume_rl.scenario.types import Scenario
+
+MOST_NAMED = 255
+"""Bytes of the name of a file, of most file systems."""
 
 CO2 = "co2"
 """Column of the fuel prices that a fuel does not need to be for."""
@@ -73,6 +78,10 @@ def _check_market(where: str, market: Market, scenario: Scenario, problems: Prob
 def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:
     """Note a simulation id that cannot be the name of one folder, which results are written to."""
     name = scenario.simulation_id
+    if len(name.encode()) > MOST_NAMED - len("_seed_") - 20:
+        problems.error(
+            f"{CONFIG_FILE}, {scenario.case}.simulation_id", "is too long for the name of a folder"
+        )
     if name in (".", "..") or not name.strip() or not {"/", "\\", "\0"}.isdisjoint(name):
         problems.error(
             f"{CONFIG_FILE}, {scenario.case}.simulation_id",
@@ -233,8 +242,22 @@ def _check_policies(scenario: Scenario, bidders: Bidders, problems: Problems) ->
             problems.error(where, "the unit has no learning bidder, so it cannot use a policy")
         elif name not in agents:
             problems.error(where, f"there is no such unit; {nearest(name, {*units, *agents})}")
-        if not Path(path).exists():
+        if not _is_file_or_folder(Path(path)):
             problems.error(where, f"there is no file or folder {path}")
+    for name in agents:
+        length = len(quote(name, safe="").encode()) + len(".safetensors")
+        if length > MOST_NAMED:
+            what = f"the name is too long for a policy file, which would have {length} signs"
+            problems.error(f"learning unit '{name}'", f"{what}, more than {MOST_NAMED}")
+    load = scenario.learning.trained_policies_load_path
+    if load is not None and is_there(Path(load)) and not Path(load).is_dir():
+        where = scenario.place("learning_config.trained_policies_load_path")
+        problems.error(where, f"'{load}' is not a folder")
+
+
+def _is_file_or_folder(path: Path) -> bool:
+    """Return whether something that can be read to its end is there, not a pipe or a device."""
+    return is_there(path) and (path.is_file() or path.is_dir())
 
 
 def _check_sides(scenario: Scenario, problems: Problems) -> None:

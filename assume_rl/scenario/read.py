@@ -33,6 +33,9 @@ from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.series import read_all_series
 from assume_rl.scenario.types import Plugin, Scenario, usual_simulation
 
+MOST_STEPS = 2_000_000
+"""Steps of a calendar: 57 years of quarters of an hour, 23 days of seconds."""
+
 NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 UNSUPPORTED_FILES = {
     "industrial_dsm_units": "demand-side management",
@@ -276,6 +279,11 @@ def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problem
 
 def _calendar(case: str, config: StudyCase, problems: Problems) -> pd.DatetimeIndex:
     """Return the steps from start to end date, both included."""
+    steps = int((config.end_date - config.start_date).total_seconds()) // config.time_step + 1
+    if steps > MOST_STEPS:
+        what = f"makes a calendar of {steps:,} steps; {MOST_STEPS:,} are possible"
+        problems.error(f"{CONFIG_FILE}, {case}.time_step", what)
+        problems.check()
     step = pd.Timedelta(seconds=config.time_step)
     index = pd.date_range(config.start_date, config.end_date, freq=step)
     if len(index) < 2:

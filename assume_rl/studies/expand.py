@@ -16,6 +16,9 @@ from assume_rl.studies.plans import StepPlan, plan_steps
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.types import Run, Step
 
+MOST_RUNS = 10_000
+"""Runs that a study may ask for where no other number is given."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -26,17 +29,29 @@ class Loaded:
 
 
 def expand(
-    file: StudyFile, base: Path, name: str, plugins: Sequence[str | Path] = ()
+    file: StudyFile,
+    base: Path,
+    name: str,
+    plugins: Sequence[str | Path] = (),
+    most: int = MOST_RUNS,
 ) -> tuple[Run, ...]:
     """Every cell with every seed.
 
     :param base: where relative paths start.
     :param name: label of a study with a single cell.
     :param plugins: to load beside those that study cases name.
+    :param most: runs that may be asked for.
     :raises ConfigurationError: something cannot be run; the sentence starts with the key.
     """
     reader = Reader()
-    found = cells(file, _places(file, base, reader))
+    places = _places(file, base, reader)
+    seeds = file.seeds if isinstance(file.seeds, int) else len(file.seeds)
+    runs_wanted = len(places) * file.designs * seeds
+    if runs_wanted > most:
+        raise ConfigurationError(
+            f"asks for {runs_wanted:,} runs, more than {most:,}; allow them by --most-runs"
+        )
+    found = cells(file, places)
     names, keys = labels(found, name), parameter_keys(found)
     expansion = _Expansion(file, base, reader, plugins)
     runs: dict[str, Run] = {}

@@ -14,7 +14,7 @@ from assume_rl.results.database import check_kept
 from assume_rl.results.tracking import check_trackers
 from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
-from assume_rl.studies.expand import expand
+from assume_rl.studies.expand import MOST_RUNS, expand
 from assume_rl.studies.merge import assigned, read_content
 from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.types import Run, Study
@@ -26,12 +26,14 @@ def read_study(
     path: str | Path,
     overrides: Mapping[str, str] = MappingProxyType({}),
     plugins: Sequence[str | Path] = (),
+    most: int = MOST_RUNS,
 ) -> Study:
     """Everything that the study file at `path` asks for; every cell is validated, nothing runs.
 
     :param overrides: a key of the study file (`seeds`), or else a setting of all runs
         (`learning_config.gamma`), to text that is read as YAML.
     :param plugins: files and entry points to load beside those that the study names.
+    :param most: runs that it may ask for.
     :raises ConfigurationError: with file and key.
     """
     source = Path(path)
@@ -42,7 +44,7 @@ def read_study(
     with in_file(source.name):
         base = source.resolve().parent
         check_names(file, name)
-        runs = expand(file, base, name, (*loaded_plugins(file, base), *plugins))
+        runs = expand(file, base, name, (*loaded_plugins(file, base), *plugins), most)
         check_seeds(runs)
     return Study(
         name=name,
@@ -93,6 +95,8 @@ def check_names(file: StudyKeys, name: str) -> None:
     """Raise `ConfigurationError` unless what names things outside of the file can name them."""
     if file.out is None and (not name.strip(". ") or {"/", "\\"} & set(name)):
         raise ConfigurationError(f"name: '{name}' is not the name of a folder")
+    if file.out is None and len(name.encode()) > 255:
+        raise ConfigurationError("name: is too long for the name of a folder")
     with _at("track"):
         check_trackers(file.track)
     with _at("database"):

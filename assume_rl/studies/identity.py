@@ -77,7 +77,7 @@ def _settings(scenario: Scenario, digests: Digests) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str | None:
-    if not path.exists():
+    if not (path.is_dir() or path.is_file()):  # a pipe or a device would never end
         return None
     place = policy_folder(path) if path.is_dir() else path
     files = sorted(file for file in place.rglob("*") if file.is_file()) if path.is_dir() else [path]

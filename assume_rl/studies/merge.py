@@ -7,6 +7,7 @@ from typing import Any
 from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
 from assume_rl.scenario.config.overrides import flatten
 from assume_rl.scenario.config.yaml_file import read_value, read_yaml
+from assume_rl.scenario.text_file import is_there
 from assume_rl.studies.elsewhere import check_free
 
 SETTINGS = ("set", "grid", "zip")
@@ -32,16 +33,19 @@ def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     :raises ConfigurationError: a file is missing, not YAML, or includes itself; or a section that
         makes designs is empty.
     """
+    if not is_there(path):
+        raise ConfigurationError(_missing(path, above))
     here = path.resolve()
     if here in above:
         chain = " includes ".join(file.name for file in (*above[above.index(here) :], here))
         raise ConfigurationError(f"{path.name}, include: goes in a circle: {chain}")
-    if not path.is_file():
+    if path.is_dir():
         raise ConfigurationError(_missing(path, above))
     try:
         content = read_yaml(path)
     except AssumeRlError as error:
-        raise ConfigurationError(str(error)) from None
+        where = f"{above[-1].name}, include: " if above else ""
+        raise ConfigurationError(f"{where}{error}") from None
     if not isinstance(content, Mapping):
         raise ConfigurationError(f"{path.name}: must map keys to values, as docs/batch.md explains")
     _check_filled(content, path.name)
@@ -172,7 +176,7 @@ def _names(value: Any, file: str) -> list[str]:
 
 def _missing(path: Path, above: tuple[Path, ...]) -> str:
     where = f"{above[-1].name}, include: " if above else ""
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         return f"{where}'{path}' is a folder, not a study file (YAML)"
     folder = path.parent
     files = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []

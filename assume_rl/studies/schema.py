@@ -1,5 +1,6 @@
 """Keys of a study file, with their only defaults; docs/batch.md explains what becomes of them."""
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -86,6 +87,13 @@ class StudyFile(StudyKeys):
     """Lists of equal length by dotted key: the first values make a design, the second ones, ..."""
     random: Draws | None = None
     """Designs drawn at random."""
+
+    @property
+    def designs(self) -> int:
+        """Return the number of designs that each case of each scenario is run with."""
+        rows = max(map(len, self.zip.values()), default=1)
+        drawn = self.random.count if self.random else 1
+        return max(len(self.list), 1) * math.prod(map(len, self.grid.values())) * rows * drawn
 
     @field_validator("grid")
     @classmethod

@@ -152,7 +152,6 @@ SAME: dict[str, str] = {
     "a device of the case": "set: {{learning_config.device: auto}}",
     "a setting as it is": "set: {{learning_config.gamma: 0.9, units.learner.max_power: 500}}",
     "the same seed": "seeds: [42]",
-    "the same seed otherwise": "set: {{seed: 7}}\nseeds: [42]",
     "a place for policies": "set: {{learning_config.trained_policies_save_path: x}}",
     "a copy elsewhere": "scenarios: {{folder: copies/another_name, cases: tiny}}",
     "a unit that is scaled by one": "set: {{demand.demand.scale: 1}}",

@@ -109,6 +109,8 @@ def test_text_stays_text_and_paths_start_at_the_study_file(tmp_path: Path) -> No
     assert scenario.learning.trained_policies_load_path == str(tmp_path / "my policies")
 
 
+TEN = ", ".join(map(str, range(10)))
+
 MISTAKES: dict[str, tuple[str, str]] = {
     "key": ("seedz: 3", "study.yaml, seedz: unknown key; did you mean 'seeds'?"),
     "twice": ("seeds: 3\nseeds: 4", "study.yaml: the key 'seeds' is written twice"),
@@ -126,6 +128,19 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "empty case": (
         "steps: {run: {case: ''}}",
         "study.yaml, steps.0.run.case: config.yaml: unknown study case ''",
+    ),
+    "huge grid": (
+        f"grid: {{{', '.join(f'learning_config.k{i}: [{TEN}]' for i in range(8))}}}",
+        "study.yaml, asks for 100,000,000 runs, more than 10,000; allow them by --most-runs",
+    ),
+    "huge draws": (
+        "random: {count: 1000000000, keys: {learning_config.gamma: {uniform: [0.1, 0.9]}}}",
+        "study.yaml, asks for 1,000,000,000 runs",
+    ),
+    "very many seeds": ("seeds: 100000000000", "study.yaml, asks for 100,000,000,000 runs"),
+    "long name": (f"name: {'n' * 300}", "study.yaml, name: is too long for the name of a folder"),
+    "device included": (
+        "include: /dev/zero", "study.yaml, include: zero: is a pipe or a device, not a file",
     ),
     "seed is true": ("seeds: true", "study.yaml, seeds: must be a number of seeds or a list"),
     "two ways": (

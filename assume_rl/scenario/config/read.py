@@ -15,6 +15,7 @@ from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_KEYS, StudyCase
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.problems import Location, Problems, explain
+from assume_rl.scenario.text_file import is_there
 
 UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file"})
 """Keys of a study case that nothing reads."""
@@ -25,7 +26,7 @@ def read_cases(folder: Path) -> dict[str, Any]:
 
     :raises ScenarioError: there is no such folder, or no file that holds study cases.
     """
-    if not folder.is_dir():
+    if not (is_there(folder) and folder.is_dir()):
         raise ScenarioError(f"{folder}: is not a folder{_nearest_folder(folder)}")
     path = folder / CONFIG_FILE
     if not path.is_file():
@@ -76,10 +77,10 @@ def _nearest_folder(path: Path) -> str:
     """Return the end of a sentence that names a similar folder or the nearest that exists."""
     found = Path(path.anchor)
     for part in path.relative_to(path.anchor).parts:
-        if (found / part).is_dir():
+        if is_there(found / part) and (found / part).is_dir():
             found /= part
             continue
-        there = [] if (found / part).exists() else [p.name for p in found.iterdir() if p.is_dir()]
+        there = [] if is_there(found / part) else [p.name for p in found.iterdir() if p.is_dir()]
         close = difflib.get_close_matches(part, there, n=1)
         if not close:
             return "" if found == Path(path.anchor) else f"; '{found}' is the nearest that exists"
