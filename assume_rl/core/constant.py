@@ -1,7 +1,7 @@
 """Numbers of Python as tensors: copying them to a GPU makes the host wait, so each is made once."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 import torch
 from jaxtyping import Shaped
@@ -20,7 +20,7 @@ def constant(
     return _made(tuple(numbers), device, dtype)
 
 
-@lru_cache(maxsize=4096)
+@cache  # CUDA graphs read them where they are, unknown to Python
 def _made(numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):  # others may need gradients
         return torch.tensor(numbers, dtype=dtype, device=device)

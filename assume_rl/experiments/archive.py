@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from assume_rl.experiments.claim import is_run
 from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.outputs import read_manifest
 from assume_rl.experiments.policies import policy_folder
-from assume_rl.learning.policies.files import write_file
+from assume_rl.learning.policies.files import MANIFEST, write_file
 from assume_rl.results.files import SCENARIO
 from assume_rl.scenario.config.schema import CONFIG_FILE
 from assume_rl.scenario.config.yaml_file import read_yaml
@@ -125,7 +126,10 @@ def _copied(path: Path, folder: Path, number: int, digest: str) -> str:
     if path.is_dir():
         shutil.copytree(policy_folder(path), folder / place)
         return place
-    shutil.copytree(path.parent, folder / place)  # the manifest beside it vouches for it
+    (folder / place).mkdir(parents=True)
+    for own in (path, path.parent / MANIFEST):  # which vouches for it
+        if own.is_file():
+            shutil.copy2(own, folder / place)
     return f"{place}/{path.name}"
 
 
@@ -184,4 +188,4 @@ def _command(folder: Path, manifest: Mapping[str, Any]) -> str:
     words = ["assume-rl", manifest["kind"], str(folder), "--engine", manifest["engine"]]
     with suppress(KeyError):
         words += ["--tables", ",".join(manifest["tables"])]
-    return " ".join(words)
+    return shlex.join(words)

@@ -60,9 +60,11 @@ def _knock(address: str) -> None:
 def _signals_kept() -> Iterator[None]:
     """SIGTERM means what it meant before: Ray would end this process with a stack trace."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if before is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _library(needed_by: str) -> ModuleType:

@@ -52,7 +52,8 @@ def train(
     :param track: names of `results.tracking.TRACKERS` that show the numbers of the training, beside
         `metrics.jsonl`.
     :param rollout_workers: processes on a Ray cluster that play the episodes of training; None:
-        this process does. Results are the same.
+        this process does. Results are the same on a CPU; workers play on CPUs, so that those
+        of a trainer on a GPU differ by rounding.
     :param address: of a cluster that is running; None: one of this machine, of just these workers.
     :raises AssumeRlError: something the user can mend.
     """

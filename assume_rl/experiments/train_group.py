@@ -162,11 +162,6 @@ def _play(
         if task.engine == "batch"
         else AgentsEngine(task, runs[0], observer)
     )
-    found = [start.found for start in begun if start.found is not None]
-    if found:
-        restore(engine, [run.folder for run in runs], found)
-    standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
-    observer.begin(task.config.training_episodes, standings[0].episodes)
 
     def save(seed: int, standing: Standing) -> None:
         run = runs[seed]
@@ -176,6 +171,11 @@ def _play(
 
     with ExitStack() as stack:
         stack.callback(engine.close)
+        found = [start.found for start in begun if start.found is not None]
+        if found:
+            restore(engine, [run.folder for run in runs], found)
+        standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
+        observer.begin(task.config.training_episodes, standings[0].episodes)
         files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
         for played in training(engine, task.config, observer.advance, standings, save):
             for seed, report in played.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assume_rl.episodes.draws import draw_seed
+from assume_rl.experiments.archive import policy_digests
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.claim import claim
 from assume_rl.experiments.description import description
@@ -155,7 +156,8 @@ def _held(task: Task, place: Place) -> list[Found]:
         engine=task.engine,
         device=task.device,
     )
-    check_same(folder, expected)
+    sources = policy_sources(task.compiled.scenario, task.start_from)
+    check_same(folder, expected | {"policies_read": policy_digests(sources)})
     whole = whole_checkpoints(folder)
     over = bool(whole) and whole[0].mark.standing.over
     return whole[:1] if over else whole

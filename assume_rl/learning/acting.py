@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from assume_rl.learning.build import build_actors, fleet_of, kept_extras
@@ -80,7 +80,11 @@ class Actors(Protocol):
         ...
 
     def step(
-        self, observations: Sequence[Tensor], memories: Sequence[Tensor], *, noisy: bool = False
+        self,
+        observations: Sequence[Float[Tensor, "seed copy _ _"]],
+        memories: Sequence[Float[Tensor, "seed copy _ _"]],
+        *,
+        noisy: bool = False,
     ) -> tuple[Outputs, Memories]:
         """Return the outputs that the heads read, and the memories at the next decision."""
         ...
@@ -91,7 +95,7 @@ class Policies:
     """What all agents and seeds acted by at one moment; versions count updates."""
 
     version: int  # updates that the policies had had
-    parts: tuple[Tensor, ...]  # parameters and statistics of observations, group by group
+    parts: tuple[Shaped[Tensor, "..."], ...]  # see `parts_of`
 
     @property
     def nbytes(self) -> int:
@@ -162,7 +166,11 @@ class Acting:
         return first_memories(self._nets, (len(self._seeds), copies), self._device, self.dtype)
 
     def step(
-        self, observations: Sequence[Tensor], memories: Sequence[Tensor], *, noisy: bool = False
+        self,
+        observations: Sequence[Float[Tensor, "seed copy _ _"]],
+        memories: Sequence[Float[Tensor, "seed copy _ _"]],
+        *,
+        noisy: bool = False,
     ) -> tuple[Outputs, Memories]:
         """Return the outputs that the heads read, and the memories at the next decision; no graph.
 
@@ -221,7 +229,10 @@ def heads_of(nets: Sequence[ActorNets]) -> tuple[Head, ...]:
 
 
 def parts_of(nets: Sequence[ActorNets]) -> list[Tensor]:
-    """Return all that actors depend on: parameters, and statistics of observations."""
+    """Return all that actors depend on, group by group.
+
+    Parameters (entry) and, where observations are normalised, count, mean and variance of these.
+    """
     found = []
     for net in nets:
         found.append(net.online.buffer)

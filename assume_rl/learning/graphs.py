@@ -59,10 +59,13 @@ class CudaRecorder:
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 found = function()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConfigurationError(
                 "learning_config.cuda_graphs: an update or a market step of this study case cannot "
-                f"be recorded, leave it out ({str(error).splitlines()[0]})"
+                f"be recorded, leave it out ({reason})"
             ) from error
         return found, graph.replay
 

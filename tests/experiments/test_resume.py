@@ -285,6 +285,17 @@ def test_other_data_are_not_resumed(tmp_path: Path) -> None:
         train(loaded, engine="batch", out=tmp_path / "out", resume=True)
 
 
+def test_other_policies_are_not_resumed_from(batch: TrainResult, tmp_path: Path) -> None:
+    start = shutil.copytree(batch.folder / "policies" / "last", tmp_path / "policies")
+    options = {"engine": "batch", "policies": start, "out": tmp_path / "out"}
+    with pytest.raises(KeyboardInterrupt):
+        train(case(), observer=Impatient(2), **options)
+    content = json.loads((start / "manifest.json").read_text())
+    (start / "manifest.json").write_text(json.dumps(content, indent=1))
+    with pytest.raises(ResultsError, match="policies_read"):
+        train(case(), resume=True, **options)
+
+
 def test_a_finished_training_and_another_run_are_not_resumed(whole: TrainResult) -> None:
     with pytest.raises(ResultsError, match="is finished"):
         train(case(), engine=whole.engine, out=whole.folder, resume=True)

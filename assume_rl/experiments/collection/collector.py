@@ -134,6 +134,7 @@ class Collector:
             try:
                 piece = self._pool.result(own.worker, own.tickets[number])
                 if piece.answers(own.orders[number]):
+                    own.tickets[number] = None  # nobody asks again, so that the pool may forget it
                     return piece
                 raise WorkerLost(f"played on policies {piece.version}, or out of turn")
             except WorkerLost as lost:
