@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mango import Agent, AgentAddress, Role, agent_composed_of
@@ -10,6 +11,7 @@ from mango import Agent, AgentAddress, Role, agent_composed_of
 from assume_rl.agents.lobby import LOOK_SECONDS, check_operators
 from assume_rl.agents.messages import (
     EpisodeEnd,
+    GivenUp,
     Goodbye,
     Invite,
     Join,
@@ -63,13 +65,14 @@ class Client(Role):  # type: ignore[misc]
         super().__init__()
         self._operators = Operators(compiled, policies or {})
         check_operators(operators, self._operators.names)
-        self._request = Join(name, tuple(operators), terms(compiled, policies or {}))
+        self._request = Join(name, tuple(operators), terms(compiled, policies or {}), 0)
         self._lobby = lobby
         self._container = container
         self._most, self._patience = episodes, patience
         self._played = 0
         self._joined = self._leaving = False
         self._running = self._ended = False  # an episode is; its end was announced
+        self._answered = -1  # number of the latest `SyncDue` since it joined
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._failures = Failures()
         self._agents: list[Agent] = []  # of the running episode
@@ -77,7 +80,7 @@ class Client(Role):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Subscribe by message type."""
-        kinds = (Joined, Refused, Invite, SyncDue, EpisodeEnd, Goodbye)
+        kinds = (Joined, Refused, Invite, SyncDue, GivenUp, EpisodeEnd, Goodbye)
         subscribe(self, Failures(), dict.fromkeys(kinds, self._hear))
 
     def _hear(self, content: Any, meta: dict[str, Any]) -> None:
@@ -112,6 +115,8 @@ class Client(Role):  # type: ignore[misc]
 
     async def _join(self) -> None:
         """Ask to join until there is an answer."""
+        self._request = replace(self._request, number=self._request.number + 1)
+        self._answered = -1
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         while loop.time() < deadline:
@@ -132,7 +137,9 @@ class Client(Role):  # type: ignore[misc]
             async with asyncio.timeout(seconds):
                 while True:
                     content, _ = await self._heard.get()
-                    if isinstance(content, Joined | Refused):
+                    if isinstance(content, Refused):
+                        return content
+                    if isinstance(content, Joined) and content.number == self._request.number:
                         return content
         except TimeoutError:
             return None
@@ -145,17 +152,19 @@ class Client(Role):  # type: ignore[misc]
         if isinstance(content, Invite):
             await self._open(content)
         elif isinstance(content, SyncDue):
-            await self._sync(content, str(meta.get("life")))
-            self._running = self._running and not self._ended
+            if await self._sync(content, str(meta.get("life"))):
+                self._running = self._running and not self._ended
         elif isinstance(content, EpisodeEnd) and not self._ended:
             self._ended = True
             self._played += 1
             self._leaving = self._leaving or self._played == self._most
-        elif isinstance(content, Refused):
-            logger.warning("the market: %s", content.reason)
+        elif isinstance(content, GivenUp) and content.number == self._answered:
+            logger.warning("the market has given this client up; it joins again")
             self._running = self._joined = False
             await self._close()
             await self._join()
+        elif isinstance(content, Refused):
+            raise AgentFailure(f"the market refused a message: {content.reason}")
         elif isinstance(content, Goodbye):
             self._joined = False
         return self._joined and not (self._leaving and not self._running)
@@ -193,35 +202,45 @@ class Client(Role):  # type: ignore[misc]
         self._agents.clear()
         self._roles.clear()
 
-    async def _sync(self, due: SyncDue, life: str) -> None:
+    async def _sync(self, due: SyncDue, life: str) -> bool:
         """Answer once all that was sent is handled, and learners have the policies.
+
+        Return False, without an answer, once there is a newer message: what is asked is asked
+        again, and a market that has given the client up says so.
 
         :param due: what was sent
         :param life: of the container that sent it
         """
         heard = self._container.arrivals.heard
-        await self._until(lambda: all(heard[life, aid] >= n for aid, n in due.sent.items()))
+        if not await self._until(lambda: all(heard[life, a] >= n for a, n in due.sent.items())):
+            return False
         await settle(self._container, self._failures)
-        if any(role.learning_units for role in self._roles):
-            await self._until(lambda: self._version() >= due.version)
+        learn = any(role.learning_units for role in self._roles)
+        if learn and not await self._until(lambda: self._version() >= due.version):
+            return False
         home = self._lobby.protocol_addr
         sent = {a.aid: n for a, n in self._container.sent.items() if a.protocol_addr == home}
         records = sum(role.records_sent for role in self._roles)
+        self._answered = due.number
         await self._send(SyncDone(due.number, sent, records, self._version()))
+        return True
 
     def _version(self) -> int:
         versions = [role.policy_version for role in self._roles if role.learning_units]
         return min(versions, default=-1)
 
-    async def _until(self, arrived: Callable[[], bool]) -> None:
-        """Return once something has arrived.
+    async def _until(self, arrived: Callable[[], bool]) -> bool:
+        """Return True once something has arrived, or False once there is a newer message.
 
         :raises AgentFailure: it has not for `patience` seconds
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
-        while not arrived():
+        while self._heard.empty():
+            if arrived():
+                return True
             self._failures.raise_first()
             if loop.time() > deadline:
                 raise AgentFailure(f"messages have been on their way for {self._patience:g} s")
             await asyncio.sleep(LOOK_SECONDS)
+        return False

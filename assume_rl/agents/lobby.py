@@ -15,7 +15,16 @@ from typing import Any
 from mango import AgentAddress, Role, sender_addr
 
 from assume_rl.agents.learning.incoming import check_protocol
-from assume_rl.agents.messages import Goodbye, Invite, Join, Joined, Refused, SyncDone, SyncDue
+from assume_rl.agents.messages import (
+    GivenUp,
+    Goodbye,
+    Invite,
+    Join,
+    Joined,
+    Refused,
+    SyncDone,
+    SyncDue,
+)
 from assume_rl.agents.operators import terms
 from assume_rl.agents.transport import AgentFailure, Failures, Handler, post, subscribe
 from assume_rl.agents.wire import Networked
@@ -37,6 +46,7 @@ class Seat:
     address: AgentAddress
     operators: tuple[str, ...]
     life: str  # of its container
+    number: int  # of the `Join` that it was given for
     agents: dict[str, AgentAddress] = field(default_factory=dict)  # by operator
     asked: dict[str, int] = field(default_factory=dict)  # messages that it was asked about
     answer: SyncDone | None = None  # the latest one of this episode
@@ -100,13 +110,17 @@ class Lobby(Role):  # type: ignore[misc]
             post(self.context, Refused(str(error)), address)
             return
         known = self._seats.get(content.client)
-        if known is None or known.address != address:
+        last = known.number if known is not None and known.address == address else -1
+        if content.number < last:
+            return  # it was overtaken by a later one
+        if content.number > last:
             if known is not None:
                 self._lose(known, "has joined anew")
-            seat = Seat(content.client, address, content.operators, str(meta.get("life")))
+            life = str(meta.get("life"))
+            seat = Seat(content.client, address, content.operators, life, content.number)
             self._seats[content.client] = seat
             logger.info("client '%s' plays %s", content.client, ", ".join(content.operators))
-        post(self.context, Joined(), address)
+        post(self.context, Joined(content.number), address)
 
     def _check(self, content: Join) -> None:
         """Raise `ConfigurationError` unless a client may play what it wants to."""
@@ -132,8 +146,7 @@ class Lobby(Role):  # type: ignore[misc]
     def _hear(self, content: SyncDone, meta: dict[str, Any]) -> None:
         seat = self._seat_at(sender_addr(meta))
         if seat is None:
-            reason = "you have been given up, because you did not answer in time; join again"
-            post(self.context, Refused(reason), sender_addr(meta))
+            post(self.context, GivenUp(content.number), sender_addr(meta))
         elif seat.answer is None or content.number > seat.answer.number:
             seat.answer = content
 

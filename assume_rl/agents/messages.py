@@ -214,12 +214,15 @@ class Join:
     client: str  # its name, under which it comes back
     operators: tuple[str, ...]
     terms: str  # digest of what clients and markets must agree on
+    number: int  # counts how often it has joined anew; a repeated message has the same
     protocol: int = PROTOCOL
 
 
 @dataclass(frozen=True)
 class Joined:
     """The answer to `Join`: the client plays from the next episode on."""
+
+    number: int  # of the `Join`
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,10 @@ class Invite:
 
 @dataclass(frozen=True)
 class SyncDue:
-    """A request to a client to handle what was sent to its agents so far, and to say when."""
+    """A request to a client to handle what was sent to its agents so far, and to say when.
+
+    It is repeated until it is answered; an answer to the latest one will do.
+    """
 
     number: int
     sent: dict[str, int]  # messages sent to each of its agents
@@ -253,6 +259,13 @@ class SyncDone:
     sent: dict[str, int]  # messages that it has sent to each agent in the other container
     records: int  # that it has sent to the Learning role in this episode
     version: int  # the lowest version of policies that its learners act on; -1: none learns
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The answer to a `SyncDone` of a client that has lost its place: it may join again."""
+
+    number: int  # of the `SyncDone`
 
 
 # --- results -----------------------------------------------------------------------------------

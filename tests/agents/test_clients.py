@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from learning_script import Notes
 from mango import AgentAddress, activate, agent_composed_of
 
 from assume_rl.agents.client import Client
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.lobby import Lobby
-from assume_rl.agents.messages import SyncDue
+from assume_rl.agents.messages import GivenUp, Goodbye, Join, Joined, SyncDone, SyncDue
+from assume_rl.agents.operators import terms
 from assume_rl.agents.transport import AgentFailure
 from assume_rl.agents.wire import Networked, tcp_container
 from assume_rl.agents.world import World
@@ -237,11 +239,11 @@ BIDS = 6  # of the learner, until something happens to its client
 class Fragile(Client):
     """A client whose process ends after some bids of its learner."""
 
-    async def _sync(self, due: SyncDue, life: str) -> None:
+    async def _sync(self, due: SyncDue, life: str) -> bool:
         if any(role.records_sent >= 3 * BIDS - 1 for role in self._roles):
             self._joined = False  # no goodbye
             raise Died
-        await super()._sync(due, life)
+        return await super()._sync(due, life)
 
 
 class Sleepy(Client):
@@ -249,12 +251,12 @@ class Sleepy(Client):
 
     rested = False
 
-    async def _sync(self, due: SyncDue, life: str) -> None:
+    async def _sync(self, due: SyncDue, life: str) -> bool:
         tired = any(role.records_sent >= 3 * BIDS - 1 for role in self._roles)
         if tired and not self.rested:
             self.rested = True
             await asyncio.sleep(3)
-        await super()._sync(due, life)
+        return await super()._sync(due, life)
 
 
 class Died(Exception):
@@ -309,7 +311,7 @@ def test_a_client_that_is_slower_than_the_market_is_patient_joins_again(
     market: Market, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def train() -> None:
-        market.lobby._patience = 1.0
+        market.lobby._patience = 2.5  # it is asked three times meanwhile
         async with market.running():
             port = asyncio.create_task(play_client(market, "port"))
             container = tcp_container(HOST)
@@ -324,6 +326,86 @@ def test_a_client_that_is_slower_than_the_market_is_patient_joins_again(
                 assert await asyncio.gather(port, mine) == [2, 1]
 
     asyncio.run(train())
-    assert "client 'mine' has not answered for 1 s" in caplog.text
-    assert "you have been given up" in caplog.text
+    assert "client 'mine' has not answered for 2.5 s" in caplog.text
+    assert "the market has given this client up" in caplog.text
     assert actions(market, 2).to_dict() == {"learner": HOURS, "coal_new": HOURS}
+
+
+# --- messages that come late, or twice -----------------------------------------------------------
+
+
+class Desk(Notes):
+    """Stands for the context of a lobby or a client."""
+
+    def schedule_instant_message(self, content: Any, receiver: AgentAddress) -> None:
+        self.sent.append((content, receiver))
+
+    async def send_message(self, content: Any, receiver: AgentAddress, **_: Any) -> bool:
+        return await super().send_message(content, receiver)
+
+
+AWAY = AgentAddress(("away", 1), "lobby")
+MINE = {"sender_addr": ["away", 1], "sender_id": "mine", "life": "x"}
+
+
+def reception(market: Market) -> tuple[Lobby, Desk]:
+    """A lobby that a client has joined, which plays."""
+    lobby, desk = market.lobby, Desk()
+    lobby._context = desk
+    lobby._join(wish(market, 1), MINE)
+    lobby._playing.extend(lobby._seats.values())
+    return lobby, desk
+
+
+def wish(market: Market, number: int) -> Join:
+    return Join("mine", CLIENTS["mine"], terms(market.compiled, ()), number)
+
+
+def test_a_repeated_wish_to_join_changes_nothing_and_a_new_one_ends_the_episode_for_it(
+    market: Market,
+) -> None:
+    lobby, desk = reception(market)
+    lobby._join(wish(market, 1), MINE)
+    assert len(lobby._playing) == 1
+    lobby._join(wish(market, 2), MINE)
+    lobby._join(wish(market, 1), MINE)  # overtaken
+    assert lobby._playing == []
+    assert [seat.number for seat in lobby._seats.values()] == [2]
+    assert desk.of(Joined) == [Joined(1), Joined(1), Joined(2)]
+
+
+def test_who_has_lost_its_place_is_told_which_answer_came_too_late(market: Market) -> None:
+    lobby, desk = reception(market)
+    lobby._part(Goodbye(), MINE)
+    lobby._hear(SyncDone(4, {}, 0, -1), MINE)
+    assert desk.of(GivenUp) == [GivenUp(4)]
+
+
+def test_a_client_joins_once_however_often_it_is_told_that_it_was_given_up(market: Market) -> None:
+    client = Client(market.compiled, CLIENTS["mine"], AWAY, market.home, name="mine")
+    desk = client._context = Desk()
+
+    async def go_on(*heard: Any) -> None:
+        client._joined, client._answered = True, 4
+        for content in heard:
+            client._hear(content, {})
+        while not client._heard.empty():
+            await client._go_on()
+
+    asyncio.run(go_on(GivenUp(3), GivenUp(4), GivenUp(4), Joined(0), Joined(1), GivenUp(4)))
+    assert [join.number for join in desk.of(Join)] == [1]
+    assert client._joined
+
+
+def test_a_client_that_waits_heeds_what_comes_meanwhile(market: Market) -> None:
+    client = Client(market.compiled, CLIENTS["mine"], AWAY, market.home, name="mine")
+    client._context = Desk()
+    client._joined = True
+    client._hear(SyncDue(1, {"agent": 7}), {"life": "x"})  # seven messages that never come
+
+    async def go_on() -> list[bool]:
+        asyncio.get_running_loop().call_later(0.01, client._hear, Goodbye(), {})
+        async with asyncio.timeout(5):
+            return [await client._go_on(), await client._go_on()]
+
+    assert asyncio.run(go_on()) == [True, False]

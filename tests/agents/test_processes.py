@@ -178,7 +178,7 @@ def test_a_client_that_was_stopped_for_too_long_joins_again(processes: Processes
     client.send_signal(signal.SIGCONT)
     assert market.wait(SECONDS) == 0, processes.said("market")
     assert client.wait(SECONDS) == 0, processes.said("client")
-    assert "you have been given up" in processes.said("client")
+    assert "the market has given this client up" in processes.said("client")
     assert "played 2 episodes" in processes.said("client")
 
 
