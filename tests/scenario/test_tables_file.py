@@ -198,7 +198,7 @@ def test_a_change_without_a_zone_names_the_cures(tmp_path: Path, day: str) -> No
     index, rows = berlin(day, 48)
     _, problems = read(write(tmp_path, rows), index + pd.Timedelta(3, "h"))
     (error,) = problems.errors
-    assert "write times with a UTC offset" in error
+    assert "write all times with a UTC offset" in error
     assert "say so in tables.yaml beside config.yaml: timezone: Europe/Berlin" in error
 
 
@@ -216,15 +216,58 @@ def test_clock_times_that_cannot_be_name_the_offset(
     rows = [f"{date:%Y-%m-%d %H:%M},1" for date in days]
     _, problems = read(write(tmp_path, rows), days, timezone="Europe/Berlin")
     (error,) = problems.errors
-    assert error.startswith(f"series.csv, row '{clock}': {sentence}; write times with a UTC offset")
+    assert error.startswith(
+        f"series.csv, row '{clock}': {sentence}; write all times with a UTC offset"
+    )
 
 
-def test_offsets_win_over_the_zone(tmp_path: Path) -> None:
-    rows = [f"2019-01-01T{hour:02}:00+00:00,{hour}" for hour in range(24)]
-    found, problems = read(write(tmp_path, rows), HOURS[:24], timezone="Europe/Berlin")
+@pytest.mark.parametrize(
+    ("clock", "dates"),
+    [
+        ("2019-01-01T{:02}:00+00:00", None),
+        ("2019-01-01 {:02}:00:00+00", None),
+        ("2019-01-01 {:02}:00:00.000 -0000", None),
+        ("2019-01-01T{:02}Z", None),
+        ("01.01.2019 {:02}:00+0000", "%d.%m.%Y %H:%M%z"),
+    ],
+)
+def test_offsets_win_over_the_zone(tmp_path: Path, clock: str, dates: str | None) -> None:
+    rows = [f"{clock.format(hour)},{hour}" for hour in range(24)]
+    path = write(tmp_path, rows)
+    found, problems = read(path, HOURS[:24], timezone="Europe/Berlin", dates=dates)
     assert problems.errors == []
     assert found is not None
     assert found["a"].tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("dates", ["%d-%m-%Y", "%Y-%m-%d", None])
+def test_a_year_is_no_offset(tmp_path: Path, dates: str | None) -> None:
+    index = pd.date_range("2019-01-30 23:00", periods=3, freq="24h")
+    days = [pd.Timestamp(2019, 1, 31) + pd.Timedelta(day, "D") for day in range(3)]
+    path = write(tmp_path, [f"{day:{dates or '%Y-%m-%d'}},{k}" for k, day in enumerate(days)])
+    found, problems = read(path, index, timezone="Europe/Berlin", dates=dates)
+    assert problems.errors == []
+    assert found is not None
+    assert found["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", None])
+def test_offsets_are_in_all_rows_or_in_none(tmp_path: Path, zone: str | None) -> None:
+    rows = [f"2019-01-01 {hour:02}:00{'+01:00' if hour < 5 else ''},1" for hour in range(24)]
+    _, problems = read(write(tmp_path, rows), HOURS[:24], timezone=zone)
+    (error,) = problems.errors
+    assert error == (
+        "series.csv, row '2019-01-01 05:00': has no UTC offset, but others have: "
+        "write one in all rows"
+    )
+
+
+def test_the_pattern_of_dates_with_offsets_is_named(tmp_path: Path) -> None:
+    rows = [f"31.03.2019 {hour:02}:00,1" for hour in range(24)]
+    form = {"timezone": "Europe/Berlin", "dates": "%d.%m.%Y %H:%M"}
+    _, problems = read(write(tmp_path, rows), HOURS, **form)
+    (error,) = problems.errors
+    assert error.endswith('beside config.yaml: dates: "%d.%m.%Y %H:%M%z"')
 
 
 @pytest.mark.parametrize(
@@ -238,6 +281,7 @@ def test_offsets_win_over_the_zone(tmp_path: Path) -> None:
         ("encoding: ütf", "unknown encoding 'ütf'"),
         ("dates: '%H:%M'", "does not say where day (%d), month (%m) and year (%Y) stand"),
         ("dates: '%d.%m.%Y %Q'", "is no pattern of dates"),
+        ("dates: '%d.%m.%Y %Z'", "is no pattern of dates"),
         ("hold: 5", "tables.yaml.hold: write a duration with its unit"),
         ("demand.csv: {decimal: ','}", "tables.yaml, demand.csv: there is no such file; did you "),
         ("columns: {a: b}", "tables.yaml.columns: belongs under the name of a file"),

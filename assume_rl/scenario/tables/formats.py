@@ -14,7 +14,7 @@ Without the file, tables have commas between cells, decimal points and ISO dates
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -59,7 +59,8 @@ def _dates(pattern: str) -> str:
             "'%d.%m.%Y %H:%M' does"
         )
     try:
-        datetime.strptime(datetime(2019, 1, 31).strftime(pattern), pattern)
+        moment = datetime(2019, 1, 31, tzinfo=timezone(timedelta(hours=1)))
+        datetime.strptime(moment.strftime(pattern), pattern)
     except ValueError as error:
         raise ValueError(f"{pattern!r} is no pattern of dates: {error}") from None
     return pattern

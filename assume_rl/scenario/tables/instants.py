@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.formats import TableFormat, in_tables_file
 
-OFFSET = r"(?:Z|[+-]\d\d:?\d\d)$"
-"""End of a date that has a UTC offset."""
+OFFSET = "[T ].*[Z+-]"
+"""What an ISO 8601 date has in it if it has a UTC offset: a sign, or Z, after the day."""
 
 PATTERNS = tuple(
     f"{day}{clock}"
@@ -33,13 +34,25 @@ def instants(
         problems.error(cell(file, row), f"is not a date such as {_example(form)}{_hint(rows)}")
         return None
     dates = dates.tz_localize(None)
-    if form.timezone is not None and not rows.astype(str).str.contains(OFFSET).any():
-        return _from_zone(file, rows, dates, form.timezone, problems)
+    offset = _with_offset(rows, form)
+    if offset.any() and not offset.all():
+        what = "has no UTC offset, but others have: write one in all rows"
+        problems.error(cell(file, str(rows[~offset][0])), what)
+        return None
+    if form.timezone is not None and not offset.any():
+        return _from_zone(file, rows, dates, form, form.timezone, problems)
     return dates if _in_order(file, rows, dates, problems) else None
 
 
+def _with_offset(rows: "pd.Index[str]", form: TableFormat) -> NDArray[np.bool_]:
+    """Return whether each date says how far its clock is from UTC."""
+    if form.dates is not None:
+        return np.full(len(rows), "%z" in form.dates)
+    return rows.astype(str).str.contains(OFFSET)
+
+
 def _example(form: TableFormat) -> str:
-    example = pd.Timestamp(2019, 1, 31, 23)
+    example = pd.Timestamp(2019, 1, 31, 23, tz="UTC")
     return f"'{example:{form.dates or '%Y-%m-%d %H:%M'}}'"
 
 
@@ -51,6 +64,14 @@ def _hint(rows: "pd.Index[str]") -> str:
         if pd.to_datetime(rows, format=pattern, errors="coerce").notna().all()
     ]
     return f"; {in_tables_file(' or '.join(fit))}" if fit else ""
+
+
+def _offset_in(form: TableFormat) -> str:
+    """Return how dates of a file are written if they have a UTC offset."""
+    if form.dates is None:
+        return "such as 2019-10-27T02:00+02:00"
+    pattern = f'dates: "{form.dates}%z"'
+    return f"such as +0200 at their end; {in_tables_file(pattern)}"
 
 
 def _in_order(
@@ -78,7 +99,7 @@ def changeover(moment: pd.Timestamp) -> str:
     if not sunday_night or moment.month not in (3, 4, 9, 10, 11):
         return ""
     return (
-        "; if clocks change in this night, write times with a UTC offset "
+        "; if clocks change in this night, write all times with a UTC offset "
         f"({moment:%Y-%m-%dT%H:%M}+01:00), or of which zone they are: "
         + in_tables_file("timezone: Europe/Berlin")
     )
@@ -88,6 +109,7 @@ def _from_zone(
     file: str,
     rows: "pd.Index[str]",
     clock: pd.DatetimeIndex,
+    form: TableFormat,
     zone: str,
     problems: Problems,
 ) -> pd.DatetimeIndex | None:
@@ -96,6 +118,7 @@ def _from_zone(
     :param file: name of the file, for messages
     :param rows: names of the rows
     :param clock: what clocks show
+    :param form: how the file writes dates
     :param zone: name of the zone
     :param problems: times that are not there, or not twice where they should be, are noted here
     """
@@ -103,7 +126,7 @@ def _from_zone(
         clock.tz_localize(zone, ambiguous=np.full(len(clock), dst), nonexistent="NaT")
         for dst in (True, False)
     )
-    offset = "write times with a UTC offset, such as 2019-10-27T02:00+02:00"
+    offset = f"write all times with a UTC offset, {_offset_in(form)}"
     if summer.hasnans:
         row = str(rows[summer.isna()][0])
         what = f"is no time in {zone}, where clocks go forward then; {offset}"
