@@ -10,16 +10,17 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.console import load
-from assume_rl.cli.options import Case, Plugins, Set
+from assume_rl.cli.options import Case, OverwriteFiles, Plugins, Set
 from assume_rl.cli.policies_tables import print_described, print_differences, print_verified
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.policies_on_disk.described import described
 from assume_rl.experiments.policies_on_disk.differences import differences
+from assume_rl.experiments.policies_on_disk.exported import check_apart, write_exported
 from assume_rl.experiments.policies_on_disk.light import light_files
 from assume_rl.experiments.policies_on_disk.onnx_file import onnx_files
 from assume_rl.experiments.policies_on_disk.saved import saved_policies
 from assume_rl.experiments.policies_on_disk.verified import verified
-from assume_rl.learning.policies.files import write_file
+from assume_rl.scenario.plugins import load_plugins
 
 policies = typer.Typer(
     help="Look into policies, check, compare and export them.", no_args_is_help=True
@@ -47,8 +48,10 @@ class Form(StrEnum):
 def inspect(
     folder: Saved,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    plugins: Plugins = None,
 ) -> None:
     """Print what policies are: networks, observations, scales, and where they are from."""
+    load_plugins(plugins or ())
     found = described(folder)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -73,6 +76,7 @@ def verify(
     """
     if scenario is None and (case or overrides):
         raise ConfigurationError("--case and --set need a --scenario")
+    load_plugins(plugins or ())
     loaded = None if scenario is None else load(scenario, case, overrides, False, plugins=plugins)
     found = verified(folder, loaded)
     print_verified(Console(), found)
@@ -81,11 +85,12 @@ def verify(
 
 
 @policies.command()
-def diff(first: Saved, second: Saved) -> None:
+def diff(first: Saved, second: Saved, plugins: Plugins = None) -> None:
     """Compare two sets of policies: settings, networks, weights, actions on fixed observations.
 
     Exit code 0: equal; 1: not equal; 2: one cannot be read.
     """
+    load_plugins(plugins or ())
     found = differences(saved_policies(first), saved_policies(second))
     print_differences(Console(), found)
     if not found.equal:
@@ -103,14 +108,20 @@ def export(
             "that needs numpy and safetensors only.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder; files of these names are replaced.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder; exports of the same names are replaced.")
+    ],
+    overwrite: OverwriteFiles = False,
+    plugins: Plugins = None,
 ) -> None:
     """Write policies in a form that others can act by; each is checked to act the same."""
+    load_plugins(plugins or ())
+    check_apart(out, folder)
     found = saved_policies(folder)
     files = onnx_files(found) if form is Form.onnx else light_files(found)
     console = Console(highlight=False, soft_wrap=True)
-    for name, content in files.items():
-        write_file(out / name, content)
+    write_exported(out, files, overwrite=overwrite)
+    for name in files:
         console.print(str(out / name), markup=False)
     drawing = [policy.name for policy in found if policy.actor.mixed]
     if drawing:

@@ -24,7 +24,9 @@ from assume_rl.learning.fleet import Fleet
 from assume_rl.learning.nets.layers import Hidden
 from assume_rl.learning.nets.net import create_nets
 from assume_rl.learning.nets.recurrent import GRU
+from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.learning.nets.trunks import TRUNKS
+from assume_rl.learning.policies.folder import save_policies
 from assume_rl.learning.schedules import SCHEDULES, learning_rate, scheduled
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.plugins import Registry, blame, load_plugins, unload_plugins
@@ -103,6 +105,24 @@ def test_a_training_uses_it_and_its_policies_are_read_again(place: Path) -> None
     other = load_scenario("market", overrides=shorter | {"learning_config.critic": "shared"})
     train(other, seed=3, engine="batch", out="other")
     assert manifest(place / "other")["final_hash"] != found["final_hash"]
+
+
+def test_commands_on_policies_load_it(
+    tmp_path: Path, assume_rl_command: Callable[..., tuple[int, str, str]]
+) -> None:
+    load_plugins([FILE])
+    spec = AgentSpec("one", 6, 2, 2, (("series", 4, "a"), ("own", 2, "b")))
+    actor = initial_actors([spec], 1, "softsign", "skip")
+    save_policies(tmp_path / "policies", [actor], [spec], algorithm="awr")
+    unload_plugins()
+    for command in (["inspect"], ["verify"], ["diff", tmp_path / "policies"]):
+        arguments = ("policies", command[0], tmp_path / "policies", *command[1:])
+        assert assume_rl_command(*arguments)[0] == 2
+        assert assume_rl_command(*arguments, "--plugin", FILE)[0] == 0
+        unload_plugins()
+    export = ("policies", "export", tmp_path / "policies", "--out", tmp_path / "out", "--format")
+    _, _, err = assume_rl_command(*export, "light", "--plugin", FILE)
+    assert "the architecture skip: export it with --format onnx" in err
 
 
 @pytest.mark.slow

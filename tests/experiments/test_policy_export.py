@@ -1,6 +1,7 @@
 """Exported policies act as the policies do: asked through onnxruntime, numpy and by hand."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load
 from trained_runs import SCENARIOS, Trained
 
-from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.errors import ConfigurationError, PolicyError, ResultsError
 from assume_rl.experiments.policies_on_disk import light_policy
+from assume_rl.experiments.policies_on_disk.exported import write_exported
 from assume_rl.experiments.policies_on_disk.light import light_content, light_files
 from assume_rl.experiments.policies_on_disk.onnx_file import check_graph, onnx_files
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy, answers, saved_policies
 from assume_rl.learning.policies.manifest import file_name
+from assume_rl.results.owner import owned
 
 pytestmark = pytest.mark.unchecked
 
@@ -294,6 +297,76 @@ def test_what_cannot_be_exported_is_named(
     assert code == 2
     assert message in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
+
+
+LIGHT = ("--format", "light", "--out")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def whole(folder: Path) -> bool:
+    """Return whether an export is there: safetensors orders metadata anew each time."""
+    policy = light_policy.load(str(folder / "learner.safetensors"))
+    reader = Path(light_policy.__file__).read_bytes()
+    return "format" in (policy[1] or {}) and (folder / "light_policy.py").read_bytes() == reader
+
+
+@pytest.mark.parametrize("place", ["", "policies/last", "policies/best_reward"])
+def test_no_export_replaces_policies(
+    single: Trained, tmp_path: Path, assume_rl_command: Command, place: str
+) -> None:
+    folder = Path(shutil.copytree(single.folder, tmp_path / "trained"))
+    before = contents(folder / "policies" / "last")
+    code, _, err = assume_rl_command(
+        "policies", "export", folder, *LIGHT, folder / place, "--overwrite"
+    )
+    assert code == 2
+    assert "is a folder of policies or of a run, whose files exports would replace" in err
+    assert contents(folder / "policies" / "last") == before
+    assert not (folder / place / "light_policy.py").exists()
+
+
+@pytest.mark.parametrize("name", ["learner.safetensors", "light_policy.py"])
+def test_an_export_replaces_earlier_ones_and_other_files_only_if_asked(
+    single: Trained, tmp_path: Path, assume_rl_command: Command, name: str
+) -> None:
+    export = ("policies", "export", single.folder, *LIGHT, tmp_path)
+    assert assume_rl_command(*export)[0] == 0
+    assert assume_rl_command(*export)[0] == 0
+    assert whole(tmp_path)
+    (tmp_path / name).write_bytes((single.last / "learner.safetensors").read_bytes())
+    changed = contents(tmp_path)
+    code, _, err = assume_rl_command(*export)
+    assert code == 2
+    assert f"{name}' is there and is none of ours" in err
+    assert "--overwrite" in err
+    assert contents(tmp_path) == changed
+    assert assume_rl_command(*export, "--overwrite")[0] == 0
+    assert whole(tmp_path)
+
+
+def test_a_graph_replaces_an_earlier_one_and_nothing_else_unasked(
+    exported: tuple[SavedPolicy, bytes], tmp_path: Path
+) -> None:
+    files = {"learner.onnx": exported[1]}
+    for _ in range(2):
+        write_exported(tmp_path, files, overwrite=False)
+    other = onnx.load_model_from_string(exported[1])
+    other.producer_name = "pytorch"
+    (tmp_path / "learner.onnx").write_bytes(other.SerializeToString())
+    with pytest.raises(ResultsError, match="none of ours"):
+        write_exported(tmp_path, files, overwrite=False)
+
+
+def test_a_folder_that_another_process_writes_to_is_not_exported_to(
+    single: Trained, tmp_path: Path, assume_rl_command: Command
+) -> None:
+    with owned(tmp_path):
+        code, _, err = assume_rl_command("policies", "export", single.folder, *LIGHT, tmp_path)
+    assert code == 2
+    assert "is being written by" in err
 
 
 def test_the_page_shows_the_code_that_reads_light_files() -> None:

@@ -8,6 +8,8 @@ from assume_rl.experiments.policies_on_disk.saved import SavedPolicy
 
 FORMAT = "assume-rl policy"
 FORMAT_VERSION = 1
+PRODUCER = "assume-rl"
+"""Of graphs."""
 TOLERANCE = 1e-6
 """Most that an action of an exported policy may differ from the policy's."""
 OF_SHARES = 1e-5

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from assume_rl.errors import ConfigurationError, PolicyError
-from assume_rl.experiments.policies_on_disk.about import check_same, metadata
+from assume_rl.experiments.policies_on_disk.about import PRODUCER, check_same, metadata
 from assume_rl.experiments.policies_on_disk.graph import (
     MASK,
     MEMORY,
@@ -105,7 +105,7 @@ def onnx_content(traced: Any, policy: SavedPolicy) -> bytes:
         onnx.numpy_helper.from_array(weight.contiguous().numpy(), name)
         for name, weight in weights.items()
     )
-    proto.producer_name, proto.doc_string = "assume-rl", f"policy of {policy.name}"
+    proto.producer_name, proto.doc_string = PRODUCER, f"policy of {policy.name}"
     onnx.helper.set_model_props(proto, metadata(policy))
     content: bytes = proto.SerializeToString()
     return content
