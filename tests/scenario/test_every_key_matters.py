@@ -277,6 +277,7 @@ LEARNING: Mapping[str, Change] = {
     "temperature_schedule": trains(
         "linear", LADDERS, settings(algorithm="q_learning", training_episodes=3, temperature=5.0)
     ),
+    "tie_break": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="fictitious_play")),
     "mirror_step": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
     "pull": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
     "reference_share": trains(1.0, LADDERS, NO_STARTS, settings(algorithm="mirror_descent")),
@@ -565,7 +566,7 @@ class World:
 class Unsaved(BatchEngine):
     """Writes no policies, which takes longer than such a small training."""
 
-    def _save(self, seed: int, name: str, *, critics: bool) -> None:
+    def _save(self, seed: int, name: str, notes: Mapping[str, Any], *, critics: bool) -> None:
         pass
 
 
