@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mango import AgentAddress
 
@@ -97,17 +98,35 @@ class Operators:
 def terms(compiled: Compiled, fixed: Iterable[str]) -> str:
     """Return a digest of what all who play a scenario together must agree on.
 
-    :param compiled: the scenario: its settings, auctions and operators count, units and series do
-        not
+    :param compiled: the scenario: its settings, auctions, operators and the content of plug-ins
+        count; units, series, and what every computer has for itself, such as paths, do not
     :param fixed: agents with a fixed policy
     """
+    settings = compiled.scenario.config.model_dump(
+        mode="json",
+        exclude={
+            "plugins": True,
+            "policies": True,
+            "simulation_id": True,
+            "learning_config": {"device"},
+        },
+    )
     parts = (
         compiled.plan,
-        compiled.scenario.config.model_dump(mode="json"),
+        _without_paths(settings),
+        sorted(plugin.sha256 for plugin in compiled.scenario.plugins),
         [operator.name for operator in compiled.operators],
         sorted(fixed),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _without_paths(settings: Any) -> Any:
+    if isinstance(settings, list):
+        return [_without_paths(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {k: _without_paths(v) for k, v in settings.items() if not k.endswith("_path")}
 
 
 def _portfolio(

@@ -1,6 +1,7 @@
 """Unit operators in other containers: the same results, and clients that come, go and come back."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from assume_rl.agents.wire import Networked, tcp_container
 from assume_rl.agents.world import World
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.read import load_scenario
 
 pytestmark = pytest.mark.unchecked
@@ -149,6 +151,35 @@ def test_operators_elsewhere_give_the_same_weights_and_tables(apart: bool) -> No
 
 
 # --- who may join --------------------------------------------------------------------------------
+
+
+PLUGIN = """
+def register(registry):
+    registry.schedule("own", lambda progress: {0})
+"""
+
+
+def terms_of(folder: Path, end: int = 0, **settings: Any) -> str:
+    """What a computer with a folder, plug-in and settings of its own says it plays."""
+    shutil.copytree(SCENARIO, folder)
+    (folder / "own.py").write_text(PLUGIN.format(end))
+    own = {"plugins": ["own.py"], "policies": {"learner": "own.py"}, **settings}
+    try:
+        return terms(compile_scenario(load_scenario(folder, "tiny", overrides=own)), ["learner"])
+    finally:
+        unload_plugins()
+
+
+def test_terms_do_not_depend_on_the_computer_but_on_plug_ins_and_settings(tmp_path: Path) -> None:
+    ours = terms_of(tmp_path / "ours")
+    theirs = {
+        "learning_config.device": "cuda",
+        "learning_config.trained_policies_save_path": "saved",
+        "simulation_id": "theirs",
+    }
+    assert terms_of(tmp_path / "theirs", **theirs) == ours
+    assert terms_of(tmp_path / "plugin", 1) != ours
+    assert terms_of(tmp_path / "setting", **{"learning_config.gamma": 0.5}) != ours
 
 
 class Odd(Client):
