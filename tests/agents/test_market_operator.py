@@ -18,6 +18,7 @@ from mango import (
 from assume_rl.agents.messages import (
     AuctionResult,
     EpisodeEnd,
+    Goodbye,
     MarketOpened,
     OrderBook,
     RegisterBidder,
@@ -63,7 +64,7 @@ class Scripted(Role):  # type: ignore[misc]
 
     def __init__(
         self,
-        script: dict[int, list[OrderBook]],
+        script: dict[int, list[Any]],
         *,
         registered: bool = True,
         curves: bool = False,
@@ -220,3 +221,12 @@ def test_a_book_for_other_units_of_the_same_number_is_told_apart() -> None:
     trade(spec(), seller=selling, buyer=buyer())
     told = [u for r in selling.rows if r.table == "market_orders" for u in r.columns["unit_id"]]
     assert {"one", "two"} <= set(told)
+
+
+def test_who_takes_the_place_of_a_bidder_that_left_has_neither_its_book_nor_its_units() -> None:
+    selling = seller(1.0, 2.0, 3.0)
+    selling.script[1] += [Goodbye(), RegisterBidder("EOM", "seller", ("new",))]
+    trade(spec(), seller=selling, buyer=buyer())
+    assert [r.auction.number for r in selling.results] == [0, 2]
+    told = [u for r in selling.rows if r.table == "market_orders" for u in r.columns["unit_id"]]
+    assert sorted(told) == ["buyer plant"] * 3 + ["new", "seller plant"]

@@ -147,9 +147,12 @@ class MarketOperator(Role):  # type: ignore[misc]
         if content.market != self._spec.name:
             return
         address = sender_addr(meta)
-        if content.bidder in self._bidders and self._bidders[content.bidder][1] != address:
+        known = self._bidders.get(content.bidder)
+        if known is not None and known[1] != address:
             self._refuse(content.bidder, "another agent has registered under this name")
             return
+        if known != (content, address):
+            self._drop(content.bidder)
         self._bidders[content.bidder] = (content, address)
         last = len(self._places)
         self._bidders = dict(
@@ -166,6 +169,13 @@ class MarketOperator(Role):  # type: ignore[misc]
         for name, (_, address) in list(self._bidders.items()):
             if address == gone:
                 del self._bidders[name]
+                self._drop(name)
+
+    def _drop(self, bidder: str) -> None:
+        """Drop what a bidder sent under another registration, and what was made of it."""
+        self._layouts.clear()
+        for books in self._books.values():
+            books.pop(bidder, None)
 
     def _announce(self, auction: Auction) -> None:
         self._open[auction.number] = auction
