@@ -162,6 +162,21 @@ def test_who_has_left_is_sent_nothing_and_not_waited_for() -> None:
     assert flags(role, "truncated") == [True]
 
 
+@pytest.mark.parametrize("market", [AWAY, BACK])
+def test_only_the_container_that_started_the_episode_says_goodbye_for_others(market: Any) -> None:
+    role, wire = school()
+    role.handle_message(EpisodeStart(1, False), market)
+    role.handle_message(records(range(1, 3)), AWAY)
+    lobby = {"sender_addr": ["away", 2], "sender_id": "lobby"}
+    role.handle_message(Goodbye((("away", 1), "bidder")), lobby)
+    left = market == BACK
+    said = (
+        [] if left else ["only 'bidder' at away:1 itself, or the market, can say that it has left"]
+    )
+    assert [refused.reason for refused in wire.of(Refused)] == said
+    assert role._training._episode.experience.count == (0 if left else 18)
+
+
 def test_transitions_of_an_episode_that_a_unit_left_are_neither_lost_nor_doubled() -> None:
     """A unit leaves after 13 of 24 hours; in the next episode all is as ever."""
     role, _ = school()

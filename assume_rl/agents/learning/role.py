@@ -6,8 +6,8 @@ A trading agent registers its units (`RegisterUnit`), acts on the policies it is
 the role does them by its container's clock, or on `UpdateDue`, which also says how many records
 must have arrived before. `Goodbye` ends what an agent takes part in. The role subscribes, publishes
 and answers; `training` decides what is learned and when, `keeper` saves and loads, `publisher`
-knows who needs which policies, `incoming` checks what comes from other containers, whose mistakes
-are answered with `Refused` and change nothing.
+knows who needs which policies, `incoming` checks what comes from other containers: a mistake is
+answered with `Refused` and changes nothing, and nor does what follows it in the same sequence.
 """
 
 import logging
@@ -116,6 +116,7 @@ class Learning(Role):  # type: ignore[misc]
         self._publisher = Publisher(self._trainer, lambda: self._training.exploration)
         self._bound: object = None  # context in which the role has subscribed
         self._driven = False  # updates are asked for, so the clock causes none
+        self._market: object = None  # address of the container that started the episode
         self._handlers: dict[type, Callable[[Any, dict[str, Any]], None]] = {
             RegisterUnit: self._register,
             Observed: self._record,
@@ -180,7 +181,8 @@ class Learning(Role):  # type: ignore[misc]
         """Take a message, a mapping with the keys of one, or a sequence of them.
 
         Units that register in one sequence are answered with one `PolicyUpdate`. What is wrong
-        raises a `ConfigurationError`; if it comes from another container, its sender is told.
+        raises a `ConfigurationError`; if it comes from another container, its sender is told. Of a
+        sequence, the messages before it have been taken by then, those after it are not.
         """
         try:
             for message in unpack(content, strict=self._elsewhere(meta)):
@@ -225,11 +227,17 @@ class Learning(Role):  # type: ignore[misc]
         self._publisher.register(message.unit_id, sender_addr(meta))
 
     def _leave(self, message: Goodbye, meta: dict[str, Any]) -> None:
-        who = sender_addr(meta) if message.of is None else AgentAddress(*message.of)
+        sender = sender_addr(meta)
+        who = sender if message.of is None else AgentAddress(*message.of)
+        if who != sender and self._elsewhere(meta) and sender.protocol_addr != self._market:
+            raise ConfigurationError(
+                f"only {named(who)} itself, or the market, can say that it has left"
+            )
         self._training.leave(self._publisher.leave(who))
 
     def _start_episode(self, message: EpisodeStart, meta: dict[str, Any]) -> None:
         if self._training.start(message.episode, message.evaluation, message.units):
+            self._market = sender_addr(meta).protocol_addr
             if message.units:
                 self._publisher.forget_unclaimed()
             self._publisher.renew()
