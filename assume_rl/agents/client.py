@@ -73,6 +73,7 @@ class Client(Role):  # type: ignore[misc]
         self._joined = self._leaving = False
         self._running = self._ended = False  # an episode is; its end was announced
         self._answered = -1  # number of the latest `SyncDue` since it joined
+        self._dropped = 0  # messages that the container had dropped when it joined
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._failures = Failures()
         self._agents: list[Agent] = []  # of the running episode
@@ -126,6 +127,7 @@ class Client(Role):  # type: ignore[misc]
                 raise AgentFailure(f"the market refused the client: {answer.reason}")
             if answer is not None:
                 self._joined = True
+                self._dropped = self._container.dropped
                 return
         raise AgentFailure(
             f"the market has not answered for {self._patience:g} s; does it run at this address, "
@@ -151,6 +153,8 @@ class Client(Role):  # type: ignore[misc]
         content, meta = await self._next()
         if isinstance(content, Invite):
             await self._open(content)
+        elif isinstance(content, SyncDue) and self._dropped != self._container.dropped:
+            await self._join_again("messages of this client could not be sent")
         elif isinstance(content, SyncDue):
             if await self._sync(content, str(meta.get("life"))):
                 self._running = self._running and not self._ended
@@ -159,15 +163,18 @@ class Client(Role):  # type: ignore[misc]
             self._played += 1
             self._leaving = self._leaving or self._played == self._most
         elif isinstance(content, GivenUp) and content.number == self._answered:
-            logger.warning("the market has given this client up; it joins again")
-            self._running = self._joined = False
-            await self._close()
-            await self._join()
+            await self._join_again("the market has given this client up")
         elif isinstance(content, Refused):
             raise AgentFailure(f"the market refused a message: {content.reason}")
         elif isinstance(content, Goodbye):
             self._joined = False
         return self._joined and not (self._leaving and not self._running)
+
+    async def _join_again(self, why: str) -> None:
+        logger.warning("%s; it joins again", why)
+        self._running = self._joined = False
+        await self._close()
+        await self._join()
 
     async def _next(self) -> Heard:
         try:

@@ -119,6 +119,7 @@ class Lobby(Role):  # type: ignore[misc]
             life = str(meta.get("life"))
             seat = Seat(content.client, address, content.operators, life, content.number)
             self._seats[content.client] = seat
+            self._container.lost.discard(address.protocol_addr)  # it can be reached again
             logger.info("client '%s' plays %s", content.client, ", ".join(content.operators))
         post(self.context, Joined(content.number), address)
 

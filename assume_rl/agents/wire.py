@@ -26,6 +26,7 @@ from assume_rl.agents.messages import Refused
 logger = logging.getLogger(__name__)
 
 REACH_SECONDS = 30.0  # of real time in which a message must have been written to a connection
+AGAIN_SECONDS = 1.0  # of real time between two attempts to do so
 PARTING_SECONDS = 5.0  # that a container which shuts down waits for messages to be written
 
 Item = tuple[Any, dict[str, Any]]  # content and meta
@@ -68,9 +69,11 @@ class Networked(Container):  # type: ignore[misc]
         self.life = uuid4().hex
         self.arrivals = Arrivals()
         self.lost: set[Any] = set()  # addresses of containers to which a message could not be sent
+        self.dropped = 0  # messages that were waiting for such containers
         self.sent: Counter[AgentAddress] = Counter()
         self._boxes: dict[Any, deque[tuple[Any, AgentAddress, str | None, dict[str, Any]]]] = {}
         self._writers: dict[Any, asyncio.Task[None]] = {}
+        self._closing = False
 
     async def send_message(
         self,
@@ -105,9 +108,14 @@ class Networked(Container):  # type: ignore[misc]
     async def _write(self, place: Any) -> None:
         box = self._boxes[place]
         while box:
-            content, receiver, sender, stamp = box[0]
-            if not await self._written(content, receiver, sender, stamp):
-                self._give_up(place)
+            try:
+                written = await self._written(*box[0])
+            except Exception:
+                logger.exception("a message to '%s' could not be written", box[0][1].aid)
+                self._give_up(place, begun=False)
+                return
+            if not written:
+                self._give_up(place, begun=True)
                 return
             box.popleft()
             self.lost.discard(place)
@@ -115,24 +123,40 @@ class Networked(Container):  # type: ignore[misc]
     async def _written(
         self, content: Any, receiver: AgentAddress, sender: str | None, stamp: dict[str, Any]
     ) -> bool:
+        """Write a message, with as many attempts as there is time for."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REACH_SECONDS
         try:
-            async with asyncio.timeout(REACH_SECONDS):
-                return self._left(await super().send_message(content, receiver, sender, **stamp))
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    sent = await super().send_message(content, receiver, sender, **stamp)
+                    if self._left(sent):
+                        return True
+                    if self._closing or loop.time() + AGAIN_SECONDS > deadline:
+                        return False
+                    await asyncio.sleep(AGAIN_SECONDS)
         except TimeoutError:
-            return False
-        except Exception:
-            logger.exception("a message to '%s' could not be written", receiver.aid)
             return False
 
     def _left(self, sent: bool) -> bool:
         """Return whether a message has left, given what mango says."""
         return sent
 
-    def _give_up(self, place: Any) -> None:
-        """Drop what waits for a container that cannot be reached, as if it was never sent."""
+    def _give_up(self, place: Any, *, begun: bool) -> None:
+        """Drop what waits for a container that cannot be reached, as if it was never sent.
+
+        :param place: address of the container
+        :param begun: whether the first message may have arrived; then its number is taken, and it
+            is written before all later ones
+        """
         self.lost.add(place)
-        for _, receiver, _, stamp in self._boxes.pop(place):
+        box = self._boxes[place]
+        kept = [box.popleft()] if begun else []
+        for _, receiver, _, stamp in box:
             self.sent[receiver] -= "number" in stamp
+        self.dropped += len(box)
+        box.clear()
+        box.extend(item for item in kept if "number" in item[-1])
 
     async def _handle_message(self, *, priority: int, content: Any, meta: dict[str, Any]) -> None:
         for item, about in self.arrivals.take(content, meta):
@@ -150,6 +174,7 @@ class Networked(Container):  # type: ignore[misc]
 
     async def shutdown(self) -> None:
         """Shut down once what waits is written, or after a few seconds."""
+        self._closing = True
         writing = [task for task in self._writers.values() if not task.done()]
         if writing:
             _, late = await asyncio.wait(writing, timeout=PARTING_SECONDS)

@@ -14,6 +14,7 @@ import torch
 from learning_script import Notes
 from mango import AgentAddress, activate, agent_composed_of
 
+from assume_rl.agents import wire
 from assume_rl.agents.client import Client
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.lobby import Lobby
@@ -309,8 +310,10 @@ def actions(market: Market, episode: int) -> pd.Series:
 
 
 def test_an_episode_goes_on_without_a_client_that_dies_and_the_next_one_with_it(
-    market: Market, caplog: pytest.LogCaptureFixture
+    market: Market, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wire, "REACH_SECONDS", 0.5)
+
     async def train() -> None:
         async with market.running():
             port = asyncio.create_task(play_client(market, "port"))
@@ -426,6 +429,16 @@ def test_a_client_joins_once_however_often_it_is_told_that_it_was_given_up(marke
     asyncio.run(go_on(GivenUp(3), GivenUp(4), GivenUp(4), Joined(0), Joined(1), GivenUp(4)))
     assert [join.number for join in desk.of(Join)] == [1]
     assert client._joined
+
+
+def test_a_client_whose_messages_could_not_be_sent_joins_again(market: Market) -> None:
+    client = Client(market.compiled, CLIENTS["mine"], AWAY, market.home, name="mine")
+    desk = client._context = Desk()
+    market.home.dropped = 1
+    client._hear(SyncDue(1, {}), {"life": "x"})
+    client._hear(Joined(1), {})
+    assert asyncio.run(client._go_on())
+    assert [type(content) for content, _ in desk.sent] == [Join]
 
 
 def test_a_client_that_waits_heeds_what_comes_meanwhile(market: Market) -> None:

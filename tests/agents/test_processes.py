@@ -155,18 +155,17 @@ def check_come_and_go(processes: Processes, *options: str) -> None:
     stays = processes.start("client", *options)
     assert market.wait(SECONDS) == 0, processes.said("market")
     assert stays.wait(SECONDS) == 0, processes.said("client")
+    assert "client 'client' has joined anew" in processes.said("market")
     assert "weights " in processes.said("market")
     assert "played 2 episodes" in processes.said("client")
 
 
 def test_clients_over_tcp_come_and_go(processes: Processes) -> None:
     check_come_and_go(processes)
-    assert "client 'client' cannot be reached" in processes.said("market")
 
 
 def test_clients_over_mqtt_come_and_go(processes: Processes, broker: str) -> None:
     check_come_and_go(processes, broker)
-    assert "client 'client' has joined anew" in processes.said("market")
 
 
 def test_a_client_that_was_stopped_for_too_long_joins_again(processes: Processes) -> None:
