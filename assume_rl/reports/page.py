@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from assume_rl.reports.assets import POLICY, SCRIPT, STYLE
 from assume_rl.reports.figures.style import plotly_script
 from assume_rl.reports.markup import escaped, facts, run_links, table
 from assume_rl.reports.source import Source
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, RunInfo, Section
+from assume_rl.results.destinations import head_of
 
 GENERATOR = '<meta name="generator" content="assume-rl">'
 """What tells a report from other pages."""
 
 
-def is_report(head: bytes) -> bool:
-    """Return whether a file is a report, by its first bytes."""
-    return GENERATOR.encode() in head
+def is_report(path: Path) -> bool:
+    """Return whether a file is a report."""
+    return GENERATOR.encode() in head_of(path)
 
 
 def page(source: Source, sections: Sequence[Section]) -> str:

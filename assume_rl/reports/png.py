@@ -9,7 +9,7 @@ from pathlib import Path
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.types import Chart, Section
-from assume_rl.results.destinations import check_replaceable
+from assume_rl.results.destinations import check_replaceable, head_of
 
 WIDTH, SCALE = 900, 2  # px, and dots per px
 MARK = b"Software\0assume-rl"
@@ -40,7 +40,7 @@ def check_pngs(sections: Sequence[Section], folder: Path, *, overwrite: bool) ->
     :param overwrite: whether files may be replaced that are no pictures of a report
     """
     for file in _files(sections, folder):
-        check_replaceable(file, lambda head: MARK in head, overwrite=overwrite)
+        check_replaceable(file, lambda path: MARK in head_of(path), overwrite=overwrite)
 
 
 def marked(picture: bytes) -> bytes:

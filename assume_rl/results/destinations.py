@@ -4,17 +4,16 @@ import csv
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from sqlalchemy import MetaData
-
 from assume_rl.errors import ResultsError
-from assume_rl.results.study_tables import STUDY, study_column
-from assume_rl.results.tables import METADATA, column_of, table_of
+from assume_rl.results.parquet import parquet_columns
+from assume_rl.results.study_tables import STUDY
+from assume_rl.results.tables import METADATA
 
 HEAD = 65_536
 """Bytes at the beginning of a file that tell whether it is ours."""
 
-Ours = Callable[[bytes], bool]
-"""Whether a file is ours, by its first bytes."""
+Ours = Callable[[Path], bool]
+"""Whether a file is ours, by what is in it."""
 
 
 def check_replaceable(path: Path, ours: Ours, *, overwrite: bool) -> None:
@@ -31,8 +30,7 @@ def check_replaceable(path: Path, ours: Ours, *, overwrite: bool) -> None:
     if not path.is_file():
         raise ResultsError(f"'{path}' is not an ordinary file, and is not replaced by one")
     try:
-        with path.open("rb") as file:
-            known = overwrite or ours(file.read(HEAD))
+        known = overwrite or ours(path)
     except OSError as error:
         raise ResultsError(f"'{path}' cannot be read: {error.strerror}") from None
     if not known:
@@ -63,11 +61,11 @@ def remove_stale(folder: Path, kind: str, written: Iterable[Path]) -> None:
     """
     for name in all_tables() - {path.stem for path in written}:
         path = folder / f"{name}.{kind}"
-        if path.is_file() and _is_of_table(path, kind, name):
-            try:
+        try:
+            if path.is_file() and _of_table(kind, name)(path):
                 path.unlink()
-            except OSError as error:
-                raise ResultsError(f"'{path}' cannot be removed: {error.strerror}") from None
+        except OSError as error:
+            raise ResultsError(f"'{path}' cannot be removed: {error.strerror}") from None
 
 
 def all_tables() -> set[str]:
@@ -77,40 +75,38 @@ def all_tables() -> set[str]:
 
 def has_header(*columns: str) -> Ours:
     """Return what recognises a CSV file by the columns that its header has."""
-    return lambda head: set(columns) <= set(_header(head))
+    return lambda path: set(columns) <= set(_header(path))
 
 
-def _is_of_table(path: Path, kind: str, table: str) -> bool:
+def head_of(path: Path) -> bytes:
+    """Return the beginning of a file.
+
+    :raises OSError: it cannot be read
+    """
     with path.open("rb") as file:
-        return _of_table(kind, table)(file.read(HEAD))
+        return file.read(HEAD)
 
 
 def _of_table(kind: str, table: str) -> Ours:
-    """Return what recognises the file that a table was exported to."""
-    if kind == "parquet":  # whose columns are named at the end
-        return lambda head: head[:4] == b"PAR1"
-    return lambda head: _is_header_of(table, _header(head))
+    """Return what recognises the file that a table of a run or of a study was exported to.
+
+    It has all columns of the table. Others may be beside them: of the run, or of the user's.
+    """
+    columns_of = parquet_columns if kind == "parquet" else _header
+    fixed = [
+        set(own.tables[table].columns.keys()) for own in (METADATA, STUDY) if table in own.tables
+    ]
+
+    def ours(path: Path) -> bool:
+        found = set(columns_of(path))
+        return any(columns <= found for columns in fixed)
+
+    return ours
 
 
-def _is_header_of(table: str, names: Collection[str]) -> bool:
-    """Return whether columns are those of a table of a run or of a study."""
-    known: tuple[tuple[str, MetaData, Callable[[str], object]], ...] = (
-        ("simulation", METADATA, lambda name: column_of(table_of(table), name)),
-        ("run_id", STUDY, lambda name: study_column(table, name)),
-    )
-    for key, tables, describe in known:
-        if table in tables.tables and key in names:
-            try:
-                for name in names:
-                    describe(name)
-            except ValueError:
-                continue
-            return True
-    return False
-
-
-def _header(head: bytes) -> list[str]:
+def _header(path: Path) -> list[str]:
     """Return the names in the first line of a CSV file; none where it is something else."""
+    head = head_of(path)
     try:
         first = head.decode(errors="strict" if len(head) < HEAD else "ignore").splitlines()[:1]
         return next(csv.reader(first), [])

@@ -24,6 +24,18 @@ def check_parquet() -> None:
         )
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a Parquet file; none where it is something else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        try:
+            return list(pq.read_schema(file).names)
+        except (pa.ArrowException, OSError):
+            return []
+
+
 @contextmanager
 def parquet_writer(path: Path, columns: Sequence[Column[Any]]) -> Iterator[Callable[[Group], None]]:
     """What writes a group of rows to `path`: values as a database's driver gives them.

@@ -3,8 +3,11 @@
 import csv
 import math
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,12 +15,14 @@ from study_folders import run_folder
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.destinations import check_replaceable, has_header
-from assume_rl.results.export import export_csv, export_frame
+from assume_rl.results.export import export_csv, export_frame, export_parquet
 from assume_rl.results.gather import gather
 from assume_rl.results.owner import owned
+from assume_rl.results.parquet import parquet_columns
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.spreadsheets import plain, plain_frame
 from assume_rl.results.study_database import StudyDatabase
+from assume_rl.results.tables import METADATA
 
 pytestmark = pytest.mark.unchecked
 
@@ -78,11 +83,46 @@ def test_only_exports_are_replaced(url: str, tmp_path: Path) -> None:
     export_csv(url, folder, overwrite=True)
     before = file.read_bytes()
     stale = folder / "market_meta.csv"
-    stale.write_text("market_id,price,simulation\n")
+    stale.write_text(",".join(METADATA.tables["market_meta"].columns.keys()) + "\n")
     export_csv(url, folder)
     assert file.read_bytes() == before
     assert not stale.exists()
     assert notes.read_text() == "my,own\n1,2\n"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_files_of_others_are_neither_replaced_nor_removed(
+    url: str, tmp_path: Path, kind: str
+) -> None:
+    write: Any = {"csv": export_csv, "parquet": export_parquet}[kind]
+    replaced, removed = tmp_path / f"kpis.{kind}", tmp_path / f"episodes.{kind}"
+    for path, columns in {replaced: ["simulation", "value"], removed: ["run_id", "reward"]}.items():
+        own = pd.DataFrame({name: [1.0] for name in columns})
+        own.to_csv(path, index=False) if kind == "csv" else own.to_parquet(path)
+    before, kept = replaced.read_bytes(), removed.read_bytes()
+    with pytest.raises(ResultsError, match=r"kpis\.\w+' is there and is none of ours"):
+        write(url, tmp_path)
+    assert replaced.read_bytes() == before
+    write(url, tmp_path, overwrite=True)
+    assert replaced.read_bytes() != before
+    assert removed.read_bytes() == kept
+    write(url, tmp_path)
+
+
+@pytest.mark.parametrize("write", [export_csv, export_parquet])
+def test_a_table_with_a_column_of_the_users_is_exported_again(
+    url: str, tmp_path: Path, write: Any
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "results.db")) as connection:
+        connection.execute("alter table kpis add column remark")
+        connection.commit()
+    assert write(url, tmp_path / "files") == write(url, tmp_path / "files")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\0" * 99 + b"PAR1", b"a,b\n"])
+def test_what_is_no_parquet_file_has_no_columns(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "kpis.parquet").write_bytes(content)
+    assert parquet_columns(tmp_path / "kpis.parquet") == []
 
 
 def test_files_that_are_not_ordinary_ones_are_left_alone(tmp_path: Path) -> None:
