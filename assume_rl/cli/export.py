@@ -55,6 +55,10 @@ def export(
     """Write the tables of a run or a study to files, or the scenario that a run simulated."""
     console = Console(highlight=False, soft_wrap=True)
     if scenario is not None:
+        if "://" in place:
+            raise ConfigurationError(
+                f"'{shown_place(place)}' is a database; --scenario needs the output folder of a run"
+            )
         command = export_scenario(Path(place), scenario)
         unload_plugins()  # copies, in whose place tables need those that the run had
         console.print(f"{scenario}\nthe same results: {command}", markup=False)

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.secrets import HIDDEN, secrets_of, shown_url
+from assume_rl.results.secrets import shown_url, without_passwords
 from assume_rl.results.tables import column_of
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -208,6 +208,4 @@ def complaint(url: sa.URL, error: Exception) -> ResultsError:
     """What a database complains of, in one sentence without the password."""
     cause = getattr(error, "orig", None) or error
     reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    for secret in secrets_of(url):
-        reason = reason.replace(secret, HIDDEN)
-    return ResultsError(f"database {shown_url(url)}: {reason}")
+    return ResultsError(f"database {shown_url(url)}: {without_passwords(url, reason)}")

@@ -15,8 +15,11 @@ SECRET = re.compile(r"pass(?!file)|pwd|secret|token|credential|odbc_connect", re
 INNER = re.compile(r"(?:pwd|password)=([^;]+)", re.IGNORECASE)
 """The password in a value that is a connection string itself."""
 
-LOGIN = re.compile(r"(?<=:)[^:@]+(?=@)")
-"""The password in text that is meant to be a URL."""
+LOGIN = re.compile(r"((?:[^:/]*://)?+[^:?]*[:?]).+", re.DOTALL)
+"""Text that is meant to be a URL, and its part before all that may belong to a password."""
+
+WRITTEN = re.compile(r"[\w+]+://\S+")
+"""A URL in a sentence."""
 
 
 def without_secrets(url: sa.URL) -> sa.URL:
@@ -36,11 +39,27 @@ def shown_url(url: sa.URL) -> str:
 
 
 def shown_place(place: str) -> str:
-    """Return a folder or a URL as messages name it, even if it can be neither."""
+    """Return a folder or a URL as messages name it, even if it can be neither.
+
+    >>> shown_place("postgresql://me:dont@tell@host/db")
+    'postgresql://me:***'
+    """
+    if "://" not in place and "@" not in place:
+        return place
     try:
-        return shown_url(sa.make_url(place)) if "://" in place else LOGIN.sub(HIDDEN, place)
+        url = sa.make_url(place)
+        if "@" not in f"{url.host}{url.database}":  # a part of the password
+            return shown_url(url)
     except (ArgumentError, ValueError):
-        return LOGIN.sub(HIDDEN, place)
+        pass
+    return LOGIN.sub(rf"\1{HIDDEN}", place)
+
+
+def without_passwords(url: sa.URL, sentence: str) -> str:
+    """Return a sentence on a database with `HIDDEN` for each password, however it is written."""
+    for secret in secrets_of(url):
+        sentence = sentence.replace(secret, HIDDEN)
+    return WRITTEN.sub(lambda found: shown_place(found[0]), sentence)
 
 
 def secrets_of(url: sa.URL) -> list[str]:
