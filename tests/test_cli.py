@@ -322,6 +322,18 @@ def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path
     assert "nan" not in out
 
 
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    name = "gas[/x] plant[north]"
+    known = Response(name, 1000.0, 1250.0, 250.0)
+    evaluation = Evaluation(
+        (UnitScore(name, 1.0, 1000.0, 0.0, None),), (), None, None, None, None, None, None, (known,)
+    )
+    console = Console(width=300, file=io.StringIO())
+    print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///r.db", evaluation, ()))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count(name) == 2  # scores, best responses
+
+
 def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path) -> None:
     figures = {"constant_bid": 57.0, "constant_profit": 1200.0}
     known = Response("a", 1000.0, 1250.0, 250.0, "lower_bound", **figures)

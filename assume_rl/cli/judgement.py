@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Column, Table
 
@@ -35,7 +36,7 @@ def print_figures(console: Console, evaluations: Mapping[str, Evaluation]) -> No
             "profit EUR": euros(alone.constant_profit),
             OF_BEST: share(alone.constant_share),
         }  # fmt: skip
-        table.add_row(name, *cells, *([fixed.get(name, "")] if constant else []))
+        table.add_row(escape(name), *cells, *([fixed.get(name, "")] if constant else []))
     print_whole(console, table)
 
 
@@ -168,7 +169,7 @@ def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> T
     )
     for own in known:
         table.add_row(
-            own.agent,
+            escape(own.agent),
             euros(own.profit),
             euros(own.best_profit),
             share(own.share),

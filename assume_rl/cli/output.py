@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import make_url
@@ -110,19 +111,22 @@ def print_summary(console: Console, summary: Summary) -> None:
     """Print what was understood of a scenario."""
     console.print(
         f"{summary.name}, case {summary.case}: {summary.start} to {summary.end}, "
-        f"{summary.steps} steps of {summary.step}"
+        f"{summary.steps} steps of {summary.step}",
+        markup=False,
     )
     units = ", ".join(
         f"{count} {label}{'' if count == 1 else 's'}" for label, count in summary.units.items()
     )
     learners = ", ".join(summary.learners) or "none"
-    console.print(f"units: {units}; operators: {len(summary.operators)}", highlight=False)
-    console.print(f"learning bidders: {learners}", highlight=False)
+    console.print(
+        f"units: {units}; operators: {len(summary.operators)}", markup=False, highlight=False
+    )
+    console.print(f"learning bidders: {learners}", markup=False, highlight=False)
     table = Table("market", "mechanism", "auctions", "products", "sellers", "buyers", "deliveries")
     for market in summary.markets:
         table.add_row(
-            market.name,
-            market.mechanism,
+            escape(market.name),
+            escape(market.mechanism),
             str(market.auctions),
             str(market.products),
             str(market.sellers),
@@ -145,7 +149,7 @@ def print_kpis(console: Console, result: RunResult) -> None:
     }
     table = Table("market", "figure", "value", "unit")
     for variable, market, value in result.kpis:
-        table.add_row(market, variable, f"{value:,.4g}", units.get(variable, ""))
+        table.add_row(escape(market), variable, f"{value:,.4g}", units.get(variable, ""))
     console.print(table)
     _print_place(console, result.folder, result.database)
 
@@ -159,7 +163,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
         table.add_column("mean bid to buy EUR/MWh")
     for unit in evaluation.units:
         table.add_row(
-            unit.unit,
+            escape(unit.unit),
             f"{unit.reward:.3f}",
             f"{unit.profit:,.0f}",
             f"{unit.regret:,.0f}",
@@ -170,7 +174,8 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
     for own in evaluation.prices:
         console.print(
             f"{own.market}: price {own.mean:.2f} EUR/MWh on average, "
-            f"{own.minimum:.2f} to {own.maximum:.2f}, standard deviation {own.std:.2f}"
+            f"{own.minimum:.2f} to {own.maximum:.2f}, standard deviation {own.std:.2f}",
+            markup=False,
         )
     _print_gap(console, evaluation)
     if evaluation.responses:
@@ -227,7 +232,7 @@ def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
             f"{result.best.reward:.3f}",
             _share(result.last),
             _constant_share(result.last),
-            str(result.folder),
+            escape(str(result.folder)),
         )
     print_whole(console, table)
     print_by_seed(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from assume_rl.cli.judgement import NONE, print_whole
@@ -30,9 +31,9 @@ def print_described(console: Console, found: Mapping[str, Any]) -> None:
     )
     for own in found["policies"]:
         table.add_row(
-            own["name"],
-            _network(own),
-            own["head"] + (", draws" if own["draws"] else ""),
+            escape(own["name"]),
+            escape(_network(own)),
+            escape(own["head"] + (", draws" if own["draws"] else "")),
             str(own["rungs"] or NONE),
             str(own["obs_size"]),
             str(own["act_size"]),
@@ -103,13 +104,15 @@ def _print_layout(
     scales: Mapping[str, Sequence[float]],
     rungs: Sequence[float],
 ) -> None:
-    table = Table("entries", "feature", "scaling", title=f"observed by {', '.join(names)}")
+    title = escape(f"observed by {', '.join(names)}")
+    table = Table("entries", "feature", "scaling", title=title)
     first = 0
     for name, size, scaling in features:
         ends = scales.get(name)
         of = "" if ends is None else f": 0 is {ends[0]:,.6g}, 1 is {ends[1]:,.6g}"
         last = first + size - 1
-        table.add_row(str(first) if size == 1 else f"{first} to {last}", name, scaling + of)
+        entries = str(first) if size == 1 else f"{first} to {last}"
+        table.add_row(entries, escape(name), escape(scaling + of))
         first += size
     print_whole(console, table)
     if rungs:
@@ -147,7 +150,7 @@ def print_differences(console: Console, found: Differences) -> None:
         heads = ("weights:\nlargest", "relative", "actions:\nlargest", "mean")
         table = Table("policy", *(Column(head, justify="right") for head in heads), "unlike")
         for own in unlike:
-            table.add_row(own.name, *_cells(own), ", ".join(own.fields) or NONE)
+            table.add_row(escape(own.name), *_cells(own), escape(", ".join(own.fields) or NONE))
         print_whole(console, table)
     for own in unlike:
         for line in _unlike(own.fields):

@@ -5,12 +5,13 @@ from statistics import fmean
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import make_url
 
 from assume_rl.cli.batch_output import duration
 from assume_rl.cli.output import ProgressObserver
 from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.results.secrets import shown_place
 from assume_rl.studies.estimate import Estimate
 from assume_rl.studies.labels import short_names
 from assume_rl.studies.tuning.driver import TuningResult
@@ -118,8 +119,7 @@ def print_tuning(console: Console, tuning: Tuning, result: TuningResult) -> None
         text = "not all runs are in the study database yet"
         _print(Console(stderr=True), f"{text}: {result.not_stored}; the same command stores them")
     _print(console, f"results: {tuning.folder}")
-    shown = make_url(result.database).render_as_string()
-    _print(console, f"study database: {shown}")
+    _print(console, f"study database: {shown_place(result.database)}")
     if result.file is not None:
         file = tuning.folder / result.file.name
         _print(console, f"next: assume-rl batch {file}")
@@ -139,7 +139,7 @@ def _print_best(
     table = Table("setting", "best", *(["how much it matters"] if importances else []))
     for key, value in best.values.items():
         share = [f"{100 * importances[key]:.0f} %"] if key in importances else []
-        table.add_row(key, _text(value), *share)
+        table.add_row(escape(key), escape(_text(value)), *share)
     console.print(table)
     metric = tuning.asked.objective.metric
     seeds = _count(tuning.budget.seeds, "seed")

@@ -19,7 +19,10 @@ from assume_rl.experiments.policies_on_disk.differences import differences
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy, probes, saved_policies
 from assume_rl.experiments.policies_on_disk.verified import verified
 from assume_rl.experiments.train import train
+from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.learning.policies.files import sha256
+from assume_rl.learning.policies.folder import save_policies
+from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.compiled import compile_scenario
 
 pytestmark = pytest.mark.unchecked
@@ -100,6 +103,27 @@ def test_inspect_prints_all_policies_and_each_layout_once(
     assert [own["name"] for own in json.loads(out)["policies"]] == [
         f"learner_{k:02d}" for k in range(1, 11)
     ]
+
+
+def saved(folder: Path, name: str, head: str) -> Path:
+    """Save a policy of a unit of any name."""
+    features = (("residual_load", 4, "a"), (name, 2, "b"))
+    spec = AgentSpec(name, 6, 2, 2, features)
+    save_policies(folder, [initial_actors([spec], 1, head)], [spec], algorithm="matd3")
+    return folder
+
+
+def test_names_are_printed_as_they_are(
+    tmp_path: Path, assume_rl_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    name = "gas[/x] plant[north]"
+    one = saved(tmp_path / "one", name, "softsign")
+    other = saved(tmp_path / "other", name, "squashed_gaussian")
+    _, out, _ = assume_rl_command("policies", "inspect", one)
+    assert out.count(name) == 3  # policy, title, feature
+    _, out, _ = assume_rl_command("policies", "diff", one, other)
+    assert f"│ {name} │" in out
 
 
 # --- verify --------------------------------------------------------------------------------------

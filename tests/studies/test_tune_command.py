@@ -13,9 +13,10 @@ from test_tuning import TOY
 
 from assume_rl.cli import tune
 from assume_rl.cli.output import ProgressObserver
-from assume_rl.cli.tune_output import TuningLines
+from assume_rl.cli.tune_output import TuningLines, print_tuning
 from assume_rl.studies.estimate import Cost, Estimate
 from assume_rl.studies.tuning.driver import TuningObserver, TuningResult
+from assume_rl.studies.tuning.file import read_tuning
 from assume_rl.studies.tuning.types import Trial, Tuning
 from assume_rl.studies.types import Study
 
@@ -81,6 +82,21 @@ def test_it_says_what_is_tried_what_came_and_what_is_next(
     assert "best: trial 0, best_reward.reward 0.5, mean over 2 seeds" in lines
     assert lines[-1] == "next: assume-rl batch mine/best.yaml"
     assert "75 %" in out
+
+
+def test_names_are_printed_as_they_are_and_passwords_are_not(tmp_path: Path) -> None:
+    file = StringIO()
+    key = "units.plant[/north].max_power"
+    best = Trial(0, {key: "[red]"}, "complete", 0.5)
+    url = "postgresql://me:tell@host/db?sslpassword=tell"
+    result = TuningResult((best,), best, None, {}, False, None, url)
+    print_tuning(
+        Console(file=file, width=120), read_tuning(write(tmp_path, yaml.safe_dump(TOY))), result
+    )
+    text = file.getvalue()
+    assert f"│ {key} │ [red] │" in text
+    assert "study database: postgresql://me:***@host/db?sslpassword=***" in text
+    assert "tell" not in text
 
 
 def test_without_a_complete_trial_it_ends_with_1(
