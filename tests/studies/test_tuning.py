@@ -16,13 +16,15 @@ from toy_studies import SHORT
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.results.gather import gather
+from assume_rl.scenario.plugins import unload_plugins
+from assume_rl.scenario.write import as_yaml
 from assume_rl.studies.comparison import compare
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.file import read_study
 from assume_rl.studies.place import find_study
 from assume_rl.studies.records import run_folder
 from assume_rl.studies.sections import Law
-from assume_rl.studies.tuning.best import best_study
+from assume_rl.studies.tuning.best import best_study, write_best, write_trials
 from assume_rl.studies.tuning.driver import Unobserved, asked_of, run_tuning
 from assume_rl.studies.tuning.file import read_tuning
 from assume_rl.studies.tuning.history import History, history_in, open_history
@@ -367,20 +369,54 @@ def test_paths_of_the_best_study_file_start_in_its_folder(tmp_path: Path) -> Non
         {"evaluate": {"policies": "second", "set": {"policies.learner": "policies"}}},
     ]
     own = tuning(tmp_path)
-    content = {**own.content, "steps": steps, "plugins": ["rule.py", "installed"]}
+    content = {**own.content, "steps": steps}
     runs = tuple(
         replace(run, steps=tuple(replace(run.steps[0], name=n) for n in ("first", "second")))
         for run in own.first
     )
     moved = best_study(
-        replace(own, content=content, first=runs, folder=tmp_path / "more" / "tuned"),
+        replace(
+            own,
+            content=content,
+            plugins=(str(tmp_path / "rule.py"), "installed", tmp_path / "rule.py"),
+            first=runs,
+            folder=tmp_path / "more" / "tuned",
+        ),
         Trial(0, {"learning_config.trained_policies_load_path": "policies"}, "complete", 1.0),
     )
     assert moved["scenarios"] == {"folder": "../../scenarios/single_learner", "cases": "tiny"}
     assert moved["plugins"] == ["../../rule.py", "installed"]
+    assert best_study(own, Trial(0, {}, "complete", 1.0)).get("plugins") is None
     assert moved["set"]["learning_config.trained_policies_load_path"] == "../../policies"
     assert moved["steps"][1] == {"train": {"name": "second", "policies": "first"}}
     assert moved["steps"][2]["evaluate"]["set"] == {"policies.learner": "../../policies"}
+
+
+def test_the_best_study_file_has_text_that_looks_like_a_number_and_plugins_of_the_command(
+    tmp_path: Path,
+) -> None:
+    plugin = Path(__file__).parents[2] / "examples" / "plugins" / "capped.py"
+    designs = {"units.learner.technology": {"choice": ["1e3", "0o17", "089"]}}
+    path = write(tmp_path, as_yaml(TOY | {"space": designs}).decode(), "toy.yaml")
+    own = replace(read_tuning(path, plugins=[plugin]), folder=tmp_path / "tuned")
+    for text in ("1e3", "0o17", "089"):
+        values = {"units.learner.technology": text}
+        study = read_study(write_best(own, Trial(0, values, "complete", 1.0)))
+        (settings,) = {tuple(run.steps[0].settings.items()) for run in study.runs}
+        assert dict(settings)["units.learner.technology"] == f'"{text}"'  # quoted: no number
+        assert [Path(one.name) for one in study.runs[0].steps[0].plugins] == [plugin]
+    unload_plugins()
+
+
+def test_no_cell_of_the_table_of_trials_is_a_formula(tmp_path: Path) -> None:
+    own = tuning(tmp_path)
+    own.folder.mkdir()
+    write_trials(own, [Trial(0, {"@key": "=1+2", HIDDEN: [8]}, "failed", reason="=1")])
+    rows = (own.folder / "trials.csv").read_text().splitlines()
+    assert rows == [
+        f"trial,state,best_reward.reward,seconds,'@key,{HIDDEN}",
+        "0,failed,,0.0,'=1+2,[8]",
+    ]
 
 
 def test_a_file_may_include_others_and_nest_its_space(tmp_path: Path) -> None:

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from assume_rl.experiments.outputs import replace_text
+from assume_rl.results.spreadsheets import plain_frame
 from assume_rl.scenario.plugins import is_file
+from assume_rl.scenario.write import as_yaml
 from assume_rl.studies.plans import is_path
 from assume_rl.studies.tuning.types import Trial, Tuning
 
 BEST = "best.yaml"
 TRIALS = "trials.csv"
-ELSEWHERE = ("name", "include", "database", "out")
-"""Keys of a tune file that a study file of its best setting does not take over."""
+ELSEWHERE = ("name", "include", "database", "out", "plugins")
+"""Keys of a tune file that a study file of its best setting does not take over as they are."""
 
 
 def write_best(tuning: Tuning, best: Trial) -> Path:
     """Write a study file that does the runs of a trial again; `ResultsError` if that fails."""
     path = tuning.folder / BEST
-    text = yaml.safe_dump(best_study(tuning, best), sort_keys=False, allow_unicode=True)
-    replace_text(path, f"{_heading(tuning, best)}{text}")
+    replace_text(path, _heading(tuning, best) + as_yaml(best_study(tuning, best)).decode())
     return path
 
 
@@ -31,7 +31,8 @@ def best_study(tuning: Tuning, best: Trial) -> dict[str, Any]:
     """Return the keys of a study file in the tuning's folder that does a trial's runs again."""
     kept = {key: value for key, value in tuning.content.items() if key not in ELSEWHERE}
     moved = _moved({**kept, "set": {**kept.get("set", {}), **best.values}}, tuning)
-    return {"name": f"{tuning.name}_best", **moved}
+    plugins = {"plugins": _plugins(tuning)} if tuning.plugins else {}
+    return {"name": f"{tuning.name}_best", **plugins, **moved}
 
 
 def write_trials(tuning: Tuning, trials: Sequence[Trial]) -> None:
@@ -47,7 +48,7 @@ def write_trials(tuning: Tuning, trials: Sequence[Trial]) -> None:
         }
         for trial in trials
     ]
-    replace_text(tuning.folder / TRIALS, pd.DataFrame(rows).to_csv(index=False))
+    replace_text(tuning.folder / TRIALS, plain_frame(pd.DataFrame(rows)).to_csv(index=False))
 
 
 def _heading(tuning: Tuning, best: Trial) -> str:
@@ -55,6 +56,15 @@ def _heading(tuning: Tuning, best: Trial) -> str:
     metric = tuning.asked.objective.metric
     trial = f"trial {best.number} of {tuning.name}"
     return f"# {metric} {best.value!r}, mean over seeds {seeds}: {trial}\n"
+
+
+def _plugins(tuning: Tuning) -> list[str]:
+    """Return the plug-ins of the file and of the command, files from the tuning's folder on."""
+    folder = tuning.folder.resolve()
+    return [
+        Path(os.path.relpath(Path(name).resolve(), folder)).as_posix() if is_file(name) else name
+        for name in dict.fromkeys(map(str, tuning.plugins))
+    ]
 
 
 def _moved(content: dict[str, Any], tuning: Tuning) -> dict[str, Any]:
@@ -89,7 +99,6 @@ def _moved(content: dict[str, Any], tuning: Tuning) -> dict[str, Any]:
     trainings = {one.name for one in tuning.first[0].steps if one.kind == "train"}
     moves: Mapping[str, Any] = {
         "scenarios": scenario,
-        "plugins": lambda plugin: path(plugin) if is_file(plugin) else plugin,
         "steps": step,
     }
     found = dict(content)
