@@ -1,7 +1,7 @@
 """Synchronise an episode's learning with its markets, in this or another container."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mango import AgentAddress, Role
@@ -9,10 +9,11 @@ from mango import AgentAddress, Role
 from assume_rl.agents.lobby import Lobby
 from assume_rl.agents.messages import EpisodeEnd, EpisodeStart, Refused, UpdateDone, UpdateDue
 from assume_rl.agents.trading.unit_operator import UnitOperator
-from assume_rl.agents.transport import AgentFailure, Failures, Handler, subscribe
+from assume_rl.agents.transport import AgentFailure, Failures, Handler, post, subscribe
 from assume_rl.episodes.calendar import EpisodeKey
 
 PATIENCE = 600.0  # seconds of real time that an answer from another container may take
+LOOK_SECONDS = 5.0  # of real time without an answer, after which clients are looked after
 
 
 class Coordinator(Role):  # type: ignore[misc]
@@ -44,7 +45,8 @@ class Coordinator(Role):  # type: ignore[misc]
         self._listeners: Sequence[AgentAddress] = ()
         self._learners: tuple[str, ...] = ()
         self._lobby: Lobby | None = None
-        self._answer: UpdateDone | None = None
+        self._asked: UpdateDue | None = None  # the latest request
+        self._answer: UpdateDone | None = None  # to it
 
     def meet(
         self,
@@ -73,7 +75,9 @@ class Coordinator(Role):  # type: ignore[misc]
         subscribe(self, self._failures, handlers)
 
     def _hear(self, content: UpdateDone, meta: dict[str, Any]) -> None:
-        self._answer = content
+        due = self._asked
+        if due is not None and (content.time, content.records) == (due.time, due.records):
+            self._answer = content
 
     def _fail(self, content: Refused, meta: dict[str, Any]) -> None:
         raise AgentFailure(f"the Learning role refused a message: {content.reason}")
@@ -111,36 +115,56 @@ class Coordinator(Role):  # type: ignore[misc]
     async def part(self) -> None:
         """Wait until a Learning role elsewhere has heard of the end of the episode."""
         if self._learning is not None and not self._local:
-            await self._ask(self._start, 0)
+            await self._ask(self._start, lambda: 0)
 
     def _ending(self) -> EpisodeEnd:
         return EpisodeEnd(self._key.episode, self._key.evaluation)
 
     async def _update(self, time: float) -> None:
         """Wait for the updates that are due by a time, and until all bidders have the policies."""
-        records = sum(bidder.records_sent for bidder in self._bidders)
-        if self._lobby is not None:
-            records += self._lobby.records
-        version = await self._ask(time, records)
-        if self._lobby is not None:
-            await self._lobby.sync(version)
+        lobby, own = self._lobby, sum(bidder.records_sent for bidder in self._bidders)
+        if lobby is None:
+            await self._ask(time, lambda: own)
+            return
+        version = await self._ask(time, lambda: own + lobby.records, lobby.look)
+        await lobby.sync(version)
 
-    async def _ask(self, time: float, records: int) -> int:
-        """Return the version of the policies once updates are done and bidders here have it."""
+    async def _ask(
+        self,
+        time: float,
+        records: Callable[[], int],
+        look: Callable[[], Awaitable[None]] | None = None,
+    ) -> int:
+        """Return the version of the policies once updates are done and bidders here have it.
+
+        Ask again if a client leaves, whose records may never arrive.
+
+        :param time: up to which updates are due
+        :param records: returns how many must have arrived before
+        :param look: notices clients that have died
+        :raises AgentFailure: there is no answer
+        """
         assert self._learning is not None
-        self._answer = None
-        await self.context.send_message(UpdateDue(time, records), self._learning)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while not self._caught_up():
-                    # Within one process turns of the loop suffice; a network needs real time.
-                    await asyncio.sleep(0 if self._local else 0.001)
-                    self._failures.raise_first()
-        except TimeoutError:
-            raise AgentFailure(
-                f"the Learning role has not answered for {PATIENCE:g} s: it has ended, or records "
-                "of a client that died never reached it"
-            ) from None
+        clock = asyncio.get_running_loop().time
+        self._asked = self._answer = None
+        since = looked = clock()
+        while not self._caught_up():
+            due = UpdateDue(time, records())
+            if due != self._asked:
+                self._asked, self._answer = due, None
+                post(self.context, due, self._learning)  # after a `Goodbye`, which is posted, too
+                since = clock()
+            # Within one process turns of the loop suffice; a network needs real time.
+            await asyncio.sleep(0 if self._local else 0.001)
+            self._failures.raise_first()
+            if look is not None and clock() > looked + LOOK_SECONDS:
+                await look()
+                looked = clock()
+            elif clock() > since + PATIENCE:
+                raise AgentFailure(
+                    f"the Learning role has not answered for {PATIENCE:g} s: it has ended, or "
+                    "records never reached it"
+                )
         assert self._answer is not None
         return self._answer.version
 

@@ -246,13 +246,20 @@ class Lobby(Role):  # type: ignore[misc]
         assert self._settle is not None
         await self._settle()
         while waiting := [seat for seat in self._playing if self._behind(seat, version)]:
-            self._questions += 1
-            for seat in waiting:
-                seat.asked = self._sent_to(seat)
-            due = [SyncDue(self._questions, seat.asked, version) for seat in waiting]
-            await asyncio.gather(*map(self._answered, waiting, due))
-            self._failures.raise_first()
+            await self._ask(waiting, version)
             await self._settle()
+
+    async def look(self) -> None:
+        """Ask all clients, whatever they were sent: those that do not answer are lost."""
+        await self._ask(list(self._playing))
+
+    async def _ask(self, waiting: Sequence[Seat], version: int = -1) -> None:
+        self._questions += 1
+        for seat in waiting:
+            seat.asked = self._sent_to(seat)
+        due = [SyncDue(self._questions, seat.asked, version) for seat in waiting]
+        await asyncio.gather(*map(self._answered, waiting, due))
+        self._failures.raise_first()
 
     def _behind(self, seat: Seat, version: int) -> bool:
         """Return whether a client has been sent anything that it was not asked about."""

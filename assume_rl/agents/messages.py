@@ -163,7 +163,8 @@ class UpdateDue:
     """A request to the Learning role to do the updates due by `time`, once `records` have arrived.
 
     `records` counts the Observed, Acted and Rewarded messages sent so far in this episode, so that
-    no message is missed that is still in transit to a role in another container.
+    no message is missed that is still in transit to a role in another container. A later request of
+    the same sender for the same time takes the place of one that is not answered yet.
     """
 
     time: float
@@ -176,6 +177,7 @@ class UpdateDone:
 
     time: float
     version: int
+    records: int  # that were asked for
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ EXAMPLES = [
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)], "a", (1.5e9,)),
     m.ObsActRew([ODD[1].float()], [ODD[0]], [torch.tensor(0.5)]),
     m.UpdateDue(1.5e9, 12),
-    m.UpdateDone(1.5e9, 4),
+    m.UpdateDone(1.5e9, 4, 12),
     m.Refused("no"),
     m.Goodbye(),
     m.Goodbye((("127.0.0.1", 5555), "op@3")),

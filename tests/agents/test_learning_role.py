@@ -264,6 +264,21 @@ def test_an_update_waits_for_the_records_it_was_told_of() -> None:
     assert [done.time for done in notes.of(UpdateDone)] == [T0 + 6 * 3600.0]
 
 
+def test_a_later_request_takes_the_place_of_one_that_waits() -> None:
+    role, notes = new_role()
+    given = records(range(1, 7))
+    due, other = UpdateDue(T0 + 6 * 3600.0, len(given) + 3), {**META, "sender_id": "other"}
+    role.handle_message(given, META)
+    role.handle_message(due, META)
+    role.handle_message(due, other)
+    role.handle_message(
+        dataclasses.replace(due, records=len(given)), META
+    )  # three of them never come
+    assert notes.of(UpdateDone) == []  # the other one still waits
+    role.handle_message(dataclasses.replace(due, records=len(given)), other)
+    assert [done.records for done in notes.of(UpdateDone)] == [len(given)] * 2
+
+
 def test_policies_are_sent_before_an_update_is_reported_done() -> None:
     role, notes = new_role()
     play(role, 1)

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mango import AgentAddress
+
 from assume_rl.agents.learning.experience import Experience
 
 logger = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ class Request:
 
     time: float  # POSIX seconds up to which updates are due
     records: int  # records of the episode that must have arrived before
+    sender: AgentAddress  # who asks
     done: Callable[[], None]  # called once the updates are done
 
 

@@ -267,12 +267,13 @@ class Learning(Role):  # type: ignore[misc]
 
     def _ask(self, message: UpdateDue, meta: dict[str, Any]) -> None:
         self._driven = True
-        done = partial(self._answer, message.time, sender_addr(meta))
-        self._training.ask(Request(message.time, message.records, done))
+        sender = sender_addr(meta)
+        done = partial(self._answer, message, sender)
+        self._training.ask(Request(message.time, message.records, sender, done))
 
-    def _answer(self, time: float, address: AgentAddress) -> None:
+    def _answer(self, due: UpdateDue, address: AgentAddress) -> None:
         self._publish()
-        post(self.context, UpdateDone(time, self._publisher.version), address)
+        post(self.context, UpdateDone(due.time, self._publisher.version, due.records), address)
 
     def _report(self, table: str, rows: Callable[[], Sequence[dict[str, Any]]]) -> None:
         if self.recorder is not None:

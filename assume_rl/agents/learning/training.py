@@ -135,8 +135,13 @@ class Training:
     # --- updates -------------------------------------------------------------------------------
 
     def ask(self, request: Request) -> None:
-        """Keep a request of the running episode until `answer` can fulfil it."""
-        self._episode.requests.append(request)
+        """Keep a request of the running episode until `answer` can fulfil it.
+
+        It takes the place of one of the same sender for the same time.
+        """
+        own = (request.sender, request.time)
+        waiting = [r for r in self._episode.requests if (r.sender, r.time) != own]
+        self._episode.requests = [*waiting, request]
 
     def answer(self) -> None:
         """Fulfil the requests, in order, whose records have arrived, once all units are known."""
