@@ -72,7 +72,7 @@ class Client(Role):  # type: ignore[misc]
         self._played = 0
         self._joined = self._leaving = False
         self._running = self._ended = False  # an episode is; its end was announced
-        self._answered = -1  # number of the latest `SyncDue` since it joined
+        self._done: SyncDone | None = None  # its latest answer since it joined
         self._dropped = 0  # messages that the container had dropped when it joined
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._failures = Failures()
@@ -117,7 +117,7 @@ class Client(Role):  # type: ignore[misc]
     async def _join(self) -> None:
         """Ask to join until there is an answer."""
         self._request = replace(self._request, number=self._request.number + 1)
-        self._answered = -1
+        self._done = None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         while loop.time() < deadline:
@@ -162,8 +162,9 @@ class Client(Role):  # type: ignore[misc]
             self._ended = True
             self._played += 1
             self._leaving = self._leaving or self._played == self._most
-        elif isinstance(content, GivenUp) and content.number == self._answered:
-            await self._join_again("the market has given this client up")
+        elif isinstance(content, GivenUp):
+            if self._done is not None and content.number == self._done.number:
+                await self._join_again("the market has given this client up")
         elif isinstance(content, Refused):
             raise AgentFailure(f"the market refused a message: {content.reason}")
         elif isinstance(content, Goodbye):
@@ -218,6 +219,9 @@ class Client(Role):  # type: ignore[misc]
         :param due: what was sent
         :param life: of the container that sent it
         """
+        if self._done is not None and due.number == self._done.number:
+            await self._send(self._done)  # it may have been given up, and what it sent be refused
+            return True
         heard = self._container.arrivals.heard
         if not await self._until(lambda: all(heard[life, a] >= n for a, n in due.sent.items())):
             return False
@@ -228,8 +232,8 @@ class Client(Role):  # type: ignore[misc]
         home = self._lobby.protocol_addr
         sent = {a.aid: n for a, n in self._container.sent.items() if a.protocol_addr == home}
         records = sum(role.records_sent for role in self._roles)
-        self._answered = due.number
-        await self._send(SyncDone(due.number, sent, records, self._version()))
+        self._done = SyncDone(due.number, sent, records, self._version())
+        await self._send(self._done)
         return True
 
     def _version(self) -> int:

@@ -420,7 +420,7 @@ def test_a_client_joins_once_however_often_it_is_told_that_it_was_given_up(marke
     desk = client._context = Desk()
 
     async def go_on(*heard: Any) -> None:
-        client._joined, client._answered = True, 4
+        client._joined, client._done = True, SyncDone(4, {}, 0, -1)
         for content in heard:
             client._hear(content, {})
         while not client._heard.empty():
@@ -429,6 +429,25 @@ def test_a_client_joins_once_however_often_it_is_told_that_it_was_given_up(marke
     asyncio.run(go_on(GivenUp(3), GivenUp(4), GivenUp(4), Joined(0), Joined(1), GivenUp(4)))
     assert [join.number for join in desk.of(Join)] == [1]
     assert client._joined
+
+
+def test_a_client_that_was_given_up_joins_again_although_what_it_sent_was_refused(
+    market: Market,
+) -> None:
+    client = Client(market.compiled, CLIENTS["mine"], AWAY, market.home, name="mine")
+    desk = client._context = Desk()
+
+    async def go_on() -> None:
+        client._joined = True
+        for content in (SyncDue(1, {}), SyncDue(1, {}), GivenUp(1)):
+            client._hear(content, {"life": "x"})
+            if isinstance(content, GivenUp):
+                client._hear(Joined(1), {})
+            await client._go_on()
+            client._failures.note(AgentFailure("unit 'learner' has left: register it again"))
+
+    asyncio.run(go_on())
+    assert [type(content) for content, _ in desk.sent] == [SyncDone, SyncDone, Join]
 
 
 def test_a_client_whose_messages_could_not_be_sent_joins_again(market: Market) -> None:
