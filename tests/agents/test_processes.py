@@ -26,6 +26,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "agents_elsewhere.py"
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 JOINED = "client 'client' plays learning power"
 SECONDS = 300  # of real time that anything here may take
+INVITED = 1.0  # seconds of real time after which a client plays; an episode takes several
 
 
 def free_port() -> int:
@@ -142,14 +143,14 @@ def check_come_and_go(processes: Processes, *options: str) -> None:
     market = processes.start("market", "--episodes", "4", "--patience", "90", *options)
     leaves = processes.start("client", *options)
     processes.wait_for("market", JOINED)
-    time.sleep(0.5)  # until it is invited
+    time.sleep(INVITED)
     leaves.send_signal(signal.SIGTERM)
     assert leaves.wait(SECONDS) == 0
     assert "played 1 episodes" in processes.said("client")
     assert "client 'client' has said goodbye" in processes.said("market")
     dies = processes.start("client", *options)
     processes.wait_for("market", JOINED, 2)
-    time.sleep(0.5)
+    time.sleep(INVITED)
     dies.send_signal(signal.SIGKILL)
     assert dies.wait(SECONDS) == -signal.SIGKILL
     stays = processes.start("client", *options)
@@ -172,6 +173,7 @@ def test_a_client_that_was_stopped_for_too_long_joins_again(processes: Processes
     market = processes.start("market", "--patience", "15")
     client = processes.start("client")
     processes.wait_for("market", "episode 2")
+    time.sleep(INVITED)
     client.send_signal(signal.SIGSTOP)
     processes.wait_for("market", "has not answered for 15 s: the episode goes on without")
     client.send_signal(signal.SIGCONT)
