@@ -72,6 +72,28 @@ def test_merged_keys_give_way_to_written_ones(tmp_path: Path) -> None:
     assert read(tmp_path, text)["b"] == {"x": 1, "y": 3}
 
 
+def test_what_is_merged_may_have_merged_itself(tmp_path: Path) -> None:
+    text = "{d: &d {x: 1, y: 1}, outer: {a: &a {<<: *d, x: 2}}, b: {<<: *a, z: 3}}"
+    assert read(tmp_path, text)["b"] == {"x": 2, "y": 1, "z": 3}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!int abc",
+        "!!float a",
+        "!!bool maybe",
+        "!!timestamp a",
+        "!!int [1]",
+        "{!!null a: 1}",
+        "! a",
+    ],
+)
+def test_tags_are_refused(tmp_path: Path, text: str) -> None:
+    message = refused(tmp_path, f"a: {text}")
+    assert "is not read: write the value alone, or text in quotes (line 1)" in message
+
+
 LEVELS = "\n".join(
     ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 30))]
 )
@@ -107,7 +129,7 @@ def test_deep_nesting_is_refused(tmp_path: Path, text: str) -> None:
         ("a: b: c", "is not valid YAML: a colon that cannot stand there"),
         ("a:\n\t- b", "is not valid YAML: a sign that cannot stand there"),
         ("a: 1\n---\nb: 2", "is not valid YAML: a second document (---) (line 2)"),
-        ("a: !!python/object:os.system 1", "is not valid YAML: a tag (!) that is not known"),
+        ("a: !!python/object:os.system 1", "a tag (!!python/object:os.system) is not read"),
         ("a: b\x07", "is not valid YAML: a sign that no text file should have"),
         ("[1, 2]: a", "a key must be text, not a list or mapping (line 1)"),
         ("a: " + "9" * 5000, "a number with 5000 digits (line 1)"),

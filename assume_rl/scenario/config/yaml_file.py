@@ -1,7 +1,7 @@
 """Read YAML strictly: scalars as in YAML 1.2, every key once, no bombs of aliases or nesting.
 
-Plain scalars that YAML 1.1 and 1.2 read as different numbers, such as `042`, are refused. Keys are
-text, as they are written; dates are text, too.
+Plain scalars that YAML 1.1 and 1.2 read as different numbers, such as `042`, and tags, such as
+`!!int`, are refused. Keys are text, as they are written; dates are text, too.
 """
 
 import re
@@ -45,7 +45,6 @@ _REASONS = {
     "mapping values are not allowed": "a colon that cannot stand there; quote text that has one",
     "undefined alias": "an alias (*) without its anchor (&)",
     "duplicate anchor": "the same anchor (&) twice",
-    "could not determine a constructor": "a tag (!) that is not known",
     "another document": "a second document (---)",
     "but got '<stream end>'": "a bracket that is not closed",
     "unexpected end of stream": "a quotation mark that is not closed",
@@ -71,7 +70,12 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}  # values that a finished node stands for
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if getattr(event, "tag", None) is not None:
+            tag = event.tag.replace(_TAG, "!!")
+            what = f"a tag ({tag}) is not read: write the value alone, or text in quotes"
+            raise _refused(what, mark)
         alias = self.check_event(yaml.events.AliasEvent)
         self._depth += 1
         if self._depth > MOST_NESTED:
@@ -79,6 +83,8 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         if not alias:
+            if isinstance(node, MappingNode):
+                self._refuse_twice(node)  # now, since merges add to what is written
             self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in _parts(node))
         elif id(node) not in self._sizes:
             raise _refused("an anchor (&) holds an alias (*) of itself", mark)
@@ -89,7 +95,6 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        self._refuse_twice(node)
         self.flatten_mapping(node)
         return {k.value: self.construct_object(v, deep=deep) for k, v in node.value}
 
