@@ -3,6 +3,7 @@
 Durations become whole seconds, dates become naive datetimes in UTC.
 """
 
+import difflib
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -11,14 +12,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, WithJsonSchema
 
 from assume_rl.durations import duration_seconds
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError
 
 SUCH_AS = "a date such as '2019-01-31 00:00' (year-month-day)"
 FIRST_YEAR, LAST_YEAR = 1700, 2200  # in which calendars of nanoseconds lie
 _DATE = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
     r"(?:[T ](?P<hour>\d{1,2})(?P<rest>:\d\d(?::\d\d)?)(?:\.0+)?)?"
-    r"\s?(?P<zone>Z|[+-]\d\d(?::?\d\d)?|[A-Za-z][\w/+-]*)?",
+    r"\s?(?P<zone>Z|[+-]\d\d(?::?\d\d)?|(?!T\d*$)[A-Za-z][\w/+-]*)?",
     re.ASCII,
 )
 _YEAR_LAST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})\b", re.ASCII)
@@ -76,16 +77,25 @@ def _local(moment: datetime, zone: str, text: str) -> datetime:
 
     :raises ValueError: there is no such zone, or it is not clear which moment is meant
     """
-    zones = available_timezones()
-    if zone not in zones:
+    if zone not in available_timezones():
         raise ValueError(
-            f"{text!r}: the time zone '{zone}' is not known; {nearest(zone, zones)} A UTC offset "
-            "such as +01:00 is always understood"
+            f"{text!r}: {unknown_zone(zone)} A UTC offset such as +01:00 is always understood"
         )
     aware = moment.replace(tzinfo=ZoneInfo(zone))
     if aware.utcoffset() != aware.replace(fold=1).utcoffset():
         raise ValueError(f"{text!r}: clocks change then; write a UTC offset such as +01:00")
     return aware
+
+
+def unknown_zone(zone: str) -> str:
+    """Return a sentence on a time zone that is not known, with the name that is near, if any.
+
+    >>> unknown_zone("Europe/Berlim")
+    "the time zone 'Europe/Berlim' is not known; did you mean 'Europe/Berlin'?"
+    """
+    near = difflib.get_close_matches(zone, sorted(available_timezones()), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "write one such as Europe/Berlin."
+    return f"the time zone '{zone}' is not known; {hint}"
 
 
 def _meant(text: str) -> str:

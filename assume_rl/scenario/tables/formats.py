@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from assume_rl.errors import ScenarioError, nearest
 from assume_rl.scenario.config.section import Section
-from assume_rl.scenario.config.times import PositiveSeconds
+from assume_rl.scenario.config.times import PositiveSeconds, unknown_zone
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.problems import Problems, explain
 from assume_rl.scenario.text_file import UTF_8
@@ -67,9 +67,8 @@ def _dates(pattern: str) -> str:
 
 
 def _timezone(name: str) -> str:
-    zones = available_timezones()
-    if name not in zones:
-        raise ValueError(f"unknown time zone {name!r}; {nearest(name, zones)}")
+    if name not in available_timezones():
+        raise ValueError(unknown_zone(name))
     return name
 
 
