@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 from assume_rl.errors import ResultsError
 
@@ -103,8 +103,9 @@ def locked(path: Path, what: str, patience: float = PATIENCE) -> Iterator[Hold]:
     except OSError as error:
         raise ResultsError(f"{what} cannot be written: {error.strerror}") from None
     try:
-        with suppress(OSError):  # a full disk: the lock holds all the same
-            path.write_text(json.dumps(asdict(Owner.here())) + "\n", encoding="utf-8")
+        if not isinstance(lock, SoftFileLock):  # whose file says it, without which it is no lock
+            with suppress(OSError):  # a full disk: the lock holds all the same
+                path.write_text(json.dumps(asdict(Owner.here())) + "\n", encoding="utf-8")
         hold = Hold(path, _file(path) or (0, 0))
         yield hold
     finally:
@@ -138,10 +139,18 @@ def _named(path: Path) -> str:
 def _read(path: Path) -> Owner | None:
     """Return what a locked file says of its owner; None: nothing that can be read."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content: Any = json.loads(text) if text.startswith("{") else _soft(path, text)
         return Owner(int(content["process"]), str(content["host"]), str(content["since"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _soft(path: Path, text: str) -> dict[str, str]:
+    """Return what the file says that is a lock where the file system has no `flock`."""
+    process, host, *_ = text.splitlines()
+    made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return {"process": process, "host": host, "since": made.isoformat(timespec="seconds")}
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -3,11 +3,13 @@
 Locks are of files that are opened, so that what one process does on its own stands for two.
 """
 
+import errno
 import json
 import os
 import platform
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -150,6 +152,27 @@ def test_a_lock_that_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> Non
     assert owner_of(tmp_path / "out") is None
     run(VECTOR, out=tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / LOCK).exists()
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_is_the_lock_where_the_file_system_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "not implemented")
+
+    monkeypatch.setattr("fcntl.flock", missing)
+    with owned(tmp_path):
+        assert str(owner_of(tmp_path)).startswith(f"process {os.getpid()} on host ")
+        with pytest.raises(TakenError, match=ME), owned(tmp_path, patience=2.5):
+            pass
+        left = (tmp_path / LOCK).read_text()
+    assert owner_of(tmp_path) is None
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    (tmp_path / LOCK).write_text(left.replace(str(os.getpid()), str(killed.pid), 1))
+    with owned(tmp_path):
+        assert str(owner_of(tmp_path)).startswith(f"process {os.getpid()} on host ")
 
 
 def test_empty_folders_that_were_made_for_nothing_are_removed(tmp_path: Path) -> None:
