@@ -87,7 +87,7 @@ def export(
 
 
 def _unfinished(place: str) -> tuple[str, ...]:
-    """Return a sentence on who still writes to a folder, if somebody does."""
+    """Return a sentence on the process that still writes to a folder, if there is one."""
     owner = None if "://" in place else owner_of(Path(place))
     if owner is None:
         return ()

@@ -68,7 +68,7 @@ def in_memory(url: sa.URL) -> bool:
 
 def check_kept(url: str) -> None:
     """Raise `ResultsError` if a database URL cannot be understood, or results would not be kept."""
-    with suppress(ArgumentError):  # which is told in a moment
+    with suppress(ArgumentError):  # which `create_engine` reports
         if in_memory(sa.make_url(url)):
             raise ResultsError(
                 "results in an SQLite database in memory would be lost; name a file, such as "

@@ -189,7 +189,7 @@ def _run_column(table: str, name: str) -> Column[object]:
 def _described(
     describe: Callable[[str, str], Column[object]], table: str, name: str
 ) -> Column[Any]:
-    """A column with its type and unit; one that somebody else added has neither."""
+    """A column with its type and unit; one that was added by hand has neither."""
     try:
         column = describe(table, name)
     except ValueError:
