@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from assume_rl.errors import AssumeRlError
+from assume_rl.errors import AssumeRlError, ResultsError
 from assume_rl.experiments.outputs import read_manifest, versions
 from assume_rl.results.owner import TakenError, owned
 from assume_rl.scenario.plugins import blame
@@ -23,7 +23,7 @@ from assume_rl.studies.records import (
 from assume_rl.studies.types import Run
 
 
-class Pruned(KeyboardInterrupt):
+class TrialPruned(KeyboardInterrupt):
     """A run that would not become the best is stopped: as by Ctrl-C, so that it can be resumed."""
 
 
@@ -97,6 +97,17 @@ def relabel(study_folder: Path, run: Run, study: str) -> None:
     if record is not None and record != record.labelled(run, study):
         (folder / STORED).unlink(missing_ok=True)
         write_record(folder, record.labelled(run, study))
+
+
+def is_passing(failure: Exception) -> bool:
+    """Return whether a failure is not of a run's settings: the disk, memory, a database.
+
+    A file that cannot be written may be the reason of another error, whose context it is.
+    """
+    reason = failure.__cause__ or failure.__context__
+    return isinstance(failure, OSError | ResultsError | MemoryError) or (
+        isinstance(reason, OSError) and not isinstance(reason, FileNotFoundError)
+    )
 
 
 def sentence(failure: Exception) -> str:

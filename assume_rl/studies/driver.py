@@ -89,7 +89,7 @@ def run_study(
     """
     study = replace(study, folder=study.folder.absolute())  # workers may be in another folder
     watcher, url = observer or Unobserved(), database_url(study)
-    with alone(study):
+    with alone(study, "; --status shows how far the study is"):
         before = status(study)
         _relabel(study, before)
         store_late(study, before, url)
@@ -113,13 +113,13 @@ def run_study(
 
 
 @contextmanager
-def alone(study: Study) -> Iterator[None]:
-    """Hold the lock of the study folder."""
+def alone(study: Study, hint: str = "") -> Iterator[None]:
+    """Hold the lock of the study folder; `TakenError`, with a hint, if another process does."""
     with ExitStack() as held:
         try:
             held.enter_context(owned(study.folder, what=f"study folder '{study.folder}'"))
         except TakenError as error:
-            raise TakenError(f"{error}; --status shows how far the study is") from None
+            raise TakenError(f"{error}{hint}") from None
         yield
 
 

@@ -11,7 +11,7 @@ from platform import node
 
 from assume_rl.errors import AssumeRlError, ConfigurationError, ResultsError
 from assume_rl.experiments.observer import Observer
-from assume_rl.studies.attempts import Pruned, begin, end, fail, hold, sentence
+from assume_rl.studies.attempts import TrialPruned, begin, end, fail, hold, is_passing, sentence
 from assume_rl.studies.jobs import Job, Outcome, Report
 from assume_rl.studies.records import STUDY, Record, read_record, run_folder
 from assume_rl.studies.steps import do_steps
@@ -67,7 +67,8 @@ def execute(
     A run that is finished is only stored. Ctrl-C leaves unfinished ones as interrupted.
 
     :param database_url: see `Work`.
-    :param observer: of trainings; where it raises `Pruned`, unfinished runs are left as pruned.
+    :param observer: of trainings; where it raises `TrialPruned`, unfinished runs are left as
+        pruned.
     """
     with _held(job, study_folder) as (mine, outcomes):
         outcomes.update(_do(job.study, mine, study_folder, track, observer))
@@ -102,7 +103,8 @@ def _held(job: Job, study_folder: Path) -> Iterator[tuple[list[Run], dict[str, O
             yield mine, outcomes
         except (AssumeRlError, OSError) as error:
             lost = [run for run in job.runs if run.id not in outcomes]
-            outcomes |= {run.id: Outcome(run, "failed", sentence(error)) for run in lost}
+            failure = sentence(error), is_passing(error)
+            outcomes |= {run.id: Outcome(run, "failed", *failure) for run in lost}
 
 
 def _do(
@@ -122,7 +124,7 @@ def _do(
     try:
         failures = do_steps(todo, study_folder, track, observer) if todo else {}
     except BaseException as stop:
-        pruned = isinstance(stop, Pruned)
+        pruned = isinstance(stop, TrialPruned)
         for name, record in begun.items():
             with suppress(ResultsError):
                 end(
@@ -141,7 +143,8 @@ def _do(
             if failed
             else end(folder, record, "finished", None, seconds)
         )
-    return {run.id: _outcome(run, done[run.id]) for run in runs}
+    passing = {name for name, failure in failures.items() if is_passing(failure)}
+    return {run.id: _outcome(run, done[run.id], run.id in passing) for run in runs}
 
 
 def _share(start: float, runs: Sequence[Run]) -> float:
@@ -154,11 +157,11 @@ def _finished(record: Record) -> bool:
 
 
 def _busy(run: Run) -> Outcome:
-    return Outcome(run, "busy", f"run {run.id} is being executed by another process")
+    return Outcome(run, "busy", f"run {run.id} is being executed by another process", passing=True)
 
 
-def _outcome(run: Run, record: Record) -> Outcome:
-    return Outcome(run, "finished" if _finished(record) else "failed", record.error)
+def _outcome(run: Run, record: Record, passing: bool = False) -> Outcome:
+    return Outcome(run, "finished" if _finished(record) else "failed", record.error, passing)
 
 
 def _report(job: Job, outcomes: Mapping[str, Outcome]) -> Report:

@@ -30,6 +30,7 @@ class Outcome:
     run: Run
     state: Literal["finished", "failed", "busy"]
     error: str | None = None  # one line
+    passing: bool = False  # the error is not of the run's settings
 
 
 @dataclass(frozen=True)

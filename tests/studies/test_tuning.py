@@ -1,37 +1,45 @@
 """A tuning tries what its seed says, resumes without a trace, and its best can be had again."""
 
+import errno
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy.exc import OperationalError
 from study_text import write
 from toy_studies import SHORT
 
-from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.errors import ConfigurationError, PolicyError, ResultsError
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
+from assume_rl.learning.policies.files import read_file, write_file
 from assume_rl.results.gather import gather
+from assume_rl.results.owner import TakenError, owned
 from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.write import as_yaml
+from assume_rl.studies import execute
+from assume_rl.studies.attempts import is_passing
 from assume_rl.studies.comparison import compare
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.file import read_study
 from assume_rl.studies.place import find_study
 from assume_rl.studies.records import run_folder
 from assume_rl.studies.sections import Law
+from assume_rl.studies.tuning import driver
 from assume_rl.studies.tuning.best import best_study, write_best, write_trials
 from assume_rl.studies.tuning.driver import Unobserved, asked_of, run_tuning
 from assume_rl.studies.tuning.file import read_tuning
 from assume_rl.studies.tuning.history import History, history_in, open_history
 from assume_rl.studies.tuning.objective import METRICS, bare
-from assume_rl.studies.tuning.pruning import judged
+from assume_rl.studies.tuning.pruning import pruned
 from assume_rl.studies.tuning.schema import TuneFile
 from assume_rl.studies.tuning.types import Trial, Tuning
+from assume_rl.studies.types import Run
 
 optuna: Any = pytest.importorskip("optuna")
 pytestmark = pytest.mark.unchecked
@@ -161,7 +169,9 @@ def test_a_pruned_trial_is_in_the_database_and_did_not_end(tmp_path: Path) -> No
     space = {EPISODES: {"choice": [6]}, "learning_config.max_bid_price": {"uniform": [50, 90]}}
     own = tuning(tmp_path, seeds=1, space=space, trials=5)
     pruner = {"name": "median", "startup_trials": 1, "by": "profit"}
-    result = run_tuning(replace(own, asked=own.asked.model_copy(update={"pruner": pruned(pruner)})))
+    result = run_tuning(
+        replace(own, asked=own.asked.model_copy(update={"pruner": pruner_of(pruner)}))
+    )
     states = [trial.state for trial in result.trials]
     assert "pruned" in states[1:]
     assert states[0] == "complete"
@@ -176,7 +186,7 @@ def test_a_pruned_trial_is_in_the_database_and_did_not_end(tmp_path: Path) -> No
     assert evaluations < 5  # of six episodes, the first without an evaluation
 
 
-def pruned(keys: Mapping[str, Any]) -> Any:
+def pruner_of(keys: Mapping[str, Any]) -> Any:
     return TuneFile.model_validate(TOY | {"pruner": keys}).pruner
 
 
@@ -189,6 +199,63 @@ def test_a_metric_that_no_run_has_is_named_after_the_first_trial(tmp_path: Path)
     assert trial.state == "complete"
     with closing(sqlite3.connect(mended.folder / "study.db")) as database:
         assert database.execute("select attempts from runs").fetchall() == [(1,)]
+
+
+def test_a_second_tuning_is_told_who_is_at_it(tmp_path: Path) -> None:
+    own = tuning(tmp_path)
+    with owned(own.folder), pytest.raises(TakenError) as taken:
+        run_tuning(own)
+    assert "is being written by another process" in str(taken.value)
+    assert "--status" not in str(taken.value)  # which only batch has
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+
+
+@pytest.mark.parametrize("failure", [FULL, ResultsError("the database is away"), MemoryError()])
+def test_a_passing_failure_ends_the_tuning_and_not_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    own = tuning(tmp_path)
+    failures = iter([ConfigurationError("does not fit"), failure])
+
+    def fail(runs: Sequence[Run], *_: Any) -> dict[str, Exception]:
+        error = next(failures)
+        return {run.id: error for run in runs}
+
+    monkeypatch.setattr(execute, "do_steps", fail)
+    with pytest.raises(ResultsError, match=r"^trial 1, seed 42: .*; the same command resumes the"):
+        run_tuning(own)
+    with open_there(own) as history:
+        assert [trial.state for trial in history.trials()] == ["failed", "running"]
+        begun = history.trials()[1]
+    monkeypatch.setattr(execute, "do_steps", lambda *_: {})
+    monkeypatch.setattr(driver, "gather", lambda _: Figures([(0, "train", METRIC, 0.5)]))
+    trials = run_tuning(own).trials
+    assert [trial.state for trial in trials] == ["failed", "complete"]
+    assert trials[1].values == begun.values
+
+
+METRIC = TOY["objective"]["maximize"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a run has come to."""
+
+    metrics: list[tuple[int, str, str, float]]
+
+
+def test_failures_to_write_are_passing_and_those_of_settings_are_not(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PolicyError) as unwritten:
+        write_file(tmp_path / "file" / "policy", b"")
+    with pytest.raises(PolicyError) as missing:
+        read_file(tmp_path / "nowhere")
+    assert is_passing(unwritten.value)
+    assert not is_passing(missing.value)
+    assert not is_passing(ConfigurationError("gamma: is 2"))
+    assert not is_passing(ValueError())
 
 
 @pytest.mark.slow
@@ -290,11 +357,13 @@ def storage() -> Any:
 def evaluated(history: History, file: TuneFile, figures: Sequence[float]) -> int:
     """How many evaluations of a trial there are before it is pruned, if it is."""
     trial = history.next()
-    observer = judged(trial, file, Silent())
+    observer = pruned(trial, file, Silent())
     observer.begin(10)
     for number, figure in enumerate(figures, 1):
         try:
-            observer.episode(EpisodeReport(number, True, figure, figure, figure, 1.0))
+            observer.episode(
+                EpisodeReport(number, True, *(3 * [figure]), 1.0, exploitability=figure)
+            )
         except KeyboardInterrupt as stop:
             trial.end("pruned", 1.0, reason=str(stop))
             return number
@@ -308,7 +377,12 @@ def evaluated(history: History, file: TuneFile, figures: Sequence[float]) -> int
         ({"maximize": "best_reward.reward"}, 1),
         ({"minimize": "reward_gap_to_best_response"}, 1),
         ({"minimize": "regret"}, -1),
-        ({"maximize": "regret"}, -1),
+        ({"maximize": "regret"}, 1),
+        ({"minimize": "best_reward.reward"}, -1),
+        ({"minimize": "profit"}, -1),
+        ({"minimize": "share_of_best_response"}, -1),
+        ({"maximize": "profit_gap_to_best_response"}, -1),
+        ({"minimize": "nash_conv"}, -1),
     ],
 )
 def test_worse_evaluations_prune_whichever_way_is_better(
@@ -330,7 +404,7 @@ def test_only_the_first_training_is_judged(storage: Any) -> None:
     file = TuneFile.model_validate(TOY | {"pruner": {"name": "median", "startup_trials": 1}})
     history = history_in(storage, Path(), file, {})
     assert evaluated(history, file, [1.0, 1.0]) == 2
-    observer = judged(history.next(), file, Silent())
+    observer = pruned(history.next(), file, Silent())
     for _ in range(2):
         observer.begin(10)
     observer.episode(EpisodeReport(1, True, -9.0, -9.0, -9.0, 1.0))
@@ -342,6 +416,20 @@ def test_a_damaged_file_of_trials_is_one_sentence(tmp_path: Path) -> None:
     file = TuneFile.model_validate(TOY)
     with pytest.raises(ResultsError, match=message), open_history(tmp_path, file, {}):
         pass
+
+
+def test_only_errors_of_the_file_of_trials_are_said_to_be_its(tmp_path: Path) -> None:
+    file = TuneFile.model_validate(TOY)
+    other = OperationalError("select 1", {}, Exception("of another database"))
+    with pytest.raises(OperationalError), open_history(tmp_path, file, {}):
+        raise other
+    with open_history(tmp_path, file, {}) as history:
+        with closing(sqlite3.connect(tmp_path / "optuna.db")) as database:
+            database.execute("drop table trials")
+        with pytest.raises(
+            ResultsError, match=r"optuna.db' cannot be used: .*no such table: trials"
+        ):
+            history.next()
 
 
 # --- files -------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
 
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, ResultsError, nearest
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.results.gather import gather
-from assume_rl.studies.attempts import Pruned, sentence
+from assume_rl.studies.attempts import TrialPruned, sentence
 from assume_rl.studies.driver import alone, store_late, store_rest, write_study
 from assume_rl.studies.execute import PATIENCE, execute
 from assume_rl.studies.jobs import Job
@@ -19,15 +19,15 @@ from assume_rl.studies.status import status
 from assume_rl.studies.storing import database_url, store
 from assume_rl.studies.tuning.best import write_best, write_trials
 from assume_rl.studies.tuning.file import runs_of
-from assume_rl.studies.tuning.history import SCENARIO, History, Open, open_history
-from assume_rl.studies.tuning.pruning import judged
+from assume_rl.studies.tuning.history import SCENARIO, History, TrialInProgress, open_history
+from assume_rl.studies.tuning.pruning import pruned
 from assume_rl.studies.tuning.types import Trial, TrialState, Tuning
 from assume_rl.studies.types import Run
 
 FREE = frozenset(
     {"name", "include", "plugins", "device", "database", "track", "out", "trials", "timeout"}
 )
-"""Keys of a tune file that may change while trials go on."""
+"""Keys of a tune file that may change between trials."""
 
 
 class TuningObserver(Protocol):
@@ -38,7 +38,7 @@ class TuningObserver(Protocol):
         ...
 
     def started(self, number: int, values: Mapping[str, Any]) -> Observer:
-        """A trial begins, or goes on; returns who hears of its trainings."""
+        """A trial begins, or resumes; returns who hears of its trainings."""
         ...
 
     def ended(self, trial: Trial, best: Trial | None, left: int) -> None:
@@ -74,10 +74,11 @@ class TuningResult:
 
 
 def run_tuning(tuning: Tuning, observer: TuningObserver | None = None) -> TuningResult:
-    """Do the trials that are not done; the one that was interrupted goes on.
+    """Do the trials that are not done; the one that was interrupted resumes.
 
     :raises ResultsError: the study folder or its database cannot be used, its trials are of
-        another tuning, or another process is at it
+        another tuning, another process is at it, or a run failed for a reason that is not of its
+        settings: calling it again resumes the trial
     :raises ConfigurationError: there is no Optuna, or no run has the objective
     """
     tuning = replace(tuning, folder=tuning.folder.absolute())
@@ -139,7 +140,7 @@ class _Work:
         store_late(study, status(study), self._url)
         write_study(study)
 
-    def do(self, trial: Open) -> None:
+    def do(self, trial: TrialInProgress) -> None:
         """Do a trial and note how it ended."""
         observer = self._watcher.started(trial.number, trial.values)
         number = self._first(trial.values, trial.number)
@@ -154,7 +155,7 @@ class _Work:
         trial.end(state, self._seconds(runs), value, reason)
 
     def _outcome(
-        self, trial: Open, runs: tuple[Run, ...], observer: Observer
+        self, trial: TrialInProgress, runs: tuple[Run, ...], observer: Observer
     ) -> tuple[TrialState, float | None, str]:
         """Do the runs of a trial; its state, value and reason."""
         tuning = self._tuning
@@ -165,12 +166,18 @@ class _Work:
                 tuning.folder,
                 self._url,
                 tuning.asked.track,
-                judged(trial, tuning.asked, observer),
+                pruned(trial, tuning.asked, observer),
             )
-        except Pruned as stop:
+        except TrialPruned as stop:
             store(tuning.folder, [run.id for run in runs], self._url, PATIENCE)
             return "pruned", None, str(stop)
         failed = [one for one in report.outcomes if one.state != "finished"]
+        for one in failed:
+            if one.passing:
+                raise ResultsError(
+                    f"trial {trial.number}, seed {one.run.seed}: {one.error}; the same command "
+                    "resumes the trial"
+                )
         if failed:
             return "failed", None, f"seed {failed[0].run.seed}: {failed[0].error}"
         return self._value(runs)

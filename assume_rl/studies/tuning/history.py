@@ -30,15 +30,16 @@ ENOUGH = 10
 """Complete trials from which something is said of what matters."""
 
 
-class Open:
+class TrialInProgress:
     """A trial that has begun and not ended.
 
     :param trial: Optuna's
     :param space: of the tune file
+    :param path: of the file of trials, for messages
     """
 
-    def __init__(self, trial: Any, space: Mapping[str, Law]) -> None:
-        self._trial = trial
+    def __init__(self, trial: Any, space: Mapping[str, Law], path: Path) -> None:
+        self._trial, self._path = trial, path
         self.number: int = trial.number
         self.values = {key: _suggested(trial, key, law) for key, law in space.items()}
 
@@ -48,11 +49,12 @@ class Open:
         :param evaluation: its number, from 1 on
         :param value: in the direction of the objective
         """
-        trials = self._trial.study.get_trials(deepcopy=False)
-        known = trials[self.number].intermediate_values
-        if evaluation not in known:  # a resumed training repeats what came after its checkpoint
-            self._trial.report(value, evaluation)
-        return bool(self._trial.should_prune())
+        with _errors_of(self._path):
+            trials = self._trial.study.get_trials(deepcopy=False)
+            known = trials[self.number].intermediate_values
+            if evaluation not in known:  # a resumed training repeats what came after its checkpoint
+                self._trial.report(value, evaluation)
+            return bool(self._trial.should_prune())
 
     def end(
         self, state: TrialState, seconds: float, value: float | None = None, reason: str = ""
@@ -65,10 +67,11 @@ class Open:
         :param reason: of one that failed or was pruned
         """
         states = _library().trial.TrialState
-        self._trial.set_user_attr(SECONDS, seconds)
-        self._trial.set_user_attr(REASON, reason)
         known = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}
-        self._trial.study.tell(self.number, value, state=known[state])
+        with _errors_of(self._path):
+            self._trial.set_user_attr(SECONDS, seconds)
+            self._trial.set_user_attr(REASON, reason)
+            self._trial.study.tell(self.number, value, state=known[state])
 
 
 class History:
@@ -76,28 +79,32 @@ class History:
 
     :param study: Optuna's
     :param file: tune file
+    :param path: of the file of trials, for messages
     """
 
-    def __init__(self, study: Any, file: TuneFile) -> None:
+    def __init__(self, study: Any, file: TuneFile, path: Path) -> None:
         self._study = study
         self._file = file
+        self._path = path
 
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials by number."""
-        return tuple(self._read(one) for one in self._study.get_trials(deepcopy=False))
+        with _errors_of(self._path):
+            return tuple(self._read(one) for one in self._study.get_trials(deepcopy=False))
 
-    def next(self) -> Open:
+    def next(self) -> TrialInProgress:
         """Return the trial that was interrupted, or else begin a new one."""
         optuna = _library()
         states = (optuna.trial.TrialState.RUNNING,)
-        running = self._study.get_trials(deepcopy=False, states=states)
-        number = running[0].number if running else len(self._study.get_trials(deepcopy=False))
-        self._study.sampler = _sampler(optuna, self._file.sampler, number)
-        if running:
-            trial = optuna.trial.Trial(self._study, running[0]._trial_id)
-        else:
-            trial = self._study.ask()
-        return Open(trial, self._file.space)
+        with _errors_of(self._path):
+            running = self._study.get_trials(deepcopy=False, states=states)
+            number = running[0].number if running else len(self._study.get_trials(deepcopy=False))
+            self._study.sampler = _sampler(optuna, self._file.sampler, number)
+            if running:
+                trial = optuna.trial.Trial(self._study, running[0]._trial_id)
+            else:
+                trial = self._study.ask()
+            return TrialInProgress(trial, self._file.space, self._path)
 
     def importances(self) -> Mapping[str, float]:
         """Return how much settings matter for being among the best trials: shares, largest first.
@@ -110,8 +117,9 @@ class History:
         if complete < ENOUGH or len(self._file.space) == 1:
             return {}
         try:
-            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-            found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+            with _errors_of(self._path):
+                evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+                found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
         except (RuntimeError, ValueError):
             return {}
         return {key: float(share) for key, share in found.items()}
@@ -148,11 +156,10 @@ def open_history(folder: Path, file: TuneFile, asked: Mapping[str, Any]) -> Iter
     path = folder / FILE
     storage = None
     try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
-        yield history_in(storage, folder, file, asked)
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise ResultsError(f"'{path}' cannot be used: {reason}") from None
+        with _errors_of(path):
+            storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
+            history = history_in(storage, folder, file, asked)
+        yield history
     finally:
         if storage is not None:
             storage.remove_session()
@@ -167,7 +174,17 @@ def history_in(storage: Any, folder: Path, file: TuneFile, asked: Mapping[str, A
     :param file: tune file
     :param asked: see `open_history`
     """
-    return History(_study(storage, folder, file, asked), file)
+    return History(_study(storage, folder, file, asked), file, folder / FILE)
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turn what Optuna's database raises into a `ResultsError` that names its file."""
+    try:
+        yield
+    except (SQLAlchemyError, _library().exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ResultsError(f"'{path}' cannot be used: {reason}") from None
 
 
 def _study(storage: Any, folder: Path, file: TuneFile, asked: Mapping[str, Any]) -> Any:

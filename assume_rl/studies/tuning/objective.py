@@ -31,7 +31,24 @@ KIN = {
 """Figures of evaluations during a training that say the most of a metric."""
 
 RISING = frozenset({"reward", "profit"})
-"""Figures of evaluations that are better when they are higher."""
+"""Figures of evaluations that are better when they are higher, whatever is searched for."""
+
+
+def rises(by: str, metric: str, *, maximize: bool) -> bool:
+    """Return whether a trial is better where a figure of its evaluations is higher.
+
+    Of the metric's kin that is what the objective says; any other figure is good in itself.
+
+    :param by: figure of evaluations
+    :param metric: of the objective
+    :param maximize: whether the metric is to be high
+
+    >>> rises("reward", "reward", maximize=False), rises("profit", "reward", maximize=False)
+    (False, True)
+    """
+    if KIN.get(bare(metric)) != by:
+        return by in RISING
+    return maximize != (bare(metric) in (REWARD_GAP, PROFIT_GAP))
 
 
 def bare(metric: str) -> str:
