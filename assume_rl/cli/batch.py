@@ -1,12 +1,7 @@
 """`assume-rl batch`: many runs from one study file."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -15,7 +10,7 @@ from rich.console import Console
 from assume_rl.cli.app import app
 from assume_rl.cli.batch_output import print_estimate, print_result, print_status
 from assume_rl.cli.batch_progress import study_watching
-from assume_rl.cli.console import settings
+from assume_rl.cli.console import placed, settings, stoppable
 from assume_rl.cli.options import Plugins, Quiet
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.estimate import estimate
@@ -69,7 +64,8 @@ def batch(
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
-    study = _placed(read_study(file, settings(overrides or []), plugins or (), most_runs), out, db)
+    study = read_study(file, settings(overrides or []), plugins or (), most_runs)
+    study = placed(study, out, db)
     console = Console(quiet=quiet)
     if show_status:
         print_status(console, study, status(study))
@@ -77,7 +73,7 @@ def batch(
     if dry_run:
         print_estimate(console, estimate(study), workers)
         return
-    with _stoppable(study), study_watching(console, quiet) as observer:
+    with stoppable(lambda: _left(study)), study_watching(console, quiet) as observer:
         result = run_study(
             study, workers=workers, executor=executor.value, address=address, observer=observer
         )
@@ -86,29 +82,7 @@ def batch(
         raise typer.Exit(1)
 
 
-def _placed(study: Study, out: Path | None, db: str | None) -> Study:
-    """The study with its results where the command line wants them."""
-    return replace(study, folder=out or study.folder, database=db or study.database)
-
-
-@contextmanager
-def _stoppable(study: Study) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence on how to resume."""
-    before = signal.signal(signal.SIGTERM, as_ctrl_c)
-    try:
-        yield
-    except KeyboardInterrupt:
-        counts = status(study).counts
-        text = (
-            f"interrupted: {counts['finished']} of {len(study.runs)} runs are finished; the same "
-            "command does the others"
-        )
-        Console(stderr=True, soft_wrap=True, highlight=False).print(text)
-        raise typer.Exit(130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
-    """Handle a signal as Ctrl-C is."""
-    raise KeyboardInterrupt
+def _left(study: Study) -> str:
+    """Return how much of a study is done, and what does the rest."""
+    finished = status(study).counts["finished"]
+    return f"{finished} of {len(study.runs)} runs are finished; the same command does the others"

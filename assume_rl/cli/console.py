@@ -1,8 +1,12 @@
 """What commands share: reading a scenario, printing, showing progress, being interrupted."""
 
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import TypeVar
 
 import typer
 from rich.console import Console
@@ -15,6 +19,10 @@ from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.scenario.config.overrides import overlap
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
+from assume_rl.studies.tuning.types import Tuning
+from assume_rl.studies.types import Study
+
+Asked = TypeVar("Asked", Study, Tuning)
 
 
 def load(
@@ -81,3 +89,35 @@ def watching(console: Console, quiet: bool) -> Iterator[Observer]:
         text = "interrupted; what is finished is saved, --resume continues a training"
         Console(stderr=True, soft_wrap=True).print(text)
         raise typer.Exit(130) from None
+
+
+def placed(asked: Asked, out: Path | None, db: str | None) -> Asked:
+    """Return a study, or a tuning, with its results where the command line wants them.
+
+    :param asked: as its file says
+    :param out: study folder; None: the file's
+    :param db: SQLAlchemy URL; None: the file's
+    """
+    return replace(asked, folder=out or asked.folder, database=db or asked.database)
+
+
+@contextmanager
+def stoppable(how_to_resume: Callable[[], str]) -> Iterator[None]:
+    """End the program with exit code 130 and a sentence at Ctrl-C and at SIGTERM.
+
+    :param how_to_resume: returns what follows "interrupted: "
+    """
+    before = signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"interrupted: {how_to_resume()}", markup=False)
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal as Ctrl-C is."""
+    raise KeyboardInterrupt

@@ -1,9 +1,5 @@
 """`assume-rl tune`: the settings that make a figure of a study best."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +7,14 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
-from assume_rl.cli.batch import as_ctrl_c
-from assume_rl.cli.console import settings
+from assume_rl.cli.console import placed, settings, stoppable
 from assume_rl.cli.options import Plugins, Quiet
 from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
 from assume_rl.studies.estimate import estimate
 from assume_rl.studies.tuning.driver import run_tuning
 from assume_rl.studies.tuning.file import read_tuning
+
+STOPPED = "the same command resumes the trial that was stopped"
 
 
 @app.command()
@@ -42,32 +39,17 @@ def tune(
 ) -> None:
     """Search the settings that make a figure best; the same command resumes after a stop.
 
-    Exit code 0: trials are done, 1: none is complete, or not all are in the database, 130:
-    interrupted. Needs Optuna: pip install 'assume-rl[tune]'.
+    Exit code 0: trials are done, or time is up and one is complete; 1: none is complete, or not all
+    are in the database; 130: interrupted. Needs Optuna: pip install 'assume-rl[tune]'.
     """
-    tuning = read_tuning(file, settings(overrides or []), plugins or ())
-    tuning = replace(tuning, folder=out or tuning.folder, database=db or tuning.database)
+    tuning = placed(read_tuning(file, settings(overrides or []), plugins or ()), out, db)
     console = Console(quiet=quiet)
     print_budget(console, tuning)
     if dry_run:
         print_estimate(console, tuning, estimate(tuning.study(tuning.first)))
         return
-    with _stoppable(), TuningLines(console) as observer:
+    with stoppable(lambda: STOPPED), TuningLines(console) as observer:
         result = run_tuning(tuning, observer)
     print_tuning(console, tuning, result)
     if result.best is None or result.not_stored:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the program with exit code 130 and a sentence on how to resume."""
-    before = signal.signal(signal.SIGTERM, as_ctrl_c)
-    try:
-        yield
-    except KeyboardInterrupt:
-        text = "interrupted: the same command goes on with the trial that was stopped"
-        Console(stderr=True, soft_wrap=True, highlight=False).print(text)
-        raise typer.Exit(130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)

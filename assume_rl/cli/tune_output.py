@@ -111,7 +111,7 @@ def settings_text(values: Mapping[str, Any], names: Mapping[str, str]) -> str:
 def print_tuning(console: Console, tuning: Tuning, result: TuningResult) -> None:
     """Print the best setting, which settings matter, and where the rest is."""
     if result.out_of_time:
-        _print(console, "out of time: the same command goes on with the trials that are left")
+        _print(console, "out of time: the same command does the trials that are left")
     _print(console, _counts(result.trials))
     if result.best is not None:
         _print_best(console, tuning, result.best, result.importances)

@@ -78,7 +78,7 @@ def test_it_says_what_is_tried_what_came_and_what_is_next(
         "trial 0), 10 s; 2 left, about 40 s",
     ]
     assert "trials: 1 complete, 1 pruned" in lines
-    assert "out of time: the same command goes on with the trials that are left" in lines
+    assert "out of time: the same command does the trials that are left" in lines
     assert "best: trial 0, best_reward.reward 0.5, mean over 2 seeds" in lines
     assert lines[-1] == "next: assume-rl batch mine/best.yaml"
     assert "75 %" in out
@@ -107,7 +107,7 @@ def test_without_a_complete_trial_it_ends_with_1(
     assert (code, out) == (1, "")
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
+def test_ctrl_c_ends_with_130_and_says_how_to_resume(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: Any) -> TuningResult:
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
     code, _, err = command()
     assert (code, err) == (
         130,
-        "interrupted: the same command goes on with the trial that was stopped\n",
+        "interrupted: the same command resumes the trial that was stopped\n",
     )
 
 
