@@ -3,7 +3,8 @@
 A network may hold messages up, let them overtake each other or repeat them. Each message that
 leaves a container carries the container's name, made up anew in every life, and a number that
 counts its messages to that agent. The other side hands them over in that order, each once, and
-counts them: so agents elsewhere can be waited for, and results do not depend on the network.
+counts them: so agents elsewhere can be waited for, and results do not depend on the network. What
+cannot be written is tried again, until a container counts as lost.
 """
 
 import asyncio
