@@ -12,12 +12,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from assume_rl.errors import AssumeRlError, PolicyError, ResultsError
+from assume_rl.errors import AssumeRlError, ResultsError
 from assume_rl.experiments.claim import is_run
 from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.outputs import read_manifest
 from assume_rl.experiments.policies import policy_folder
-from assume_rl.learning.policies.files import MANIFEST, write_file
+from assume_rl.files import write_file
+from assume_rl.learning.policies.files import MANIFEST
 from assume_rl.results.files import SCENARIO
 from assume_rl.scenario.config.schema import CONFIG_FILE
 from assume_rl.scenario.config.yaml_file import read_yaml
@@ -48,10 +49,7 @@ def write_archive(folder: Path, scenario: Scenario, seed: int) -> None:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in scenario_files(scenario, seed).items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), text, zipfile.ZIP_DEFLATED)
-    try:
-        write_file(folder / SCENARIO, content.getvalue())
-    except PolicyError as error:  # the sentence is right, the kind is that of other files
-        raise ResultsError(str(error)) from None
+    write_file(folder / SCENARIO, content.getvalue(), ResultsError)
 
 
 def policy_digests(sources: Iterable[Path]) -> dict[str, str]:

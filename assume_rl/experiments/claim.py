@@ -19,6 +19,7 @@ from assume_rl.experiments.outputs import (
     read_manifest,
     simulations,
 )
+from assume_rl.files import is_part
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.files import SCENARIO
 from assume_rl.results.owner import LOCK, Hold, owned
@@ -33,7 +34,7 @@ OURS = (
 """What a run leaves in its folder, and another one replaces; what else is there stays."""
 REPLACED, DISCARDED = ".replaced", ".discarded"
 """Subfolders for a run that is replaced: until the new one has begun, and while it is removed."""
-PASSING = {LOCK, ".manifest.json.tmp", DISCARDED}
+PASSING = {LOCK, DISCARDED}
 """What a process that was killed leaves in a folder that counts as empty."""
 
 
@@ -105,6 +106,7 @@ def _is_free(folder: Path, names: AbstractSet[str]) -> bool:
 
     :param names: of the files in it
     """
+    names = {name for name in names if not is_part(name)}
     if names <= PASSING:
         return True
     if not names <= PASSING | {DATABASE, f"{DATABASE}-journal"}:

@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.learning.policies.files import write_file, write_set
+from assume_rl.files import write_file
+from assume_rl.learning.policies.files import write_set
 from assume_rl.results import files
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.destinations import check_table_files
@@ -137,10 +138,7 @@ def replace_text(path: Path, text: str) -> None:
 
     :raises ResultsError: it cannot be written
     """
-    try:
-        write_file(path, text.encode())
-    except PolicyError as error:  # the sentence is right, the kind is that of other files
-        raise ResultsError(str(error)) from None
+    write_file(path, text.encode(), ResultsError)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from assume_rl.errors import ResultsError
+from assume_rl.files import replacing
 from assume_rl.reports.figures.style import load_plotly
 from assume_rl.reports.opening import open_source
 from assume_rl.reports.page import is_report, page
@@ -21,7 +23,6 @@ from assume_rl.reports.source import Source
 from assume_rl.reports.study_rows import SHOWN
 from assume_rl.reports.types import Omitted, Section
 from assume_rl.results.destinations import check_replaceable
-from assume_rl.results.export import whole
 from assume_rl.results.owner import owned
 
 NAME = "report.html"
@@ -55,7 +56,7 @@ def report(
     sections = report_sections(source, chosen)
     if png is not None:
         check_pngs(sections, Path(png), overwrite=overwrite)
-    with whole(file) as path:
+    with replacing(file, ResultsError) as path:
         path.write_text(page(source, sections), encoding="utf-8")
     if png is not None:
         with owned(Path(png)):

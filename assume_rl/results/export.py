@@ -4,9 +4,8 @@ Rows are streamed; a file appears when it is whole.
 """
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection, CursorResult, Engine
 
 from assume_rl.errors import ResultsError
+from assume_rl.files import replacing
 from assume_rl.results.database import check_there, create_engine, readable_errors
 from assume_rl.results.destinations import (
     Ours,
@@ -126,23 +126,8 @@ def export_frame(
     :raises ResultsError: the file is not to be replaced, or cannot be written
     """
     check_replaceable(file, ours, overwrite=overwrite)
-    with whole(file) as path:
+    with replacing(file, ResultsError) as path:
         (frame if formulas else plain_frame(frame)).to_csv(path, index=False, lineterminator="\n")
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Where to write a file so that it appears at `path` when it is whole, or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise ResultsError(f"'{path}' cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -211,7 +196,10 @@ def _rows(
 def _write_csv(
     path: Path, table: Stored, rows: Iterable[Sequence[Any]], keep: Callable[[Any], Any]
 ) -> None:
-    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path, ResultsError) as part,
+        part.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(keep(column.name) for column in table.columns)
         writer.writerows([keep(_as_sqlite_has_it(value)) for value in row] for row in rows)
@@ -222,7 +210,7 @@ def _anything(value: Any) -> Any:
 
 
 def _write_parquet(path: Path, table: Stored, groups: Iterable[Group]) -> None:
-    with whole(path) as part, parquet_writer(part, table.columns) as write:
+    with replacing(path, ResultsError) as part, parquet_writer(part, table.columns) as write:
         for group in groups:
             write(group)
 

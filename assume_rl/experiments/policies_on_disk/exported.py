@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from assume_rl.errors import ResultsError
+from assume_rl.errors import PolicyError, ResultsError
 from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.policies_on_disk import light_policy
 from assume_rl.experiments.policies_on_disk.about import FORMAT, PRODUCER
-from assume_rl.learning.policies.files import MANIFEST, check_folder, find, write_file
+from assume_rl.files import write_file
+from assume_rl.learning.policies.files import MANIFEST, check_folder, find
 from assume_rl.results.destinations import Ours, check_replaceable
 from assume_rl.results.owner import owned
 
@@ -42,7 +43,7 @@ def write_exported(out: Path, files: Mapping[str, bytes], *, overwrite: bool) ->
         for name in files:
             check_replaceable(out / name, _ours(name), overwrite=overwrite)
         for name, content in files.items():
-            write_file(out / name, content)
+            write_file(out / name, content, PolicyError)
 
 
 def _ours(name: str) -> Ours:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from assume_rl.errors import PolicyError, nearest
+from assume_rl.files import write_file
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.nets.optimizer import BETAS, EPSILON
@@ -32,7 +33,7 @@ from assume_rl.learning.nets.transfer import (
     write_if_fits,
 )
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
-from assume_rl.learning.policies.files import load_torch, read_file, write_file
+from assume_rl.learning.policies.files import load_torch, read_file
 from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.types import AgentSpec
 
@@ -99,9 +100,9 @@ def save_assume_layout(folder: Path, learner: Learner) -> None:
                 f"{kind}_target": _on_cpu(nets[f"{kind}_target"][unit]),
                 f"{kind}_optimizer": _optimizer_state(moments[kind][unit], learner.config, decay),
             }
-            write_file(folder / f"{kind}s" / _pt(kind, unit), _torch_bytes(content))
+            write_file(folder / f"{kind}s" / _pt(kind, unit), _torch_bytes(content), PolicyError)
     order = json.dumps({ORDER: [a.unit_id for a in learner.agents]}, indent=2)
-    write_file(folder / "critics" / f"{ORDER}.json", order.encode())
+    write_file(folder / "critics" / f"{ORDER}.json", order.encode(), PolicyError)
 
 
 def load_assume_actors(folder: Path, learner: Learner) -> TransferReport:

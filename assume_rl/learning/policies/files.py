@@ -6,7 +6,6 @@ looks into that subfolder first, so a writer that dies leaves either the old set
 """
 
 import hashlib
-import os
 import pickle
 import shutil
 import warnings
@@ -21,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from assume_rl.errors import PolicyError, nearest
+from assume_rl.files import sync, write_file
 
 MOST_NAMED = 12
 """Folders beside a missing one that a message names."""
@@ -34,40 +34,18 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that then replaces `path`, whole; `PolicyError` if that fails."""
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            yield temporary
-            _sync(temporary)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)  # on a full disk, half a file is in the way
-            raise
-        _sync(path.parent)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all; `PolicyError` if that fails."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
 def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
     """Replace the set of files that `folder` holds; files of others stay where they are."""
     pending = folder / _PENDING
-    with _writing(folder):
+    with writing(folder):
         _finish(folder)  # what an earlier writer did not come to
         shutil.rmtree(pending, ignore_errors=True)
         pending.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():  # half a file is in no set: the manifest comes last
             (pending / name).write_bytes(content)
-            _sync(pending / name)
-        _sync(pending)
-        write_file(pending / MANIFEST, manifest)
+            sync(pending / name)
+        sync(pending)
+        write_file(pending / MANIFEST, manifest, PolicyError)
         _finish(folder)
 
 
@@ -79,7 +57,7 @@ def _finish(folder: Path) -> None:
     names = sorted((file.name for file in pending.iterdir()), key=lambda name: name == MANIFEST)
     for name in names:
         (pending / name).replace(folder / name)
-    _sync(folder)
+    sync(folder)
     pending.rmdir()
 
 
@@ -153,20 +131,10 @@ def load_torch(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while tensors are written to `path` into `PolicyError`."""
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PolicyError(f"'{path}' cannot be written: {reason}") from None
-
-
-def _sync(path: Path) -> None:
-    """Have the operating system write a file or folder to the disk."""
-    if os.name == "nt":  # only POSIX opens folders, and files for reading, to do that
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.policies.files import replacing
+from assume_rl.files import replacing
+from assume_rl.learning.policies.files import writing
 
 FILE = "trainer_state.safetensors"
 FORMAT_VERSION = 6
@@ -40,7 +41,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_encode(state, tensors))
     header = {"version": FORMAT_VERSION, "tree": tree, "digest": _digest(tree, tensors)}
-    with replacing(path) as temporary:
+    with writing(path), replacing(path, PolicyError) as temporary:
         # safetensors writes the keys of its metadata in any order: one key makes equal states equal
         # files.
         save_file(tensors, temporary, {_KEY: json.dumps(header)})
