@@ -27,7 +27,7 @@ from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.bench import crossplay as crossing
 from assume_rl.studies.bench import games as playing
 from assume_rl.studies.bench.cells import Measured, grid, study_case
-from assume_rl.studies.bench.run import check, measure_rest, measured
+from assume_rl.studies.bench.run import measure_rest, measured, trainable
 from assume_rl.studies.bench.summary import summary
 from assume_rl.testing.games import GAMES
 
@@ -36,6 +36,7 @@ SCENARIOS = (
     "scenarios/ten_learners:tiny",
     "scenarios/ten_learners:one_learns",
     "scenarios/summer_week:storage_learns",
+    "scenarios/single_learner:ladder",
 )
 
 bench = typer.Typer(help="Compare algorithms, and policies among each other.", no_args_is_help=True)
@@ -48,7 +49,10 @@ def algorithms(
         str, typer.Option("--scenarios", help="FOLDER or FOLDER:CASE, separated by commas.")
     ] = ",".join(SCENARIOS),
     names: Annotated[
-        str | None, typer.Option("--algorithms", help="Names, separated by commas; all by default.")
+        str | None,
+        typer.Option(
+            "--algorithms", help="Names, separated by commas; by default all that a case can have."
+        ),
     ] = None,
     plugins: Plugins = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 5,
@@ -74,8 +78,8 @@ def algorithms(
     cases = _parts("--scenarios", scenarios)
     loaded = _plugins(plugins or (), cases)
     changes = settings(overrides or [])
-    cells = grid(cases, _algorithms(names), seeds, budget, changes)
-    check(cells)
+    every = list(ALGORITHMS) if names is None else _algorithms(names)
+    cells = trainable(grid(cases, every, seeds, budget, changes), skip=names is None)
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
@@ -204,12 +208,9 @@ def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(one.name for own in (load_plugins(given), *named) for one in own))
 
 
-def _algorithms(text: str | None) -> list[str]:
-    """Return the names of algorithms; `ConfigurationError` if one is unknown.
-
-    Where none is named, those that choose numbers, as the learners of most study cases must.
-    """
-    names = list(able("box")) if text is None else _parts("--algorithms", text)
+def _algorithms(text: str) -> list[str]:
+    """Return the names of algorithms; `ConfigurationError` if one is unknown."""
+    names = _parts("--algorithms", text)
     for name in names:
         if name not in ALGORITHMS:
             raise ConfigurationError(

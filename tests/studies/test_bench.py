@@ -232,6 +232,24 @@ def test_all_algorithms_are_those_of_plugins_too(
     assert "rwr" in ALGORITHMS
 
 
+LADDER = f"{ROOT / 'scenarios' / 'single_learner'}:ladder"
+
+
+def test_by_default_each_study_case_has_the_algorithms_that_it_can_have(
+    command: Command, made_up: list[Cell]
+) -> None:
+    assert command("--scenarios", f"{TINY},{LADDER}", "--seeds", 1)[0] == 0
+    found = {name: {c.algorithm for c in made_up if c.scenario == name} for name in (TINY, LADDER)}
+    assert found == {TINY: {*able("box")}, LADDER: {*able("ladder")}}
+
+
+def test_an_algorithm_that_was_named_is_not_left_out(command: Command, made_up: list[Cell]) -> None:
+    code, _, err = command("--scenarios", f"{TINY},{LADDER}", "--algorithms", "ippo,dqn")
+    assert code == 2
+    assert "dqn cannot choose numbers" in err
+    assert not made_up
+
+
 def test_a_process_of_its_own_loads_plugins(plugged: str) -> None:
     assert "rwr" not in ALGORITHMS
     running._start([plugged])

@@ -18,6 +18,8 @@ from assume_rl.studies.identity import Digests, fingerprint, scenario_identity
 ENDLESS = 10**6  # episodes; a trial never plays them all
 SIDE_BY_SIDE = 16
 """Copies of the market for algorithms that learn from each transition once."""
+MEMORY = "gru"
+"""Actors for algorithms that need a memory."""
 OWN_KEYS = (
     "algorithm",
     "training_episodes",
@@ -52,8 +54,11 @@ class Cell:
         """
         values = (self.algorithm, episodes, interval, None)
         own = dict(zip(OWN_KEYS, values, strict=True))
-        copies = {"num_envs": SIDE_BY_SIDE} if SETTINGS[self.algorithm].on_policy else {}
-        return {**_learning(copies), **self.overrides, **_learning(own)}
+        kind = SETTINGS[self.algorithm]
+        fitting: dict[str, Any] = {"num_envs": SIDE_BY_SIDE} if kind.on_policy else {}
+        if kind.learns_sequences:
+            fitting["actor_architecture"] = MEMORY
+        return {**_learning(fitting), **self.overrides, **_learning(own)}
 
     def load(self, episodes: int) -> Scenario:
         """Read the study case for a training of a number of episodes."""

@@ -10,22 +10,46 @@ from pathlib import Path
 
 import torch
 
-from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.errors import AssumeRlError, ConfigurationError, SettingError
 from assume_rl.experiments.train_task import training_task
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.bench.cells import Cell, Measured, read, write
 from assume_rl.studies.bench.measure import measure
 
+ALGORITHM = "learning_config.algorithm"
 
-def check(cells: Sequence[Cell]) -> None:
-    """Check that each algorithm can be trained in each study case.
+
+def trainable(cells: Sequence[Cell], *, skip: bool) -> list[Cell]:
+    """Return the cells whose algorithm can be trained in their study case.
 
     :param cells: of the whole benchmark
-    :raises ConfigurationError: an algorithm cannot
+    :param skip: whether those are left out in whose study case the algorithm cannot act or learn
+    :raises ConfigurationError: an algorithm cannot, and is not left out
     """
-    for cell in {(cell.scenario, cell.algorithm): cell for cell in cells}.values():
-        with _located(f"{cell.scenario}, {cell.algorithm}"):
+    different = {_kind(cell): cell for cell in cells}
+    refused = {kind for kind, cell in different.items() if _is_refused(cell, skip=skip)}
+    return [cell for cell in cells if _kind(cell) not in refused]
+
+
+def _kind(cell: Cell) -> tuple[str, str]:
+    """Return what all seeds of a cell have in common."""
+    return cell.scenario, cell.algorithm
+
+
+def _is_refused(cell: Cell, *, skip: bool) -> bool:
+    """Return whether a study case refuses an algorithm, whatever the other settings.
+
+    :raises ConfigurationError: it does and `skip` is false, or other settings are wrong
+    """
+    with _located(", ".join(_kind(cell))):
+        try:
             training_task(cell.trial(), None, "cpu", "auto")
+        except ConfigurationError as error:
+            reason = error.__context__  # as it was before its message named the file
+            if skip and isinstance(reason, SettingError) and reason.key == ALGORITHM:
+                return True
+            raise
+    return False
 
 
 def measured(cells: Sequence[Cell], folder: Path) -> list[Measured]:
