@@ -9,7 +9,7 @@ from assume_rl.experiments.policies_on_disk import light_policy
 from assume_rl.experiments.policies_on_disk.about import FORMAT, PRODUCER
 from assume_rl.files import write_file
 from assume_rl.learning.policies.files import MANIFEST, check_folder, find
-from assume_rl.results.destinations import Ours, check_replaceable
+from assume_rl.results.destinations import Ours, check_replaceable, head_of
 from assume_rl.results.owner import owned
 
 
@@ -54,4 +54,4 @@ def _ours(name: str) -> Ours:
         ".safetensors": f'"format":"{FORMAT}"'.encode(),
     }
     mark = marks[Path(name).suffix]
-    return lambda head: mark in head
+    return lambda path: mark in head_of(path)
