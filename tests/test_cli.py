@@ -217,7 +217,7 @@ def test_help_says_of_a_command_what_the_command_says_of_itself() -> None:
 def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:
     code, _, err = command("list", "algorithms")
     assert (code, "Value error" in err) == (2, False)
-    assert "did you mean 'algorithm'?" in err
+    assert "did you mean 'algorithm'?" in " ".join(err.replace("│", "").split())
     code, _, err = command("train", *CASE, "--algorithm", "masac")
     assert code == 2
     assert "--set learning_config.algorithm=" in err

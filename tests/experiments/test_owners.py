@@ -239,9 +239,9 @@ def test_a_run_that_cannot_begin_leaves_the_one_that_it_would_replace(
 
 @pytest.mark.parametrize("seed", [-1, 2**63])
 def test_a_seed_that_databases_cannot_hold_is_refused(tmp_path: Path, seed: int) -> None:
-    with pytest.raises(ConfigurationError, match="a seed must be from 0 to"):
+    with pytest.raises(ConfigurationError, match="--seed: must be from 0 to"):
         run(VECTOR, out=tmp_path / "out", seed=seed)
-    with pytest.raises(ConfigurationError, match="a seed must be from 0 to"):
+    with pytest.raises(ConfigurationError, match="--seed: must be from 0 to"):
         train_seeds(tiny("single_learner"), seeds=[1, seed], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

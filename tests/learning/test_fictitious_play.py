@@ -66,7 +66,7 @@ def test_the_loss_is_that_of_a_loop_over_rows_and_entries():
 def test_its_gradient_is_that_of_the_replicator_and_the_entropy():
     weight, curve = 0.3, draw(1, 1, 1, 6, seed=1)
     logits = draw(1, 1, 1, 6).requires_grad_()
-    found = actor_loss(form_of(6, [5]), logits, torch.zeros(1, 1, 1, 1), curve, weight, 0.0)
+    found = actor_loss(form_of(6, [5]), logits, torch.zeros(1, 1, 1, 1), curve, weight)
     found.total.sum().backward()
     p, r = logits.detach().softmax(-1), curve
     log = p.log()
@@ -77,7 +77,7 @@ def test_its_gradient_is_that_of_the_replicator_and_the_entropy():
 def test_the_gap_is_what_the_best_rungs_have_more():
     curve = torch.tensor([0.0, 3.0, 1.0, 2.0, 2.0, 2.0]).double().view(1, 1, 1, 6)
     logits = torch.zeros(1, 1, 1, 6).double()
-    found = actor_loss(form_of(3, [2, 2]), logits, torch.zeros(1, 1, 1, 1), curve, 0.0, 0.0)
+    found = actor_loss(form_of(3, [2, 2]), logits, torch.zeros(1, 1, 1, 1), curve, 0.0)
     assert found.gap.item() == pytest.approx(3.0 - 4.0 / 3.0)
 
 

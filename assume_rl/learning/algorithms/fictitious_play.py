@@ -87,7 +87,7 @@ def actor_loss(
     obs: Float[Tensor, "seed agent row obs"],
     curve: Float[Tensor, "seed agent row _"],
     weight: Number,
-    tie_break: Number,
+    tie_break: Number = 0.0,
 ) -> Loss:
     """Return the loss whose descent raises expected rewards and the weighted entropy.
 
