@@ -75,7 +75,8 @@ def test_a_load_of_smard_is_read(folder: Any) -> None:
     folder.write("tables.yaml", SMARD)
     scenario = load_scenario(folder.path)
     np.testing.assert_array_equal(scenario.series.demand["town"], [-v for v in values])
-    assert scenario.warnings == ()
+    (warning,) = scenario.warnings  # the town is smaller than Germany
+    assert "38762.2 MW is above max_power 200" in warning
 
 
 def test_energy_of_quarter_hours_is_warned_of(folder: Any) -> None:
