@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def constant(
-    numbers: Sequence[float], device: torch.device, dtype: torch.dtype = torch.int64
+    numbers: Sequence[int] | Sequence[float], device: torch.device, dtype: torch.dtype = torch.int64
 ) -> Shaped[Tensor, " number"]:
     """Return numbers as a tensor, which must not be written to: others are handed the same one.
 
@@ -21,6 +21,6 @@ def constant(
 
 
 @cache  # CUDA graphs read them where they are, unknown to Python
-def _made(numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+def _made(numbers: tuple[int | float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):  # others may need gradients
         return torch.tensor(numbers, dtype=dtype, device=device)

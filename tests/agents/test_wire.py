@@ -40,7 +40,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     return plan
 
 
-async def told(*batches: tuple[int, ...], seconds: float = 5.0) -> tuple[list[int], Networked]:
+async def told(*batches: tuple[int, ...], seconds: float = 30.0) -> tuple[list[int], Networked]:
     """What is heard of numbers that are sent in batches, each once the last one is dealt with."""
     ear, here, there = Ear(), tcp_container(HOST), tcp_container(HOST)
     agent = there.register(agent_composed_of(ear))

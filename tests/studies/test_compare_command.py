@@ -126,7 +126,7 @@ def test_it_writes_a_csv_file(command: Command, study: Path) -> None:
         (("--metric", "rewart"), "did you mean 'reward'?"),
         (("--metric", "reward", "--baseline", "kap"), "did you mean 'cap'?"),
         (("--metric", "reward", "--csv", "{study}/study.db/c.csv"), "cannot be written"),
-        (("--metric", "reward", "--csv", "{study}"), "cannot be written"),
+        (("--metric", "reward", "--csv", "{study}"), "is a folder: name a file"),
     ],
 )
 def test_bad_input_is_one_sentence(
