@@ -362,7 +362,7 @@ class FictitiousPlayConfig(CurvesConfig):
     entropy_weight: float = Field(0.05, ge=0)
     """Weight of the entropy of choices; it falls with the square of what is left of training."""
     tie_break: float = Field(0.0, ge=0)
-    """What the highest rung costs more than the lowest, in rewards; falls to 0 (fictitious_play)."""
+    """Cost of the highest rung above the lowest, in rewards; falls to 0 (fictitious_play)."""
 
     @property
     def recordable(self) -> bool:
