@@ -17,7 +17,8 @@ from toy_studies import SHORT
 
 from assume_rl.errors import ConfigurationError, PolicyError, ResultsError
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
-from assume_rl.learning.policies.files import read_file, write_file
+from assume_rl.files import write_file
+from assume_rl.learning.policies.files import read_file
 from assume_rl.results.gather import gather
 from assume_rl.results.owner import TakenError, owned
 from assume_rl.scenario.plugins import unload_plugins
@@ -249,7 +250,7 @@ class Figures:
 def test_failures_to_write_are_passing_and_those_of_settings_are_not(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PolicyError) as unwritten:
-        write_file(tmp_path / "file" / "policy", b"")
+        write_file(tmp_path / "file" / "policy", b"", PolicyError)
     with pytest.raises(PolicyError) as missing:
         read_file(tmp_path / "nowhere")
     assert is_passing(unwritten.value)
