@@ -11,7 +11,7 @@ from assume_rl.cli.app import app
 from assume_rl.cli.batch_output import print_estimate, print_result, print_status
 from assume_rl.cli.batch_progress import study_watching
 from assume_rl.cli.console import placed, settings, stoppable
-from assume_rl.cli.options import Plugins, Quiet
+from assume_rl.cli.options import Plugins, Quiet, StudyDatabase, StudyFolder
 from assume_rl.studies.driver import run_study
 from assume_rl.studies.estimate import estimate
 from assume_rl.studies.expand import MOST_RUNS
@@ -45,10 +45,8 @@ def batch(
         ),
     ] = None,
     plugins: Plugins = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Study folder.")] = None,
-    db: Annotated[
-        str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
-    ] = None,
+    out: StudyFolder = None,
+    db: StudyDatabase = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs and what they would cost; run none.")
     ] = False,

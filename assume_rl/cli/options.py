@@ -126,6 +126,10 @@ Address = Annotated[
         help="Ray cluster of the rollout workers, e.g. auto; one on this machine by default.",
     ),
 ]
+StudyFolder = Annotated[Path | None, typer.Option("--out", help="Study folder.")]
+StudyDatabase = Annotated[
+    str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
+]
 BestResponse = Annotated[
     bool,
     typer.Option(

@@ -167,7 +167,8 @@ def train(
         )
         if resume and not (out or Path("runs") / loaded.simulation_id).exists():
             console.print("there is nothing to resume: the training starts")
-        first, results = draw_seed(loaded, seed), tuple[TrainResult, ...]()
+        first = draw_seed(loaded, seed)
+        results: tuple[TrainResult, ...]
         with watching(console, quiet) as observer:
             if seeds is None:
                 results = (run_training(loaded, seed=first, observer=observer, **settings),)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from assume_rl.cli.app import app
 from assume_rl.cli.console import placed, settings, stoppable
-from assume_rl.cli.options import Plugins, Quiet
+from assume_rl.cli.options import Plugins, Quiet, StudyDatabase, StudyFolder
 from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
 from assume_rl.studies.estimate import estimate
 from assume_rl.studies.tuning.driver import run_tuning
@@ -27,10 +27,8 @@ def tune(
         ),
     ] = None,
     plugins: Plugins = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Study folder.")] = None,
-    db: Annotated[
-        str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
-    ] = None,
+    out: StudyFolder = None,
+    db: StudyDatabase = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the budget and what it would cost; run nothing."),

@@ -5,6 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
+from assume_rl.files import write_file
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.tables import LEARNING_TABLES, table_of
 
@@ -50,9 +51,7 @@ def rewind_lines(path: Path, lines: int) -> list[str]:
         whole = len(kept) == lines and all(line.endswith("\n") for line in kept)
         if not whole:
             raise ResultsError(f"'{path}' lacks lines that were written before its checkpoint")
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(path)
     except OSError as error:
         raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
+    write_file(path, "".join(kept).encode(), ResultsError)
     return kept

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from assume_rl.scenario.config.read import with_paths
 from assume_rl.scenario.config.schema import CONFIG_FILE
 from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -84,22 +85,20 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
     files = {key for table in UNIT_TABLES.values() for key in table.files}
     files |= {"demand_df", "availability_df", "fuel_prices_df", "forecasts_df", OPERATORS}
     dropped = {*files, *NOT_WRITTEN, "plugins"}
-    found = {k: _plain(v, str(k)) for k, v in scenario.written.items() if k not in dropped}
+    kept = {k: v for k, v in scenario.written.items() if k not in dropped}
+    found: dict[str, Any] = _plain(with_paths(kept, Path.absolute))
     learning = found.get("learning_config")
     if isinstance(learning, dict):
         found["learning_config"] = {k: v for k, v in learning.items() if k not in dropped}
     return found
 
 
-def _plain(value: Any, key: str = "") -> Any:
-    """Return a setting as YAML has it, paths absolute."""
+def _plain(value: Any) -> Any:
+    """Return settings as YAML has them."""
     if isinstance(value, Mapping):
-        inside = "_path" if key == "policies" else ""
-        return {str(k): _plain(v, inside or str(k)) for k, v in value.items()}
+        return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(own, key) for own in value]
-    if isinstance(value, str | Path) and key.endswith("_path"):
-        return str(Path(value).absolute())
+        return [_plain(own) for own in value]
     if hasattr(value, "item"):  # a number of numpy's
         return value.item()
     return value if value is None or isinstance(value, int | float | str | date) else str(value)

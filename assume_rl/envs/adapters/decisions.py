@@ -22,7 +22,7 @@ from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile.compiled import compile_scenario
-from assume_rl.scenario.plugins import load_plugins
+from assume_rl.scenario.plugins import load_same
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Plugin, Scenario
 
@@ -192,11 +192,11 @@ def _loaded(plugins: tuple[Plugin, ...]) -> Carried:
 
     :raises ConfigurationError: one is missing, or has changed
     """
-    for plugin in plugins:
-        if load_plugins([plugin.name]) != (plugin,):
-            raise ConfigurationError(
-                f"plug-in '{plugin.name}' has changed since the environment was pickled"
-            )
+    changed = load_same(plugins)
+    if changed is not None:
+        raise ConfigurationError(
+            f"plug-in '{changed.name}' has changed since the environment was pickled"
+        )
     return Carried(plugins)
 
 

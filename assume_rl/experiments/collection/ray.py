@@ -18,7 +18,7 @@ from assume_rl.experiments.collection.orders import Order, Piece, Pool, Stage, W
 from assume_rl.experiments.collection.player import Player
 from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.learning.acting import Policies
-from assume_rl.scenario.plugins import load_plugins
+from assume_rl.scenario.plugins import load_same
 from assume_rl.scenario.types import Plugin
 
 PATIENCE = 300.0  # seconds that a worker may take to start
@@ -69,14 +69,12 @@ class Shipped:
                 f"the rollout worker on {socket.gethostname()} has assume-rl {here}, the trainer "
                 f"{self.package}"
             )
-        for ours, theirs in zip(
-            load_plugins(plugin.name for plugin in self.plugins), self.plugins, strict=True
-        ):
-            if ours != theirs:
-                raise ConfigurationError(
-                    f"the rollout worker on {socket.gethostname()} has another version of the "
-                    f"plug-in '{ours.name}' than the trainer"
-                )
+        changed = load_same(self.plugins)
+        if changed is not None:
+            raise ConfigurationError(
+                f"the rollout worker on {socket.gethostname()} has another version of the "
+                f"plug-in '{changed.name}' than the trainer"
+            )
         stage: Stage = pickle.loads(self.stage)
         return stage
 

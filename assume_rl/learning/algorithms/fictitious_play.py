@@ -57,7 +57,7 @@ class FictitiousPlay:
         """Make a step of all actors for each batch."""
         chosen = settings_of(work, FictitiousPlayConfig)
         weight = chosen.entropy_weight * work.progress**2
-        tie_break = chosen.tie_break * work.progress
+        tie_break = chosen.tie_break * work.progress if chosen.tie_break else 0.0
         loss, lengths = work.compiled(actor_loss), [1] * work.iterations
         for batch in work.batches.rounds(work.update, work.config.batch_size, lengths):
             work.log.iteration()
@@ -105,10 +105,13 @@ def actor_loss(
     assert isinstance(law, Categorical)
     expected, entropy = law.expected(out, curve).mean(dim=-1), law.entropy(out).mean(dim=-1)
     gap = law.greatest(curve).mean(dim=-1) - expected.detach()
-    height = torch.linspace(0.0, 1.0, law.rungs, device=curve.device, dtype=curve.dtype)
-    heights = height.repeat(curve.shape[-1] // law.rungs).expand_as(curve)
-    cost = tie_break * law.expected(out, heights).mean(dim=-1)
-    return Loss(cost - expected - weight * entropy, entropy.detach(), expected.detach(), gap)
+    total = -expected - weight * entropy
+    if isinstance(tie_break, Tensor) or tie_break > 0.0:  # few trainings have one
+        height = torch.linspace(0.0, 1.0, law.rungs, device=curve.device, dtype=curve.dtype)
+        heights = height.repeat(curve.shape[-1] // law.rungs).expand_as(curve)
+        cost = tie_break * law.expected(out, heights).mean(dim=-1)
+        total = cost - expected - weight * entropy
+    return Loss(total, entropy.detach(), expected.detach(), gap)
 
 
 FICTITIOUS_PLAY = FictitiousPlay()

@@ -1,7 +1,7 @@
 """Read `config.yaml`: one study case, with overrides, as a validated `StudyCase`."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def case_settings(
     settings = _drop_unread(settings, f"{CONFIG_FILE}, {name}", problems)
     for key, value in overrides.items():
         settings = override_setting(settings, key, value, problems)
-    return name, _prefix_paths(settings, folder)
+    return name, with_paths(settings, lambda path: _below(folder, path))
 
 
 def named_plugins(settings: Mapping[str, Any]) -> list[str]:
@@ -115,26 +115,28 @@ def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:
     }
 
 
-def _prefix_paths(settings: Any, folder: Path, key: str = "") -> Any:
-    """Return `settings` with paths prefixed by the folder.
+def with_paths(settings: Any, change: Callable[[Path], Path], key: str = "") -> Any:
+    """Return settings with other paths, as text.
 
-    Paths are keys that end in `_path`, policies, and plug-ins that are files.
+    Paths are those of keys that end in `_path`, policies, and plug-ins that are files.
+
+    :param settings: nested mappings and lists
+    :param change: returns what stands for a path
+    :param key: of the settings
     """
-    if isinstance(settings, dict):
-        in_policies = key == "policies"
-        return {
-            k: _prefix_paths(v, folder, "_path" if in_policies else str(k))
-            for k, v in settings.items()
-        }
+    if isinstance(settings, Mapping):
+        inside = "_path" if key == "policies" else ""
+        return {k: with_paths(v, change, inside or str(k)) for k, v in settings.items()}
     if isinstance(settings, list):
-        return [_prefix_paths(value, folder, key) for value in settings]
-    is_path = isinstance(settings, str) and (
-        key.endswith("_path") or (key == "plugins" and is_file(settings))
+        return [with_paths(value, change, key) for value in settings]
+    is_path = isinstance(settings, str | Path) and (
+        key.endswith("_path") or (key == "plugins" and is_file(str(settings)))
     )
-    if not is_path:
-        return settings
-    path = Path(settings)
-    return str(path if path.is_relative_to(folder) else folder / path)
+    return str(change(Path(settings))) if is_path else settings
+
+
+def _below(folder: Path, path: Path) -> Path:
+    return path if path.is_relative_to(folder) else folder / path
 
 
 def study_case(settings: dict[str, Any], case: str, problems: Problems) -> StudyCase:

@@ -54,6 +54,17 @@ def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
     return tuple(_load(name) for name in dict.fromkeys(absolute))
 
 
+def load_same(plugins: Iterable[Plugin]) -> Plugin | None:
+    """Load plug-ins in order; return the first that is not what it was, None if all are.
+
+    :raises ConfigurationError: one is missing or broken
+    """
+    for plugin in plugins:
+        if load_plugins([plugin.name]) != (plugin,):
+            return plugin
+    return None
+
+
 def plugins_with(parts: Set[tuple[str, str]]) -> tuple[Plugin, ...]:
     """Return the loaded plug-ins that registered any of some parts.
 
