@@ -23,12 +23,21 @@ from assume_rl.episodes.rows.orders import TABLES as ORDER_TABLES
 from assume_rl.episodes.rows.orders import ClearedAuctions, OrderLog
 from assume_rl.episodes.rows.policies import PolicyLog
 from assume_rl.episodes.rows.routines import RoutineLog
+from assume_rl.episodes.teams import COPIES, Separate
 from assume_rl.scenario.compile.compiled import Compiled, to_device
 
 T = TypeVar("T")
 
 
-@torch.inference_mode()  # nothing learns: without gradients operations are faster
+@dataclass(frozen=True)
+class Play:
+    """An episode that is recorded: the seed of its draws, its fixed policies, where rows go."""
+
+    seed: int
+    policies: Mapping[str, Policy]  # by agent, one for each learned bidder
+    sink: Sink
+
+
 def play_recorded(
     compiled: Compiled,
     *,
@@ -53,32 +62,74 @@ def play_recorded(
     :param evaluation: whether draws are those of evaluation episodes
     :param tables: those whose rows are made; None: all
     """
+    play_side_by_side(
+        compiled,
+        [Play(seed, policies, sink)],
+        flush_hours=flush_hours,
+        on_share=on_share,
+        episode=episode,
+        evaluation=evaluation,
+        tables=tables,
+    )
+
+
+@torch.inference_mode()  # nothing learns: without gradients operations are faster
+def play_side_by_side(
+    compiled: Compiled,
+    plays: Sequence[Play],
+    *,
+    flush_hours: int | None = None,
+    on_share: Callable[[float], None] = lambda share: None,
+    episode: int = 0,
+    evaluation: bool = False,
+    tables: Collection[str] | None = None,
+) -> None:
+    """Play the calendar once for several seeds at once, each a copy with policies of its own.
+
+    :param compiled: the scenario
+    :param plays: one per seed; agents with a policy are the same in all
+    :param flush_hours: see `play_recorded`, likewise all that follows
+    """
     env = MarketEnv(
         compiled,
         num_envs=1,
-        seeds=(seed,),
-        policies=policies,
+        seeds=tuple(play.seed for play in plays),
+        policies=_by_copy([play.policies for play in plays]),
         evaluation=evaluation,
         record=True,
     )
-    state = env.reset(torch.tensor([episode]))
-    key = EpisodeKey(seed, episode, evaluation)
-    recording = Recording(env, sink, key, state, tables=tables)
+    state = env.reset(torch.full((env.copies,), episode))
+    recordings = [
+        Recording(
+            env, play.sink, EpisodeKey(play.seed, episode, evaluation), state, copy=k, tables=tables
+        )
+        for k, play in enumerate(plays)
+    ]
     every = None if flush_hours is None else flush_hours * 3600 // compiled.step_seconds
     cadence = Cadence(every)
-    if env.setting.routine:
+    if env.setting.routine and len(plays) == 1:
         for stretch in _stretches(env.setting.plan, cadence):
-            _clear_stretch(env, state, stretch, recording)
-            recording.flush()
+            _clear_stretch(env, state, stretch, recordings[0])
+            recordings[0].flush()
             on_share(stretch[-1].step / compiled.steps)
         return
     while not env.done(state):
         state, happened = env.step(state, ())
-        recording.add(happened)
+        due = cadence.take(state.step)
+        for recording in recordings:
+            recording.add(happened)
+            if due:
+                recording.flush()
         on_share(state.step / compiled.steps)
-        if cadence.take(state.step):
-            recording.flush()
-    recording.flush()
+    for recording in recordings:
+        recording.flush()
+
+
+def _by_copy(policies: Sequence[Mapping[str, Policy]]) -> Mapping[str, Policy]:
+    """Return policies by agent, each of which decides for a copy by that of the copy."""
+    if len(policies) == 1:
+        return policies[0]
+    return {agent: Separate(tuple(own[agent] for own in policies), COPIES) for agent in policies[0]}
 
 
 @dataclass

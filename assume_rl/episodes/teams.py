@@ -84,11 +84,16 @@ def bidder_spec(
     return agent_spec(agent, bidder.layout, action.size, action.rungs, earnings, scales, shared)
 
 
+UNITS = -2
+COPIES = 0
+
+
 @dataclass(frozen=True)
 class Separate:
-    """Policies of different kinds side by side, one per unit."""
+    """Policies of different kinds side by side, one per entry of an axis: units, or copies."""
 
     policies: tuple[Policy, ...]
+    axis: int = UNITS  # of observations (copy, unit, obs)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -102,9 +107,9 @@ class Separate:
 
     def __call__(self, obs: Tensor) -> Tensor:
         """Return the actions (..., unit, act) on `obs` (..., unit, obs), each by its own policy."""
-        rows = zip(self.policies, obs.unbind(-2), strict=True)
-        own = [policy(row.unsqueeze(-2).to(policy.dtype)) for policy, row in rows]
-        return torch.cat(own, dim=-2)
+        each = enumerate(self.policies)
+        own = [policy(obs.narrow(self.axis, k, 1).to(policy.dtype)) for k, policy in each]
+        return torch.cat(own, self.axis)
 
     def step(self, obs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and the memory (..., unit, entry) at the next decision.
@@ -131,19 +136,19 @@ class Separate:
     def _each(self, obs: Tensor, memory: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
         actions, memories = [], []
         for k, policy in enumerate(self.policies):
-            own = slice(k, k + 1)
-            row, before = obs[..., own, :].to(policy.dtype), memory[..., own, :]
+            row = obs.narrow(self.axis, k, 1).to(policy.dtype)
+            before = memory.narrow(self.axis, k, 1)
             size = _memory_size(policy)
             kept = before[..., :size].to(policy.dtype)
             if z is not None and isinstance(policy, MixedPolicy) and policy.mixed:
-                action, kept = policy.draw(row, kept, z[..., own, :].to(policy.dtype))
+                action, kept = policy.draw(row, kept, z.narrow(self.axis, k, 1).to(policy.dtype))
             elif isinstance(policy, PolicyWithMemory) and size:
                 action, kept = policy.step(row, kept)
             else:
                 action = policy(row)
             actions.append(action)
             memories.append(torch.cat([kept, before[..., size:]], dim=-1))
-        return torch.cat(actions, dim=-2), torch.cat(memories, dim=-2)
+        return torch.cat(actions, self.axis), torch.cat(memories, self.axis)
 
 
 def _memory_size(policy: Policy) -> int:
@@ -152,6 +157,9 @@ def _memory_size(policy: Policy) -> int:
 
 def side_by_side(policies: tuple[Policy, ...]) -> Policy:
     """Return one policy for several units: one stack where they are actors of equal sizes."""
+    of_copies = [p.policies for p in policies if isinstance(p, Separate) and p.axis == COPIES]
+    if len(of_copies) == len(policies):
+        return Separate(tuple(map(side_by_side, zip(*of_copies, strict=True))), COPIES)
     actors = [p for p in policies if isinstance(p, ActorStack)]
     stacks = merge(actors)
     if len(actors) < len(policies) or len(stacks) > 1:

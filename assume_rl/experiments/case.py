@@ -72,18 +72,18 @@ class Experiment:
     manifest: Manifest
     results: dict[str, Any]
     engine: str = "agents"  # the shell that plays recorded episodes
-    tables: frozenset[str] | None = None  # that are stored; None: all
+    tables: frozenset[str] | None = None  # that are stored or kept in memory; None: all
 
     @property
     def scenario(self) -> Scenario:
         """The study case."""
         return self.compiled.scenario
 
-    def unrecorded(self, keep: frozenset[str], engine: str) -> "Experiment":
-        """The same run on a shell, but rows go only to memory, those of the tables in `keep`."""
+    def unrecorded(self, keep: frozenset[str]) -> "Experiment":
+        """The same run, but rows go only to memory, those of the tables in `keep`."""
         memory = MemorySink()
         sink = Discard(memory, keep)
-        return replace(self, memory=memory, sink=sink, results={}, engine=engine)
+        return replace(self, memory=memory, sink=sink, results={}, tables=keep)
 
     @property
     def flush_hours(self) -> int | None:
@@ -206,8 +206,8 @@ def open_experiment(
             trackers=trackers,
             manifest=manifest,
             results={},
-            engine=engine if kind != "train" else "agents",
-            tables=tables,
+            engine=engine,
+            tables=None if tables is None else tables | keep,
         )
         try:
             yield run

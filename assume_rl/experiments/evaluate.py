@@ -23,7 +23,7 @@ from assume_rl.experiments.market_figures import TABLES, Markets, market_figures
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.policies import all_policies
-from assume_rl.experiments.run import play
+from assume_rl.experiments.run import Policies, play
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.scores import (
     PriceStatistics,
@@ -31,7 +31,6 @@ from assume_rl.experiments.scores import (
     price_statistics,
     unit_scores,
 )
-from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import Kpis, write_kpis
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
@@ -182,7 +181,7 @@ def evaluate(
 
 def score(
     experiment: Experiment,
-    policies: dict[str, ActorStack],
+    policies: Policies,
     observer: Observer,
     most: int | None = AT_THE_END,
 ) -> Evaluation:
@@ -192,6 +191,16 @@ def score(
     :param most: see `bounds.responses`.
     """
     play(experiment, policies, observer)
+    return scored(experiment, policies, most)
+
+
+def scored(experiment: Experiment, policies: Policies, most: int | None = AT_THE_END) -> Evaluation:
+    """Return what a recorded episode brought that was played, and note it among the results.
+
+    :param experiment: whose memory has the tables `KEPT` of it
+    :param policies: that it was played on
+    :param most: see `bounds.responses`.
+    """
     compiled, memory = experiment.compiled, experiment.memory
     bounds = single_plant_bounds(compiled, memory)
     evaluation = Evaluation(

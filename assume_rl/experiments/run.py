@@ -1,16 +1,12 @@
 """Runs a study case without learning: rules, and learned bidders on finished policies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.agents.world import World
-from assume_rl.envs.record import play_recorded
-from assume_rl.experiments.case import (
-    Experiment,
-    Places,
-    open_experiment,
-)
+from assume_rl.envs.record import Play, play_side_by_side
+from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.meta import pay_as_bid_markets
@@ -20,6 +16,9 @@ from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.metrics import write_kpis
 from assume_rl.scenario.types import Scenario
+
+Policies = Mapping[str, ActorStack]
+"""Fixed policies by agent."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +65,35 @@ def run(
     return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings)
 
 
-def play(experiment: Experiment, policies: dict[str, ActorStack], observer: Observer) -> None:
+def play(experiment: Experiment, policies: Policies, observer: Observer) -> None:
     """One recorded episode on fixed policies: no critics, replay or optimiser in memory."""
+    play_all([(experiment, policies)], observer)
+
+
+def play_all(played: Sequence[tuple[Experiment, Policies]], observer: Observer) -> None:
+    """One recorded episode of each of several seeds, on the batch shell all at once.
+
+    :param played: runs of one study case on one shell, with their fixed policies
+    :param observer: is told of the share that is done
+    """
     observer.begin(1)
-    if experiment.engine == "batch":
-        play_recorded(
-            experiment.compiled,
-            seed=experiment.seed,
-            policies=policies,
-            sink=experiment.sink,
-            flush_hours=experiment.flush_hours,
+    first, _ = played[0]
+    if first.engine == "batch":
+        play_side_by_side(
+            first.compiled,
+            [Play(run.seed, policies, run.sink) for run, policies in played],
+            flush_hours=first.flush_hours,
             on_share=observer.advance,
-            tables=experiment.tables,
+            tables=first.tables,
         )
         return
-    world = World(experiment.compiled, seed=experiment.seed, policies=policies)
-    complete(
-        world.run_episode(
-            0,  # training and evaluation episodes count from 1
-            sink=experiment.sink,
-            flush_hours=experiment.flush_hours,
-            on_time=lambda now: observer.advance(experiment.share_done(now)),
+    for run, policies in played:
+        world = World(run.compiled, seed=run.seed, policies=policies)
+        complete(
+            world.run_episode(
+                0,  # training and evaluation episodes count from 1
+                sink=run.sink,
+                flush_hours=run.flush_hours,
+                on_time=lambda now: observer.advance(first.share_done(now)),
+            )
         )
-    )

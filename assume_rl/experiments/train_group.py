@@ -11,13 +11,14 @@ from assume_rl.experiments.agents_engine import AgentsEngine
 from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, open_experiment
 from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
-from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, score
+from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, scored
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
+from assume_rl.experiments.run import play_all
 from assume_rl.experiments.together import shared_places
 from assume_rl.experiments.train_places import Place, Start, groups, hold, starts
 from assume_rl.experiments.train_task import Task
@@ -112,9 +113,10 @@ def _train(
         reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
         if not begun[0].over:
             _play(task, runs, begun, reports, observer, open_pool)
+        scores = _scores(task, runs)
         results = tuple(
-            _finish(task, run, start.place, tuple(own))
-            for run, start, own in zip(runs, begun, reports, strict=True)
+            _finish(task, run, start.place, tuple(own), found)
+            for run, start, own, found in zip(runs, begun, reports, scores, strict=True)
         )
     for result in results:  # finished, so that nothing resumes from these
         shutil.rmtree(result.folder / CHECKPOINTS, ignore_errors=True)
@@ -199,11 +201,14 @@ def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
 
 
 def _finish(
-    task: Task, experiment: Experiment, place: Place, reports: tuple[EpisodeReport, ...]
+    task: Task,
+    experiment: Experiment,
+    place: Place,
+    reports: tuple[EpisodeReport, ...],
+    scores: dict[str, Evaluation],
 ) -> TrainResult:
-    """Score the saved policies on agents and record the run on the last ones."""
+    """Write what a training came to, and copy its policies to where the study case wants them."""
     saved = experiment.folder / POLICIES
-    scores = _scores(task, experiment, saved)
     more = more_kpis(task.compiled, scores["last"])
     write_kpis(experiment.database, pay_as_bid_markets(task.compiled), more)
     experiment.results["scores"] = {
@@ -230,27 +235,41 @@ def _finish(
     )
 
 
-def _scores(task: Task, experiment: Experiment, saved: Path) -> dict[str, Evaluation]:
-    """Return the evaluations of the policies in folders of `SCORED`, equal ones of one episode.
+def _scores(task: Task, runs: Sequence[Experiment]) -> list[dict[str, Evaluation]]:
+    """Return, of each seed, the evaluations of the policies in folders of `SCORED`.
 
-    What is recorded for good is the run of agents on the last policies, as users expect it; others
-    are scored on the shell that trained, of which many agents are quicker on the batch shell.
+    All are played on the shell that trained, all seeds at once where it can; those that equal ones
+    which were scored are not played again. What is recorded for good is the run on the last ones.
     """
-    names = [name for name in SCORED if (saved / name).is_dir()]
-    hashes = {
+    hashes = [_hashes(run.folder / POLICIES) for run in runs]
+    found: list[dict[str, Evaluation]] = [{} for _ in runs]
+    for name in reversed(SCORED):  # the last ones first
+        played = []
+        for run, own, scores in zip(runs, hashes, found, strict=True):
+            if name not in own:
+                continue
+            twin = next((other for other in scores if own[other] == own[name]), None)
+            if twin is not None:
+                scores[name] = scores[twin]
+                continue
+            folder = run.folder / POLICIES / name
+            actors = task.fixed | folder_policies(task.compiled, folder, task.learners)
+            recorded = run if name == "last" else run.unrecorded(KEPT)
+            played.append((scores, recorded, actors))
+        if played:
+            play_all([(run, actors) for _, run, actors in played], Silent())
+        for scores, run, actors in played:
+            scores[name] = scored(run, actors)
+    return [{name: own[name] for name in SCORED if name in own} for own in found]
+
+
+def _hashes(saved: Path) -> dict[str, dict[str, str]]:
+    """Return those of the policies in each folder of `SCORED` that there is, by agent."""
+    return {
         name: {unit: own.sha256 for unit, own in read_manifest(saved / name).units.items()}
-        for name in names
+        for name in SCORED
+        if (saved / name).is_dir()
     }
-    scores: dict[str, Evaluation] = {}
-    for name in reversed(names):  # the last ones first
-        twin = next((other for other in scores if hashes[other] == hashes[name]), None)
-        if twin is not None:
-            scores[name] = scores[twin]
-            continue
-        actors = task.fixed | folder_policies(task.compiled, saved / name, task.learners)
-        run = experiment if name == "last" else experiment.unrecorded(KEPT, task.engine)
-        scores[name] = score(run, actors, Silent())
-    return {name: scores[name] for name in names}
 
 
 def _movement(reports: Sequence[EpisodeReport]) -> float | None:

@@ -43,7 +43,7 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
             done, seconds = _learn(_engine(task, run), task.config, cell.budget)
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
-            found = score(run.unrecorded(KEPT, run.engine), policies, Silent())
+            found = score(run.unrecorded(KEPT), policies, Silent())
     most = _foresight(cell.scenario, tuple(cell.overrides.items()))
     alone = len(found.responses) == 1  # whose gap its share says already
     return Measured(
