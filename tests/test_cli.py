@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -12,20 +13,21 @@ from pathlib import Path
 
 import pytest
 import torch
-import typer
 from rich.console import Console
 
 import assume_rl
 from assume_rl import cli
-from assume_rl.cli import load_commands
-from assume_rl.cli.app import COMMANDS
+from assume_rl.cli import completion
 from assume_rl.cli.output import print_evaluation
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
+from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.experiments.scores import UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.scenario.config.schema import CONFIG_FILE
+from assume_rl.studies.records import STUDY
 
 pytestmark = pytest.mark.unchecked
 
@@ -188,30 +190,91 @@ def test_the_version_is_that_of_the_package(command: Command) -> None:
     assert command("--version")[:2] == (0, f"assume-rl {assume_rl.__version__}\n")
 
 
-def test_help_loads_no_heavy_library(tmp_path: Path) -> None:
-    program = """
+HELP = """
 import sys
-sys.argv = ["assume-rl", "--help"]
+import typer
 from assume_rl import cli
-try:
-    cli.main()
-except SystemExit as end:
-    assert not end.code
-assert not {"mango", "pandas", "sqlalchemy", "torch"} & sys.modules.keys()
+
+
+def run(*arguments):
+    sys.argv = ["assume-rl", *arguments]
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code, arguments
+    heavy = {"mango", "numpy", "pandas", "sqlalchemy", "torch", "yaml"}
+    assert not heavy & sys.modules.keys(), (arguments, heavy & sys.modules.keys())
+
+
+def commands(group, *names):
+    yield names
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *names, name)
+
+
+for names in commands(typer.main.get_command(cli.app)):
+    run(*names, "--help")
+run("--version")
+run("--show-completion", "bash")
 """
+
+
+def test_help_version_and_completion_load_no_heavy_library(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", HELP],
+        cwd=tmp_path,
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert [name for name in COMMANDS if f" {name} " not in done.stdout] == []
+    for command in ("train", "bench crossplay", "policies inspect"):
+        assert f"assume-rl {command} [OPTIONS]" in done.stdout
 
 
-def test_help_says_of_a_command_what_the_command_says_of_itself() -> None:
-    load_commands()
-    loaded = typer.main.get_command(cli.app).commands
-    assert loaded.keys() == COMMANDS.keys()
-    for name, (_, summary) in COMMANDS.items():
-        assert loaded[name].help.startswith(summary.rstrip(".")), name
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("tra", ["train"]),
+        ("validate sc", ["scenarios/one", "scenarios/two"]),
+        ("validate scenarios/t", ["scenarios/two"]),
+        ("run scenarios/two --case b", ["base"]),
+        ("run scenarios/two --case next", ["next week", "next_day"]),
+        ("run nowhere --case b", []),
+        ("run scenarios/two --policies runs/", ["runs/trained"]),
+        ("report runs/t", ["runs/trained"]),
+        ("run scenarios/two --engine a", ["agents", "auto"]),
+    ],
+)
+def test_words_are_completed(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    offered: list[str],
+) -> None:
+    cases = 'base: {}\n"next week":\n  seed: 1\nnext_day: *x\n'
+    for name, text in {
+        "scenarios/one/config.yaml": "one: {}",
+        "scenarios/two/config.yaml": cases,
+        "scenarios/none/plants.csv": "",
+        "runs/trained/manifest.json": "{}",
+        ".hidden/one/config.yaml": "",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    monkeypatch.setenv("_ASSUME_RL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"assume-rl {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
+    code, out, _ = command()
+    assert (code, sorted(filter(None, out.splitlines()))) == (0, offered)
+
+
+def test_completion_looks_for_the_files_that_commands_read() -> None:
+    assert (completion.CONFIG, completion.MANIFEST) == (CONFIG_FILE, MANIFEST)
+    assert completion.STUDY == STUDY
 
 
 def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:

@@ -2,22 +2,30 @@
 
 import errno
 import sys
+from importlib import import_module
 
 from rich.console import Console
 
-from assume_rl.cli.app import COMMANDS, app, load_commands
+from assume_rl.cli.app import app
 from assume_rl.errors import AssumeRlError
 
-__all__ = ["app", "load_commands", "main"]
+__all__ = ["app", "main"]
+
+COMMANDS = (
+    *("batch", "bench", "compare", "export", "list", "policies", "report", "schema", "single"),
+    *("tune",),
+)
+"""Modules that register commands."""
+
+for _name in COMMANDS:
+    import_module(f"assume_rl.cli.{_name}")
 
 
 def main() -> None:
     """Entry point: one message and exit code 2 for what the user can mend."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    if sys.argv[1:] and sys.argv[1] in COMMANDS:
-        load_commands(sys.argv[1])  # others need libraries that this one does not
     try:
-        app()
+        app(prog_name="assume-rl")
     except Exception as error:
         from assume_rl.scenario.plugins import blame
 

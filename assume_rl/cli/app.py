@@ -1,52 +1,28 @@
-"""The command line's application; commands register with it."""
+"""The command line's application; commands register with it.
+
+Modules that hold commands load only what declares these, so that help, the version and completion
+are there at once; the body of a command loads what it needs.
+"""
 
 import re
-from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from assume_rl.errors import nearest
-
-COMMANDS = {
-    "batch": ("batch", "Do all runs of a study that are not finished."),
-    "bench": ("bench", "Compare algorithms, and policies among each other."),
-    "compare": ("compare", "Compare the designs of a study."),
-    "evaluate": ("single", "Let finished policies act without exploration and score them."),
-    "export": ("export", "Write the tables of a run or a study to files."),
-    "list": ("list", "Print unit kinds, bidders, strategies of operators, rules, ..."),
-    "policies": ("policies", "Look into policies, check, compare and export them."),
-    "report": ("report", "Write one HTML file with the figures of a run or a study."),
-    "run": ("single", "Run a study case without training."),
-    "schema": ("schema", "Print the JSON schema of a file."),
-    "train": ("single", "Train the learning bidders."),
-    "tune": ("tune", "Search the settings that make a figure best."),
-    "validate": ("single", "Check a scenario folder."),
-}
-"""Module of each command, and what `assume-rl --help` says of it without loading that."""
 
 CHOICE = re.compile(r"'(?P<given>.*)' is not one of (?P<valid>'.*')\.")
 """What Typer says of an argument that is none of its choices."""
 
 
 class _Commands(TyperGroup):
-    """Commands whose messages name the nearest choice, or the key of a setting.
-
-    Those whose modules are not loaded are there for `--help`: with their names and nothing else.
-    """
+    """Commands whose messages name the nearest choice, or the key of a setting."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands, loaded or not."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, or what stands for it."""
-        found = super().get_command(ctx, cmd_name)
-        if found is None and cmd_name in COMMANDS:
-            return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
-        return found
+        """Return the names of all commands, sorted."""
+        return sorted(self.commands)
 
     def invoke(self, ctx: Any) -> Any:
         """Return what the command returns; mend the message where its arguments are wrong."""
@@ -63,8 +39,8 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that arguments begin with; name the nearest where there is none."""
-        if args and args[0] not in COMMANDS:
-            ctx.fail(f"There is no command '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        if args and args[0] not in self.commands:
+            ctx.fail(f"There is no command '{args[0]}'; {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
 
@@ -105,7 +81,6 @@ def _takes(error: Any, option: str) -> bool:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -127,9 +102,3 @@ def commands(
     ] = False,
 ) -> None:
     """Agent-based electricity-market simulation with learning bidders."""
-
-
-def load_commands(*names: str) -> None:
-    """Let the modules of commands register them; of all commands where none is named."""
-    for name in names or COMMANDS:
-        import_module(f"assume_rl.cli.{COMMANDS[name][0]}")

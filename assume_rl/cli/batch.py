@@ -2,22 +2,26 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
-from assume_rl.cli.batch_output import print_estimate, print_result, print_status
-from assume_rl.cli.batch_progress import study_watching
-from assume_rl.cli.console import placed, settings, stoppable
-from assume_rl.cli.options import Plugins, Quiet, StudyDatabase, StudyFolder
-from assume_rl.studies.driver import run_study
-from assume_rl.studies.estimate import estimate
-from assume_rl.studies.expand import MOST_RUNS
-from assume_rl.studies.file import read_study
-from assume_rl.studies.status import status
-from assume_rl.studies.types import Study
+from assume_rl.cli.options import (
+    Address,
+    DryRun,
+    Plugins,
+    Quiet,
+    StudyDatabase,
+    StudyFolder,
+    StudySet,
+    Workers,
+)
+from assume_rl.studies.limits import MOST_RUNS
+
+if TYPE_CHECKING:
+    from assume_rl.studies.types import Study
 
 
 class ExecutorName(StrEnum):
@@ -30,26 +34,16 @@ class ExecutorName(StrEnum):
 @app.command()
 def batch(
     file: Annotated[Path, typer.Argument(help="Study file (YAML).")],
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, a thread each.")] = 1,
+    workers: Workers = 1,
     executor: Annotated[
         ExecutorName, typer.Option("--executor", help="Processes on this machine, or Ray.")
     ] = ExecutorName.local,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Ray cluster, e.g. auto; one on this machine by default."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Change a key of the study file, or a setting of all runs; repeatable."
-        ),
-    ] = None,
+    address: Address = None,
+    overrides: StudySet = None,
     plugins: Plugins = None,
     out: StudyFolder = None,
     db: StudyDatabase = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the runs and what they would cost; run none.")
-    ] = False,
+    dry_run: DryRun = False,
     show_status: Annotated[
         bool, typer.Option("--status", help="Print how far the study is; run nothing.")
     ] = False,
@@ -62,6 +56,14 @@ def batch(
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
+    from assume_rl.cli.batch_output import print_estimate, print_result, print_status
+    from assume_rl.cli.batch_progress import study_watching
+    from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.studies.driver import run_study
+    from assume_rl.studies.estimate import estimate
+    from assume_rl.studies.file import read_study
+    from assume_rl.studies.status import status
+
     study = read_study(file, settings(overrides or []), plugins or (), most_runs)
     study = placed(study, out, db)
     console = Console(quiet=quiet)
@@ -80,7 +82,9 @@ def batch(
         raise typer.Exit(1)
 
 
-def _left(study: Study) -> str:
+def _left(study: "Study") -> str:
     """Return how much of a study is done, and what does the rest."""
+    from assume_rl.studies.status import status
+
     finished = status(study).counts["finished"]
     return f"{finished} of {len(study.runs)} runs are finished; the same command does the others"

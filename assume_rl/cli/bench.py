@@ -6,30 +6,18 @@ Cross-play compares policies that are there already.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
-from assume_rl.cli.bench_page import markdown, placed, put
-from assume_rl.cli.console import load, settings
-from assume_rl.cli.crossplay_page import crossplay_tables
-from assume_rl.cli.games_page import games_table
-from assume_rl.cli.options import Case, Plugins, Quiet, Seed, Set
-from assume_rl.episodes.draws import draw_seed
+from assume_rl.cli.options import Case, Page, Plugins, Quiet, Seed, Set, TrainingsOfEach, Workers
 from assume_rl.errors import ConfigurationError, ResultsError, nearest_part
-from assume_rl.evaluation.perfect_foresight import check_solver
-from assume_rl.experiments.case import single_thread
-from assume_rl.experiments.outputs import replace_text
-from assume_rl.learning.algorithms import ALGORITHMS, able
-from assume_rl.scenario.plugins import load_plugins
-from assume_rl.studies.bench import crossplay as crossing
-from assume_rl.studies.bench import games as playing
-from assume_rl.studies.bench.cells import Measured, grid, study_case
-from assume_rl.studies.bench.run import measure_rest, measured, trainable
-from assume_rl.studies.bench.summary import summary
-from assume_rl.testing.games import GAMES
+
+if TYPE_CHECKING:
+    from assume_rl.studies.bench.cells import Measured
 
 SCENARIOS = (
     "scenarios/single_learner:base",
@@ -55,25 +43,31 @@ def algorithms(
         ),
     ] = None,
     plugins: Plugins = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 5,
+    seeds: TrainingsOfEach = 5,
     budget: Annotated[
         float, typer.Option("--budget", min=0.1, help="Seconds of processor time of a training.")
     ] = 60.0,
     overrides: Set = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes, a thread each.")] = 1,
+    workers: Workers = 1,
     out: Annotated[
         Path, typer.Option("--out", help="Folder: a file per training, bench.json, bench.md.")
     ] = Path("bench"),
-    page: Annotated[
-        Path | None,
-        typer.Option("--page", help="Page that gets the tables, and a .json file beside it."),
-    ] = None,
+    page: Page = None,
     quiet: Quiet = False,
 ) -> None:
     """Train with every algorithm for the same processor time; the same command does the rest.
 
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
+    from assume_rl.cli.bench_page import markdown, placed, put
+    from assume_rl.cli.console import settings
+    from assume_rl.evaluation.perfect_foresight import check_solver
+    from assume_rl.experiments.outputs import replace_text
+    from assume_rl.learning.algorithms import ALGORITHMS
+    from assume_rl.studies.bench.cells import grid
+    from assume_rl.studies.bench.run import measure_rest, measured, trainable
+    from assume_rl.studies.bench.summary import summary
+
     check_solver()  # all that can be mended is said before hours have passed
     cases = _parts("--scenarios", scenarios)
     loaded = _plugins(plugins or (), cases)
@@ -86,7 +80,7 @@ def algorithms(
     found = measured(cells, out / "cells")
     _announce(console, len(cells), len(found), budget)
     try:
-        for one in measure_rest(cells, out / "cells", jobs, loaded):
+        for one in measure_rest(cells, out / "cells", workers, loaded):
             _print(console, one)
     except KeyboardInterrupt:
         text = "interrupted; what is finished is kept, the same command does the rest"
@@ -107,24 +101,29 @@ def games(
     names: Annotated[
         str | None, typer.Option("--games", help="Names, separated by commas; all by default.")
     ] = None,
-    algorithm: Annotated[
-        str, typer.Option("--algorithm", help="Names, separated by commas.")
+    names_of_algorithms: Annotated[
+        str, typer.Option("--algorithms", help="Names, separated by commas.")
     ] = "mirror_descent",
     plugins: Plugins = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")] = 10,
-    page: Annotated[
-        Path | None,
-        typer.Option("--page", help="Page that gets the table; a .json file beside it keeps rows."),
-    ] = None,
+    seeds: TrainingsOfEach = 10,
+    page: Page = None,
     quiet: Quiet = False,
 ) -> None:
     """Play games whose answer is known, and say how near to an equilibrium policies come."""
+    from assume_rl.cli.bench_page import placed, put
+    from assume_rl.cli.games_page import games_table
+    from assume_rl.experiments.outputs import replace_text
+    from assume_rl.learning.algorithms import able
+    from assume_rl.scenario.plugins import load_plugins
+    from assume_rl.studies.bench import games as playing
+    from assume_rl.testing.games import GAMES
+
     load_plugins(plugins or ())
     chosen = list(GAMES) if names is None else _parts("--games", names)
     for name in chosen:
         if name not in GAMES:
             raise ConfigurationError(f"unknown game '{name}', {nearest_part(name, GAMES)}")
-    algorithms = _algorithms(algorithm)
+    algorithms = _algorithms(names_of_algorithms)
     for name in algorithms:
         playing.check_playable(name)
     if page is not None:
@@ -152,9 +151,17 @@ def crossplay(
         typer.Argument(
             metavar="FOLDER...",
             help="Policy folders, or output folders of trainings, whose last policies are meant.",
+            autocompletion=completion.policy_folders,
         ),
     ],
-    scenario: Annotated[Path, typer.Option("--scenario", help="Scenario folder to play in.")],
+    scenario: Annotated[
+        Path,
+        typer.Option(
+            "--scenario",
+            help="Scenario folder to play in.",
+            autocompletion=completion.scenario_folders,
+        ),
+    ],
     case: Case = None,
     overrides: Set = None,
     plugins: Plugins = None,
@@ -165,6 +172,13 @@ def crossplay(
     quiet: Quiet = False,
 ) -> None:
     """Let every unit act by each set of policies among rivals that act by each other set."""
+    from assume_rl.cli.console import load
+    from assume_rl.cli.crossplay_page import crossplay_tables
+    from assume_rl.episodes.draws import draw_seed
+    from assume_rl.experiments.case import single_thread
+    from assume_rl.experiments.outputs import replace_text
+    from assume_rl.studies.bench import crossplay as crossing
+
     loaded = load(scenario, case, overrides, False, plugins=plugins)
     sets = crossing.names_of(folders)
     _make(out)
@@ -204,12 +218,17 @@ def _parts(option: str, text: str) -> list[str]:
 
 def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
     """Load plug-ins, those that study cases name too; return their names."""
+    from assume_rl.scenario.plugins import load_plugins
+    from assume_rl.studies.bench.cells import study_case
+
     named = (study_case(scenario).plugins for scenario in scenarios)
     return list(dict.fromkeys(one.name for own in (load_plugins(given), *named) for one in own))
 
 
 def _algorithms(text: str) -> list[str]:
     """Return the names of algorithms; `ConfigurationError` if one is unknown."""
+    from assume_rl.learning.algorithms import ALGORITHMS
+
     names = _parts("--algorithms", text)
     for name in names:
         if name not in ALGORITHMS:
@@ -226,7 +245,7 @@ def _announce(console: Console, cells: int, done: int, budget: float) -> None:
     console.print(f"trainings: {cells}{before}; {time} of processor time, and their evaluations")
 
 
-def _print(console: Console, one: Measured) -> None:
+def _print(console: Console, one: "Measured") -> None:
     cell = one.cell
     console.print(
         f"{cell.scenario} {cell.algorithm} seed {cell.seed}: reward {one.reward:.4g} after "
@@ -237,6 +256,8 @@ def _print(console: Console, one: Measured) -> None:
 
 def _measured(page: Path | None) -> list[dict[str, Any]]:
     """Return the rows of games that a page has, which those measured now replace; [] without."""
+    from assume_rl.testing.games import GAMES
+
     content = None if page is None else page.with_suffix(".json")
     if content is None or not content.is_file():
         return []

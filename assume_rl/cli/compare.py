@@ -6,18 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
-from assume_rl.cli.compare_tables import print_contrasts, print_designs
 from assume_rl.cli.options import Formulas, OverwriteFiles
-from assume_rl.results.destinations import has_header
-from assume_rl.results.export import export_frame
-from assume_rl.studies.comparison import compare as compare_designs
-from assume_rl.studies.comparison_table import comparison_table
-from assume_rl.studies.place import find_study
 
 StudyPlace = Annotated[
     str,
-    typer.Argument(metavar="STUDY", help="Study folder, or SQLAlchemy URL of a study database."),
+    typer.Argument(
+        metavar="STUDY",
+        help="Study folder, or SQLAlchemy URL of a study database.",
+        autocompletion=completion.study_folders,
+    ),
 ]
 Metric = Annotated[str, typer.Option("--metric", help="What is compared, e.g. reward.")]
 Step = Annotated[
@@ -48,6 +47,13 @@ def compare(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Compare the designs of a study: interquartile means, intervals, differences, p-values."""
+    from assume_rl.cli.compare_tables import print_contrasts, print_designs
+    from assume_rl.results.destinations import has_header
+    from assume_rl.results.export import export_frame
+    from assume_rl.studies.comparison import compare as compare_designs
+    from assume_rl.studies.comparison_table import comparison_table
+    from assume_rl.studies.place import find_study
+
     found = find_study(place)
     comparison = compare_designs(
         found.database, metric, step=step, baseline=baseline, study=study, asked=found.asked

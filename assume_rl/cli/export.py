@@ -6,26 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Formulas, OverwriteFiles
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.experiments.archive import export_scenario
-from assume_rl.experiments.outputs import DATABASE, MANIFEST
-from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
-from assume_rl.results.gather import RECORD
-from assume_rl.results.owner import owned, owner_of
-from assume_rl.results.secrets import shown_place
-from assume_rl.scenario.plugins import unload_plugins
-from assume_rl.studies.place import find_study
-from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
-from assume_rl.studies.records import STUDY
-from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
 
 Place = Annotated[
     str,
     typer.Argument(
         metavar="RUN_OR_STUDY",
         help="Output folder of a run, study folder, or database: SQLite file or SQLAlchemy URL.",
+        autocompletion=completion.results_folders,
     ),
 ]
 Parquet = Annotated[
@@ -53,6 +44,13 @@ def export(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write the tables of a run or a study to files, or the scenario that a run simulated."""
+    from assume_rl.experiments.archive import export_scenario
+    from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
+    from assume_rl.results.owner import owned
+    from assume_rl.results.secrets import shown_place
+    from assume_rl.scenario.plugins import unload_plugins
+    from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
+
     console = Console(highlight=False, soft_wrap=True)
     if scenario is not None:
         if "://" in place:
@@ -88,6 +86,8 @@ def export(
 
 def _unfinished(place: str) -> tuple[str, ...]:
     """Return a sentence on the process that still writes to a folder, if there is one."""
+    from assume_rl.results.owner import owner_of
+
     owner = None if "://" in place else owner_of(Path(place))
     if owner is None:
         return ()
@@ -96,6 +96,13 @@ def _unfinished(place: str) -> tuple[str, ...]:
 
 def database_of(place: str) -> str:
     """SQLAlchemy URL of a run's or a study's database; `ResultsError` if there is none."""
+    from assume_rl.experiments.outputs import DATABASE, MANIFEST
+    from assume_rl.results.gather import RECORD
+    from assume_rl.results.secrets import shown_place
+    from assume_rl.studies.place import find_study
+    from assume_rl.studies.records import STUDY
+    from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
+
     if "://" in place:
         return place
     folder = Path(place)

@@ -3,17 +3,16 @@
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
 from assume_rl.errors import ConfigurationError, nearest_part
-from assume_rl.scenario.plugins import load_plugins
-from assume_rl.scenario.plugins.catalogue import COMMON, Parameter, Part, catalogue
-from assume_rl.scenario.plugins.loading import installed_plugins
+
+if TYPE_CHECKING:
+    from assume_rl.scenario.plugins.catalogue import Parameter, Part
 
 
 class Sort(StrEnum):
@@ -49,6 +48,9 @@ def list_parts(
     ] = Format.text,
 ) -> None:
     """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
+    from assume_rl.scenario.plugins import load_plugins
+    from assume_rl.scenario.plugins.catalogue import catalogue
+
     load_plugins(plugins or ())
     parts = [part for part in catalogue() if sort is None or part.sort in _shown(sort)]
     if name is not None:
@@ -62,11 +64,13 @@ def list_parts(
     _print(parts)
 
 
-def _called(name: str, parts: list[Part]) -> list[Part]:
+def _called(name: str, parts: "list[Part]") -> "list[Part]":
     """Return the part of a name.
 
     :raises ConfigurationError: there is none
     """
+    from assume_rl.scenario.plugins.catalogue import COMMON
+
     own = {part.name: part for part in parts if part.sort != COMMON}
     if name not in own:
         hint = f"; {nearest_part(name, own)}" if own else ", nor anything else; load a plug-in"
@@ -76,12 +80,16 @@ def _called(name: str, parts: list[Part]) -> list[Part]:
 
 def _shown(sort: Sort) -> tuple[str, ...]:
     """Return the sorts of the catalogue that an argument asks for."""
+    from assume_rl.scenario.plugins.catalogue import COMMON
+
     found = sort.value.replace("-", " ")
     return (COMMON, found) if sort is Sort.algorithms else (found,)
 
 
 def _entry_points() -> list[dict[str, Any]]:
     """Return the plug-ins of installed packages, which are loaded only where they are named."""
+    from assume_rl.scenario.plugins.loading import installed_plugins
+
     return [
         {
             "name": point.name,
@@ -92,7 +100,7 @@ def _entry_points() -> list[dict[str, Any]]:
     ]
 
 
-def _print(parts: list[Part]) -> None:
+def _print(parts: "list[Part]") -> None:
     for part in parts:
         typer.echo(_title(part))
         for parameter in part.parameters:
@@ -102,8 +110,10 @@ def _print(parts: list[Part]) -> None:
         typer.echo(f"plug-in {name} (installed with {package}; --plugin {name} loads it)")
 
 
-def _title(part: Part) -> str:
+def _title(part: "Part") -> str:
     """Return what a part is, where it is from, how far it can be relied on, who published it."""
+    from assume_rl.scenario.plugins.catalogue import COMMON
+
     if part.sort == COMMON:
         return f"{part.name}, whatever the algorithm ({part.source})"
     status = f", {part.status}" if part.status else ""
@@ -111,7 +121,7 @@ def _title(part: Part) -> str:
     return f"{part.sort} {part.name} ({part.source}{status}){paper}"
 
 
-def _line(parameter: Parameter) -> str:
+def _line(parameter: "Parameter") -> str:
     default = "" if parameter.required else f" = {_written(parameter.default)}"
     return f"{parameter.name}: {parameter.type}{default}"
 
@@ -123,4 +133,6 @@ def _written(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """Return what JSON can hold of a value that it does not know."""
+    from pydantic import BaseModel
+
     return value.model_dump() if isinstance(value, BaseModel) else str(value)

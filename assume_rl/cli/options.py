@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from assume_rl.cli import completion
+
 
 class Device(StrEnum):
     """Where networks live."""
@@ -23,8 +25,20 @@ class Engine(StrEnum):
     batch = "batch"
 
 
-Folder = Annotated[Path, typer.Argument(help="Scenario folder (with a config.yaml).")]
-Case = Annotated[str | None, typer.Option("--case", help="Study case; the first by default.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="Scenario folder (with a config.yaml).", autocompletion=completion.scenario_folders
+    ),
+]
+Case = Annotated[
+    str | None,
+    typer.Option(
+        "--case",
+        help="Study case; the first by default.",
+        autocompletion=completion.study_cases,
+    ),
+]
 Plugins = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,7 +58,12 @@ Set = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
 Policies = Annotated[
-    Path | None, typer.Option("--policies", help="Policy folder, in our layout or ASSUME's.")
+    Path | None,
+    typer.Option(
+        "--policies",
+        help="Policy folder, in our layout or ASSUME's.",
+        autocompletion=completion.policy_folders,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed; the study case's by default.")]
 DeviceOption = Annotated[
@@ -121,9 +140,25 @@ RolloutWorkers = Annotated[
 ]
 Address = Annotated[
     str | None,
+    typer.Option("--address", help="Ray cluster, e.g. auto; one on this machine by default."),
+]
+StudySet = Annotated[
+    list[str] | None,
     typer.Option(
-        "--address",
-        help="Ray cluster of the rollout workers, e.g. auto; one on this machine by default.",
+        "--set", help="Change a key of the file, or a setting of all its runs; repeatable."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what is to do and what it would cost; run nothing.")
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes, a thread each.")]
+TrainingsOfEach = Annotated[
+    int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")
+]
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--page", help="Page that gets the tables; a .json file beside it has what they show."
     ),
 ]
 StudyFolder = Annotated[Path | None, typer.Option("--out", help="Study folder.")]

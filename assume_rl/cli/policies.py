@@ -8,19 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
-from assume_rl.cli.console import load
 from assume_rl.cli.options import Case, OverwriteFiles, Plugins, Set
-from assume_rl.cli.policies_tables import print_described, print_differences, print_verified
 from assume_rl.errors import ConfigurationError
-from assume_rl.experiments.policies_on_disk.described import described
-from assume_rl.experiments.policies_on_disk.differences import differences
-from assume_rl.experiments.policies_on_disk.exported import check_apart, write_exported
-from assume_rl.experiments.policies_on_disk.light import light_files
-from assume_rl.experiments.policies_on_disk.onnx_file import onnx_files
-from assume_rl.experiments.policies_on_disk.saved import saved_policies
-from assume_rl.experiments.policies_on_disk.verified import verified
-from assume_rl.scenario.plugins import load_plugins
 
 policies = typer.Typer(
     help="Look into policies, check, compare and export them.", no_args_is_help=True
@@ -33,6 +24,7 @@ Saved = Annotated[
         metavar="FOLDER",
         help="Policy folder, in our layout or ASSUME's, or the output folder of a training, whose "
         "last policies are meant.",
+        autocompletion=completion.policy_folders,
     ),
 ]
 
@@ -51,6 +43,10 @@ def inspect(
     plugins: Plugins = None,
 ) -> None:
     """Print what policies are: networks, observations, scales, and where they are from."""
+    from assume_rl.cli.policies_tables import print_described
+    from assume_rl.experiments.policies_on_disk.described import described
+    from assume_rl.scenario.plugins import load_plugins
+
     load_plugins(plugins or ())
     found = described(folder)
     if as_json:
@@ -64,7 +60,11 @@ def verify(
     folder: Saved,
     scenario: Annotated[
         Path | None,
-        typer.Option("--scenario", help="Scenario folder whose units are to act by them."),
+        typer.Option(
+            "--scenario",
+            help="Scenario folder whose units are to act by them.",
+            autocompletion=completion.scenario_folders,
+        ),
     ] = None,
     case: Case = None,
     overrides: Set = None,
@@ -74,6 +74,11 @@ def verify(
 
     Exit code 0: all is well; 2: something is wrong, each on a line.
     """
+    from assume_rl.cli.console import load
+    from assume_rl.cli.policies_tables import print_verified
+    from assume_rl.experiments.policies_on_disk.verified import verified
+    from assume_rl.scenario.plugins import load_plugins
+
     if scenario is None and (case or overrides):
         raise ConfigurationError("--case and --set need a --scenario")
     load_plugins(plugins or ())
@@ -90,6 +95,11 @@ def diff(first: Saved, second: Saved, plugins: Plugins = None) -> None:
 
     Exit code 0: equal; 1: not equal; 2: one cannot be read.
     """
+    from assume_rl.cli.policies_tables import print_differences
+    from assume_rl.experiments.policies_on_disk.differences import differences
+    from assume_rl.experiments.policies_on_disk.saved import saved_policies
+    from assume_rl.scenario.plugins import load_plugins
+
     load_plugins(plugins or ())
     found = differences(saved_policies(first), saved_policies(second))
     print_differences(Console(), found)
@@ -115,6 +125,12 @@ def export(
     plugins: Plugins = None,
 ) -> None:
     """Write policies in a form that others can act by; each is checked to act the same."""
+    from assume_rl.experiments.policies_on_disk.exported import check_apart, write_exported
+    from assume_rl.experiments.policies_on_disk.light import light_files
+    from assume_rl.experiments.policies_on_disk.onnx_file import onnx_files
+    from assume_rl.experiments.policies_on_disk.saved import saved_policies
+    from assume_rl.scenario.plugins import load_plugins
+
     load_plugins(plugins or ())
     check_apart(out, folder)
     found = saved_policies(folder)

@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import OverwriteFiles
-from assume_rl.reports.report import report as write_report
 
 Place = Annotated[
     str,
     typer.Argument(
         metavar="RUN_OR_STUDY",
         help="Output folder of a run, study folder, or URL of a study database.",
+        autocompletion=completion.results_folders,
     ),
 ]
 File = Annotated[
@@ -45,6 +46,8 @@ def report(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write one HTML file with the figures of a run or a study; it works offline."""
+    from assume_rl.reports.report import report as write_report
+
     file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"report: {file}", markup=False)

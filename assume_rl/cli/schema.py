@@ -5,14 +5,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter
 
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
-from assume_rl.scenario.config.schema import StudyCase
-from assume_rl.scenario.plugins import load_plugins
-from assume_rl.studies.schema import StudyFile
-from assume_rl.studies.tuning.schema import TuneFile
 
 
 class Format(StrEnum):
@@ -32,12 +27,20 @@ def schema(
     plugins: Plugins = None,
 ) -> None:
     """Print the JSON schema of a file, with which editors check and complete it."""
+    from assume_rl.scenario.plugins import load_plugins
+
     load_plugins(plugins or ())
     typer.echo(json.dumps(json_schema(file), indent=2))
 
 
 def json_schema(file: Format) -> dict[str, Any]:
     """The JSON schema of a file."""
+    from pydantic import TypeAdapter
+
+    from assume_rl.scenario.config.schema import StudyCase
+    from assume_rl.studies.schema import StudyFile
+    from assume_rl.studies.tuning.schema import TuneFile
+
     if file is Format.study:
         return StudyFile.model_json_schema()
     if file is Format.tune:

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console
 
 from assume_rl.cli.app import app
-from assume_rl.cli.console import console_of, load, watching
-from assume_rl.cli.console import settings as settings_of
 from assume_rl.cli.options import (
     Address,
     BestResponse,
@@ -33,27 +31,10 @@ from assume_rl.cli.options import (
     Tables,
     Track,
 )
-from assume_rl.cli.output import (
-    print_evaluation,
-    print_kpis,
-    print_summary,
-    print_training,
-    print_trainings,
-)
-from assume_rl.episodes.draws import draw_seed
-from assume_rl.episodes.plan import device_in_words
-from assume_rl.experiments.engines import EngineName
-from assume_rl.experiments.evaluate import evaluate as run_evaluation
-from assume_rl.experiments.run import run as run_case
-from assume_rl.experiments.together import meeting
-from assume_rl.experiments.train import TrainResult
-from assume_rl.experiments.train import train as run_training
-from assume_rl.experiments.train import train_seeds as run_trainings
-from assume_rl.experiments.train_task import check_training, training_warnings
-from assume_rl.scenario.compile.compiled import compile_scenario
-from assume_rl.scenario.describe import describe
-from assume_rl.scenario.read import simulation_id
-from assume_rl.studies.recorded_plugins import recorded_plugins
+
+if TYPE_CHECKING:
+    from assume_rl.experiments.engines import EngineName
+    from assume_rl.experiments.train import TrainResult
 
 
 class TrainOptions(TypedDict):
@@ -61,7 +42,7 @@ class TrainOptions(TypedDict):
 
     policies: Path | None
     device: str | None
-    engine: EngineName
+    engine: "EngineName"
     db: str | None
     csv: Path | None
     out: Path | None
@@ -81,6 +62,12 @@ def validate(
     strict: Strict = False,
 ) -> None:
     """Check a scenario folder: print what was understood, or every problem at once."""
+    from assume_rl.cli.console import load
+    from assume_rl.cli.output import print_summary
+    from assume_rl.experiments.train_task import check_training
+    from assume_rl.scenario.compile.compiled import compile_scenario
+    from assume_rl.scenario.describe import describe
+
     loaded = load(scenario, case, overrides, strict, plugins=plugins)
     compiled = compile_scenario(loaded)
     check_training(compiled)
@@ -106,6 +93,10 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a study case without training; learning bidders act on finished policies."""
+    from assume_rl.cli.console import console_of, load, watching
+    from assume_rl.cli.output import print_kpis
+    from assume_rl.experiments.run import run as run_case
+
     loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
     console = console_of(loaded, quiet)
     with watching(console, quiet) as observer:
@@ -147,6 +138,15 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
+    from assume_rl.cli.console import console_of, load, watching
+    from assume_rl.cli.output import print_training, print_trainings
+    from assume_rl.episodes.draws import draw_seed
+    from assume_rl.episodes.plan import device_in_words
+    from assume_rl.experiments.together import meeting
+    from assume_rl.experiments.train import train as run_training
+    from assume_rl.experiments.train import train_seeds as run_trainings
+    from assume_rl.experiments.train_task import training_warnings
+
     with meeting() as processes:
         quiet = quiet or processes.rank > 0  # the first process speaks for all
         plugins = plugins or (_recorded(scenario, case, overrides, out) if resume else None)
@@ -184,7 +184,11 @@ def train(
 
 def _recorded(folder: Path, case: Case, overrides: Set, out: Out) -> list[str]:
     """Plug-ins of the training that is to be resumed."""
-    changes = settings_of(overrides or [])
+    from assume_rl.cli.console import settings
+    from assume_rl.scenario.read import simulation_id
+    from assume_rl.studies.recorded_plugins import recorded_plugins
+
+    changes = settings(overrides or [])
     place = out or Path("runs") / simulation_id(folder, case, overrides=changes)
     return list(recorded_plugins(place))
 
@@ -208,6 +212,10 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Let finished policies act without exploration and score them."""
+    from assume_rl.cli.console import console_of, load, watching
+    from assume_rl.cli.output import print_evaluation
+    from assume_rl.experiments.evaluate import evaluate as run_evaluation
+
     loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
     console = console_of(loaded, quiet)
     with watching(console, quiet) as observer:

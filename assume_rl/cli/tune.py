@@ -7,12 +7,7 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.app import app
-from assume_rl.cli.console import placed, settings, stoppable
-from assume_rl.cli.options import Plugins, Quiet, StudyDatabase, StudyFolder
-from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
-from assume_rl.studies.estimate import estimate
-from assume_rl.studies.tuning.driver import run_tuning
-from assume_rl.studies.tuning.file import read_tuning
+from assume_rl.cli.options import DryRun, Plugins, Quiet, StudyDatabase, StudyFolder, StudySet
 
 STOPPED = "the same command resumes the trial that was stopped"
 
@@ -20,19 +15,11 @@ STOPPED = "the same command resumes the trial that was stopped"
 @app.command()
 def tune(
     file: Annotated[Path, typer.Argument(help="Tune file (YAML).")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Change a key of the tune file, or a setting of all trials; repeatable."
-        ),
-    ] = None,
+    overrides: StudySet = None,
     plugins: Plugins = None,
     out: StudyFolder = None,
     db: StudyDatabase = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print the budget and what it would cost; run nothing."),
-    ] = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Search the settings that make a figure best; the same command resumes after a stop.
@@ -40,6 +27,12 @@ def tune(
     Exit code 0: trials are done, or time is up and one is complete; 1: none is complete, or not all
     are in the database; 130: interrupted. Needs Optuna: pip install 'assume-rl[tune]'.
     """
+    from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
+    from assume_rl.studies.estimate import estimate
+    from assume_rl.studies.tuning.driver import run_tuning
+    from assume_rl.studies.tuning.file import read_tuning
+
     tuning = placed(read_tuning(file, settings(overrides or []), plugins or ()), out, db)
     console = Console(quiet=quiet)
     print_budget(console, tuning)

@@ -12,12 +12,10 @@ from assume_rl.studies.cells import Cell, cells
 from assume_rl.studies.checks import Checks
 from assume_rl.studies.identity import Digests, run_id, scenario_identity, step_identity
 from assume_rl.studies.labels import labels, parameter_keys, parameters
+from assume_rl.studies.limits import MOST_RUNS
 from assume_rl.studies.plans import StepPlan, plan_steps
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.types import Run, Step
-
-MOST_RUNS = 10_000
-"""Runs that a study may ask for where no other number is given."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from assume_rl.results.database import check_kept
 from assume_rl.results.tracking import check_trackers
 from assume_rl.scenario.plugins import is_file, load_plugins
 from assume_rl.scenario.problems import Location, explain
-from assume_rl.studies.expand import MOST_RUNS, expand
+from assume_rl.studies.expand import expand
+from assume_rl.studies.limits import MOST_RUNS
 from assume_rl.studies.merge import assigned, read_content
 from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.types import Run, Study

@@ -11,7 +11,7 @@ from sqlalchemy import Table
 from typer.cli import get_docs_for_click
 
 import assume_rl
-from assume_rl.cli import app, load_commands
+from assume_rl.cli import app
 from assume_rl.core.bidding import BIDDERS, OPERATORS, entries
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.config import learning_keys
@@ -58,7 +58,6 @@ SECTIONS: dict[str, Mapping[str, FieldInfo]] = {
 
 def command_line() -> str:
     """Every command and option, in typer's own words."""
-    load_commands()
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name="assume-rl")
     page = get_docs_for_click(obj=command, ctx=context, name="assume-rl", title="Command line")

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import typer
 
-from assume_rl.cli import app, load_commands
+from assume_rl.cli import app
 from assume_rl.studies.file import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,6 @@ def test_every_picture_is_there_and_no_other(gallery: ModuleType) -> None:
 
 
 def test_every_command_parses_and_writes_to_the_folder_of_its_chapter(gallery: ModuleType) -> None:
-    load_commands()
     command = typer.main.get_command(app)
     for chapter in gallery.CHAPTERS:
         for text in chapter.commands:

@@ -14,11 +14,12 @@ import yaml
 from rich.console import Console
 from toy_studies import RULES, SCENARIOS, SHORT, broken, cell, plain, study_of, tables
 
-from assume_rl.cli import batch
 from assume_rl.cli.batch_output import duration, print_result
 from assume_rl.cli.batch_progress import StudyBar
 from assume_rl.errors import ResultsError
 from assume_rl.results.study_database import StudyDatabase
+from assume_rl.studies import driver
+from assume_rl.studies import file as study_file
 from assume_rl.studies.driver import StudyResult
 from assume_rl.studies.jobs import Job, Outcome, Report
 from assume_rl.studies.status import status
@@ -100,7 +101,7 @@ def test_failed_runs_are_listed_with_their_reasons(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [*cell("bad", (1,), broken()), *cell("good", (1,), plain())]
-    monkeypatch.setattr(batch, "read_study", lambda *_: study_of(tmp_path, runs))
+    monkeypatch.setattr(study_file, "read_study", lambda *_: study_of(tmp_path, runs))
     code, out, err = command("--quiet")
     assert (code, out) == (1, "")
     assert err.splitlines()[0].startswith(f"failed: bad, seed 1 ({runs[0].id}): ")
@@ -153,7 +154,7 @@ def test_ctrl_c_and_sigterm_say_how_to_resume(
     before = signal.getsignal(signal.SIGTERM)
     for number in (signal.SIGINT, signal.SIGTERM):
         with monkeypatch.context() as patch:
-            patch.setattr(batch, "run_study", lambda *_, n=number, **__: signal.raise_signal(n))
+            patch.setattr(driver, "run_study", lambda *_, n=number, **__: signal.raise_signal(n))
             code, _, err = command()
         assert code == 130
         assert err.startswith(

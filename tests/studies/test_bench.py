@@ -365,7 +365,7 @@ def test_perfect_foresight_is_that_of_the_changed_study_case(
 @pytest.mark.slow
 def test_real_trainings_side_by_side(command: Command, tmp_path: Path) -> None:
     arguments = ("--scenarios", f"{TINY},{STORAGE}", "--algorithms", "matd3,mappo", "--seeds", 1)
-    code, out, _ = command(*arguments, "--budget", 1, "--jobs", 2)
+    code, out, _ = command(*arguments, "--budget", 1, "--workers", 2)
     assert code == 0
     rows = json.loads((tmp_path / "bench/bench.json").read_text())["rows"]
     assert len(rows) == 4

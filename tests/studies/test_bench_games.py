@@ -76,7 +76,7 @@ def test_the_page_gets_a_row_of_each_game_and_policy(
     ("arguments", "message"),
     [
         (("--games", "E10"), "unknown game 'E10', did you mean 'E1"),
-        (("--algorithm", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
+        (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
         (("--games", ","), "--games: ',' names nothing; separate names by commas"),
         (("--page", "page.md"), "'page.md' cannot be read"),
     ],
@@ -101,7 +101,7 @@ def test_every_game_has_a_recipe_that_can_be_read() -> None:
 
 
 def test_an_algorithm_that_remembers_is_refused(assume_rl_command: Callable[..., Any]) -> None:
-    code, _, err = assume_rl_command("bench", "games", "--algorithm", "mirror_descent,r2d2")
+    code, _, err = assume_rl_command("bench", "games", "--algorithms", "mirror_descent,r2d2")
     assert code == 2
     assert "r2d2 remembers what was observed before; a game is a single decision" in err
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from study_text import write
 from test_tuning import TOY
 
-from assume_rl.cli import tune
 from assume_rl.cli.output import ProgressObserver
 from assume_rl.cli.tune_output import TuningLines, print_tuning
+from assume_rl.studies import estimate as estimating
 from assume_rl.studies.estimate import Cost, Estimate
+from assume_rl.studies.tuning import driver
 from assume_rl.studies.tuning.driver import TuningObserver, TuningResult
 from assume_rl.studies.tuning.file import read_tuning
 from assume_rl.studies.tuning.types import Trial, Tuning
@@ -65,7 +66,7 @@ def done(best: Trial | None) -> Callable[[Tuning, TuningObserver], TuningResult]
 def test_it_says_what_is_tried_what_came_and_what_is_next(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "run_tuning", done(TRIALS[0]))
+    monkeypatch.setattr(driver, "run_tuning", done(TRIALS[0]))
     code, out, err = command("--set", "timeout=2h", "--out", "mine")
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -102,7 +103,7 @@ def test_names_are_printed_as_they_are_and_passwords_are_not(tmp_path: Path) -> 
 def test_without_a_complete_trial_it_ends_with_1(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "run_tuning", done(None))
+    monkeypatch.setattr(driver, "run_tuning", done(None))
     code, out, _ = command("--quiet")
     assert (code, out) == (1, "")
 
@@ -113,7 +114,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_resume(
     def stopped(*_: Any) -> TuningResult:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tune, "run_tuning", stopped)
+    monkeypatch.setattr(driver, "run_tuning", stopped)
     code, _, err = command()
     assert (code, err) == (
         130,
@@ -129,7 +130,7 @@ def test_a_dry_run_states_the_budget_and_writes_nothing(
             tuple(Cost(run, 45.0, measured=False, finished=False) for run in study.runs)
         )
 
-    monkeypatch.setattr(tune, "estimate", estimated)
+    monkeypatch.setattr(estimating, "estimate", estimated)
     code, out, err = command("--dry-run")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
