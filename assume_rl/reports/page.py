@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assume_rl.reports.assets import POLICY, SCRIPT, STYLE
-from assume_rl.reports.figures.style import plotly_script
 from assume_rl.reports.markup import escaped, facts, run_links, table
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.style import plotly_script
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, RunInfo, Section
 from assume_rl.results.destinations import head_of
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.reports.figures.style import load_plotly
+from assume_rl.reports.style import load_plotly
 from assume_rl.reports.types import Chart, Section
 from assume_rl.results.destinations import check_replaceable, head_of
 

@@ -7,20 +7,20 @@ import pandas as pd
 
 from assume_rl.errors import ResultsError
 from assume_rl.files import replacing
-from assume_rl.reports.figures.style import load_plotly
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.page import is_report, page
 from assume_rl.reports.png import check_pngs, write_pngs
-from assume_rl.reports.sections.equilibrium import equilibrium_section
-from assume_rl.reports.sections.hours import check_hours, parse_hours, shared_hours
-from assume_rl.reports.sections.learning import learning_section
-from assume_rl.reports.sections.market import market_section
-from assume_rl.reports.sections.mean_paid import mean_paid
-from assume_rl.reports.sections.prices import price_lines, price_section
-from assume_rl.reports.sections.runs import runs_section
-from assume_rl.reports.sections.study import best_response_section, comparison_section
-from assume_rl.reports.source import Source
-from assume_rl.reports.study_rows import SHOWN
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.source.study_rows import SHOWN
+from assume_rl.reports.style import load_plotly
+from assume_rl.reports.topics.comparison import best_response_section, comparison_section
+from assume_rl.reports.topics.equilibrium import equilibrium_section
+from assume_rl.reports.topics.hours import check_hours, parse_hours, shared_hours
+from assume_rl.reports.topics.learning import learning_section
+from assume_rl.reports.topics.market import market_section
+from assume_rl.reports.topics.mean_paid import mean_paid
+from assume_rl.reports.topics.prices import price_lines, price_section
+from assume_rl.reports.topics.runs import runs_section
 from assume_rl.reports.types import Omitted, Section
 from assume_rl.results.destinations import check_replaceable
 from assume_rl.results.owner import owned

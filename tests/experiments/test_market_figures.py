@@ -18,8 +18,8 @@ from assume_rl.experiments.market_figures import (
     market_kpis,
 )
 from assume_rl.experiments.scores import UnitScore
-from assume_rl.reports.opening import open_source
-from assume_rl.reports.sections.bids import bid_items
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.topics.bids import bid_items
 
 pytestmark = pytest.mark.unchecked
 

@@ -11,8 +11,8 @@ from trained_runs import SCENARIOS, table
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
+from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.types import Chart
 from assume_rl.results.gather import step_figures
 from assume_rl.scenario.read import load_scenario

@@ -7,9 +7,9 @@ import pytest
 from hand_made_run import MEAN_PAID, PAYMENTS_AS_BID, write_run
 from hand_made_study import DESIGNS, write_study
 
-from assume_rl.reports.opening import open_source
-from assume_rl.reports.queries import paid_as_bid
 from assume_rl.reports.report import report_sections
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.queries import paid_as_bid
 from assume_rl.reports.types import Chart, Grid, Item
 
 NO_PRICE = "not a clearing price that could be compared with one"

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from hand_made_run import SIMULATION, write_run
 
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
-from assume_rl.reports.sections.equilibrium import TITLE, equilibrium_section
-from assume_rl.reports.source import METRIC_COLUMNS
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.source import METRIC_COLUMNS
+from assume_rl.reports.topics.equilibrium import TITLE, equilibrium_section
 from assume_rl.reports.types import Grid, Item, Omitted
 
 pytestmark = pytest.mark.unchecked

@@ -18,15 +18,15 @@ from hand_made_run import (
     write_run,
 )
 
-from assume_rl.reports.figures import thin
+from assume_rl.reports import thin
 from assume_rl.reports.figures.bids import BOXES, markups
 from assume_rl.reports.figures.learning import learning_curves
 from assume_rl.reports.figures.prices import PriceLine, price_duration, prices_through_time
 from assume_rl.reports.figures.profits import BARS, REST, largest
-from assume_rl.reports.figures.style import PALETTE, colours, line_looks, names_axis, patterns, text
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
-from assume_rl.reports.sections.study import best_response_section
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.style import PALETTE, colours, line_looks, names_axis, patterns, text
+from assume_rl.reports.topics.comparison import best_response_section
 from assume_rl.reports.types import Chart, Figure, Grid
 
 

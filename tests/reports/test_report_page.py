@@ -9,9 +9,9 @@ import pytest
 from hand_made_run import DEAR, OWNER, write_run
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.reports.figures.style import plotly_script
 from assume_rl.reports.markup import anchor, number, run_links
 from assume_rl.reports.report import report
+from assume_rl.reports.style import plotly_script
 
 
 class Tags(HTMLParser):

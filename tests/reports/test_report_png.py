@@ -9,10 +9,10 @@ from browser import browser
 from hand_made_run import write_run
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.png import MARK, SCALE, WIDTH, check_pngs, file_names, marked, write_pngs
 from assume_rl.reports.report import report
-from assume_rl.reports.sections.prices import price_section
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.topics.prices import price_section
 
 
 def size(picture: Path) -> tuple[int, int]:

@@ -10,8 +10,8 @@ from hand_made_study import DESIGNS, run_id, write_study
 from sqlalchemy import make_url
 
 from assume_rl.errors import ResultsError
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report, report_sections
+from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.types import Chart
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase

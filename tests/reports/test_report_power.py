@@ -9,8 +9,8 @@ import pytest
 from hand_made_run import CHEAP, OWNER, write_run
 
 from assume_rl.evaluation.sellers import MarketPower, market_power
-from assume_rl.reports.opening import open_source
-from assume_rl.reports.order_queries import orders
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.order_queries import orders
 
 
 @pytest.fixture

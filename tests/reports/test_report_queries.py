@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hand_made_run import CHEAP, COSTS, DEAR, DEMAND, HOUR, PRICES, SOLD, START, TIMES, write_run
 
-from assume_rl.reports import order_queries, queries
-from assume_rl.reports.figures import thin
-from assume_rl.reports.opening import open_source
-from assume_rl.reports.rows import Recorded
+from assume_rl.reports import thin
+from assume_rl.reports.source import order_queries, queries
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.rows import Recorded
 from assume_rl.results.sinks import DatabaseSink
 
 

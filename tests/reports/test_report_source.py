@@ -6,7 +6,7 @@ import pytest
 from hand_made_run import GAP, PROFITS, SIMULATION, write_manifest, write_run
 
 from assume_rl.errors import ResultsError
-from assume_rl.reports.opening import open_source
+from assume_rl.reports.source.opening import open_source
 
 
 def test_an_output_folder_is_one_run(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hand_made_study import CAP, DESIGNS, reward, run_id, write_study
 
 from assume_rl.errors import ResultsError
-from assume_rl.reports import study_rows
-from assume_rl.reports.figures.style import text
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report, report_sections
+from assume_rl.reports.source import study_rows
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.style import text
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 from assume_rl.results.study_database import StudyDatabase
 

@@ -11,9 +11,9 @@ from hand_made_run import DEAR, DEMAND, PAYMENTS, PROFITS, write_run
 from assume_rl.core.clearing import Slots, pay_as_bid
 from assume_rl.core.orders import unit_major
 from assume_rl.evaluation.surplus import surplus, welfare_rows
-from assume_rl.reports.opening import open_source
-from assume_rl.reports.order_queries import during
 from assume_rl.reports.report import report_sections
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.order_queries import during
 from assume_rl.reports.types import Grid
 from assume_rl.testing import toy_market
 

@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 from hand_made_run import write_run
 
-from assume_rl.reports import order_queries
-from assume_rl.reports.figures import dispatch, learning, prices, thin
+from assume_rl.reports import thin
+from assume_rl.reports.figures import dispatch, learning, prices
 from assume_rl.reports.figures.learning import DRAWN
-from assume_rl.reports.opening import open_source
 from assume_rl.reports.report import report_sections
-from assume_rl.reports.sections import bids
-from assume_rl.reports.sections.learning import learning_section
-from assume_rl.reports.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
+from assume_rl.reports.source import order_queries
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
+from assume_rl.reports.topics import bids
+from assume_rl.reports.topics.learning import learning_section
 from assume_rl.reports.types import Chart, RunInfo
 
 FEW = 2  # points of a chart

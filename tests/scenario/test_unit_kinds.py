@@ -15,8 +15,8 @@ from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.run import run
-from assume_rl.reports import queries
-from assume_rl.reports.opening import open_source
+from assume_rl.reports.source import queries
+from assume_rl.reports.source.opening import open_source
 from assume_rl.results.study_tables import STUDY, collected
 from assume_rl.results.tables import METADATA
 from assume_rl.scenario.compile.compiled import compile_scenario

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     GREY,
     HOVER,
     PALETTE,
@@ -12,7 +12,7 @@ from assume_rl.reports.figures.style import (
     names_axis,
     text,
 )
-from assume_rl.reports.figures.thin import DOTS, sampled
+from assume_rl.reports.thin import DOTS, sampled
 from assume_rl.reports.types import Figure
 
 EQUAL = 1e-6  # EUR/MWh, below which a bid is at its cost

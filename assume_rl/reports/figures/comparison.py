@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import PALETTE, figure, names_axis, text
+from assume_rl.reports.style import PALETTE, figure, names_axis, text
 from assume_rl.reports.types import Figure
 
 DRAWN = 60  # designs

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     GREY,
     HOVER,
     Trace,
@@ -15,7 +15,7 @@ from assume_rl.reports.figures.style import (
     patterns,
     text,
 )
-from assume_rl.reports.figures.thin import LIMIT, means
+from assume_rl.reports.thin import LIMIT, means
 from assume_rl.reports.types import Figure
 
 MANY = 400  # steps: their outlines would hide the areas

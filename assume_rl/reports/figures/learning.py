@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from assume_rl.evaluation.statistics import curve_band
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     DASHES,
     HEIGHT,
     HOVER,
@@ -16,7 +16,7 @@ from assume_rl.reports.figures.style import (
     marked,
     text,
 )
-from assume_rl.reports.figures.thin import LIMIT, evenly
+from assume_rl.reports.thin import LIMIT, evenly
 from assume_rl.reports.types import Figure
 
 ALONE = 10  # runs of a design that are drawn each on its own, thin, beside their mean

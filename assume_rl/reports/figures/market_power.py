@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from assume_rl.evaluation.market_power import RSI_SCREEN
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     GREY,
     HOVER,
     PALETTE,
@@ -17,7 +17,7 @@ from assume_rl.reports.figures.style import (
     marked,
     text,
 )
-from assume_rl.reports.figures.thin import LIMIT, evenly, extremes
+from assume_rl.reports.thin import LIMIT, evenly, extremes
 from assume_rl.reports.types import Figure
 
 DRAWN = len(PALETTE)  # operators, those with the lowest index

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     GREY,
     HOVER,
     Trace,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import HOVER, Trace, figure, line_looks, marked, text
-from assume_rl.reports.figures.thin import LIMIT, evenly, extremes
+from assume_rl.reports.style import HOVER, Trace, figure, line_looks, marked, text
+from assume_rl.reports.thin import LIMIT, evenly, extremes
 from assume_rl.reports.types import Figure
 
 

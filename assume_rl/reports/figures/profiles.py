@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assume_rl.evaluation.statistics import performance_profile
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     HEIGHT,
     Trace,
     band_between,
@@ -17,7 +17,7 @@ from assume_rl.reports.figures.style import (
     line_looks,
     text,
 )
-from assume_rl.reports.figures.thin import evenly
+from assume_rl.reports.thin import evenly
 from assume_rl.reports.types import Figure
 
 POINTS = 200  # thresholds at most

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from assume_rl.reports.figures.style import (
+from assume_rl.reports.style import (
     GREY,
     HOVER,
     colours,

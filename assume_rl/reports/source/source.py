@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from assume_rl.reports.rows import Recorded
+from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.types import RunInfo
 from assume_rl.studies.place import Asked
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from assume_rl.evaluation.gap import PROFIT_GAP
 from assume_rl.experiments.evaluate import OF_LEARNER
-from assume_rl.reports.sections.mean_paid import mean_paid
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.topics.mean_paid import mean_paid
 from assume_rl.reports.types import Grid, RunInfo, Section
 
 FIGURED = 8  # runs whose key figures stand side by side

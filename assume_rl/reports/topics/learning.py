@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from assume_rl.reports.figures.learning import ALONE, DRAWN, learning_curves, points_each
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.source import Source
 from assume_rl.reports.types import Chart, Item, Omitted, Section
 
 QUANTITIES = {  # by column: name of the axis, and what it is

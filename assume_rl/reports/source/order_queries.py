@@ -6,9 +6,9 @@ from datetime import datetime
 import pandas as pd
 import sqlalchemy as sa
 
-from assume_rl.reports.figures.thin import stride
-from assume_rl.reports.queries import UNKNOWN, dated, units
-from assume_rl.reports.rows import Recorded
+from assume_rl.reports.source.queries import UNKNOWN, dated, units
+from assume_rl.reports.source.rows import Recorded
+from assume_rl.reports.thin import stride
 
 ORDERS_READ = 200_000  # beyond, only those of some deliveries are read
 

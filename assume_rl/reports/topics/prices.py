@@ -8,10 +8,10 @@ from assume_rl.reports.figures.prices import (
     price_duration,
     prices_through_time,
 )
-from assume_rl.reports.figures.thin import LIMIT
-from assume_rl.reports.queries import prices
-from assume_rl.reports.rows import Recorded
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.queries import prices
+from assume_rl.reports.source.rows import Recorded
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.thin import LIMIT
 from assume_rl.reports.types import Chart, Omitted, Section
 
 

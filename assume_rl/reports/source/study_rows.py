@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from assume_rl.errors import ResultsError
-from assume_rl.reports.rows import Recorded
-from assume_rl.reports.source import CURVE_COLUMNS
+from assume_rl.reports.source.rows import Recorded
+from assume_rl.reports.source.source import CURVE_COLUMNS
 from assume_rl.reports.types import RunInfo
 from assume_rl.results.database import readable_errors
 from assume_rl.results.secrets import shown_url

@@ -6,8 +6,8 @@ from datetime import datetime
 import pandas as pd
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.reports.queries import prices
-from assume_rl.reports.rows import Recorded
+from assume_rl.reports.source.queries import prices
+from assume_rl.reports.source.rows import Recorded
 
 Hours = dict[pd.Timestamp, str]  # starts of deliveries, and what they are
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from assume_rl.errors import ResultsError, nearest
-from assume_rl.reports.run_source import run_source
-from assume_rl.reports.source import Source
-from assume_rl.reports.study_source import database_source, folder_source
+from assume_rl.reports.source.run_source import run_source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.source.study_source import database_source, folder_source
 from assume_rl.results.files import MANIFEST
 from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY, read_record

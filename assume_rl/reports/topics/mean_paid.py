@@ -1,7 +1,7 @@
 """What is said of prices where accepted orders are paid what they ask for."""
 
-from assume_rl.reports.queries import paid_as_bid
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.queries import paid_as_bid
+from assume_rl.reports.source.source import Source
 
 MEAN_PAID = (
     "volume-weighted mean of what accepted orders are paid; not a clearing price that could be "

@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Subquery
 
-from assume_rl.reports.rows import Recorded
+from assume_rl.reports.source.rows import Recorded
 from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import UnitTable

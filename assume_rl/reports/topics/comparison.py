@@ -19,9 +19,9 @@ from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_t
 from assume_rl.reports.figures.learning import DRAWN as LINES
 from assume_rl.reports.figures.profiles import performance_profiles
 from assume_rl.reports.markup import number
-from assume_rl.reports.sections.mean_paid import mean_paid
-from assume_rl.reports.sections.runs import axis_name, of_learner
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.topics.mean_paid import mean_paid
+from assume_rl.reports.topics.runs import axis_name, of_learner
 from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
 from assume_rl.studies.comparison import Comparison, compare
 

@@ -12,8 +12,8 @@ from assume_rl.reports.figures.dispatch import (
 )
 from assume_rl.reports.figures.order_book import order_book
 from assume_rl.reports.figures.profits import BARS, profit_per_operator, profit_per_unit
-from assume_rl.reports.order_queries import book
-from assume_rl.reports.queries import (
+from assume_rl.reports.source.order_queries import book
+from assume_rl.reports.source.queries import (
     buying_technologies,
     dispatch,
     earnings,
@@ -24,10 +24,10 @@ from assume_rl.reports.queries import (
     two_way,
     units,
 )
-from assume_rl.reports.rows import Recorded
-from assume_rl.reports.sections.bids import bid_items
-from assume_rl.reports.sections.hours import Hours
-from assume_rl.reports.sections.mean_paid import MEAN_PAID
+from assume_rl.reports.source.rows import Recorded
+from assume_rl.reports.topics.bids import bid_items
+from assume_rl.reports.topics.hours import Hours
+from assume_rl.reports.topics.mean_paid import MEAN_PAID
 from assume_rl.reports.types import Chart, Item, Omitted, Section
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
-from assume_rl.reports.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
-from assume_rl.reports.study_rows import (
+from assume_rl.reports.source.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
+from assume_rl.reports.source.study_rows import (
     open_study,
     shown_runs,
     stored_curves,

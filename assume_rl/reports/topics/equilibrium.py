@@ -7,8 +7,8 @@ import pandas as pd
 
 from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_of_best
 from assume_rl.experiments.evaluate import OF_LEARNER
-from assume_rl.reports.sections.runs import FIGURED
-from assume_rl.reports.source import Source
+from assume_rl.reports.source.source import Source
+from assume_rl.reports.topics.runs import FIGURED
 from assume_rl.reports.types import Grid, Item, Omitted, Section
 
 TITLE = "Distance from an equilibrium"
