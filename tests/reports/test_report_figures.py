@@ -22,11 +22,11 @@ from assume_rl.reports import thin
 from assume_rl.reports.figures.bids import BOXES, markups
 from assume_rl.reports.figures.learning import learning_curves
 from assume_rl.reports.figures.prices import PriceLine, price_duration, prices_through_time
-from assume_rl.reports.figures.profits import BARS, REST, largest
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import PALETTE, colours, line_looks, names_axis, patterns, text
 from assume_rl.reports.topics.comparison import best_response_section
+from assume_rl.reports.topics.profits import BARS, REST, largest
 from assume_rl.reports.types import Chart, Figure, Grid
 
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from assume_rl.evaluation.sellers import market_power
 from assume_rl.evaluation.surplus import surplus, welfare_rows
 from assume_rl.experiments.run import run
-from assume_rl.reports.figures.dispatch import dispatch_stack, through_time
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source import queries
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.rows import Recorded
+from assume_rl.reports.topics.dispatch import dispatch_stack, through_time
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 from assume_rl.results.sinks import DatabaseSink
 

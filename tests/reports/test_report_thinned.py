@@ -7,13 +7,13 @@ import pytest
 from hand_made_run import write_run
 
 from assume_rl.reports import thin
-from assume_rl.reports.figures import dispatch, learning, prices
+from assume_rl.reports.figures import learning, prices
 from assume_rl.reports.figures.learning import DRAWN
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source import order_queries
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
-from assume_rl.reports.topics import bids
+from assume_rl.reports.topics import bids, dispatch
 from assume_rl.reports.topics.learning import learning_section
 from assume_rl.reports.types import Chart, RunInfo
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from assume_rl.evaluation.sellers import MarketPower, market_power
 from assume_rl.evaluation.surplus import Surplus, surplus, welfare_rows
 from assume_rl.reports.figures.bids import BOXES, bid_against_cost, markups, straying
-from assume_rl.reports.figures.market_power import POINTS, lerner_through_time, residual_supply
 from assume_rl.reports.source.order_queries import during, orders
 from assume_rl.reports.source.queries import learners, running_costs, start_costs
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.thin import DOTS, LIMIT
+from assume_rl.reports.topics.market_power import POINTS, lerner_through_time, residual_supply
 from assume_rl.reports.types import Chart, Grid, Item, Omitted
 
 COLUMNS = (

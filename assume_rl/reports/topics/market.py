@@ -4,14 +4,6 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from assume_rl.reports.figures.dispatch import (
-    dispatch_stack,
-    state_of_charge,
-    storages,
-    through_time,
-)
-from assume_rl.reports.figures.order_book import order_book
-from assume_rl.reports.figures.profits import BARS, profit_per_operator, profit_per_unit
 from assume_rl.reports.source.order_queries import book
 from assume_rl.reports.source.queries import (
     buying_technologies,
@@ -26,8 +18,16 @@ from assume_rl.reports.source.queries import (
 )
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.topics.bids import bid_items
+from assume_rl.reports.topics.dispatch import (
+    dispatch_stack,
+    state_of_charge,
+    storages,
+    through_time,
+)
 from assume_rl.reports.topics.hours import Hours
 from assume_rl.reports.topics.mean_paid import MEAN_PAID
+from assume_rl.reports.topics.orders import order_book
+from assume_rl.reports.topics.profits import BARS, profit_per_operator, profit_per_unit
 from assume_rl.reports.types import Chart, Item, Omitted, Section
 
 
