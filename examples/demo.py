@@ -25,7 +25,7 @@ from rich.table import Table
 from sqlalchemy import create_engine
 
 from assume_rl import evaluate, load_scenario, train
-from assume_rl.cli.output import LineObserver, ProgressObserver
+from assume_rl.cli.progress import LineObserver, ProgressObserver
 from assume_rl.evaluation.best_response import best_constant, clear_at, sale
 from assume_rl.experiments.bounds import Bounds, single_plant_bounds
 from assume_rl.experiments.evaluate import Evaluation
@@ -146,12 +146,9 @@ def learn(
     console.print(f"[bold]{way.name}[/bold]")
     folder, scenario = out / way.name, load_scenario(FOLDER, way.case, overrides=overrides)
     start = time.perf_counter()
-    if console.is_terminal:
-        with ProgressObserver(console) as observer:
-            result = train(scenario, seed=seed, out=folder, overwrite=True, observer=observer)
-    else:
-        lines = LineObserver(console)
-        result = train(scenario, seed=seed, out=folder, overwrite=True, observer=lines)
+    shown = ProgressObserver if console.is_terminal else LineObserver
+    with shown(console) as observer:
+        result = train(scenario, seed=seed, out=folder, overwrite=True, observer=observer)
     seconds = time.perf_counter() - start
     other = load_scenario(FOLDER, way.unseen)
     judged = evaluate(other, policies=folder, out=out / f"{way.name}_unseen", overwrite=True)

@@ -59,6 +59,7 @@ def batch(
     from assume_rl.cli.batch_output import print_estimate, print_result, print_status
     from assume_rl.cli.batch_progress import study_watching
     from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.cli.pace import Heartbeat
     from assume_rl.studies.driver import run_study
     from assume_rl.studies.estimate import estimate
     from assume_rl.studies.file import read_study
@@ -71,7 +72,9 @@ def batch(
         print_status(console, study, status(study))
         return
     if dry_run:
-        print_estimate(console, estimate(study), workers)
+        with Heartbeat(console, lambda: "short trials to see what runs take"):
+            estimated = estimate(study)
+        print_estimate(console, estimated, workers)
         return
     with stoppable(lambda: _left(study)), study_watching(console, quiet) as observer:
         result = run_study(

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assume_rl.cli.batch_progress import named
+from assume_rl.cli.pace import duration
 from assume_rl.results.gather import ENDED
 from assume_rl.results.secrets import shown_place
 from assume_rl.studies.driver import StudyResult
@@ -55,20 +56,6 @@ def _by_design(estimated: Estimate) -> dict[str, list[Cost]]:
     for cost in estimated.costs:
         found.setdefault(cost.run.design, []).append(cost)
     return found
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in a unit that is easy to read.
-
-    >>> [duration(seconds) for seconds in (0.25, 59.7, 3600, 200_000)]
-    ['0.2 s', '1 min', '1.0 h', '2.3 d']
-    """
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    if seconds < 3600 - 30:
-        return f"{seconds / 60:.0f} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
 
 
 def print_result(console: Console, study: Study, result: StudyResult) -> None:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from assume_rl.cli.pace import Heartbeat, Pace, duration
 from assume_rl.studies.driver import StudyObserver, Unobserved
 from assume_rl.studies.jobs import Job, Report
 from assume_rl.studies.types import Run
@@ -23,7 +24,8 @@ def study_watching(console: Console, quiet: bool) -> Iterator[StudyObserver]:
         with StudyBar(console) as bar:
             yield bar
     else:
-        yield StudyLines(console)
+        with StudyLines(console) as lines:
+            yield lines
 
 
 class StudyBar:
@@ -76,30 +78,54 @@ class StudyBar:
 
 
 class StudyLines:
-    """A line per run that has ended, for logs."""
+    """A line per run that has ended, and one a minute where none ends; for logs."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._total = self._done = 0
+        self._heart = Heartbeat(console, self.now)
+        self._pace: Pace | None = None
+        self._running: dict[str, tuple[str, Pace]] = {}  # by run id
+
+    def __enter__(self) -> "StudyLines":
+        self._heart.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._heart.__exit__()
 
     def begin(self, total: int, finished: int) -> None:
         """Say how much is to be done."""
-        self._total, self._done = total, finished
-        self._print(f"{total} runs, {finished} of them finished")
+        self._pace = Pace(total, finished)
+        self._heart.print(f"{total} runs, {finished} of them finished")
 
     def started(self, job: Job) -> None:
-        """Nothing to say."""
+        """Note which runs are at work."""
+        self._running |= {run.id: (named(run), Pace(1.0)) for run in job.runs}
 
     def ended(self, report: Report) -> None:
         """Print what became of each run."""
         for outcome in report.outcomes:
-            self._done += 1
+            self._running.pop(outcome.run.id, None)
             reason = f": {outcome.error}" if outcome.error else ""
             run = named(outcome.run)
-            self._print(f"{self._done}/{self._total} {run}: {outcome.state}{reason}")
+            self._heart.print(f"{self._count()} {run}: {outcome.state}{reason}")
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def _count(self) -> str:
+        """Return how many runs have ended with the one that just has."""
+        assert self._pace is not None  # a study begins before its runs end
+        self._pace.come_to(self._pace.done + 1)
+        return f"{self._pace.done:.0f}/{self._pace.total:.0f}"
+
+    def now(self) -> str:
+        """Return a line on what goes on."""
+        if self._pace is None:
+            return "starting"
+        running = list(self._running.values())
+        names = [f"{name} for {duration(own.elapsed)}" for name, own in running[:NAMED]]
+        more = f" and {len(running) - NAMED} more" if len(running) > NAMED else ""
+        left = self._pace.left
+        rest = "" if left is None else f"; about {duration(left)} left"
+        ended = f"{self._pace.done:.0f} of {self._pace.total:.0f} runs have ended"
+        return f"{ended}, at work: {'; '.join(names) or 'none'}{more}{rest}"
 
 
 def named(run: Run) -> str:

@@ -5,6 +5,7 @@ Cross-play compares policies that are there already.
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from assume_rl.cli.options import Case, Page, Plugins, Quiet, Seed, Set, Trainin
 from assume_rl.errors import ConfigurationError, ResultsError, nearest_part
 
 if TYPE_CHECKING:
+    from assume_rl.cli.pace import Pace
     from assume_rl.studies.bench.cells import Measured
 
 SCENARIOS = (
@@ -61,6 +63,7 @@ def algorithms(
     """
     from assume_rl.cli.bench_page import markdown, placed, put
     from assume_rl.cli.console import settings
+    from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.evaluation.perfect_foresight import check_solver
     from assume_rl.experiments.outputs import replace_text
     from assume_rl.learning.algorithms import ALGORITHMS
@@ -79,9 +82,12 @@ def algorithms(
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
     found = measured(cells, out / "cells")
     _announce(console, len(cells), len(found), budget)
+    pace = Pace(len(cells), len(found))
     try:
-        for one in measure_rest(cells, out / "cells", workers, loaded):
-            _print(console, one)
+        with Heartbeat(console, lambda: _now(pace, "trainings")) as heart:
+            for one in measure_rest(cells, out / "cells", workers, loaded):
+                pace.come_to(pace.done + 1)
+                heart.print(_line(one))
     except KeyboardInterrupt:
         text = "interrupted; what is finished is kept, the same command does the rest"
         Console(stderr=True, soft_wrap=True).print(text)
@@ -112,6 +118,7 @@ def games(
     """Play games whose answer is known, and say how near to an equilibrium policies come."""
     from assume_rl.cli.bench_page import placed, put
     from assume_rl.cli.games_page import games_table
+    from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.experiments.outputs import replace_text
     from assume_rl.learning.algorithms import able
     from assume_rl.scenario.plugins import load_plugins
@@ -130,12 +137,14 @@ def games(
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
     rows = _measured(page)
-    for name in chosen:
-        for own in algorithms:
+    pace = Pace(len(chosen) * len(algorithms))
+    with Heartbeat(console, lambda: _now(pace, "games and algorithms")) as heart:
+        for name, own in product(chosen, algorithms):
             rows = [row for row in rows if (row["game"], row["algorithm"]) != (name, own)]
             rows += playing.measure(name, own, own in able("ladder"), seeds)
             near = f"{rows[-1]['within_1']:.0%} ({rows[-1]['policy']})"
-            console.print(f"{name} {own}: {near} within 1 % of the price", markup=False)
+            heart.print(f"{name} {own}: {near} within 1 % of the price")
+            pace.come_to(pace.done + 1)
             rows.sort(key=lambda row: list(GAMES).index(row["game"]))
             content = playing.summary(rows)
             if page is not None:  # after each, so that an interruption leaves what is finished
@@ -174,6 +183,7 @@ def crossplay(
     """Let every unit act by each set of policies among rivals that act by each other set."""
     from assume_rl.cli.console import load
     from assume_rl.cli.crossplay_page import crossplay_tables
+    from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.episodes.draws import draw_seed
     from assume_rl.experiments.case import single_thread
     from assume_rl.experiments.outputs import replace_text
@@ -183,14 +193,13 @@ def crossplay(
     sets = crossing.names_of(folders)
     _make(out)
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
-    drawn, found = draw_seed(loaded, seed), []
+    drawn, found, pace = draw_seed(loaded, seed), [], Pace(len(sets) ** 2)
     try:
-        with single_thread():
+        with single_thread(), Heartbeat(console, lambda: _now(pace, "pairings")) as heart:
             for pair in crossing.pairings(loaded, sets, drawn):
                 found.append(pair)
-                console.print(
-                    f"{pair.own} among {pair.rivals}: {pair.profit:,.0f} EUR", markup=False
-                )
+                pace.come_to(len(found))
+                heart.print(f"{pair.own} among {pair.rivals}: {pair.profit:,.0f} EUR")
     except KeyboardInterrupt:
         Console(stderr=True, soft_wrap=True).print("interrupted; nothing was written")
         raise typer.Exit(130) from None
@@ -245,13 +254,20 @@ def _announce(console: Console, cells: int, done: int, budget: float) -> None:
     console.print(f"trainings: {cells}{before}; {time} of processor time, and their evaluations")
 
 
-def _print(console: Console, one: "Measured") -> None:
+def _line(one: "Measured") -> str:
+    """Return what a training came to."""
     cell = one.cell
-    console.print(
+    return (
         f"{cell.scenario} {cell.algorithm} seed {cell.seed}: reward {one.reward:.4g} after "
-        f"{one.episodes} episodes in {one.seconds:.3g} s",
-        markup=False,
+        f"{one.episodes} episodes in {one.seconds:.3g} s"
     )
+
+
+def _now(pace: "Pace", things: str) -> str:
+    """Return a line on what goes on."""
+    from assume_rl.cli.pace import left_text
+
+    return f"{pace.done:.0f} of {pace.total:.0f} {things} are done, {left_text(pace)}"
 
 
 def _measured(page: Path | None) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from assume_rl.cli.options import Device
-from assume_rl.cli.output import LineObserver, ProgressObserver, print_warnings
+from assume_rl.cli.output import print_warnings
+from assume_rl.cli.progress import LineObserver, ProgressObserver
 from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.observer import Observer, Silent
@@ -80,11 +81,10 @@ def watching(console: Console, quiet: bool) -> Iterator[Observer]:
     try:
         if quiet:
             yield Silent()
-        elif console.is_terminal:
-            with ProgressObserver(console) as progress:
-                yield progress
         else:
-            yield LineObserver(console)
+            shown = ProgressObserver if console.is_terminal else LineObserver
+            with shown(console) as observer:
+                yield observer
     except KeyboardInterrupt:
         text = "interrupted; what is finished is saved, --resume continues a training"
         Console(stderr=True, soft_wrap=True).print(text)

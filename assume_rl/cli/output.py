@@ -1,4 +1,4 @@
-"""What the command line prints: tables and progress."""
+"""What `validate`, `run`, `train` and `evaluate` print in the end."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,6 @@ from statistics import median
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import make_url
 
@@ -22,83 +21,12 @@ from assume_rl.cli.judgement import (
 )
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES, is_above_all
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
-from assume_rl.experiments.observer import EpisodeReport, Silent
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
 from assume_rl.results.secrets import shown_url
 from assume_rl.scenario.describe import Summary
-
-
-class ProgressObserver(Silent):
-    """A progress bar with episode, reward and time left."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task("starting", total=1.0)
-        self._episodes = 1
-        self._done = 0
-        self._reward = ""
-
-    def __enter__(self) -> "ProgressObserver":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def begin(self, episodes: int, done: int = 0) -> None:
-        """Set the length of the bar."""
-        self._episodes, self._done = episodes, done
-        self._progress.update(self._task, total=float(episodes), completed=float(done))
-
-    def advance(self, share: float) -> None:
-        """Move the bar."""
-        text = f"episode {min(self._done + 1, self._episodes)}/{self._episodes}{self._reward}"
-        self._progress.update(self._task, completed=self._done + share, description=text)
-
-    def episode(self, report: EpisodeReport) -> None:
-        """Show the latest evaluation's reward, or the episode's where there is none yet."""
-        if report.evaluation:
-            self._reward = f"  evaluated reward {report.reward:.3f}"
-            return
-        self._done += 1
-        self._progress.update(self._task, completed=float(self._done))
-
-
-class LineObserver(Silent):
-    """A line per evaluation, for logs."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._episode = 0
-
-    def begin(self, episodes: int, done: int = 0) -> None:
-        """Say where a training resumes."""
-        if done:
-            self._console.print(f"resumes after episode {done} of {episodes}")
-
-    def advance(self, share: float) -> None:
-        """Nothing to say."""
-
-    def episode(self, report: EpisodeReport) -> None:
-        """Print an evaluation."""
-        if not report.evaluation:
-            self._episode = report.episode
-            return
-        mark = "  best so far" if report.best else ""
-        self._console.print(
-            f"after episode {self._episode}: reward {report.reward:.3f}, "
-            f"profit {report.profit:,.0f} EUR, regret {report.regret:,.0f} EUR{mark}",
-            soft_wrap=True,
-        )
+from assume_rl.scenario.types import Scenario
 
 
 def print_warnings(console: Console, warnings: tuple[str, ...]) -> None:
@@ -182,6 +110,18 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
         print_responses(console, {"": evaluation})
         print_figures(console, {"all learners": evaluation})
     _print_place(console, result.folder, result.database)
+
+
+def print_given(console: Console, scenario: Scenario) -> None:
+    """Say which units act on policies that a study case names, and what is counted of others."""
+    if given := scenario.config.policies:
+        console.print(
+            f"{len(given)} on given policies: {', '.join(given)}; reward, profit and regret are of "
+            "the units that learn, here and in the end",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_training(console: Console, result: TrainResult) -> None:

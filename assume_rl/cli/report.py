@@ -46,10 +46,12 @@ def report(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write one HTML file with the figures of a run or a study; it works offline."""
+    from assume_rl.cli.pace import Heartbeat
     from assume_rl.reports.report import report as write_report
 
-    file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)
     console = Console(highlight=False, soft_wrap=True)
+    with Heartbeat(console, lambda: "figures are being made"):
+        file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)
     console.print(f"report: {file}", markup=False)
     if png is not None:
         console.print(f"figures: {png}", markup=False)

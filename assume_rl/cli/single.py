@@ -139,7 +139,7 @@ def train(
 ) -> None:
     """Train the learning bidders, keep the best policies, record a run on the last ones."""
     from assume_rl.cli.console import console_of, load, watching
-    from assume_rl.cli.output import print_training, print_trainings
+    from assume_rl.cli.output import print_given, print_training, print_trainings
     from assume_rl.episodes.draws import draw_seed
     from assume_rl.episodes.plan import device_in_words
     from assume_rl.experiments.together import meeting
@@ -167,6 +167,7 @@ def train(
         )
         if resume and not (out or Path("runs") / loaded.simulation_id).exists():
             console.print("there is nothing to resume: the training starts")
+        print_given(console, loaded)
         first = draw_seed(loaded, seed)
         results: tuple[TrainResult, ...]
         with watching(console, quiet) as observer:

@@ -28,6 +28,7 @@ def tune(
     are in the database; 130: interrupted. Needs Optuna: pip install 'assume-rl[tune]'.
     """
     from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.cli.pace import Heartbeat
     from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
     from assume_rl.studies.estimate import estimate
     from assume_rl.studies.tuning.driver import run_tuning
@@ -37,7 +38,9 @@ def tune(
     console = Console(quiet=quiet)
     print_budget(console, tuning)
     if dry_run:
-        print_estimate(console, tuning, estimate(tuning.study(tuning.first)))
+        with Heartbeat(console, lambda: "a short trial to see what a run takes"):
+            estimated = estimate(tuning.study(tuning.first))
+        print_estimate(console, tuning, estimated)
         return
     with stoppable(lambda: STOPPED), TuningLines(console) as observer:
         result = run_tuning(tuning, observer)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assume_rl.cli.batch_output import duration
-from assume_rl.cli.output import ProgressObserver
+from assume_rl.cli.pace import duration
+from assume_rl.cli.progress import LineObserver, ProgressObserver
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.results.secrets import shown_place
 from assume_rl.studies.estimate import Estimate
@@ -43,11 +43,11 @@ def print_estimate(console: Console, tuning: Tuning, estimated: Estimate) -> Non
 
 
 class TuningLines:
-    """A line per trial; on a terminal a bar for the training that runs, too."""
+    """A line per trial; for the training that runs a bar on a terminal, else a line a minute."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar: ProgressObserver | None = None
+        self._shown: ProgressObserver | LineObserver | None = None
         self._names: Mapping[str, str] = {}
         self._metric = ""
         self._total = 0
@@ -68,12 +68,15 @@ class TuningLines:
             _print(self._console, f"{len(trials)} of {self._total} trials are done")
 
     def started(self, number: int, values: Mapping[str, Any]) -> Observer:
-        """Show a bar on a terminal."""
-        if not self._console.is_terminal or self._console.quiet:
+        """Show how far the trial is."""
+        if self._console.quiet:
             return Silent()
-        self._bar = ProgressObserver(self._console)
-        self._bar.__enter__()
-        return self._bar
+        self._shown = (
+            ProgressObserver(self._console)
+            if self._console.is_terminal
+            else LineObserver(self._console, f"trial {number}: ")
+        )
+        return self._shown.__enter__()
 
     def ended(self, trial: Trial, best: Trial | None, left: int) -> None:
         """Print what was tried, what came of it, and what is left."""
@@ -91,9 +94,9 @@ class TuningLines:
         )
 
     def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__()
-            self._bar = None
+        if self._shown is not None:
+            self._shown.__exit__()
+            self._shown = None
 
 
 def settings_text(values: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -130,6 +130,7 @@ def responses(
     *,
     beside: bool = True,
     of: Collection[str] | None = None,
+    doing: Callable[[str, float], None] = lambda what, share: None,
 ) -> tuple[Response, ...]:
     """Return what each learner received in a recorded episode, and could have alone.
 
@@ -145,6 +146,7 @@ def responses(
     :param beside: whether what stands beside it is wanted, the best constant bid or, of storages,
         what plans bring; with many rivals it takes most of the time
     :param of: learners that are asked about; None: all
+    :param doing: called with what is worked out and the share of it that is done
     """
     learners = [agent for agent in compiled.learners if of is None or agent in of]
     if not learners:
@@ -167,13 +169,15 @@ def responses(
         why = f"it would take {count:.1g} cleared orders; {LEFT_OUT}"
         unknown, sampled = unknown | dict.fromkeys(known, why), []
     episode = RecordedEpisode(compiled, memory)
-    found = {
-        agent: _response(episode, agent, why, beside)
-        for agent, why in unknown.items()
-        if agent not in sampled
-    }
+    what = f"best responses of {len(learners)} learner{'s' if len(learners) > 1 else ''}"
+    found: dict[str, Response] = {}
+    for agent, reason in unknown.items():
+        if agent not in sampled:
+            doing(what, len(found) / len(learners))
+            found[agent] = _response(episode, agent, reason, beside)
     if sampled:
         assert policies is not None  # some of them draw
+        doing(f"{what}, to draws of others", 0.0)
         played = play_draws(compiled, seed, policies, draws)
         found |= {
             agent: response_to_draws(recorded_plant(episode, agent), agent, played)

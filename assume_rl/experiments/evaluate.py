@@ -1,5 +1,6 @@
 """Evaluates finished policies: one episode without exploration, and how good it was."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,20 +192,28 @@ def score(
     :param most: see `bounds.responses`.
     """
     play(experiment, policies, observer)
-    return scored(experiment, policies, most)
+    return scored(experiment, policies, observer, most)
 
 
-def scored(experiment: Experiment, policies: Policies, most: int | None = AT_THE_END) -> Evaluation:
+def scored(
+    experiment: Experiment,
+    policies: Policies,
+    observer: Observer,
+    most: int | None = AT_THE_END,
+    of: Collection[str] | None = None,
+) -> Evaluation:
     """Return what a recorded episode brought that was played, and note it among the results.
 
     :param experiment: whose memory has the tables `KEPT` of it
     :param policies: that it was played on
+    :param observer: is told what takes long
     :param most: see `bounds.responses`.
+    :param of: agents that reward, profit and regret are of; None: all
     """
     compiled, memory = experiment.compiled, experiment.memory
     bounds = single_plant_bounds(compiled, memory)
     evaluation = Evaluation(
-        unit_scores(memory),
+        tuple(own for own in unit_scores(memory) if of is None or own.unit in of),
         price_statistics(memory),
         best_reward=float(bounds.best.reward.sum()) if bounds else None,
         best_scale=float(bounds.best.reward.abs().sum()) if bounds else None,
@@ -212,7 +221,9 @@ def scored(experiment: Experiment, policies: Policies, most: int | None = AT_THE
         truthful_reward=float(bounds.truthful.reward.sum()) if bounds else None,
         truthful_profit=float(bounds.truthful.profit.sum()) if bounds else None,
         unknown=unknown_bounds(compiled),
-        responses=responses(compiled, memory, most, policies, experiment.seed),
+        responses=responses(
+            compiled, memory, most, policies, experiment.seed, doing=observer.doing
+        ),
         markets=market_figures(compiled, memory),
     )
     if evaluation.unknown is not None:

@@ -49,6 +49,10 @@ class Observer(Listener, Protocol):
         """A share of the running episode is done, 0 to 1."""
         ...
 
+    def doing(self, what: str, share: float = 0.0) -> None:
+        """Something that takes long and is no training episode goes on; a share of it is done."""
+        ...
+
     def opening(self, time: int) -> None:
         """Learners are about to bid in auctions that open `time` seconds into the episode."""
         ...
@@ -67,6 +71,9 @@ class Silent:
     def advance(self, share: float) -> None:
         """Do nothing."""
 
+    def doing(self, what: str, share: float = 0.0) -> None:
+        """Do nothing."""
+
     def opening(self, time: int) -> None:
         """Do nothing."""
 
@@ -81,6 +88,29 @@ class Silent:
 
     def updated(self, learner: Learner, metrics: UpdateMetrics) -> None:
         """Do nothing."""
+
+
+class Afterwards(Silent):
+    """Passes on what is done after a training, but not that episodes are played again for it.
+
+    :param observer: of the training
+    :param about: what is said before
+    """
+
+    def __init__(self, observer: Observer, about: str) -> None:
+        self._observer, self._about = observer, about
+
+    def begin(self, episodes: int, done: int = 0) -> None:
+        """Say what the episode is for."""
+        self.advance(0.0)
+
+    def advance(self, share: float) -> None:
+        """See `begin`."""
+        self._observer.doing(f"{self._about}: a recorded episode", share)
+
+    def doing(self, what: str, share: float = 0.0) -> None:
+        """See `Observer.doing`."""
+        self._observer.doing(f"{self._about}: {what}", share)
 
 
 class Several:
@@ -98,6 +128,11 @@ class Several:
         """See `Observer.advance`."""
         for observer in self._observers:
             observer.advance(share)
+
+    def doing(self, what: str, share: float = 0.0) -> None:
+        """See `Observer.doing`."""
+        for observer in self._observers:
+            observer.doing(what, share)
 
     def opening(self, time: int) -> None:
         """See `Observer.opening`."""

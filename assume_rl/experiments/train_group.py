@@ -14,7 +14,7 @@ from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
 from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, scored
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
-from assume_rl.experiments.observer import EpisodeReport, Observer, Silent, with_plugins
+from assume_rl.experiments.observer import Afterwards, EpisodeReport, Observer, with_plugins
 from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
@@ -113,7 +113,7 @@ def _train(
         reports = [_reports(run, start) for run, start in zip(runs, begun, strict=True)]
         if not begun[0].over:
             _play(task, runs, begun, reports, observer, open_pool)
-        scores = _scores(task, runs)
+        scores = _scores(task, runs, observer)
         results = tuple(
             _finish(task, run, start.place, tuple(own), found)
             for run, start, own, found in zip(runs, begun, reports, scores, strict=True)
@@ -179,7 +179,10 @@ def _play(
         standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
         observer.begin(task.config.training_episodes, standings[0].episodes)
         files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
-        for played in training(engine, task.config, observer.advance, standings, save):
+        played_all = training(
+            engine, task.config, observer.advance, standings, save, observer.doing
+        )
+        for played in played_all:
             for seed, report in played.items():
                 reports[seed].append(report)
                 files[seed].write(report.line)
@@ -235,7 +238,9 @@ def _finish(
     )
 
 
-def _scores(task: Task, runs: Sequence[Experiment]) -> list[dict[str, Evaluation]]:
+def _scores(
+    task: Task, runs: Sequence[Experiment], observer: Observer
+) -> list[dict[str, Evaluation]]:
     """Return, of each seed, the evaluations of the policies in folders of `SCORED`.
 
     All are played on the shell that trained, all seeds at once where it can; those that equal ones
@@ -257,9 +262,11 @@ def _scores(task: Task, runs: Sequence[Experiment]) -> list[dict[str, Evaluation
             recorded = run if name == "last" else run.unrecorded(KEPT)
             played.append((scores, recorded, actors))
         if played:
-            play_all([(run, actors) for _, run, actors in played], Silent())
+            about = Afterwards(observer, f"{name} policies")
+            play_all([(run, actors) for _, run, actors in played], about)
         for scores, run, actors in played:
-            scores[name] = scored(run, actors)
+            about = Afterwards(observer, f"seed {run.seed}, {name} policies")
+            scores[name] = scored(run, actors, about, of=task.learners)
     return [{name: own[name] for name in SCORED if name in own} for own in found]
 
 

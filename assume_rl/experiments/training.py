@@ -7,6 +7,7 @@ here. Several seeds train side by side where the engine can; each is judged on i
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from assume_rl.episodes.selection import Scores
@@ -14,6 +15,7 @@ from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.learning.config import LearningConfig
 
 Advance = Callable[[float], None]  # takes the share of the running episodes that is done, 0 to 1
+Doing = Callable[[str, float], None]  # takes what goes on beside episodes, and the share as above
 
 
 class Engine(Protocol):
@@ -65,6 +67,7 @@ def training(
     advance: Advance,
     standings: Sequence[Standing],
     save: Save,
+    doing: Doing = lambda what, share: None,
 ) -> Generator[Mapping[int, EpisodeReport], None, None]:
     """Train all seeds; yields what each episode brought those that still train.
 
@@ -72,6 +75,7 @@ def training(
 
     :param standings: where each seed resumes; all after the same number of episodes.
     :param save: called with every moment that a training can resume from, its reports taken.
+    :param doing: called during evaluations, as `advance` is during episodes
     """
     now = list(standings)
     try:
@@ -84,7 +88,7 @@ def training(
             for seed in running:
                 now[seed] = replace(now[seed], episodes=episodes[-1])
             if _evaluated(episodes[-1], config):
-                yield from _evaluate(engine, advance, now, running)
+                yield from _evaluate(engine, doing, now, running)
             for seed in running:
                 save(seed, now[seed])
     finally:
@@ -93,10 +97,12 @@ def training(
 
 
 def _evaluate(
-    engine: Engine, advance: Advance, now: list[Standing], running: Sequence[int]
+    engine: Engine, doing: Doing, now: list[Standing], running: Sequence[int]
 ) -> Iterator[Mapping[int, EpisodeReport]]:
     """Play an evaluation, keep what is better than ever, see who is done."""
     number, start = now[running[0]].evaluations + 1, time.perf_counter()
+    advance = partial(doing, f"evaluation {number}")
+    advance(0.0)
     scores = engine.evaluate(number, advance)
     seconds, found = time.perf_counter() - start, {}
     for seed in running:

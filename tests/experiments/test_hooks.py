@@ -80,6 +80,26 @@ def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
     assert batch[ends[0] + 1] == ("opening", 24 * 3600)
 
 
+class Doings(Silent):
+    """Notes what goes on beside training episodes, with the shares of it."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[float]] = {}
+
+    def doing(self, what: str, share: float = 0.0) -> None:
+        self.found.setdefault(what, []).append(share)
+
+
+def test_what_takes_long_beside_training_episodes_is_heard_of(tmp_path: Path) -> None:
+    doings = Doings()
+    result = train(tiny(), observer=doings, out=tmp_path)
+    whose = f"seed {result.seed}, last policies: "
+    names = ("evaluation 1", f"{whose}a recorded episode", f"{whose}best responses of 1 learner")
+    assert tuple(doings.found) == names
+    assert all(shares == sorted(shares) for shares in doings.found.values())
+    assert max(doings.found[names[1]]) > 0.9
+
+
 PLUG_IN = """
 from pathlib import Path
 from assume_rl.experiments.observer import Silent

@@ -31,8 +31,12 @@ def test_units_with_a_policy_keep_it_while_the_others_learn(ten: Trained, tmp_pa
         weights = zip(finished[unit].weights.values(), before[unit].weights.values(), strict=True)
         same = all(a.equal(b) for a, b in weights)
         assert same == (unit in FIXED), unit
-    scored = {score.unit for score in result.last.units}
-    assert scored == set(before)
+    assert {own.agent for own in result.last.responses} == set(before)
+    # Progress and final figures count the same units: those that learn.
+    assert {score.unit for score in result.last.units} == learned
+    validated = next(report for report in reversed(result.episodes) if report.evaluation)
+    assert result.last.reward == pytest.approx(validated.reward, rel=1e-6)
+    assert result.last.profit == pytest.approx(validated.profit, rel=1e-6)
 
 
 def test_a_policy_of_another_unit_acts_for_the_unit_that_names_its_file(

@@ -14,8 +14,9 @@ import yaml
 from rich.console import Console
 from toy_studies import RULES, SCENARIOS, SHORT, broken, cell, plain, study_of, tables
 
-from assume_rl.cli.batch_output import duration, print_result
+from assume_rl.cli.batch_output import print_result
 from assume_rl.cli.batch_progress import StudyBar
+from assume_rl.cli.pace import duration
 from assume_rl.errors import ResultsError
 from assume_rl.results.study_database import StudyDatabase
 from assume_rl.studies import driver

@@ -11,7 +11,7 @@ from rich.console import Console
 from study_text import write
 from test_tuning import TOY
 
-from assume_rl.cli.output import ProgressObserver
+from assume_rl.cli.progress import ProgressObserver
 from assume_rl.cli.tune_output import TuningLines, print_tuning
 from assume_rl.studies import estimate as estimating
 from assume_rl.studies.estimate import Cost, Estimate
