@@ -20,10 +20,11 @@ import torch
 
 from assume_rl.envs.seating import agent_specs
 from assume_rl.episodes.plan import Plan
+from assume_rl.experiments.collection.batch_player import training_market
 from assume_rl.experiments.collection.collector import Collector, exploration_of
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Order, Part, Pool, Stage
-from assume_rl.experiments.collection.player import Player, training_market
+from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.collection.ray import ray_workers
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.learner import Learner
@@ -90,7 +91,7 @@ def at_best(stage: Stage, waves: int) -> float:
     config, learner = stage.task.config, learner_of(stage)
     plan, spent = plan_of(stage), {}
     for share in (1, 2):
-        player = Player(stage)
+        player = player_of(stage)
         for first in range(1, (waves + 1) * config.num_envs, config.num_envs):
             wave = range(first, first + config.num_envs)
             part = Part(wave[: len(wave) // share], wave, due_times(plan))
@@ -123,7 +124,11 @@ def due_times(plan: Plan) -> tuple[int, ...]:
 def pools() -> Iterator[dict[str, Callable[[Stage], Pool]]]:
     """Who plays, by name."""
     with ray_workers(2, None) as two, ray_workers(1, None) as one:
-        yield {"this process": Local, "1 worker": one, "2 workers": two}
+        yield {
+            "this process": lambda stage: Local(player_of(stage)),
+            "1 worker": one,
+            "2 workers": two,
+        }
 
 
 def main() -> None:

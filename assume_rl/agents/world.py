@@ -6,7 +6,7 @@ in every episode, so that no state leaks from one into the next. A container tha
 know lives on; its clock and trading agents are fresh all the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -23,6 +23,7 @@ from mango.container.core import Container
 
 from assume_rl.agents.codec import make_codec
 from assume_rl.agents.coordinator import Coordinator
+from assume_rl.agents.learning.deputy import Deputy
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.lobby import Lobby
 from assume_rl.agents.messages import Invite
@@ -38,6 +39,7 @@ from assume_rl.episodes.rows.dated import Sink
 from assume_rl.scenario.compile.compiled import Compiled
 
 OnTime = Callable[[float], None]
+BeforeUpdate = Callable[[float], Awaitable[None]]
 
 
 class World:
@@ -88,7 +90,9 @@ class World:
         record_market: bool = True,
         flush_hours: int | None = 48,
         guests: Mapping[str, Role] | None = None,
+        deputy: Deputy | None = None,
         on_time: OnTime | None = None,
+        before_update: BeforeUpdate | None = None,
     ) -> None:
         """Run one episode over the whole calendar.
 
@@ -98,25 +102,26 @@ class World:
         :param record_market: whether markets and operators are recorded, or only the Learning role
         :param flush_hours: simulated hours between two batches of rows; None: only at the end
         :param guests: roles of further agents by name
+        :param deputy: stands in for the Learning role in this episode
         :param on_time: called with the simulation time (POSIX seconds) before each instant's events
+        :param before_update: awaited with the simulation time before a learner update, when all
+            messages so far are handled
         :raises AgentFailure: a role raised an exception, or clients that play operators are missing
         """
         if self._lobby is not None:
             await self._lobby.gather()
         cast = Cast(EpisodeKey(self._seed, episode, evaluation), Failures(), self._new_container())
-        coordinator = Coordinator(
-            cast.key, self._calendar.start, self._end, self._update_times, cast.failures
-        )
+        updates = self._update_times if deputy is None else deputy.update_times
+        coordinator = Coordinator(cast.key, self._calendar.start, self._end, updates, cast.failures)
         cast.join("coordinator", coordinator)
         scribe = recorder = None
         if sink is not None:
             scribe = Recorder(sink, self._calendar, cast.failures)
             recorder = cast.join("recorder", scribe)
-        learning = self._learning_address
-        if self._learning is not None:
-            self._learning.recorder = recorder
-            self._learning.failures = cast.failures
-            learning = cast.join("learning", self._learning)
+        learning, role = self._learning_address, deputy or self._learning
+        if role is not None:
+            role.recorder, role.failures = recorder, cast.failures
+            learning = cast.join("learning", role)
         flush = None if flush_hours is None else flush_hours * 3600
         recording = recorder if record_market else None
         markets = self._join_markets(cast, recording, flush)
@@ -141,7 +146,7 @@ class World:
                 partial(settle, cast.container, cast.failures),
             )
         try:
-            await self._live(cast, coordinator, on_time)
+            await self._live(cast, coordinator, on_time, before_update)
         finally:
             await self._leave(cast)
         if scribe is not None:
@@ -202,7 +207,13 @@ class World:
                 bidders.append(bidder)
         return bidders
 
-    async def _live(self, cast: "Cast", coordinator: Coordinator, on_time: OnTime | None) -> None:
+    async def _live(
+        self,
+        cast: "Cast",
+        coordinator: Coordinator,
+        on_time: OnTime | None,
+        before_update: BeforeUpdate | None,
+    ) -> None:
         clock = cast.container.clock
         active = activate(cast.container) if self._container is None else nullcontext()
         async with active:
@@ -210,6 +221,8 @@ class World:
             await self._settle(cast)
             while (now := self._next(clock, coordinator)) is not None:
                 # A learner update precedes every market event of its instant.
+                if before_update is not None and coordinator.next_update() == now:
+                    await before_update(now)
                 await coordinator.update_if_due(now)
                 if on_time is not None:
                     on_time(now)

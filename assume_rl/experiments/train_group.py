@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assume_rl.experiments.agents_engine import AgentsEngine
-from assume_rl.experiments.batch_engine import BatchEngine, check_markets
 from assume_rl.experiments.case import Experiment, open_experiment
 from assume_rl.experiments.collection.workers import OpenPool, Workers, opened
 from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, scored
@@ -23,6 +21,7 @@ from assume_rl.experiments.together import shared_places
 from assume_rl.experiments.train_places import Place, Start, groups, hold, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
+from assume_rl.experiments.training_engine import TrainingEngine, check_markets
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.owner import Hold
@@ -159,11 +158,7 @@ def _play(
     open_pool: OpenPool | None,
 ) -> None:
     """Play all episodes that are left; whatever stops them, the policies are saved."""
-    engine: Resumable = (
-        BatchEngine(task, runs, observer, open_pool)
-        if task.engine == "batch"
-        else AgentsEngine(task, runs[0], observer)
-    )
+    engine: Resumable = TrainingEngine(task, runs, observer, open_pool)
 
     def save(seed: int, standing: Standing) -> None:
         run = runs[seed]

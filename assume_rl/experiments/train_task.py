@@ -25,6 +25,7 @@ from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.learning.learner import check_learnable
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.folder import load_policies
+from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.capabilities import on_ladders
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.config.schema import CONFIG_FILE
@@ -47,6 +48,11 @@ class Task:
     def config(self) -> LearningConfig:
         """Settings of the training."""
         return self.compiled.scenario.learning
+
+    @property
+    def agents(self) -> tuple[AgentSpec, ...]:
+        """What the learner knows of each learner, in the order in which operators register them."""
+        return _specs(self.compiled, self.learners)
 
 
 def training_task(
@@ -90,7 +96,7 @@ def _task(
         (
             *_mode_warnings(compiled.scenario),
             *notes,
-            *_width_warnings(config, name),
+            *_width_warnings(config),
             *_starts_warnings(compiled, name),
             *_memory_warnings(compiled, name),
             *_device_warnings(config, device or config.device),
@@ -116,7 +122,7 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
     return (
         *_mode_warnings(scenario),
         *notes,
-        *_width_warnings(config, name),
+        *_width_warnings(config),
         *_starts_warnings(compiled, name),
         *_memory_warnings(compiled, name),
         *_device_warnings(config, config.device),
@@ -158,12 +164,8 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
 
     Where it learns from reward curves, those of each learner must say all that a bid changes.
     """
-    config, earnings = compiled.scenario.learning, earnings_of(compiled)
-    bidders = {a: bidder for a, bidder in learned_bidders(compiled).items() if a in learners}
-    specs = [
-        bidder_spec(a, b, earnings.get(a), compiled.scales[a], compiled.shared.get(a))
-        for a, b in bidders.items()
-    ]
+    config, bidders = compiled.scenario.learning, learned_bidders(compiled)
+    specs = _specs(compiled, learners)
     for spec in specs:
         bidder = bidders[spec.unit_id]
         owner = f"unit '{spec.unit_id}' with the bidder {bidder.name}"
@@ -183,6 +185,16 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
                 f"{config.algorithm} learns from what other bids would have brought, which is not "
                 f"known here: {unknown}{_instead(compiled, agent)}",
             )
+
+
+def _specs(compiled: Compiled, learners: Sequence[str]) -> tuple[AgentSpec, ...]:
+    """Return what a learner knows of those who learn, in the order in which they register."""
+    earnings, bidders = earnings_of(compiled), learned_bidders(compiled)
+    return tuple(
+        bidder_spec(a, own, earnings.get(a), compiled.scales[a], compiled.shared.get(a))
+        for a, own in bidders.items()
+        if a in learners
+    )
 
 
 def _instead(compiled: Compiled, agent: str) -> str:
@@ -240,14 +252,8 @@ def _mode_warnings(scenario: Scenario) -> tuple[str, ...]:
     return (f"{where}: is false, but a training trains all the same",)
 
 
-def _width_warnings(config: LearningConfig, engine: str) -> tuple[str, ...]:
+def _width_warnings(config: LearningConfig) -> tuple[str, ...]:
     width, interval = config.num_envs, config.validation_interval
-    if engine == "agents":
-        return tuple(
-            f"learning_config.{key}: {getattr(config, key):g} is not used by the agents engine"
-            for key in ("num_envs", "update_ratio", "max_staleness")
-            if getattr(config, key) != type(config).model_fields[key].default
-        )
     if width > interval:
         return (
             f"learning_config.num_envs: of {width} only {interval} are used, since an evaluation "
@@ -332,7 +338,7 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
     times = [time for time in openings(compiled, learners) if time < seconds]
     if config.settings.on_policy:
-        _check_waiting(config, engine, most_waiting(times, updates))
+        _check_waiting(config, most_waiting(times, updates))
 
 
 def _check_window(compiled: Compiled) -> None:
@@ -347,10 +353,9 @@ def _check_window(compiled: Compiled) -> None:
         raise SettingError("learning_config.episode_length", f"is {length}: {error}") from None
 
 
-def _check_waiting(config: LearningConfig, engine: str, waiting: int) -> None:
+def _check_waiting(config: LearningConfig, waiting: int) -> None:
     """All transitions of an update must fit into memory where each is learned from once."""
-    copies = min(config.num_envs, config.validation_interval) if engine == "batch" else 1
-    needed = copies * waiting
+    needed = min(config.num_envs, config.validation_interval) * waiting
     if needed > config.replay_buffer_size:
         raise SettingError(
             "learning_config.replay_buffer_size",

@@ -15,6 +15,7 @@ from assume_rl.learning.nets.actor import ActorForm
 from assume_rl.learning.nets.flat import Flat
 from assume_rl.learning.nets.heads import Head, head_of
 from assume_rl.learning.nets.noisy import Draws
+from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.types import AgentSpec, ExtraSize
 
 Memories = tuple[Float[Tensor, "seed copy _ _"], ...]
@@ -160,6 +161,15 @@ class Acting:
     def policies(self) -> Policies:
         """Return a copy of what is acted by."""
         return policies_of(self._nets, self.version)
+
+    def actors(self, seed: int = 0, *, noisy: bool = False) -> tuple[ActorStack, ...]:
+        """Return snapshots of the actors of all agents of the `seed`-th seed, a stack per group.
+
+        :param seed: position of the seed
+        :param noisy: whether noisy layers have their noise, as in training
+        """
+        draws = acting_noise((self._seeds[seed],), self.version) if noisy else None
+        return tuple(net.form.acting(net.online, seed, draws) for net in self._nets)
 
     def memories(self, copies: int) -> Memories:
         """Return the actors' memories where an episode begins, per group; most have none."""

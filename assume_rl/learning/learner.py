@@ -246,9 +246,12 @@ class Learner:
         if self.listener is not None:
             self.listener.experienced(self, joint)
 
-    def cut(self) -> None:
-        """Note that what follows the latest transition will not be stored: it is truncated."""
-        self.replay.cut()
+    def cut(self, copies: int = 1) -> None:
+        """Note that what follows the latest transition will not be stored: it is truncated.
+
+        :param copies: of the market that it is of, each of which has one
+        """
+        self.replay.cut(copies)
 
     def update(self, progress: float, iterations: int | None = None) -> UpdateMetrics:
         """Make gradient steps for all seeds; nothing happens before there are enough transitions.

@@ -1,17 +1,18 @@
 """Trainings on pools of workers in this process that are slow, die or answer with the past."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from trained_runs import tiny
 
-from assume_rl.envs.seating import agent_specs
 from assume_rl.episodes.plan import Plan
 from assume_rl.experiments.collection.collector import Collector
 from assume_rl.experiments.collection.orders import Order, Part, Piece, Pool, Stage, WorkerLost
-from assume_rl.experiments.collection.player import Player, training_market
+from assume_rl.experiments.collection.players import player_of
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.train_task import training_task
 from assume_rl.experiments.training import waves
 from assume_rl.learning.acting import Acting, Policies
@@ -29,13 +30,17 @@ SETTINGS = {
 }
 
 
-def stage_of(name: str = "single_learner", seeds: Sequence[int] = (5,), **settings: Any) -> Stage:
+def stage_of(
+    name: str = "single_learner",
+    seeds: Sequence[int] = (5,),
+    engine: EngineName = "batch",
+    **settings: Any,
+) -> Stage:
     """A training on half a day."""
     overrides = {f"learning_config.{k}": v for k, v in (SETTINGS | settings).items()}
     overrides |= {"end_date": "2019-03-01 12:00" if name == "ten_learners" else "2019-03-04 12:00"}
-    task = training_task(tiny(name, **overrides), None, None, "batch")
-    specs = agent_specs(training_market(task, seeds, 1, "cpu").setting)
-    return Stage(task, tuple(seeds), specs, ())
+    task = training_task(tiny(name, **overrides), None, None, engine)
+    return Stage(task, tuple(seeds), task.agents, ())
 
 
 @dataclass
@@ -57,7 +62,7 @@ class Workers:
     renewed: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._players = [Player(self.stage) for _ in range(self.workers)]
+        self._players = [player_of(self.stage) for _ in range(self.workers)]
         self._asked = [0] * self.workers
         self._waiting: dict[int, list[tuple[Order, Policies]]] = {
             k: [] for k in range(self.workers)
@@ -89,10 +94,12 @@ class Workers:
 
     def renew(self, worker: int) -> None:
         self.renewed.append(worker)
-        self._players[worker], self._waiting[worker] = Player(self.stage), []
+        self._players[worker].close()
+        self._players[worker], self._waiting[worker] = player_of(self.stage), []
 
     def close(self) -> None:
-        """Nothing runs."""
+        for player in self._players:
+            player.close()
 
     def _catch_up(self, worker: int) -> None:
         for ticket in self._waiting[worker]:
@@ -101,7 +108,7 @@ class Workers:
 
 
 class Training:
-    """What `BatchEngine` does with the transitions of its workers, without anything around it."""
+    """What `TrainingEngine` does with transitions, without anything around it."""
 
     def __init__(self, stage: Stage, pool: Pool) -> None:
         self.stage, config = stage, stage.task.config
@@ -145,7 +152,8 @@ def same(one: Any, other: Any) -> bool:
 
 def trained(stage: Stage, pool: Pool | None = None, **befalls: Any) -> Training:
     """Train on a pool; None: on workers that something befalls."""
-    return Training(stage, pool or Workers(stage, **befalls)).go()
+    with closing(pool or Workers(stage, **befalls)) as own:
+        return Training(stage, own).go()
 
 
 PoolOf = Callable[[Stage], Pool]

@@ -11,7 +11,7 @@ from assume_rl.errors import ConfigurationError, ResultsError, SettingError
 from assume_rl.experiments.collection.collector import cuts
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Order
-from assume_rl.experiments.collection.player import Player
+from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.collection.workers import Workers as Elsewhere
 from assume_rl.experiments.collection.workers import opened
 from assume_rl.experiments.train import train
@@ -33,7 +33,7 @@ def alone(**settings: Any) -> Any:
     key = repr(settings)
     if key not in FOUND:
         stage = stage_of(**settings)
-        FOUND[key] = state(trained(stage, Local(stage)))
+        FOUND[key] = state(trained(stage, Local(player_of(stage))))
     return FOUND[key]
 
 
@@ -48,6 +48,13 @@ FOUND: dict[str, Any] = {}
         pytest.param(2, {"num_envs": 3, "actor_architecture": "gru"}, marks=pytest.mark.slow),
         pytest.param(2, {}, marks=pytest.mark.slow),
         pytest.param(2, {"num_envs": 2, "max_staleness": 1}, marks=pytest.mark.slow),
+        (3, {"engine": "agents", "num_envs": 3, "normalise": ["observations"]}),
+        (3, {"engine": "agents", "max_staleness": 9, "algorithm": "masac"}),
+        pytest.param(
+            2,
+            {"engine": "agents", "num_envs": 2, "actor_architecture": "gru"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_workers_teach_what_one_process_learns(workers: int, settings: dict[str, Any]) -> None:
@@ -70,6 +77,7 @@ def test_workers_play_for_several_seeds() -> None:
     [
         ({"dies": {(0, 3), (1, 0)}}, {"num_envs": 3}),
         ({"dies": {(0, 3), (1, 0)}}, {"max_staleness": 6}),
+        ({"dies": {(0, 3), (1, 0)}}, {"engine": "agents", "num_envs": 3, "max_staleness": 2}),
         ({"stale": {(1, 2)}}, {"max_staleness": 6}),
         ({"slow": 0}, {"max_staleness": 6}),
     ],
@@ -135,7 +143,7 @@ def test_an_order_out_of_turn_is_refused() -> None:
     pool = Workers(stage, 1)
     Training(stage, pool).go(last=1)
     _, part, _ = pool.sent[0]
-    player = Player(stage)
+    player = player_of(stage)
     player.play(Order(part, 0, 0, OFF), learner.light())
     with pytest.raises(ValueError, match="order 2 comes after 1"):
         player.play(Order(part, 2, 0, OFF), learner.light())
@@ -200,10 +208,6 @@ def test_stale_policies_are_not_for_algorithms_that_learn_from_the_latest() -> N
     [
         ({"rollout_workers": 0}, "rollout workers must be at least 1, got 0"),
         ({"address": "auto"}, "no rollout workers to be at the address 'auto'"),
-        (
-            {"rollout_workers": 2, "engine": "agents"},
-            "rollout workers play on the batch engine only: the engine agents was chosen",
-        ),
     ],
 )
 def test_options_that_make_no_sense_are_one_sentence(

@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assume_rl.compat.replay_buffer import ReplayBuffer
+from assume_rl.learning.data.replay import Replay
+from assume_rl.learning.types import Joint, Transitions
 
 
 def _buffer(size=5, agents=2):
@@ -230,3 +232,15 @@ def test_a_state_that_does_not_fit_is_refused():
     large.add(**_rows(0, 9))
     with pytest.raises(ValueError, match="do not fit"):
         _buffer().load_state_dict(large.state_dict())
+
+
+@pytest.mark.parametrize(("copies", "cut"), [(1, [5]), (3, [3, 5])])
+def test_what_nothing_follows_is_truncated_in_each_copy(copies, cut):
+    # GIVEN two steps of three copies, of which the second has ended in its last one
+    obs, flags = torch.zeros(1, 6, 1, 2), torch.zeros(1, 6, dtype=torch.bool)
+    part = Transitions(obs, obs[..., :1], obs[..., 0], obs)
+    ended = torch.arange(6)[None] == 4
+    replay = Replay(10, 1, [(1, 2, 1)], torch.device("cpu"), torch.float32)
+    replay.add(Joint((part,), ended, flags, copies=3))
+    replay.cut(copies)
+    assert replay.rows(0, 0)["truncated"].nonzero().flatten().tolist() == cut

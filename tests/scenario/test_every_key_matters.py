@@ -22,11 +22,11 @@ from assume_rl.core.bidding import BIDDERS
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ScenarioError
-from assume_rl.experiments.batch_engine import BatchEngine
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train_task import ready, training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
+from assume_rl.experiments.training_engine import TrainingEngine
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
@@ -510,7 +510,7 @@ class World:
         """Two trainings whose policies study cases name."""
         for seed in (1, 2):
             out = self.folder / f"trained_{seed}"
-            list(self._training(BatchEngine, self.load(TRAINING), Frames(), seed, out))
+            list(self._training(TrainingEngine, self.load(TRAINING), Frames(), seed, out))
 
     def load(self, overrides: Overrides) -> Scenario:
         return self._reader.load(self.folder, overrides=overrides)
@@ -551,7 +551,7 @@ class World:
         return repr(list(reports)) + numbers(frames)
 
     def _training(
-        self, engine: type[BatchEngine], scenario: Scenario, sink: Frames, seed: int, out: Path
+        self, engine: type[TrainingEngine], scenario: Scenario, sink: Frames, seed: int, out: Path
     ) -> Iterator[tuple[float, ...]]:
         task = ready(training_task(scenario, None, None, "batch"))
         run: Any = SimpleNamespace(seed=seed, folder=out, training_sink=sink)
@@ -563,7 +563,7 @@ class World:
             yield report.episode, report.reward, report.profit, report.regret
 
 
-class Unsaved(BatchEngine):
+class Unsaved(TrainingEngine):
     """Writes no policies, which takes longer than such a small training."""
 
     def _save(self, seed: int, name: str, notes: Mapping[str, Any], *, critics: bool) -> None:

@@ -1,28 +1,41 @@
 """Which agent needs which policies, and which version of them it was sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
 
 import torch
 from mango import AgentAddress
 
 from assume_rl.agents.messages import PolicyUpdate
-from assume_rl.episodes.trainer import Trainer
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.exploration import Exploration
 from assume_rl.learning.nets.stack import ActorStack
 
 
+class Source(Protocol):
+    """Has the actors: a `Trainer`, or who stands in for one."""
+
+    @property
+    def experienced(self) -> Collection[str]:
+        """Units that skip the random initial experience."""
+        ...
+
+    def actors(self, *, noisy: bool = False) -> tuple[ActorStack, ...]:
+        """Return snapshots of the actors, one stack per sizes of observation and action."""
+        ...
+
+
 class Publisher:
     """Makes snapshots of the policies; each agent gets those of the units that it registered.
 
-    :param trainer: holds the actors
+    :param source: holds the actors
     :param exploration: returns how actions are drawn now
     """
 
-    def __init__(self, trainer: Trainer, exploration: Callable[[], Exploration]) -> None:
+    def __init__(self, source: Source, exploration: Callable[[], Exploration]) -> None:
         self.version = 0
         self.awaited = False  # an agent has registered units since `outdated` was last called
-        self._trainer = trainer
+        self._source = source
         self._exploration = exploration
         self._owner: dict[str, AgentAddress | None] = {}  # None: it has left
         self._claimed: set[str] = set()  # units that belong to their owners until an episode ends
@@ -139,14 +152,14 @@ class Publisher:
             for stack in self._snapshot()
             if (chosen := [unit for unit in units if unit in stack.unit_ids])
         )
-        experienced = tuple(sorted(self._trainer.experienced.intersection(units)))
+        experienced = tuple(sorted(set(self._source.experienced).intersection(units)))
         return PolicyUpdate(self.version, own, self._exploration(), experienced)
 
     def _snapshot(self) -> tuple[ActorStack, ...]:
         if self._all is None:
             cpu = torch.device("cpu")
             noisy = self._exploration().mode != "off"
-            self._all = tuple(stack.to(cpu) for stack in self._trainer.actors(noisy=noisy))
+            self._all = tuple(stack.to(cpu) for stack in self._source.actors(noisy=noisy))
         return self._all
 
 

@@ -31,6 +31,8 @@ class Segment:
     joint: Joint | None  # transitions that were completed; None: none were
     version: int  # of the policies that were played by
     scores: tuple[CopyScores, ...]  # of the last one: of the episodes, part by part
+    rows: tuple[dict[str, Any], ...]  # of rl_params, as columns, episode by episode
+    cut: bool  # nothing follows the transitions before these
 
 
 @dataclass
@@ -227,4 +229,5 @@ def _together(pieces: Sequence[Piece], due: int | None) -> Segment:
     joints = [piece.joint for piece in pieces if piece.joint is not None]
     joint = beside(joints) if joints else None  # copies move in step: all of them have some
     scores = tuple(piece.scores for piece in pieces if piece.scores is not None)
-    return Segment(due, joint, pieces[0].version, scores)
+    rows = tuple(columns for piece in pieces for columns in piece.rows)
+    return Segment(due, joint, pieces[0].version, scores, rows, any(p.cut for p in pieces))

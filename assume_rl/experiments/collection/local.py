@@ -1,24 +1,20 @@
 """Episodes that are played in this process, when their pieces are asked for."""
 
-from collections.abc import Callable
-
-from assume_rl.experiments.collection.orders import Order, Piece, Stage
-from assume_rl.experiments.collection.player import Player
+from assume_rl.experiments.collection.orders import Order, Piece, Player
 from assume_rl.learning.acting import Policies
 
 
 class Local:
     """A pool of one worker: this process. It is never lost.
 
-    :param stage: of the training
-    :param opening: called before each decision, with the seconds since the episodes began
+    :param player: carries out the orders
     """
 
     workers = 1
     reliable = True
 
-    def __init__(self, stage: Stage, opening: Callable[[int], None] | None = None) -> None:
-        self._player = Player(stage, stage.task.device, opening)
+    def __init__(self, player: Player) -> None:
+        self._player = player
 
     def publish(self, policies: Policies) -> Policies:
         """Return the policies: they are here."""
@@ -36,4 +32,5 @@ class Local:
         """Do nothing."""
 
     def close(self) -> None:
-        """Do nothing."""
+        """Leave all episodes."""
+        self._player.close()

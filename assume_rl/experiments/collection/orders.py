@@ -64,10 +64,41 @@ class Piece:
     version: int  # of the policies that were played by
     joint: Joint | None  # transitions that were completed; None: none were
     scores: CopyScores | None  # of the last order: of the episodes
+    rows: tuple[dict[str, Any], ...] = ()  # of rl_params, as columns: the message shell has them
+    cut: bool = False  # nothing follows the transitions before these: a record of them is missing
 
     def answers(self, order: Order) -> bool:
         """Return whether it is what was ordered, by the policies that were meant."""
         return (self.part, self.number, self.version) == (order.part, order.number, order.version)
+
+
+def check_turn(order: Order, done: int) -> None:
+    """Check that an order is the next one of its part.
+
+    :param order: to be carried out
+    :param done: orders of the part that were
+    :raises ValueError: it is not
+    """
+    if order.number != done:
+        raise ValueError(f"order {order.number} comes after {done} of {order.part.episodes}")
+
+
+class Player(Protocol):
+    """Keeps the markets of episodes that are not over, and carries out orders."""
+
+    def play(self, order: Order, policies: Policies) -> Piece:
+        """Carry out an order.
+
+        :param order: which is the next one of its part, or the first
+        :param policies: to play by
+        :raises KeyError: the part has not begun here
+        :raises ValueError: it is not the next order of its part
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave all episodes, wherever they are."""
+        ...
 
 
 class WorkerLost(Exception):

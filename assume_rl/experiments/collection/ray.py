@@ -15,7 +15,7 @@ import torch
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.collection.orders import Order, Piece, Pool, Stage, WorkerLost
-from assume_rl.experiments.collection.player import Player
+from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.learning.acting import Policies
 from assume_rl.scenario.plugins import load_same
@@ -85,7 +85,7 @@ class Worker:
     def prepare(self, shipped: Shipped) -> tuple[str, int]:
         """Make ready to play; return host and process."""
         torch.set_num_threads(1)
-        self._player = Player(shipped.unpacked())
+        self._player = player_of(shipped.unpacked())
         return socket.gethostname(), os.getpid()
 
     def play(self, order: Order, policies: Policies) -> Piece:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.collection.orders import Pool, Stage
 from assume_rl.experiments.collection.ray import ray_workers
@@ -45,14 +44,11 @@ def opened(workers: Workers | None, task: Task) -> Iterator[OpenPool | None]:
 
     :param workers: who they are
     :param task: that they play for
-    :raises ConfigurationError: there are no such workers, or they cannot play the task
+    :raises ConfigurationError: there are no such workers
     """
     if workers is None:
         yield None
         return
-    if task.engine != "batch":
-        reason = unsupported(task.compiled) or "the engine agents was chosen"
-        raise ConfigurationError(f"rollout workers play on the batch engine only: {reason}")
     if joined().count > 1:
         raise ConfigurationError("rollout workers play for one process: leave torchrun out")
     with ray_workers(workers.count, workers.address) as open_pool:

@@ -96,7 +96,7 @@ class LearningConfig(WithoutTruthValues):
     episode_length: str | None = None
     """Length of training episodes, random parts of the calendar; None: all of it (batch engine)."""
     num_envs: int = Field(1, gt=0)
-    """Training episodes that are played side by side, in copies of the market (batch engine)."""
+    """Training episodes that are played side by side, in copies of the market."""
     update_ratio: float = Field(1.0, gt=0)
     """Iterations per `gradient_steps` and copy of the market; 1 is the ratio of ASSUME."""
     validation_episodes_interval: int = Field(5, gt=0)
@@ -104,7 +104,7 @@ class LearningConfig(WithoutTruthValues):
     train_freq: str = "24h"
     """Simulated time between two update calls."""
     max_staleness: int = Field(0, ge=0)
-    """Updates that policies may be behind that play, while others learn (batch engine)."""
+    """Updates that policies may be behind that play, while others learn."""
     batch_size: int = Field(128, gt=0)
     """Joint transitions in a batch."""
     gradient_steps: int = Field(100, gt=0)

@@ -122,10 +122,13 @@ class Replay:
         self.seek(self.added + count)
         return index
 
-    def cut(self) -> None:
-        """Truncate the latest transition unless it is terminated; nothing stored follows it."""
+    def cut(self, copies: int = 1) -> None:
+        """Truncate the latest transition unless it is terminated; nothing stored follows it.
+
+        :param copies: of the market that it is of, each of which has one
+        """
         if self.added:
-            last = (self.pos - 1) % self.capacity
+            last = self._index(max(self.added - copies, 0), self.added)
             self._flags["truncated"][:, last] = ~self._flags["terminated"][:, last]
 
     def following(

@@ -8,8 +8,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from assume_rl.experiments.agents_engine import AgentsEngine
-from assume_rl.experiments.batch_engine import BatchEngine
 from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.evaluate import KEPT, score
 from assume_rl.experiments.foresight import foresight_profit
@@ -18,6 +16,7 @@ from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.train_task import Task, ready, training_task
 from assume_rl.experiments.training import Engine, Standing, training, waves
+from assume_rl.experiments.training_engine import TrainingEngine
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.bench.cells import Cell, Measured, study_case
@@ -37,10 +36,14 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if planned is None:
-            with _opened(cell, cell.trial(), folder / "trial") as (task, run):
-                planned = _affordable(_engine(task, run), task.config, cell.budget)
+            with (
+                _opened(cell, cell.trial(), folder / "trial") as (task, run),
+                closing(TrainingEngine(task, [run])) as engine,
+            ):
+                planned = _affordable(engine, task.config, cell.budget)
         with _opened(cell, cell.load(planned), folder / "training") as (task, run):
-            done, seconds = _learn(_engine(task, run), task.config, cell.budget)
+            with closing(TrainingEngine(task, [run])) as engine:
+                done, seconds = _learn(engine, task.config, cell.budget)
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
             found = score(run.unrecorded(KEPT), policies, Silent())
@@ -67,10 +70,6 @@ def _opened(cell: Cell, case: Scenario, out: Path) -> Iterator[tuple[Task, Exper
         task.compiled, "train", places, seed=cell.seed, engine=task.engine, keep=KEPT
     ) as run:
         yield task, run
-
-
-def _engine(task: Task, run: Experiment) -> Engine:
-    return BatchEngine(task, [run]) if task.engine == "batch" else AgentsEngine(task, run)
 
 
 def _affordable(engine: Engine, config: LearningConfig, budget: float) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.rollout import Rollout, Stretch
-from assume_rl.experiments.collection.orders import Order, Part, Piece, Stage
+from assume_rl.experiments.collection.orders import Order, Part, Piece, Stage, check_turn
 from assume_rl.experiments.train_task import Task, window_steps
 from assume_rl.learning.acting import Acting, Policies
 
@@ -21,8 +21,8 @@ class _Play:
     done: int = 0  # orders
 
 
-class Player:
-    """Keeps the markets of episodes that are not over, and carries out orders.
+class BatchPlayer:
+    """A `Player` on the batch shell.
 
     :param stage: of the training
     :param device: of markets and actors
@@ -44,19 +44,12 @@ class Player:
         self._plays: dict[Part, _Play] = {}
 
     def play(self, order: Order, policies: Policies) -> Piece:
-        """Carry out an order.
-
-        :param order: which is the next one of its part, or the first
-        :param policies: to play by
-        :raises KeyError: the part has not begun here
-        :raises ValueError: it is not the next order of its part
-        """
+        """See `Player.play`."""
         part = order.part
         if order.number == 0:
             self._plays[part] = self._begin(part)
         play = self._plays[part]
-        if order.number != play.done:
-            raise ValueError(f"order {order.number} comes after {play.done} of {part.episodes}")
+        check_turn(order, play.done)
         self._acting.adopt(policies)
         play.rollout.exploration = order.exploration
         joint = next(play.stretches).joint
@@ -72,6 +65,10 @@ class Player:
             None if joint is None else replace(joint, version=version),
             play.rollout.scores() if over else None,
         )
+
+    def close(self) -> None:
+        """Forget all episodes."""
+        self._plays.clear()
 
     def _begin(self, part: Part) -> _Play:
         """Return the episodes of a part, of which none has begun."""

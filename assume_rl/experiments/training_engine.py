@@ -1,50 +1,42 @@
-"""Trains one or several seeds on the batch shell."""
+"""Trains one or several seeds, on either shell."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import torch
 
 from assume_rl.agents.learning.rows import rl_grad_params
 from assume_rl.durations import duration_seconds
-from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
-from assume_rl.envs.record import copy_of
-from assume_rl.envs.rollout import CopyScores, Rollout
 from assume_rl.envs.seating import agent_specs
-from assume_rl.envs.state import Happened
-from assume_rl.episodes.calendar import Calendar, EpisodeKey
 from assume_rl.episodes.plan import Plan
-from assume_rl.episodes.rows.dated import DATED
-from assume_rl.episodes.rows.policies import PolicyLog
 from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.batch_policies import save_policies_of, start_policies
 from assume_rl.experiments.case import Experiment
+from assume_rl.experiments.collection.batch_player import training_market
 from assume_rl.experiments.collection.collector import Collector
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Pool, Stage
-from assume_rl.experiments.collection.player import training_market
-from assume_rl.experiments.judge import Judge, Movement, Probe, Watch, by_agent, probes
+from assume_rl.experiments.collection.players import player_of
+from assume_rl.experiments.judge import Judge, Movement, Probe, by_agent
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.provenance import EPISODES, SCORES, origin
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance, waves
+from assume_rl.experiments.validations import Validated, scores_of, validation_of
 from assume_rl.learning.acting import Acting
 from assume_rl.learning.bytes import estimate
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.processes import joined
 
-_NAMES = ("reward", "profit", "regret")  # in the order of `Scores`
 
-
-class BatchEngine:
+class TrainingEngine:
     """A learner of all seeds, which others play for: this process, or workers elsewhere.
 
     :param experiments: one per seed.
@@ -62,25 +54,17 @@ class BatchEngine:
         self._observer = observer or Silent()
         self._task = task
         self._runs = tuple(experiments)
-        self._calendar = Calendar.of(task.compiled)
         self._plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
         seeds = [run.seed for run in experiments]
-        self._evaluation = MarketEnv(
-            task.compiled,
-            num_envs=1,
-            seeds=seeds,
-            policies=task.fixed,
-            evaluation=True,
-            device=task.device,
-        )
-        specs, self._device = agent_specs(self._evaluation.setting), torch.device(task.device)
+        specs, self._device = task.agents, torch.device(task.device)
         self._learner = Learner(
             task.config, specs, seeds=seeds, device=self._device, processes=joined()
         )
         self._learner.listener = self._observer
         self._experienced = start_policies(self._learner, task)
         stage = Stage(task, tuple(seeds), specs, self._experienced)
-        self._pool = open_pool(stage) if open_pool else Local(stage, self._observer.opening)
+        self._validation = validation_of(stage, self._observer.opening)
+        self._pool = open_pool(stage) if open_pool else self._local(stage)
         self._collector = Collector(self._pool, self._plan, self._following)
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
         self._selections = tuple(Selection(window, threshold) for _ in experiments)
@@ -109,63 +93,45 @@ class BatchEngine:
         for segment in self._collector.wave(episodes, self._learner.light):
             versions.add(segment.version)
             stale = max(stale, self._learner.updates - segment.version)
+            for columns in segment.rows:
+                self._runs[0].training_sink.write("rl_params", columns)
+            if segment.cut:
+                self._learner.cut(len(episodes))
             if segment.joint is not None:
                 self._learner.observe(segment.joint.to(self._device))
             if segment.due is not None:
                 self._update(self._plan.start + segment.due, episodes)
                 advance(segment.due / (self._plan.end - self._plan.start))
         self._episodes_done += len(episodes)
-        played = _scores(segment.scores, self.seeds)
+        played = scores_of(segment.scores, self.seeds)
         return [
             [replace(own, version=max(versions), staleness=stale) for own in row] for row in played
         ]
 
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
-        keys = [EpisodeKey(run.seed, number, True) for run in self._runs]
-        logs = [PolicyLog(key) for key in keys]
-        watched = {
-            seed: Watch(self._evaluation, keys[seed], seed)
-            for seed, _ in self._training()
-            if self._judges[seed].able
-        }
-        listener = partial(self._log, logs, list(watched.values()))
-        rollout = Rollout(
-            self._evaluation,
-            self._learner,
-            store=False,
-            opening=self._observer.opening,
-            listener=listener,
-        )
-        for _ in rollout.play(torch.full((self.seeds,), number), ()):
-            advance(1.0)
+        watched = [k for k, _ in self._training() if self._judges[k].able]
+        played = self._validation.play(number, self._learner, watched)
+        advance(1.0)
         for seed, run in self._training():
-            for table, columns in logs[seed].drain():
-                rows = DATED[table](columns, self._calendar)
+            for table, rows in played[seed].rows:
                 run.training_sink.write(table, rows)
-                if seed in watched:
-                    watched[seed].write(table, rows)
-        (scores,) = _scores((rollout.scores(),), self.seeds)
-        return [self._judged(seed, own, watched.get(seed)) for seed, own in enumerate(scores)]
+        return [self._judged(seed, own) for seed, own in enumerate(played)]
 
-    def _judged(self, seed: int, scores: Scores, watched: Watch | None) -> Scores:
+    def _judged(self, seed: int, played: Validated) -> Scores:
         """Return scores with what is known of exploitability and movement."""
         if seed in self._settled:
-            return scores
+            return played.scores
         if not self._probes:
-            self._probes = probes(self._evaluation)
-        actors = self._learner.actors(seed)
-        known = None
-        if watched is not None:
+            self._probes = self._validation.probes()
+        actors, known, moved = self._learner.actors(seed), None, None
+        if played.memory is not None:
             policies = self._task.fixed | by_agent(actors)
-            known = self._judges[seed].exploitability(
-                watched.memory(), policies, self._runs[seed].seed
-            )
-        return replace(
-            scores,
-            exploitability=known,
-            movement=self._movements[seed].since(self._probes[seed], actors),
-        )
+            run_seed = self._runs[seed].seed
+            known = self._judges[seed].exploitability(played.memory(), policies, run_seed)
+        if self._probes:
+            moved = self._movements[seed].since(self._probes[seed], actors)
+        return replace(played.scores, exploitability=known, movement=moved)
 
     def _update(self, now: int, episodes: range) -> None:
         """Learn for every copy what one would have learned."""
@@ -188,15 +154,9 @@ class BatchEngine:
         """Position and run of the seeds that still train."""
         return [(k, run) for k, run in enumerate(self._runs) if k not in self._settled]
 
-    def _log(self, logs: Sequence[PolicyLog], watched: Sequence[Watch], happened: Happened) -> None:
-        """Keep what each seed's learners did and earned in an evaluation, and orders if watched."""
-        for own in watched:
-            own.add(happened)
-        for earned in happened.learners:
-            team = self._evaluation.teams[earned.team]
-            for seed, log in enumerate(logs):
-                own = copy_of(earned, seed)
-                log.add(team.agents, own.auction.first[0], own.action, own.reward)
+    def _local(self, stage: Stage) -> Local:
+        """Return the pool of this process."""
+        return Local(player_of(stage, self._task.device, self._observer.opening))
 
     # --- policies ------------------------------------------------------------------------------
 
@@ -253,8 +213,9 @@ class BatchEngine:
         refill(self._learner.replay)
 
     def close(self) -> None:
-        """Stop those who play elsewhere."""
+        """Stop those who play."""
         self._pool.close()
+        self._validation.close()
 
     def _following(self, first: int) -> range | None:
         """Return the wave that begins with an episode; None: there is none."""
@@ -294,14 +255,3 @@ def _end(task: Task) -> datetime:
     if length is None:
         return scenario.index[-1].to_pydatetime()
     return scenario.start + timedelta(seconds=duration_seconds(length))
-
-
-def _scores(parts: Sequence[CopyScores], seeds: int) -> list[list[Scores]]:
-    """Return what the episodes of all parts of a wave brought, (episode, seed)."""
-    columns = [
-        torch.cat([getattr(part, name).view(seeds, -1) for part in parts], dim=1).T.tolist()
-        for name in _NAMES
-    ]
-    return [
-        [Scores(*one) for one in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)
-    ]

@@ -1,7 +1,8 @@
-"""Training on the batch shell: the same learning as on agents, one seed or several."""
+"""Training on both shells: the same learning, one seed or several."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,22 +33,39 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "settings"),
     [
-        "single_learner",
+        ("single_learner", {}),
+        pytest.param(
+            "single_learner",
+            {
+                "num_envs": 2,
+                "update_ratio": 0.5,
+                "max_staleness": 3,
+                "train_freq": "6h",
+                "validation_episodes_interval": 2,
+                "training_episodes": 4,
+            },
+            marks=pytest.mark.unchecked,
+        ),
         # Many learners do the same in test_fleets.py.
-        pytest.param("ten_learners", marks=[pytest.mark.unchecked, pytest.mark.slow]),
+        pytest.param("ten_learners", {}, marks=[pytest.mark.unchecked, pytest.mark.slow]),
     ],
 )
-def test_both_engines_learn_the_same(name: str, tmp_path: Path) -> None:
-    settings = {"learning_config.training_episodes": 3}
+def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"training_episodes": 3} | settings
+    overrides = {f"learning_config.{key}": value for key, value in settings.items()}
     results = [
-        train(tiny(name, **settings), engine=engine, out=tmp_path / engine)
+        train(tiny(name, **overrides), engine=engine, out=tmp_path / engine)
         for engine in ("agents", "batch")
     ]
     agents, batch = results
     assert (agents.engine, batch.engine) == ("agents", "batch")
+    assert max(report.staleness or 0 for report in batch.episodes) == settings.get(
+        "max_staleness", 0
+    )
     for one, other in zip(agents.episodes, batch.episodes, strict=True):
+        assert one.staleness == other.staleness
         assert (one.episode, one.evaluation) == (other.episode, other.evaluation)
         assert one.reward == pytest.approx(other.reward, abs=1e-4)
         assert one.profit == pytest.approx(other.profit, rel=1e-4)
@@ -179,16 +197,6 @@ def test_a_part_that_is_not_supported_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert choose_engine("agents", compiled, default="batch") == ("agents", ())
     with pytest.raises(ConfigurationError, match="no fairies"):
         choose_engine("batch", compiled, default="agents")
-
-
-@pytest.mark.unchecked
-def test_settings_that_agents_do_not_use_are_told(tmp_path: Path) -> None:
-    settings = {"learning_config.num_envs": 3, "learning_config.update_ratio": 0.5}
-    result = train(tiny("single_learner", **settings), engine="agents", out=tmp_path)
-    assert [w for w in result.warnings if "not used by the agents engine" in w] == [
-        "learning_config.num_envs: 3 is not used by the agents engine",
-        "learning_config.update_ratio: 0.5 is not used by the agents engine",
-    ]
 
 
 @pytest.mark.unchecked
