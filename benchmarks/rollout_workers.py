@@ -1,10 +1,11 @@
 """Transitions per second that are played by one and by two rollout workers, in one run.
 
-`python -m benchmarks.rollout_workers [--copies N ...] [--waves N] [--updates]`
+`python -m benchmarks.rollout_workers [--copies N ...] [--waves N] [--updates] [--engine agents]`
 
 Days of `scenarios/ten_learners` are played on a Ray cluster of this machine by the pool that
 trainings use, in turn by this process, by one worker and by two; the trainer takes transitions, and
-publishes policies after every six hours. With `--updates` it learns as well. The first wave of each
+publishes policies after every six hours. With `--updates` it learns as well, with `--engine agents`
+copies are played on the message shell. The first wave of each
 is not timed. "At best" is what two workers could be, whatever else the machine does: processor time
 of all copies over that of half of them.
 """
@@ -18,14 +19,13 @@ from pathlib import Path
 
 import torch
 
-from assume_rl.envs.seating import agent_specs
 from assume_rl.episodes.plan import Plan
-from assume_rl.experiments.collection.batch_player import training_market
 from assume_rl.experiments.collection.collector import Collector, exploration_of
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Order, Part, Pool, Stage
 from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.collection.ray import ray_workers
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.learner import Learner
 from assume_rl.scenario.read import load_scenario
@@ -50,11 +50,12 @@ class Timing:
         return self.transitions / self.seconds
 
 
-def stage_of(copies: int) -> Stage:
+def stage_of(copies: int, engine: EngineName = "batch") -> Stage:
     """The training that is played."""
     settings = SETTINGS | {"learning_config.num_envs": copies}
-    task = training_task(load_scenario(SCENARIO, "tiny", overrides=settings), None, "cpu", "batch")
-    return Stage(task, (1,), agent_specs(training_market(task, (1,), 1, "cpu").setting), ())
+    scenario = load_scenario(SCENARIO, "tiny", overrides=settings)
+    task = training_task(scenario, None, "cpu", engine)
+    return Stage(task, (1,), task.agents, ())
 
 
 def play(stage: Stage, pool: Pool, waves: int, *, updates: bool) -> Timing:
@@ -100,6 +101,7 @@ def at_best(stage: Stage, waves: int) -> float:
                 law = exploration_of(plan, wave, number)
                 player.play(Order(part, number, 0, law), learner.light())
             spent[share] = 0.0 if first == 1 else spent[share] + time.process_time() - start
+        player.close()
     return spent[1] / spent[2]
 
 
@@ -137,6 +139,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, nargs="+", default=COPIES)
     parser.add_argument("--waves", type=int, default=2)
     parser.add_argument("--updates", action="store_true")
+    parser.add_argument("--engine", choices=("batch", "agents"), default="batch")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(machine())
@@ -144,7 +147,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     with pools() as known:
         for copies in given.copies:
-            stage, found = stage_of(copies), {}
+            stage, found = stage_of(copies, given.engine), {}
             for name, open_pool in known.items():
                 pool = open_pool(stage)
                 found[name] = play(stage, pool, given.waves, updates=given.updates)
