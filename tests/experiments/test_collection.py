@@ -38,6 +38,12 @@ def alone(**settings: Any) -> Any:
 
 
 FOUND: dict[str, Any] = {}
+AGENTS = {
+    "engine": "agents",
+    "num_envs": 3,
+    "max_staleness": 2,
+    "normalise": ["observations"],
+}
 
 
 @pytest.mark.parametrize(
@@ -48,8 +54,12 @@ FOUND: dict[str, Any] = {}
         pytest.param(2, {"num_envs": 3, "actor_architecture": "gru"}, marks=pytest.mark.slow),
         pytest.param(2, {}, marks=pytest.mark.slow),
         pytest.param(2, {"num_envs": 2, "max_staleness": 1}, marks=pytest.mark.slow),
-        (3, {"engine": "agents", "num_envs": 3, "normalise": ["observations"]}),
-        (3, {"engine": "agents", "max_staleness": 9, "algorithm": "masac"}),
+        (3, AGENTS),
+        pytest.param(
+            3,
+            {"engine": "agents", "max_staleness": 9, "algorithm": "masac"},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             2,
             {"engine": "agents", "num_envs": 2, "actor_architecture": "gru"},
@@ -77,7 +87,7 @@ def test_workers_play_for_several_seeds() -> None:
     [
         ({"dies": {(0, 3), (1, 0)}}, {"num_envs": 3}),
         ({"dies": {(0, 3), (1, 0)}}, {"max_staleness": 6}),
-        ({"dies": {(0, 3), (1, 0)}}, {"engine": "agents", "num_envs": 3, "max_staleness": 2}),
+        ({"dies": {(0, 3), (1, 0)}}, AGENTS),
         ({"stale": {(1, 2)}}, {"max_staleness": 6}),
         ({"slow": 0}, {"max_staleness": 6}),
     ],

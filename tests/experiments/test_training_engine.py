@@ -72,6 +72,10 @@ def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_pa
     for a, b in zip(last_weights(agents), last_weights(batch), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
     assert batch.last.reward == pytest.approx(agents.last.reward, abs=1e-4)
+    rows = table(agents.folder, "rl_params")
+    trained = rows[rows["evaluation_mode"] == 0].groupby(["episode", "unit"]).size()
+    assert set(trained) == {23}  # deliveries of a day
+    assert len(trained) == settings["training_episodes"] * rows["unit"].nunique()
 
 
 @pytest.mark.unchecked
