@@ -9,20 +9,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class BlockTerms:
-    """Conditions that bind the orders of a slot over all products of an auction.
+    """Conditions that bind the orders of a slot, for rules that have `blocks` among their `needs`.
 
-    They are carried to whatever rule has `blocks` among its `needs`; so far no rule has.
+    The orders of a block trade one share of their volumes in all products; those of any other slot
+    a share each. A complex order is made of slots, and accepted or refused as a whole: then the
+    slots may trade, each order at least its `min_acceptance`, and together they must earn its
+    fixed cost beside what they ask.
     """
 
+    block: Bool[Tensor, " slot"]
     min_acceptance: Float[Tensor, " slot"]  # least share that may trade, in [0, 1]; 0: any
-    parent: Int[Tensor, " slot"]  # slot whose share bounds that of this one; -1: none
-    group: Int[Tensor, " slot"]  # first slot of its exclusive group; -1: none
+    parent: Int[Tensor, " slot"]  # block whose share bounds that of this slot; -1: none
+    group: Int[Tensor, " slot"]  # first slot of its exclusive group, of blocks; -1: none
+    offer: Int[Tensor, " slot"]  # first slot of its complex order; -1: none
+    fixed_cost: Float[Tensor, " slot"]  # EUR per hour of a product, at a complex order's first slot
+
+
+def no_terms(slots: int, device: torch.device | None = None) -> BlockTerms:
+    """Return the terms of orders that stand alone, to be replaced in part.
+
+    :param slots: how many
+    :param device: of the result
+    """
+    none = torch.full((slots,), -1, dtype=torch.int64, device=device)
+    zero = torch.zeros(slots, dtype=torch.float64, device=device)
+    return BlockTerms(
+        block=zero.bool(), min_acceptance=zero, parent=none, group=none, offer=none, fixed_cost=zero
+    )
 
 
 @dataclass(frozen=True)
@@ -155,8 +174,11 @@ def fault_of(orders: Orders, products: int, units: int) -> str | None:
     shape, slots = tuple(orders.price.shape), tuple(orders.unit.shape)
     if len(shape) != 2 or tuple(orders.volume.shape) != shape or slots != shape[1:]:
         return "price, volume and unit differ in shape"
-    if tuple(orders.node.shape) != slots or not _fit(orders.terms, slots):
-        return "node or terms differ in shape from unit"
+    if tuple(orders.node.shape) != slots:
+        return "node differs in shape from unit"
+    fault = None if orders.terms is None else fault_of_terms(orders.terms, slots[0])
+    if fault is not None:
+        return fault
     if shape[0] != products or shape[1] == 0:
         return f"{shape[0]} products with {shape[1]} orders each, the auction has {products}"
     owners = orders.unit.tolist()
@@ -172,15 +194,47 @@ def is_finite(orders: Orders) -> bool:
     return bool(torch.isfinite(orders.price).all() and torch.isfinite(orders.volume).all())
 
 
-def _fit(terms: BlockTerms | None, slots: tuple[int, ...]) -> bool:
-    """Return whether terms have an entry per slot and lead to slots of the same orders."""
-    if terms is None:
-        return True
-    leads = (terms.parent, terms.group)
-    return tuple(terms.min_acceptance.shape) == slots and all(
-        tuple(lead.shape) == slots and bool(((lead >= -1) & (lead < slots[0])).all())
-        for lead in leads
-    )
+_LEADS = ("parent", "group", "offer")
+
+
+def fault_of_terms(terms: BlockTerms, slots: int) -> str | None:
+    """Return why terms are none of orders, None if they are.
+
+    :param terms: of the orders
+    :param slots: how many slots these have
+    """
+    if any(tuple(column.shape) != (slots,) for column in vars(terms).values()):
+        return "terms differ in shape from unit"
+    for name in _LEADS:
+        lead = getattr(terms, name)
+        at = _first((lead < -1) | (lead >= slots))
+        if at is not None:
+            return f"slot {at} has a {name} that is none of the {slots} slots"
+    share, parent = terms.min_acceptance, terms.parent
+    wrong = {
+        "has a least share that is not in [0, 1]": ~((share >= 0) & (share <= 1)),
+        "has a fixed cost that is no number": ~torch.isfinite(terms.fixed_cost),
+        "has a parent that is no block": (parent >= 0) & ~terms.block[parent],
+        "is in an exclusive group, but no block": (terms.group >= 0) & ~terms.block,
+        "is on a cycle of links": _on_cycle(parent),
+    }
+    found = ((what, _first(mask)) for what, mask in wrong.items())
+    return next((f"slot {at} {what}" for what, at in found if at is not None), None)
+
+
+def _first(mask: Bool[Tensor, " slot"]) -> int | None:
+    return int(mask.nonzero()[0]) if bool(mask.any()) else None
+
+
+def _on_cycle(parent: Int[Tensor, " slot"]) -> Bool[Tensor, " slot"]:
+    """Return which slots are their own ancestors."""
+    if not parent.numel() or int(parent.max()) < 0:
+        return torch.zeros_like(parent, dtype=torch.bool)
+    end = torch.cat([parent, parent.new_tensor([-1])])  # last place: no parent
+    passed = 1
+    while passed <= parent.numel():  # doubles the number of links that are followed
+        end, passed = end[end], 2 * passed
+    return torch.zeros_like(end, dtype=torch.bool).index_fill(0, end[end >= 0], True)[:-1]
 
 
 def _join_terms(parts: Sequence[Orders]) -> BlockTerms | None:
@@ -188,21 +242,15 @@ def _join_terms(parts: Sequence[Orders]) -> BlockTerms | None:
         return None
     terms, start = [], 0
     for part in parts:
-        own = part.terms or _no_terms(part)
-        terms.append(
-            BlockTerms(own.min_acceptance, _shifted(own.parent, start), _shifted(own.group, start))
-        )
+        own = part.terms or no_terms(part.unit.shape[0], part.unit.device)
+        leads = {name: _shifted(getattr(own, name), start) for name in _LEADS}
+        terms.append(replace(own, **leads))
         start += part.unit.shape[0]
-    return BlockTerms(
-        min_acceptance=torch.cat([own.min_acceptance for own in terms]),
-        parent=torch.cat([own.parent for own in terms]),
-        group=torch.cat([own.group for own in terms]),
-    )
+    return BlockTerms(*(torch.cat(column) for column in zip(*map(_columns, terms), strict=True)))
 
 
-def _no_terms(orders: Orders) -> BlockTerms:
-    none = torch.full_like(orders.unit, -1)
-    return BlockTerms(torch.zeros_like(orders.unit, dtype=torch.float64), none, none)
+def _columns(terms: BlockTerms) -> tuple[Tensor, ...]:
+    return tuple(vars(terms).values())
 
 
 def _shifted(lead: Int[Tensor, " slot"], start: int) -> Int[Tensor, " slot"]:
@@ -210,15 +258,28 @@ def _shifted(lead: Int[Tensor, " slot"], start: int) -> Int[Tensor, " slot"]:
 
 
 def _select_terms(terms: BlockTerms, slots: Int[Tensor, " chosen"]) -> BlockTerms:
-    """Return the terms of some slots; a group without its first slot is led by the next chosen."""
+    """Return the terms of some slots.
+
+    A group or complex order without its first slot is led by the next chosen, with its fixed cost.
+    """
     size = terms.parent.shape[0]
     place = torch.full((size + 1,), -1, dtype=torch.int64, device=slots.device)  # last: none
-    here = torch.arange(slots.shape[0], device=slots.device)
-    place = place.index_copy(0, slots, here)
-    group = terms.group[slots]
-    same = (group.unsqueeze(-1) == group.unsqueeze(-2)).to(torch.uint8)
+    place = place.index_copy(0, slots, torch.arange(slots.shape[0], device=slots.device))
+    offer = terms.offer[slots]
+    cost = torch.where(offer < 0, 0.0, terms.fixed_cost[offer])
     return BlockTerms(
+        block=terms.block[slots],
         min_acceptance=terms.min_acceptance[slots],
         parent=place[terms.parent[slots]],
-        group=torch.where(group < 0, group, same.argmax(-1)),
+        group=_led(terms.group[slots]),
+        offer=_led(offer),
+        fixed_cost=cost,
     )
+
+
+def _led(lead: Int[Tensor, " chosen"]) -> Int[Tensor, " chosen"]:
+    """Return the first slot of those that have the same lead; -1 stays."""
+    if not lead.numel() or int(lead.max()) < 0:
+        return lead
+    same = (lead.unsqueeze(-1) == lead.unsqueeze(-2)).to(torch.uint8)
+    return torch.where(lead < 0, lead, same.argmax(-1))

@@ -16,7 +16,7 @@ responses do not depend on it: they may stand next to a rival's price. What othe
 then or later, had the unit bid otherwise, does not enter.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -202,8 +202,7 @@ def clear_rungs(
 ) -> Clearing:
     """Return the clearing of the own orders of each rung, without the slots of others and flows.
 
-    A rule that takes no leading axes clears rung by rung; one that allows insertion sorts the book
-    once.
+    A rule that allows insertion sorts the book once.
 
     :param book: with anything in the own slots
     :param price: EUR/MWh, on each rung
@@ -263,22 +262,7 @@ def _clear_anew(
     )
     own_tie = torch.where(volume < 0, OWN_DEMAND, OWN_SUPPLY).to(volume.dtype)
     tie = with_own(torch.full_like(orders.price, OTHERS), own_tie)
-    if market.rule.batched:
-        return _of_slots(market.clear(alternative, tie, book.setup), book.own)
-    shape = price.shape[:-2]
-    single = [
-        _of_slots(market.clear(one, ties, book.setup), book.own)
-        for one, ties in zip(_one_by_one(alternative), tie.flatten(0, -3), strict=True)
-    ]
-    return _together(single, lambda tables: torch.stack(tables).reshape(*shape, *tables[0].shape))
-
-
-def _one_by_one(orders: Orders) -> Iterator[Orders]:
-    """Yield the orders of each auction."""
-    for price, volume in zip(
-        orders.price.flatten(0, -3), orders.volume.flatten(0, -3), strict=True
-    ):
-        yield replace(orders, price=price, volume=volume)
+    return _of_slots(market.clear(alternative, tie, book.setup), book.own)
 
 
 def _of_slots(cleared: Clearing, slots: Int[Tensor, " chosen"]) -> Clearing:

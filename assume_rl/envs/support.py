@@ -1,7 +1,6 @@
 """The scenarios that the batch shell cannot run."""
 
 from assume_rl.core.bidding.base import LearnedBidder
-from assume_rl.scenario.compile.capabilities import one_at_a_time
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.compile.plan import out_of_step
 
@@ -19,11 +18,4 @@ def unsupported(compiled: Compiled) -> str | None:
         if any(isinstance(part.bidder, LearnedBidder) for part in participants)
     }
     markets = [spec.name for spec in compiled.markets if spec.name in learning]
-    problem = out_of_step(compiled.plan, markets)
-    if problem is not None:
-        return problem
-    for spec in compiled.markets:
-        alone = one_at_a_time(spec.rule)
-        if alone is not None:
-            return f"{spec.name}: {alone}"
-    return None
+    return out_of_step(compiled.plan, markets)

@@ -132,7 +132,7 @@ def capability_table() -> str:
         "# What goes together",
         "",
         "Every unit kind with every bidder that it can have, by what a market trades and how it "
-        "clears. `both`: the message shell and the batch shell; anything else says why not. A "
+        "clears; on both shells, or a reason why not. A "
         "combination that is not here is refused: the bidder is not for that kind of unit.",
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
@@ -157,7 +157,7 @@ def capability_table() -> str:
         "## Strategies of operators",
         "",
         "What an operator's [strategy](../scenario-format.md#unit_operators) makes of the bidders "
-        "of its units. `as without it`: wherever the bidder works, and on the same shells; "
+        "of its units. `as without it`: wherever the bidder works; "
         "anything else says why the strategy is refused.",
         "",
         *_head("bidder", *(f"`{name}`" for name in OPERATORS)),
@@ -178,8 +178,9 @@ def _markets(table: Iterable[Capability]) -> Iterator[str]:
     rows: dict[tuple[str, str, str], list[str]] = {}
     for one in table:
         if one.refused != OTHER_KIND and one.strategy is None:
-            cell = one.refused or (one.not_batched and f"message shell: {one.not_batched}")
-            rows.setdefault((one.kind, one.bidder, one.product_type), []).append(cell or "both")
+            rows.setdefault((one.kind, one.bidder, one.product_type), []).append(
+                one.refused or "works"
+            )
     for (kind, bidder, product_type), cells in rows.items():
         yield f"| {kind} | `{bidder}` | {product_type} | {' | '.join(map(_cell, cells))} |"
 

@@ -162,7 +162,6 @@ def test_the_capability_table_says_what_fits() -> None:
         for bidder in bidders
         for rule in ALL_RULES
     }
-    assert {one.not_batched for one in table} == {None}
     assert traded_types() == MARKETS.keys()
     assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(MARKETS)
 

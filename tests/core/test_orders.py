@@ -13,6 +13,7 @@ from assume_rl.core.orders import (
     is_finite,
     join,
     limited,
+    no_terms,
     products_of,
     repeated,
     select,
@@ -21,6 +22,7 @@ from assume_rl.core.orders import (
 )
 
 NODES = torch.tensor([7, 8, 9])
+ONES = torch.ones(2, dtype=torch.float64)
 
 
 def leads(*slots: int) -> Tensor:
@@ -29,8 +31,16 @@ def leads(*slots: int) -> Tensor:
 
 def blocks(*parents: int, group: tuple[int, ...] | None = None) -> BlockTerms:
     share = torch.linspace(0, 1, len(parents), dtype=torch.float64)
-    none = tuple(-1 for _ in parents)
-    return BlockTerms(share, leads(*parents), leads(*(group or none)))
+    plain = no_terms(len(parents))
+    block = torch.ones_like(plain.block)
+    own = replace(plain, block=block, min_acceptance=share, parent=leads(*parents))
+    return own if group is None else replace(own, group=leads(*group))
+
+
+def complex_order(*offer: int, cost: float = 500.0) -> BlockTerms:
+    plain = no_terms(len(offer))
+    fixed = torch.tensor([cost if lead == slot else 0.0 for slot, lead in enumerate(offer)])
+    return replace(plain, offer=leads(*offer), fixed_cost=fixed.double())
 
 
 def book(*price: float, units: int = 1, terms: BlockTerms | None = None) -> Orders:
@@ -86,6 +96,18 @@ def test_selected_orders_lose_terms_that_lead_elsewhere() -> None:
     assert chosen.terms.min_acceptance.tolist() == [1, 0.5]
 
 
+def test_a_complex_order_keeps_its_fixed_cost_without_its_first_slot() -> None:
+    orders = book(3, 4, 5, terms=complex_order(0, 0, -1))
+    joined = beside([book(1), orders], leads(0, 1, 1, 1), leads(0, 0, 0, 0))
+    assert joined.terms is not None
+    assert joined.terms.offer.tolist() == [-1, 1, 1, -1]
+    assert joined.terms.fixed_cost.tolist() == [0, 500, 0, 0]
+    chosen = select(orders, leads(2, 1))
+    assert chosen.terms is not None
+    assert chosen.terms.offer.tolist() == [-1, 1]
+    assert chosen.terms.fixed_cost.tolist() == [0, 500]
+
+
 def test_products_and_auctions_are_selected() -> None:
     made = book(1, 2)
     assert products_of(made, slice(1, 2)).price.tolist() == [[101, 102]]
@@ -107,8 +129,14 @@ def test_limits_cut_prices_and_both_signs_of_volume() -> None:
     [
         (book(1, 2), None),
         (book(1, 2, terms=blocks(-1, 0)), None),
-        (book(1, 2, terms=blocks(-1, 2)), "node or terms differ"),
-        (book(1, 2, terms=blocks(-1, 0, 1)), "node or terms differ"),
+        (book(1, 2, terms=blocks(-1, 2)), "slot 1 has a parent that is none of the 2 slots"),
+        (book(1, 2, terms=blocks(-1, 0, 1)), "terms differ in shape"),
+        (book(1, 2, 3, terms=blocks(-1, 2, 1)), "slot 1 is on a cycle of links"),
+        (book(1, 2, 3, terms=blocks(1, 1, -1)), "slot 1 is on a cycle of links"),
+        (book(1, 2, terms=replace(blocks(-1, 0), block=no_terms(2).block)), "that is no block"),
+        (book(1, 2, terms=replace(complex_order(0, 0), group=leads(-1, 1))), "but no block"),
+        (book(1, 2, terms=replace(blocks(-1, -1), min_acceptance=1.5 * ONES)), "not in [0, 1]"),
+        (book(1, 2, terms=complex_order(0, 0, cost=float("nan"))), "slot 0 has a fixed cost"),
         (repeated(book(1, 2), 1), "price, volume and unit differ"),
         (products_of(book(1, 2), slice(1)), "1 products with 2 orders each, the auction has 2"),
         (select(book(1, 2), leads()), "2 products with 0 orders each"),

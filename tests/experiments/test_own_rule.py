@@ -15,8 +15,7 @@ from trained_runs import table, tiny
 from assume_rl.core.clearing import RULES, MarketSpec, Need, Slots, pay_as_clear
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders
-from assume_rl.envs.support import unsupported
-from assume_rl.errors import ConfigurationError, ScenarioError
+from assume_rl.errors import ScenarioError
 from assume_rl.experiments.bounds import unknown_bounds
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.run import run
@@ -168,14 +167,24 @@ def test_learners_are_trained_with_it(tmp_path: Path, engine: EngineName) -> Non
     assert table(tmp_path / "out", "market_meta")["price"].max() <= 45
 
 
-def test_a_rule_for_single_auctions_is_left_to_the_message_shell(
+@dataclass(frozen=True)
+class OneByOne(Capped):
+    """The rule for single auctions only."""
+
+    batched: bool = False
+
+    def clear(self, orders: Orders, tie: Tensor, setup: Any) -> Clearing:
+        assert orders.price.ndim == tie.ndim == 2
+        return super().clear(orders, tie, setup)
+
+
+def test_a_rule_for_single_auctions_clears_copy_by_copy_on_the_batch_shell(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(RULES, "pay_as_clear_capped", replace(Capped(), batched=False))
     scenario = capped(**CAP_45)
-    reason = "EOM: the mechanism 'pay_as_clear_capped' clears one auction at a time"
-    assert unsupported(compile_scenario(scenario)) == reason
-    with pytest.raises(ConfigurationError, match="clears one auction at a time"):
-        train(scenario, out=tmp_path / "batch", engine="batch")
-    train(scenario, out=tmp_path / "agents")
-    assert table(tmp_path / "agents", "market_meta")["price"].max() <= 45
+    scores = []
+    for name, rule in (("many", Capped()), ("single", OneByOne())):
+        monkeypatch.setitem(RULES, "pay_as_clear_capped", rule)
+        train(scenario, out=tmp_path / name, engine="batch")
+        scores.append(table(tmp_path / name, "rl_params")["reward"].to_list())
+    assert scores[0] == scores[1]

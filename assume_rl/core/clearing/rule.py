@@ -1,22 +1,20 @@
 """The protocol of a clearing rule, and its input and output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from assume_rl.core.clearing.grid import NO_GRID, Grid
 from assume_rl.core.contract import of_kind, shaped
-from assume_rl.core.orders import Orders
+from assume_rl.core.orders import Orders, auction_of
 
 Need = Literal["node", "blocks"]
 """Parts of an order that a rule may read besides price and volume: node, block terms."""
-
-
-NO_GRID = "node0"
-"""Name of the only node, or zone, where there is no grid."""
 
 
 class NoParams(BaseModel):
@@ -99,7 +97,7 @@ class Rule(Protocol[P, S]):
 
     @property
     def batched(self) -> bool:
-        """Whether `clear` takes leading axes; without them the batch shell cannot use it."""
+        """Whether `clear` takes leading axes; else `MarketSpec.clear` calls it copy by copy."""
         ...
 
     def setup(self, spec: "MarketSpec[P]", slots: Slots) -> S:
@@ -107,7 +105,7 @@ class Rule(Protocol[P, S]):
         ...
 
     def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: S) -> Clearing:
-        """Return the `Clearing` of an auction (with leading axes: of many auctions).
+        """Return the `Clearing` of an auction (if `batched`, with leading axes, of many auctions).
 
         :param orders: within the limits of the market; volume 0 marks an empty slot
         :param tie: in [0, 1), orders equal prices
@@ -129,16 +127,35 @@ class MarketSpec(Generic[P]):
     max_volume: float  # MW
     product_type: str
     nodes: tuple[str, ...] = (NO_GRID,)  # of the scenario, by the index that orders carry
+    grid: Grid | None = None  # zones of the nodes, and lines; None: there is one zone
+    reads_ratios: bool = True  # whether the least share of an order that may trade counts
     publishes_curves: bool = True  # aggregated supply and demand of past auctions
 
     def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: Any) -> Clearing:
         """Return `Rule.clear`, checked: nothing else calls it.
+
+        Leading axes are free. A rule that is not `batched` clears copy by copy.
 
         :param orders: within the limits of the market
         :param tie: in [0, 1), orders equal prices
         :param setup: of the rule, for a book with these slots
         :raises ContractError: the rule did not return a clearing of these orders
         """
+        batch = orders.volume.shape[:-2]
+        if self.rule.batched or not batch:
+            return self._checked(orders, tie, setup)
+        copies = replace(
+            orders, price=orders.price.flatten(0, -3), volume=orders.volume.flatten(0, -3)
+        )
+        ties = tie.expand(orders.volume.shape).flatten(0, -3)
+        each = [
+            self._checked(auction_of(copies, i), own, setup) for i, own in enumerate(ties.unbind())
+        ]
+        return _stacked(each, batch)
+
+    def _checked(
+        self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: Any
+    ) -> Clearing:
         function = self.rule.clear
         found = of_kind(function, function(orders, tie, setup), Clearing)
         shape = tuple(orders.volume.shape)
@@ -149,3 +166,27 @@ class MarketSpec(Generic[P]):
             shaped(function, getattr(found, name), zones, name)
         shaped(function, found.zone, shape[-1:], "zone")
         return found
+
+
+PER_AUCTION = (
+    "accepted",
+    "paid",
+    "price",
+    "supply_volume",
+    "demand_volume",
+    "min_price",
+    "max_price",
+    "flows",
+)
+"""Fields of a clearing that have leading axes."""
+
+
+def _stacked(each: Sequence[Clearing], batch: Sequence[int]) -> Clearing:
+    """Return the clearings of several copies of a market as one with leading axes."""
+    found: dict[str, Any] = {}
+    for name in PER_AUCTION:
+        values = [getattr(one, name) for one in each]
+        if values[0] is not None:
+            table = torch.stack(values)
+            found[name] = table.reshape(*batch, *table.shape[1:])
+    return replace(each[0], **found)

@@ -41,8 +41,7 @@ class Capability:
     product_type: str
     rule: str  # key of RULES
     strategy: str | None  # key of OPERATORS; None: units bid for themselves
-    refused: str | None  # why it is, as messages have it; None: it works on the message shell
-    not_batched: str | None  # why the batch shell refuses it; None: it works there too
+    refused: str | None  # why it is, as messages have it; None: it works on both shells
     no_curves: str | None  # why reward curves, if it has any, do not say all; None: they do
 
 
@@ -127,11 +126,6 @@ def untraded(product_type: str) -> str | None:
     return f"unknown product type '{product_type}'; {nearest(product_type, known)}"
 
 
-def one_at_a_time(rule: Rule[Any, Any]) -> str | None:
-    """Return why the batch shell cannot clear by a rule, None if it can."""
-    return None if rule.batched else f"the mechanism '{rule.name}' clears one auction at a time"
-
-
 def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
     """Return why a book cannot be cleared again from price and volume alone, None if it can."""
     return f"'{rule.name}' reads more of orders than price and volume" if rule.needs else None
@@ -195,9 +189,8 @@ def capabilities(context: Context) -> Iterator[Capability]:
         refused = misfit(bidders[name], *market)
         if refused is None and owner is not None:
             refused = misfit_of_strategy(strategies[owner], bidders[name], *market)
-        alone = one_at_a_time(rule)
         curveless = without_curves(bidders[name], market[0], rule)
-        yield Capability(kind, name, product_type, rule.name, owner, refused, alone, curveless)
+        yield Capability(kind, name, product_type, rule.name, owner, refused, curveless)
 
 
 def pairs(context: Context) -> Iterator[Pair]:

@@ -78,11 +78,10 @@ def cleared_price(spec: MarketSpec[Any], orders: Orders) -> Tensor:
     setup = spec.rule.setup(spec, Slots(orders.node))
     place = torch.arange(count, dtype=torch.float64)
     tie = torch.where(orders.volume > 0, place, count - 1 - place) / count  # demand: largest first
-    # A rule that takes no leading axes is given one auction at a time.
-    many = max(1, NUMBERS // count) if spec.rule.batched else 1
+    many = max(1, NUMBERS // count)
     found = []
     for start in range(0, len(tie), many):
-        own = slice(start, start + many) if spec.rule.batched else start
+        own = slice(start, start + many)
         part = Orders(orders.price[own], orders.volume[own], orders.unit, orders.node)
-        found.append(spec.clear(part, tie[own], setup).price[..., 0, 0].reshape(-1))
+        found.append(spec.clear(part, tie[own], setup).price[:, 0, 0])
     return torch.cat(found)
