@@ -1,5 +1,6 @@
 """The policies that bidders of a study case act on or start from."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any, get_args
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.episodes.teams import bidder_spec
-from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.errors import ConfigurationError, PolicyError, nearest
 from assume_rl.experiments.outputs import POLICIES, read_manifest
 from assume_rl.experiments.provenance import warn_of_other_units
 from assume_rl.learning.config import SharingName
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
+from assume_rl.learning.policies.assume_layout import actor_path
+from assume_rl.learning.policies.assume_layout import unit_ids as assume_unit_ids
 from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import (
     check_fit,
@@ -62,7 +65,7 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
     for unit, path in named.items():
         name = compiled.policy(unit)
         if Path(path).is_dir():
-            _check_sharing(compiled, Path(path), [unit])
+            _check_names(compiled, Path(path), [unit])
         own = replace(load_policy(Path(path), name), unit_ids=(unit,))
         entries = {unit: entry_of(Path(path), name)}
         policies |= _fitting(compiled, {unit: own}, Path(path), entries, None)
@@ -74,7 +77,7 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
 def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
     """The policies of `units`, shared or not, in a folder of our layout or of ASSUME's."""
     names = {unit: compiled.policy(unit) for unit in units}
-    _check_sharing(compiled, policy_folder(folder), units)
+    _check_names(compiled, policy_folder(folder), units)
     loaded = load_policies(policy_folder(folder), unit_ids=tuple(dict.fromkeys(names.values())))
     single = {name: stack.select([name]) for stack in loaded.actors for name in stack.unit_ids}
     policies = {unit: replace(single[name], unit_ids=(unit,)) for unit, name in names.items()}
@@ -128,28 +131,41 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
 
 
-def _check_sharing(compiled: Compiled, folder: Path, agents: Sequence[str]) -> None:
-    """Refuse policies of single units for units that share them, and the other way round.
+def _check_names(compiled: Compiled, folder: Path, agents: Sequence[str]) -> None:
+    """Refuse a folder without the policies of agents, and say how they could be found.
 
     :param compiled: scenario
     :param folder: of policies
     :param agents: that are to act on them
     :raises PolicyError: with the setting by which they could
     """
-    known = () if is_assume_layout(folder) else read_policies(folder).units
-    missing = [agent for agent in agents if known and compiled.policy(agent) not in known]
-    for by in get_args(SharingName) if missing else ():
-        name = _sharing(compiled, by).policy(missing[0])
-        if name in known:
-            raise PolicyError(
-                f"'{folder}' has no policy for unit '{missing[0]}' alone, but one for all of the "
-                f"{by} '{name}': set learning_config.parameter_sharing to {by}"
-            )
-    if missing and missing[0] in known:
+    files = _files(folder)
+    missing = [agent for agent in agents if compiled.policy(agent) not in files]
+    if not missing:
+        return
+    agent = missing[0]
+    if agent in files:
         raise PolicyError(
-            f"'{folder}' has no policy for all units like '{missing[0]}', but one for it alone: "
+            f"'{folder}' has no policy for all units like '{agent}', but one for it alone: "
             "set learning_config.parameter_sharing to null"
         )
+    for by in get_args(SharingName):
+        name = _sharing(compiled, by).policy(agent)
+        if name in files:
+            raise PolicyError(
+                f"'{folder}' has no policy for unit '{agent}' alone, but one for all of the "
+                f"{by} '{name}': set learning_config.parameter_sharing to {by}"
+            )
+    like = (*difflib.get_close_matches(agent, files, n=1), *files)
+    hint = "" if not like else f" (of a unit that was renamed: policies.{agent}={files[like[0]]})"
+    raise PolicyError(f"'{folder}' has no policy for unit '{agent}', {nearest(agent, files)}{hint}")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the files of the policies in a folder of our layout or of ASSUME's, by name."""
+    if is_assume_layout(folder):
+        return {unit: actor_path(folder, unit) for unit in assume_unit_ids(folder)}
+    return {name: folder / own.file for name, own in read_policies(folder).units.items()}
 
 
 def _sharing(compiled: Compiled, by: str) -> Compiled:

@@ -7,7 +7,8 @@ from typing import Any
 
 from assume_rl.agents.learning.training import Training
 from assume_rl.episodes.selection import Selection
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.learning.policies.files import check_folder
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -59,11 +60,19 @@ class Keeper:
         self._trainer.save_critics(folder)
 
     def load_actors(self, folder: Path) -> None:
-        """Load the actors that fit, now or as soon as the networks exist."""
+        """Load the actors that fit, now or as soon as the networks exist.
+
+        :raises PolicyError: there is no such folder
+        """
+        _check_saved(folder)
         self._trainer.when_created(lambda: self._trainer.load_actors(folder))
 
     def load_critics(self, folder: Path) -> None:
-        """Load critics and targets, now or as soon as the networks exist."""
+        """Load critics and targets, now or as soon as the networks exist.
+
+        :raises PolicyError: there is no such folder
+        """
+        _check_saved(folder)
         self._trainer.when_created(lambda: self._trainer.load_critics(folder))
 
     def progress(self) -> dict[str, Any]:
@@ -80,3 +89,14 @@ class Keeper:
         self._selection.load_state_dict(state["selection"])
         self._trainer.experienced = set(state["experienced"])
         self._training.resume(state["episodes_done"], random_start=state["random_start"])
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuse a folder that is not there at once, rather than when the networks are created."""
+    try:
+        check_folder(folder)
+    except PolicyError as error:
+        raise PolicyError(
+            f"{error}; roles write policy folders with save_params(FOLDER), and after evaluations "
+            "to 'last' and 'best_reward' of their save_path"
+        ) from None

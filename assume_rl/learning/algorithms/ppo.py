@@ -245,7 +245,7 @@ def actor_loss(
 
 
 def mean_where(
-    there: Bool[Tensor, "seed #agent"], *values: Float[Tensor, "seed agent"]
+    there: Bool[Tensor, " seed #agent"], *values: Float[Tensor, "seed agent"]
 ) -> Float[Tensor, "seed agent"]:
     """Return the mean of values; NaN where there is none."""
     return torch.stack(values).mean(dim=0).masked_fill(~there, torch.nan)

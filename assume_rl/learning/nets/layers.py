@@ -81,7 +81,7 @@ def product(
 
 
 def add_product(
-    base: Float[Tensor, "net #row out"],
+    base: Float[Tensor, " net #row out"],
     a: Float[Tensor, "net row entry"],
     b: Float[Tensor, "net entry out"],
 ) -> Float[Tensor, "net row out"]:

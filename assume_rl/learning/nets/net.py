@@ -41,7 +41,7 @@ class Form(Protocol):
         ...
 
     @property
-    def share(self) -> float | Float[Tensor, "seed #agent"]:
+    def share(self) -> float | Float[Tensor, " seed #agent"]:
         """Weight of one agent's loss in that of its network: 1 where it has one of its own."""
         ...
 
@@ -123,7 +123,7 @@ class GradientStep:
     loss: Float[Tensor, "seed agent"]
     total_norm: Float[Tensor, "seed agent"]  # before clipping
     max_norm: Float[Tensor, "seed agent"]  # largest norm of one weight or bias
-    rate: Number | Float[Tensor, "seed #agent"]  # learning rate
+    rate: Number | Float[Tensor, " seed #agent"]  # learning rate
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Net(Generic[F]):
     now: Any  # `online`, no graph
     first: Any  # likewise, of the first of an agent's networks
     later: Any  # `target`, no graph
-    pace: Float[Tensor, "seed *agent"] | None  # factor on each owner's rate; None: all 1
+    pace: Float[Tensor, " seed *agent"] | None  # factor on each owner's rate; None: all 1
     processes: Processes = ALONE  # that average gradients
 
     def descend(
