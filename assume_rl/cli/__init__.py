@@ -12,8 +12,8 @@ from assume_rl.errors import AssumeRlError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    *("batch", "bench", "compare", "export", "list", "policies", "report", "schema", "single"),
-    *("tune",),
+    *("batch", "bench", "compare", "export", "init", "list", "policies", "report", "schema"),
+    *("single", "tune"),
 )
 """Modules that register commands."""
 
