@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,10 +174,8 @@ def _play(
         standings = [own.mark.standing for own in found] or [Standing()] * len(runs)
         observer.begin(task.config.training_episodes, standings[0].episodes)
         files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
-        played_all = training(
-            engine, task.config, observer.advance, standings, save, observer.doing
-        )
-        for played in played_all:
+        episodes = training(engine, task.config, observer.advance, standings, save, observer.doing)
+        for played in stack.enter_context(closing(episodes)):  # which saves the policies
             for seed, report in played.items():
                 reports[seed].append(report)
                 files[seed].write(report.line)
