@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
@@ -12,7 +13,9 @@ import yaml
 from code_blocks import PAGES, ROOT, Block, blocks, commands
 from given import GIVEN
 from shell import run_command
+from typer.main import get_command
 
+from assume_rl.cli import app, load_commands
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
@@ -20,8 +23,9 @@ from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.tables import UNIT_TABLES, unregister
-from assume_rl.studies import probe
+from assume_rl.studies.costs import PlayCost, TrainCost
 from assume_rl.studies.merge import normal
+from assume_rl.studies.probe import Probe
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.tuning.schema import TuneFile
 
@@ -40,6 +44,7 @@ SHORT = {
     "gradient_steps": 1,
 }
 FILES = ("csv", "yaml")  # blocks that may be files, which other blocks of the page need
+KEPT = ("--case", "--plugin", "--set")  # options of a training that make its study case
 WITH_CODE = [page for page in PAGES if blocks(page)]
 
 
@@ -66,9 +71,11 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "98")
-    # Trials of a study's steps, which other tests look at, are as short as they can be.
-    monkeypatch.setattr(probe, "STEPS", 12)
-    monkeypatch.setattr(probe, "ITERATIONS", 2)
+    # Other tests look at trials of a study's steps.
+    play = PlayCost(0.1, 0.01)
+    training = TrainCost(1.0, 0.01, 0.1, 0.01, 0.1, play, tmp_path)
+    monkeypatch.setattr(Probe, "train", lambda *_: training)
+    monkeypatch.setattr(Probe, "play", lambda *_: play)
     return tmp_path
 
 
@@ -82,9 +89,8 @@ def shared(tmp_path_factory):
 def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pytestconfig):
     names = ModuleType("page")  # dataclasses look for the module that they are defined in
     monkeypatch.setitem(sys.modules, "page", names)
-    for block in blocks(page):
-        if block.noted("skip because"):
-            continue
+    tried = [block for block in blocks(page) if not block.noted("skip because")]
+    for number, block in enumerate(tried):
         for what in block.noted("given"):
             GIVEN[what](names.__dict__, shared)
         if block.title:
@@ -92,7 +98,9 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pyte
         if block.language == "python" and not block.title:
             exec(compile(block.text, block.where, "exec"), names.__dict__)
         elif block.language in ("bash", "console"):
-            run_shell(block, pytestconfig.getoption("--run-slow"), monkeypatch, capsys)
+            whole = pytestconfig.getoption("--run-slow")
+            later = None if whole else "\n".join(other.text for other in tried[number + 1 :])
+            run_shell(block, later, monkeypatch, capsys)
         elif block.language == "yaml":
             check_yaml(block)
         assert block.title or block.language not in FILES[:1], f"{block.where}: which file is it?"
@@ -113,17 +121,27 @@ def shortened(study: str) -> str:
     return yaml.safe_dump(content | {"set": content.get("set", {}) | short}, sort_keys=False)
 
 
-def run_shell(block, slow, monkeypatch, capsys):
+def run_shell(block, later, monkeypatch, capsys):
+    """Run the commands of a block.
+
+    :param later: what the page has after the block: a training whose folder is not in it is only
+        checked; None: all are run
+    """
     more = [word for text in block.noted("add") for word in shlex.split(text)]
     if block.noted("shorten"):
         more += [word for k, v in SHORT.items() for word in ("--set", f"learning_config.{k}={v}")]
-    for command in commands(block):
-        ours = command.words[0] == "assume-rl"
-        words = replaced(command.words, more) if ours else [*command.words]
-        if block.noted("slow") and not slow:
-            words = checked_only(words)
+    todo = [
+        (command, replaced(command.words, more if command.words[0] == "assume-rl" else []))
+        for command in commands(block)
+    ]
+    for number, (command, words) in enumerate(todo):
+        only_checked = False
+        if later is not None and words[:2] == ["assume-rl", "train"]:
+            looked_at = block.noted("exact") or block.noted("fails")
+            needed = looked_at or folder_of(words) in f"{todo[number + 1 :]}{later}"
+            only_checked = block.noted("slow") or not needed
         capsys.readouterr()
-        code = run_command(words, monkeypatch)
+        code = run_command(checked_only(words) if only_checked else words, monkeypatch)
         printed = capsys.readouterr()
         if block.noted("fails"):
             assert (code, printed.err) == (2, command.output), block.where
@@ -131,6 +149,13 @@ def run_shell(block, slow, monkeypatch, capsys):
             assert code == 0, f"{block.where}: {printed.err}"
         if block.noted("exact"):
             assert printed.out == command.output, block.where
+
+
+def folder_of(training: Sequence[str]) -> str:
+    """How a training's folder is written, or how that begins where it is the usual one."""
+    if "--out" in training:
+        return training[training.index("--out") + 1]
+    return f"runs/{Path(training[2]).name}_"
 
 
 def replaced(words: Sequence[str], more: Sequence[str]) -> list[str]:
@@ -143,13 +168,13 @@ def replaced(words: Sequence[str], more: Sequence[str]) -> list[str]:
     return [*kept, *more]
 
 
-def checked_only(training: list[str]) -> list[str]:
-    """The command that checks the study case of a training."""
-    assert training[:2] == ["assume-rl", "train"], f"{training[:2]} is no training"
-    _, _, folder, *options = training
-    pairs = zip(options[::2], options[1::2], strict=True)
-    kept = [word for pair in pairs if pair[0] in ("--case", "--set") for word in pair]
-    return ["assume-rl", "validate", folder, *kept]
+def checked_only(training: Sequence[str]) -> list[str]:
+    """The command that checks the study case of a training whose options are right."""
+    load_commands("train")
+    get_command(app).get_command(None, "train").make_context("train", list(training[2:]))
+    pairs = pairwise(training)
+    kept = [word for pair in pairs if pair[0] in KEPT for word in pair]
+    return ["assume-rl", "validate", training[2], *kept]
 
 
 def check_yaml(block: Block) -> None:

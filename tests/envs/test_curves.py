@@ -107,6 +107,7 @@ RAMPED = {
     "units.learner.min_operating_time": 3,
     "units.learner.min_down_time": 2,
 }
+HALF_A_DAY = {"end_date": "2019-03-04 12:00"}
 STORAGE = {
     "units.battery.bidding_EOM": "storage_energy_learning_ladder",
     "bidding_strategy_params.rungs": RUNGS,
@@ -118,8 +119,8 @@ STORAGE = {
 @pytest.mark.parametrize(
     ("name", "case", "changes"),
     [
-        ("single_learner", "tiny", PLANT),
-        ("single_learner", "tiny", PLANT | RAMPED),
+        ("single_learner", "tiny", PLANT | HALF_A_DAY),
+        ("single_learner", "tiny", PLANT | RAMPED | HALF_A_DAY),
         ("summer_week", "storage_learns", STORAGE | {"end_date": "2019-07-01 09:00"}),
     ],
     ids=["plant", "ramps", "storage"],
