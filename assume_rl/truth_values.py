@@ -1,6 +1,7 @@
 """Keep truth values apart from numbers: `true` is no 1 where a setting is a number."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, model_validator
@@ -15,8 +16,13 @@ class WithoutTruthValues(BaseModel):
         """Make truth values of numbers text, which a number cannot be."""
         if not isinstance(given, Mapping):
             return given
-        numbers = {k for k, f in cls.model_fields.items() if takes_number(f.annotation)}
-        return {k: _text(v) if k in numbers else v for k, v in given.items()}
+        return {k: _text(v) if k in _numbers(cls) else v for k, v in given.items()}
+
+
+@cache  # a model's fields stay, and settings are read for every unit
+def _numbers(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields that are numbers."""
+    return frozenset(k for k, f in model.model_fields.items() if takes_number(f.annotation))
 
 
 def takes_number(annotation: Any) -> bool:

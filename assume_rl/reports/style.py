@@ -31,23 +31,23 @@ def figure(traces: Sequence[Trace], *, x: str, y: str, **layout: Any) -> Figure:
 
     :raises ConfigurationError: plotly is not installed.
     """
-    drawn = load_plotly().Figure(traces)
-    drawn.update_layout(
-        template={},  # plotly's own is larger than most figures
-        font={"family": FONT, "size": 13, "color": INK},
-        height=HEIGHT,
-        margin={"l": 70, "r": 36, "t": 40, "b": 60},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"namelength": -1},
-        modebar={"orientation": "v"},  # beside the plot: above it is the legend
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-        showlegend=sum(trace.get("showlegend", True) for trace in traces) > 1,
-    )
     line = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.6)"}
-    drawn.update_xaxes(title=x, automargin=True, **line)
-    drawn.update_yaxes(title=y, automargin=True, **line)
-    return drawn.update_layout(**layout)
+    usual = {
+        "template": {},  # plotly's own is larger than most figures
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "height": HEIGHT,
+        "margin": {"l": 70, "r": 36, "t": 40, "b": 60},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"namelength": -1},
+        "modebar": {"orientation": "v"},  # beside the plot: above it is the legend
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "showlegend": sum(trace.get("showlegend", True) for trace in traces) > 1,
+        "xaxis": {"title": {"text": x}, "automargin": True, **line},
+        "yaxis": {"title": {"text": y}, "automargin": True, **line},
+    }
+    drawn = load_plotly().Figure(traces, usual)  # at once: every later change is checked anew
+    return drawn.update_layout(**layout) if layout else drawn
 
 
 def load_plotly(module: str = "graph_objects") -> Any:

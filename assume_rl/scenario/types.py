@@ -98,7 +98,7 @@ class Scenario:
         """Name of the run in result tables."""
         return self.config.simulation_id or usual_simulation(self.folder, self.case)
 
-    @property
+    @cached_property
     def learning(self) -> LearningConfig:
         """Learning settings; the defaults where the study case has none."""
         return self.config.learning_config or LearningConfig()
