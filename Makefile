@@ -9,6 +9,8 @@ TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 # Tests that do not check shapes do without what checks them, which takes a fifth of their time.
 UNCHECKED := -m unchecked --jaxtyping-packages=
 CHECKED := -m "not unchecked"
+# Processes share compiled modules, also where the environment forbids to write them.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-slow check lint format bench gpu-check docs gallery clean
 

@@ -1,13 +1,18 @@
 """Options and fixtures of the whole suite."""
 
 import gc
+import os
+import sqlite3
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import jaxtyping
 import pytest
+import sqlalchemy as sa
 import torch
 
 DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
@@ -20,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("short", max_examples=25)
+    hypothesis.settings.register_profile("long", max_examples=200)
+    hypothesis.settings.load_profile("long" if config.getoption("--run-slow") else "short")
     # Small tensors: a second thread costs more than it brings.
     torch.set_num_threads(1)
     gc.disable()  # until all tests are known
@@ -61,6 +69,25 @@ def _shapes_as_marked(node: pytest.Item | pytest.Collector) -> Iterator[None]:
         if node.get_closest_marker("unchecked") is not None:
             patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk_is_not_waited_for() -> Iterator[None]:
+    """Leave when files reach the disk to the operating system.
+
+    Trainings write dozens of files and transactions, and would wait for each. What a killed process
+    has written is there anyway; only a power cut, which no test makes, could lose it.
+    """
+
+    def at_ease(connection: Any, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        sa.event.listen(sa.Pool, "checkout", at_ease)
+        yield
+        sa.event.remove(sa.Pool, "checkout", at_ease)
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def view_of(all_plants: list[Plant], forecast: list[float], first: int) -> View[
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(data=st.data(), products=st.integers(1, 4), ahead=st.sampled_from([0, 2, 20]))
 def test_orders_are_those_of_the_rule_unit_by_unit(
     data: st.DataObject, products: int, ahead: int

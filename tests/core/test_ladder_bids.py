@@ -368,7 +368,7 @@ def test_what_is_sold_already_need_not_be_offered() -> None:
     assert bounds(bidder, sold)[1] == ALL
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(st.data())
 def test_bounds_are_what_execution_allows(data: st.DataObject) -> None:
     def one(*values: float) -> float:

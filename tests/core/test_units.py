@@ -134,7 +134,7 @@ LIMIT = st.sampled_from([INF, 10.0, 35.0])
 TIME = st.integers(0, 4).map(float)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(
     limits=st.tuples(LIMIT, LIMIT, TIME, TIME),
     op=st.integers(-4, 4).map(float),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from books import Book, books
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.optimize import linprog
 
 from assume_rl.core.clearing import RULES
@@ -30,7 +30,6 @@ def by_price(book: Book, accepted: np.ndarray) -> list[float]:
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-@settings(max_examples=200)
 @given(book=books())
 def test_volumes_and_welfare_are_optimal(rule: str, book: Book) -> None:
     best, cleared = optimum(book), book.clear(rule)
@@ -40,7 +39,6 @@ def test_volumes_and_welfare_are_optimal(rule: str, book: Book) -> None:
     assert by_price(book, accepted) == pytest.approx(by_price(book, best), abs=1e-6)
 
 
-@settings(max_examples=200)
 @given(book=books())
 def test_price_is_the_highest_accepted_supply_bid(book: Book) -> None:
     best = optimum(book)
