@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assume_rl.evaluation.statistics import Interval
-from assume_rl.reports.topics.runs import axis_name
+from assume_rl.reports.metric_names import axis_name
 from assume_rl.studies.comparison import Comparison
 
 WIDE = 10_000  # columns, more than any table has

@@ -10,7 +10,6 @@ from assume_rl.evaluation.market_power import (
     RSI_SCREEN,
     by_operator,
     herfindahl_hirschman,
-    lerner_index,
     markup,
     residual_supply_index,
     share_below,
@@ -35,12 +34,6 @@ class MarketPower:
     demanded: FloatArray
 
     @property
-    def lerner(self) -> FloatArray:
-        """Lerner index of each delivery, weighted by what units sold: `(delivery,)`."""
-        index = lerner_index(self.paid, self.cost)
-        return np.array([weighted_mean(i, s) for i, s in zip(index, self.sold, strict=True)])
-
-    @property
     def residual_supply(self) -> FloatArray:
         """Residual supply index, `(delivery, operator)`: what was offered is what is available."""
         return residual_supply_index(by_operator(self.offered, self.owner), self.demanded)
@@ -54,14 +47,13 @@ class MarketPower:
     @property
     def mean_markup(self) -> float:
         """Price paid less marginal cost, EUR/MWh, mean weighted by sales."""
-        return self._margins(np.ones(len(self.owner), dtype=bool))[1]
+        return self._margin(np.ones(len(self.owner), dtype=bool))
 
     def rows(self) -> list[tuple[object, ...]]:
         """A row per operator, the largest seller first, and one of all of them.
 
-        Operator, share of sales (%), Lerner index, mark-up (EUR/MWh), lowest residual supply
-        index, shares of deliveries (%) in which it is pivotal and in which the index is below the
-        screen.
+        Operator, share of sales (%), margin over own cost (EUR/MWh), lowest residual supply index,
+        shares of deliveries (%) in which it is pivotal and in which the index is below the screen.
         """
         index, total = self.residual_supply, self.sold.sum()
         pivotal, screened = (100 * share_below(index, limit) for limit in (1.0, RSI_SCREEN))
@@ -71,19 +63,16 @@ class MarketPower:
             share = 100 * self.sold[:, own].sum() / total if total else np.nan
             low = float(index[:, number].min())
             shares = float(pivotal[number]), float(screened[number])
-            found.append((operator, float(share), *self._margins(own), low, *shares))
+            found.append((operator, float(share), self._margin(own), low, *shares))
         found.sort(key=lambda row: -float(str(row[1])))
         every = np.ones(len(self.owner), dtype=bool)
         whole = 100.0 if total else np.nan
-        return [*found, ("all", whole, *self._margins(every), "", "", "")]
+        return [*found, ("all", whole, self._margin(every), "", "", "")]
 
-    def _margins(self, units: NDArray[np.bool_]) -> tuple[float, float]:
-        """Lerner index and mark-up of some units, weighted by what they sold."""
+    def _margin(self, units: NDArray[np.bool_]) -> float:
+        """Price paid less own marginal cost of some units, EUR/MWh, weighted by what they sold."""
         paid, cost, sold = self.paid[:, units], self.cost[:, units], self.sold[:, units]
-        return (
-            weighted_mean(lerner_index(paid, cost), sold),
-            weighted_mean(markup(paid, cost), sold),
-        )
+        return weighted_mean(markup(paid, cost), sold)
 
 
 def market_power(orders: pd.DataFrame) -> MarketPower | None:

@@ -1,31 +1,33 @@
 """Reports on a run or a study: one HTML file, and pictures where they are wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pandas as pd
 
 from assume_rl.errors import ResultsError
 from assume_rl.files import replacing
-from assume_rl.reports.page import is_report, page
+from assume_rl.reports.page.render import is_report, load_jinja, page
 from assume_rl.reports.png import check_pngs, write_pngs
 from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.source.study_rows import SHOWN
 from assume_rl.reports.style import load_plotly
-from assume_rl.reports.topics.comparison import best_response_section, comparison_section
-from assume_rl.reports.topics.equilibrium import equilibrium_section
+from assume_rl.reports.topics.answer import FIRST, TITLE, answer_items
+from assume_rl.reports.topics.base import Market, Scope, Topic
 from assume_rl.reports.topics.hours import check_hours, parse_hours, shared_hours
-from assume_rl.reports.topics.learning import learning_section
-from assume_rl.reports.topics.market import market_section
-from assume_rl.reports.topics.mean_paid import mean_paid
-from assume_rl.reports.topics.prices import price_lines, price_section
-from assume_rl.reports.topics.runs import runs_section
-from assume_rl.reports.types import Omitted, Section
+from assume_rl.reports.topics.prices import price_lines
+from assume_rl.reports.topics.registry import TOPICS
+from assume_rl.reports.types import Chart, Item, Omitted, Section
 from assume_rl.results.destinations import check_replaceable
 from assume_rl.results.owner import owned
 
 NAME = "report.html"
+LEFT_OUT = "Left out"
+"""The section of topics that have nothing to show."""
 
 
 def report(
@@ -49,6 +51,7 @@ def report(
     :raises ConfigurationError: an extra or a browser is missing, or no delivery begins at an hour.
     """
     load_plotly()  # before anything takes time
+    load_jinja()
     chosen = parse_hours(hours)
     source = open_source(place)
     file = Path(out) if out is not None else (source.home or Path()) / NAME
@@ -65,38 +68,86 @@ def report(
 
 
 def report_sections(source: Source, hours: Sequence[pd.Timestamp] = ()) -> list[Section]:
-    """Everything that a report says, in its order; see `report`."""
+    """Return everything that a report says, in its order: the answer first, see `report`."""
+    scope = Scope(source, _markets(source, hours))
+    sections = [section for topic in TOPICS.values() for section in _section(topic, scope)]
+    shown = [section for section in sections if not _is_left_out(section)]
+    gaps = [item for section in sections if _is_left_out(section) for item in section.items]
+    left_out = [Section(LEFT_OUT, tuple(gaps))] if gaps else []
+    return [*_answered(scope, shown), *left_out]
+
+
+def _is_left_out(section: Section) -> bool:
+    """Return whether there is nothing in a section but what is left out."""
+    return all(isinstance(item, Omitted) for item in section.items)
+
+
+def _markets(source: Source, hours: Sequence[pd.Timestamp]) -> tuple[Market, ...]:
+    """Return what is shown of each step, with the deliveries whose orders are drawn."""
     if hours:
         starts = [line.rows["start"] for line in price_lines(source.recorded)]
         check_hours(hours, pd.concat(starts) if starts else pd.Series(dtype="datetime64[ns]"))
-    compared = (comparison_section(source),) if source.is_study else ()
     drawn = shared_hours(source.recorded)
     if hours:
         drawn = [{m: dict.fromkeys(hours, "chosen hour") for m in by_market} for by_market in drawn]
-    markets = [market_section(r, own) for r, own in zip(source.recorded, drawn, strict=True)]
-    return [
-        runs_section(source),
-        *compared,
-        learning_section(source),
-        best_response_section(source),
-        equilibrium_section(source),
-        price_section(source, _shown(source) + mean_paid(source)),
-        *(
-            markets
-            or [
-                Section(
-                    "Market", (Omitted("Market", source.missing("no result tables were found")),)
-                )
-            ]
-        ),
+    return tuple(Market(r, own) for r, own in zip(source.recorded, drawn, strict=True))
+
+
+def _section(topic: Topic, scope: Scope) -> Iterator[Section]:
+    """Yield the section of a topic, unless it has nothing to say of such a source."""
+    items = list(topic.whole(scope)) if topic.whole is not None else []
+    lead = topic.lead
+    if topic.of_market is not None:
+        items += _of_markets(topic, scope)
+        if scope.source.is_study and scope.markets:
+            lead = f"{lead} {SHOWN_RUNS}".strip()
+    if items:
+        yield Section(topic.title, tuple(items), lead)
+
+
+SHOWN_RUNS = (
+    f"Of each of the first {SHOWN} designs, the first run that has finished; others have reports "
+    "of their own: assume-rl report STUDY/runs/RUN_ID."
+)
+
+
+def _of_markets(topic: Topic, scope: Scope) -> list[Item]:
+    """Return what a topic says of each market; of several the like is side by side."""
+    assert topic.of_market is not None
+    if not scope.markets:
+        reason = scope.source.missing("no result tables were found")
+        return [Omitted(topic.title, reason)]
+    found = [list(topic.of_market(market)) for market in scope.markets]
+    if len(found) == 1:
+        return found[0]
+    steps = len({market.recorded.step for market in scope.markets}) > 1
+    labelled = [
+        [_labelled(item, market.recorded, named_step=steps) for item in items]
+        for market, items in zip(scope.markets, found, strict=True)
     ]
+    return [item for item in chain.from_iterable(zip_longest(*labelled)) if item is not None]
 
 
-def _shown(source: Source) -> str:
-    """Which runs of a study have figures of their markets."""
-    if not source.is_study:
-        return ""
-    return (
-        f" Of each of the first {SHOWN} designs, the first run that has finished; others have "
-        "reports of their own: assume-rl report STUDY/runs/RUN_ID."
+def _labelled(item: Item, recorded: Recorded, *, named_step: bool) -> Item:
+    """Return an item that says of which run it is; none of several has the width for itself."""
+    step = f", step {recorded.step}" if named_step else ""
+    title = f"{item.title}: {recorded.label}{step}"
+    if isinstance(item, Chart):
+        return replace(item, title=title, wide=False)
+    return replace(item, title=title)
+
+
+def _answered(scope: Scope, sections: list[Section]) -> list[Section]:
+    """Return the sections after one with the answer, which takes over one of their figures."""
+    charts = [item for section in sections for item in section.items if isinstance(item, Chart)]
+    ranked = (chart for beginning in FIRST for chart in charts if chart.name.startswith(beginning))
+    figure = next(ranked, None)
+    lead, *tables = answer_items(scope)
+    if figure is None:
+        return [Section(TITLE, (lead, *tables)), *sections]
+    rest = (
+        replace(section, items=tuple(item for item in section.items if item is not figure))
+        for section in sections
     )
+    first = Section(TITLE, (lead, replace(figure, wide=True), *tables))
+    return [first, *(section for section in rest if section.items)]

@@ -18,11 +18,11 @@ Trace = dict[str, Any]
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 GREY = "#808080"  # what is no series of its own: demand, limits, means
 DASHES = ("solid", "dash", "dot", "dashdot")
-PATTERNS = ("", "/", "x", ".")  # of areas
 
-HEIGHT = 380  # px
+HEIGHT = 350  # px
 INK = "#1b1f24"  # of text on white; pages have their own
 LONG = 44  # characters of a name on an axis
+NAMED = 19  # characters of a name in the legend of a narrow figure, whose columns are as wide
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 
@@ -32,19 +32,26 @@ def figure(traces: Sequence[Trace], *, x: str, y: str, **layout: Any) -> Figure:
     :raises ConfigurationError: plotly is not installed.
     """
     line = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.6)"}
+    size = {"font": {"size": 13}}
     usual = {
         "template": {},  # plotly's own is larger than most figures
         "font": {"family": FONT, "size": 13, "color": INK},
         "height": HEIGHT,
-        "margin": {"l": 70, "r": 36, "t": 40, "b": 60},
+        "margin": {"l": 64, "r": 36, "t": 36, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "hoverlabel": {"namelength": -1},
         "modebar": {"orientation": "v"},  # beside the plot: above it is the legend
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "legend": {
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.02,
+            "x": 0,
+            "font": {"size": 11},
+        },
         "showlegend": sum(trace.get("showlegend", True) for trace in traces) > 1,
-        "xaxis": {"title": {"text": x}, "automargin": True, **line},
-        "yaxis": {"title": {"text": y}, "automargin": True, **line},
+        "xaxis": {"title": size | {"text": x}, "automargin": True, **line},
+        "yaxis": {"title": size | {"text": y}, "automargin": True, **line},
     }
     drawn = load_plotly().Figure(traces, usual)  # at once: every later change is checked anew
     return drawn.update_layout(**layout) if layout else drawn
@@ -70,15 +77,20 @@ def text(name: object) -> str:
     return escape(str(name), quote=False)
 
 
+def legend_name(name: str) -> str:
+    """Return a name as it stands in the legend of a narrow figure, cut short."""
+    return text(name if len(name) <= NAMED else f"{name[: NAMED - 1]}…")
+
+
+def faint(colour: str, share: float) -> str:
+    """Return a colour `#rrggbb` of which a share covers what is behind it."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share:g})"
+
+
 def colours(names: Sequence[str]) -> Mapping[str, str]:
     """A colour for each name; they come again after seven."""
     return {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(names)}
-
-
-def patterns(names: Sequence[str]) -> Mapping[str, str]:
-    """A pattern for the area of each name, so that those with equal colours differ."""
-    rounds = (number // len(PALETTE) for number in range(len(names)))
-    return {name: PATTERNS[r % len(PATTERNS)] for name, r in zip(names, rounds, strict=True)}
 
 
 def line_looks(names: Sequence[str]) -> Mapping[str, Trace]:
@@ -108,6 +120,8 @@ def marked(run_id: str) -> Trace:
 
 
 HOVER = "<br>run_id %{meta.run_id}"
+WHEN = "%{x|%Y-%m-%d %H:%M}<br>"
+"""The time of a point, in its hover text."""
 
 
 def band_between(
@@ -116,6 +130,5 @@ def band_between(
     """Two traces: the area from `low` to `high` in a faint form of a colour, `#rrggbb`."""
     edge = {"type": "scatter", "mode": "lines", "line": {"width": 0}}
     common = edge | {"hoverinfo": "skip", "showlegend": False, "x": list(x)}
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    fill = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},0.18)"}
+    fill = {"fill": "tonexty", "fillcolor": faint(colour, 0.18)}
     return [common | {"y": high}, common | {"y": low} | fill]

@@ -19,7 +19,8 @@ from assume_rl.experiments.market_figures import (
 )
 from assume_rl.experiments.scores import UnitScore
 from assume_rl.reports.source.opening import open_source
-from assume_rl.reports.topics.bids import bid_items
+from assume_rl.reports.topics.base import Market
+from assume_rl.reports.topics.market_power import power_items
 
 pytestmark = pytest.mark.unchecked
 
@@ -43,15 +44,15 @@ def test_figures_of_a_duopoly(tmp_path: Path) -> None:
 def test_figures_are_those_of_the_report(ten: Trained) -> None:
     (own,), welfare = ten.result.last.markets.each, ten.result.last.markets.welfare
     (recorded,) = open_source(ten.folder).recorded
-    grids = {item.title: item for item in bid_items(recorded) if hasattr(item, "rows")}
+    grids = {item.title: item for item in power_items(Market(recorded)) if hasattr(item, "rows")}
     surplus, whole = (dict(grids[name].rows) for name in ("Surplus, EOM", "Welfare"))
     assert own.consumer_payment == pytest.approx(surplus["what buyers pay"], abs=0.01)
     assert welfare == pytest.approx(whole["welfare"], abs=0.01)
-    *each, every = grids["Market power by operator, EOM"].rows
-    assert own.markup == pytest.approx(every[3])
-    assert own.lowest_rsi == pytest.approx(min(row[4] for row in each))
+    *each, every = grids["Operators, EOM"].rows
+    assert own.markup == pytest.approx(every[2])
+    assert own.lowest_rsi == pytest.approx(min(row[3] for row in each))
     assert own.hhi == pytest.approx(sum(row[1] ** 2 for row in each))
-    assert own.pivotal_share == pytest.approx(max(row[5] for row in each) / 100)
+    assert own.pivotal_share == pytest.approx(max(row[4] for row in each) / 100)
 
 
 def test_markets_are_put_side_by_side_by_their_names() -> None:

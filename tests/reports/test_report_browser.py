@@ -48,7 +48,15 @@ def test_it_draws_without_a_complaint_or_a_request(seen: Seen) -> None:
     assert min(seen["heights"]) > 150
     assert seen["beyond"] == 0  # nothing sticks out of the page
     titles = " ".join(chart["title"] for chart in seen["charts"])
-    for part in ("Reward", "Gap", "duration", "lowest price", "Dispatch", "operator", "Lerner"):
+    for part in (
+        "Reward",
+        "Profit",
+        "duration",
+        "lowest price",
+        "Dispatch",
+        "operator",
+        "cost of the unit that sets it",
+    ):
         assert part in titles
 
 

@@ -9,7 +9,8 @@ from hand_made_run import SIMULATION, write_run
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.source import METRIC_COLUMNS
-from assume_rl.reports.topics.equilibrium import TITLE, equilibrium_section
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.equilibrium import TITLE, equilibrium_items
 from assume_rl.reports.types import Grid, Item, Omitted
 
 pytestmark = pytest.mark.unchecked
@@ -41,7 +42,7 @@ def items(folder: Path) -> tuple[Item, ...]:
     source = open_source(write_run(folder))
     rows = [(SIMULATION, "", name, value) for name, value in FIGURES.items()]
     object.__setattr__(source, "metrics", pd.DataFrame(rows, columns=list(METRIC_COLUMNS)))
-    return equilibrium_section(source).items
+    return tuple(equilibrium_items(Scope(source, ())))
 
 
 def test_markets_and_kept_policies_have_a_row_each(tmp_path: Path) -> None:
@@ -73,5 +74,5 @@ def test_shares_above_all_are_explained(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_run_without_such_figures_has_none_of_it(tmp_path: Path) -> None:
     sections = report_sections(open_source(write_run(tmp_path / "run")))
-    (only,) = next(section for section in sections if section.title == TITLE).items
+    (only,) = (i for section in sections for i in section.items if i.title == TITLE)
     assert isinstance(only, Omitted)

@@ -19,13 +19,14 @@ from hand_made_run import (
 )
 
 from assume_rl.reports import thin
-from assume_rl.reports.figures.bids import BOXES, markups
-from assume_rl.reports.figures.learning import learning_curves
-from assume_rl.reports.figures.prices import PriceLine, price_duration, prices_through_time
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source.opening import open_source
-from assume_rl.reports.style import PALETTE, colours, line_looks, names_axis, patterns, text
-from assume_rl.reports.topics.comparison import best_response_section
+from assume_rl.reports.style import PALETTE, line_looks, names_axis, text
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.best_response import best_response_items
+from assume_rl.reports.topics.bids import BOXES, markups
+from assume_rl.reports.topics.learning import learning_curves
+from assume_rl.reports.topics.prices import PriceLine, price_duration, prices_through_time
 from assume_rl.reports.topics.profits import BARS, REST, largest
 from assume_rl.reports.types import Chart, Figure, Grid
 
@@ -58,8 +59,9 @@ def test_a_price_duration_curve_starts_at_0_hours(charts: dict[str, Chart]) -> N
 def test_the_merit_order_is_as_wide_as_its_orders(charts: dict[str, Chart]) -> None:
     figure = charts["orders-EOM-20300101T0200"].figure  # the highest price
     hydro, gas = trace(figure, "hydro"), trace(figure, "gas")
-    assert (list(hydro.x), list(hydro.width), list(hydro.y)) == ([40], [80], [10])
-    assert (list(gas.x), list(gas.width), list(gas.y)) == ([100], [40], [90])
+    assert (list(hydro.x), list(hydro.width)) == ([40], [80])
+    assert (list(gas.x), list(gas.width)) == ([100], [40])
+    assert [b + y for bar in (hydro, gas) for b, y in zip(bar.base, bar.y, strict=True)] == [10, 90]
     costs = trace(figure, "marginal cost")
     assert (list(costs.x), list(costs.y)) == ([40, 100], [10, 50])
     demand = trace(figure, "demand")
@@ -72,10 +74,10 @@ def test_telling_hours_are_those_of_the_lowest_median_and_highest_price(
     charts: dict[str, Chart],
 ) -> None:
     titles = [c.title for name, c in charts.items() if name.startswith("orders")]
-    assert [title.rsplit(", ", 1)[1] for title in titles] == [
-        "2030-01-01 00:00 (lowest price)",
-        "2030-01-01 01:00 (median price)",
-        "2030-01-01 02:00 (highest price)",
+    assert titles == [
+        "EOM, 2030-01-01 00:00 (lowest price)",
+        "EOM, 2030-01-01 01:00 (median price)",
+        "EOM, 2030-01-01 02:00 (highest price)",
     ]
 
 
@@ -105,16 +107,22 @@ def test_bids_stand_over_costs(charts: dict[str, Chart]) -> None:
     ]
 
 
-def test_the_gap_is_what_is_missing_to_the_best_response(charts: dict[str, Chart]) -> None:
-    (dots,) = charts["best-response-gap"].figure.data
-    assert list(dots.x) == [25.0]
+def test_the_gap_is_what_is_missing_to_the_best_response(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / f"seed_{seed}", simulation=f"toy_seed_{seed}", seed=seed)
+    chart, grid = best_response_items(Scope(open_source(tmp_path), ()))
+    assert isinstance(chart, Chart)
+    (dots,) = chart.figure.data
+    assert list(dots.x) == [25.0, 25.0]
+    assert isinstance(grid, Grid)
+    assert [row[4] for row in grid.rows] == ["75.00%", "75.00%"]
 
 
 def test_a_share_without_meaning_is_a_dash_and_the_gap_stays(tmp_path: Path) -> None:
     """A best reward of -0.2 of which -0.647 was reached would be 323.5 %."""
     figures = {**GAP, "reward": -0.647, "share_of_best_response": None}
     source = open_source(write_run(tmp_path / "run", evaluation=figures))
-    (grid,) = best_response_section(source).items
+    (grid,) = best_response_items(Scope(source, ()))
     assert isinstance(grid, Grid)
     assert grid.rows[0][2:5] == (1.0, 500.0, "-")
     assert "not above 1 %" in grid.caption
@@ -184,11 +192,9 @@ def test_units_beyond_a_chart_are_one_bar() -> None:
     assert found["unit"].iloc[-1] == REST
 
 
-def test_equal_colours_differ_in_dash_and_pattern() -> None:
+def test_equal_colours_differ_in_dash() -> None:
     names = [str(k) for k in range(3 * len(PALETTE))]
     assert len({(look["color"], look["dash"]) for look in line_looks(names).values()}) == len(names)
-    areas = {(colours(names)[n], patterns(names)[n]) for n in names}
-    assert len(areas) == len(names)
 
 
 def test_long_names_are_cut_on_axes_only() -> None:

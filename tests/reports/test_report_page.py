@@ -9,9 +9,10 @@ import pytest
 from hand_made_run import DEAR, OWNER, write_run
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.reports.markup import anchor, number, run_links
+from assume_rl.reports.page.cells import decimals, number, short, table_of
 from assume_rl.reports.report import report
 from assume_rl.reports.style import plotly_script
+from assume_rl.reports.types import Grid
 
 
 class Tags(HTMLParser):
@@ -49,7 +50,7 @@ def tags(html: str) -> Tags:
 def test_nothing_is_loaded_from_elsewhere(html: str, tags: Tags) -> None:
     assert tags.loaded == []
     assert "url(" not in html
-    assert "default-src 'none'" in html
+    assert "default-src &#39;none&#39;" in html
 
 
 def test_names_make_no_elements(html: str, tags: Tags) -> None:
@@ -71,8 +72,13 @@ def test_links_lead_somewhere_and_ids_are_there_once(tags: Tags) -> None:
 
 def test_the_head_says_what_was_run(html: str) -> None:
     head = html.split("</header>", maxsplit=1)[0]
-    for fact in ("<dd>7</dd>", "batch", "f" * 64, "c" * 64, "assume-rl 9.9", "finished", "train"):
+    for fact in ("seed 7", "engine batch", "cpu", "finished", "train", "case case"):
         assert fact in head
+
+
+def test_hashes_and_versions_are_with_the_runs(html: str) -> None:
+    for fact in (f'title="{"f" * 64}"', f'title="{"c" * 64}"', "assume-rl 9.9"):
+        assert fact in html
 
 
 def test_what_is_left_out_is_said(html: str) -> None:
@@ -96,7 +102,7 @@ def test_an_impossible_place_is_an_error(tmp_path: Path, out: str, match: str) -
 
 def test_an_unfinished_run_says_so_first(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", state="interrupted")
-    head = report(folder).read_text(encoding="utf-8").split("<dl>")[0]
+    head = report(folder).read_text(encoding="utf-8").split("</header>")[0]
     assert re.search(r'class="note">Run toy_case .* its state is interrupted', head)
 
 
@@ -105,7 +111,7 @@ def test_a_run_that_failed_at_once_has_a_report(tmp_path: Path) -> None:
     for name in ("results.db", "metrics.jsonl"):
         (folder / name).unlink()
     html = report(folder).read_text(encoding="utf-8")
-    for title in ("Learning curves", "Gap to the exact best response", "Prices", "Market"):
+    for title in ("Learning curves", "Gap to the exact best response", "Prices", "Market power"):
         assert f"Left out: {title}:" in html
 
 
@@ -124,24 +130,38 @@ def test_hours_may_be_in_another_zone(tmp_path: Path) -> None:
     assert "lowest price" not in html.split("<main>")[0]
 
 
-def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "plotly", None)
-    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+@pytest.mark.parametrize("module", ["plotly.graph_objects", "jinja2"])
+def test_a_missing_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module.split(".", maxsplit=1)[0], None)
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigurationError, match=r"pip install 'assume-rl\[report\]'"):
         report(write_run(tmp_path / "run"))
 
 
-def test_many_run_ids_are_folded() -> None:
-    assert run_links(["a"]).startswith('<span class="ids">run id: ')
-    many = run_links([f"r{k}" for k in range(5)])
-    assert many.startswith("<details")
-    assert many.count("href") == 5
-    assert f'id="{anchor("x")}"' == 'id="run-x"'
-
-
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(3, "3"), (1 / 3, "0.333333"), (1234567.8, "1,234,568"), (2.5e-9, "2.5e-09")],
+    [(3, "3"), (1 / 3, "0.3333"), (1234567.8, "1,234,568"), (-35.596, "\N{MINUS SIGN}35.60")],
 )
 def test_numbers_are_short(value: float, shown: str) -> None:
-    assert number(value) == shown
+    assert short(value) == shown
+
+
+def test_tiny_numbers_are_not_rounded_away() -> None:
+    assert number(2.5e-9, decimals([2.5e-9])) == "2.5e-09"
+
+
+def test_numbers_of_a_column_have_equal_decimals() -> None:
+    grid = Grid("t", ("name", "share", "runs", "empty"), [("a", 0.5, 3, None), ("b", 12.25, 4, "")])
+    table = table_of(grid)
+    assert [head.lines for head in table.heads] == [("name",), ("share",), ("runs",)]
+    cells = [[cell.text for cell in row.cells] for row in table.rows]
+    assert cells == [["a", "0.50", "3"], ["b", "12.25", "4"]]
+
+
+def test_numbers_of_a_row_may_belong_together() -> None:
+    rows = [("profit", 123456.7, 1.25), ("share", 0.5, 0.25)]
+    table = table_of(Grid("t", ("figure", "a", "b"), rows, by_row=True))
+    assert [cell.text for cell in table.rows[0].cells[1:]] == ["123,457", "1"]
+    assert [cell.text for cell in table.rows[1].cells[1:]] == ["0.5000", "0.2500"]

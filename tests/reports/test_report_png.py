@@ -12,7 +12,14 @@ from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.reports.png import MARK, SCALE, WIDTH, check_pngs, file_names, marked, write_pngs
 from assume_rl.reports.report import report
 from assume_rl.reports.source.opening import open_source
-from assume_rl.reports.topics.prices import price_section
+from assume_rl.reports.style import HEIGHT
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.prices import price_items
+from assume_rl.reports.types import Section
+
+
+def prices(folder: Path) -> Section:
+    return Section("Prices", tuple(price_items(Scope(open_source(folder), ()))))
 
 
 def size(picture: Path) -> tuple[int, int]:
@@ -24,10 +31,10 @@ def size(picture: Path) -> tuple[int, int]:
 
 def test_each_chart_is_a_picture(tmp_path: Path) -> None:
     browser()
-    section = price_section(open_source(write_run(tmp_path / "run")))
+    section = prices(write_run(tmp_path / "run"))
     files = write_pngs([section], tmp_path / "png")
-    assert [file.name for file in files] == ["price-duration.png", "prices.png"]
-    assert {size(file) for file in files} == {(WIDTH * SCALE, 380 * SCALE)}
+    assert [file.name for file in files] == ["prices.png", "price-duration.png"]
+    assert {size(file) for file in files} == {(WIDTH * SCALE, HEIGHT * SCALE)}
     assert all(len(set(file.read_bytes())) > 200 for file in files)  # not an empty page
 
 
@@ -70,7 +77,7 @@ def test_pictures_say_that_they_are_of_a_report(tmp_path: Path) -> None:
     assert own[4:-4] == b"tEXt" + MARK
     assert int.from_bytes(own[:4], "big") == len(MARK)
     assert zlib.crc32(own[4:-4]) == int.from_bytes(own[-4:], "big")
-    section = price_section(open_source(write_run(tmp_path / "run")))
+    section = prices(write_run(tmp_path / "run"))
     file = tmp_path / "prices.png"
     file.write_bytes(picture)
     check_pngs([section], tmp_path, overwrite=False)

@@ -25,11 +25,6 @@ def test_without_sales_nobody_has_a_share(power: MarketPower) -> None:
     assert all(math.isnan(row[1]) for row in nothing.rows())  # type: ignore[arg-type]
 
 
-def test_lerner_index_is_weighted_by_sales(power: MarketPower) -> None:
-    # (60 * 80 + 20 * 20) / 70 over 100 MW, (80 * 80 + 40 * 30) / 90 over 110 MW
-    assert power.lerner == pytest.approx([0, 5200 / 70 / 100, 7600 / 90 / 110])
-
-
 def test_residual_supply_is_what_others_offer_over_what_is_asked_for(power: MarketPower) -> None:
     index = dict(zip(power.operators, power.residual_supply.T, strict=True))
     assert index[OWNER] == pytest.approx([40 / 60, 40 / 100, 40 / 110])
@@ -45,12 +40,10 @@ def test_concentration_is_the_sum_of_squared_shares(power: MarketPower) -> None:
 def test_the_largest_seller_comes_first(power: MarketPower) -> None:
     first, second, every = power.rows()
     assert (first[0], second[0], every[0]) == (OWNER, "other", "all")
-    # share, Lerner, mark-up; lowest index; per cent pivotal and below 1.1
-    assert first[1:4] == pytest.approx(
-        (100 * 220 / 270, (4800 / 70 + 6400 / 90) / 220, (60 * 80 + 80 * 80) / 220)
-    )
-    assert first[4:] == pytest.approx((40 / 110, 100.0, 100.0))
-    assert second[4:] == pytest.approx((80 / 110, 200 / 3, 200 / 3))
+    # share, margin over own cost; lowest index; per cent pivotal and below 1.1
+    assert first[1:3] == pytest.approx((100 * 220 / 270, (60 * 80 + 80 * 80) / 220))
+    assert first[3:] == pytest.approx((40 / 110, 100.0, 100.0))
+    assert second[3:] == pytest.approx((80 / 110, 200 / 3, 200 / 3))
 
 
 def test_several_orders_of_a_unit_are_one_offer(tmp_path: Path) -> None:

@@ -238,5 +238,5 @@ def test_charging_is_no_demand_that_has_to_be_met() -> None:
     assert found.demanded.tolist() == [60, 150]
     assert found.offered.sum(1).tolist() == [200, 218]  # what it discharges is supply
     assert found.sold.sum(1).tolist() == [80, 150]
-    # 80 and 100 MW of the cheap and 32 MW of the dear plant; a storage has no marginal cost
-    assert found.lerner == pytest.approx([0.0, 100 * 0.8 / 132])
+    # 100 MW of the cheap plant earn 40 EUR/MWh; a storage has no marginal cost
+    assert found.mean_markup == pytest.approx(100 * 40 / (80 + 132))

@@ -10,7 +10,7 @@ from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.source import study_rows
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
-from assume_rl.reports.types import Chart, Grid, Item, Omitted
+from assume_rl.reports.types import Chart, Grid, Item, Lead, Omitted
 from assume_rl.results.study_database import StudyDatabase
 
 pytestmark = pytest.mark.unchecked
@@ -34,7 +34,7 @@ def chart(items: list[Item], name: str) -> Chart:
 
 
 def test_every_run_has_its_row(items: list[Item]) -> None:
-    runs = next(item for item in items if isinstance(item, Grid))
+    runs = next(i for i in items if isinstance(i, Grid) and i.title == "All runs")
     rows = [dict(zip(runs.columns, row, strict=True)) for row in runs.rows]
     assert [row["run id"] for row in rows] == [run_id(*cell) for cell in CELLS]
     assert [(row["design"], row["seed"]) for row in rows] == CELLS
@@ -54,18 +54,17 @@ def test_designs_are_compared_by_every_metric(items: list[Item]) -> None:
 
 def test_a_metric_that_is_equal_in_all_runs_is_told_in_a_sentence(items: list[Item]) -> None:
     reasons = {item.title: item.reason for item in items if isinstance(item, Omitted)}
-    assert reasons["avg_price[EOM] (EUR/MWh), step train"] == "equal in all runs: 56.6"
-    assert reasons["total_profit (EUR), step train"] == "equal in all runs: 12800"
+    assert reasons["avg_price[EOM] (EUR/MWh)"] == "equal in all runs: 56.60"
+    assert reasons["total_profit (EUR)"] == "equal in all runs: 12,800"
     names = {item.name for item in items if isinstance(item, Chart)}
     assert "compare-train-avg_price[EOM]" not in names
 
 
 def test_one_run_alone_is_told_in_a_sentence(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:1])
-    (_, compared, *_) = report_sections(open_source(folder))
-    assert {item.title: item.reason for item in compared.items}[
-        "profit (EUR), step train"
-    ] == "only one run has it: 11000"
+    items = [item for section in report_sections(open_source(folder)) for item in section.items]
+    reasons = {item.title: item.reason for item in items if isinstance(item, Omitted)}
+    assert reasons["profit (EUR)"] == "only one run has it: 11,000"
 
 
 def test_the_profile_of_profits_is_the_share_of_runs_above(items: list[Item]) -> None:
@@ -83,20 +82,36 @@ def test_the_profile_of_profits_is_the_share_of_runs_above(items: list[Item]) ->
 
 
 def test_rewards_on_unlike_scales_are_told_of(items: list[Item]) -> None:
-    notes = {
-        name: items[items.index(chart(items, f"compare-train-{name}")) + 1].caption
-        for name in ("reward", "profit")
-    }
+    notes = {name: chart(items, f"compare-train-{name}").caption for name in ("reward", "profit")}
     assert "compare profit instead" in notes["reward"]
     assert "compare profit instead" not in notes["profit"]
 
 
-def test_each_row_of_a_comparison_names_its_runs(items: list[Item]) -> None:
-    place = items.index(chart(items, "compare-train-reward"))
-    grid = items[place + 1]
-    assert isinstance(grid, Grid)
-    ids = [", ".join(run_id(design, seed) for seed in (1, 2, 3)) for design in DESIGNS]
-    assert [row[-1] for row in grid.rows] == ids
+def test_the_table_of_a_step_has_each_metric_and_design(items: list[Item]) -> None:
+    grid = next(i for i in items if isinstance(i, Grid) and i.title.startswith("All metrics"))
+    rows = [row[:4] for row in grid.rows if row[0] == "reward"]
+    assert rows == [("reward", DESIGNS[0], 3, 12.0), ("reward", DESIGNS[1], 3, 2.0)]
+
+
+def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path) -> None:
+    first, *_ = report_sections(open_source(study))
+    lead, figure, differences = first.items
+    assert isinstance(lead, Lead)
+    much, sure, what, setting = lead.sentences[:4]
+    minus = "\N{MINUS SIGN}"
+    assert much == f"{DESIGNS[1]} against {DESIGNS[0]}: profit 10,000 EUR lower ({minus}83.3%)."
+    assert f"interval {minus}10,000 to {minus}10,000 EUR, 3 seeds in common" in sure
+    assert "the test does not reject chance with these seeds" in sure  # p is 1/4 at least
+    assert what.endswith("3 seeds: 6 of 6 runs finished.")
+    assert setting == f"Designs differ in {CAP}."
+    assert [(fact.name, fact.value) for fact in lead.facts] == [
+        (DESIGNS[0], "12,000"),
+        (DESIGNS[1], "2,000"),
+    ]
+    assert isinstance(figure, Chart)
+    assert figure.name == "compare-train-profit"
+    assert isinstance(differences, Grid)
+    assert differences.rows[1][:4] == ("profit (EUR)", DESIGNS[1], 2_000.0, -10_000.0)
 
 
 def test_learning_curves_have_a_line_per_design(items: list[Item]) -> None:
@@ -106,9 +121,9 @@ def test_learning_curves_have_a_line_per_design(items: list[Item]) -> None:
     assert set(found.run_ids) == {run_id(*cell) for cell in CELLS}
 
 
-def test_markets_are_those_of_the_first_run_of_each_design(study: Path) -> None:
-    titles = [section.title for section in report_sections(open_source(study))]
-    assert titles[-2:] == [f"Market: {design}, seed 1, step train" for design in DESIGNS]
+def test_markets_of_the_first_run_of_each_design_are_side_by_side(items: list[Item]) -> None:
+    titles = [item.title for item in items if item.title.startswith("Dispatch by technology")]
+    assert titles == [f"Dispatch by technology: {design}, seed 1" for design in DESIGNS]
 
 
 def test_designs_beyond_the_colours_have_no_markets(
@@ -131,8 +146,8 @@ def test_many_episodes_are_thinned_in_the_database(
 
 def test_a_database_by_its_url_is_the_same_study(study: Path, items: list[Item]) -> None:
     url = f"sqlite:///{study / 'study.db'}"
-    (_, compared, *_) = report_sections(open_source(url))
-    means, _ = chart(list(compared.items), "compare-train-reward").figure.data
+    found = [item for section in report_sections(open_source(url)) for item in section.items]
+    means, _ = chart(found, "compare-train-reward").figure.data
     assert sorted(means.x) == [2.0, 12.0]
     assert open_source(study / "study.db").database == url
 
@@ -170,16 +185,17 @@ def test_a_study_without_results_says_so(tmp_path: Path) -> None:
     (folder / "study.db").unlink()
     html = report(folder).read_text(encoding="utf-8")
     assert "6 of 6 runs are not in the study database yet" in html
-    for title in ("Comparison of designs", "Gap to the exact best response", "Prices", "Market"):
+    for title in ("Comparison of designs", "Gap to the exact best response", "Prices", "Dispatch"):
         assert f"Left out: {title}: no run has finished yet." in html
 
 
 def test_key_figures_are_headed_by_design_and_seed(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[::-2])
-    grids = [i for i in report_sections(open_source(folder))[0].items if isinstance(i, Grid)]
+    found = [item for section in report_sections(open_source(folder)) for item in section.items]
+    grid = next(i for i in found if isinstance(i, Grid) and i.title == "Key figures")
     heads = [f"{d}, {s}\n{run_id(d, s)}" for d, s in CELLS[1::2]]
-    assert list(grids[1].columns) == ["step", "figure", "unit", *heads]
-    rewards = next(row for row in grids[1].rows if row[1] == "reward")
+    assert list(grid.columns) == ["step", "figure", "unit", *heads]
+    rewards = next(row for row in grid.rows if row[1] == "reward")
     assert list(rewards[3:]) == [reward(*cell) for cell in CELLS[1::2]]
     assert f"uniform, 2<br>{run_id('uniform', 2)}</th>" in report(folder).read_text("utf-8")
 

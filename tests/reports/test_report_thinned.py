@@ -7,14 +7,13 @@ import pytest
 from hand_made_run import write_run
 
 from assume_rl.reports import thin
-from assume_rl.reports.figures import learning, prices
-from assume_rl.reports.figures.learning import DRAWN
 from assume_rl.reports.report import report_sections
 from assume_rl.reports.source import order_queries
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
-from assume_rl.reports.topics import bids, dispatch
-from assume_rl.reports.topics.learning import learning_section
+from assume_rl.reports.topics import bids, dispatch, learning, market_power, prices
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.learning import DRAWN, learning_items
 from assume_rl.reports.types import Chart, RunInfo
 
 FEW = 2  # points of a chart
@@ -25,7 +24,7 @@ def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for module in (prices, dispatch, learning, bids):
         monkeypatch.setattr(module, "LIMIT", FEW)
     monkeypatch.setattr(bids, "DOTS", FEW)
-    monkeypatch.setattr(bids, "POINTS", 1)
+    monkeypatch.setattr(market_power, "POINTS", 1)
     monkeypatch.setattr(order_queries, "ORDERS_READ", 5)
     monkeypatch.setattr(thin, "WEEK", 1)  # hours, so that any step will do
     sections = report_sections(open_source(write_run(tmp_path / "run")))
@@ -63,8 +62,8 @@ def test_only_so_many_designs_have_curves_as_can_be_told_apart() -> None:
     rows = [(f"r{k}", "", True, e, float(k), *[0.0] * 4) for k in range(count) for e in (1, 2)]
     curves = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
     metrics = pd.DataFrame(columns=list(METRIC_COLUMNS))
-    chart = learning_section(Source("s", None, runs, (), (), curves, metrics)).items[0]
-    assert isinstance(chart, Chart)
+    source = Source("s", None, runs, (), (), curves, metrics)
+    chart = next(i for i in learning_items(Scope(source, ())) if isinstance(i, Chart))
     assert len(chart.figure.data) == DRAWN
     assert f"The first {DRAWN} of {count} designs" in chart.caption
     assert chart.run_ids == tuple(run.run_id for run in runs[:DRAWN])

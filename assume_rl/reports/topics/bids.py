@@ -1,66 +1,49 @@
-"""What one run's bidders ask for beyond their costs, and what that says of market power."""
+"""Bids against what power costs: order by order, through time, and by unit."""
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from assume_rl.evaluation.sellers import MarketPower, market_power
-from assume_rl.evaluation.surplus import Surplus, surplus, welfare_rows
-from assume_rl.reports.figures.bids import BOXES, bid_against_cost, markups, straying
-from assume_rl.reports.source.order_queries import during, orders
-from assume_rl.reports.source.queries import learners, running_costs, start_costs
-from assume_rl.reports.source.rows import Recorded
-from assume_rl.reports.thin import DOTS, LIMIT
-from assume_rl.reports.topics.market_power import POINTS, lerner_through_time, residual_supply
-from assume_rl.reports.types import Chart, Grid, Item, Omitted
-
-COLUMNS = (
-    "operator",
-    "share of sales (%)",
-    "Lerner index",
-    "mark-up (EUR/MWh)",
-    "lowest RSI",
-    "pivotal (% of deliveries)",
-    "RSI < 1.1 (% of deliveries)",
+from assume_rl.evaluation.price_setting import SAME
+from assume_rl.reports.style import (
+    GREY,
+    HOVER,
+    PALETTE,
+    WHEN,
+    Trace,
+    faint,
+    figure,
+    marked,
+    names_axis,
+    text,
 )
+from assume_rl.reports.thin import DOTS, LIMIT, extremes, sampled
+from assume_rl.reports.topics.base import Market
+from assume_rl.reports.types import Chart, Figure, Item, Omitted
+
+BOXES = 40  # more units than that are hard to read
+FOLLOWED = 4  # units whose bids are drawn through time
+BEYOND = 2.5  # how many times price or cost an axis of bids reaches at most
+QUARTILES = {"lowerfence": 0.0, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 1.0}
+LEARNED, OTHER = PALETTE[3], GREY
 
 
-def bid_items(recorded: Recorded) -> Iterator[Item]:
-    """Bids against marginal cost, and market power; from `market_orders`, `marginal_costs`."""
-    if not recorded.has("market_orders"):
-        yield Omitted("Bids and market power", "no orders were recorded (market_orders is empty)")
+def bid_items(market: Market) -> Iterator[Item]:
+    """Yield bids through time and against cost, from `market_orders` and `marginal_costs`."""
+    if market.missing_orders:
+        yield Omitted("Bids", market.missing_orders)
         return
-    if not recorded.has("marginal_costs"):
-        reason = "marginal costs were not recorded (no rows in marginal_costs)"
-        yield Omitted("Bids and market power", reason)
-        return
-    found, every = orders(recorded)
-    some = f" Only one delivery in {every} is read: there are many orders." if every > 1 else ""
-    yield from _bids(recorded, found, some)
-    gains: dict[str, Surplus] = {}
-    for market, own in found.groupby("market_id", sort=True):
-        power = market_power(own)
-        yield from _power(recorded, str(market), power, some)
-        if power is not None:
-            gains[str(market)] = surplus(own)
-            yield _surplus(recorded, str(market), gains[str(market)], some)
-    if gains:
-        starts, running = start_costs(recorded), running_costs(recorded)
-        if every > 1:
-            starts, running = during(starts, found), during(running, found)
-        rows = welfare_rows(gains, float(starts["start_cost"].sum()), float(running["cost"].sum()))
-        yield _welfare(recorded, rows, some)
-
-
-def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
+    found, _ = market.orders_read
     sales = found[(found["volume"] > 0) & found["marginal_cost"].notna()]
-    bids = sales.assign(learned=sales["unit_id"].isin(learners(recorded)))
+    bids = sales.assign(learned=sales["unit_id"].isin(market.learners))
+    yield from _through_time(market, found, straying(bids))
     if bids.empty:
-        yield Omitted(
-            "Bid against marginal cost", "no unit with a marginal cost has offered anything"
-        )
+        why = "no unit with a marginal cost has offered anything"
+        yield Omitted("Bid against marginal cost", why)
+        return
+    off, count = len(straying(bids)), bids["unit_id"].nunique()
+    if not off:
+        yield Omitted("Bid against marginal cost", "every order is at its unit's marginal cost")
         return
     moving = found.loc[found["trades"], "unit_id"].nunique()
     left = (
@@ -71,95 +54,207 @@ def _bids(recorded: Recorded, found: pd.DataFrame, some: str) -> Iterator[Item]:
     thinned = f" Thinned out to {DOTS:,} of {len(bids):,} orders." if len(bids) > DOTS else ""
     yield Chart(
         "Bid against marginal cost",
-        bid_against_cost(bids, recorded.run_id),
+        bid_against_cost(bids, market.run_id),
         "A dot per supply order; above the line a unit asks for more than its power costs."
         + left
         + thinned
-        + some,
-        (recorded.run_id,),
+        + market.some,
+        (market.run_id,),
         "bid-cost",
     )
-    off, count = len(straying(bids)), bids["unit_id"].nunique()
-    if not off:
-        yield Omitted("Mark-up of bids by unit", "every order is at its unit's marginal cost")
-        return
     far = f" The {BOXES} units that stray farthest." if off > BOXES else ""
     yield Chart(
-        "Mark-up of bids by unit",
-        markups(bids, recorded.run_id),
-        "Bid less marginal cost over all orders of a unit: median, quartiles, lowest and highest. "
-        f"{count - off} of {count} units always bid their cost and are left out.{far}{some}",
-        (recorded.run_id,),
+        "Bid less marginal cost, by unit",
+        markups(bids, market.run_id),
+        "Over all orders of a unit, sold or not: median, quartiles, lowest and highest. "
+        f"{count - off} of {count} units always bid their cost and are left out.{far}{market.some}",
+        (market.run_id,),
         "markups",
     )
 
 
-def _power(recorded: Recorded, market: str, found: MarketPower | None, some: str) -> Iterator[Item]:
-    if found is None:
-        yield Omitted(f"Market power, {market}", "nobody has offered anything")
-        return
-    index = found.residual_supply
-    sold, offered = found.concentration
-    yield Chart(
-        f"Residual supply index, {market}",
-        residual_supply(dict(zip(found.operators, index.T, strict=True)), recorded.run_id),
-        "What all others offer over what units that only buy want at the price, sorted; the "
-        "operators with the lowest values. Below 1 an operator is pivotal: demand cannot be met "
-        "without it."
-        f"{_drawn(index)}{some}",
-        (recorded.run_id,),
-        f"residual-supply-{market}",
-    )
-    lerner = found.lerner
-    if np.isfinite(lerner).any():
+def _through_time(market: Market, found: pd.DataFrame, off: Sequence[str]) -> Iterator[Item]:
+    """Yield a chart for each of a few units: learners, or those that stray farthest from cost."""
+    learners = [unit for unit in off if unit in market.learners]
+    learners += sorted(market.learners - set(learners))
+    chosen = learners or list(off)
+    several = len(market.orders_by_market) > 1
+    places = [
+        (unit, name, own[own["unit_id"] == unit])
+        for unit in chosen[:FOLLOWED]
+        for name, own in market.orders_by_market.items()
+    ]
+    whose = "learners" if learners else "units"
+    rest = f" {FOLLOWED} of {len(chosen)} {whose}, those whose bids are farthest from cost."
+    for unit, name, own in places:
+        if own.empty:
+            continue
+        drawn, top = bids_through_time(own, market.setters[name], market.run_id)
+        where = f", {name}" if several else ""
+        highest = own.loc[own["volume"] > 0, "price"].max()
         yield Chart(
-            f"Lerner index, {market}",
-            lerner_through_time(found.start, lerner, recorded.run_id),
-            "What units are paid less marginal cost, as a share of what they are paid; mean "
-            f"weighted by what they sold, without prices of 0 or less.{_drawn(lerner)}{some}",
-            (recorded.run_id,),
-            f"lerner-{market}",
+            f"Bids of {unit} through time{where}",
+            drawn,
+            "Lowest and highest price that the unit asks for in each delivery, its marginal cost "
+            "and the price of the market."
+            + (rest if len(chosen) > FOLLOWED else "")
+            + (f" Bids up to {highest:,.0f} EUR/MWh, beyond the axis." if highest > top else "")
+            + market.some,
+            (market.run_id,),
+            f"bids-{unit}{where}",
         )
-    yield Grid(
-        f"Market power by operator, {market}",
-        COLUMNS,
-        found.rows(),
-        f"Herfindahl-Hirschman index of operators: {sold:,.0f} of sales, {offered:,.0f} of what "
-        f"was offered (10,000: one operator). Available is what was offered.{some} "
-        f"run_id {recorded.run_id}",
+
+
+def bids_through_time(own: pd.DataFrame, price: pd.DataFrame, run_id: str) -> tuple[Figure, float]:
+    """Draw the lowest and the highest bid of a unit, its cost and the price.
+
+    :param own: orders of the unit: `start_time`, `price`, `volume`, `accepted_volume`,
+        `marginal_cost`
+    :param price: `start_time` and `price` of the market
+    :returns: the figure, and where its axis ends (EUR/MWh)
+    """
+    traces: list[Trace] = []
+    for rows, name, colour in (
+        (own[own["volume"] > 0], "asks for", LEARNED),
+        (own[own["volume"] < 0], "pays up to", PALETTE[5]),
+    ):
+        traces += _bid_lines(rows, name, colour, run_id)
+    costs = own.groupby("start_time")["marginal_cost"].first().dropna()
+    if len(costs):
+        traces.append(_line(costs, "marginal cost", PALETTE[2], run_id, dash="dash"))
+    known = price.set_index("start_time")["price"]
+    traces.append(_line(known, "price", GREY, run_id))
+    # With ends at the same height as others a line would hide them: bids are drawn last.
+    levels = [float(series.max()) for series in (costs, known) if len(series)]
+    low = min([0.0, *(float(v) for t in traces for v in (min(t["y"]),))])
+    high = max([0.0, *(float(v) for t in traces for v in (max(t["y"]),))])
+    top = min(high, BEYOND * max([*levels, 1.0]))
+    room = 0.06 * (top - low or 1.0)
+    drawn = figure(
+        traces,
+        x="start of delivery (UTC)",
+        y="EUR/MWh",
+        yaxis_range=[low - room, top + room],
     )
+    return drawn, top + room
 
 
-def _surplus(recorded: Recorded, market: str, found: Surplus, some: str) -> Grid:
-    storages = (
-        ""
-        if found.traded is None
-        else "Storages and exchanges gain what they sell for less what they pay; what is left is "
-        "worth nothing, and the deadweight loss takes what they did as given. "
+def _bid_lines(rows: pd.DataFrame, name: str, colour: str, run_id: str) -> list[Trace]:
+    """Return one line, or two with the area between them where a unit has several bids."""
+    if rows.empty:
+        return []
+    by_time = rows.groupby("start_time")["price"]
+    low, high = by_time.min(), by_time.max()
+    if (high - low).max() < SAME:
+        return [_line(high, name, colour, run_id)]
+    fill = {"fill": "tonexty", "fillcolor": faint(colour, 0.15)}
+    kept = extremes(high.to_numpy(), LIMIT // 4)
+    return [
+        _line(low.iloc[kept], f"{name}: lowest", colour, run_id, width=1),
+        _line(high.iloc[kept], f"{name}: highest", colour, run_id) | fill,
+    ]
+
+
+def _line(
+    values: pd.Series, name: str, colour: str, run_id: str, *, dash: str = "solid", width: float = 2
+) -> Trace:
+    kept = extremes(values.to_numpy(), LIMIT // 4)
+    drawn = values.iloc[kept]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(drawn.index),
+        "y": list(drawn),
+        "line": {"color": colour, "shape": "hv", "dash": dash, "width": width},
+        "hovertemplate": WHEN + "%{fullData.name} %{y:.2f} EUR/MWh" + HOVER,
+        **marked(run_id),
+    }
+
+
+def bid_against_cost(bids: pd.DataFrame, run_id: str) -> Figure:
+    """Draw a dot per order: its price over its unit's marginal cost; on the line they are equal.
+
+    :param bids: `unit_id`, `price`, `marginal_cost` (EUR/MWh), `volume` (MW), `learned` (bool)
+    """
+    drawn = bids.iloc[sampled(len(bids), DOTS)]
+    ends = [
+        float(drawn["marginal_cost"].min()),
+        float(drawn["marginal_cost"].max()),
+    ]
+    line: Trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "bid = marginal cost",
+        "x": ends,
+        "y": ends,
+        "line": {"color": GREY, "dash": "dot", "width": 2},
+        "hoverinfo": "skip",
+    }
+    groups = (("other bidders", False, OTHER), ("learned bidders", True, LEARNED))
+    dots = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": own["marginal_cost"],
+            "y": own["price"],
+            "marker": {"size": 6, "color": colour, "opacity": 0.5},
+            "text": own["unit_id"].map(text),
+            "customdata": own["volume"],
+            "hovertemplate": (
+                "%{text}<br>bids %{y:.2f} EUR/MWh for %{customdata:.1f} MW<br>"
+                "costs %{x:.2f} EUR/MWh" + HOVER
+            ),
+            **marked(run_id),
+        }
+        for name, learned, colour in groups
+        for own in [drawn[drawn["learned"] == learned]]
+        if len(own)
+    ]
+    return figure([line, *dots], x="marginal cost (EUR/MWh)", y="bid (EUR/MWh)")
+
+
+def straying(bids: pd.DataFrame) -> list[str]:
+    """Return units that bid off their marginal cost, those with the largest distance first."""
+    distance = (bids["price"] - bids["marginal_cost"]).abs().groupby(bids["unit_id"]).max()
+    return list(distance[distance > SAME].sort_values(ascending=False, kind="stable").index)
+
+
+def markups(bids: pd.DataFrame, run_id: str) -> Figure:
+    """Draw a box per unit: quartiles of its bids less its marginal cost, whiskers at the extremes.
+
+    Units whose bids are all at their cost are left out; of many, those are drawn that stray
+    farthest. Columns as in `bid_against_cost`.
+    """
+    spread = bids["price"] - bids["marginal_cost"]
+    by_unit = spread.groupby(bids["unit_id"])
+    quartiles = {name: by_unit.quantile(share) for name, share in QUARTILES.items()}
+    ranked = (
+        pd.DataFrame(quartiles).loc[straying(bids)[:BOXES]].sort_values("median", kind="stable")
     )
-    return Grid(
-        f"Surplus, {market}",
-        ("figure", "EUR"),
-        found.rows(),
-        "Buyers are worth their limit prices, plants cost their marginal cost; what buyers pay is "
-        f"what the others receive. {storages}Empty where a cost is not known. Deadweight loss: "
-        "what trade would have gained more had all plants offered the same power at its cost, "
-        f"without limits of the grid.{some} run_id {recorded.run_id}",
+    learned = set(bids.loc[bids["learned"], "unit_id"])
+    traces = [
+        {
+            "type": "box",
+            "orientation": "h",
+            "name": name,
+            "y": own.index.map(text),
+            **{name: own[name] for name in QUARTILES},
+            "marker": {"color": colour},
+            "hovertemplate": "%{y}<br>%{x:.2f} EUR/MWh" + HOVER,
+            **marked(run_id),
+        }
+        for name, colour, own in (
+            ("learned bidders", LEARNED, ranked[ranked.index.isin(learned)]),
+            ("other bidders", OTHER, ranked[~ranked.index.isin(learned)]),
+        )
+        if len(own)
+    ]
+    return figure(
+        traces,
+        x="bid less marginal cost (EUR/MWh)",
+        y="",
+        height=120 + 24 * max(3, len(ranked)),
+        yaxis=names_axis([str(unit) for unit in ranked.index[::-1]]),
     )
-
-
-def _welfare(recorded: Recorded, rows: Sequence[tuple[str, float | None]], some: str) -> Grid:
-    return Grid(
-        "Welfare",
-        ("figure", "EUR"),
-        rows,
-        "Gains of trade are consumer and producer surplus, and what storages and exchanges gain; "
-        "what units cost when they start, and storages when they run, belongs to no market alone. "
-        f"Empty where a cost is not known.{some} run_id {recorded.run_id}",
-    )
-
-
-def _drawn(values: NDArray[np.float64]) -> str:
-    """What is said where not every delivery is a point of its own."""
-    limit = LIMIT if values.ndim == 1 else POINTS
-    return f" Thinned out to {limit:,} points a line." if len(values) > limit else ""

@@ -1,110 +1,98 @@
-"""Designs of a study compared, and how far runs are from the best response."""
+"""Designs of a study compared, metric by metric."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from assume_rl.errors import AssumeRlError
-from assume_rl.evaluation.gap import (
-    NO_SHARE,
-    PROFIT_GAP,
-    REWARD_GAP,
-    SHARE,
-    TWO_PRICES,
-    is_above_all,
-    share_text,
-)
-from assume_rl.reports.figures.comparison import DRAWN, designs_compared, gaps_to_best
-from assume_rl.reports.figures.learning import DRAWN as LINES
-from assume_rl.reports.figures.profiles import performance_profiles
-from assume_rl.reports.markup import number
+from assume_rl.evaluation.statistics import performance_profile
+from assume_rl.reports.metric_names import axis_name, of_learner, of_policies
+from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.source import Source
+from assume_rl.reports.style import (
+    HEIGHT,
+    PALETTE,
+    Trace,
+    band_between,
+    figure,
+    line_looks,
+    names_axis,
+    text,
+)
+from assume_rl.reports.thin import evenly
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.learning import DRAWN as LINES
 from assume_rl.reports.topics.mean_paid import mean_paid
-from assume_rl.reports.topics.runs import axis_name, of_learner
-from assume_rl.reports.types import Chart, Grid, Item, Omitted, Section
+from assume_rl.reports.types import Chart, Figure, Grid, Item, Omitted
 from assume_rl.studies.comparison import Comparison, compare
 
-COLUMNS = ("design", "runs", "IQM", "low", "high", "median", "lowest", "highest", "run ids")
-GAP_COLUMNS = ("design", "step", "gap in reward", "gap in EUR", "share of best reward", "run ids")
+COLUMNS = ("metric", "design", "runs", "IQM", "low", "high", "median", "lowest", "highest")
 SAME = 1e-9  # relative; sums may differ in their last digits
+METRICS = (
+    *("profit", "total_profit", "reward", "avg_price", "consumer_payment", "total_cost"),
+    "welfare",
+)
+"""Figures that say most, those first that say more."""
+EXPLAINED = (
+    "Diamonds: interquartile mean over the finished runs of a design, with its 95 % bootstrap "
+    "interval; circles: each run. Differences with paired tests are on the first screen, for any "
+    "metric and baseline: assume-rl compare STUDY --metric METRIC --baseline DESIGN."
+)
 PROFITS = ("profit", "total_profit")  # of learned bidders or, where there are none, of all sellers
+DRAWN = 60  # designs
+POINTS = 200  # thresholds of a profile at most
+MARGIN = 0.02  # of the range, left of the lowest value
 
 
-def comparison_section(source: Source) -> Section:
-    """A chart and a table for each metric that a study has, step by step."""
-    title = "Comparison of designs"
+def comparison_items(scope: Scope) -> Iterator[Item]:
+    """Yield a chart for each metric that a study has, step by step, and a table of all."""
+    source = scope.source
+    if not source.is_study:
+        return
     if source.metrics.empty:
-        return Section(title, (Omitted(title, source.missing("no figures are stored")),))
-    pairs = source.metrics[["step", "name"]].drop_duplicates().itertuples(index=False, name=None)
-    order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
-    chosen = [(s, name) for s, name in pairs if not _of_policies(name) and not of_learner(name)]
-    chosen.sort(key=lambda pair: order.index(pair[0]), reverse=True)  # evaluations first
+        yield Omitted("Comparison of designs", source.missing("no figures are stored"))
+        return
+    chosen = compared_metrics(source)
     names = {name for _, name in chosen}
     profit = next((name for name in PROFITS if name in names), None)
-    items = [item for step, name in chosen for item in _metric(source, step, name, name == profit)]
-    return Section(title, tuple(items))
+    for step in dict.fromkeys(step for step, _ in chosen):
+        rows: list[tuple[object, ...]] = []
+        for name in (name for where, name in chosen if where == step):
+            yield from _metric(source, step, name, name == profit, rows)
+        if rows:
+            yield Grid(
+                f"All metrics, step {step}",
+                COLUMNS,
+                rows,
+                "IQM: interquartile mean over finished runs; low and high: its 95 % bootstrap "
+                "interval.",
+                by_row=True,
+            )
 
 
-def best_response_section(source: Source) -> Section:
-    """Show how far runs stay behind what a single learner could have earned, where it is known."""
-    title = "Gap to the exact best response"
-    known = _gaps(source)
-    if known.empty:
-        reason = (
-            "known only of one learning plant in one market, without ramps or start costs; not of "
-            "a storage, which can sell what it bought before"
-        )
-        return Section(title, (Omitted(title, source.missing(reason)),))
-    names = {run.run_id: run.design or source.title for run in source.runs}
-    several = known["step"].nunique() > 1
-    shared = known[known[SHARE].notna()]
-    shares = [
-        (names[run] + (f", step {step}" if several else ""), run, share)
-        for run, step, share in shared[["run_id", "step", SHARE]].itertuples(index=False)
-    ]
-    items: list[Item] = []
-    if shares:
-        chart = Chart(
-            title,
-            gaps_to_best(shares),
-            f"1 less {SHARE}: the share that the run missed of the reward of the exact best "
-            "response to everybody else's orders, auction by auction.",
-            tuple(dict.fromkeys(shared["run_id"])),
-            "best-response-gap",
-        )
-        items.append(chart)
-    rows = [
-        (names[run], step, reward, profit, "-" if math.isnan(share) else share_text(share), run)
-        for run, step, reward, profit, share in known[
-            ["run_id", "step", REWARD_GAP, PROFIT_GAP, SHARE]
-        ].itertuples(index=False)
-    ]
-    why = f" No share (-) where {NO_SHARE}." if len(shares) < len(rows) else ""
-    above = f" {TWO_PRICES.capitalize()}." if known[SHARE].map(is_above_all).any() else ""
-    caption = f"Exact best response less what the run reached.{why}{above}"
-    return Section(title, (*items, Grid("" if shares else title, GAP_COLUMNS, rows, caption)))
+def compared_metrics(source: Source) -> list[tuple[str, str]]:
+    """Return step and name of the metrics that are compared, evaluations first."""
+    pairs = source.metrics[["step", "name"]].drop_duplicates().itertuples(index=False, name=None)
+    order = list(dict.fromkeys(step for run in source.runs for step in run.steps))
+    chosen = [(s, name) for s, name in pairs if not of_policies(name) and not of_learner(name)]
+    return sorted(chosen, key=lambda pair: (-order.index(pair[0]), rank(pair[1])))
 
 
-def _gaps(source: Source) -> pd.DataFrame:
-    """Return a row per run and step that has a gap or a share, in the order of the runs."""
-    figures = [REWARD_GAP, PROFIT_GAP, SHARE]
-    found = source.metrics[source.metrics["name"].isin(figures)]
-    wide = found.pivot_table(
-        index=["run_id", "step"], columns="name", values="value", aggfunc="first", sort=False
-    )
-    table = wide.reindex(columns=figures).reset_index()
-    order = [run.run_id for run in source.runs]
-    return table.sort_values("run_id", key=lambda ids: ids.map(order.index), kind="stable")
+def rank(metric: str) -> int:
+    """Return the place of a metric among those that say most."""
+    figure = metric.split("[", maxsplit=1)[0]
+    return METRICS.index(figure) if figure in METRICS else len(METRICS)
 
 
-def _of_policies(name: str) -> bool:
-    """Whether a metric is a score of some of the policies that a training kept."""
-    return "." in name.split("[", maxsplit=1)[0]
-
-
-def _metric(source: Source, step: str, name: str, profiled: bool) -> Iterator[Item]:
-    title = f"{name}, step {step}"
+def _metric(
+    source: Source, step: str, name: str, profiled: bool, rows: list[tuple[object, ...]]
+) -> Iterator[Item]:
+    """Yield the charts of a metric; its rows are added to those of the table."""
+    where = f", step {step}" if source.metrics["step"].nunique() > 1 else ""
+    title = f"{name}{where}"
     try:
         found = compare(source.database or "", name, step=step, asked=source.asked)
     except AssumeRlError as error:
@@ -113,48 +101,44 @@ def _metric(source: Source, step: str, name: str, profiled: bool) -> Iterator[It
     values = [value for one in found.designs for value in one.runs.values.values()]
     if values and math.isclose(min(values), max(values), rel_tol=SAME):
         what = "equal in all runs" if len(values) > 1 else "only one run has it"
-        yield Omitted(f"{axis_name(name)}, step {step}", f"{what}: {number(values[0])}")
+        yield Omitted(f"{axis_name(name)}{where}", f"{what}: {short(values[0])}")
         return
     count = len(found.designs)
     many = f" The first {DRAWN} of {count} designs are drawn." if count > DRAWN else ""
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in found.notes)
     yield Chart(
         title,
         designs_compared(_table(found), axis_name(name)),
-        "Interquartile mean over the finished runs of each design, its 95 % bootstrap interval, "
-        f"and each run.{many} Differences, with paired tests: assume-rl compare STUDY --metric "
-        f"'{name}' --step {step} --baseline DESIGN.{_price_note(source, name)}",
+        f"{many}{_price_note(source, name)}{notes}".strip(),
         tuple(run_id for one in found.designs for run_id in one.runs.run_ids.values()),
         f"compare-{step}-{name}",
     )
-    rows = [
+    rows += [
         (
-            one.design,
-            len(one.runs.values),
+            *(name, one.design, len(one.runs.values)),
             *(one.iqm.estimate, one.iqm.low, one.iqm.high),
             *(one.median, one.lowest, one.highest),
-            ", ".join(one.runs.run_ids.values()),
         )
         for one in found.designs
     ]
-    yield Grid("", COLUMNS, rows, " ".join(f"{n}." for n in found.notes))
     if profiled:
-        yield _profile(found)
+        yield _profile(found, where)
 
 
 def _price_note(source: Source, name: str) -> str:
-    """What is said of a mean of prices, `avg_price[MARKET]`."""
+    """Return what is said of a mean of prices, `avg_price[MARKET]`."""
     figure, _, market = name.rstrip("]").partition("[")
     return mean_paid(source, market) if figure == "avg_price" else ""
 
 
-def _profile(found: Comparison) -> Chart:
-    """Performance profiles of the designs that have values."""
+def _profile(found: Comparison, where: str) -> Chart:
+    """Return performance profiles of the designs that have values."""
     known = [one for one in found.designs if one.runs.values]
     drawn = known[:LINES]
     few = [one.design for one in drawn if len(one.runs.values) == 1]
     many = f" The first {LINES} of {len(known)} designs are drawn." if len(known) > LINES else ""
     return Chart(
-        f"Performance profile of {found.metric}, step {found.step}",
+        f"Performance profile of {found.metric}{where}",
         performance_profiles(
             {one.design: list(one.runs.values.values()) for one in drawn}, axis_name(found.metric)
         ),
@@ -168,7 +152,7 @@ def _profile(found: Comparison) -> Chart:
 
 
 def _table(found: Comparison) -> pd.DataFrame:
-    """What is drawn of each design."""
+    """Return what is drawn of each design."""
     return pd.DataFrame(
         {
             "design": [one.design for one in found.designs],
@@ -181,3 +165,105 @@ def _table(found: Comparison) -> pd.DataFrame:
             ],
         }
     )
+
+
+def designs_compared(table: pd.DataFrame, name: str) -> Figure:
+    """Draw the IQM of a metric with its interval, a line per design, and a dot per run.
+
+    :param table: `design`, `iqm`, `iqm_low`, `iqm_high`, and `values` (by run id, a mapping).
+    """
+    shown = table.head(DRAWN)
+    names = [text(design) for design in shown["design"]]
+    runs = [
+        (design, run_id, value)
+        for design, values in zip(names, shown["values"], strict=True)
+        for run_id, value in values.items()
+    ]
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "single runs",
+        "x": [value for _, _, value in runs],
+        "y": [design for design, _, _ in runs],
+        "customdata": [text(run_id) for _, run_id, _ in runs],
+        "marker": {"size": 7, "color": PALETTE[3], "symbol": "circle-open"},
+        "hovertemplate": "%{y}<br>%{x:.6g}<br>run_id %{customdata}",
+    }
+    estimates = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "interquartile mean, 95 % interval",
+        "x": shown["iqm"],
+        "y": names,
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": shown["iqm_high"] - shown["iqm"],
+            "arrayminus": shown["iqm"] - shown["iqm_low"],
+            "thickness": 2,
+        },
+        "customdata": shown[["iqm_low", "iqm_high"]],
+        "marker": {"size": 10, "color": PALETTE[0], "symbol": "diamond"},
+        "hovertemplate": (
+            "%{y}<br>IQM %{x:.6g}<br>%{customdata[0]:.6g} to %{customdata[1]:.6g}<br>run_id: see "
+            "the table below"
+        ),
+    }
+    return figure(
+        [estimates, dots],
+        x=name,
+        y="",
+        height=140 + 30 * max(2, len(names)),
+        yaxis=names_axis(list(shown["design"])),
+    )
+
+
+def performance_profiles(values: Mapping[str, Sequence[float]], name: str) -> Figure:
+    """Draw the share of a design's runs above each threshold, with its 95 % interval, point-wise.
+
+    Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical
+    precipice".
+
+    :param values: by design, one per run; a design without any is not drawn.
+    :param name: of the metric, for the axis.
+    """
+    known = {design: runs for design, runs in values.items() if runs}
+    looks, limits = line_looks(list(known)), _thresholds(known)
+    traces: list[Trace] = []
+    for design, runs in known.items():
+        traces += _design(design, runs, limits, looks[design])
+    room = 12 * max(0, len(known) - 8)  # for their names
+    axis = {"tickformat": ".0%", "range": [-0.03, 1.03]}
+    return figure(traces, x=name, y="share of runs above", yaxis=axis, height=HEIGHT + room)
+
+
+def _thresholds(values: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
+    """Return the values themselves, where shares change, and one below them all."""
+    found = np.unique(np.concatenate([np.asarray(runs) for runs in values.values()]))
+    start = found[0] - MARGIN * (found[-1] - found[0])
+    return np.concatenate([[start], found[evenly(len(found), POINTS)]])
+
+
+def _design(
+    design: str, runs: Sequence[float], limits: NDArray[np.float64], look: Trace
+) -> list[Trace]:
+    band = performance_profile(runs, limits, seed=0)
+    # A share holds up to the next threshold, so lines and bands are steps.
+    group = {"legendgroup": text(design), "name": text(design)}
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": limits,
+        "y": band.estimate,
+        "line": look | {"shape": "hv"},
+        "customdata": np.stack([band.low, band.high], axis=-1),
+        "hovertemplate": (
+            "%{y:.0%} of " + f"{len(runs)} runs above " + "%{x:.6g}<br>"
+            "%{customdata[0]:.0%} to %{customdata[1]:.0%}<br>run_id: see the table of runs"
+        ),
+    }
+    if len(runs) == 1:
+        return [group | line]
+    edges = band_between(list(limits), band.low, band.high, look["color"])
+    steps = [edge | {"line": edge["line"] | {"shape": "hv"}} for edge in edges]
+    return [*(group | edge for edge in steps), group | line]

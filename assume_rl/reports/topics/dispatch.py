@@ -1,25 +1,81 @@
-"""Who delivers, through time."""
+"""Who delivers, through time, and what is in storages."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from assume_rl.reports.colours import technology_colours, technology_patterns
+from assume_rl.reports.source.queries import (
+    buying_technologies,
+    dispatch,
+    states_of_charge,
+    two_way,
+)
 from assume_rl.reports.style import (
     GREY,
     HOVER,
+    WHEN,
     Trace,
-    colours,
+    faint,
     figure,
     line_looks,
     marked,
-    patterns,
     text,
 )
 from assume_rl.reports.thin import LIMIT, means
-from assume_rl.reports.types import Figure
+from assume_rl.reports.topics.base import Market
+from assume_rl.reports.types import Chart, Figure, Item, Omitted
 
 MANY = 400  # steps: their outlines would hide the areas
-WHEN = "%{x|%Y-%m-%d %H:%M}<br>"
+
+
+def dispatch_items(market: Market) -> Iterator[Item]:
+    """Yield dispatch by technology and what storages and exchanges do, from `unit_dispatch`."""
+    recorded, runs = market.recorded, (market.run_id,)
+    if not recorded.has("unit_dispatch"):
+        yield Omitted("Dispatch", "no dispatch was recorded (unit_dispatch is empty)")
+        return
+    rows = dispatch(recorded)
+    delivered, every = through_time(rows, "technology", "delivered")
+    taken, _ = through_time(rows, "technology", "taken")
+    buying = buying_technologies(recorded)
+    yield Chart(
+        "Dispatch by technology",
+        dispatch_stack(delivered, taken, market.run_id, market.technologies, buying),
+        "Power delivered, summed over the units of a technology; what storages and exchanges take "
+        f"is below zero.{_averaged(every)}",
+        runs,
+        "dispatch",
+        wide=True,
+    )
+    stored = two_way(recorded)
+    if stored.empty:
+        yield Omitted("Units that buy and sell", "no unit can both take and deliver power")
+        return
+    power, every = through_time(stored, "unit", "power")
+    yield Chart(
+        "Units that buy and sell",
+        storages(power, market.run_id),
+        f"Power of units that both deliver and take it.{_averaged(every)}",
+        runs,
+        "storages",
+    )
+    charged = states_of_charge(recorded)
+    if charged.empty:
+        yield Omitted("State of charge", "no unit has one")
+        return
+    soc, every = through_time(charged, "unit", "soc")
+    yield Chart(
+        "State of charge",
+        state_of_charge(100 * soc, market.run_id),
+        f"At the beginning of each step.{_averaged(every)}",
+        runs,
+        "state-of-charge",
+    )
+
+
+def _averaged(every: int) -> str:
+    return f" Thinned out: means of {every} steps each are drawn." if every > 1 else ""
 
 
 def through_time(rows: pd.DataFrame, name: str, values: str) -> tuple[pd.DataFrame, int]:
@@ -54,8 +110,8 @@ def dispatch_stack(
     suppliers = delivered.drop(columns=demand)
     order = list(suppliers.std().div(suppliers.mean().clip(lower=1e-9)).sort_values().index)
     looks = {
-        name: {"color": colour, "shape": patterns(technologies)[name]}
-        for name, colour in colours(technologies).items()
+        name: {"color": colour, "shape": technology_patterns(technologies)[name]}
+        for name, colour in technology_colours(technologies).items()
     }
     traces = [_area(suppliers[name], name, looks[name], run_id) for name in order]
     traces += [_area(taken[n], n, looks[n], run_id, taken=True) for n in order if taken[n].any()]
@@ -132,6 +188,7 @@ def _area(
         "x": power.index,
         "y": power,
         "line": {"width": 0.5 * (len(power) < MANY), "color": look["color"], "shape": "hv"},
+        "fillcolor": faint(look["color"], 0.85),
         "fillpattern": {"shape": look["shape"]},
         "hovertemplate": WHEN + "%{y:.1f} MW %{fullData.name}" + HOVER,
         **marked(run_id),

@@ -1,15 +1,16 @@
 """What learners could gain alone, and market power beside it, from the key figures of runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_of_best
 from assume_rl.experiments.evaluate import OF_LEARNER
 from assume_rl.reports.source.source import Source
+from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.runs import FIGURED
-from assume_rl.reports.types import Grid, Item, Omitted, Section
+from assume_rl.reports.types import Grid, Item, Omitted
 
 TITLE = "Distance from an equilibrium"
 NAMED = re.compile(r"(?P<figure>\w+)\[(?P<ident>.*)\]")
@@ -26,7 +27,13 @@ POWER = ("markup", "hhi", "lowest_rsi", "consumer_payment", "welfare")
 MARKET_COLUMNS = (
     *("run", "step", "policies", "NashConv (EUR)", "estimated error (EUR)", "of profit (%)"),
     *("exploitability (EUR)", "of that profit (%)"),
-    *("mark-up (EUR/MWh)", "HHI of sales", "lowest RSI", "consumers pay (EUR)", "welfare (EUR)"),
+    *(
+        "margin over own cost (EUR/MWh)",
+        "HHI of sales",
+        "lowest RSI",
+        "consumers pay (EUR)",
+        "welfare (EUR)",
+    ),
 )
 LEARNER_COLUMNS = (
     *("run", "step", "learner", "earned (EUR)", "best bids would (EUR)", "reached (%)"),
@@ -36,38 +43,38 @@ LEARNER_COLUMNS = (
 )
 
 
-def equilibrium_section(source: Source) -> Section:
-    """Show what each learner could gain alone, and market power beside it."""
+def equilibrium_items(scope: Scope) -> Iterator[Item]:
+    """Yield what each learner could gain alone, and market power beside it."""
+    source = scope.source
     found = _figures(source.metrics)
+    order = [run.run_id for run in source.runs]
+    found = dict(sorted(found.items(), key=lambda pair: order.index(pair[0][0])))
     markets = [row for key, own in found.items() for row in _market_rows(source, key, own)]
     if not markets:
         reason = "no run has figures of best responses or of market power (kpis)"
-        return Section(TITLE, (Omitted(TITLE, source.missing(reason)),))
-    items: list[Item] = [
-        Grid(
-            TITLE,
-            MARKET_COLUMNS,
-            markets,
-            "NashConv: the sum of what all learners could gain, each alone; exploitability: the "
-            "largest of these, as a share of the profit of that learner. Empty where the best "
-            "response of a learner is not known: manifests say why, and have lower bounds. Errors, "
-            "how much larger NashConv may be, are those of grids and of draws; exact has none. "
-            "Of policies that a training kept beside the last ones only these are known.",
-        )
-    ]
+        yield Omitted(TITLE, source.missing(reason))
+        return
+    yield Grid(
+        TITLE,
+        MARKET_COLUMNS,
+        markets,
+        "NashConv: the sum of what all learners could gain, each alone; exploitability: the "
+        "largest of these, as a share of the profit of that learner. Empty where the best "
+        "response of a learner is not known: manifests say why, and have lower bounds. Errors, "
+        "how much larger NashConv may be, are those of grids and of draws; exact has none. "
+        "Of policies that a training kept beside the last ones only these are known. Margin over "
+        "own cost: price paid less the seller's own marginal cost, infra-marginal rent included.",
+    )
     learners = [row for key, own in found.items() for row in _learner_rows(source, key, own)]
     if learners and len({run for run, _ in found}) <= FIGURED:
-        items.append(
-            Grid(
-                "Best responses of learners",
-                LEARNER_COLUMNS,
-                learners,
-                "Each learner alone, the bids of all others as they were. Could gain: of what is "
-                "rewarded, which may differ from the profit of the best bids less what it earned. "
-                f"Plans: of storages, on no more than they observe. {_above(learners)}",
-            )
+        yield Grid(
+            "Best responses of learners",
+            LEARNER_COLUMNS,
+            learners,
+            "Each learner alone, the bids of all others as they were. Could gain: of what is "
+            "rewarded, which may differ from the profit of the best bids less what it earned. "
+            f"Plans: of storages, on no more than they observe. {_above(learners)}",
         )
-    return Section(TITLE, tuple(items))
 
 
 Key = tuple[str, str]  # run id, step

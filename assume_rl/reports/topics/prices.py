@@ -1,56 +1,59 @@
-"""Prices of everything that is shown, side by side."""
+"""Prices of everything that is shown: through time, and sorted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from assume_rl.reports.figures.prices import (
-    PriceLine,
-    points_each,
-    price_duration,
-    prices_through_time,
-)
+import pandas as pd
+
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.rows import Recorded
-from assume_rl.reports.source.source import Source
-from assume_rl.reports.thin import LIMIT
-from assume_rl.reports.types import Chart, Omitted, Section
+from assume_rl.reports.style import HOVER, WHEN, Trace, figure, line_looks, marked, text
+from assume_rl.reports.thin import LIMIT, evenly, extremes
+from assume_rl.reports.topics.base import Scope
+from assume_rl.reports.topics.mean_paid import mean_paid
+from assume_rl.reports.types import Chart, Figure, Item, Omitted
 
 
-def price_section(source: Source, shown: str = "") -> Section:
-    """Price duration curves and prices through time, from `market_meta`.
+@dataclass(frozen=True)
+class PriceLine:
+    """Prices of one market in one run."""
 
-    :param shown: which runs these are, where there are others, and what their prices are.
-    """
+    name: str
+    run_id: str
+    rows: pd.DataFrame  # `start`, `hours` (h), `price` (EUR/MWh), in order of start
+
+
+def price_items(scope: Scope) -> Iterator[Item]:
+    """Yield prices through time and price duration curves, from `market_meta`."""
+    source = scope.source
     lines = price_lines(source.recorded)
     if not lines:
         reason = "no auction was recorded (no rows in market_meta)"
-        return Section("Prices", (Omitted("Prices", source.missing(reason)),))
+        yield Omitted("Prices", source.missing(reason))
+        return
     longest = max(len(line.rows) for line in lines)
     thinned = longest > points_each(lines)
     runs = tuple(dict.fromkeys(line.run_id for line in lines))
-    return Section(
-        "Prices",
-        (
-            Chart(
-                "Price duration curve",
-                price_duration(lines),
-                f"For how many hours of the calendar prices are at least so high.{shown}"
-                + (f" {_every(points_each(lines), longest)}" if thinned else ""),
-                runs,
-                "price-duration",
-            ),
-            Chart(
-                "Prices through time",
-                prices_through_time(lines),
-                f"Price of each delivery.{shown}" + (f" {_extremes(longest)}" if thinned else ""),
-                runs,
-                "prices",
-            ),
-        ),
+    note = mean_paid(source)
+    yield Chart(
+        "Prices through time",
+        prices_through_time(lines),
+        f"Price of each delivery.{note}" + (f" {_extremes(longest)}" if thinned else ""),
+        runs,
+        "prices",
+    )
+    yield Chart(
+        "Price duration curve",
+        price_duration(lines),
+        f"For how many hours of the calendar prices are at least that high.{note}"
+        + (f" {_every(points_each(lines), longest)}" if thinned else ""),
+        runs,
+        "price-duration",
     )
 
 
 def price_lines(recorded: Sequence[Recorded]) -> list[PriceLine]:
-    """A line per run and market; names say no more than tells them apart."""
+    """Return a line per run and market; names say no more than distinguishes them."""
     found = [(r, prices(r)) for r in recorded if r.has("market_meta")]
     markets = {market for _, rows in found for market in rows["market_id"]}
     lines = []
@@ -59,6 +62,61 @@ def price_lines(recorded: Sequence[Recorded]) -> list[PriceLine]:
             parts = [r.label] * (len(found) > 1) + [str(market)] * (len(markets) > 1)
             lines.append(PriceLine(", ".join(parts) or str(market), r.run_id, own))
     return lines
+
+
+def prices_through_time(lines: Sequence[PriceLine]) -> Figure:
+    """Draw prices from the start of each delivery on, a line per run and market."""
+    traces = []
+    for line, trace in zip(lines, _traces(lines, "hv"), strict=True):
+        price, start = line.rows["price"].to_numpy(), line.rows["start"]
+        kept = extremes(price, points_each(lines))
+        end = start.iloc[-1] + pd.Timedelta(hours=float(line.rows["hours"].iloc[-1]))
+        traces.append(
+            trace
+            | {
+                "x": [*start.iloc[kept], end],
+                "y": [*price[kept], price[-1]],
+                "hovertemplate": WHEN + "%{y:.2f} EUR/MWh" + HOVER,
+            }
+        )
+    return figure(traces, x="start of delivery (UTC)", y="price (EUR/MWh)")
+
+
+def price_duration(lines: Sequence[PriceLine]) -> Figure:
+    """Draw for how many hours prices are at least that high: sorted from the highest down."""
+    traces = []
+    for line, trace in zip(lines, _traces(lines, "vh"), strict=True):
+        ranked = line.rows.sort_values("price", ascending=False, kind="stable")
+        kept = evenly(len(ranked), points_each(lines))
+        hours, price = ranked["hours"].to_numpy().cumsum(), ranked["price"].to_numpy()
+        traces.append(
+            trace
+            | {
+                "x": [0.0, *hours[kept]],
+                "y": [price[0], *price[kept]],
+                "hovertemplate": "%{x:.1f} h at %{y:.2f} EUR/MWh or more" + HOVER,
+            }
+        )
+    return figure(traces, x="duration (h)", y="price (EUR/MWh)", xaxis_rangemode="tozero")
+
+
+def points_each(lines: Sequence[PriceLine]) -> int:
+    """Return how many points of each line are drawn at most."""
+    return LIMIT // max(1, len(lines))
+
+
+def _traces(lines: Sequence[PriceLine], shape: str) -> list[Trace]:
+    looks = line_looks([line.name for line in lines])
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": text(line.name),
+            "line": {**looks[line.name], "shape": shape},
+            **marked(line.run_id),
+        }
+        for line in lines
+    ]
 
 
 def _every(kept: int, of: int) -> str:

@@ -1,65 +1,34 @@
 """What was run: the table of runs, and key figures of few."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from assume_rl.evaluation.gap import PROFIT_GAP
-from assume_rl.experiments.evaluate import OF_LEARNER
+from assume_rl.reports.metric_names import of_learner, unit_of
 from assume_rl.reports.source.source import Source
+from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid
-from assume_rl.reports.types import Grid, RunInfo, Section
+from assume_rl.reports.types import Grid, Item, RunInfo
 
 FIGURED = 8  # runs whose key figures stand side by side
-UNITS = {
-    "profit": "EUR",
-    "regret": "EUR",
-    PROFIT_GAP: "EUR",
-    "avg_price": "EUR/MWh",
-    "total_cost": "EUR",
-    "total_volume": "MWh",
-    "total_profit": "EUR",
-    "pay_as_bid_surplus": "EUR",
-    "nash_conv": "EUR",
-    "nash_conv_error": "EUR",
-    "exploitability": "EUR",
-    "learner_profit": "EUR",
-    "best_response_profit": "EUR",
-    "best_response_gap": "EUR",
-    "best_response_error": "EUR",
-    "best_constant_profit": "EUR",
-    "best_constant_bid": "EUR/MWh",
-    "planned_profit": "EUR",
-    "markup": "EUR/MWh",
-    "consumer_payment": "EUR",
-    "welfare": "EUR",
-}
 
 
-def runs_section(source: Source) -> Section:
-    """Every run with what it was and came to, and the key figures where runs are few."""
-    items = [_runs(source)]
+def run_items(scope: Scope) -> Iterator[Item]:
+    """Yield key figures where runs are few, a row for every run, and versions."""
+    source = scope.source
     few = source.metrics["run_id"].nunique() <= FIGURED
     if few and not source.metrics.empty:
-        items.append(_figures(source))
-    return Section("Runs", tuple(items))
+        yield _figures(source)
+    yield _runs(source)
+    versions = list(dict.fromkeys(_versions(run) for run in source.runs if run.versions))
+    if versions:
+        yield Grid("Versions", ("what ran them",), [(each,) for each in versions])
 
 
-def axis_name(metric: str) -> str:
-    """A metric with its unit of measure, e.g. `avg_price[EOM] (EUR/MWh)`."""
-    unit = _unit(metric)
-    return f"{metric} ({unit})" if unit else metric
-
-
-def of_learner(metric: str) -> bool:
-    """Return whether a metric is a figure of a single learner, which a table of its own has."""
-    return metric.split("[", maxsplit=1)[0] in (*OF_LEARNER, "best_response_error")
-
-
-def _unit(metric: str) -> str:
-    return UNITS.get(metric.split("[", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1], "")
+def _versions(run: RunInfo) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
 
 
 def _runs(source: Source) -> Grid:
-    """A row per run; columns in which no run has anything are left out."""
+    """Return a row per run; columns in which no run has anything are left out."""
     keys = list(dict.fromkeys(key for run in source.runs for key in run.parameters))
     same = all(run.kind == ", ".join(run.steps) for run in source.runs)
     rows = [_row(run, keys) | ({"kind": None} if same else {}) for run in source.runs]
@@ -73,7 +42,7 @@ def _runs(source: Source) -> Grid:
 
 
 def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
-    """Cells by column."""
+    """Return cells by column."""
     return {
         "run id": run.run_id,
         "design": run.design,
@@ -89,6 +58,7 @@ def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
         "started": run.started,
         "seconds": run.seconds,
         "final hash": run.final_hash,
+        "configuration hash": run.configuration_hash,
         "error": run.error,
     }
 
@@ -102,7 +72,7 @@ def _figures(source: Source) -> Grid:
     runs = [run for run in source.runs if run.run_id in wide.columns]
     wide = wide[[run.run_id for run in runs]]
     rows = [
-        (step, name, _unit(name), *values)
+        (step, name, unit_of(name), *values)
         for (step, name), values in zip(wide.index, wide.to_numpy().tolist(), strict=True)
     ]
     with_step = any(row[0] for row in rows)
@@ -110,7 +80,7 @@ def _figures(source: Source) -> Grid:
     start = 0 if with_step else 1
     prices = any(name.startswith("avg_price[") for name in wide.index.get_level_values("name"))
     note = mean_paid(source).strip() if prices else ""
-    return Grid("Key figures", columns[start:], [row[start:] for row in rows], note)
+    return Grid("Key figures", columns[start:], [row[start:] for row in rows], note, by_row=True)
 
 
 def _heading(run: RunInfo) -> str:

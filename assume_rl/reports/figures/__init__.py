@@ -1,1 +1,0 @@
-"""Figures: one function each, from data frames to a plotly figure."""
