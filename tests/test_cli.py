@@ -18,12 +18,13 @@ from rich.console import Console
 import assume_rl
 from assume_rl import cli
 from assume_rl.cli import completion
-from assume_rl.cli.output import print_evaluation
+from assume_rl.cli.output import KPIS, print_evaluation, print_kpis
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.outputs import MANIFEST
+from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.scores import UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.scenario.config.schema import CONFIG_FILE
@@ -356,7 +357,7 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     last = folder / "policies" / "last"
     code, out, _ = command("run", *CASE, "--policies", last, "--out", "ran")
     assert code == 0
-    assert "avg_price" in out
+    assert "mean price (EUR/MWh)" in out
 
     code, out, _ = command("evaluate", *CASE, "--policies", folder, "--best-response")
     assert code == 0
@@ -369,6 +370,24 @@ def test_train_run_and_evaluate(command: Command, tmp_path: Path) -> None:
     code, _, err = command("run", *CASE, "--policies", folder, "--overwrite")
     assert code == 2  # the policies lie in the folder that would be emptied
     assert last.is_dir()
+
+
+def test_key_figures_have_a_column_for_each_market_and_stand_in_words() -> None:
+    kpis = [(name, "day", 1234.5) for name in KPIS if name != "pay_as_bid_surplus"]
+    kpis += [("pay_as_bid_surplus", "hour", 0.5), ("avg_price", "hour", -3.14159)]
+    text = io.StringIO()
+    folder = Path("runs/x")
+    print_kpis(Console(file=text, width=40), RunResult(folder, "sqlite:///x.db", tuple(kpis), ()))
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in text.getvalue().splitlines()
+    ]
+    assert [row for row in rows if row] == [
+        ["mean price (EUR/MWh)", "1,234.50", "-3.14"],
+        ["bought (MWh)", "1,234", "-"],
+        ["price times volume (EUR)", "1,234", "-"],
+        ["capacity factor of plants", "123450.00%", "-"],
+        ["paid above what supply is paid (EUR)", "-", "0"],
+    ]
 
 
 def test_a_share_without_meaning_is_a_dash_and_the_gap_is_printed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from assume_rl.cli.batch_progress import named
 from assume_rl.cli.pace import duration
+from assume_rl.cli.tables import numbers
 from assume_rl.results.gather import ENDED
 from assume_rl.results.secrets import shown_place
 from assume_rl.studies.driver import StudyResult
@@ -35,7 +36,7 @@ def print_status(console: Console, study: Study, status: Status) -> None:
 
 def print_estimate(console: Console, estimated: Estimate, workers: int) -> None:
     """Print the runs of each design and what they would cost."""
-    table = Table("design", "runs", "finished", "a run takes", "known from")
+    table = Table("design", *numbers(["runs", "finished", "a run takes"]), "known from")
     for design, own in _by_design(estimated).items():
         mean = sum(cost.seconds for cost in own) / len(own)
         source = "finished runs" if own[0].measured else "a short trial"
@@ -88,10 +89,10 @@ def _print_designs(console: Console, status: Status) -> None:
     """A row per design, with a column for every stage that any run is at."""
     counts = status.counts
     stages = [stage for stage in STAGES if counts.get(stage) or stage == "finished"]
-    table = Table("design", *stages, "of")
+    table = Table("design", *numbers([*stages, "of"]))
     for design, own in status.designs.items():
-        numbers = [str(own.get(stage, 0)) for stage in stages]
-        table.add_row(escape(design), *numbers, str(sum(own.values())))
+        counted = [str(own.get(stage, 0)) for stage in stages]
+        table.add_row(escape(design), *counted, str(sum(own.values())))
     console.print(table)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assume_rl.cli.compare_tables import number
+from assume_rl.cli.tables import number
 from assume_rl.errors import ResultsError
 from assume_rl.experiments.outputs import replace_text
 
@@ -35,7 +35,7 @@ def markdown(bench: Mapping[str, Any] | None) -> str:
 
 
 def _table(scenario: str, rows: Sequence[Row]) -> str:
-    heads, cells = ["algorithm", "reward", "profit, EUR"], ["reward", "profit"]
+    heads, cells = ["algorithm", "reward", "profit (EUR)"], ["reward", "profit"]
     shares = {
         "best_response": "share of the best response",
         "perfect_foresight": "share of perfect foresight",
@@ -51,7 +51,7 @@ def _table(scenario: str, rows: Sequence[Row]) -> str:
         lines.append(
             [f"`{row['algorithm']}`", *own, str(len(row["seeds"])), number(row["episodes"])]
         )
-    lines.insert(1, ["---"] * len(lines[0]))
+    lines.insert(1, ["---", *["---:"] * (len(lines[0]) - 1)])
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"### {scenario}\n\n{table}\n"
 

@@ -9,13 +9,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from assume_rl.cli.tables import NONE, WIDE, aligned
 from assume_rl.evaluation.statistics import Interval
 from assume_rl.reports.metric_names import axis_name
 from assume_rl.studies.comparison import Comparison
 
-WIDE = 10_000  # columns, more than any table has
 NAME = 12  # columns that the name of a design has at least
-PLAIN = range(-5, 15)  # orders of magnitude that are written without exponent
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,15 @@ class Figures:
 
 def print_designs(console: Console, comparison: Comparison) -> None:
     """What each design comes to."""
+    designs = comparison.designs
+    figures = [
+        (one.iqm.estimate, one.iqm.low, one.iqm.high, one.median, one.lowest, one.highest)
+        for one in designs
+    ]
     rows = [
-        (one.design, [
-            str(len(one.runs.values)), number(one.iqm.estimate), _range(one.iqm),
-            number(one.median), number(one.lowest), number(one.highest),
-        ])
-        for one in comparison.designs
-    ]  # fmt: skip
+        (one.design, [str(len(one.runs.values)), iqm, _range(low, high), *rest])
+        for one, (iqm, low, high, *rest) in zip(designs, _alike(figures), strict=True)
+    ]
     title = f"{axis_name(comparison.metric)} of step {comparison.step}, runs by design"
     columns = ("runs", "IQM", _level(comparison), "median", "lowest", "highest")
     _print(console, Figures(title, columns, rows))
@@ -43,22 +44,32 @@ def print_designs(console: Console, comparison: Comparison) -> None:
 
 def print_contrasts(console: Console, comparison: Comparison) -> None:
     """How each design differs from the baseline."""
-    rows: list[tuple[str, Sequence[str]]] = []
-    for one in comparison.designs[1:]:
-        if (contrast := one.contrast) is None:
-            rows.append((one.design, ["0"]))
-            continue
-        paired = contrast.paired
-        cells = [
-            str(paired.pairs), number(paired.mean.estimate), _range(paired.mean),
-            number(paired.effect_size), _p(paired.p_value), _p(contrast.p_adjusted),
-            _share(contrast.higher),
-        ]  # fmt: skip
-        rows.append((one.design, cells))
+    others = comparison.designs[1:]
+    known = {one.design: one.contrast for one in others if one.contrast is not None}
+    means = [
+        (c.paired.mean.estimate, c.paired.mean.low, c.paired.mean.high) for c in known.values()
+    ]
+    effects = aligned([c.paired.effect_size for c in known.values()])
+    cells = {
+        design: [
+            *(str(contrast.paired.pairs), mean, _range(low, high), effect),
+            *(_p(contrast.paired.p_value), _p(contrast.p_adjusted), _share(contrast.higher)),
+        ]
+        for (design, contrast), (mean, low, high), effect in zip(
+            known.items(), _alike(means), effects, strict=True
+        )
+    }
+    rows = [(one.design, cells.get(one.design, ["0"])) for one in others]
     unit = axis_name(comparison.metric).removeprefix(comparison.metric)
     title = f"difference from {comparison.baseline}, on equal seeds{unit}"
     columns = ("seeds", "mean", _level(comparison), "effect", "p", "adjusted p", "P(higher)")
     _print(console, Figures(title, columns, rows))
+
+
+def _alike(rows: Sequence[Sequence[float]]) -> list[list[str]]:
+    """Return rows of numbers of one unit of measure with as many decimals each."""
+    texts = iter(aligned([value for row in rows for value in row]))
+    return [[next(texts) for _ in row] for row in rows]
 
 
 def _print(console: Console, figures: Figures) -> None:
@@ -110,25 +121,8 @@ def _level(comparison: Comparison) -> str:
     return f"{100 * comparison.level:g} % interval"
 
 
-def number(value: float) -> str:
-    """Four digits, `-1,274,000` or `0.01234`; a dash for what is not known."""
-    if math.isnan(value):
-        return "-"
-    short = f"{value:.4g}"
-    rounded = float(short)
-    if rounded == 0 or math.isinf(rounded):
-        return short.removeprefix("-") if rounded == 0 else short
-    order = math.floor(math.log10(abs(rounded)))
-    if order not in PLAIN:
-        return short
-    text = f"{rounded:,.{max(0, 3 - order)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _range(interval: Interval) -> str:
-    if math.isnan(interval.low):
-        return "-"
-    return f"{number(interval.low)} to {number(interval.high)}"
+def _range(low: str, high: str) -> str:
+    return NONE if low == NONE else f"{low} to {high}"
 
 
 def _share(interval: Interval) -> str:
@@ -138,4 +132,4 @@ def _share(interval: Interval) -> str:
 
 
 def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.001 else "< 0.001"
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"

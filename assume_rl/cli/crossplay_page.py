@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from assume_rl.cli.judgement import euros, marked
+from assume_rl.cli.judgement import marked
+from assume_rl.cli.tables import euros
 
 Row = Mapping[str, Any]
 
@@ -17,11 +18,11 @@ def crossplay_tables(found: Mapping[str, Any]) -> str:
     head = f"{found['scenario']}, case {found['case']}, seed {found['seed']}. {versions}.\n"
     sets = "\n".join(f"- {name}: `{folder}`" for name, folder in found["sets"].items())
     rows: Sequence[Row] = found["rows"]
-    parts = [head, sets + "\n", _table("profit, EUR", found["sets"], rows, _profit)]
-    parts.append(_table("more than rivals' own policies earn, EUR", found["sets"], rows, _gain))
+    parts = [head, sets + "\n", _table("profit (EUR)", found["sets"], rows, _profit)]
+    parts.append(_table("more than rivals' own policies earn (EUR)", found["sets"], rows, _gain))
     if any(row["nash_conv"] is not None for row in rows):
-        parts.append(_table("all could gain alone, EUR", found["sets"], rows, _nash_conv))
-        parts.append(_table("one could gain alone, EUR", found["sets"], rows, _most))
+        parts.append(_table("all could gain alone (EUR)", found["sets"], rows, _nash_conv))
+        parts.append(_table("one could gain alone (EUR)", found["sets"], rows, _most))
     reasons = dict.fromkeys(u["unknown"] for row in rows for u in row["units"] if u["unknown"])
     parts += [f"Best responses are not known: {reason}.\n" for reason in reasons]
     return "\n".join(parts)

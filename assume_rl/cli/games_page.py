@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assume_rl.cli.bench_page import NOT_YET
-from assume_rl.cli.compare_tables import number
+from assume_rl.cli.tables import number
 
 HEADS = (
     "game",
@@ -31,7 +31,9 @@ def games_table(bench: Mapping[str, Any] | None) -> str:
         return NOT_YET + "\n"
     versions = ", ".join(f"{name} {version}" for name, version in bench["versions"].items())
     rows: Sequence[Mapping[str, Any]] = bench["rows"]
-    lines = [HEADS, ["---"] * len(HEADS), *(_cells(row) for row in rows)]
+    texts = HEADS.index("seeds")
+    rule = [*["---"] * texts, *["---:"] * (len(HEADS) - texts)]
+    lines = [HEADS, rule, *(_cells(row) for row in rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{versions}.\n\n{table}\n"
 

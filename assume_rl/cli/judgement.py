@@ -4,18 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Column, Table
+from rich.table import Table
 
+from assume_rl.cli.tables import NONE, euros, numbers, price, print_whole, share
 from assume_rl.evaluation.exploitability import Exploitability, Kind, Response
-from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_text
+from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all
 from assume_rl.experiments.evaluate import Evaluation
 from assume_rl.experiments.market_figures import MarketFigures
 
-NONE = "-"  # a figure that has no value here
 AT_LEAST = "≥ "  # a lower bound
 SHOWN = 12  # learners that are printed one by one, those that could gain most
-WIDE = 10_000  # columns, more than any table has
 
 CONSTANT = "best constant bid"
 
@@ -30,24 +28,24 @@ def print_figures(console: Console, evaluations: Mapping[str, Evaluation]) -> No
     own = list(evaluations.values())
     alone = own[0].responses[0] if len(own[0].responses) == 1 else None
     constant = alone is not None and alone.constant_profit is not None
-    table = Table("figure", *_right(evaluations), *_right([CONSTANT] if constant else []))
+    table = Table("figure", *numbers(evaluations), *numbers([CONSTANT] if constant else []))
     for name, cells in _figures(own):
         fixed = {} if alone is None else {
-            "profit EUR": euros(alone.constant_profit),
+            "profit (EUR)": euros(alone.constant_profit),
             OF_BEST: share(alone.constant_share),
         }  # fmt: skip
         table.add_row(escape(name), *cells, *([fixed.get(name, "")] if constant else []))
     print_whole(console, table)
 
 
-OF_BEST = "profit, of the best response's"
+OF_BEST = "profit as a share of the best response's"
 
 
 def _figures(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
     """Yield the rows of figures that any of some evaluations has."""
     yield "reward", [f"{e.reward:.3f}" for e in own]
-    yield "profit EUR", [euros(e.profit) for e in own]
-    yield "regret EUR", [euros(e.regret) for e in own]
+    yield "profit (EUR)", [euros(e.profit) for e in own]
+    yield "regret (EUR)", [euros(e.regret) for e in own]
     if any(len(e.responses) == 1 and e.responses[0].share is not None for e in own):
         yield OF_BEST, [share(e.responses[0].share) for e in own]
     yield from _equilibrium(own)
@@ -58,14 +56,14 @@ def _figures(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
         for name, text in MARKET_ROWS.items():
             yield name + where, [text(each[market]) if market in each else NONE for each in found]
     if any(e.markets.welfare is not None for e in own):
-        yield "welfare EUR", [euros(e.markets.welfare) for e in own]
+        yield "welfare (EUR)", [euros(e.markets.welfare) for e in own]
 
 
 MARKET_ROWS: Mapping[str, Callable[[MarketFigures], str]] = {
-    "mark-up EUR/MWh": lambda own: price(own.markup),
-    "HHI of sales": lambda own: euros(own.hhi),
-    "lowest RSI": lambda own: price(own.lowest_rsi),
-    "consumers pay EUR": lambda own: euros(own.consumer_payment),
+    "mark-up (EUR/MWh)": lambda own: price(own.markup),
+    "concentration of sales (HHI)": lambda own: euros(own.hhi),
+    "lowest residual supply index": lambda own: price(own.lowest_rsi),
+    "consumers pay (EUR)": lambda own: euros(own.consumer_payment),
 }
 
 
@@ -82,14 +80,14 @@ def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
         del names["exploitability"]  # the same
     for name, (column, error) in names.items():
         yield (
-            f"{name} EUR",
+            f"{name} (EUR)",
             [
                 NONE if e is None else marked(getattr(e, column), e.kind, getattr(e, error))
                 for e in found
             ],
         )
         shares = [share(getattr(one, f"{column}_share", None)) for one in found]
-        yield f"{name}, of profit", [
+        yield f"{name} as a share of profit", [
             _bound(*both) for both in zip(found, shares, strict=True)
         ]  # fmt: skip
 
@@ -102,7 +100,7 @@ def print_by_seed(console: Console, found: Mapping[tuple[str, str], Evaluation])
     figures = dict(_equilibrium(list(found.values())))
     if not figures:
         return
-    table = Table("seed", "policies", *_right(figures))
+    table = Table(*numbers(["seed"]), "policies", *numbers(figures))
     for row, names in enumerate(found):
         table.add_row(*names, *(cells[row] for cells in figures.values()))
     print_whole(console, table)
@@ -162,10 +160,10 @@ def _responses(known: Sequence[Response], others: Mapping[str, Evaluation]) -> T
     plans = any(own.planned_profit is not None for own in known)
     table = Table(
         "learner",
-        *_right(["earned\nEUR", "best bids\nwould, EUR", "reached", "could gain\nEUR"]),
-        *_right([f"with {_short(name)}\nEUR" for name in others]),
-        *_right(["best constant\nbid EUR/MWh", "would earn\nEUR", "of best\nbids"]),
-        *_right(["plans\nwould, EUR", "reached\nof plans"] if plans else []),
+        *numbers(["earned\n(EUR)", "best bids\nwould (EUR)", "reached", "could gain\n(EUR)"]),
+        *numbers([f"with {_short(name)}\n(EUR)" for name in others]),
+        *numbers(["best constant\nbid (EUR/MWh)", "would earn\n(EUR)", "of best\nbids"]),
+        *numbers(["plans\nwould (EUR)", "reached\nof plans"] if plans else []),
     )
     for own in known:
         table.add_row(
@@ -207,32 +205,3 @@ def _print_unknown(console: Console, responses: Sequence[Response]) -> None:
         console.print(f"best response of {whose}: not known, {why}", markup=False, soft_wrap=True)
     if len(reasons) > SHOWN:
         console.print(f"and of {len(reasons) - SHOWN} more learners: see manifest.json")
-
-
-def print_whole(console: Console, table: Table) -> None:
-    """Print a table in which no figure is cut or wrapped, however narrow the console is."""
-    usual, options = console.width, console.options.update(width=WIDE)
-    # Lines that are too long are wrapped by the terminal, which loses nothing.
-    console.width = max(usual, Measurement.get(console, options, table).maximum)
-    console.print(table)
-    console.width = usual
-
-
-def _right(names: Sequence[str] | Mapping[str, object]) -> list[Column]:
-    """Return columns of numbers."""
-    return [Column(name, justify="right") for name in names]
-
-
-def euros(value: float | None) -> str:
-    """Return a whole number as text, a dash where it is not known."""
-    return NONE if value is None else f"{value:,.0f}"
-
-
-def price(value: float | None) -> str:
-    """Return a number with two digits as text, a dash where there is none."""
-    return NONE if value is None else f"{value:.2f}"
-
-
-def share(value: float | None) -> str:
-    """Return a share as text, a dash where it is not known or has no meaning."""
-    return NONE if value is None else share_text(value)

@@ -1,6 +1,6 @@
 """What `validate`, `run`, `train` and `evaluate` print in the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -9,16 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import make_url
 
-from assume_rl.cli.judgement import (
-    CONSTANT,
-    NONE,
-    price,
-    print_by_seed,
-    print_figures,
-    print_responses,
-    print_whole,
-    share,
-)
+from assume_rl.cli.judgement import CONSTANT, print_by_seed, print_figures, print_responses
+from assume_rl.cli.tables import NONE, euros, numbers, price, print_whole, share
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES, is_above_all
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.outputs import DATABASE
@@ -50,7 +42,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         f"units: {units}; operators: {len(summary.operators)}", markup=False, highlight=False
     )
     console.print(f"learning bidders: {learners}", markup=False, highlight=False)
-    table = Table("market", "mechanism", "auctions", "products", "sellers", "buyers", "deliveries")
+    counts = numbers(["auctions", "products", "sellers", "buyers"])
+    table = Table("market", "mechanism", *counts, "deliveries")
     for market in summary.markets:
         table.add_row(
             escape(market.name),
@@ -67,18 +60,26 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(f"valid, {count} warning(s)" if count else "valid")
 
 
+KPIS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "avg_price": ("mean price (EUR/MWh)", price),
+    "total_volume": ("bought (MWh)", euros),
+    "total_cost": ("price times volume (EUR)", euros),
+    "capacity_factor": ("capacity factor of plants", share),
+    "pay_as_bid_surplus": ("paid above what supply is paid (EUR)", euros),
+}
+"""What key figures are called, and how they are printed."""
+
+
 def print_kpis(console: Console, result: RunResult) -> None:
-    """Print a run's key figures and where the rest is."""
-    units = {
-        "avg_price": "EUR/MWh",
-        "total_cost": "EUR",
-        "total_volume": "MWh",
-        "pay_as_bid_surplus": "EUR",
-    }
-    table = Table("market", "figure", "value", "unit")
-    for variable, market, value in result.kpis:
-        table.add_row(escape(market), variable, f"{value:,.4g}", units.get(variable, ""))
-    console.print(table)
+    """Print a run's key figures, a column for each market, and where the rest is."""
+    found = {(variable, market): value for variable, market, value in result.kpis}
+    markets = list(dict.fromkeys(market for _, market in found))
+    table = Table("figure", *numbers(map(escape, markets)))
+    for variable in sorted({own for own, _ in found}, key=[*KPIS].index):
+        name, text = KPIS[variable]
+        cells = [found.get((variable, market)) for market in markets]
+        table.add_row(name, *(NONE if cell is None else text(cell) for cell in cells))
+    print_whole(console, table)
     _print_place(console, result.folder, result.database)
 
 
@@ -86,19 +87,18 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
     """Print the score of every learned bidder."""
     evaluation = result.evaluation
     buying = any(unit.mean_purchase is not None for unit in evaluation.units)
-    table = Table("unit", "reward", "profit EUR", "regret EUR", "mean bid EUR/MWh")
-    if buying:
-        table.add_column("mean bid to buy EUR/MWh")
+    names = ["reward", "profit (EUR)", "regret (EUR)", "mean bid (EUR/MWh)"]
+    table = Table("unit", *numbers(names + ["mean bid to buy (EUR/MWh)"] * buying))
     for unit in evaluation.units:
         table.add_row(
             escape(unit.unit),
             f"{unit.reward:.3f}",
-            f"{unit.profit:,.0f}",
-            f"{unit.regret:,.0f}",
+            euros(unit.profit),
+            euros(unit.regret),
             price(unit.mean_bid),
             *([price(unit.mean_purchase)] if buying else []),
         )
-    console.print(table)
+    print_whole(console, table)
     for own in evaluation.prices:
         console.print(
             f"{own.market}: price {own.mean:.2f} EUR/MWh on average, "
@@ -162,8 +162,8 @@ def _alike(evaluations: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
 def print_trainings(console: Console, results: Sequence[TrainResult]) -> None:
     """Print how good the policies of each seed are."""
     table = Table(
-        *("seed", "last reward", "best reward", "last, of best response"),
-        *(CONSTANT, "folder"),
+        *numbers(["seed", "last reward", "best reward", "last, share of\nbest response", CONSTANT]),
+        "folder",
     )
     for result in results:
         table.add_row(

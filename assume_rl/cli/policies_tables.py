@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from assume_rl.cli.judgement import NONE, print_whole
+from assume_rl.cli.tables import NONE, numbers, print_whole
 from assume_rl.experiments.policies_on_disk.differences import Differences, Pairs, PolicyDifference
 from assume_rl.experiments.policies_on_disk.verified import Verified
 
@@ -26,7 +26,7 @@ def print_described(console: Console, found: Mapping[str, Any]) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     table = Table(
         *("policy", "network", "head"),
-        *(Column(name, justify="right") for name in ("rungs", "observes", "acts", "numbers")),
+        *numbers(["rungs", "observes", "acts", "weights"]),
         *("type", "sha256"),
     )
     for own in found["policies"]:
@@ -148,7 +148,7 @@ def print_differences(console: Console, found: Differences) -> None:
     unlike = [own for own in found.policies if not own.equal]
     if unlike:
         heads = ("weights:\nlargest", "relative", "actions:\nlargest", "mean")
-        table = Table("policy", *(Column(head, justify="right") for head in heads), "unlike")
+        table = Table("policy", *numbers(heads), "unlike")
         for own in unlike:
             table.add_row(escape(own.name), *_cells(own), escape(", ".join(own.fields) or NONE))
         print_whole(console, table)

@@ -9,9 +9,10 @@ from rich.console import Console
 from assume_rl.cli import completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import OverwriteFiles
+from assume_rl.errors import ResultsError
 
 Place = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="RUN_OR_STUDY",
         help="Output folder of a run, study folder, or URL of a study database.",
@@ -39,7 +40,7 @@ Hours = Annotated[
 
 @app.command()
 def report(
-    place: Place,
+    place: Place = None,
     out: File = None,
     png: Png = None,
     hours: Hours = None,
@@ -48,7 +49,10 @@ def report(
     """Write one HTML file with the figures of a run or a study; it works offline."""
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.reports.report import report as write_report
+    from assume_rl.reports.source.opening import listed
 
+    if place is None:
+        raise ResultsError(f"name a run or a study{listed(Path())}")
     console = Console(highlight=False, soft_wrap=True)
     with Heartbeat(console, lambda: "figures are being made"):
         file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)

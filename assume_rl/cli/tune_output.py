@@ -10,6 +10,7 @@ from rich.table import Table
 
 from assume_rl.cli.pace import duration
 from assume_rl.cli.progress import LineObserver, ProgressObserver
+from assume_rl.cli.tables import numbers
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.results.secrets import shown_place
 from assume_rl.studies.estimate import Estimate
@@ -139,7 +140,7 @@ def _counts(trials: Sequence[Trial]) -> str:
 def _print_best(
     console: Console, tuning: Tuning, best: Trial, importances: Mapping[str, float]
 ) -> None:
-    table = Table("setting", "best", *(["how much it matters"] if importances else []))
+    table = Table("setting", *numbers(["best", *["how much it matters"] * bool(importances)]))
     for key, value in best.values.items():
         share = [f"{100 * importances[key]:.0f} %"] if key in importances else []
         table.add_row(escape(key), escape(_text(value)), *share)

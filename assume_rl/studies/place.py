@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from assume_rl.errors import ResultsError
+from assume_rl.results.files import MANIFEST
 from assume_rl.results.secrets import is_whole, shown_place, shown_url
 from assume_rl.studies.records import STUDY
 from assume_rl.studies.storing import DATABASE, database_url
@@ -46,6 +47,27 @@ def recorded_database(study: Study) -> str | None:
             return None
         url = url.set(database=str(file))
     return shown_url(url)
+
+
+def results_below(folder: Path) -> list[Path]:
+    """Return the runs and studies one or two levels below a folder, the latest first.
+
+    Runs in the folder of a study belong to it and are left out; the seeds of a training are one.
+    """
+    files = [
+        path
+        for name in (STUDY, DATABASE, MANIFEST)
+        for pattern in (f"*/{name}", f"*/*/{name}", f"*/*/seed_*/{name}")
+        for path in folder.glob(pattern)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    ages: dict[Path, float] = {}
+    for path in files:
+        seed = path.parent.name.startswith("seed_") and path.parent.parent != folder
+        place = path.parent.parent if seed else path.parent
+        ages[place] = max(ages.get(place, 0.0), path.stat().st_mtime)
+    found = sorted(ages, key=lambda place: (-ages[place], str(place)))
+    return [place for place in found if place.parent not in ages]
 
 
 def find_study(place: str) -> Place:

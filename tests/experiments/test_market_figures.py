@@ -68,8 +68,8 @@ def test_markets_are_put_side_by_side_by_their_names() -> None:
     shown = text.getvalue()
     cells = [line.split("│")[1:4] for line in shown.splitlines() if "mark-up" in line]
     assert [[cell.strip() for cell in row] for row in cells] == [
-        ["mark-up EUR/MWh, A", "-", "1.00"],
-        ["mark-up EUR/MWh, B", "2.00", "2.00"],
+        ["mark-up (EUR/MWh), A", "-", "1.00"],
+        ["mark-up (EUR/MWh), B", "2.00", "2.00"],
     ]
 
 

@@ -1,5 +1,6 @@
 """`assume-rl report`."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,28 @@ def test_what_the_user_can_mend_is_one_sentence(
     assert (code, output) == (2, "")
     assert errors.startswith(message)
     assert len(errors.splitlines()) == 1
+
+
+def test_without_a_run_those_that_are_there_are_named_and_no_other_folder(
+    command: Command, tmp_path: Path
+) -> None:
+    for k, name in enumerate(
+        (
+            *("runs/old/manifest.json", "runs/new/manifest.json", "runs/ten/seed_1/manifest.json"),
+            *("runs/ten/seed_2/manifest.json", "studies/caps/study.json", "docs/page/index.html"),
+            *("studies/caps/study.db", "studies/caps/runs/r1/manifest.json", ".git/x/study.db"),
+        )
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+        os.utime(file, (k, k))
+    there = "there are 'studies/caps', 'runs/ten', 'runs/new', 'runs/old'"
+    assert command() == (2, "", f"name a run or a study; {there}\n")
+    assert command("docs")[2].endswith(" nor a study (no study.json)\n")
+    assert command("runs")[2].endswith("; there are 'runs/ten', 'runs/new', 'runs/old'\n")
+    assert command("runs/nwe")[2] == "there is no folder 'runs/nwe'; did you mean 'runs/new'?\n"
+    assert command("elsewhere/x")[2] == "there is no folder 'elsewhere/x'\n"
 
 
 def test_only_reports_are_replaced(command: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_up_rewards import rewards, write_rewards
 
-from assume_rl.cli.compare_tables import number
+from assume_rl.cli.tables import number
 from assume_rl.studies.comparison import compare
 
 Command = Callable[..., tuple[int, str, str]]
@@ -53,7 +53,7 @@ def test_it_prints_differences_from_a_baseline(command: Command, study: Path) ->
     one = compare(url, "reward", baseline="uniform").designs[1]
     cells = row(second, "[red]")
     assert cells[1:3] == ["8", f"{one.contrast.paired.mean.estimate:.4g}"]
-    assert cells[5:7] == ["0.0078", "0.016"]  # 2 of 256 assignments of signs, twice that
+    assert cells[5:7] == ["0.008", "0.016"]  # 2 of 256 assignments of signs, twice that
     assert "note: 2 designs are compared with 'uniform'" in second
 
 
@@ -61,8 +61,8 @@ def test_one_run_each_gives_dashes(command: Command, tmp_path: Path) -> None:
     write_rewards(tmp_path / "study.db", [("a", 0, 1.0), ("b", 1, 1234.5)])
     code, out, _ = command(tmp_path, "--metric", "reward", "--baseline", "a")
     assert code == 0
-    assert row(out, "a") == ["a", "1", "1", "-", "1", "1", "1"]
-    assert row(out, "b")[2] == "1,234"
+    assert row(out, "a") == ["a", "1", "1.0", "-", "1.0", "1.0", "1.0"]
+    assert row(out, "b")[2] == "1,234.5"
     assert "no seed in common" in out
 
 
