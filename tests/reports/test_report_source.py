@@ -86,7 +86,7 @@ def test_a_folder_that_is_neither_names_the_runs_in_it(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
     write_run(tmp_path / "my_run")
-    with pytest.raises(ResultsError, match="did you mean '.*my_run'"):
+    with pytest.raises(ResultsError, match=r"did you mean '.*my_run'"):
         open_source(tmp_path / "my_rum")
 
 

