@@ -4,18 +4,21 @@ The arguments are further settings, `key=value`.
 """
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
 import yaml
 from toys import fleet, learner, random_joint
 
+SEEN = (("residual_load", 2, ""), ("price_forecast", 2, ""), ("own", 4, ""))  # for ramps
+
 
 def trained(settings: dict[str, Any], *, compiled: bool) -> torch.Tensor:
     """All networks after a short update, side by side."""
     delay = {} if settings.get("algorithm") else {"policy_delay": 1}
     ours = learner(
-        fleet((8, 2, 2), (8, 2, 2)),
+        [replace(agent, features=SEEN) for agent in fleet((8, 2, 2), (8, 2, 2))],
         dtype=torch.float32,
         batch_size=16,
         gradient_steps=2,
