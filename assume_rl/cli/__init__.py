@@ -12,7 +12,18 @@ from assume_rl.errors import AssumeRlError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    *("batch", "bench", "compare", "export", "init", "list", "policies", "report", "schema"),
+    *(
+        "batch",
+        "bench",
+        "clear",
+        "compare",
+        "export",
+        "init",
+        "list",
+        "policies",
+        "report",
+        "schema",
+    ),
     *("single", "tune"),
 )
 """Modules that register commands."""

@@ -1,13 +1,15 @@
 """Random order books. Prices and volumes are multiples of 1/4, so that sums are exact."""
 
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from assume_rl.core.clearing import RULES, Slots
+from assume_rl.core.clearing import RULES, MarketSpec, Slots
 from assume_rl.core.orders import unit_major
 from assume_rl.testing import toy_market
 
@@ -45,11 +47,22 @@ class Book:
         return Book(*([column[i] for i in order] for column in vars(self).values()))
 
 
+@cache
+def market_of(rule: str, slots: int) -> tuple[MarketSpec[Any], Any]:
+    """A market and its setup, one for all examples."""
+    market = toy_market(RULES[rule])
+    return market, market.rule.setup(market, Slots(node=torch.zeros(slots, dtype=torch.int64)))
+
+
+for _rule in RULES:  # libraries are loaded before anything is timed
+    market_of(_rule, 1)
+
+
 def clear(rule: str, price: Tensor, volume: Tensor, tie: Tensor) -> SimpleNamespace:
     """Clear auctions (... slot) of one product; the results are without the axis of products."""
     orders = unit_major(price.unsqueeze(-2), volume.unsqueeze(-2), price.shape[-1])
-    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=orders.node))
-    cleared = RULES[rule].clear(orders, tie.unsqueeze(-2), setup)
+    market, setup = market_of(rule, price.shape[-1])
+    cleared = market.clear(orders, tie.unsqueeze(-2), setup)
     return SimpleNamespace(**{name: getattr(cleared, name).squeeze(-2) for name in RESULTS})
 
 

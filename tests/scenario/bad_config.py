@@ -124,7 +124,7 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         ],
     ),
     "planned mechanism": (
-        CONFIG, "pay_as_clear", "complex_clearing", ["not supported yet: 'complex_clearing'"],
+        CONFIG, "pay_as_clear", "nodal_clearing", ["not supported yet: 'nodal_clearing'"],
     ),
     "unknown product type": (
         CONFIG, "operator: exchange", "operator: x\n      product_type: enery",

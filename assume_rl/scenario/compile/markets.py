@@ -21,6 +21,7 @@ def market_spec(scenario: Scenario, name: str) -> MarketSpec[Any]:
         max_volume=market.maximum_bid_volume,
         product_type=market.product_type,
         nodes=nodes_of(scenario),
+        reads_ratios="min_acceptance_ratio" in market.additional_fields,
         publishes_curves=market.information == "published_curves",
     )
 

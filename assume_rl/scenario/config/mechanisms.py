@@ -6,12 +6,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from assume_rl.core.clearing import RULES, Rule
-from assume_rl.errors import nearest, nearest_part
+from assume_rl.errors import ConfigurationError, nearest, nearest_part
 from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.problems import Problems, explain
 
 PLANNED_RULES = (
-    "complex_clearing",
     "nodal_clearing",
     "redispatch",
     "pay_as_bid_contract",
@@ -48,10 +47,27 @@ def check_mechanism(where: str, market: Market, problems: Problems) -> None:
     _check_params(f"{where}.param_dict", rule, market.param_dict, problems)
 
 
+def reads_blocks(mechanism: str) -> bool:
+    """Return whether a mechanism, if it is known, reads what else orders carry."""
+    return mechanism in RULES and "blocks" in RULES[mechanism].needs
+
+
 def params_of(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
     """Return the parameters of `rule` in a checked `param_dict`."""
     params: BaseModel = rule.Params.model_validate(_own(rule, given))
     return params
+
+
+def checked_params(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+    """Return the parameters of `rule` that `given` says.
+
+    :raises ConfigurationError: a key or value is wrong
+    """
+    problems = Problems()
+    _check_params("param_dict", rule, given, problems)
+    if problems.errors:
+        raise ConfigurationError(problems.errors[0])
+    return params_of(rule, given)
 
 
 def _own(rule: Rule[Any, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from assume_rl.errors import ScenarioError, nearest
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.config.mechanisms import reads_blocks
 from assume_rl.scenario.config.overrides import override_setting
 from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_KEYS, StudyCase
 from assume_rl.scenario.config.yaml_file import read_yaml
@@ -217,7 +218,9 @@ def _without_effect(config: StudyCase, learning: Mapping[str, Any]) -> Iterator[
         yield from _unread_learning(config.learning_config)
         yield from _unread_by_algorithm(config.learning_config, learning)
     for name, market in config.markets_config.items():
-        fields = {"max_gradient", "additional_fields", "supports_get_unmatched"}
+        fields = {"max_gradient", "supports_get_unmatched"}
+        if not reads_blocks(market.market_mechanism):
+            fields.add("additional_fields")
         for key in sorted(fields & market.model_fields_set):
             if getattr(market, key):
                 yield f"markets_config.{name}.{key}", "no supported market reads this key"

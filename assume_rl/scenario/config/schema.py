@@ -56,7 +56,7 @@ class Market(Section):
     opening_duration: PositiveSeconds
     """How long an auction takes orders."""
     market_mechanism: str
-    """`pay_as_clear` (uniform price) or `pay_as_bid`."""
+    """`pay_as_clear` (uniform price), `pay_as_bid` or [`complex_clearing`](complex-clearing.md)."""
     start_date: Instant | None = None
     """First opening; the simulation's start by default."""
     end_date: Instant | None = None
@@ -80,11 +80,11 @@ class Market(Section):
     price_tick: float | None = Field(None, gt=0)
     """EUR/MWh; not supported yet."""
     additional_fields: tuple[str, ...] = ()
-    """Not read: orders here have no extra fields."""
+    """Read by `complex_clearing`: with `min_acceptance_ratio` among them, least shares count."""
     supports_get_unmatched: bool = False
     """Not read."""
     param_dict: dict[str, Any] = Field({})
-    """Parameters of the mechanism; `pay_as_clear` and `pay_as_bid` have none."""
+    """Parameters of the mechanism; `complex_clearing` has `pricing_mechanism`, others none."""
     information: Literal["published_curves", "own_results"] = "published_curves"
     """What bidders learn of a past auction beside its price: supply and demand, or nothing else."""
 

@@ -1,0 +1,1 @@
+"""Complex clearing: `rule` is the rule; the other modules are its phases."""

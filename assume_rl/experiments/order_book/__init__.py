@@ -1,0 +1,1 @@
+"""Order books in tables: read, cleared by any rule, and why orders were rejected."""

@@ -1,0 +1,225 @@
+"""Order books from tables: what is read, what comes out, and why orders were rejected."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from assume_rl.cli import app, load_commands
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.order_book.clear import ClearedTable, clear_table
+from assume_rl.experiments.order_book.table import order_table, read_orders
+
+pytestmark = pytest.mark.unchecked
+
+HEAD = "id,hour,side,price,volume,zone,type,min_acceptance,parent,group,complex,fixed_cost\n"
+BOOK = (
+    HEAD
+    + """nuclear,1,sell,10,40,north,,,,,,
+nuclear,2,sell,10,40,north,,,,,,
+gas,1,sell,60,50,south,,,,,,
+gas,2,sell,60,50,south,,,,,,
+load,1,buy,3000,70,south,,,,,,
+load,2,buy,3000,60,south,,,,,,
+coal,1,sell,45,20,south,block,1,,one,,
+coal,2,sell,45,20,south,block,1,,one,,
+dear coal,2,sell,46,20,south,block,1,,one,,
+more coal,1,sell,30,10,south,,,coal,,,
+ccgt,1,sell,40,20,south,,,,,CC1,900
+ccgt,2,sell,40,20,south,,,,,CC1,
+peak,1,sell,90,5,north,,,,,,
+nothing,1,sell,1,0,north,,,,,,
+"""
+)
+LINES = "name,bus0,bus1,s_nom\nN-S,north,south,30\n"
+
+
+def files(folder: Path, book: str = BOOK) -> tuple[Path, Path]:
+    (folder / "orders.csv").write_text(book)
+    (folder / "lines.csv").write_text(LINES)
+    return folder / "orders.csv", folder / "lines.csv"
+
+
+@pytest.fixture(scope="module")
+def cleared(tmp_path_factory: pytest.TempPathFactory) -> ClearedTable:
+    return clear_table(read_orders(*files(tmp_path_factory.mktemp("book"))))
+
+
+def test_prices_and_volumes(cleared: ClearedTable) -> None:
+    prices = cleared.prices.set_index(["hour", "zone"])["price"]
+    assert prices.to_dict() == {
+        ("1", "north"): 10,
+        ("1", "south"): 60,
+        ("2", "north"): 10,
+        ("2", "south"): 60,
+    }
+    orders = cleared.orders.set_index(["id", "hour"])["accepted_volume"]
+    assert orders["nuclear", "1"] == 30
+    assert orders["gas", "1"] == 10
+    assert orders["coal", "2"] == 20
+    assert cleared.flows["flow"].to_list() == [30, 30]
+    assert cleared.congestion_rent == 2 * 30 * 50
+    assert cleared.welfare == 130 * 3000 - 60 * 10 - 20 * 60 - 40 * 45 - 10 * 30
+
+
+def test_every_order_has_a_reason(cleared: ClearedTable) -> None:
+    why = cleared.orders.set_index(["id", "hour"])["reason"]
+    assert why["load", "1"] == "accepted"
+    assert why["nuclear", "1"] == "accepted in part: it is at the price, others suffice"
+    assert why["peak", "1"] == "rejected: asks 90, the price is 10"
+    assert why["nothing", "1"] == "no volume"
+    assert why["dear coal", "2"] == "rejected: 'coal' of its exclusive group trades"
+    assert why["ccgt", "1"] == (
+        "rejected: complex order 'CC1' could earn 800 EUR, no more than its fixed cost 900"
+    )
+    assert cleared.conditional == {
+        "coal": "accepted",
+        "dear coal": why["dear coal", "2"],
+        "more coal": "accepted",
+        "CC1": why["ccgt", "1"],
+    }
+
+
+def rows(text: str) -> pd.DataFrame:
+    lines = [line.split(",") for line in (HEAD + text).strip().splitlines()]
+    return pd.DataFrame(lines[1:], columns=lines[0])
+
+
+def test_an_order_that_would_spoil_its_price_is_rejected_paradoxically() -> None:
+    found = clear_table(
+        order_table(
+            rows(
+                "cheap,1,sell,10,45,,,,,,,\nload,1,buy,3000,50,,,,,,,\n"
+                "block,1,sell,20,10,,block,1,,,,\ndear,1,sell,100,10,,,,,,,\n"
+                "child,1,sell,5,1,,,,block,,,"
+            ),
+            "o.csv",
+        )
+    )
+    why = found.orders.set_index("id")["reason"]
+    assert why["block"].startswith("rejected: paradoxically: gains 80 EUR/MWh at these prices")
+    assert why["child"] == "rejected: its parent 'block' is rejected"
+
+
+def test_of_equal_orders_the_first_trades() -> None:
+    text = (
+        "a,1,sell,10,45,,,,,,,\nb,1,sell,10,45,,,,,,,\nx,1,buy,20,30,,,,,,,\ny,1,buy,20,30,,,,,,,"
+    )
+    for rule in ("complex_clearing", "pay_as_clear"):
+        orders = clear_table(order_table(rows(text), "o.csv"), rule).orders
+        assert orders["accepted_volume"].to_list() == [45, 15, 30, 30]
+
+
+def test_hours_are_in_order_and_simple_orders_need_no_more_than_four_columns() -> None:
+    book = pd.DataFrame(
+        {
+            "hour": [10, 9, 10, 9],
+            "side": ["sell", "sell", "buy", "buy"],
+            "price": [5.0, 7.0, 9.0, 9.0],
+            "volume": 10.0,
+        }
+    )
+    found = clear_table(order_table(book, "frame"))
+    assert found.prices[["hour", "price"]].to_numpy().tolist() == [["9", 7.0], ["10", 5.0]]
+    assert found.orders["id"].to_list() == ["2", "3", "4", "5"]
+
+
+def test_a_table_gives_what_merit_order_gives() -> None:
+    rng = np.random.default_rng(0)
+    count = 3000
+    book = pd.DataFrame(
+        {
+            "hour": rng.integers(0, 24, count),
+            "side": rng.choice(["sell", "buy"], count),
+            "price": rng.uniform(0, 50, count),
+            "volume": rng.uniform(1, 50, count),
+        }
+    )
+    table = order_table(book, "random")
+    ours, theirs = clear_table(table), clear_table(table, "pay_as_clear")
+    np.testing.assert_allclose(
+        ours.orders["accepted_volume"], theirs.orders["accepted_volume"], atol=1e-6
+    )
+    assert (ours.prices["price"] >= theirs.prices["price"] - 1e-9).all()  # demand may set it
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,1,sell,x,5,,,,,,,", "o.csv, line 2, column 'price': 'x' is no number"),
+        ("a,1,sell,,5,,,,,,,", "column 'price': '' is no number"),
+        ("a,1,sel,1,5,,,,,,,", "column 'side': 'sel' is neither sell nor buy"),
+        ("a,1,sell,1,-5,,,,,,,", "column 'volume': is negative; `side` says which way it goes"),
+        ("a,,sell,1,5,,,,,,,", "column 'hour': is empty"),
+        ("a,1,sell,1,5,,block,1.5,,,,", "column 'min_acceptance': is not in [0, 1]"),
+        ("a,1,sell,1,5,,blok,,,,,", "'blok' is neither simple nor block"),
+        ("a,1,sell,1,5,,,,b,,,", "there is no block 'b', nor any other"),
+        ("a,1,sell,1,5,,block,,aa,,,", "there is no block 'aa'; did you mean 'a'?"),
+        ("a,1,sell,1,5,,,,,g,,", "only blocks can be in an exclusive group"),
+        ("a,1,sell,1,5,,,,,,,7", "column 'fixed_cost': is of no complex order"),
+        ("a,1,sell,1,5,,,,,,,\na,1,sell,2,5,,,,,,,", "line 3, column 'id': 'a' has a second order"),
+        (
+            "a,1,sell,1,5,,block,,b,,,\nb,1,sell,1,5,,block,,a,,,",
+            "links lead in a circle: a -> b -> a",
+        ),
+        (
+            "a,1,sell,1,5,,block,1,,,,\na,2,sell,1,5,,block,0,,,,",
+            "line 3, column 'min_acceptance': differs among the rows of block 'a'",
+        ),
+        (
+            "a,1,sell,1,5,,,,,,C,7\nb,1,sell,1,5,,,,,,C,8",
+            "line 3, column 'fixed_cost': differs among the rows of 'C'",
+        ),
+        ("a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,", "no line leads to zone 'x'"),
+    ],
+)
+def test_bad_orders_are_named(line: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        order_table(rows(line), "o.csv")
+    assert message in str(error.value)
+    assert str(error.value).startswith("o.csv")
+
+
+def test_bad_columns_are_named() -> None:
+    with pytest.raises(ConfigurationError, match="unknown column; did you mean 'price'"):
+        order_table(pd.DataFrame({"prize": [1]}), "o.csv")
+    with pytest.raises(ConfigurationError, match="column 'volume': is missing"):
+        order_table(pd.DataFrame({"hour": [1], "side": ["buy"], "price": [1]}), "o.csv")
+    with pytest.raises(ConfigurationError, match="there are no orders"):
+        order_table(rows(""), "o.csv")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rule", "pay_as_clear"], "has blocks or conditions, which the mechanism"),
+        (["--rule", "pay_as_cleer"], "unknown mechanism 'pay_as_cleer'; did you mean"),
+        (["--set", "pricing=1"], "param_dict.pricing: unknown key"),
+        (["--set", "pricing_mechanism=free"], "param_dict.pricing_mechanism"),
+    ],
+)
+def test_wrong_rules_are_named(options: list[str], message: str, tmp_path: Path) -> None:
+    orders, lines = files(tmp_path)
+    load_commands("clear")
+    command = ["clear", str(orders), "--lines", str(lines), *options]
+    error = CliRunner().invoke(app, command).exception
+    assert isinstance(error, ConfigurationError)
+    assert message in str(error)
+
+
+def test_the_command_prints_and_writes(tmp_path: Path) -> None:
+    orders, lines = files(tmp_path)
+    load_commands("clear")
+    command = ["clear", str(orders), "--lines", str(lines), "--out", str(tmp_path / "out")]
+    for _ in range(2):  # its own files are replaced
+        found = CliRunner().invoke(app, command)
+        assert found.exit_code == 0, found.exception
+    assert "congestion rent: 3,000.00 EUR" in found.output
+    assert "orders: 5 accepted, 4 accepted in part, 4 rejected, 1 no volume" in found.output
+    assert "  CC1: rejected: complex order 'CC1' could earn 800 EUR" in found.output
+    written = pd.read_csv(tmp_path / "out" / "orders.csv")
+    assert len(written) == BOOK.count("\n") - 1
+    assert set(pd.read_csv(tmp_path / "out" / "prices.csv")["price"]) == {10.0, 60.0}
+    assert (pd.read_csv(tmp_path / "out" / "flows.csv")["flow"] == 30).all()
