@@ -24,7 +24,7 @@ COMMANDS = (
         "report",
         "schema",
     ),
-    *("single", "tune"),
+    *("schema", "single", "tune"),
 )
 """Modules that register commands."""
 
