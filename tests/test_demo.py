@@ -1,6 +1,7 @@
 """`make demo` trains two ways, prints honest figures and draws them."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,10 @@ def learned(tmp_path_factory):
     assert spec.loader is not None
     demo = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(demo)
+    # The second week is two days long, as the first one is.
+    unseen = partial(demo.load_scenario, overrides={"end_date": "2019-03-13 00:00"})
+    load = demo.load_scenario
+    demo.load_scenario = lambda folder, case, **own: (load if own else unseen)(folder, case, **own)
     return demo.main(tmp_path_factory.mktemp("demo") / "out", overrides=SHORT)
 
 
@@ -56,7 +61,7 @@ def test_nothing_is_rewarded_more_than_the_best_response(learned):
 
 def test_shows_every_auction_of_both_weeks(learned):
     for one in learned:
-        for week, auctions in zip(one.weeks, (47, 167), strict=True):
+        for week, auctions in zip(one.weeks, (47, 47), strict=True):
             assert len(week.hours) == len(week.price) == len(week.bid) == auctions
             assert week.price.mean() == pytest.approx(week.scores.prices[0].mean)
 

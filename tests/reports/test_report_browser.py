@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import drawn
+from browser import browser, drawn
 from hand_made_run import DEAR, PROFITS, write_run
 
 from assume_rl.experiments.train import train
@@ -20,6 +20,7 @@ Seen = dict[str, Any]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Output folder of a real training of two days."""
+    browser()  # without one, nothing is trained
     from assume_rl.scenario.read import load_scenario
 
     folder = tmp_path_factory.mktemp("browser") / "run"

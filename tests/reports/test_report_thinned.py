@@ -19,15 +19,17 @@ from assume_rl.reports.types import Chart, RunInfo
 FEW = 2  # points of a chart
 
 
-@pytest.fixture
-def captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    for module in (prices, dispatch, learning, bids):
-        monkeypatch.setattr(module, "LIMIT", FEW)
-    monkeypatch.setattr(bids, "DOTS", FEW)
-    monkeypatch.setattr(market_power, "POINTS", 1)
-    monkeypatch.setattr(order_queries, "ORDERS_READ", 5)
-    monkeypatch.setattr(thin, "WEEK", 1)  # hours, so that any step will do
-    sections = report_sections(open_source(write_run(tmp_path / "run")))
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    run = write_run(tmp_path_factory.mktemp("thinned") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (prices, dispatch, learning, bids):
+            patch.setattr(module, "LIMIT", FEW)
+        patch.setattr(bids, "DOTS", FEW)
+        patch.setattr(market_power, "POINTS", 1)
+        patch.setattr(order_queries, "ORDERS_READ", 5)
+        patch.setattr(thin, "WEEK", 1)  # hours, so that any step will do
+        sections = report_sections(open_source(run))
     items = [item for section in sections for item in section.items]
     return {item.name: item.caption for item in items if isinstance(item, Chart)}
 
