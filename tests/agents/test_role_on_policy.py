@@ -78,7 +78,9 @@ def same(one: Learning, other: Learning) -> bool:
     )
 
 
-@pytest.mark.parametrize("algorithm", ON_POLICY)
+@pytest.mark.parametrize(
+    "algorithm", [n if n == "mappo" else pytest.param(n, marks=pytest.mark.slow) for n in ON_POLICY]
+)
 def test_messages_and_mappings_teach_the_same_and_a_run_goes_on(algorithm: str) -> None:
     settings = {"algorithm": algorithm, "actor_hidden": (8, 8)}
     (role, notes), (mapped, its) = new_role(settings), new_role(settings)

@@ -28,6 +28,9 @@ pytestmark = pytest.mark.unchecked
 ROOT = Path(__file__).parents[2]
 NAMES = ("capped", "nuclear", "weighted", "yesterday")
 ENGINES = pytest.mark.parametrize("engine", ["agents", "batch"])
+AGENTS_ARE_SLOW = pytest.mark.parametrize(
+    "engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"]
+)
 Command = Callable[..., str]
 
 
@@ -296,7 +299,7 @@ def test_a_broken_algorithm_is_one_sentence(
 RULE_ONLY = "units.learner.bidding_EOM=powerplant_energy_naive"
 
 
-@ENGINES
+@AGENTS_ARE_SLOW
 def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
     place: Path,
     command: Command,

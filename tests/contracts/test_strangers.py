@@ -52,7 +52,6 @@ RULES_ONLY = (
     "--set", f"units.reservoir.bidding_EOM={RULE_BIDDER}",
     "--set", "learning_config.learning_mode=false",
 )  # fmt: skip
-ENGINES = pytest.mark.parametrize("engine", ["agents", "batch"])
 # Training on agents takes most of the time of these tests; the batch shell shows the same faults.
 AGENTS_ARE_SLOW = pytest.mark.parametrize(
     "engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"]
@@ -153,7 +152,7 @@ def test_both_shells_give_the_same(case: Path, bidder: str) -> None:
     assert_same_episode(compiled, policies)
 
 
-@ENGINES
+@AGENTS_ARE_SLOW
 def test_they_run_and_their_state_is_written_and_reported(
     command: Callable[..., str], case: Path, engine: str
 ) -> None:

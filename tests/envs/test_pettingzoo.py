@@ -39,10 +39,11 @@ def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tup
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("window", [None, 8])
+@pytest.mark.parametrize("window", [pytest.param(None, marks=pytest.mark.slow), 8])
 def test_the_library_accepts_it(window: int | None) -> None:
-    parallel_api_test(parallel_env(TEN, window=window), num_cycles=100)
-    parallel_seed_test(lambda: parallel_env(TEN, window=window), num_cycles=100)
+    cycles = 3 * (window or 50)  # beyond the end of an episode
+    parallel_api_test(parallel_env(TEN, window=window), num_cycles=cycles)
+    parallel_seed_test(lambda: parallel_env(TEN, window=window), num_cycles=cycles)
 
 
 def test_agents_are_the_learning_units() -> None:

@@ -44,8 +44,8 @@ def rows(stretches: list[Stretch]) -> list[int | None]:
 @pytest.mark.parametrize(
     ("name", "random_start", "actor"),
     [
-        pytest.param("ten_learners", True, "mlp", marks=pytest.mark.unchecked),
-        pytest.param("ten_learners", False, "mlp", marks=pytest.mark.unchecked),
+        pytest.param("ten_learners", True, "mlp", marks=[pytest.mark.unchecked, pytest.mark.slow]),
+        pytest.param("ten_learners", False, "mlp", marks=[pytest.mark.unchecked, pytest.mark.slow]),
         pytest.param("ten_learners", False, "gru", marks=pytest.mark.unchecked),
         ("single_learner", True, "mlp"),
         ("single_learner", False, "mlp"),
@@ -184,7 +184,14 @@ def test_copies_stand_side_by_side_and_seeds_apart(name: str, actor: str) -> Non
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("parts", [[(0, 70)], [(0, 64), (64, 70)], [(0, 30), (30, 70)]])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(0, 64), (64, 70)],
+        pytest.param([(0, 70)], marks=pytest.mark.slow),
+        pytest.param([(0, 30), (30, 70)], marks=pytest.mark.slow),
+    ],
+)
 def test_copies_play_the_same_bytes_in_any_part_of_a_wave(parts: list[tuple[int, int]]) -> None:
     compiled = scenario("single_learner", end_date="2019-03-11 06:00")
     learner = learner_of(MarketEnv(compiled, num_envs=1, seeds=(1,)), torch.float32)

@@ -119,7 +119,9 @@ def seeds_learn_what_each_learns_alone(name: str, tmp_path: Path, **settings: An
         assert result.last.reward == pytest.approx(alone.last.reward, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ON_POLICY)
+@pytest.mark.parametrize(
+    "name", [n if n == "mappo" else pytest.param(n, marks=pytest.mark.slow) for n in ON_POLICY]
+)
 def test_copies_side_by_side_are_learned_from_together(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +148,11 @@ def test_copies_side_by_side_are_learned_from_together(
 
 @pytest.mark.parametrize(
     ("before", "after", "engine"),
-    [("matd3", "masac", "agents"), ("masac", "mappo", "batch"), ("itd3", "matd3", "batch")],
+    [
+        ("matd3", "masac", "agents"),
+        ("masac", "mappo", "batch"),
+        pytest.param("itd3", "matd3", "batch", marks=pytest.mark.slow),
+    ],
 )
 def test_policies_of_another_algorithm_are_taken_over_or_named(
     before: str, after: str, engine: EngineName, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -106,7 +106,9 @@ def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(
         assert (own.folder / "policies" / "best_exploitability").exists()
 
 
-@pytest.mark.parametrize("algorithm", [name for name, _ in MIXED_HEADS])
+@pytest.mark.parametrize(
+    "algorithm", [pytest.param("mirror_descent", marks=pytest.mark.slow), "regret_matching"]
+)
 def test_mixed_policies_are_resumed_with_the_same_bytes(algorithm: str, tmp_path: Path) -> None:
     settings = {**DRAWN, "algorithm": algorithm, "training_episodes": 3}
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
@@ -216,7 +218,7 @@ def test_a_market_that_publishes_no_curves_is_refused_with_what_can_do_without(
     assert not task.compiled.markets[0].publishes_curves
 
 
-@pytest.mark.parametrize("products", [1, 3])
+@pytest.mark.parametrize("products", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_both_shells_learn_the_same_from_curves(products: int, tmp_path: Path) -> None:
     fleet = [*PLANTS, Unit("renewable ladder", "B")]
     settings = {"algorithm": "fictitious_play", "learning_rate": 0.003}
@@ -284,7 +286,7 @@ def test_all_that_learn_values_of_rungs_are_tried_here() -> None:
 
 @pytest.mark.parametrize(
     "algorithm",
-    [pytest.param(n, marks=pytest.mark.slow) if n == "q_learning" else n for n in BY_VALUE],
+    [n if n in ("qrdqn", "r2d2") else pytest.param(n, marks=pytest.mark.slow) for n in BY_VALUE],
 )
 def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
     fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]

@@ -1,6 +1,5 @@
 """Prices at and below zero, from bids to the report, and learners in them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -74,13 +73,8 @@ def test_money_of_sales_below_zero_balances(ran: dict[str, Path], engine: str) -
     assert figures["total_profit"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_report_shows_them(
-    ran: dict[str, Path], engine: str, assume_rl_command: Callable[..., tuple[int, str, str]]
-) -> None:
-    code, _, errors = assume_rl_command("report", ran[engine])
-    assert (code, errors) == (0, "")
-    sections = report_sections(open_source(ran[engine]))
+def test_the_report_shows_them(ran: dict[str, Path]) -> None:
+    sections = report_sections(open_source(ran["batch"]))
     charts = {item.name: item for s in sections for item in s.items if isinstance(item, Chart)}
     (line,) = charts["price-duration"].figure.data
     assert min(line.y) == pytest.approx(-25)
@@ -102,7 +96,7 @@ def test_learners_train_in_them_and_their_policies_are_read_again(
     assert unknown is None if case == "solar_learns" else "no power plant" in str(unknown)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 def test_a_renewable_offers_below_zero(tmp_path: Path, engine: str) -> None:
     """All 24 products of a day have their own price."""
     day = {

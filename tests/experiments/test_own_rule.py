@@ -160,7 +160,7 @@ def test_its_parameters_change_prices_and_both_hashes(tmp_path: Path, engine: En
         assert found[0][column] != found[1][column]
 
 
-@pytest.mark.parametrize("engine", ["agents", "batch"])
+@pytest.mark.parametrize("engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 def test_learners_are_trained_with_it(tmp_path: Path, engine: EngineName) -> None:
     result = train(capped(**CAP_45), out=tmp_path / "out", engine=engine)
     assert len(result.episodes) > 2

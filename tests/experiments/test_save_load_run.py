@@ -41,8 +41,15 @@ async def train_in_memory(scenario: Scenario, memory: MemorySink) -> Learning:
     return role
 
 
-@pytest.mark.parametrize("name", ["single_learner", "ten_learners"])
-@pytest.mark.parametrize("layout", ["ours", "assume"])
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [
+        ("ours", "ten_learners"),
+        ("assume", "single_learner"),
+        pytest.param("ours", "single_learner", marks=pytest.mark.slow),
+        pytest.param("assume", "ten_learners", marks=pytest.mark.slow),
+    ],
+)
 def test_the_bids_of_the_last_evaluation_come_back(name: str, layout: str, tmp_path: Path) -> None:
     scenario, memory = tiny(name), MemorySink()
     role = asyncio.run(train_in_memory(scenario, memory))

@@ -33,7 +33,7 @@ def learning(vectors: Path) -> Scenario:
     return load_scenario(vectors / "v11_rl_storage" / "inputs", overrides=FEW)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[pytest.param("agents", marks=pytest.mark.slow), "batch"])
 def trained(
     request: pytest.FixtureRequest, learning: Scenario, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainResult:

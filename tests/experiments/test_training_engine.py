@@ -53,8 +53,10 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
     ],
 )
 def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    settings = {"training_episodes": 3} | settings
+    half_a_day = {"single_learner": "2019-03-04 12:00", "ten_learners": "2019-03-01 12:00"}
+    settings = {"training_episodes": 3, "train_freq": "6h"} | settings
     overrides = {f"learning_config.{key}": value for key, value in settings.items()}
+    overrides["end_date"] = half_a_day[name]
     results = [
         train(tiny(name, **overrides), engine=engine, out=tmp_path / engine)
         for engine in ("agents", "batch")
@@ -87,9 +89,12 @@ def test_auto_trains_on_the_batch_engine_and_runs_on_agents(tmp_path: Path) -> N
 
 
 @pytest.mark.unchecked
-def test_seeds_side_by_side_give_what_each_gives_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["single_learner", pytest.param("ten_learners", marks=pytest.mark.slow)]
+)
+def test_seeds_side_by_side_give_what_each_gives_alone(name: str, tmp_path: Path) -> None:
     seeds = [5, 6]
-    scenario = tiny("ten_learners", **{"learning_config.num_envs": 2})
+    scenario = tiny(name, **{"learning_config.num_envs": 2})
     together = train_seeds(scenario, seeds=seeds, out=tmp_path / "together")
     assert [result.seed for result in together] == seeds
     assert [result.folder.name for result in together] == ["seed_5", "seed_6"]
@@ -149,7 +154,9 @@ def test_seeds_must_be_different_numbers(seeds: list[int]) -> None:
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "ratio", [0.1, 2.0, *(pytest.param(r, marks=pytest.mark.slow) for r in (0.5, 1.0))]
+)
 def test_updates_keep_their_ratio_to_transitions(ratio: float, tmp_path: Path) -> None:
     settings = {
         "learning_config.num_envs": 2,

@@ -95,7 +95,7 @@ def test_example_with_exchanges(reference: Path, case: str) -> None:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("shell", [run, run_batch])
+@pytest.mark.parametrize("shell", [pytest.param(run, marks=pytest.mark.slow), run_batch])
 def test_example_with_plants_that_count_starts(reference: Path, shell: Shell) -> None:
     """All orders are compared; of those of equal price, what is accepted of them together."""
     examples = reference / "examples"

@@ -21,7 +21,7 @@ SHAPES = {
 }
 ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
 QUICK = {  # others have the updates of these, with critics of their own, or less of them
-    *((name, "mlp") for name in ("matd3", "masac", "mappo", "a2c", "reinforce", "vpg")),
+    *((name, "mlp") for name in ("masac", "mappo", "reinforce")),
     ("vpg", "lstm"),
 }
 NUMBERS = able("box")

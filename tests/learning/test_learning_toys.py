@@ -96,7 +96,12 @@ def test_a_truncated_row_bootstraps_and_a_terminated_one_does_not():
 
 # maddpg differs in its target, not in its critics.
 @pytest.mark.parametrize(
-    ("algorithm", "critic"), [*(("matd3", critic) for critic in CRITICS), ("maddpg", "concat")]
+    ("algorithm", "critic"),
+    [
+        ("matd3", "shared"),
+        ("maddpg", "concat"),
+        *(pytest.param("matd3", c, marks=pytest.mark.slow) for c in CRITICS if c != "shared"),
+    ],
 )
 def test_an_agent_finds_the_best_action_of_each_state(algorithm, critic):
     # GIVEN a one-step game: the best action is half the observation, nothing follows

@@ -162,8 +162,15 @@ def test_each_entry_finds_its_best_rung_in_each_state():
         assert found.equal(expected[:, None, None].expand_as(found).to(found))
 
 
-@pytest.mark.parametrize(("gamma", "when_empty"), [(0.9, 0), (0.0, 5)])
-@pytest.mark.parametrize("more", [{}, {"sampling": "prioritised"}])
+@pytest.mark.parametrize(
+    ("gamma", "when_empty", "more"),
+    [
+        (0.9, 0, {"sampling": "prioritised"}),
+        (0.0, 5, {}),
+        pytest.param(0.9, 0, {}, marks=pytest.mark.slow),
+        pytest.param(0.0, 5, {"sampling": "prioritised"}, marks=pytest.mark.slow),
+    ],
+)
 def test_it_gives_up_reward_now_for_more_later(gamma, when_empty, more):
     """A storage: charging costs 0.2 on rung 0, selling brings 0.5 on rung 2, waiting a little."""
     generator = torch.Generator().manual_seed(1)

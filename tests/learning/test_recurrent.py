@@ -278,8 +278,8 @@ def ours_outputs(ours, joint):
 @pytest.mark.parametrize(
     ("algorithm", "name", "rounds", "rate"),
     [
-        ("matd3", "gru", 28, 4e-3),
-        ("matd3", "mlp", 28, 4e-3),
+        pytest.param("matd3", "gru", 28, 4e-3, marks=pytest.mark.slow),
+        pytest.param("matd3", "mlp", 28, 4e-3, marks=pytest.mark.slow),
         ("ippo", "gru", 14, 3e-3),
         ("ippo", "mlp", 14, 3e-3),
     ],

@@ -1,6 +1,7 @@
 """Several seeds side by side: each learns as it would alone."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -31,11 +32,18 @@ def assert_same_bits(ours, theirs):
             assert_same_bits(value, theirs[key])
 
 
-@pytest.mark.parametrize("critic", CRITICS)
-@pytest.mark.parametrize("algorithm", ["matd3", "maddpg"])
-@pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
-def test_a_seed_among_others_learns_the_same_bits_as_alone(shapes, algorithm, critic):
-    learns_the_same_bits(shapes, {"algorithm": algorithm, "critic": critic})
+def of_all(algorithm, critic, name):
+    """A combination; all of them are tried in the long tests, here each of its parts."""
+    usual = sum((algorithm != "matd3", critic != "concat", name != "mixed shapes")) <= 1
+    return pytest.param(algorithm, critic, name, marks=[] if usual else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "critic", "name"),
+    [of_all(*each) for each in product(["matd3", "maddpg"], CRITICS, FLEETS)],
+)
+def test_a_seed_among_others_learns_the_same_bits_as_alone(algorithm, critic, name):
+    learns_the_same_bits(FLEETS[name], {"algorithm": algorithm, "critic": critic})
 
 
 @pytest.mark.parametrize("shapes", [[(38, 2, 2)] * 7, [(8, 2, 2), (6, 1, 0), (8, 2, 2)]])
@@ -66,7 +74,13 @@ def learns_the_same_bits(shapes, settings):
 
 
 @pytest.mark.parametrize("algorithm", [n for n in able("box") if n not in ("matd3", "maddpg")])
-@pytest.mark.parametrize("shapes", list(FLEETS.values())[2:], ids=list(FLEETS)[2:])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        pytest.param(FLEETS["more than a block"], marks=pytest.mark.slow, id="more than a block"),
+        pytest.param(FLEETS["mixed shapes"], id="mixed shapes"),
+    ],
+)
 def test_a_seed_among_others_learns_the_same_as_alone(shapes, algorithm):
     settings = {"algorithm": algorithm, "batch_size": 12, "gradient_steps": 2}
     settings |= {"actor_hidden": (16, 8), "replay_buffer_size": 40}

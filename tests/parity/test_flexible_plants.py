@@ -29,7 +29,7 @@ STARTS = {
 def mixed(folder: Path, hours: int) -> Compiled:
     products = [{"duration": "1h", "count": hours, "first_delivery": "1h"}]
     markets = {"EOM": market(opening_frequency=f"{hours}h", products=products)}
-    toy_scenario(folder, markets, hours=96, bids={"EOM": OWN}, storage=True)
+    toy_scenario(folder, markets, hours=48, bids={"EOM": OWN}, storage=True)
     return compile_scenario(load_scenario(folder, overrides=STARTS))
 
 
@@ -46,7 +46,7 @@ def test_two_markets_in_a_row(tmp_path: Path) -> None:
         "EOM": market(start_date="2019-01-01 01:00"),
     }
     compiled = toy_scenario(
-        tmp_path, markets, hours=96, bids={"DAM": OWN, "EOM": OWN}, storage=True
+        tmp_path, markets, hours=48, bids={"DAM": OWN, "EOM": OWN}, storage=True
     )
     assert_same_episode(compiled)
 

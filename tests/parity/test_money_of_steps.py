@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -151,24 +152,34 @@ HOT = {"hot_start_cost": (0, 1), "downtime_hot_start": (0, 4), "downtime_warm_st
 WARM = {"warm_start_cost": (0, 7), "downtime_hot_start": (0, 3.9), "downtime_warm_start": (0, 4)}
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("ramps", [{}, RAMPS], ids=["no ramps", "ramps"])
-@pytest.mark.parametrize("step", ["1h", "15min"])
+STARTS: dict[str, tuple[dict[str, Sequence[float]], int]] = {
+    "cold": ({}, 24_000),
+    "hot": (HOT, 300),
+    "warm": (WARM, 2_100),
+}
+PAIRS = {  # of any two of these, every pair of values
+    ("cold", "1h", "no ramps", "message"),
+    ("cold", "15min", "ramps", "batch"),
+    ("hot", "1h", "ramps", "batch"),
+    ("hot", "15min", "no ramps", "message"),
+    ("warm", "1h", "no ramps", "batch"),
+    ("warm", "15min", "ramps", "message"),
+}
+
+
 @pytest.mark.parametrize(
-    ("limits", "kind", "second"),
-    [({}, "cold", 24_000), (HOT, "hot", 300), (WARM, "warm", 2_100)],
-    ids=["cold", "hot", "warm"],
+    ("kind", "step", "ramps", "shell"),
+    [
+        pytest.param(*each, marks=() if each in PAIRS else pytest.mark.slow)
+        for each in product(STARTS, ["1h", "15min"], ["no ramps", "ramps"], SHELLS)
+    ],
 )
 def test_a_start_costs_by_the_real_downtime(
-    tmp_path: Path,
-    limits: dict[str, Sequence[float]],
-    kind: str,
-    second: float,
-    step: str,
-    ramps: dict[str, Sequence[float]],
-    shell: str,
+    tmp_path: Path, kind: str, step: str, ramps: str, shell: str
 ) -> None:
-    scenario = compiled(tmp_path / "toy", step, {"duration": step}, {**COLD, **limits, **ramps})
+    limits, second = STARTS[kind]
+    more = RAMPS if ramps == "ramps" else {}
+    scenario = compiled(tmp_path / "toy", step, {"duration": step}, {**COLD, **limits, **more})
     file = played(scenario, shell, tmp_path)
     with closing(sqlite3.connect(file)) as connection:
         query = "select time, unit, downtime, kind, start_cost from start_costs order by time"
@@ -183,7 +194,7 @@ def test_a_start_costs_by_the_real_downtime(
     assert profit == pytest.approx(BY_HAND["total profit"] - 24_000 - second)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["batch", pytest.param("message", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cut", CUTS)
 def test_money_balances_up_to_the_surplus_of_pay_as_bid(
     tmp_path: Path, cut: str, shell: str

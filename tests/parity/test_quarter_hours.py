@@ -161,9 +161,19 @@ def in_steps_of_a_quarter(folder: Path, product: str, **overrides: Any) -> Compi
     return compile_scenario(load_scenario(folder, overrides={**LEARNED, **overrides}))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("data", ["1h", "15min"])
-@pytest.mark.parametrize(("product", "capacity"), [("1h", 200), ("15min", 10_000)])
+@pytest.mark.parametrize(
+    ("product", "capacity", "data", "shell"),
+    [
+        ("1h", 200, "1h", "agents"),
+        ("1h", 200, "15min", "batch"),
+        ("15min", 10_000, "1h", "batch"),
+        ("15min", 10_000, "15min", "agents"),
+        pytest.param("1h", 200, "1h", "batch", marks=pytest.mark.slow),
+        pytest.param("1h", 200, "15min", "agents", marks=pytest.mark.slow),
+        pytest.param("15min", 10_000, "1h", "agents", marks=pytest.mark.slow),
+        pytest.param("15min", 10_000, "15min", "batch", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_market_gives_the_same_money_and_prices(
     tmp_path: Path, shell: str, data: str, product: str, capacity: float
 ) -> None:

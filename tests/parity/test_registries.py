@@ -10,7 +10,7 @@ from assume_rl.core.bidding import BIDDERS, create
 from assume_rl.core.bidding.base import Context
 from assume_rl.testing import assert_same_episode
 
-HOURS = 24
+HOURS = 12
 CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
 UNITS = {
     "thermal": [plant[0] for plant in PLANTS],
@@ -20,7 +20,9 @@ UNITS = {
 }
 
 
-@pytest.mark.parametrize("products", [pytest.param(1, marks=pytest.mark.unchecked), 2])
+@pytest.mark.parametrize(
+    "products", [pytest.param(1, marks=[pytest.mark.unchecked, pytest.mark.slow]), 2]
+)
 @pytest.mark.parametrize("name", BIDDERS)
 def test_every_bidder_gives_the_same_on_both_shells(
     tmp_path: Path, name: str, products: int

@@ -28,7 +28,17 @@ CASES = [
     for case in yaml.safe_load(folder.read_text())
 ]
 LARGE = ("national", "ladder")  # the same bidders learn in others
-QUICK = [pytest.param(*c, marks=pytest.mark.slow) if c == LARGE else c for c in CASES]
+LIKE_OTHERS = ("next_week", "tiny")  # another part of the same calendar
+
+
+def seen_elsewhere(scenario: str, case: str) -> bool:
+    """Whether other cases have the same units, bidders and markets."""
+    return (scenario, case) in (LARGE, ("national", "week")) or case.endswith(LIKE_OTHERS)
+
+
+QUICK = [
+    pytest.param(*each, marks=pytest.mark.slow) if seen_elsewhere(*each) else each for each in CASES
+]
 RECORDED = [
     ("example_01a", "base"),
     ("example_01a", "dam"),

@@ -226,7 +226,7 @@ def test_no_supply_function_of_bounded_slope_beats_the_affine_one() -> None:
     assert starts[line.argmax()].item() == pytest.approx(32.5, abs=0.5)
 
 
-@pytest.mark.parametrize("step", [1.0, 0.5])
+@pytest.mark.parametrize("step", [1.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_steps_of_bids_bring_what_the_formula_says(step: float) -> None:
     game = lipschitz(step)
     found = judged(game, game.equilibrium.action, points=26)
