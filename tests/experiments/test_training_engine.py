@@ -76,7 +76,7 @@ def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_pa
     assert batch.last.reward == pytest.approx(agents.last.reward, abs=1e-4)
     rows = table(agents.folder, "rl_params")
     trained = rows[rows["evaluation_mode"] == 0].groupby(["episode", "unit"]).size()
-    assert set(trained) == {23}  # deliveries of a day
+    assert set(trained) == {11}  # deliveries of half a day
     assert len(trained) == settings["training_episodes"] * rows["unit"].nunique()
 
 

@@ -346,15 +346,16 @@ def _price(name: str, effect: PriceEffect) -> str:
         if effect.at_cost is None
         else f"; offers at cost would have cleared at {effect.at_cost:.2f} EUR/MWh"
     )
+    known = "" if effect.known == 1 else f" (known in {effect.known:.0%} of deliveries)"
     if effect.above == 0:
         return (
-            f"{name}: mean price {effect.price:.2f} EUR/MWh, always the cost of the unit that "
-            f"sets it, so no sign of market power{other}."
+            f"{name}: mean price {effect.price:.2f} EUR/MWh, never above the cost of the unit that "
+            f"sets it{known}: no sign of market power{other}."
         )
     return (
         f"{name}: mean price {effect.price:.2f} EUR/MWh, in {effect.above:.0%} of deliveries "
-        f"above the cost of the unit that sets it, by {effect.markup:.2f} EUR/MWh in the mean "
-        f"of all{other}."
+        f"above the cost of the unit that sets it{known}, by {effect.markup:.2f} EUR/MWh in the "
+        f"mean of all{other}."
     )
 
 

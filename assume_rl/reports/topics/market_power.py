@@ -59,6 +59,7 @@ class PriceEffect:
     price: float
     markup: float  # above the cost of the unit that sets the price, where it is known
     above: float  # share of deliveries with a mark-up, of those where it is known
+    known: float  # share of deliveries in which that cost is known
     at_cost: float | None  # price of the same offers at cost; None: not known
 
 
@@ -74,6 +75,7 @@ def price_effects(market: Market) -> dict[str, PriceEffect]:
             price=float(setters["price"].mean()),
             markup=float(known.mean()),
             above=float((known > SAME).mean()),
+            known=len(known) / len(setters),
             at_cost=None if other is None else float(other.price.mean()),
         )
     return found
