@@ -150,8 +150,9 @@ CHAPTERS = (
             ),
             Picture(
                 "Learning curves",
-                "figures/reward-while-training.png",
-                "The same trainings, episode by episode.",
+                "figures/profit-in-evaluations.png",
+                "The same trainings; dashed: the exact best response, dotted: bids at marginal "
+                "cost.",
             ),
         ),
     ),
