@@ -49,7 +49,7 @@ def report(
     """Write one HTML file with the figures of a run or a study; it works offline."""
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.reports.report import report as write_report
-    from assume_rl.reports.source.opening import listed
+    from assume_rl.studies.place import listed
 
     if place is None:
         raise ResultsError(f"name a run or a study{listed(Path())}")

@@ -1,5 +1,6 @@
 """Where a study's database is, and which of its runs were asked for last."""
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from assume_rl.results.secrets import is_whole, shown_place, shown_url
 from assume_rl.studies.records import STUDY
 from assume_rl.studies.storing import DATABASE, database_url
 from assume_rl.studies.types import Study
+
+LISTED = 10
+"""Runs and studies that a message names."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,20 @@ def results_below(folder: Path) -> list[Path]:
     return [place for place in found if place.parent not in ages]
 
 
+def listed(folder: Path) -> str:
+    """Return the end of a sentence that names the runs and studies below a folder, if any."""
+    found = [f"'{path}'" for path in results_below(folder)]
+    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    return f"; there are {', '.join(found[:LISTED])}{more}" if found else ""
+
+
+def instead_of(folder: Path) -> str:
+    """Return the end of a sentence on a folder that is not there: the nearest one, or all."""
+    found = results_below(folder.parent) if folder.parent.is_dir() else []
+    close = difflib.get_close_matches(str(folder), [str(path) for path in found], n=1)
+    return f"; did you mean '{close[0]}'?" if close else listed(folder.parent)
+
+
 def find_study(place: str) -> Place:
     """A study folder or a SQLAlchemy URL as a `Place`.
 
@@ -87,7 +105,7 @@ def find_study(place: str) -> Place:
         return Place(_usual(folder))
     if folder.is_dir():
         raise ResultsError(f"'{folder}' holds no study: it has neither {STUDY} nor {DATABASE}")
-    raise ResultsError(f"there is no study folder '{shown_place(place)}'")
+    raise ResultsError(f"there is no study folder '{shown_place(place)}'{instead_of(folder)}")
 
 
 def _asked_for(folder: Path) -> Place:

@@ -141,3 +141,7 @@ def test_bad_input_is_one_sentence(
 def test_a_place_without_study_is_told(command: Command, tmp_path: Path) -> None:
     code, _, err = command(tmp_path / "none", "--metric", "reward")
     assert (code, err) == (2, f"there is no study folder '{tmp_path / 'none'}'\n")
+    (tmp_path / "nonesuch").mkdir()
+    write_rewards(tmp_path / "nonesuch" / "study.db", [("a", 0, 1.0)])
+    _, _, err = command(tmp_path / "nonesuhc", "--metric", "reward")
+    assert err.endswith(f"; did you mean '{tmp_path / 'nonesuch'}'?\n")

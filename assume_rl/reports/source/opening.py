@@ -1,6 +1,5 @@
 """Finds out what a place is: an output folder, a study folder, the URL of a study database."""
 
-import difflib
 from pathlib import Path
 
 from assume_rl.errors import ResultsError
@@ -8,13 +7,10 @@ from assume_rl.reports.source.run_source import run_source
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.source.study_source import database_source, folder_source
 from assume_rl.results.files import MANIFEST
-from assume_rl.studies.place import results_below
+from assume_rl.studies.place import instead_of, listed
 from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 from assume_rl.studies.records import STUDY, read_record
 from assume_rl.studies.storing import DATABASE
-
-LISTED = 10
-"""Runs and studies that a message names."""
 
 
 def open_source(place: Path | str) -> Source:
@@ -60,18 +56,7 @@ def _folder_source(folder: Path) -> Source:
     )
 
 
-def listed(folder: Path) -> str:
-    """Return the end of a sentence that names the runs and studies below a folder, if any."""
-    found = [f"'{path}'" for path in results_below(folder)]
-    more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    return f"; there are {', '.join(found[:LISTED])}{more}" if found else ""
-
-
 def _no_folder(folder: Path) -> str:
     if folder.is_file():
         return f"'{folder}' is a file of a run: name its folder '{folder.parent}'"
-    parent = folder.parent
-    found = results_below(parent) if parent.is_dir() else []
-    close = difflib.get_close_matches(str(folder), [str(path) for path in found], n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else listed(parent)
-    return f"there is no folder '{folder}'{hint}"
+    return f"there is no folder '{folder}'{instead_of(folder)}"
