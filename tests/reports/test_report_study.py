@@ -10,6 +10,7 @@ from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.source import study_rows
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
+from assume_rl.reports.topics import answer
 from assume_rl.reports.types import Chart, Grid, Item, Lead, Omitted
 from assume_rl.results.study_database import StudyDatabase
 
@@ -112,6 +113,19 @@ def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path
     assert figure.name == "compare-train-profit"
     assert isinstance(differences, Grid)
     assert differences.rows[1][:4] == ("profit (EUR)", DESIGNS[1], 2_000.0, -10_000.0)
+
+
+def test_many_designs_are_not_tested_but_the_extremes_are_named(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "DRAWN", 1)
+    lead, *rest = report_sections(open_source(study))[0].items
+    assert isinstance(lead, Lead)
+    assert lead.sentences[0].startswith(
+        f"profit: 12,000 EUR in {DESIGNS[0]}, the highest interquartile mean, 2,000 EUR in "
+        f"{DESIGNS[1]}, the lowest."
+    )
+    assert [item.kind for item in rest] == ["chart"]
 
 
 def test_learning_curves_have_a_line_per_design(items: list[Item]) -> None:

@@ -13,7 +13,7 @@ from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.base import Market, Scope
-from assume_rl.reports.topics.comparison import PROFITS, SAME, compared_metrics, rank
+from assume_rl.reports.topics.comparison import DRAWN, PROFITS, SAME, compared_metrics, rank
 from assume_rl.reports.topics.learning import best_profits
 from assume_rl.reports.topics.market_power import PriceEffect, price_effects
 from assume_rl.reports.types import Fact, Grid, Item, Lead, RunInfo
@@ -73,10 +73,11 @@ def _study(source: Source, done: Sequence[RunInfo]) -> Iterator[Item]:
         yield Lead((first, *settings, "No metric differs between runs."))
         return
     main = found[0]
-    words = tuple(_contrasts(main))
+    tested = len(designs) <= DRAWN
+    words = tuple(_contrasts(main)) if tested else (_extremes(main),)
     unsure = () if words else ("One design: there is nothing to compare it with.",)
     yield Lead((*words[:2], first, *settings, *words[2:], *unsure), tuple(_tiles(main)))
-    if words:
+    if words and tested:
         yield _differences(found)
 
 
@@ -91,11 +92,12 @@ def _comparisons(source: Source, designs: Sequence[str]) -> Iterator[Comparison]
     chosen = sorted(compared_metrics(source), key=lambda pair: rank(pair[1]))
     count, seen = 0, set()
     for step, name in chosen:
-        if name in seen or count == COMPARED:
+        if name in seen or count == (COMPARED if len(designs) <= DRAWN else 1):
             continue
+        first = designs[0] if len(designs) <= DRAWN else None
         try:
             found = compare(
-                source.database or "", name, step=step, baseline=designs[0], asked=source.asked
+                source.database or "", name, step=step, baseline=first, asked=source.asked
             )
         except AssumeRlError:  # the section on all metrics says why
             continue
@@ -116,6 +118,18 @@ def _contrasts(found: Comparison) -> Iterator[str]:
         yield from _sentences(found, base, one)
     if len(ranked) > NAMED:
         yield f"Of {len(ranked)} designs beside {base.design} these differ most."
+
+
+def _extremes(found: Comparison) -> str:
+    """Return the highest and the lowest of many designs, which are not tested."""
+    known = sorted((d for d in found.designs if d.runs.values), key=lambda one: one.iqm.estimate)
+    low, high = known[0], known[-1]
+    unit = unit_of(found.metric)
+    return (
+        f"{found.metric}: {short(high.iqm.estimate)} {unit} in {high.design}, the highest "
+        f"interquartile mean, {short(low.iqm.estimate)} {unit} in {low.design}, the lowest. More "
+        f"than {DRAWN} designs are not tested here: assume-rl compare."
+    ).replace("  ", " ")
 
 
 def _mean(one: DesignScore) -> float:
