@@ -1,7 +1,7 @@
 """The whole table: what goes together runs on both shells, and the rest is refused by name.
 
 A bidder of reserve is registered, so that there are two product types, and a strategy that makes
-block orders, which no rule reads.
+block orders, which one rule only reads.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,9 +44,17 @@ ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER, RESERVE]
 ALL_RULES = [*RULES, RULE]
 STRATEGIES = [*OPERATORS, BLOCKS]
 MARKETS = {"energy": "EOM", "capacity_pos": "RES"}
+# Bidders of block orders, which go with one rule only.
+COUPLED = "complex_clearing"
+IN_BLOCKS = {
+    "powerplant_energy_heuristic_block",
+    "powerplant_energy_heuristic_linked",
+    "powerplant_energy_naive_profile",
+}
 # The only place that says which bidders a kind has; a new bidder or kind must be added on purpose.
 FITS = {
     "power_plant": {
+        *IN_BLOCKS,
         "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
         "powerplant_energy_learning_curve",
@@ -161,6 +169,7 @@ def test_the_capability_table_says_what_fits() -> None:
         for kind, bidders in FITS.items()
         for bidder in bidders
         for rule in ALL_RULES
+        if bidder not in IN_BLOCKS or rule == COUPLED
     }
     assert traded_types() == MARKETS.keys()
     assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(MARKETS)
@@ -174,10 +183,13 @@ def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
         without = alone[one.kind, one.bidder, one.product_type, one.rule].refused
         if without is not None or one.strategy is None:
             assert one.refused == without
-        elif one.strategy == BLOCKS or ("learning" in one.bidder and "cournot" in one.strategy):
-            assert one.refused is not None
         else:
-            assert one.refused is None
+            learns = "learning" in one.bidder and "cournot" in one.strategy
+            unread = one.strategy == BLOCKS and one.rule != COUPLED
+            # The strategy makes bids of energy, and learners do not take it.
+            made = one.product_type == "energy" and "learning" not in one.bidder
+            unmade = one.strategy == BLOCKS and not made
+            assert (one.refused is not None) == (learns or unread or unmade)
 
 
 @pytest.mark.parametrize("product_type", MARKETS)
@@ -199,6 +211,10 @@ def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
             assert problem.startswith(f"override units.{kind}.bidding_{market}: ")
             assert f"the strategy '{bidder}' {why}" in problem
             return  # whatever the rule is
+        if bidder in IN_BLOCKS and rule != COUPLED:
+            with pytest.raises(ScenarioError, match=f"makes block orders, .*'{rule}' does not"):
+                reader.load(folder, overrides=chosen)
+            continue
         compiled = compile_scenario(reader.load(folder, overrides=chosen))
         assert unsupported(compiled) is None
         assert_same_episode(compiled, fresh(compiled))
@@ -212,14 +228,15 @@ def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
 def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name(
     reader: Reader, case: Path, kind: str, bidder: str, strategy: str
 ) -> None:
-    scenario = reader.load(case, overrides=settings(kind, bidder, "pay_as_clear"))
+    rule = COUPLED if bidder in IN_BLOCKS else "pay_as_clear"
+    scenario = reader.load(case, overrides=settings(kind, bidder, rule))
     owned = replace(scenario, operators={"owner": {"EOM": strategy}})
     problems = Problems()
     check_scenario(owned, problems)
     (found,) = (
         one
         for one in capabilities(ANY_CONTEXT)
-        if (one.kind, one.bidder, one.rule) == (kind, bidder, "pay_as_clear")
+        if (one.kind, one.bidder, one.rule) == (kind, bidder, rule)
         and (one.strategy, one.product_type) == (strategy, "energy")
     )
     if found.refused is None:

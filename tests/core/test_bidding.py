@@ -59,7 +59,12 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
     assert found["start_costs"] == (TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE)
-    assert found["eom_foresight"] == (FLEXIBLE, "storage_energy_heuristic_flexable")
+    in_blocks = [f"powerplant_energy_heuristic_{name}" for name in ("block", "linked")]
+    assert set(found["eom_foresight"]) == {
+        FLEXIBLE,
+        "storage_energy_heuristic_flexable",
+        *in_blocks,
+    }
     plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE}
     storages = {"storage_energy_learning", LADDERS[2]}
     assert set(found["foresight"]) == plants | storages
@@ -71,7 +76,7 @@ def test_each_parameter_names_the_bidders_that_take_it() -> None:
     ("name", "params", "message"),
     [
         ("powerplant_energy_naiv", {}, "did you mean 'powerplant_energy_naive'"),
-        ("flexable_eom_block", {}, "not supported yet"),
+        ("otc_strategy", {}, "not supported yet"),
         (TWO_BID, {"foresight": 0}, "foresight: .* greater than 0"),
         (TWO_BID, {"foresight": True}, "foresight: .* valid integer"),
         (TWO_BID, {"foresight": 2.5}, "foresight: .* valid integer"),

@@ -27,11 +27,18 @@ UNITS = {
 def test_every_bidder_gives_the_same_on_both_shells(
     tmp_path: Path, name: str, products: int
 ) -> None:
-    technologies = create(name, CONTEXT, {}).technologies
+    bidder = create(name, CONTEXT, {})
+    technologies = bidder.technologies
     units = [unit for technology in sorted(technologies) for unit in UNITS[technology]]
     own = dict.fromkeys(units, name)
     hours = [{"duration": "1h", "count": products, "first_delivery": "1h"}]
-    settings = market(opening_frequency=f"{products}h", products=hours)
+    rule = "complex_clearing" if bidder.blocks else "pay_as_clear"
+    settings = market(
+        opening_frequency=f"{products}h",
+        products=hours,
+        market_mechanism=rule,
+        additional_fields=["min_acceptance_ratio"] if bidder.blocks else [],
+    )
     compiled = toy_scenario(
         tmp_path,
         {"EOM": settings},

@@ -394,6 +394,8 @@ RUNGS: Mapping[str, Change] = {
     "rungs_at": runs([0.0, 33.0, 90.0], NO_STORAGES),
 }
 STORAGE_RUNGS = {**RUNGS, "rungs": runs(4), "rungs_at": runs([-90.0, -20.0, 20.0, 90.0])}
+COUPLED = {"markets_config.EOM.market_mechanism": "complex_clearing"}
+IN_BLOCKS = ("powerplant_energy_heuristic_block", "powerplant_energy_heuristic_linked")
 CHANGES: Mapping[str, Mapping[str, Change]] = {
     "StudyCase": STUDY_CASE,
     "Market": MARKET,
@@ -408,6 +410,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     SUPPLY: PLANT_LEARNER | {"act_dim": refused(4), "curve_steps": runs(2, NO_STORAGES)},
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
+    **{b: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP, COUPLED)} for b in IN_BLOCKS},
     RENEWABLE: PLANT_LEARNER,
     RENEWABLE_LADDER: {**PLANT_LEARNER, **RUNGS, "unique_obs_dim": refused(6)},
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
@@ -469,6 +472,7 @@ UNITS = {
     "min_down_time": "lignite",
 }
 USERS = {
+    **dict.fromkeys(IN_BLOCKS, "lignite"),
     TWO_BIDS: "gas",
     SUPPLY: "gas",
     LADDER: "gas",

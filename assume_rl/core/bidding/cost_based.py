@@ -1,6 +1,7 @@
 """Bids at marginal cost: the naive bidder of plants and inelastic demand."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,9 +37,7 @@ class Naive(WithoutForecasts):
         return unit_major(view.marginal_cost, volume, volume.shape[-1])
 
 
-def reachable(
-    view: View[ThermalView | DemandView], own: ThermalView
-) -> Float[Tensor, "... product unit"]:
+def reachable(view: View[Any], own: ThermalView) -> Float[Tensor, "... product unit"]:
     """Return the most power that can be offered in each product if all earlier offers are accepted.
 
     MW. Without ramp limits earlier products do not matter.

@@ -68,13 +68,18 @@ class FlexiblePlant:
 
     def orders(self, view: View[ThermalView]) -> Orders:
         """Return two orders per plant and product: minimum power, and the rest."""
-        offer = _offered(view)
-        price = torch.stack([self._price_of_least(view, offer), view.marginal_cost], dim=-1)
+        offer, asked = self.offers(view)
+        price = torch.stack([asked, view.marginal_cost], dim=-1)
         volume = torch.stack([offer.least, offer.rest], dim=-1)
         return unit_major(price.flatten(-2), volume.flatten(-2), price.shape[-2])
 
+    def offers(self, view: View[ThermalView]) -> tuple["Offer", Float[Tensor, "... product unit"]]:
+        """Return what plants offer, and the price of their minimum power, EUR/MWh."""
+        offer = _offered(view)
+        return offer, self._price_of_least(view, offer)
+
     def _price_of_least(
-        self, view: View[ThermalView], offer: "_Offer"
+        self, view: View[ThermalView], offer: "Offer"
     ) -> Float[Tensor, "... product unit"]:
         """Return the price of minimum power, EUR/MWh."""
         params, cost = view.own.params, view.marginal_cost
@@ -95,7 +100,7 @@ class FlexiblePlant:
 
 
 @dataclass(frozen=True)
-class _Offer:
+class Offer:
     """What plants offer of each product, MW, and how long they are on or off by then."""
 
     least: Float[Tensor, "... product unit"]
@@ -103,7 +108,7 @@ class _Offer:
     operating_time: Float[Tensor, "... product unit"]  # steps, > 0 on, < 0 off
 
 
-def _offered(view: View[ThermalView]) -> _Offer:
+def _offered(view: View[ThermalView]) -> Offer:
     """Return what can be offered in each product if all offers before are accepted."""
     params, sell = view.own.params, view.limits.sell
     previous, run = view.previous_power, view.own.operating_time()
@@ -118,7 +123,7 @@ def _offered(view: View[ThermalView]) -> _Offer:
         runs.append(run)
         previous = least + rest + sold
         run = thermal.next_operating_time(run, previous)
-    return _Offer(torch.stack(leasts, -2), torch.stack(rests, -2), torch.stack(runs, -2))
+    return Offer(torch.stack(leasts, -2), torch.stack(rests, -2), torch.stack(runs, -2))
 
 
 def _spared(params: ThermalParams) -> Float[Tensor, " unit"]:

@@ -136,6 +136,14 @@ def test_a_block_raises_the_price_to_what_it_asks_where_it_can() -> None:
     near(found.price, [[15]])
 
 
+def test_a_block_that_trades_a_part_may_take_a_price_beyond_the_limits() -> None:
+    """Nobody needs more in the first hour; in the second demand that pays 3000 does."""
+    block = terms(2, block=[False, True])
+    found = clear([[3000.0, 62.5]] * 2, [[-20.0, 50.0], [-40.0, 50.0]], block)
+    near(found.accepted, [[-20, 20], [-20, 20]])
+    near(found.price, [[2 * 62.5 - 3000], [3000]])
+
+
 def test_an_empty_parent_binds_nobody() -> None:
     links = terms(3, block=[True, False, False], parent=[-1, -1, 0])
     near(clear([[10.0, 3000.0, 20.0]], [[0.0, -50.0, 50.0]], links).accepted, [[0, -50, 50]])

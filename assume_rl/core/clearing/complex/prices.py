@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assume_rl.core.clearing.complex.book import Book, Flags, Floats, Ints, sums
-from assume_rl.core.clearing.complex.highs import Program, Rows, Solver
+from assume_rl.core.clearing.complex.highs import NoSolution, Program, Rows, Solver
 from assume_rl.core.clearing.complex.ladder import EXACT, Filled, fill
 from assume_rl.core.clearing.complex.program import Decision, Removed, none_removed
 from assume_rl.core.units.base import ZERO_VOLUME
@@ -21,6 +21,9 @@ PART = 1e-7
 
 LOSS = 1e-6
 """EUR/MWh that an accepted order may lose: rounding of the solver."""
+
+BEYOND = 1e6
+"""EUR/MWh, more than any price is away from the limits of a market."""
 
 UNFAIR = 1e5
 """EUR/MWh of price that a EUR/MWh of loss weighs as much as."""
@@ -93,10 +96,10 @@ def priced(
     :param book: the orders
     :param decision: of blocks, complex orders and lines
     :param filled: what simple orders trade beside these
-    :param limits: least and greatest price of the market, EUR/MWh
+    :param limits: least and greatest price of the market, EUR/MWh; kept where any prices can
     :param solver: for the prices where conditions couple cells
     """
-    floor, ceiling = (filled.lowest.clip(*limits), filled.highest.clip(*limits))
+    floor, ceiling = filled.lowest.clip(*limits), filled.highest.clip(*limits)
     ordered = _borders(book, decision)
     lowest = _raised(floor, ordered)
     wish = wishes(book, decision, filled)
@@ -105,7 +108,11 @@ def priced(
     gain = wish.volume @ lowest - wish.asked
     if (gain >= -LOSS).all() and (gain[wish.equal] <= LOSS).all():
         return lowest, none_removed(book)
-    price = _fairest(floor, np.maximum(ceiling, floor), ordered, wish, solver)
+    try:
+        price = _fairest(floor, ceiling, ordered, wish, solver)
+    except NoSolution:  # a block that trades a part may ask for a price beyond the limits
+        wide = filled.lowest.clip(-BEYOND), filled.highest.clip(max=BEYOND)
+        price = _fairest(*wide, ordered, wish, solver)
     loses = (wish.volume @ price - wish.asked < -2 * LOSS) & ~wish.equal
     return price, _losing(book, wish, loses)
 
