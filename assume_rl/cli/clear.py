@@ -48,7 +48,7 @@ def clear(
     formulas: Formulas = False,
     overwrite: OverwriteFiles = False,
 ) -> None:
-    """Clear an order book: prices, volumes, and what was rejected and why."""
+    """Clear an order book from a table: prices, volumes, what was rejected and why."""
     from rich.console import Console
 
     from assume_rl.cli.console import settings
