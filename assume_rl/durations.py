@@ -17,7 +17,7 @@ LONGEST = 1000
 
 
 def duration_seconds(text: str) -> int:
-    """Seconds of a duration such as "15min", "1h", "1.5h" or "4 weeks".
+    """Return the seconds of a duration such as "15min", "1h", "1.5h" or "4 weeks".
 
     Raises `ConfigurationError` (a `ValueError`) unless `text` is a number and a unit that make a
     whole number of seconds, at most those of 1000 years.

@@ -69,7 +69,7 @@ MOST_SUGGESTED = 3
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Sentence end that names the valid choice closest to `name`, or all that end with it.
+    """Return the end of a message that suggests the choices closest to `name`.
 
     >>> nearest("gama", ["gamma", "tau"])
     "did you mean 'gamma'?"

@@ -14,7 +14,7 @@ from assume_rl.errors import AssumeRlError
 
 @contextmanager
 def replacing(path: Path, failure: type[AssumeRlError]) -> Iterator[Path]:
-    """Where to write a file that then replaces `path`, brought to the disk; folders are made.
+    """Yield a temporary path whose file then atomically replaces `path`; folders are created.
 
     :raises failure: it cannot be written; what was there is there still
     """

@@ -23,7 +23,7 @@ MOST_SEED = 2**63 - 1
 
 
 def _signed(number: int) -> int:
-    """The same 64 bits, as torch's int64 takes them."""
+    """Return the same 64 bits as torch's signed int64."""
     return number - (1 << 64) if number >> 63 else number
 
 
@@ -32,7 +32,7 @@ _FACTORS = (_signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB))
 
 
 def key(seed: int, purpose: str, *names: str | int) -> int:
-    """The key of `(seed, purpose, *names)`, signed."""
+    """Return the key of `(seed, purpose, *names)`, signed."""
     text = "\x1f".join([str(seed), purpose, *(f"{type(n).__name__}:{n}" for n in names)])
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
@@ -41,44 +41,44 @@ def key(seed: int, purpose: str, *names: str | int) -> int:
 def keys(
     seed: int, purpose: str, *names: str | int, ids: Sequence[str], device: torch.device
 ) -> Int[Tensor, " id"]:
-    """One key per id."""
+    """Return one key per id."""
     found = [key(seed, purpose, *names, one) for one in ids]
     return torch.tensor(found, dtype=torch.int64, device=device)
 
 
 def combine(key: Int[Tensor, "*#shape"], number: Int[Tensor, "*#shape"]) -> Int[Tensor, "*shape"]:
-    """Keys of `key` and a number, such as an episode; shapes are broadcast."""
+    """Return keys of `key` and a number, such as an episode; shapes are broadcast."""
     return _mix(key ^ _mix(number + _GOLDEN))
 
 
 def uniform(
     key: Int[Tensor, "*shape"], count: int, first: int = 0
 ) -> Float[Tensor, "*shape {count}"]:
-    """Draws `first` to `first + count` of each key, uniform in [0, 1), float64."""
+    """Return draws `first` to `first + count` of each key, uniform in [0, 1), float64."""
     return _bits(key, count, first, 53) * 2.0**-53
 
 
 def normal(
     key: Int[Tensor, "*shape"], count: int, first: int = 0
 ) -> Float[Tensor, "*shape {count}"]:
-    """Draws `first` to `first + count` of each key, standard normal, float64."""
+    """Return draws `first` to `first + count` of each key, standard normal, float64."""
     middle = (_bits(key, count, first, 52) + 0.5) * 2.0**-52  # in (0, 1), exact
     return torch.erfinv(2.0 * middle - 1.0) * math.sqrt(2.0)
 
 
 def below(limit: int, key: Int[Tensor, "*shape"], count: int) -> Int[Tensor, "*shape {count}"]:
-    """The first `count` draws of each key, uniform in 0, 1, ..., `limit` - 1."""
+    """Return the first `count` draws of each key, uniform in 0, 1, ..., `limit` - 1."""
     return (uniform(key, count) * limit).to(torch.int64)
 
 
 def array(shape: tuple[int, ...], seed: int, purpose: str, *names: str | int) -> Tensor:
-    """The first uniform draws of one key as an array, float64, on the CPU."""
+    """Return the first uniform draws of one key as an array, float64, on the CPU."""
     one = torch.tensor(key(seed, purpose, *names))
     return uniform(one, math.prod(shape)).view(shape)
 
 
 def _bits(key: Tensor, count: int, first: int, size: int) -> Tensor:
-    """The highest `size` bits of each draw, as float64 numbers."""
+    """Return the highest `size` bits of each draw, as float64 numbers."""
     counter = torch.arange(first + 1, first + count + 1, device=key.device)
     return _shift(_mix(key[..., None] + counter * _GOLDEN), 64 - size).to(torch.float64)
 
@@ -90,5 +90,5 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def _shift(x: Tensor, by: int) -> Tensor:
-    """Logical shift to the right: int64 has only the arithmetic one."""
+    """Return `x` shifted to the right logically: int64 has only the arithmetic shift."""
     return (x >> by) & ((1 << (64 - by)) - 1)

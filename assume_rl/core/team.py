@@ -24,7 +24,7 @@ class Policy(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What observations must be cast to."""
+        """Return the dtype that observations must be cast to."""
         ...
 
     def __call__(self, obs: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class PolicyWithMemory(Policy, Protocol):
 
     @property
     def memory_size(self) -> int:
-        """Entries of a unit's memory, zeros where an episode begins; 0: nothing is remembered."""
+        """Return the length of a unit's memory, which starts each episode at zero; 0: no memory."""
         ...
 
     def step(self, obs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +56,7 @@ class MixedPolicy(PolicyWithMemory, Protocol):
 
     @property
     def mixed(self) -> bool:
-        """Whether it draws them."""
+        """Return whether it draws them."""
         ...
 
     def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -40,12 +40,12 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Length of the observation."""
+        """Return the length of the observation."""
         return sum(f.size for f in self.features)
 
     @property
     def unique_size(self) -> int:
-        """Length of the private part, which comes last."""
+        """Return the length of the private part, which comes last."""
         return sum(f.size for f in self.features if f.unique)
 
     def where(self, name: str) -> slice:
@@ -98,7 +98,7 @@ class Curve:
 
     @property
     def size(self) -> int:
-        """Length of the action: a price per step, and a share per step but the last, the rest."""
+        """Return the length of the action: prices of all steps, shares of all but the last."""
         return self.products * (2 * self.steps - 1)
 
     @property
@@ -178,37 +178,37 @@ class Described(Protocol):
 
     @property
     def name(self) -> str:
-        """Key in the registry, as written in a `bidding_<MARKET>` cell."""
+        """Return its key in the registry, as written in a `bidding_<MARKET>` cell."""
         ...
 
     @property
     def technologies(self) -> frozenset[str]:
-        """Technologies (keys of `core.units.TECHNOLOGIES`) whose units may use it."""
+        """Return the technologies (keys of `core.units.TECHNOLOGIES`) whose units may use it."""
         ...
 
     @property
     def product_types(self) -> frozenset[str]:
-        """What it can trade: `product_type` of a market."""
+        """Return the kinds of products that it can trade: `product_type` of a market."""
         ...
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What it looks up; a bidder that needs nothing can bid for many auctions at a time."""
+        """Return what it reads; a bidder that reads nothing can bid for many auctions at once."""
         ...
 
     @property
     def foresight(self) -> int:
-        """Steps of accepted prices in the view; 0: none are looked up."""
+        """Return the number of steps of accepted prices in the view; 0 if it reads none."""
         ...
 
     @property
     def slots(self) -> int:
-        """Orders per unit and product."""
+        """Return the number of orders per unit and product."""
         ...
 
     @property
     def blocks(self) -> bool:
-        """Whether its orders carry `BlockTerms`, which a rule must read."""
+        """Return whether its orders carry `BlockTerms`, which a rule must support."""
         ...
 
 
@@ -275,12 +275,12 @@ class LearnedBidder(Described, Protocol[O]):
 
     @property
     def layout(self) -> Layout:
-        """What `observe` returns."""
+        """Return the layout of the observations that `observe` returns."""
         ...
 
     @property
     def action(self) -> ActionSpec:
-        """What a policy decides, for all products of an auction together."""
+        """Return the form of a policy's action, for all products of an auction together."""
         ...
 
     def observe(self, view: View[O]) -> Float[Tensor, "... unit obs"]:

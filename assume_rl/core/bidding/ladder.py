@@ -371,7 +371,7 @@ class OnLadder(BidsLike, Generic[O, B]):
 
     @property
     def _shows_cost(self) -> bool:
-        """Whether it observes where its cost is on a ladder that moves; storages have none."""
+        """Return whether it observes its cost on a moving ladder; storages have none."""
         return isinstance(self.ladder, Moving) and not self.ladder.buys
 
     def _prices(self, view: View[O]) -> Float[Tensor, "... unit #act rung"]:

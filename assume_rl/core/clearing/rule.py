@@ -77,27 +77,27 @@ class Rule(Protocol[P, S]):
 
     @property
     def name(self) -> str:
-        """Key in the registry, as written in `market_mechanism`."""
+        """Return its key in the registry, as written in `market_mechanism`."""
         ...
 
     @property
     def Params(self) -> type[P]:
-        """Model of a market's `param_dict`, which is validated with the scenario."""
+        """Return the model of a market's `param_dict`, which is validated with the scenario."""
         ...
 
     @property
     def couples_products(self) -> bool:
-        """Whether the products of an auction depend on each other."""
+        """Return whether the products of an auction depend on each other."""
         ...
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Parts of orders that it reads besides price and volume."""
+        """Return the parts of orders that it reads besides price and volume."""
         ...
 
     @property
     def batched(self) -> bool:
-        """Whether `clear` takes leading axes; else `MarketSpec.clear` calls it copy by copy."""
+        """Return whether `clear` takes leading axes; else `MarketSpec.clear` loops over copies."""
         ...
 
     def setup(self, spec: "MarketSpec[P]", slots: Slots) -> S:

@@ -79,12 +79,12 @@ class Technology(Protocol[P, S, O_co]):
 
     @property
     def name(self) -> str:
-        """Key in `core.units.TECHNOLOGIES`."""
+        """Return its key in `core.units.TECHNOLOGIES`."""
         ...
 
     @property
     def sides(self) -> frozenset[Side]:
-        """Directions in which its units can trade."""
+        """Return the directions in which its units can trade."""
         ...
 
     def select(self, params: P, units: Int[Tensor, " chosen"]) -> P:
@@ -216,27 +216,27 @@ class StartParams(Protocol):
 
     @property
     def hot_start_cost(self) -> Float[Tensor, " unit"]:
-        """EUR."""
+        """Return the cost of a hot start, EUR."""
         ...
 
     @property
     def warm_start_cost(self) -> Float[Tensor, " unit"]:
-        """EUR."""
+        """Return the cost of a warm start, EUR."""
         ...
 
     @property
     def cold_start_cost(self) -> Float[Tensor, " unit"]:
-        """EUR."""
+        """Return the cost of a cold start, EUR."""
         ...
 
     @property
     def downtime_hot_start(self) -> Float[Tensor, " unit"]:
-        """Most steps off before a hot start."""
+        """Return the greatest number of steps off before a hot start."""
         ...
 
     @property
     def downtime_warm_start(self) -> Float[Tensor, " unit"]:
-        """Most steps off before a warm start."""
+        """Return the greatest number of steps off before a warm start."""
         ...
 
 
