@@ -21,7 +21,7 @@ class Actor(nn.Module):
         self.FC1, self.FC2, self.FC3 = _layers(sizes, float_type)
 
     def forward(self, obs: Float[Tensor, "... obs"]) -> Float[Tensor, "... act"]:
-        """Action in (-1, 1)."""
+        """Return the action, in (-1, 1)."""
         x = torch.relu(self.FC1(obs))
         x = torch.relu(self.FC2(x))
         return softsign(self.FC3(x))
@@ -60,7 +60,7 @@ class LSTMActor(nn.Module):
         self.FC2 = nn.Linear(hidden, act_dim, dtype=float_type)
 
     def forward(self, obs: Float[Tensor, "... obs"]) -> Float[Tensor, "... act"]:
-        """Action in (-1, 1)."""
+        """Return the action, in (-1, 1)."""
         rows = obs.reshape(-1, obs.shape[-1])
         split = self.num_timeseries_obs_dim * self.steps
         series = rows[:, :split].view(-1, self.num_timeseries_obs_dim, self.steps)
@@ -98,14 +98,14 @@ class CriticTD3(nn.Module):
     def forward(
         self, obs: Float[Tensor, "... obs"], actions: Float[Tensor, "... act"]
     ) -> tuple[Float[Tensor, "... 1"], Float[Tensor, "... 1"]]:
-        """Both Q-values."""
+        """Return both Q-values."""
         x = torch.cat([obs, actions], dim=-1)
         return _chain(self.q1_layers, x), _chain(self.q2_layers, x)
 
     def q1_forward(
         self, obs: Float[Tensor, "... obs"], actions: Float[Tensor, "... act"]
     ) -> Float[Tensor, "... 1"]:
-        """The first Q-value alone."""
+        """Return the first Q-value alone."""
         return _chain(self.q1_layers, torch.cat([obs, actions], dim=-1))
 
 

@@ -81,15 +81,15 @@ class ReplayBuffer:
 
     @property
     def pos(self) -> int:
-        """Row that is written next."""
+        """Return the index of the row that is written next."""
         return self._replay.pos
 
     def size(self) -> int:
-        """Transitions that can be sampled."""
+        """Return the number of transitions that can be sampled."""
         return self._replay.size()
 
     def to_torch(self, array: Array, copy: bool = True) -> Tensor:
-        """The array as a tensor of this buffer's device and dtype.
+        """Return the array as a tensor of this buffer's device and dtype.
 
         `copy=False` shares memory with `array` where device and dtype already agree.
         """
@@ -151,7 +151,7 @@ class ReplayBuffer:
         generator: Generator | None = None,
         indices: Int[Tensor, " row"] | None = None,
     ) -> ReplayBufferSamples:
-        """Transitions drawn uniformly with replacement, or those at `indices`.
+        """Return transitions drawn uniformly with replacement, or those at `indices`.
 
         `generator`: a CPU generator; None: torch's default one. `ValueError` if nothing is stored.
         """
@@ -171,7 +171,7 @@ class ReplayBuffer:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything stored, as tensors."""
+        """Return everything stored, as tensors."""
         return {**self._replay.state_dict(), "waiting": self._waiting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -28,17 +28,17 @@ class ActorNets(Protocol):
 
     @property
     def form(self) -> Any:
-        """An `ActorForm`."""
+        """Return the `ActorForm`."""
         ...
 
     @property
     def online(self) -> Flat:
-        """Parameters, written in place."""
+        """Return the parameters, updated in place."""
         ...
 
     @property
     def now(self) -> Any:
-        """Parameters as the forward pass takes them, without a graph."""
+        """Return the parameters as the forward pass takes them, without a graph."""
         ...
 
 
@@ -48,32 +48,32 @@ class Actors(Protocol):
 
     @property
     def config(self) -> LearningConfig:
-        """Settings."""
+        """Return the settings."""
         ...
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
-        """The agents, in their order."""
+        """Return the agents, in their order."""
         ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the networks."""
+        """Return the dtype of the networks."""
         ...
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The agents, by group."""
+        """Return the groups of agents."""
         ...
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """The meaning of the actors' outputs, by group."""
+        """Return the heads of the actors, by group."""
         ...
 
     @property
     def extras(self) -> Mapping[str, ExtraSize]:
-        """Extras of decisions and outcomes that transitions keep: name -> size."""
+        """Return the extras of decisions and outcomes that transitions keep: name -> size."""
         ...
 
     def memories(self, copies: int) -> Memories:
@@ -100,7 +100,7 @@ class Policies:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all parts."""
+        """Return the bytes of all parts."""
         return sum(part.nbytes for part in self.parts)
 
     def to(self, device: torch.device) -> "Policies":
@@ -139,17 +139,17 @@ class Acting:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The agents, by group."""
+        """Return the groups of agents."""
         return self._fleet.groups
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """The meaning of the actors' outputs, by group."""
+        """Return the heads of the actors, by group."""
         return heads_of(self._nets)
 
     @property
     def extras(self) -> Mapping[str, ExtraSize]:
-        """Extras of decisions and outcomes that transitions keep: name -> size."""
+        """Return the extras of decisions and outcomes that transitions keep: name -> size."""
         return kept_extras(self.config)
 
     def adopt(self, policies: Policies) -> None:

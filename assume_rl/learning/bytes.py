@@ -25,7 +25,7 @@ class Bytes:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Return the bytes of all parts."""
         return self.networks + self.optimizers + self.replay
 
 

@@ -41,7 +41,7 @@ LEAST_TEMPERATURE = 1e-6
 
 
 def exploration_at(config: LearningConfig, *, initial: bool, progress: float) -> Exploration:
-    """Exploration of a training episode; `progress` falls from 1 to 0 (`schedules.progress`)."""
+    """Return the exploration of a training episode; `progress` falls from 1 to 0."""
     factor = scheduled(config.action_noise_schedule, config.noise_dt, progress)
     scale = factor * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
@@ -116,7 +116,7 @@ def explore(
     z: Float[Tensor, "... act"],
     exploration: Exploration,
 ) -> tuple[Float[Tensor, "... act"], Float[Tensor, "... act"]]:
-    """Action and the noise in it.
+    """Return the action and the noise in it.
 
     `mean`: the actor's action. `centre`: where a strategy wants its initial experience. `z`:
     standard normal draws. Normal actions of the initial experience are not limited to [-1, 1].
@@ -146,13 +146,13 @@ class NormalActionNoise:
         dt: float = 0.9998,
         generator: Generator | None = None,
     ) -> None:
-        """`generator`: where draws come from; None: torch's default generator."""
+        """Set the parameters; `generator` is the source of draws, None: torch's default one."""
         self.action_dimension = action_dimension
         self.mu, self.sigma, self.scale, self.dt = mu, sigma, scale, dt
         self.generator = generator
 
     def noise(self) -> Float[Tensor, " act"]:
-        """The next draw."""
+        """Return the next draw."""
         z = torch.randn(self.action_dimension, generator=self.generator)
         return self.dt * self.scale * (self.mu + self.sigma * z)
 
@@ -176,7 +176,7 @@ class OUNoise:
         dt: float = 0.01,
         generator: Generator | None = None,
     ) -> None:
-        """`generator`: where draws come from; None: torch's default generator."""
+        """Set the parameters; `generator` is the source of draws, None: torch's default one."""
         self.action_dimension = action_dimension
         self.mu, self.sigma, self.theta, self.dt = mu, sigma, theta, dt
         self.generator = generator
@@ -187,7 +187,7 @@ class OUNoise:
         self.state = torch.full((self.action_dimension,), float(self.mu))
 
     def noise(self) -> Float[Tensor, " act"]:
-        """The next value of the process."""
+        """Return the next value of the process."""
         z = torch.randn(self.action_dimension, generator=self.generator)
         drift = self.theta * (self.mu - self.state) * self.dt
         self.state = self.state + drift + self.sigma * math.sqrt(self.dt) * z

@@ -19,27 +19,27 @@ class Group:
 
     @property
     def unit_ids(self) -> tuple[str, ...]:
-        """Names of the agents."""
+        """Return the names of the agents."""
         return tuple(spec.unit_id for spec in self.specs)
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """Names of their policies: one for each, or one that all share."""
+        """Return the names of their policies: one for each, or one that all share."""
         return tuple(dict.fromkeys(spec.policy for spec in self.specs))
 
     @property
     def obs_size(self) -> int:
-        """Length of an observation."""
+        """Return the length of an observation."""
         return self.specs[0].obs_size
 
     @property
     def act_size(self) -> int:
-        """Length of an action."""
+        """Return the length of an action."""
         return self.specs[0].act_size
 
     @property
     def unique_size(self) -> int:
-        """Length of the private part of an observation."""
+        """Return the length of the private part of an observation."""
         return self.specs[0].unique_size
 
 
@@ -76,17 +76,17 @@ class Fleet:
 
     @property
     def order(self) -> list[int]:
-        """Positions of the agents, group by group."""
+        """Return the positions of the agents, group by group."""
         return [p for group in self.groups for p in group.positions]
 
     @property
     def unique_size(self) -> int:
-        """Private entries of all agents."""
+        """Return the number of private entries of all agents."""
         return sum(agent.unique_size for agent in self.agents)
 
     @property
     def joint_size(self) -> int:
-        """Length of a row of `Seen.joint`."""
+        """Return the length of a row of `Seen.joint`."""
         return self.unique_size + sum(agent.act_size for agent in self.agents)
 
     def private_columns(self) -> dict[int, range]:

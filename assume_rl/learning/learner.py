@@ -49,15 +49,15 @@ class Listener(Protocol):
     """Hears of a learner's events; it may read, and change, networks."""
 
     def experienced(self, learner: "Learner", joint: Joint) -> None:
-        """Transitions came in: the markets that they are of have results."""
+        """Note that transitions came in: the markets they belong to have results."""
         ...
 
     def updating(self, learner: "Learner") -> None:
-        """An update begins."""
+        """Note that an update begins."""
         ...
 
     def updated(self, learner: "Learner", metrics: UpdateMetrics) -> None:
-        """An update has ended."""
+        """Note that an update has ended."""
         ...
 
 
@@ -162,17 +162,17 @@ class Learner:
 
     @property
     def extras(self) -> Mapping[str, ExtraSize]:
-        """Extras of decisions and outcomes that transitions keep: name -> size."""
+        """Return the extras of decisions and outcomes that transitions keep: name -> size."""
         return kept_extras(self.config)
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """The meaning of the actors' outputs, by group."""
+        """Return the heads of the actors, by group."""
         return heads_of(self.nets["actor"])
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The agents, by group."""
+        """Return the groups of agents."""
         return self.fleet.groups
 
     def all_nets(self) -> list[Net[Any]]:

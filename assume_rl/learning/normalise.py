@@ -118,12 +118,12 @@ class Normaliser:
 
     @property
     def returns(self) -> list[Moments]:
-        """The statistics of discounted returns per group; empty: rewards are as they are."""
+        """Return the statistics of discounted returns per group; empty if rewards are unscaled."""
         return self._parts.get("returns", [])
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The numbers that statistics are of: keys of `moments_of`."""
+        """Return the names of the normalised quantities: keys of `moments_of`."""
         return tuple(self._parts)
 
     @property

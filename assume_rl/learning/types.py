@@ -83,7 +83,7 @@ class AgentSpec:
 
     @property
     def action(self) -> ActionKind:
-        """Kind of the action."""
+        """Return the kind of the action."""
         return "ladder" if self.rungs else "box"
 
     def entries(self, size: ExtraSize) -> int:
@@ -96,7 +96,7 @@ class AgentSpec:
 
     @property
     def own_size(self) -> int:
-        """Entries that own orders may change, the last of the observation: at least the private."""
+        """Return the number of last entries that own orders may change, at least the private."""
         names = [name for name, _, _ in self.features]
         if OWN not in names:
             return self.unique_size
@@ -104,7 +104,7 @@ class AgentSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Agents of equal shape are trained as one group, or as several blocks of them."""
+        """Return the sizes by which agents are grouped, or put into several blocks of a group."""
         sizes = (self.obs_size, self.act_size, self.unique_size)
         return (*sizes, self.rungs) if self.rungs else sizes
 

@@ -49,7 +49,7 @@ class NetSpec:
 
     @property
     def actions(self) -> tuple[ActionKind, ...]:
-        """Kinds of actions that an actor can choose."""
+        """Return the kinds of actions that an actor can choose."""
         found: dict[ActionKind, str | None] = {"box": self.head, "ladder": self.ladder}
         return tuple(kind for kind, head in found.items() if head is not None)
 
@@ -183,27 +183,27 @@ class Algorithm(Protocol):
 
     @property
     def name(self) -> str:
-        """Key in `ALGORITHMS`, and in `config.SETTINGS` for its settings."""
+        """Return its key in `ALGORITHMS`, and in `config.SETTINGS` for its settings."""
         ...
 
     @property
     def paper(self) -> str:
-        """Where it was published."""
+        """Return the reference of its publication."""
         ...
 
     @property
     def status(self) -> Status:
-        """How much it has been used."""
+        """Return how far it has been tested."""
         ...
 
     @property
     def on_policy(self) -> bool:
-        """Whether it learns from each transition once, from the policies that made them."""
+        """Return whether it learns from each transition once, from the policies that made them."""
         ...
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Extras of decisions that transitions keep: name -> size, None: that of the action.
+        """Return the extras of decisions that transitions keep: name -> size, None: the action's.
 
         Empty unless `on_policy`: random actions of initial episodes have no extras. Reward curves
         are an extra of outcomes, see `AlgorithmConfig.needs_curves`.
@@ -212,7 +212,7 @@ class Algorithm(Protocol):
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """Names of the standard normal draws, one per row and action, that an update needs."""
+        """Return the names of the standard normal draws, one per row and action, of an update."""
         ...
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -56,12 +56,12 @@ class CurveActorCritic:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action: curves and what follows are of outcomes."""
+        """Return no extras: reward curves are extras of outcomes."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: all rungs count, so that none is drawn."""
+        """Return no names: the update uses all rungs and draws none."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -48,12 +48,12 @@ class Deterministic:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action."""
+        """Return no extras."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """The noise of target actions."""
+        """Return the name of the noise of target actions, if there is any."""
         return ("target_noise",) if self.twin else ()
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -41,12 +41,12 @@ class FictitiousPlay:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action: what was played does not matter, only what could have been."""
+        """Return no extras: the update uses the reward curve of all rungs, not the action taken."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: curves hold all rungs, so that none is drawn."""
+        """Return no names: the curves hold all rungs, so none is drawn."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

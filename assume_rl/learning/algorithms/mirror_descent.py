@@ -44,12 +44,12 @@ class MirrorDescent:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action: rivals' curves know what was played."""
+        """Return no extras: the reward curves already reflect the rivals' actions."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: actions were drawn when they were taken."""
+        """Return no names: actions were drawn when they were taken."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -43,12 +43,12 @@ class PolicyGradient:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """The numbers that an action was made of."""
+        """Return the raw numbers that an action was computed from."""
         return {"raw": None}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: actions were drawn when they were taken."""
+        """Return no names: actions were drawn when they were taken."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -59,12 +59,12 @@ class ProximalPolicyOptimisation:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """The numbers that an action was made of, and their density."""
+        """Return the raw numbers that an action was computed from, and their log-density."""
         return {"raw": None, "log_prob": 1}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: actions were drawn when they were taken."""
+        """Return no names: actions were drawn when they were taken."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

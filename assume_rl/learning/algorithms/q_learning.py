@@ -70,12 +70,12 @@ class QLearning:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action."""
+        """Return no extras."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: the best rungs are not drawn."""
+        """Return no names: the best rungs are not drawn."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -42,12 +42,12 @@ class R2d2:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action and the memory, which all actors with one keep."""
+        """Return no extras; the memory is kept for every recurrent actor anyway."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """None: the best rungs are not drawn."""
+        """Return no names: the best rungs are not drawn."""
         return ()
 
     def networks(self) -> Mapping[str, NetSpec]:

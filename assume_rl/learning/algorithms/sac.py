@@ -46,12 +46,12 @@ class SoftActorCritic:
 
     @property
     def extras(self) -> Mapping[str, int | None]:
-        """Nothing beside the action."""
+        """Return no extras."""
         return {}
 
     @property
     def noises(self) -> tuple[str, ...]:
-        """The draws of next actions, and of actions that actors are valued at."""
+        """Return the names of the draws of next actions and of actions in the actor's loss."""
         return ("next_action", "action")
 
     def networks(self) -> Mapping[str, NetSpec]:

@@ -65,7 +65,7 @@ class AlgorithmConfig(WithoutTruthValues):
 
     @property
     def one_trunk(self) -> bool:
-        """Whether the value of an agent's observation is an output of its actor's network."""
+        """Return whether an agent's value is an output of its actor's network."""
         return False
 
     @property
@@ -462,7 +462,7 @@ class A2cConfig(PolicyGradientConfig):
 
     @property
     def one_trunk(self) -> bool:
-        """Whether actor and value share a trunk."""
+        """Return whether actor and value share a trunk."""
         return self.shared_trunk
 
     @property

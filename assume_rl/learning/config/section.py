@@ -186,12 +186,12 @@ class LearningConfig(WithoutTruthValues):
 
     @property
     def policy_settings(self) -> dict[str, Any]:
-        """The settings that policies are made for, as their manifest keeps them."""
+        """Return the settings that policies depend on, as their manifest keeps them."""
         return {key: getattr(self, key) for key in POLICY_SETTINGS}
 
     @property
     def schedules(self) -> frozenset[str]:
-        """Names of all schedules that values change by."""
+        """Return the names of all schedules in use."""
         given = [
             value
             for model in (self, self.settings)
@@ -207,17 +207,17 @@ class LearningConfig(WithoutTruthValues):
 
     @property
     def initial_episodes(self) -> int:
-        """Episodes of random actions before the first update; on-policy learning has none."""
+        """Return the number of episodes of random actions before the first update; 0 on-policy."""
         return 0 if self.settings.on_policy else self.episodes_collecting_initial_experience
 
     @property
     def validation_interval(self) -> int:
-        """Training episodes between two evaluations, at most all of them."""
+        """Return the number of training episodes between evaluations, at most all of them."""
         return min(self.training_episodes, self.validation_episodes_interval)
 
     @property
     def early_stopping_window(self) -> int:
-        """Evaluations that early stopping looks back on."""
+        """Return the number of evaluations that early stopping compares."""
         if self.early_stopping_steps is not None:
             return self.early_stopping_steps
         return self.training_episodes // self.validation_interval + 1

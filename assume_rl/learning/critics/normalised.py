@@ -41,17 +41,17 @@ class NormalisedForm:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Those of the critics."""
+        """Return the axes of the critics."""
         return self.inner.axes
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Those of the critics."""
+        """Return the groups of the critics."""
         return self.inner.groups
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of the critics."""
+        """Return the names of the critics."""
         return self.inner.names
 
     @property

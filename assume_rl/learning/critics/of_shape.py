@@ -97,7 +97,7 @@ class ShapeForm:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """One network per Q-function and seed."""
+        """Return the axes of one network per Q-function and seed."""
         return ("critic", "seed")
 
     @property
@@ -107,12 +107,12 @@ class ShapeForm:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The only name."""
+        """Return the only name."""
         return (self.name,)
 
     @property
     def share(self) -> float:
-        """The loss is the mean over the agents."""
+        """Return one over the number of agents: the loss is their mean."""
         return 1.0 / self.spans[-1].stop
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -31,11 +31,11 @@ class UnitCritics(NamedTuple):
     weights: Weights  # (critic, agent, ...), views
 
     def module_state(self, unit_id: str) -> Weights:
-        """State dict of one agent's `CriticTD3` (without the `q2_` part if there is one critic)."""
+        """Return the state dict of one agent's `CriticTD3` (without `q2_` for a single critic)."""
         return self.stack([unit_id]).module_state(unit_id)
 
     def stack(self, unit_ids: Sequence[str]) -> CriticStack:
-        """Copies of some units' critics."""
+        """Return copies of some units' critics."""
         index = [self.unit_ids.index(unit) for unit in unit_ids]
         own, joint, *rest = [w[:, index] for w in self.weights.values()]
         rows = torch.cat([own, joint], dim=2)
@@ -78,7 +78,7 @@ class UnitForm(OfGroup):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """One network per Q-function, seed and agent."""
+        """Return the axes of one network per Q-function, seed and agent."""
         return ("critic", "seed", "agent")
 
     def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:
@@ -122,7 +122,7 @@ def column_table(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Ten
 
 
 def file_columns(fleet: Fleet, position: int) -> list[int]:
-    """Column in a file of each row of an agent's first weight."""
+    """Return the column in a file of each row of an agent's first weight."""
     owner = fleet.agents[position]
     blocks = critic_blocks(owner.unit_id, fleet.agents)
     obs = range(owner.obs_size)

@@ -33,7 +33,7 @@ class Waiting:
 
     @property
     def rows(self) -> int:
-        """Number of rows of all stretches."""
+        """Return the number of rows of all stretches."""
         return sum(stretch.rows for stretch in self.stretches)
 
     def add(self, rows: int, copies: int) -> None:

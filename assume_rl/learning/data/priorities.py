@@ -37,7 +37,7 @@ class Priorities:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tree."""
+        """Return the bytes of the tree."""
         return self._tree.nbytes + self._highest.nbytes
 
     def add(self, rows: Int[Tensor, " row"]) -> None:

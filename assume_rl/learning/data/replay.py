@@ -83,7 +83,7 @@ class Replay:
         return extra in self._extras
 
     def size(self) -> int:
-        """Transitions that can be sampled, of each seed."""
+        """Return the number of transitions that can be sampled, of each seed."""
         return min(self.added, self.capacity)
 
     @property
@@ -93,12 +93,12 @@ class Replay:
 
     @property
     def pos(self) -> int:
-        """The row that is written next."""
+        """Return the index of the row that is written next."""
         return self.added % self.capacity
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a full replay."""
+        """Return the bytes of a full replay."""
         rings = [ring for group in self._rings for ring in group.values()]
         return sum(ring.nbytes for ring in (*rings, *self._flags.values(), self._strides))
 
@@ -187,11 +187,11 @@ class Replay:
         return self._rings[0][name][:, 0, :, -1].gather(1, index)
 
     def flag(self, name: str, index: Int[Tensor, "seed row"]) -> Bool[Tensor, "seed row"]:
-        """`terminated` or `truncated` of the transitions at `index`."""
+        """Return `terminated` or `truncated` of the transitions at `index`."""
         return self._flags[name].gather(1, index)
 
     def rows(self, seed: int, first: int) -> dict[str, Any]:
-        """Copies of the transitions of one seed from number `first` of all that were added on.
+        """Return copies of one seed's transitions from number `first` (counted from the start) on.
 
         Those that are no longer there are left out. Groups of equal sizes that follow each other
         are one, so that it does not matter how a fleet is cut into groups.
@@ -227,7 +227,7 @@ class Replay:
         self.count.fill_(added)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything stored, seed by seed."""
+        """Return everything stored, seed by seed."""
         seeds = range(len(self._flags["terminated"]))
         return {"added": self.added, "seeds": [self.rows(k, 0) for k in seeds]}
 
@@ -243,7 +243,7 @@ class Replay:
         self.seek(state["added"])
 
     def _index(self, first: int, end: int) -> Int[Tensor, " row"]:
-        """Rows of the transitions with these numbers, counted from the first ever added."""
+        """Return the rows of the transitions with these numbers, counted from the very first."""
         return torch.arange(first, end, device=self.device) % self.capacity
 
     def _of_equal_sizes(self) -> Iterator[list[int]]:

@@ -46,12 +46,12 @@ class ActorForm(PerAgent):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The policies."""
+        """Return the names of the policies."""
         return self.group.policies
 
     @property
     def share(self) -> float:
-        """Weight of one agent's loss in that of its network."""
+        """Return the weight of one agent's loss in that of its network."""
         return len(self.names) / len(self.group.specs)
 
     def by_policy(
@@ -114,14 +114,14 @@ class ActorForm(PerAgent):
 
     @property
     def law(self) -> Stochastic:
-        """The head, of a policy whose actions are drawn."""
+        """Return the head of a policy whose actions are drawn."""
         head = head_of(self.head)
         assert isinstance(head, Stochastic)
         return head
 
     @property
     def memory_size(self) -> int:
-        """Nothing is carried from one decision to the next."""
+        """Return 0: nothing is carried from one decision to the next."""
         return 0
 
     def step(

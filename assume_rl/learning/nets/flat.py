@@ -27,7 +27,7 @@ class Flat:
 
     @classmethod
     def zeros(cls, shapes: Shapes, device: torch.device, dtype: torch.dtype) -> "Flat":
-        """All zero, padding included."""
+        """Return a buffer of zeros, padding included."""
         starts, end = {}, 0
         for name, shape in shapes.items():
             starts[name] = end
@@ -49,11 +49,11 @@ class Flat:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the views, in order."""
+        """Return the shapes of the views, in order."""
         return {name: tuple(view.shape) for name, view in self.views.items()}
 
     def like(self) -> "Flat":
-        """Zeros in the same arrangement."""
+        """Return zeros in the same arrangement."""
         return Flat.zeros(self.shapes, self.buffer.device, self.buffer.dtype)
 
     def merged(self, axes: int, first: int | None = None) -> dict[str, Tensor]:
@@ -82,9 +82,10 @@ class Flat:
 
 
 def scratch(flats: Sequence[Flat]) -> list[Flat]:
-    """Zeros arranged like each of `flats`; those arranged alike share theirs, which stays in cache.
+    """Return zeros arranged like each of `flats`, shared by those arranged alike.
 
-    For numbers that nobody needs any more when the next part is worked on, such as gradients.
+    For numbers that are not needed once the next part begins, such as gradients: shared, they stay
+    in cache.
     """
     one_of_each = {tuple(flat.shapes.items()): flat for flat in flats}
     made = {shapes: flat.like() for shapes, flat in one_of_each.items()}

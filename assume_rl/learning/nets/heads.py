@@ -39,12 +39,12 @@ class Head(Protocol):
 
     @property
     def rungs(self) -> int:
-        """Rungs of the ladder that actions choose from; 0: they are any numbers in [-1, 1]."""
+        """Return the rungs of the ladder that actions choose from; 0: any numbers in [-1, 1]."""
         ...
 
     @property
     def mixed(self) -> bool:
-        """Whether evaluations draw too: the policy is the whole distribution, not its middle."""
+        """Return whether evaluations draw too: the policy is the distribution, not its centre."""
         ...
 
     def outputs(self, act_size: int) -> int:

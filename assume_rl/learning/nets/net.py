@@ -27,22 +27,22 @@ class Form(Protocol):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Leading axes of all parameters, each combination of which is one network."""
+        """Return the leading axes of all parameters, each combination of which is one network."""
         ...
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Groups of agents that the networks serve, by position in the fleet."""
+        """Return the positions in the fleet of the groups of agents that the networks serve."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the networks in files: agents or sizes of agents."""
+        """Return the names of the networks in files: agents or sizes of agents."""
         ...
 
     @property
     def share(self) -> float | Float[Tensor, " seed #agent"]:
-        """Weight of one agent's loss in that of its network: 1 where it has one of its own."""
+        """Return the weight of one agent's loss in that of its network: 1 where it has its own."""
         ...
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -85,17 +85,17 @@ class OfGroup:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """The only group."""
+        """Return the only group."""
         return (self.position,)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The agents."""
+        """Return the names of the agents."""
         return self.group.unit_ids
 
     @property
     def share(self) -> float:
-        """Each agent has networks of its own."""
+        """Return 1: each agent has networks of its own."""
         return 1.0
 
 
@@ -105,7 +105,7 @@ class PerAgent(OfGroup):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """One network per seed and agent."""
+        """Return the axes of one network per seed and agent."""
         return ("seed", "agent")
 
     def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:

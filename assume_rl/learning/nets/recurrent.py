@@ -67,7 +67,7 @@ class Recurrent:
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        """Outputs of the cell, then sizes of the hidden linear layers."""
+        """Return the outputs of the cell, then the sizes of the hidden linear layers."""
         return (64, 128)
 
     def memory_size(self, given: int) -> int:

@@ -32,12 +32,12 @@ class RecurrentActorForm(ActorForm):
 
     @property
     def memory_size(self) -> int:
-        """Length of a memory."""
+        """Return the length of a memory."""
         return memory_size(self.architecture, self.hidden)
 
     @property
     def trunk(self) -> Recurrent:
-        """The trunk."""
+        """Return the trunk."""
         found = TRUNKS[self.architecture]
         assert isinstance(found, Recurrent)
         return found

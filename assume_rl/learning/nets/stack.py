@@ -27,7 +27,7 @@ Weights = dict[str, Tensor]
 
 
 def critic_hidden(n_agents: int) -> tuple[int, ...]:
-    """Hidden layers of a critic that sees `n_agents` agents (all groups together)."""
+    """Return the hidden layers of a critic that sees `n_agents` agents (all groups together)."""
     if n_agents <= 20:
         return (256, 128)
     if n_agents <= 50:
@@ -36,7 +36,7 @@ def critic_hidden(n_agents: int) -> tuple[int, ...]:
 
 
 def critic_input_size(spec: AgentSpec, agents: Sequence[AgentSpec]) -> int:
-    """Own observation, the others' unique parts, everybody's actions."""
+    """Return the length of own observation, the others' unique parts and all actions."""
     uniques = sum(a.unique_size for a in agents) - spec.unique_size
     return spec.obs_size + uniques + sum(a.act_size for a in agents)
 
@@ -57,16 +57,16 @@ class ActorStack:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights; observations are cast to it."""
+        """Return the dtype of the weights; observations are cast to it."""
         return next(iter(self.weights.values())).dtype
 
     @property
     def normalises(self) -> bool:
-        """Whether observations are normalised by statistics of training."""
+        """Return whether observations are normalised by statistics of training."""
         return STATISTICS[0] in self.weights
 
     def __call__(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent act"]:
-        """Actions in (-1, 1) for observations of any leading shape, agents in stack order.
+        """Return actions in (-1, 1) for observations of any leading shape, agents in stack order.
 
         Those of actors with memory are their actions at the first decision of an episode.
         """
@@ -74,7 +74,7 @@ class ActorStack:
         return self.rows(rows).transpose(0, 1).reshape(*obs.shape[:-1], -1)
 
     def rows(self, obs: Float[Tensor, "agent row obs"]) -> Float[Tensor, "agent row act"]:
-        """The same, agents first: the layout of batched products."""
+        """Return the same with agents first: the layout of batched products."""
         return head_of(self.head).mean(self._outputs(obs))
 
     def outputs(self, obs: Float[Tensor, "... agent obs"]) -> Float[Tensor, "... agent out"]:
@@ -84,7 +84,7 @@ class ActorStack:
 
     @property
     def memory_size(self) -> int:
-        """Length of the memory that is carried from one decision to the next; 0: there is none."""
+        """Return the length of the memory carried from one decision to the next; 0: no memory."""
         trunk = trunk_of(self.architecture)
         if not isinstance(trunk, Recurrent):
             return 0
@@ -117,7 +117,7 @@ class ActorStack:
 
     @property
     def mixed(self) -> bool:
-        """Whether actions are drawn in evaluations too."""
+        """Return whether actions are drawn in evaluations too."""
         return head_of(self.head).mixed
 
     def draw(
@@ -139,7 +139,7 @@ class ActorStack:
         return obs_size, head_of(self.head).act_size(outputs)
 
     def select(self, unit_ids: Sequence[str]) -> "ActorStack":
-        """The actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
+        """Return the actors of `unit_ids`, in that order; `PolicyError` if one is not here."""
         index = [_index(self.unit_ids, u) for u in unit_ids]
         weights = {name: w[index] for name, w in self.weights.items()}
         return replace(self, unit_ids=tuple(unit_ids), weights=weights)
@@ -147,16 +147,16 @@ class ActorStack:
     def to(
         self, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> "ActorStack":
-        """The stack on another device or with another dtype."""
+        """Return the stack on another device or with another dtype."""
         weights = {n: w.to(device=device, dtype=dtype) for n, w in self.weights.items()}
         return replace(self, weights=weights)
 
     def clone(self) -> "ActorStack":
-        """A snapshot that shares no buffer and no graph with this stack."""
+        """Return a snapshot that shares no buffer and no graph with this stack."""
         return replace(self, weights=clone_weights(self.weights))
 
     def module_state(self, unit_id: str) -> Weights:
-        """State dict of one agent's `Actor`."""
+        """Return the state dict of one agent's `Actor`."""
         return _module_row(self.weights, _index(self.unit_ids, unit_id))
 
     def write(self, unit_id: str, state: State) -> None:
@@ -212,17 +212,17 @@ class CriticStack:
     activation: str = "relu"  # key of `layers.ACTIVATIONS`
 
     def __call__(self, x: Float[Tensor, "agent row entry"]) -> Float[Tensor, "critic agent row"]:
-        """All Q-values of the agents' own joint inputs."""
+        """Return all Q-values of the agents' own joint inputs."""
         layers = mlp.layers(list(self.weights.values()), self.activation)
         q = mlp.forward(layers, x.repeat(self.critics, 1, 1))
         return q.view(self.critics, *x.shape[:2])
 
     def clone(self) -> "CriticStack":
-        """A snapshot that shares no buffer and no graph with this stack."""
+        """Return a snapshot that shares no buffer and no graph with this stack."""
         return replace(self, weights=clone_weights(self.weights))
 
     def module_state(self, unit_id: str) -> Weights:
-        """State dict of one agent's `CriticTD3` (without the `q2_` part if there is one critic)."""
+        """Return the state dict of one agent's `CriticTD3` (without `q2_` for a single critic)."""
         return {
             f"q{c + 1}_{name}": value
             for c, row in enumerate(self._nets(unit_id))
@@ -323,7 +323,7 @@ def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau
 
 
 def clone_weights(weights: Weights) -> Weights:
-    """Copies that share no buffer and no graph."""
+    """Return copies that share no buffer and no graph."""
     return {name: w.detach().clone() for name, w in weights.items()}
 
 

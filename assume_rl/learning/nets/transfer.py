@@ -47,7 +47,7 @@ class TransferReport:
 def transfer(
     fresh: Sequence[ActorStack], saved: Sequence[ActorStack]
 ) -> tuple[tuple[ActorStack, ...], TransferReport]:
-    """The stacks `fresh` with the actors of `saved` in place of those of the same unit."""
+    """Return the stacks `fresh` with the actors of `saved` in place of those of the same unit."""
     states = {unit: stack.module_state(unit) for stack in saved for unit in stack.unit_ids}
     actors = tuple(stack.clone() for stack in fresh)
     loaded, skipped = [], {}
@@ -68,7 +68,7 @@ def transfer_critics(
     saved: CriticStack,
     saved_agents: Sequence[AgentSpec],
 ) -> tuple[CriticStack, TransferReport]:
-    """Critics `fresh` of a fleet `agents` with weights of `saved`, of a fleet `saved_agents`."""
+    """Return critics `fresh` of fleet `agents` with weights of `saved` of `saved_agents`."""
     critics = fresh.clone()
     loaded, skipped = [], {}
     for unit in critics.unit_ids:
@@ -93,7 +93,7 @@ def transfer_critic(
     saved_agents: Sequence[AgentSpec],
     owner: str,
 ) -> Weights:
-    """The critic of `owner` (a module's state dict) moved to a fleet of other agents.
+    """Return the critic of `owner` (a module's state dict) moved to a fleet of other agents.
 
     `fresh`: its initial critic there. Raises `PolicyError` if hidden layers or the owner's own
     observation differ in size, or the observation in its features. Blocks are attributed by unit
@@ -123,7 +123,7 @@ def transfer_critic(
 
 
 def critic_blocks(owner: str, agents: Sequence[AgentSpec]) -> dict[tuple[str, str], slice]:
-    """Input columns of `owner`'s critic by (kind, unit id); kinds: obs, unique, action."""
+    """Return input columns of `owner`'s critic by (kind, unit id); kinds: obs, unique, action."""
     sizes = {("obs", a.unit_id): a.obs_size for a in agents if a.unit_id == owner}
     sizes |= {("unique", a.unit_id): a.unique_size for a in agents if a.unit_id != owner}
     sizes |= {("action", a.unit_id): a.act_size for a in agents}
@@ -261,7 +261,7 @@ def report(
     skipped: dict[str, str],
     adapted: Mapping[str, str] = NOT_ADAPTED,
 ) -> TransferReport:
-    """The report on `units`, in their order; those neither loaded nor skipped are fresh."""
+    """Return the report on `units`, in their order; those neither loaded nor skipped are fresh."""
     done = tuple(unit for unit in units if unit in loaded)
     fresh = tuple(unit for unit in units if unit not in loaded and unit not in skipped)
     return TransferReport(done, fresh, skipped, adapted)
@@ -300,7 +300,7 @@ def _check_same(
 
 
 def _hidden(state: State) -> dict[str, tuple[int, ...]]:
-    """Shapes of all parameters, but without the input size."""
+    """Return the shapes of all parameters, but without the input size."""
     return {n: tuple(w.shape[:1] if _is_first_layer(n) else w.shape) for n, w in state.items()}
 
 
@@ -309,7 +309,7 @@ def _is_first_layer(name: str) -> bool:
 
 
 def _sizes(state: State) -> str:
-    """Sizes of the layers of a network, such as 38-256-128-2 (twin critics: both)."""
+    """Return the sizes of the layers of a network, such as 38-256-128-2 (twin critics: both)."""
     nets: dict[str, list[int]] = {}
     for name, weight in state.items():
         if name.endswith("weight"):

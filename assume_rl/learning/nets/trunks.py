@@ -36,7 +36,7 @@ class Trunk(Protocol):
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        """Sizes of the hidden linear layers, as ASSUME has them."""
+        """Return the sizes of the hidden linear layers, as ASSUME has them."""
         ...
 
     def shapes(self, spec: AgentSpec, hidden: Sequence[int], outputs: int) -> Shapes:

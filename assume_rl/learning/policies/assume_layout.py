@@ -44,12 +44,12 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def is_assume_layout(folder: Path) -> bool:
-    """Whether `folder` holds `actors/actor_<unit>.pt`, or is such an `actors` folder itself."""
+    """Return whether `folder` holds `actors/actor_<unit>.pt`, or is such an `actors` folder."""
     return any(_actors(Path(folder)).glob("actor_*.pt"))
 
 
 def unit_ids(folder: Path) -> tuple[str, ...]:
-    """Units with an actor: in the order of the critics' inputs if that is saved, else by name."""
+    """Return units with an actor, in the order of the critics' inputs if saved, else by name."""
     files = _actors(folder).glob("actor_*.pt")
     units = sorted(file.stem.removeprefix("actor_") for file in files)
     order = saved_order(_actors(folder).parent)
@@ -57,7 +57,7 @@ def unit_ids(folder: Path) -> tuple[str, ...]:
 
 
 def saved_order(folder: Path) -> tuple[str, ...]:
-    """Agents in the order of the critics' inputs; empty if that is not saved."""
+    """Return the agents in the order of the critics' inputs; empty if that is not saved."""
     path = folder / "critics" / f"{ORDER}.json"
     if not path.is_file():
         return ()
@@ -68,7 +68,7 @@ def saved_order(folder: Path) -> tuple[str, ...]:
 
 
 def actor_path(folder: Path, unit: str) -> Path:
-    """File of a unit's actor; `PolicyError` if there is none."""
+    """Return the file of a unit's actor; `PolicyError` if there is none."""
     path = _actors(folder) / _pt("actor", unit)
     if not path.is_file():
         hint = nearest(unit, unit_ids(folder))
@@ -77,7 +77,7 @@ def actor_path(folder: Path, unit: str) -> Path:
 
 
 def read_actor(path: Path) -> Weights:
-    """State dict of the actor in a file; targets and optimisers are left aside."""
+    """Return the state dict of the actor in a file, without targets and optimisers."""
     return _network(load_torch(path), "actor", path)
 
 
@@ -210,7 +210,7 @@ def _check_own_critics(learner: Learner) -> None:
 def _saved_agents(
     folder: Path, order: Sequence[str], critics: Mapping[str, Mapping[str, Any]]
 ) -> tuple[AgentSpec, ...]:
-    """Sizes of the saved fleet, found from those of its networks.
+    """Return the agents of the saved fleet, with sizes inferred from those of its networks.
 
     A critic's input has the owner's observation, the private parts of all but the owner and all
     actions, so the inputs of all critics together give the private sizes.
@@ -232,7 +232,7 @@ def _saved_agents(
 def _optimizer_state(
     saved: Mapping[str, Any], config: LearningConfig, weight_decay: float
 ) -> dict[str, Any]:
-    """State dict of an AdamW of one unit's network alone, parameters in module order."""
+    """Return the state dict of an AdamW of one unit's network alone, in module order."""
     names = list(saved["exp_avg"])
     state: dict[int, Any] = {}
     if saved["step"] > 0:

@@ -62,7 +62,7 @@ def _finish(folder: Path) -> None:
 
 
 def find(folder: Path, name: str) -> Path:
-    """Where the newest complete set of `folder` has its file `name`."""
+    """Return the path of file `name` in the newest complete set of `folder`."""
     pending = folder / _PENDING
     if (pending / MANIFEST).is_file() and (pending / name).is_file():
         return pending / name
@@ -90,7 +90,7 @@ def has_policies(folder: Path) -> bool:
 
 
 def read_file(path: Path) -> bytes:
-    """Content of a file; `PolicyError` if it cannot be read."""
+    """Return the content of a file; `PolicyError` if it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def read_file(path: Path) -> bytes:
 
 
 def parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file, on the CPU; `PolicyError` if it is anything else."""
+    """Return the tensors of a safetensors file, on the CPU; `PolicyError` if it is none."""
     try:
         return safetensors.torch.load(content)
     except (SafetensorError, KeyError, ValueError):
@@ -112,7 +112,7 @@ def parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
 
 
 def load_torch(path: Path) -> dict[str, Any]:
-    """Dictionary in a `.pt` file, on the CPU, without running code that the file may hold."""
+    """Return the dictionary in a `.pt` file, on the CPU, without running code in the file."""
     if not path.is_file():
         raise PolicyError(f"policy file '{path}' does not exist")
     try:

@@ -140,7 +140,7 @@ def load_policies(folder: Path, *, unit_ids: Sequence[str] | None = None) -> Loa
 
 
 def load_policy(path: Path, unit_id: str) -> ActorStack:
-    """One unit's actor, from a policy folder or from one actor's file.
+    """Return one unit's actor, from a policy folder or from one actor's file.
 
     A file may belong to another unit: its policy then acts for `unit_id`.
     """
@@ -303,14 +303,14 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
 
 
 def _read_pt(path: Path, unit: str) -> _Policy:
-    """One unit's actor in ASSUME's layout, whose kind follows from its parameters."""
+    """Return one unit's actor in ASSUME's layout, whose kind follows from its parameters."""
     state = assume_layout.read_actor(path)
     architecture = architecture_of(state)
     return _Policy(unit, architecture, "softsign", 0, _checked(state, path, architecture))
 
 
 def _checked(state: Weights, path: Path, architecture: str) -> Weights:
-    """The state dict with its parameters in order, if they form a network."""
+    """Return the state dict with its parameters in order, if they form a network."""
     try:
         trunk = trunk_of(architecture)
     except PolicyError as error:
@@ -348,7 +348,7 @@ def _check_sizes(
 
 
 def _stacks(policies: Sequence[_Policy]) -> tuple[ActorStack, ...]:
-    """One stack per shape, in the order of first appearance."""
+    """Return one stack per shape, in the order of first appearance."""
     groups: dict[Any, dict[str, Weights]] = {}
     for own in policies:
         shapes = tuple((name, w.shape, w.dtype) for name, w in own.state.items())

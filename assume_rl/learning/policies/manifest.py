@@ -56,7 +56,7 @@ class Manifest(BaseModel):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a policy folder in our layout."""
+    """Return the manifest of a policy folder in our layout."""
     path = find(Path(folder), MANIFEST)
     if not path.is_file():
         raise PolicyError(_no_policies(Path(folder)))
@@ -89,7 +89,7 @@ def file_name(unit_id: str) -> str:
 
 
 def package_version() -> str:
-    """Version of the installed package."""
+    """Return the version of the installed package."""
     try:
         return metadata.version("assume-rl")
     except metadata.PackageNotFoundError:

@@ -29,7 +29,7 @@ def save_trainer_state(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_trainer_state(folder: Path) -> dict[str, Any]:
-    """The state that `save_trainer_state` wrote; see `load_state`."""
+    """Return the state that `save_trainer_state` wrote; see `load_state`."""
     return load_state(Path(folder) / FILE)
 
 
@@ -48,7 +48,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """The state that `save_state` wrote, tensors on the CPU; `PolicyError` if damaged."""
+    """Return the state that `save_state` wrote, tensors on the CPU; `PolicyError` if damaged."""
     if not path.is_file():
         raise PolicyError(f"trainer state '{path}' does not exist")
     try:
@@ -76,7 +76,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON form of `value`; its tensors move to `tensors`. Lists stand for themselves."""
+    """Return the JSON form of `value`, its tensors moved to `tensors`; lists stay lists."""
     match value:
         case Tensor():
             name = str(len(tensors))
@@ -107,7 +107,7 @@ def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _owned(tensor: Tensor) -> Tensor:
-    """On the CPU and contiguous, in a buffer of its own: safetensors stores no views."""
+    """Return a contiguous CPU tensor with a buffer of its own: safetensors stores no views."""
     tensor = tensor.detach().cpu().contiguous()
     shares = tensor.untyped_storage().nbytes() != tensor.nbytes
     # With fewer than two entries any strides count as contiguous, but bytes cannot be viewed.
