@@ -21,7 +21,7 @@ RSI_SCREEN = 1.1  # Sheffrin 2002: competitive if the index is above it in 95 % 
 
 
 def markup(price: ArrayLike, marginal_cost: ArrayLike) -> FloatArray:
-    """Price less marginal cost, EUR/MWh, `(hour, unit)`.
+    """Return the price less the marginal cost, EUR/MWh, `(hour, unit)`.
 
     :param price: `(hour,)` that all are paid, or `(hour, unit)`
     :param marginal_cost: `(hour, unit)`, or `(unit,)` where it is constant
@@ -30,7 +30,7 @@ def markup(price: ArrayLike, marginal_cost: ArrayLike) -> FloatArray:
 
 
 def lerner_index(price: ArrayLike, marginal_cost: ArrayLike) -> FloatArray:
-    """Markup as a share of the price, `(hour, unit)`; arguments as in `markup`.
+    """Return the markup as a share of the price, `(hour, unit)`; arguments as in `markup`.
 
     1 at no cost, 0 where price is cost, below 0 at a loss. Where the price is 0 or less, a share of
     it means nothing: not a number there, and `weighted_mean` leaves it out.
@@ -40,7 +40,7 @@ def lerner_index(price: ArrayLike, marginal_cost: ArrayLike) -> FloatArray:
 
 
 def weighted_mean(values: ArrayLike, weights: ArrayLike) -> float:
-    """Mean over all hours and units, weighted, without what is not a number.
+    """Return the weighted mean over all hours and units, ignoring NaN values.
 
     Not a number where no weight is left, e.g. where nothing was sold.
 
@@ -55,7 +55,7 @@ def weighted_mean(values: ArrayLike, weights: ArrayLike) -> float:
 
 
 def by_operator(values: ArrayLike, operator: ArrayLike) -> FloatArray:
-    """Sums over the units of each operator: `(hour, unit)` to `(hour, operator)`.
+    """Return the sums over the units of each operator: `(hour, unit)` to `(hour, operator)`.
 
     :param operator: number of each unit's operator, 0, 1, ..., `(unit,)`
     """
@@ -85,7 +85,7 @@ def herfindahl_hirschman(amount: ArrayLike) -> FloatArray:
 
 
 def residual_supply_index(available: ArrayLike, demand: ArrayLike) -> FloatArray:
-    """What the others can supply over demand, `(hour, operator)`; infinite without demand.
+    """Return the others' available capacity over demand, `(hour, operator)`; inf without demand.
 
     Below 1 the operator is pivotal: demand cannot be met without it. Contracts, reserves and
     imports are not known here: count them into `available` and `demand` where there are any.

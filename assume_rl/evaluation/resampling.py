@@ -16,7 +16,7 @@ _AT_ONCE = 1_000_000  # numbers held at a time
 
 
 def by_task(scores: ArrayLike) -> FloatArray:
-    """Scores `(run,)` or `(run, task)` as `(run, task)`; `ConfigurationError` unless all finite."""
+    """Return the scores as `(run, task)`; `ConfigurationError` unless all are finite."""
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim == 1:
         values = values[:, None]
@@ -32,7 +32,7 @@ def by_task(scores: ArrayLike) -> FloatArray:
 def resamples_of(
     runs: int, tasks: int, *, seed: int, name: str, resamples: int, size: int
 ) -> Iterator[Indices]:
-    """Runs drawn with replacement, each task's on its own: chunks `(resample, run, task)`.
+    """Yield chunks `(resample, run, task)` of runs drawn with replacement, task by task.
 
     A draw depends on `seed`, `name` and its place only, not on the length of the chunks.
 
@@ -50,7 +50,7 @@ def resamples_of(
 
 
 def percentiles(drawn: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Both ends of the middle `level` of resampled statistics `(resample, ...)`."""
+    """Return both ends of the middle `level` of resampled statistics `(resample, ...)`."""
     check_level(level)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high

@@ -35,22 +35,22 @@ class MarketPower:
 
     @property
     def residual_supply(self) -> FloatArray:
-        """Residual supply index, `(delivery, operator)`: what was offered is what is available."""
+        """Return the residual supply index of what was offered, `(delivery, operator)`."""
         return residual_supply_index(by_operator(self.offered, self.owner), self.demanded)
 
     @property
     def concentration(self) -> tuple[float, float]:
-        """Herfindahl-Hirschman index of operators' sales, and of what they offered."""
+        """Return the Herfindahl-Hirschman indices of operators' sales and of their offers."""
         sold, offered = (by_operator(v, self.owner).sum(0) for v in (self.sold, self.offered))
         return float(herfindahl_hirschman(sold)), float(herfindahl_hirschman(offered))
 
     @property
     def mean_markup(self) -> float:
-        """Price paid less marginal cost, EUR/MWh, mean weighted by sales."""
+        """Return the mean of price paid less marginal cost, EUR/MWh, weighted by sales."""
         return self._margin(np.ones(len(self.owner), dtype=bool))
 
     def rows(self) -> list[tuple[object, ...]]:
-        """A row per operator, the largest seller first, and one of all of them.
+        """Return a row per operator, the largest seller first, and one for all of them.
 
         Operator, share of sales (%), margin over own cost (EUR/MWh), lowest residual supply index,
         shares of deliveries (%) in which it is pivotal and in which the index is below the screen.
@@ -70,7 +70,7 @@ class MarketPower:
         return [*found, ("all", whole, self._margin(every), "", "", "")]
 
     def _margin(self, units: NDArray[np.bool_]) -> float:
-        """Price paid less own marginal cost of some units, EUR/MWh, weighted by what they sold."""
+        """Return the mean margin of some units over their own cost, EUR/MWh, weighted by sales."""
         paid, cost, sold = self.paid[:, units], self.cost[:, units], self.sold[:, units]
         return weighted_mean(markup(paid, cost), sold)
 

@@ -54,7 +54,7 @@ def paired_comparison(
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
-    """P-values adjusted for being several, in the order given: `(comparison,)`.
+    """Return p-values `(comparison,)` adjusted for multiple comparisons, in the order given.
 
     Rejecting those at or below a rate keeps the chance of any false rejection at or below it,
     whatever depends on what. Holm 1979, "A simple sequentially rejective multiple test procedure",
@@ -71,7 +71,7 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 def smallest_p(pairs: int) -> float:
-    """The smallest two-sided p-value that a number of pairs can have, even if all agree."""
+    """Return the smallest two-sided p-value that `pairs` pairs can give, even if all agree."""
     return 2.0 ** (1 - pairs) if pairs <= EXACT_UP_TO else 1 / (1 + SAMPLED)
 
 
@@ -84,7 +84,7 @@ def _exact(difference: FloatArray) -> float:
 
 
 def _sampled(difference: FloatArray, seed: int) -> float:
-    """The same of drawn assignments; the observed one counts too, so that it is never 0."""
+    """Return the p-value over drawn sign flips; the observed one counts too, so it is never 0."""
     key, pairs, far = torch.tensor(keyed.key(seed, "sign flips")), len(difference), 0
     each = max(1, 1_000_000 // pairs)
     for first in range(0, SAMPLED, each):
@@ -95,7 +95,7 @@ def _sampled(difference: FloatArray, seed: int) -> float:
 
 
 def _bar(difference: FloatArray) -> float:
-    """How far from 0 the sum is, less what rounding may do to equal ones."""
+    """Return the distance of the sum from 0, less an allowance for rounding between equal sums."""
     return float(abs(difference.sum()) - 1e-12 * np.abs(difference).sum())
 
 

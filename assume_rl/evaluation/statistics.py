@@ -44,7 +44,7 @@ class Band:
 
 
 def iqm(scores: ArrayLike) -> FloatArray:
-    """Interquartile mean of `(run,)` or, runs and tasks pooled, `(..., run, task)`: `(...)`.
+    """Return the interquartile mean of `(run,)`, or of `(..., run, task)` pooled as `(...)`.
 
     The mean without the lowest and the highest quarter, each rounded down to whole values; fewer
     than four values have none, so that theirs is the mean.
@@ -65,7 +65,7 @@ def bootstrap_interval(
     level: float = 0.95,
     resamples: int = 10_000,
 ) -> Interval:
-    """Percentile bootstrap interval of a statistic, stratified over tasks.
+    """Return the percentile bootstrap interval of a statistic, stratified over tasks.
 
     :param scores: `(run,)` or `(run, task)`
     :param statistic: see `Statistic`, computed on many resamples at once
@@ -100,7 +100,7 @@ def performance_profile(
 def probability_of_improvement(
     x: ArrayLike, y: ArrayLike, *, seed: int, level: float = 0.95, resamples: int = 10_000
 ) -> Interval:
-    """How often a run of `x` scores higher than one of `y`, ties counted half, mean over tasks.
+    """Return how often a run of `x` beats one of `y`, ties counted half, as a mean over tasks.
 
     The Mann-Whitney U statistic over the number of pairs; both samples are resampled.
 
@@ -130,7 +130,7 @@ def probability_of_improvement(
 def curve_band(
     curves: ArrayLike, *, seed: int, level: float = 0.95, resamples: int = 2_000
 ) -> Band:
-    """IQM over runs with its interval at each point of learning curves.
+    """Return the IQM over runs, with its interval, at each point of learning curves.
 
     Where a run has no value it is not a number, such as after an early end. A point is judged from
     the runs that have it, and `runs` says how many: where that falls, the ones left may be the
@@ -155,7 +155,7 @@ def curve_band(
 
 
 def _points(values: FloatArray, seed: int, level: float, resamples: int) -> Band:
-    """`curve_band` of runs `(run, point)` that all have all points; whole runs are resampled."""
+    """Return `curve_band` of runs `(run, point)` without gaps; whole runs are resampled."""
     place = np.arange(len(values), dtype=np.float64)
 
     def at_points(drawn: FloatArray) -> FloatArray:
@@ -173,7 +173,7 @@ def _band(
     resamples: int,
     width: int = 1,
 ) -> Band:
-    """Intervals of a statistic `(..., run, task) -> (..., point)`; `width`: number of points."""
+    """Return intervals of a statistic `(..., run, task) -> (..., point)` of `width` points."""
     check_level(level)
     runs, tasks = values.shape
     estimate = statistic(values)

@@ -47,7 +47,7 @@ def welfare(
     hours: float = 1.0,
     start_costs: ArrayLike = 0.0,
 ) -> Welfare:
-    """Surpluses of cleared orders; a demand that pays any price gains up to its price limit.
+    """Return the surpluses of cleared orders; an inelastic demand gains up to its price limit.
 
     :param worth: EUR/MWh, a buyer's limit price (its bid) or a seller's true marginal cost
     :param accepted: MW, sales > 0
@@ -71,7 +71,7 @@ def welfare(
 def greatest_welfare(
     worth: ArrayLike, volume: ArrayLike, *, hours: float = 1.0, fixed: ArrayLike = 0.0
 ) -> FloatArray:
-    """What trade would have gained had all offered all they have at `worth`, EUR, `(hour,)`.
+    """Return the gains from trade if all had offered all they have at `worth`, EUR, `(hour,)`.
 
     By duality the most that divisible orders in one zone can gain is the least, over all prices, of
     the surplus that everybody would like to have at that price; it lies at an order's price.
