@@ -174,7 +174,7 @@ class Lobby(Role):  # type: ignore[misc]
 
     @property
     def records(self) -> int:
-        """Records that clients have sent to the Learning role in this episode."""
+        """Return the number of records that clients sent to the Learning role in this episode."""
         return sum(seat.answer.records for seat in self._playing if seat.answer is not None)
 
     def end(self) -> tuple[AgentAddress, ...]:

@@ -42,12 +42,12 @@ class Operators:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All unit operators, in the order of the scenario."""
+        """Return the names of all unit operators, in the order of the scenario."""
         return tuple(self._portfolios)
 
     @property
     def learners(self) -> tuple[str, ...]:
-        """All agents that learn, operator by operator."""
+        """Return the names of all agents that learn, operator by operator."""
         found = (
             agent
             for portfolio in self._portfolios.values()

@@ -57,7 +57,7 @@ class Ahead:
     def of_auctions(
         self, episodes: Int[Tensor, " copy"], numbers: Sequence[int]
     ) -> Float[Tensor, "auction copy ..."]:
-        """The draws of several auctions in the given episodes."""
+        """Return the draws of several auctions in the given episodes."""
         return torch.stack([self.of_auction(episodes, number) for number in numbers])
 
 

@@ -129,17 +129,17 @@ class MarketEnv:
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
-        """The learners as a `Learner` takes them, in the order of the message shell."""
+        """Return the learners as a `Learner` takes them, in the order of the message shell."""
         return agent_specs(self.setting)
 
     @property
     def teams(self) -> tuple[Team, ...]:
-        """Teams of the learners, market by market."""
+        """Return the teams of the learners, market by market."""
         return tuple(part.team for part in self.setting.learners)
 
     @property
     def copies(self) -> int:
-        """Number of copies of all seeds."""
+        """Return the number of copies of all seeds."""
         return len(self.seeds) * self.num_envs
 
     def reset(self, episodes: Int[Tensor, " copy"]) -> State:

@@ -34,7 +34,7 @@ class Part:
 
     @property
     def bidder(self) -> LearnedBidder[Any]:
-        """The bidder of a team that acts on a policy.
+        """Return the bidder of a team that acts on a policy.
 
         :raises ValueError: it follows a rule
         """

@@ -30,7 +30,7 @@ class Setting:
 
     @property
     def step_hours(self) -> float:
-        """Length of a step in hours."""
+        """Return the length of a step in hours."""
         return self.compiled.step_seconds / 3600
 
     def team(self, part: Part) -> int:
@@ -39,7 +39,7 @@ class Setting:
 
     @cached_property
     def learners_markets(self) -> tuple[str, ...]:
-        """Markets in which teams learn; they open at the same instants."""
+        """Return the markets in which teams learn; they open at the same instants."""
         return tuple(dict.fromkeys(part.market for part in self.learners))
 
     @property

@@ -35,7 +35,7 @@ class Calendar:
 
     @property
     def step_hours(self) -> float:
-        """Length of a step in hours."""
+        """Return the length of a step in hours."""
         return self.step_seconds / 3600
 
     def time(self, step: int) -> float:

@@ -100,7 +100,7 @@ class Plan:
 
     @property
     def initial_episodes(self) -> int:
-        """Training episodes before the first one with updates."""
+        """Return the number of training episodes before the first one with updates."""
         return self.config.initial_episodes
 
     def progress(

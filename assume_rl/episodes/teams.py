@@ -97,12 +97,12 @@ class Separate:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The widest dtype of the policies, so that no observation loses digits."""
+        """Return the widest dtype of the policies, so that no observation loses digits."""
         return max((p.dtype for p in self.policies), key=lambda dtype: torch.finfo(dtype).bits)
 
     @property
     def memory_size(self) -> int:
-        """That of the policy which remembers most; the others leave the rest as it is."""
+        """Return the longest memory of the policies; the others leave the rest unchanged."""
         return max(_memory_size(policy) for policy in self.policies)
 
     def __call__(self, obs: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class Separate:
 
     @property
     def mixed(self) -> bool:
-        """Whether any of the policies draws its actions."""
+        """Return whether any of the policies draws its actions."""
         return any(isinstance(p, MixedPolicy) and p.mixed for p in self.policies)
 
     def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

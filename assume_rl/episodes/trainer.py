@@ -44,12 +44,12 @@ class Trainer:
 
     @property
     def specs(self) -> tuple[AgentSpec, ...]:
-        """The agents, in the order in which they registered, or in `order`."""
+        """Return the agents, in the order in which they registered, or in `order`."""
         return tuple(self._specs.values())
 
     @property
     def unit_ids(self) -> tuple[str, ...]:
-        """The names of the agents."""
+        """Return the names of the agents."""
         return tuple(self._specs)
 
     def spec(self, unit_id: str) -> AgentSpec:
@@ -58,17 +58,17 @@ class Trainer:
 
     @property
     def created(self) -> bool:
-        """Whether the networks exist."""
+        """Return whether the networks exist."""
         return self._learner is not None
 
     @property
     def ready(self) -> bool:
-        """Whether there are transitions to learn from."""
+        """Return whether there are transitions to learn from."""
         return self.created and self.learner.replay.size() > 0
 
     @property
     def learner(self) -> Learner:
-        """The learner, created on first use.
+        """Return the learner, created on first use.
 
         :raises ConfigurationError: no unit is registered
         """
@@ -87,7 +87,7 @@ class Trainer:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Agents of equal shape, with their networks."""
+        """Return the groups of agents of equal shape, with their networks."""
         return self.learner.groups
 
     def actors(self, *, noisy: bool = False) -> tuple[ActorStack, ...]:

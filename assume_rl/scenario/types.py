@@ -56,12 +56,12 @@ class Scenario:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """All units, in the order of the fleet: kind by kind, as in their files."""
+        """Return all units, in the order of the fleet: kind by kind, as in their files."""
         return tuple(unit for _, unit in self.each())
 
     @cached_property
     def most_orders(self) -> int:
-        """Most orders per product that the table of any unit asks for."""
+        """Return the greatest number of orders per product in the table of any unit."""
         return max((unit.orders for unit in self.units), default=1)
 
     def of(self, kind: str) -> tuple[Unit, ...]:
@@ -100,17 +100,17 @@ class Scenario:
 
     @cached_property
     def learning(self) -> LearningConfig:
-        """Learning settings; the defaults where the study case has none."""
+        """Return the learning settings, the defaults where the study case has none."""
         return self.config.learning_config or LearningConfig()
 
     @property
     def start(self) -> datetime:
-        """First instant of the calendar (naive, UTC)."""
+        """Return the first instant of the calendar (naive, UTC)."""
         return self.config.start_date
 
     @property
     def step(self) -> timedelta:
-        """Length of a step."""
+        """Return the length of a step."""
         return timedelta(seconds=self.config.time_step)
 
 
@@ -152,12 +152,12 @@ class Compiled:
 
     @cached_property
     def auctions(self) -> tuple[Auction, ...]:
-        """All auctions, in the order in which they open."""
+        """Return all auctions, in the order in which they open."""
         return tuple(auction for tick in self.plan for auction in tick.opening)
 
     @property
     def learners(self) -> tuple[str, ...]:
-        """Names of all agents: market by market, units in fleet order."""
+        """Return the names of all agents: market by market, units in fleet order."""
         return tuple(dict.fromkeys(a for own in self.agents.values() for a in own.values()))
 
     def product_types(self, markets: Iterable[str]) -> tuple[str, ...]:

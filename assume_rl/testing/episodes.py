@@ -82,7 +82,7 @@ class Watched:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What observations must be cast to."""
+        """Return the dtype that observations must be cast to."""
         return self._policy.dtype
 
     def __call__(self, obs: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Watched:
 
     @property
     def memory_size(self) -> int:
-        """Entries of a unit's memory."""
+        """Return the length of a unit's memory."""
         policy = self._policy
         return policy.memory_size if isinstance(policy, PolicyWithMemory) else 0
 
@@ -108,7 +108,7 @@ class Watched:
 
     @property
     def mixed(self) -> bool:
-        """Whether it draws its actions."""
+        """Return whether it draws its actions."""
         return isinstance(self._policy, MixedPolicy) and self._policy.mixed
 
     def draw(self, obs: Tensor, memory: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

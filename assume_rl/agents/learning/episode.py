@@ -42,7 +42,7 @@ class Episode:
 
     @property
     def key(self) -> tuple[int, bool]:
-        """Number and kind, which name the episode."""
+        """Return the number and the kind, which identify the episode."""
         return self.number, self.evaluation
 
     def incomplete(self) -> int:

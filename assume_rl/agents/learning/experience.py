@@ -71,12 +71,12 @@ class Experience:
 
     @property
     def count(self) -> int:
-        """Distinct records so far, without those of units that have left."""
+        """Return the number of distinct records so far, without those of units that have left."""
         return sum(n for unit, n in self._counts.items() if unit not in self._left)
 
     @property
     def heard(self) -> bool:
-        """Whether any record has arrived."""
+        """Return whether any record has arrived."""
         return bool(self._counts)
 
     def leave(self, units: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ class Source(Protocol):
 
     @property
     def experienced(self) -> Collection[str]:
-        """Units that skip the random initial experience."""
+        """Return the units that skip the random initial experience."""
         ...
 
     def actors(self, *, noisy: bool = False) -> tuple[ActorStack, ...]:

@@ -131,32 +131,32 @@ class Learning(Role):  # type: ignore[misc]
 
     @property
     def config(self) -> LearningConfig:
-        """The settings."""
+        """Return the settings."""
         return self._trainer.config
 
     @property
     def learner(self) -> Learner:
-        """The learner, created on first use; `ConfigurationError` while no unit is registered."""
+        """Return the learner, created on first use; `ConfigurationError` if no unit registered."""
         return self._trainer.learner
 
     @property
     def episodes_done(self) -> int:
-        """Training episodes that have ended."""
+        """Return the number of training episodes that have ended."""
         return self._training.episodes_done
 
     @property
     def scores(self) -> Scores | None:
-        """Scores of the latest episode that has ended."""
+        """Return the scores of the latest episode that has ended, None before the first."""
         return self._training.scores
 
     @property
     def evaluation_scores(self) -> Scores | None:
-        """Scores of the latest evaluation."""
+        """Return the scores of the latest evaluation, None before the first."""
         return self._training.evaluation_scores
 
     @property
     def incomplete(self) -> int:
-        """Deliveries not learned from, because a record is missing."""
+        """Return the number of deliveries not learned from because a record is missing."""
         return self._training.incomplete
 
     # --- life in a container -------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Training:
 
     @property
     def begun(self) -> bool:
-        """Whether the networks exist, or may be created because a record has arrived."""
+        """Return whether the networks exist, or may be created because a record has arrived."""
         return self.trainer.created or self._episode.experience.heard
 
     def forget_evaluations(self) -> None:

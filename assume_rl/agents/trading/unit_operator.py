@@ -163,12 +163,12 @@ class UnitOperator(Role):  # type: ignore[misc]
 
     @property
     def policy_version(self) -> int:
-        """Version of the policies in use; -1: none."""
+        """Return the version of the policies in use; -1 if there are none."""
         return self._actors.version
 
     @property
     def learning_units(self) -> tuple[RegisterUnit, ...]:
-        """The agents whose policies come from a Learning role, each once."""
+        """Return the agents whose policies come from a Learning role, each once."""
         found = {
             agent: RegisterUnit(
                 agent,

@@ -97,7 +97,7 @@ class Decisions:
 
     @property
     def teams(self) -> tuple[Team, ...]:
-        """Teams of the learners, in the order of observations and actions."""
+        """Return the teams of the learners, in the order of observations and actions."""
         return self._env.teams
 
     def seed(self, seed: int) -> None:

@@ -38,7 +38,7 @@ class Group:
 
     @property
     def units(self) -> list[str]:
-        """Names of the agents, in the order of the agent axis."""
+        """Return the names of the agents, in the order of the agent axis."""
         return [unit for team in self.teams.values() for unit in team.agents]
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:

@@ -99,7 +99,7 @@ class OrderLog:
             yield "market_dispatch", self._dispatch(units, first, length, accepted)
 
     def _meta(self, first: Any, length: Any, clearing: Clearing) -> Columns:
-        """Rows per auction, product and zone; a market without zones names none."""
+        """Return rows per auction, product and zone; a market without zones has an empty zone."""
         zones = clearing.zones
         count = len(zones)
         first, length = first.repeat(count), length.repeat(count)

@@ -164,7 +164,7 @@ class UnitTable(Generic[Row]):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Keys of a study case that name its files."""
+        """Return the keys of a study case that name its files."""
         return (self.file,) if self.series is None else (self.file, self.series.key)
 
     @property
@@ -174,7 +174,7 @@ class UnitTable(Generic[Row]):
 
     @property
     def meta_columns(self) -> tuple[MetaColumn[Row], ...]:
-        """Columns of the result table, without the unit's name."""
+        """Return the columns of the result table, without the unit's name."""
         common = ("technology", "unit_operator", "node")
         return (*(MetaColumn[Row](name, text=True) for name in common), *self.meta)
 

@@ -103,12 +103,12 @@ class Game:
 
     @property
     def private(self) -> bool:
-        """Whether players see their own draw."""
+        """Return whether players see their own draw."""
         return self.wins is not None
 
     @property
     def players(self) -> tuple[str, ...]:
-        """Names of the players."""
+        """Return the names of the players."""
         return tuple(f"player_{i + 1}" for i in range(len(self.bounds)))
 
     def numbers(self, place: Float[Tensor, "... player entry"]) -> Float[Tensor, "... _ _"]:
