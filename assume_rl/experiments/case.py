@@ -76,18 +76,18 @@ class Experiment:
 
     @property
     def scenario(self) -> Scenario:
-        """The study case."""
+        """Return the study case."""
         return self.compiled.scenario
 
     def unrecorded(self, keep: frozenset[str]) -> "Experiment":
-        """The same run, but rows go only to memory, those of the tables in `keep`."""
+        """Return the same run with rows kept only in memory, those of the tables in `keep`."""
         memory = MemorySink()
         sink = Discard(memory, keep)
         return replace(self, memory=memory, sink=sink, results={}, tables=keep)
 
     @property
     def flush_hours(self) -> int | None:
-        """Simulated hours between two batches of result rows."""
+        """Return the number of simulated hours between two batches of result rows."""
         return self.scenario.config.save_frequency_hours or None
 
     def share_done(self, now: float) -> float:
@@ -98,18 +98,18 @@ class Experiment:
 
 
 def study_case(scenario: Scenario | Path | str) -> Scenario:
-    """A study case; of a path, the first one."""
+    """Return a study case; the first one of a path."""
     return scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
 
 
 def compiled_case(scenario: Scenario | Path | str) -> Compiled:
-    """A compiled study case; of a path, the first one."""
+    """Return a compiled study case; the first one of a path."""
     return compile_scenario(study_case(scenario))
 
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """One thread for torch: for small networks and fleets a second costs more than it brings."""
+    """Limit torch to one thread: for small networks and fleets a second one costs time."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -134,7 +134,7 @@ def open_experiment(
     track: Sequence[str] = (),
     held: Hold | None = None,
 ) -> Iterator[Experiment]:
-    """Folder, manifest and database of a run; the manifest says how it ended, whatever happens.
+    """Yield a run with folder, manifest and database; the manifest records how it ended.
 
     :param keep: tables that are kept in memory too.
     :param reads: folder with the policies that the run starts from.

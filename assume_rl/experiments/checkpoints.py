@@ -47,11 +47,11 @@ class Checkpoints:
         self._forget(replay)
 
     def episodes(self) -> list[int]:
-        """Numbers of training episodes that there is a checkpoint after, the latest first."""
+        """Return the numbers of the training episodes with a checkpoint, the latest first."""
         return sorted((int(found[1]) for found in self._found(_CHECKPOINT)), reverse=True)
 
     def load(self, episode: int) -> dict[str, Any]:
-        """What `save` was given; `PolicyError` if the file is damaged."""
+        """Return the state that `save` stored; `PolicyError` if the file is damaged."""
         return load_state(self._checkpoint(episode))
 
     def load_transitions(self, state: Mapping[str, Any], replay: Replay, seed: int) -> None:
@@ -97,7 +97,7 @@ class Checkpoints:
         return self.folder / f"transitions_{first:012d}_{end:012d}.safetensors"
 
     def _transitions(self) -> list[tuple[int, int]]:
-        """Numbers of the first transition and of the one after the last one, file by file."""
+        """Return the numbers of the first transition and of the one after the last, by file."""
         return sorted((int(found[1]), int(found[2])) for found in self._found(_TRANSITIONS))
 
     def _found(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:

@@ -11,7 +11,7 @@ from assume_rl.scenario.types import Scenario
 def description(
     compiled: Compiled, kind: str, simulation: str, *, seed: int, engine: str, device: str
 ) -> dict[str, Any]:
-    """Study case, settings, data, seed and shell, as a manifest has them."""
+    """Return study case, settings, data, seed and shell, as a manifest has them."""
     scenario = compiled.scenario
     return {
         "kind": kind,
@@ -41,7 +41,7 @@ def data_digest(scenario: Scenario) -> str:
 
 
 def _units(scenario: Scenario) -> tuple[object, ...]:
-    """Units of all kinds: those that every scenario has, and the others by name where it has any.
+    """Return the required kinds of units, then the other kinds by name where there are any.
 
     A kind that a scenario does not have leaves its hash as it is.
     """

@@ -12,7 +12,7 @@ EngineName = Literal["auto", "agents", "batch"]
 def choose_engine(
     asked: EngineName, compiled: Compiled, *, default: Literal["agents", "batch"]
 ) -> tuple[str, tuple[str, ...]]:
-    """The engine, and a note if it is not the default one.
+    """Return the engine, and a note if it is not the default one.
 
     :raises ConfigurationError: the batch engine is asked for, but a part is not supported.
     """

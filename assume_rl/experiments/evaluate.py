@@ -67,12 +67,12 @@ class Evaluation:
 
     @property
     def exploitability(self) -> Exploitability | None:
-        """How far the market is from an equilibrium; None without `responses`."""
+        """Return how far the market is from an equilibrium; None without `responses`."""
         return exploitability(self.responses) if self.responses else None
 
     @property
     def reward(self) -> float:
-        """Mean over the units."""
+        """Return the mean reward of the units."""
         return sum(u.reward for u in self.units) / len(self.units)
 
     @property
@@ -87,12 +87,12 @@ class Evaluation:
 
     @property
     def reward_gap(self) -> float | None:
-        """Reward of the exact best response less the reward that was reached."""
+        """Return the reward of the exact best response less the reward that was reached."""
         return None if self.best_reward is None else self.best_reward - self.reward
 
     @property
     def profit_gap(self) -> float | None:
-        """Profit of the exact best response less the profit that was reached, EUR."""
+        """Return the profit of the exact best response less the profit that was reached, EUR."""
         return None if self.best_profit is None else self.best_profit - self.profit
 
     @property
@@ -104,7 +104,7 @@ class Evaluation:
 
     @property
     def best_responses(self) -> dict[str, Any]:
-        """What a manifest says of best responses, lower bounds too; empty without `responses`."""
+        """Return a manifest's best responses, lower bounds too; empty without `responses`."""
         if self.exploitability is None:
             return {}
         return {
@@ -114,7 +114,7 @@ class Evaluation:
 
     @property
     def equilibrium(self) -> dict[str, float]:
-        """Figures of `Exploitability` that are known, but for lower bounds."""
+        """Return the known figures of `Exploitability`, without lower bounds."""
         return {} if self.exploitability is None else self.exploitability.figures
 
 
@@ -186,7 +186,7 @@ def score(
     observer: Observer,
     most: int | None = AT_THE_END,
 ) -> Evaluation:
-    """One recorded episode on fixed policies and what it brought.
+    """Play one recorded episode on fixed policies and return its evaluation.
 
     :param experiment: keeps the tables `KEPT` in memory.
     :param most: see `bounds.responses`.

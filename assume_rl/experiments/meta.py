@@ -23,7 +23,7 @@ def pay_as_bid_markets(compiled: Compiled) -> tuple[str, ...]:
 
 
 def _marginal_costs(compiled: Compiled) -> Columns:
-    """Marginal costs of units that only sell, a row where one changes.
+    """Return the marginal costs of units that only sell, a row for each change.
 
     Fuel prices often stay for months. What a storage sells costs what it was bought for, which no
     series knows beforehand.

@@ -42,23 +42,23 @@ class Observer(Listener, Protocol):
     """Hears of progress, and of what the learner does."""
 
     def begin(self, episodes: int, done: int = 0) -> None:
-        """A training of a number of episodes (1: a plain run) begins, or resumes after `done`."""
+        """Note that a training of `episodes` (1: a plain run) begins, or resumes after `done`."""
         ...
 
     def advance(self, share: float) -> None:
-        """A share of the running episode is done, 0 to 1."""
+        """Note that a share of the running episode is done, 0 to 1."""
         ...
 
     def doing(self, what: str, share: float = 0.0) -> None:
-        """Something that takes long and is no training episode goes on; a share of it is done."""
+        """Note that a share of long work other than a training episode is done, 0 to 1."""
         ...
 
     def opening(self, time: int) -> None:
-        """Learners are about to bid in auctions that open `time` seconds into the episode."""
+        """Note that learners are about to bid in auctions that open `time` s into the episode."""
         ...
 
     def episode(self, report: EpisodeReport) -> None:
-        """An episode has ended."""
+        """Note that an episode has ended."""
         ...
 
 

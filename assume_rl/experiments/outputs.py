@@ -31,7 +31,7 @@ LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that results may depend on."""
+    """Return the versions of Python and of all libraries that results may depend on."""
     return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
 
 
@@ -142,7 +142,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an output folder; empty where there is none that can be read."""
+    """Return the manifest of an output folder; empty if there is no readable one."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

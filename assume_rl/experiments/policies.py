@@ -59,7 +59,7 @@ def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
 
 
 def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
-    """The policies that the study case names unit by unit."""
+    """Return the policies that the study case names unit by unit."""
     named = compiled.scenario.config.policies
     policies: dict[str, ActorStack] = {}
     for unit, path in named.items():
@@ -75,7 +75,7 @@ def named_policies(compiled: Compiled) -> dict[str, ActorStack]:
 
 
 def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[str, ActorStack]:
-    """The policies of `units`, shared or not, in a folder of our layout or of ASSUME's."""
+    """Return the policies of `units`, shared or not, in a folder of our layout or of ASSUME's."""
     names = {unit: compiled.policy(unit) for unit in units}
     _check_names(compiled, policy_folder(folder), units)
     loaded = load_policies(policy_folder(folder), unit_ids=tuple(dict.fromkeys(names.values())))
@@ -89,13 +89,13 @@ def folder_policies(compiled: Compiled, folder: Path, units: list[str]) -> dict[
 
 
 def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path, ...]:
-    """Everything that policies are read from: `folder` and what the study case names."""
+    """Return all paths that policies are read from: `folder` and those in the study case."""
     named = (folder, scenario.learning.trained_policies_load_path)
     return tuple(Path(p) for p in (*named, *scenario.config.policies.values()) if p is not None)
 
 
 def policy_folder(folder: Path) -> Path:
-    """`folder`, or the last policies of the training that it holds.
+    """Return `folder`, or the last policies of the training that it holds.
 
     :raises PolicyError: it is the output folder of a run that has no policies.
     """
@@ -109,7 +109,7 @@ def policy_folder(folder: Path) -> Path:
 
 
 def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:
-    """A policy for every learning bidder.
+    """Return a policy for every learning bidder.
 
     Units named in the study case have theirs; the others' come from `folder`, else from
     `trained_policies_load_path`.

@@ -50,7 +50,7 @@ def ray_cluster(processes: int, address: str | None, *, needed_by: str) -> Itera
 
 
 def _knock(address: str) -> None:
-    """`OSError` if there is no answer from host:port; Ray itself would try for minutes."""
+    """Raise `OSError` unless host:port answers; Ray itself would try for minutes."""
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.port is not None:
         socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
@@ -58,7 +58,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """SIGTERM means what it meant before: Ray would end this process with a stack trace."""
+    """Restore the handler of SIGTERM: Ray would end this process with a stack trace."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -68,7 +68,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _library(needed_by: str) -> ModuleType:
-    """Ray, with its messages switched off."""
+    """Return the module `ray`, with its messages switched off."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:

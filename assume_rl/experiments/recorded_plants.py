@@ -97,7 +97,7 @@ class RecordedPlant:
 
     @property
     def starts_rewarded(self) -> bool:
-        """Whether starts count in what is rewarded, too: regrets have none."""
+        """Return whether rewards include starts; regrets do not."""
         return self.has_starts and self.bidder.rewarded != "regret"
 
     def earn(self, got: Sale) -> Reward:

@@ -27,11 +27,11 @@ class Resumable(Engine, Protocol):
     """An engine whose state can be kept between two episodes."""
 
     def replay(self) -> Replay:
-        """The transitions of all seeds."""
+        """Return the transitions of all seeds."""
         ...
 
     def state_of(self, seed: int) -> dict[str, Any]:
-        """All that a seed's later episodes depend on, except transitions."""
+        """Return the state, without transitions, that a seed's later episodes depend on."""
         ...
 
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
@@ -53,7 +53,7 @@ class Found:
 
 
 def checkpoints_of(folder: Path) -> Checkpoints:
-    """The checkpoints in the output folder of a training."""
+    """Return the checkpoints in the output folder of a training."""
     return Checkpoints(folder / CHECKPOINTS, KEPT_CHECKPOINTS)
 
 
@@ -64,7 +64,7 @@ def write_checkpoint(folder: Path, engine: Resumable, seed: int, mark: Mark) -> 
 
 
 def _read(folder: Path, episode: int) -> Found:
-    """The checkpoint after `episode` training episodes; `PolicyError` if it is damaged."""
+    """Return the checkpoint after `episode` training episodes; `PolicyError` if it is damaged."""
     state = checkpoints_of(folder).load(episode)
     mark = state["mark"]
     return Found(
@@ -88,7 +88,7 @@ def restore(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) 
 
 
 def whole_checkpoints(folder: Path) -> list[Found]:
-    """The undamaged checkpoints, the latest first."""
+    """Return the undamaged checkpoints, the latest first."""
     whole = []
     for episode in checkpoints_of(folder).episodes():
         with suppress(PolicyError):

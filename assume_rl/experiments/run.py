@@ -66,12 +66,12 @@ def run(
 
 
 def play(experiment: Experiment, policies: Policies, observer: Observer) -> None:
-    """One recorded episode on fixed policies: no critics, replay or optimiser in memory."""
+    """Play one recorded episode on fixed policies: no critics, replay or optimiser in memory."""
     play_all([(experiment, policies)], observer)
 
 
 def play_all(played: Sequence[tuple[Experiment, Policies]], observer: Observer) -> None:
-    """One recorded episode of each of several seeds, on the batch shell all at once.
+    """Play one recorded episode of each of several seeds, in the batch shell all at once.
 
     :param played: runs of one study case on one shell, with their fixed policies
     :param observer: is told of the share that is done

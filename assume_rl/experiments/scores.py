@@ -52,7 +52,7 @@ def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
 
 
 def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
-    """Statistics per market in `market_meta`."""
+    """Return statistics per market in `market_meta`."""
     meta = memory.table("market_meta")
     return tuple(
         PriceStatistics(market, float(p.mean()), float(p.min()), float(p.max()), float(p.std()))

@@ -46,17 +46,17 @@ class TrainResult:
 
     @property
     def last(self) -> Evaluation:
-        """The evaluation of the policies at the end."""
+        """Return the evaluation of the policies at the end."""
         return self.evaluations["last"]
 
     @property
     def movement(self) -> float | None:
-        """How far policies moved between the last two validations, see `judge.Movement`."""
+        """Return how far policies moved between the last two validations, see `judge.Movement`."""
         return _movement(self.episodes)
 
     @property
     def best(self) -> Evaluation:
-        """The evaluation of the policies with the highest reward of all validations."""
+        """Return the evaluation of the policies with the highest reward of all validations."""
         return self.evaluations["best_reward"]
 
 
@@ -187,7 +187,7 @@ def _play(
 
 
 def _mean(found: Mapping[int, EpisodeReport]) -> EpisodeReport:
-    """What an episode brought on average over the seeds; None where one of them does not know."""
+    """Return an episode's means over the seeds; None where a seed lacks the value."""
     reports = list(found.values())
     names = ("reward", "profit", "regret", "exploitability", "movement")
     columns = {name: [getattr(report, name) for report in reports] for name in names}

@@ -42,16 +42,16 @@ class Place:
     copies: bool = True
 
     def simulation(self, task: Task) -> str:
-        """Its name in the result tables."""
+        """Return its name in the result tables."""
         simulation = task.compiled.scenario.simulation_id
         return simulation if self.name is None else f"{simulation}_{self.name}"
 
     def folder(self, task: Task) -> Path:
-        """Its output folder."""
+        """Return its output folder."""
         return Path(self.places.out or Path("runs") / self.simulation(task))
 
     def policy_copy(self, task: Task) -> Path | None:
-        """Folder of the user's own that policies are copied to."""
+        """Return the user's folder that policies are copied to, None if there is none."""
         path = task.config.trained_policies_save_path
         if path is None or not self.copies:
             return None
@@ -59,7 +59,7 @@ class Place:
 
 
 def seed_place(task: Task, common: Places, seed: int) -> Place:
-    """Where one of several seeds goes."""
+    """Return the place of one of several seeds."""
     name = f"seed_{seed}"
     out = Path(common.out or Path("runs") / task.compiled.scenario.simulation_id) / name
     csv = None if common.csv is None else Path(common.csv) / name
@@ -75,17 +75,17 @@ class Start:
 
     @property
     def over(self) -> bool:
-        """Whether all its episodes have been played, but its results may be incomplete."""
+        """Return whether all its episodes have been played, but its results may be incomplete."""
         return self.found is not None and self.found.mark.standing.over
 
     @property
     def episodes(self) -> int:
-        """Training episodes that have ended."""
+        """Return the number of training episodes that have ended."""
         return 0 if self.found is None else self.found.mark.standing.episodes
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder holds a finished run."""
+    """Return whether a folder holds a finished run."""
     return bool(read_manifest(folder).get("state") == "finished")
 
 

@@ -46,12 +46,12 @@ class Task:
 
     @property
     def config(self) -> LearningConfig:
-        """Settings of the training."""
+        """Return the settings of the training."""
         return self.compiled.scenario.learning
 
     @property
     def agents(self) -> tuple[AgentSpec, ...]:
-        """What the learner knows of each learner, in the order in which operators register them."""
+        """Return the specification of each learner, in the order of registration."""
         return _specs(self.compiled, self.learners)
 
 
@@ -61,7 +61,7 @@ def training_task(
     device: str | None,
     engine: EngineName,
 ) -> Task:
-    """Everything that a training needs to know; `AssumeRlError` where it cannot be done.
+    """Return a checked training task; `AssumeRlError` if the training is impossible.
 
     Nothing is played, so that ladders of seen prices are still open: see `ready`.
     """
@@ -111,7 +111,7 @@ def ready(task: Task) -> Task:
 
 
 def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[str, ...]:
-    """What is odd about training this study case, one sentence each.
+    """Return warnings about training this study case, one sentence each.
 
     :raises ConfigurationError: it cannot be done at all, see `check_training`
     """
@@ -160,7 +160,7 @@ def placed(scenario: Scenario) -> Iterator[None]:
 
 
 def _check_learners(compiled: Compiled, learners: list[str]) -> None:
-    """Settings must fit the algorithm, and the algorithm all learners.
+    """Raise unless the settings fit the algorithm, and the algorithm fits all learners.
 
     Where it learns from reward curves, those of each learner must say all that a bid changes.
     """
@@ -209,7 +209,7 @@ def _instead(compiled: Compiled, agent: str) -> str:
 
 
 def _check_products(compiled: Compiled) -> None:
-    """Actors on ramps that decide for several products read the step that each delivers."""
+    """Raise unless the products that ramps actors decide for follow each other, a step each."""
     if compiled.scenario.learning.actor_architecture != "ramps":
         return
     of_several = {
@@ -232,7 +232,7 @@ def _check_products(compiled: Compiled) -> None:
 
 
 def _check_information(compiled: Compiled) -> None:
-    """Learning from reward curves takes markets that publish supply and demand."""
+    """Raise unless all markets publish supply and demand, as reward curves need."""
     name = compiled.scenario.learning.algorithm
     others = [other for other in able("ladder") if not SETTINGS[other]().needs_curves]
     for market in compiled.markets:
@@ -323,7 +323,7 @@ def _start_from(config: LearningConfig, policies: Path | str | None) -> Path | N
 
 
 def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> None:
-    """Episodes must be playable and reach an evaluation, and updates have all that they need."""
+    """Raise unless episodes are playable, reach an evaluation and give updates their data."""
     config = compiled.scenario.learning
     first = first_evaluation(config)
     if config.training_episodes < first:
@@ -342,7 +342,7 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
 
 
 def _check_window(compiled: Compiled) -> None:
-    """Parts of the calendar, where episodes are some, must have whole auctions."""
+    """Raise unless the parts of the calendar, if episodes are parts, hold whole auctions."""
     steps = window_steps(compiled)
     if steps is None:
         return
@@ -354,7 +354,7 @@ def _check_window(compiled: Compiled) -> None:
 
 
 def _check_waiting(config: LearningConfig, waiting: int) -> None:
-    """All transitions of an update must fit into memory where each is learned from once."""
+    """Raise unless all transitions of an on-policy update fit into the replay."""
     needed = min(config.num_envs, config.validation_interval) * waiting
     if needed > config.replay_buffer_size:
         raise SettingError(
@@ -385,7 +385,7 @@ def openings(compiled: Compiled, learners: Sequence[str]) -> list[int]:
 
 
 def _episode_seconds(scenario: Scenario, engine: str) -> int:
-    """Length of a training episode; `ConfigurationError` if the engine cannot play it."""
+    """Return the length of a training episode, s; `ConfigurationError` if it is unplayable."""
     horizon = int((scenario.index[-1] - scenario.index[0]).total_seconds())
     length = scenario.learning.episode_length
     if length is None:

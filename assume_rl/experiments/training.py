@@ -23,12 +23,12 @@ class Engine(Protocol):
 
     @property
     def seeds(self) -> int:
-        """How many trainings run side by side."""
+        """Return the number of trainings that run side by side."""
         ...
 
     @property
     def width(self) -> int:
-        """Episodes of each training that can be played side by side."""
+        """Return the number of episodes of each training that can be played side by side."""
         ...
 
     def train(self, episodes: range, advance: Advance) -> Sequence[Sequence[Scores]]:
@@ -117,7 +117,7 @@ def _evaluate(
 
 
 def waves(config: LearningConfig, width: int, *, first: int = 1) -> Iterator[range]:
-    """Episodes from `first` on that are played side by side, at most `width`.
+    """Yield ranges of episodes from `first` on that are played side by side, at most `width`.
 
     None crosses an evaluation or the end of the initial experience, so that both come after the
     same number of episodes however many are played at once.
@@ -133,7 +133,7 @@ def waves(config: LearningConfig, width: int, *, first: int = 1) -> Iterator[ran
 
 
 def first_evaluation(config: LearningConfig) -> int:
-    """The first multiple of the interval that leaves a whole interval of learning before it."""
+    """Return the first multiple of the interval that leaves an interval of learning before it."""
     interval = config.validation_interval
     earliest = config.initial_episodes + interval
     return -(-earliest // interval) * interval
@@ -146,7 +146,7 @@ def _evaluated(episode: int, config: LearningConfig) -> bool:
 def _timed(
     episodes: range, engine: Engine, advance: Advance
 ) -> Iterator[tuple[int, Sequence[Scores], float]]:
-    """Number, scores and seconds of each episode; those of a wave share its time."""
+    """Yield number, scores and seconds of each episode; those of a wave share its time."""
     start = time.perf_counter()
     played = engine.train(episodes, advance)
     seconds = (time.perf_counter() - start) / len(episodes)

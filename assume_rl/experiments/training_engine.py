@@ -151,7 +151,7 @@ class TrainingEngine:
             run.training_sink.write("rl_grad_params", columns)
 
     def _training(self) -> list[tuple[int, Experiment]]:
-        """Position and run of the seeds that still train."""
+        """Return position and run of the seeds that still train."""
         return [(k, run) for k, run in enumerate(self._runs) if k not in self._settled]
 
     def _local(self, stage: Stage) -> Local:
@@ -250,7 +250,7 @@ def check_markets(task: Task, seeds: Sequence[int]) -> None:
 
 
 def _end(task: Task) -> datetime:
-    """When a training episode ends that begins with the calendar."""
+    """Return the end of a training episode that begins with the calendar."""
     scenario, length = task.compiled.scenario, task.config.episode_length
     if length is None:
         return scenario.index[-1].to_pydatetime()

@@ -35,13 +35,13 @@ class Part:
 
     @property
     def place(self) -> Place:
-        """Of the copies among those of the wave, seed by seed."""
+        """Return the place of the copies among those of the wave, seed by seed."""
         before = self.episodes.start - self.wave.start
         return Place(before, len(self.episodes), len(self.wave))
 
     @property
     def orders(self) -> int:
-        """How many orders it takes to play it: one up to each update, and one to the end."""
+        """Return the number of orders in it: one up to each update, and one to the end."""
         return len(self.updates) + 1
 
 
@@ -110,12 +110,12 @@ class Pool(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many they are."""
+        """Return the number of workers."""
         ...
 
     @property
     def reliable(self) -> bool:
-        """Whether none is ever lost, so that no order is given again."""
+        """Return whether no worker is ever lost, so that no order is given again."""
         ...
 
     def publish(self, policies: Policies) -> Any:
