@@ -27,7 +27,7 @@ SQLITE_VALUES = 900  # of one statement; SQLite before 3.32 takes no more than 9
 
 
 def create_engine(url: str, **options: Any) -> Engine:
-    """Engine for a database URL; `ResultsError` if the URL or its driver is unknown.
+    """Return the engine for a database URL; `ResultsError` if the URL or driver is unknown.
 
     :param options: as SQLAlchemy takes them.
     """
@@ -53,7 +53,7 @@ def create_engine(url: str, **options: Any) -> Engine:
 
 
 def _with_driver(url: sa.URL) -> sa.URL:
-    """Plain `postgresql://` means psycopg, our extra, unless psycopg2 is there."""
+    """Return the URL with psycopg, our extra, for plain `postgresql://` without psycopg2."""
     if url.drivername == "postgresql" and find_spec("psycopg2") is None:
         return url.set(drivername="postgresql+psycopg")
     return url
@@ -130,7 +130,7 @@ def insert(connection: Connection, table: Table, simulation: str, values: Arrays
 
 
 def insert_sqlite(connection: Connection, table: Table, simulation: str, values: Arrays) -> None:
-    """The same for SQLite, straight through its driver and many rows per statement."""
+    """Insert the same into SQLite, straight through its driver and many rows per statement."""
     lists: dict[str, Iterable[Any]] = {
         name: _sqlite(column_of(table, name), column) for name, column in values.items()
     }
@@ -153,7 +153,7 @@ def _sqlite_statement(table: Table, names: tuple[str, ...]) -> tuple[str, str, t
 
 
 def _target(table: Table, names: Iterable[str]) -> Any:
-    """The table with the columns `names`, those of families included."""
+    """Return the table with the columns `names`, those of families included."""
     if all(name in table.columns for name in names):
         return table
     own = [name for name in names if name != "simulation"]
@@ -162,7 +162,7 @@ def _target(table: Table, names: Iterable[str]) -> Any:
 
 
 def _plain(column: Column[Any], values: NDArray[Any]) -> list[Any]:
-    """Python values of one column; not-a-number and not-a-time become NULL."""
+    """Return Python values of one column; not-a-number and not-a-time become NULL."""
     if isinstance(column.type, sa.DateTime):
         moments: list[Any] = values.astype("datetime64[us]").tolist()
         return moments
@@ -175,7 +175,7 @@ def _plain(column: Column[Any], values: NDArray[Any]) -> list[Any]:
 
 
 def _sqlite(column: Column[Any], values: NDArray[Any]) -> list[Any]:
-    """The same as SQLite stores it: dates as text; its driver makes NULL of not-a-number."""
+    """Return the same as SQLite stores it: dates as text; its driver makes NULL of not-a-number."""
     if not isinstance(column.type, sa.DateTime):
         plain: list[Any] = values.tolist()
         return plain
@@ -191,7 +191,7 @@ def _sqlite(column: Column[Any], values: NDArray[Any]) -> list[Any]:
 
 
 def _tune_sqlite(connection: Any, _: object) -> None:
-    """One flush per batch is enough for a batch to survive the death of the process."""
+    """Set one flush per batch, which is enough for it to survive the death of the process."""
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
@@ -205,7 +205,7 @@ def readable_errors(url: sa.URL) -> Iterator[None]:
 
 
 def complaint(url: sa.URL, error: Exception) -> ResultsError:
-    """What a database complains of, in one sentence without the password."""
+    """Return an error with the database's complaint in one sentence, without the password."""
     cause = getattr(error, "orig", None) or error
     reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     return ResultsError(f"database {shown_url(url)}: {without_passwords(url, reason)}")

@@ -143,7 +143,7 @@ def _connected(database: str | Engine) -> Iterator[Connection]:
 
 
 def result_tables(connection: Connection) -> list[Stored]:
-    """The result tables in a database of runs, or those in one of a study, as they are there."""
+    """Return the result tables in a database of runs or of a study, as they are there."""
     found = sa.inspect(connection).get_multi_columns()
     names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
     known = STUDY if "run_id" in names.get("runs", ()) else METADATA
@@ -174,7 +174,7 @@ def _run_column(table: str, name: str) -> Column[object]:
 def _described(
     describe: Callable[[str, str], Column[object]], table: str, name: str
 ) -> Column[Any]:
-    """A column with its type and unit; one that was added by hand has neither."""
+    """Return a column with its type and unit; a column added by hand has neither."""
     try:
         column = describe(table, name)
     except ValueError:
@@ -185,7 +185,7 @@ def _described(
 def _rows(
     connection: Connection, table: Stored, simulation: str | None = None
 ) -> CursorResult[Any]:
-    """The driver's own values, unconverted, as they are fetched."""
+    """Return the driver's own values, unconverted, as they are fetched."""
     columns: list[sa.ColumnElement[Any]] = [sa.column(c.name) for c in table.columns]
     query = sa.select(*columns).select_from(sa.table(table.name))
     if simulation is not None:
@@ -216,7 +216,7 @@ def _write_parquet(path: Path, table: Stored, groups: Iterable[Group]) -> None:
 
 
 def _as_sqlite_has_it(value: Any) -> Any:
-    """The same text whatever the database: other ones know times and flags."""
+    """Return the value as SQLite has it, so that the text does not depend on the database."""
     if isinstance(value, datetime):
         return value.isoformat(" ", "microseconds")
     return int(value) if isinstance(value, bool) else value

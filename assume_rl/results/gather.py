@@ -35,12 +35,12 @@ class Gathered:
 
     @property
     def run_id(self) -> str:
-        """What tells runs apart."""
+        """Return the id that distinguishes runs."""
         return str(self.run["run_id"])
 
 
 def gather(folder: Path) -> Gathered:
-    """Everything that a run holds that has ended; unless it is finished, it may lack steps.
+    """Return all that a run holds that has ended; unless it is finished, it may lack steps.
 
     :param folder: `runs/<run id>` of a study.
     :raises ResultsError: there is no run, it has not ended, or a file of it is damaged.
@@ -79,7 +79,7 @@ def _gather(folder: Path, record: Mapping[str, Any]) -> Gathered:
 
 
 def _run_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `runs` without its hashes."""
+    """Return a row of `runs` without its hashes."""
     same = ("study", "design", "seed", "engine", "device", "state", "error", "attempts")
     first = record["steps"][0]
     return {
@@ -96,19 +96,19 @@ def _run_row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """A time as databases hold it: UTC, without saying so."""
+    """Return a time as databases hold it: naive, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None
 
 
 def _common_hash(hashes: Iterable[str | None]) -> str | None:
-    """sha256 over the steps' hashes, each on a line; None if one is missing."""
+    """Return the sha256 over the steps' hashes, each on a line; None if one is missing."""
     known = list(hashes)
     text = "".join(f"{digest}\n" for digest in known)
     return None if None in known or not known else hashlib.sha256(text.encode()).hexdigest()
 
 
 def step_figures(manifest: Mapping[str, Any], database: Path | None) -> dict[str, float]:
-    """Figures of an experiment by name; those that are unknown or not finite are left out.
+    """Return the finite figures of an experiment by name.
 
     Only of a finished one: those of half a calendar would mislead.
 
@@ -155,7 +155,7 @@ def _total_profit(buyers: Iterable[str]) -> str:
 
 
 def _mapping(path: Path) -> dict[str, Any] | None:
-    """A JSON file; None if there is none."""
+    """Return the content of a JSON file; None if there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -115,7 +115,7 @@ class JsonLines:
 
 
 def read_episodes(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`; none where there is no such file.
+    """Return the lines of a `metrics.jsonl`; none where there is no such file.
 
     Reading stops at the first line that is damaged or half done, as a killed process leaves it.
 
@@ -137,7 +137,7 @@ def read_episodes(path: Path) -> list[dict[str, Any]]:
 
 
 def _episode(line: bytes) -> dict[str, Any] | None:
-    """A whole line, which says at least of which episode it is; None if it is damaged."""
+    """Return a whole line, which names at least its episode; None if it is damaged."""
     try:
         content = json.loads(line)
     except ValueError:
@@ -147,7 +147,7 @@ def _episode(line: bytes) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON has it."""
+    """Return `value` in the types that JSON has."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

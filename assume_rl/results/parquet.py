@@ -38,7 +38,7 @@ def parquet_columns(path: Path) -> list[str]:
 
 @contextmanager
 def parquet_writer(path: Path, columns: Sequence[Column[Any]]) -> Iterator[Callable[[Group], None]]:
-    """What writes a group of rows to `path`: values as a database's driver gives them.
+    """Yield a function that writes a group of rows, as the driver gives them, to `path`.
 
     Comments on columns become metadata of the file's fields.
     """
@@ -71,7 +71,7 @@ def _type(column: Column[Any]) -> "pa.DataType":
 
 
 def _array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
-    """Values of one column; SQLite has times as text, flags as 0 and 1."""
+    """Return the values of one column; SQLite has times as text, flags as 0 and 1."""
     import pyarrow as pa
 
     if pa.types.is_string(kind):

@@ -25,7 +25,7 @@ def rewind_tables(url: str, simulation: str, *, episodes: int, evaluations: int)
 
 
 def learning_rows(url: str, simulation: str) -> int:
-    """How many rows the learning tables hold of a training, its recorded run left out."""
+    """Return the number of rows of a training in the learning tables, without its recorded run."""
     engine = create_engine(url)
     try:
         with readable_errors(engine.url), engine.connect() as connection:

@@ -51,7 +51,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """No more rows will come."""
+        """Note that no more rows will come."""
         ...
 
 
@@ -87,7 +87,7 @@ def _column(batch: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
-    """What tells configurations apart: sha256 of the text that `runs` holds."""
+    """Return the sha256 of the text that `runs` holds, which identifies a configuration."""
     return hashlib.sha256(_as_text(configuration).encode()).hexdigest()
 
 
@@ -183,7 +183,7 @@ class DatabaseSink:
         self.update_run(state="finished", finished=now, final_hash=final_hash)
 
     def read(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        """Rows that a query finds."""
+        """Return the rows that a query finds."""
         with self._failing(), self._connection.begin():
             return [tuple(row) for row in self._connection.execute(statement)]
 
@@ -270,7 +270,7 @@ def _as_text(configuration: Mapping[str, Any]) -> str:
 
 
 def _count_rows(table: str, columns: Columns) -> int:
-    """Rows of a batch; `ValueError` if the table, a column or a length is wrong."""
+    """Return the row count of a batch; `ValueError` if the table, a column or a length is wrong."""
     for name in columns:
         column_of(table_of(table), name)
     lengths = {name: len(values) for name, values in columns.items()}

@@ -24,7 +24,7 @@ class Rows(NamedTuple):
 
 @contextmanager
 def open_results(database: Path) -> Iterator[sqlite3.Connection]:
-    """A step's database, for reading; what a killed process left half done is rolled back.
+    """Yield a step's database, for reading, after rolling back what a killed process left.
 
     :raises ResultsError: it is missing or damaged.
     """
@@ -37,7 +37,7 @@ def open_results(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def step_columns(database: Path) -> dict[str, list[str]]:
-    """Columns, as study tables call them, of every table that a step has written.
+    """Return the columns, named as in study tables, of every table that a step has written.
 
     :raises ResultsError: the database cannot be read, or its columns are those of another version.
     """
@@ -52,7 +52,7 @@ def step_columns(database: Path) -> dict[str, list[str]]:
 
 
 def step_rows(run_id: str, step: str, database: Path) -> Generator[Rows]:
-    """Rows of every table that a step has written, each with `run_id` and `step` in front.
+    """Yield the rows of every table that a step has written, with `run_id` and `step` in front.
 
     :raises ResultsError: the database cannot be read.
     """
@@ -67,7 +67,7 @@ def step_rows(run_id: str, step: str, database: Path) -> Generator[Rows]:
 
 
 def present(connection: sqlite3.Connection) -> list[str]:
-    """Those of the collected tables that a step's database has."""
+    """Return the collected tables that a step's database has."""
     found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     return [name for name in collected() if name in found]
 
@@ -85,7 +85,7 @@ def _check_column(database: Path, table: str, name: str) -> None:
 
 
 def _taken(rows: sqlite3.Cursor, database: Path) -> Generator[Row]:
-    """The same rows; complaints are about this database, whoever takes them."""
+    """Yield the same rows; complaints are about this database, whoever reads them."""
     with _readable(database):
         yield from rows
 

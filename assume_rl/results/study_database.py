@@ -67,7 +67,7 @@ class StudyDatabase:
         self._patiently(replace, _needed(gathered))
 
     def known(self) -> dict[str, str]:
-        """State of every run that has been collected, by run id."""
+        """Return the state of every run that has been collected, by run id."""
 
         def look() -> dict[str, str]:
             with reading(self._engine) as connection:
@@ -129,7 +129,7 @@ def _delete(connection: Connection, run_id: str) -> None:
 
 
 def _needed(gathered: Gathered) -> Names:
-    """Columns of the run's tables."""
+    """Return the columns of the run's tables."""
     needed: dict[str, set[str]] = {}
     for database in gathered.databases.values():
         for table, columns in step_columns(database).items():
@@ -138,7 +138,7 @@ def _needed(gathered: Gathered) -> Names:
 
 
 def _rows(gathered: Gathered) -> Generator[Rows]:
-    """All rows of a run but that in `runs`."""
+    """Yield all rows of a run except the one in `runs`."""
     yield Rows(METRICS.name, tuple(METRICS.columns.keys()), iter(gathered.metrics))
     yield Rows(EPISODES.name, tuple(EPISODES.columns.keys()), iter(gathered.episodes))
     for step, database in gathered.databases.items():

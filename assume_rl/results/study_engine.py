@@ -27,7 +27,7 @@ PASSING = ("08", "40", "53", "55", "57")
 
 
 def study_engine(url: str, patience: float) -> Engine:
-    """Engine for a study database; every transaction opens a connection of its own.
+    """Return the engine for a study database; every transaction opens its own connection.
 
     So neither a restarted server nor a file that was moved away leaves a dead one behind.
 
@@ -59,7 +59,7 @@ def study_engine(url: str, patience: float) -> Engine:
 
 @contextmanager
 def writing(engine: Engine, lock: str) -> Iterator[Connection]:
-    """A transaction; those with the same `lock` come one after the other."""
+    """Yield a transaction; those with the same `lock` come one after the other."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             query = sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:lock))")
@@ -69,7 +69,7 @@ def writing(engine: Engine, lock: str) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database and keeps no writer waiting."""
+    """Yield a transaction that sees one state of the database and keeps no writer waiting."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ")
@@ -110,7 +110,7 @@ def patiently(engine: Engine, patience: float, action: Callable[[], Result]) -> 
 
 
 def _passes(engine: Engine, error: Exception) -> bool:
-    """Whether an error may be gone when tried again."""
+    """Return whether a retry may succeed after this error."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # without its extension
@@ -124,12 +124,12 @@ def _passes(engine: Engine, error: Exception) -> bool:
 
 
 def _leave_transactions_to_us(connection: Any, _: object) -> None:
-    """The driver begins none; and as the journal is a plain one, a power cut must not tear it."""
+    """Stop the driver from beginning transactions, and flush so that a power cut tears nothing."""
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers queue at the start: later, two that have read already would give up at once."""
+    """Begin with a lock if writing: two writers that have read already would fail at once."""
     reads = connection.get_execution_options().get("only_reads", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -21,7 +21,7 @@ FIRST = ("run_id", "study", "design", "scenario", "case", "seed", "state")
 
 
 def read(url: str, table: str, run_ids: Collection[str] | None = None) -> pd.DataFrame:
-    """A table of a study database: flags and counts may be missing, times are UTC.
+    """Return a table of a study database: flags and counts may be missing, times are UTC.
 
     Rows are sorted by run and step; those of a step come as the database has them.
 
@@ -42,7 +42,7 @@ def read(url: str, table: str, run_ids: Collection[str] | None = None) -> pd.Dat
 
 
 def tidy(url: str) -> pd.DataFrame:
-    """A row per run: what it was, its parameters, and its metrics as `<step>.<name>`.
+    """Return a row per run: labels, parameters, and metrics as `<step>.<name>`.
 
     Sorted by design and seed, columns by name: equal studies give equal CSV files.
 
@@ -66,7 +66,7 @@ def tidy(url: str) -> pd.DataFrame:
 
 
 def existing_study(url: str) -> Engine:
-    """Engine for a study database that is there already; SQLite would make a new one."""
+    """Return the engine for an existing study database; SQLite would create a missing one."""
     engine = study_engine(url, PATIENCE)
     check_there(engine)
     return engine
@@ -92,7 +92,7 @@ def _read(connection: Connection, table: str, run_ids: Collection[str] | None) -
 
 
 def _parts(query: sa.Select[Any], run_ids: Collection[str] | None) -> list[sa.Select[Any]]:
-    """The query for all runs, or several for some runs each."""
+    """Return the query for all runs, or several queries for some runs each."""
     if run_ids is None:
         return [query]
     ids = sorted(set(run_ids))
@@ -101,7 +101,7 @@ def _parts(query: sa.Select[Any], run_ids: Collection[str] | None) -> list[sa.Se
 
 
 def _typed(values: pd.Series, kind: sa.types.TypeEngine[object]) -> pd.Series:
-    """The same values, with the type that the column has whatever is missing in it."""
+    """Return the same values with the type of the column, whatever is missing in it."""
     if isinstance(kind, DateTime):
         return pd.to_datetime(values, format="ISO8601")
     if isinstance(kind, Boolean):

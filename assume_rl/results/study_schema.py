@@ -37,7 +37,7 @@ def ensure_schema(engine: Engine, needed: Names) -> None:
 
 
 def columns_of(connection: Connection) -> dict[str, list[str]]:
-    """Columns by table of those study tables that the database has.
+    """Return the columns, by table, of those study tables that the database has.
 
     :raises ResultsError: it holds results of single runs, or those of an earlier version.
     """
@@ -51,7 +51,7 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
 
 
 def _missing(known: Names, needed: Names) -> list[tuple[str, str]]:
-    """Tables and columns that are not there yet."""
+    """Return the tables and columns that are not there yet."""
     wanted = {
         name: [*table.columns.keys(), *needed.get(name, ())] for name, table in STUDY.tables.items()
     }

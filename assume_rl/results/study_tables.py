@@ -87,7 +87,7 @@ def study_name(column: str) -> str:
 
 
 def study_column(table: str, name: str) -> Column[object]:
-    """A column of a study table, one of a family included; `ValueError` if there is none."""
+    """Return a column of a study table, also one of a family; `ValueError` if there is none."""
     if name in STUDY.tables[table].columns:
         return STUDY.tables[table].columns[name]
     return tables.column_of(tables.table_of(table), name)

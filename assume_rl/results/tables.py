@@ -160,7 +160,7 @@ _table(
 
 
 def table_of(name: str) -> Table:
-    """The table called `name`; `ValueError` if there is none."""
+    """Return the table called `name`; `ValueError` if there is none."""
     if name not in METADATA.tables:
         raise ValueError(f"there is no result table '{name}'")
     return METADATA.tables[name]
@@ -190,7 +190,7 @@ def chosen_tables(names: Collection[str]) -> frozenset[str]:
 
 
 def column_of(table: Table, name: str) -> Column[object]:
-    """A column of `table`, one of a family included; `ValueError` if the table has no such."""
+    """Return a column of `table`, also one of a family; `ValueError` if there is none."""
     if name in table.columns:
         return table.columns[name]
     family = FAMILIES.get(table.name)

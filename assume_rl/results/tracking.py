@@ -33,7 +33,7 @@ class Tracker(Protocol):
         ...
 
     def close(self) -> None:
-        """No more numbers will come."""
+        """Note that no more numbers will come."""
         ...
 
 
@@ -74,7 +74,7 @@ TRACKERS: dict[str, Callable[[Path], Tracker]] = {"tensorboard": TensorBoardTrac
 
 
 def create_trackers(names: Sequence[str], folder: Path) -> tuple[Tracker, ...]:
-    """The trackers called `names` for a run that writes to `folder`.
+    """Return the trackers called `names` for a run that writes to `folder`.
 
     :raises ConfigurationError: there is no such tracker, or it is not installed.
     """
