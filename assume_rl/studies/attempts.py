@@ -111,7 +111,7 @@ def is_passing(failure: Exception) -> bool:
 
 
 def sentence(failure: Exception) -> str:
-    """What failed, in one line."""
+    """Return the cause of a failure, in one line."""
     blamed = blame(failure)
     if blamed is not None:
         return blamed

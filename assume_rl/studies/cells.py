@@ -22,13 +22,13 @@ class Cell:
     varied: Mapping[str, Any]  # settings of grid, zip and random by dotted key
 
     def settings(self, file: StudyFile) -> dict[str, Any]:
-        """All settings; the later of `set`, list and grid, zip, random win."""
+        """Return all settings; for equal keys the later of `set`, list, grid, zip, random wins."""
         own = self.design.set if self.design else {}
         return {**file.set, **own, **self.varied}
 
 
 def cells(file: StudyFile, places: Sequence[tuple[Path, str]]) -> list[Cell]:
-    """Every combination; the last that is named in the file varies fastest.
+    """Return every combination; the last key in the file varies fastest.
 
     :param places: scenario folders and cases.
     """

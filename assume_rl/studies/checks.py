@@ -71,14 +71,14 @@ def _check_policies(step: Step, compiled: Compiled, source: Path | None) -> None
 
 
 def kind_of(step: Step) -> str:
-    """A step without the settings that cannot make it impossible."""
+    """Return a key for steps that are possible or impossible alike."""
     settings = {key: value for key, value in step.settings.items() if not is_number(key)}
     parts: Mapping[str, Any] = {**vars(step), "settings": settings}
     return json.dumps(parts, sort_keys=True, default=str)
 
 
 def is_number(key: str) -> bool:
-    """Whether a setting is a mere number: a price, a rate, the power of a unit."""
+    """Return whether a setting is just a number: a price, a rate, the power of a unit."""
     head, _, rest = key.partition(".")
     if head == "learning_config":
         field = learning_keys().get(rest)

@@ -12,7 +12,7 @@ ENOUGH = 5  # runs of a design for an interval that says more than lowest to hig
 def notes_on(
     metric: str, scores: Sequence[DesignScore], baseline: str | None, level: float
 ) -> tuple[str, ...]:
-    """A sentence each: unlike scales, seeds that are missing, too few runs, several comparisons.
+    """Return notes on unlike scales, missing seeds, too few runs and several comparisons.
 
     :param metric: what is compared
     :param scores: with their contrasts; the baseline, if there is one, comes first
@@ -30,7 +30,7 @@ def notes_on(
 
 
 def _scaled(metric: str, scores: Sequence[DesignScore]) -> Iterator[str]:
-    """Whether rewards are on different scales: equal profits would not give equal rewards."""
+    """Yield a note if rewards are on different scales: equal profits give unequal rewards."""
     scales = {repr(one.runs.parameters.get(SCALE)) for one in scores if one.runs.values}
     if metric.rsplit(".", maxsplit=1)[-1] == "reward" and len(scales) > 1:
         yield (
@@ -40,7 +40,7 @@ def _scaled(metric: str, scores: Sequence[DesignScore]) -> Iterator[str]:
 
 
 def _missing(score: DesignScore) -> Iterator[str]:
-    """Seeds without a value, those of one reason together."""
+    """Yield the seeds without a value, those with the same reason together."""
     missing = score.runs.missing
     for why in dict.fromkeys(missing.values()):
         seeds = [seed for seed, reason in missing.items() if reason == why]
@@ -50,7 +50,7 @@ def _missing(score: DesignScore) -> Iterator[str]:
 
 
 def _few(scores: Sequence[DesignScore]) -> Iterator[str]:
-    """Whether resampling has too little to draw from; a single run has no interval."""
+    """Yield a note if resampling has too few runs; a single run has no interval."""
     few = [f"'{one.design}'" for one in scores if 1 < len(one.runs.values) < ENOUGH]
     if few:
         whose = f"the interval of {few[0]}" if len(few) == 1 else f"the intervals of {_shown(few)}"
@@ -59,7 +59,7 @@ def _few(scores: Sequence[DesignScore]) -> Iterator[str]:
 
 
 def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
-    """Seeds that one of the two was never to have; what either lacks has a note already."""
+    """Yield a note on the seeds of only one of two designs, unless `_missing` names them."""
     noted = set(score.runs.missing) | set(baseline.runs.missing)
     left_out = sorted((set(score.runs.values) ^ set(baseline.runs.values)) - noted)
     if score.contrast is None:
@@ -72,7 +72,7 @@ def _unpaired(score: DesignScore, baseline: DesignScore) -> Iterator[str]:
 
 
 def _too_few(pairs: Sequence[int], rate: float) -> Iterator[str]:
-    """Whether no difference, however clear, could be significant."""
+    """Yield a note if no difference, however clear, could be significant."""
     smallest = len(pairs) * smallest_p(max(pairs, default=1))
     if pairs and smallest > rate + 1e-12:
         yield (
@@ -90,7 +90,7 @@ def _several(pairs: Sequence[int], baseline: str | None) -> Iterator[str]:
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """Seeds in words, long rows of them shortened."""
+    """Return the seeds in words, long lists shortened."""
     shown = _shown([str(seed) for seed in seeds])
     return f"seed {shown}" if len(seeds) == 1 else f"{len(seeds)} seeds ({shown})"
 

@@ -10,7 +10,7 @@ from assume_rl.studies.contrasts import Contrast, DesignScore
 
 
 def comparison_table(comparison: Comparison) -> pd.DataFrame:
-    """A row per design; the columns from `baseline` on are empty for the baseline itself."""
+    """Return a row per design; the columns from `baseline` on are empty for the baseline."""
     rows = [
         {"metric": comparison.metric, "step": comparison.step, **_design(one)}
         | ({"baseline": comparison.baseline, **_contrast(one.contrast)} if one.contrast else {})

@@ -39,7 +39,7 @@ class DesignScore:
 
 
 def score(runs: DesignValues, level: float, seed: int) -> DesignScore:
-    """What a design has come to."""
+    """Return the score of a design."""
     if not runs.values:
         unknown = Interval(math.nan, math.nan, math.nan)
         return DesignScore(runs.design, runs, unknown, math.nan, math.nan, math.nan)
@@ -57,7 +57,7 @@ def score(runs: DesignValues, level: float, seed: int) -> DesignScore:
 def against(
     scores: Sequence[DesignScore], baseline: DesignScore, level: float, seed: int
 ) -> tuple[DesignScore, ...]:
-    """The scores with their contrasts with the baseline, one of them, which comes first."""
+    """Return the scores with their contrasts with `baseline`, one of them, which comes first."""
     rest = [one for one in scores if one is not baseline]
     contrasts = [_contrast(one.runs, baseline.runs, level, seed) for one in rest]
     adjusted = iter(holm([one.paired.p_value for one in contrasts if one]).tolist())
@@ -71,7 +71,7 @@ def against(
 def _contrast(
     runs: DesignValues, baseline: DesignValues, level: float, seed: int
 ) -> Contrast | None:
-    """A contrast as if it were the only one; None without a seed in common."""
+    """Return an unadjusted contrast; None without a seed in common."""
     seeds = tuple(sorted(set(runs.values) & set(baseline.values)))
     if not seeds:
         return None

@@ -17,7 +17,7 @@ class PlayCost:
     per_hour: float  # s per simulated hour
 
     def seconds(self, scenario: Scenario) -> float:
-        """Of the whole calendar."""
+        """Return the seconds for the whole calendar."""
         return self.once + self.per_hour * hours(scenario)
 
 
@@ -34,7 +34,7 @@ class TrainCost:
     policies: Path  # what came of the trial
 
     def seconds(self, scenario: Scenario) -> float:
-        """Of a training that does not stop early."""
+        """Return the seconds of a training that does not stop early."""
         config, length = scenario.learning, episode_seconds(scenario)
         played = len(list(waves(config, config.num_envs)))
         first, interval = first_evaluation(config), config.validation_interval
@@ -49,7 +49,7 @@ class TrainCost:
 
 
 def iterations(scenario: Scenario) -> float:
-    """Gradient steps of a training that does not stop early."""
+    """Return the gradient steps of a training that does not stop early."""
     config, length = scenario.learning, episode_seconds(scenario)
     learning = max(0, config.training_episodes - config.initial_episodes)
     updates = learning * (length // update_interval(config.train_freq, length))
@@ -57,11 +57,11 @@ def iterations(scenario: Scenario) -> float:
 
 
 def hours(scenario: Scenario) -> float:
-    """Length of the calendar."""
+    """Return the length of the calendar in hours."""
     return float((scenario.index[-1] - scenario.index[0]).total_seconds()) / 3600
 
 
 def episode_seconds(scenario: Scenario) -> int:
-    """Length of a training episode."""
+    """Return the length of a training episode in seconds."""
     length = scenario.learning.episode_length
     return round(hours(scenario) * 3600) if length is None else duration_seconds(length)

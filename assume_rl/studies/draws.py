@@ -10,19 +10,19 @@ from assume_rl.studies.sections import Draws, Law
 
 
 def draw(draws: Draws) -> list[dict[str, Any]]:
-    """`count` rows with a value for each key; more rows leave the first ones as they are."""
+    """Return `count` rows with a value for each key; more rows leave the first ones unchanged."""
     columns = {key: _values(law, draws, key) for key, law in draws.keys.items()}
     return [{key: values[i] for key, values in columns.items()} for i in range(draws.count)]
 
 
 def _values(law: Law, draws: Draws, key: str) -> list[Any]:
-    """Each value depends on nothing but the seed, its key and its number."""
+    """Return the values of a key; each depends only on the seed, the key and its number."""
     one = torch.tensor(keyed.key(draws.seed, "study", key))
     return [_value(law, u) for u in keyed.uniform(one, draws.count).tolist()]
 
 
 def _value(law: Law, u: float) -> Any:
-    """The value at `u` in [0, 1)."""
+    """Return the value at `u` in [0, 1)."""
     if law.choice is not None:
         return law.choice[math.floor(u * len(law.choice))]
     assert law.bounds is not None

@@ -31,11 +31,11 @@ class StudyObserver(Protocol):
         ...
 
     def started(self, job: Job) -> None:
-        """An executor has taken a job."""
+        """Note that an executor has taken a job."""
         ...
 
     def ended(self, report: Report) -> None:
-        """A job has ended."""
+        """Note that a job has ended."""
         ...
 
 
@@ -63,7 +63,7 @@ class StudyResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every run is finished and in the study database."""
+        """Return whether every run is finished and in the study database."""
         return not self.failures and self.not_stored is None
 
 

@@ -21,7 +21,7 @@ def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:
 
 
 def _places(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Why a setting cannot be changed there, and the settings."""
+    """Yield why settings cannot be changed in a section, and the settings."""
     sections = {name: _mapping(content.get(name)) for name in ("grid", "zip")}
     sections["random.keys"] = _mapping(_mapping(content.get("random")).get("keys"))
     for section, keys in sections.items():

@@ -43,16 +43,16 @@ class Estimate:
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Of one processor, by run id."""
+        """Return the seconds of one processor, by run id."""
         return {cost.run.id: cost.seconds for cost in self.costs}
 
     @property
     def total(self) -> float:
-        """Seconds of one processor for all that is left to do."""
+        """Return the seconds of one processor for all that is left to do."""
         return sum(cost.seconds for cost in self._left())
 
     def with_workers(self, workers: int) -> float:
-        """Real seconds for all that is left to do, with a processor for each worker."""
+        """Return the elapsed seconds for all that is left, with a processor for each worker."""
         busy = [0.0] * workers
         for cost in self._left():
             heapq.heapreplace(busy, busy[0] + cost.seconds)
@@ -63,7 +63,7 @@ class Estimate:
 
 
 def estimate(study: Study) -> Estimate:
-    """What each run takes: as long as finished ones of its design, else by a trial.
+    """Return the time of each run: that of finished runs of its design, else by a trial.
 
     Seeds share a trial, as do designs that differ in mere numbers or in how long they train, and
     trainings that are over before a trial of their algorithm were.
@@ -93,7 +93,7 @@ def estimate(study: Study) -> Estimate:
 
 
 def _known(study: Study, run: Run) -> float | None:
-    """Seconds of a finished run."""
+    """Return the seconds of a finished run, None if it is not finished."""
     try:
         record = read_record(run_folder(study.folder, run.id))
     except ResultsError:
@@ -110,7 +110,7 @@ class _Trials:
         self._trained: dict[str, TrainCost] = {}
 
     def seconds(self, run: Run) -> float:
-        """What all steps of a run take."""
+        """Return the seconds for all steps of a run."""
         key = (run.engine, run.device)
         if key not in self._probes:
             self._probes[key] = Probe(self._place, run.engine, run.device)
@@ -131,7 +131,7 @@ class _Trials:
 
 
 def _shape(run: Run, step: Step, *, brief: bool) -> str:
-    """What decides how long a part of a step takes.
+    """Return a key for the settings on which the time of a part of a step depends.
 
     :param run: source of engine and device
     :param step: a training

@@ -91,7 +91,7 @@ def record_death(job: Job, study_folder: Path, reason: str) -> Report:
 
 @contextmanager
 def _held(job: Job, study_folder: Path) -> Iterator[tuple[list[Run], dict[str, Outcome]]]:
-    """Those runs of a job whose locks are free, now held, and outcomes of the others by run id.
+    """Yield a job's runs whose free locks are now held, and the others' outcomes by run id.
 
     Where nothing can be written, that is the outcome of all runs that have none.
     """
@@ -148,7 +148,7 @@ def _do(
 
 
 def _share(start: float, runs: Sequence[Run]) -> float:
-    """Seconds since `start` for each run."""
+    """Return the seconds since `start` per run."""
     return (time.perf_counter() - start) / len(runs)
 
 

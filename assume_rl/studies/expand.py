@@ -33,7 +33,7 @@ def expand(
     plugins: Sequence[str | Path] = (),
     most: int = MOST_RUNS,
 ) -> tuple[Run, ...]:
-    """Every cell with every seed.
+    """Return a run for every cell and seed.
 
     :param base: where relative paths start.
     :param name: label of a study with a single cell.
@@ -65,7 +65,7 @@ def expand(
 
 
 def _places(file: StudyFile, base: Path, reader: Reader) -> list[tuple[Path, str]]:
-    """Scenario folders, absolute, and cases."""
+    """Return the scenario folders, absolute, and cases."""
     places: list[tuple[Path, str]] = []
     for place in file.scenarios:
         folder = (base / place.folder).resolve()
@@ -100,7 +100,7 @@ class _Expansion:
         self._digests = Digests()
 
     def runs(self, cell: Cell, label: str, found: list[Cell], keys: Iterable[str]) -> Iterable[Run]:
-        """The seeds of a cell."""
+        """Yield the runs of a cell, one per seed."""
         steps = [plan.step(cell, self._file, self._base) for plan in self._plans]
         loaded: dict[str, Loaded] = {}  # steps of a run often have the same settings
         parts = [
@@ -129,7 +129,7 @@ class _Expansion:
     def _load(
         self, cell: Cell, label: str, plan: StepPlan, step: Step, loaded: dict[str, Loaded]
     ) -> Loaded:
-        """The scenario of a step that can be done."""
+        """Return the scenario of a step, checked to be possible."""
         key = repr((step.case, step.settings))
         try:
             if key not in loaded:
@@ -156,7 +156,7 @@ class _Expansion:
         return loaded[key]
 
     def _seeds(self, cell: Cell, scenarios: Sequence[Scenario]) -> Iterable[int]:
-        """The seeds of a cell, each for all its steps."""
+        """Return the seeds of a cell, each for all its steps."""
         listed = not isinstance(self._file.seeds, int)
         if listed and any(scenario.overridden("seed") for scenario in scenarios):
             raise ConfigurationError(
@@ -175,7 +175,7 @@ class _Expansion:
 
 
 def _placed(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPlan) -> str:
-    """A problem of a scenario, at the place in the study file that it comes from."""
+    """Return a problem of a scenario with the place in the study file that causes it."""
     where, _, what = problem.partition(": ")
     if not where.startswith("override "):
         place = (
@@ -187,7 +187,7 @@ def _placed(problem: str, file: StudyFile, cell: Cell, label: str, plan: StepPla
 
 
 def _origin(key: str, file: StudyFile, cell: Cell, plan: StepPlan) -> str:
-    """The section of the study file that sets `key`, or a part of it."""
+    """Return the section of the study file that sets `key`, or a part of it."""
     drawn = file.random.keys if file.random else {}
     design = cell.design.set if cell.design else {}
     sections: dict[str, Mapping[str, object]] = {

@@ -29,7 +29,7 @@ def read_study(
     plugins: Sequence[str | Path] = (),
     most: int = MOST_RUNS,
 ) -> Study:
-    """Everything that the study file at `path` asks for; every cell is validated, nothing runs.
+    """Return the study in the file at `path`; every cell is validated, nothing runs.
 
     :param overrides: a key of the study file (`seeds`), or else a setting of all runs
         (`learning_config.gamma`), to text that is read as YAML.
@@ -122,7 +122,7 @@ def check_seeds(runs: Iterable[Run]) -> None:
 
 @contextmanager
 def _at(key: str) -> Iterator[None]:
-    """Errors name the key of the study file."""
+    """Prefix errors with the key of the study file."""
     try:
         yield
     except AssumeRlError as error:

@@ -30,7 +30,7 @@ class Digests:
 
 
 def scenario_identity(scenario: Scenario, digests: Digests) -> dict[str, Any]:
-    """What the results of a scenario depend on: contents, not names of files."""
+    """Return all that the results of a scenario depend on: contents, not names of files."""
     return {
         "case": scenario.case,
         "data": data_digest(scenario),
@@ -42,7 +42,7 @@ def scenario_identity(scenario: Scenario, digests: Digests) -> dict[str, Any]:
 def step_identity(
     step: Step, scenario: Mapping[str, Any], trainings: Sequence[str], digests: Digests
 ) -> dict[str, Any]:
-    """What the results of a step depend on, apart from seed and engine.
+    """Return all that the results of a step depend on, apart from seed and engine.
 
     :param scenario: its `scenario_identity`.
     :param trainings: names of the steps that leave policies.
@@ -54,7 +54,7 @@ def step_identity(
 
 
 def run_id(steps: Sequence[Mapping[str, Any]], seed: int, engine: str) -> str:
-    """The first digits of a hash of a run."""
+    """Return the first digits of a hash of a run."""
     return fingerprint([list(steps), seed, engine])
 
 
@@ -65,7 +65,7 @@ def fingerprint(content: Any) -> str:
 
 
 def _settings(scenario: Scenario, digests: Digests) -> dict[str, Any]:
-    """Resolved settings, with the contents of policies in place of their paths."""
+    """Return the resolved settings, with the contents of policies in place of their paths."""
     found = scenario.config.model_dump(mode="json", exclude={"seed", "plugins"})
     found["policies"] = {u: digests.of(Path(p)) for u, p in scenario.config.policies.items()}
     if found["learning_config"] is not None:

@@ -60,7 +60,7 @@ def scenario_of(step: Step) -> Scenario:
 
 
 def jobs_of(study: str, runs: Sequence[Run], workers: int) -> Iterator[Job]:
-    """Every run in one job, in the order of `runs` but for seeds that train side by side."""
+    """Yield jobs that hold each run once, in the order of `runs` unless seeds train together."""
     cells: dict[str, list[Run]] = {}
     for run in runs:
         cells.setdefault(_cell(run), []).append(run)
@@ -73,24 +73,24 @@ def jobs_of(study: str, runs: Sequence[Run], workers: int) -> Iterator[Job]:
 
 
 def stack_size(trainings: int, workers: int) -> int:
-    """Seeds to train side by side: as many as leave every worker two jobs, at most `MOST`."""
+    """Return the number of seeds per job: two jobs or more per worker, at most `MOST` seeds."""
     return max(1, min(MOST, trainings // (2 * workers)))
 
 
 def trains_alike(run: Run, number: int = 0) -> bool:
-    """Whether a step of this run is a training that starts alike with every seed."""
+    """Return whether a step of this run is a training that starts alike with every seed."""
     step = run.steps[number]
     return step.kind == "train" and step.policies not in {s.name for s in run.steps[:number]}
 
 
 def _cell(run: Run) -> str:
-    """What runs of one job have in common: everything but their seed."""
+    """Return a key of all that runs of one job have in common: everything but their seed."""
     steps = [{**vars(step), "settings": dict(step.settings)} for step in run.steps]
     return json.dumps([steps, run.engine, run.device], sort_keys=True, default=str)
 
 
 def _stackable(run: Run) -> bool:
-    """Whether the batch engine trains what this run begins with."""
+    """Return whether the batch engine supports the training that this run begins with."""
     if not trains_alike(run):
         return False
     step = run.steps[0]
@@ -102,7 +102,7 @@ def _stackable(run: Run) -> bool:
 
 
 def _parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
-    """As few parts of at most `size` as there can be, as equal as can be."""
+    """Yield the fewest parts of at most `size` runs, as equal in size as possible."""
     count = -(-len(runs) // size)
     for k in range(count):
         yield runs[k * len(runs) // count : (k + 1) * len(runs) // count]

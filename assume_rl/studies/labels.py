@@ -12,7 +12,7 @@ Scalar = str | int | float | bool | None
 
 
 def labels(cells: Sequence[Cell], otherwise: str) -> list[str]:
-    """A label for each cell: its design in the list, and what else differs.
+    """Return a label for each cell: its design in the list, and whatever else differs.
 
     :param otherwise: label where nothing differs.
     """
@@ -44,7 +44,7 @@ def _labels(cells: Sequence[Cell], digits: int) -> list[str]:
 
 
 def short_names(names: Iterable[str], separator: str) -> dict[str, str]:
-    """As many of the last parts of each name as tell it from the others.
+    """Return the shortest last parts of each name that distinguish it from the others.
 
     >>> short_names(["learning_config.gamma", "a.scale", "b.scale"], ".")
     {'learning_config.gamma': 'gamma', 'a.scale': 'a.scale', 'b.scale': 'b.scale'}
@@ -67,7 +67,7 @@ def short_names(names: Iterable[str], separator: str) -> dict[str, str]:
 
 
 def parameter_keys(cells: Sequence[Cell]) -> list[str]:
-    """Settings, by dotted key, that are not the same in all cells."""
+    """Return the settings, by dotted key, that are not the same in all cells."""
     designs = [cell.design.set if cell.design else {} for cell in cells]
     keys = [*_differing(designs), *_differing([cell.varied for cell in cells])]
     return list(dict.fromkeys(keys))
@@ -76,7 +76,7 @@ def parameter_keys(cells: Sequence[Cell]) -> list[str]:
 def parameters(
     cell: Cell, cells: Sequence[Cell], keys: Iterable[str], scenario: Scenario
 ) -> dict[str, Scalar]:
-    """What differs between the cells, with the values that hold in this one."""
+    """Return the parameters that differ between the cells, with their values in this one."""
     found: dict[str, Scalar] = {}
     if len({other.folder for other in cells}) > 1:
         found["scenario"] = cell.folder.name
@@ -97,7 +97,7 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _value(key: str, settings: Any, scenario: Scenario) -> Any:
-    """The value of a setting, also where it is not set."""
+    """Return the value of a setting, also where it is not set."""
     if key in scenario.overrides:
         return scenario.overrides[key]
     head, *rest = key.split(".")
@@ -125,7 +125,7 @@ def _of_unit(key: str, scenario: Scenario) -> Any:
 
 
 def scalar(value: Any) -> Scalar:
-    """A value as tables hold it: lists and mappings as JSON."""
+    """Return a value as tables hold it: lists and mappings as JSON."""
     simple = value is None or isinstance(value, str | int | float)
     return value if simple else json.dumps(value, default=str)
 

@@ -27,7 +27,7 @@ VARIED = {
 
 
 def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Keys of the file at `path`, over those of the files that it includes.
+    """Return the keys of the file at `path`, over those of the files that it includes.
 
     :param above: files that include this one.
     :raises ConfigurationError: a file is missing, not YAML, or includes itself; or a section that
@@ -69,7 +69,7 @@ def _check_filled(content: Mapping[Any, Any], file: str) -> None:
 
 
 def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """`content` without empty keys, and with settings by dotted key."""
+    """Return `content` without empty keys, and with settings by dotted key."""
     found = {key: value for key, value in content.items() if value is not None}
     for key in SETTINGS:
         if isinstance(found.get(key), Mapping):
@@ -84,7 +84,7 @@ def normal(content: Mapping[str, Any], file: str) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of both; those of `top` win, settings one by one."""
+    """Return the keys of both; those of `top` win, settings one by one."""
     merged = {**base, **top}
     for key in (*SETTINGS, SPACE):
         merged |= _both(key, base, top)
@@ -95,7 +95,7 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _both(key: str, base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a mapping that both have; nothing unless both do."""
+    """Return the merged entries of a mapping that both have; nothing unless both do."""
     old, new = base.get(key), top.get(key)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return {key: {**old, **new}}
@@ -105,7 +105,7 @@ def _both(key: str, base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str
 def assigned(
     content: Mapping[str, Any], overrides: Mapping[str, str], keys: Iterable[str]
 ) -> dict[str, Any]:
-    """`content` with `--set` applied: keys of the file itself, then settings of all runs.
+    """Return `content` with `--set` applied: keys of the file itself, then settings of all runs.
 
     :param keys: of the file.
     :raises ConfigurationError: a value is not YAML, or the setting is not the same in all runs.
@@ -128,7 +128,7 @@ def assigned(
 
 
 def flat(value: Any) -> Any:
-    """A mapping of settings by dotted key; for other values see the model that they go to.
+    """Return a mapping of settings by dotted key; the model checks other values.
 
     :raises ValueError: a key is written twice, in two ways.
     """
@@ -145,7 +145,7 @@ def _dotted(where: str, value: Mapping[str, Any], stop: Callable[[Any], bool]) -
 
 
 def _leaves(value: Mapping[str, Any], stop: Callable[[Any], bool]) -> dict[str, Any]:
-    """Leaves by dotted key; a mapping that `stop` says so of is one."""
+    """Return the leaves by dotted key; a mapping for which `stop` is true is a leaf."""
     found: dict[str, Any] = {}
     for key, part in value.items():
         deeper = isinstance(part, Mapping) and part and not stop(part)
@@ -163,7 +163,7 @@ def _never(_: Any) -> bool:
 
 
 def _is_law(value: Any) -> bool:
-    """Whether a mapping says how to draw a value: it is the innermost one."""
+    """Return whether a mapping is the law of a draw, which is the innermost mapping."""
     return not any(isinstance(part, Mapping) for part in value.values())
 
 

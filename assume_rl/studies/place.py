@@ -39,7 +39,7 @@ class Place:
 
 
 def recorded_database(study: Study) -> str | None:
-    """How `study.json` names the study's database: a URL without a password.
+    """Return the study's database as `study.json` names it: a URL without a password.
 
     None is the one in the study folder, wherever that is moved. An SQLite file is named by its
     whole path, since later commands may start somewhere else.
@@ -89,7 +89,7 @@ def instead_of(folder: Path) -> str:
 
 
 def find_study(place: str) -> Place:
-    """A study folder or a SQLAlchemy URL as a `Place`.
+    """Return a study folder or a SQLAlchemy URL as a `Place`.
 
     A study database may also hold runs of earlier forms of the study; the folder knows which ones
     are meant now, a URL does not.

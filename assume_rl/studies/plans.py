@@ -28,7 +28,7 @@ class StepPlan:
     set: Mapping[str, Any]
 
     def step(self, cell: Cell, file: StudyFile, base: Path) -> Step:
-        """The step of a cell; relative paths start at `base`."""
+        """Return the step of a cell; relative paths start at `base`."""
         design = cell.design.policies if cell.design else None
         folder = self.policies or (design and str(base / design))
         settings = {**cell.settings(file), **self.set}
@@ -44,7 +44,7 @@ class StepPlan:
 
 
 def plan_steps(file: StudyFile, base: Path) -> tuple[StepPlan, ...]:
-    """All steps; names, policies and their order are checked.
+    """Return all steps, with names, policies and their order checked.
 
     :raises ConfigurationError: with the place in the file.
     """
@@ -92,12 +92,12 @@ def _plan(where: str, entry: StepEntry, before: Sequence[StepPlan], base: Path) 
 
 
 def _override(key: str, value: Any, base: Path) -> Any:
-    """A value as `load_scenario` takes it: paths absolute, and text that stays text."""
+    """Return a value as `load_scenario` takes it: paths absolute, and text as text."""
     if not isinstance(value, str):
         return value
     return as_text(str(base / value) if is_path(key) else value)
 
 
 def is_path(key: str) -> bool:
-    """Whether the text of a setting is a path, which is relative to the study file."""
+    """Return whether the text of a setting is a path, which is relative to the study file."""
     return key.endswith("_path") or key.startswith("policies.")

@@ -73,14 +73,14 @@ class Probe:
         self._played: dict[str, PlayCost] = {}
 
     def load(self, step: Step, more: Mapping[str, Any] | None = None) -> Scenario:
-        """The scenario of a step."""
+        """Return the scenario of a step."""
         settings = {**step.settings, **(more or {})}
         return self._reader.load(
             step.scenario, step.case, overrides=settings, plugins=step.plugin_names
         )
 
     def is_brief(self, step: Step) -> bool:
-        """Whether a training takes no longer than a trial of it."""
+        """Return whether a training takes no longer than a trial of it."""
         scenario = self.load(step)
         episodes = scenario.learning.training_episodes
         return (
@@ -90,7 +90,7 @@ class Probe:
         )
 
     def train(self, step: Step, seed: int, policies: Path | None) -> TrainCost:
-        """Four waves of training episodes, the last two of them with an update; three of many."""
+        """Return the cost of four waves of training, two with updates; three if agents are many."""
         part = self._part(step, 1.0)
         learners = len(compile_scenario(part).learners)
         width = min(part.learning.num_envs, part.learning.validation_interval)
@@ -118,14 +118,14 @@ class Probe:
         )
 
     def play(self, step: Step, seed: int, policies: Path | None, kind: StepKind) -> PlayCost:
-        """An episode; one that plays alike, whatever was learned, was tried already."""
+        """Return the cost of an episode; equally expensive ones are tried once."""
         key = _played_alike(step, kind)
         if key not in self._played:
             self._played[key] = self._play_twice(step, seed, policies, kind)
         return self._played[key]
 
     def _play_twice(self, step: Step, seed: int, policies: Path | None, kind: StepKind) -> PlayCost:
-        """An episode, and one half as long; the better of two times each."""
+        """Return the cost of a whole and a half episode, the better of two times each."""
         half, part = self._part(step, 0.5), self._part(step, 1.0)
         short, long = (
             min(self._play(calendar, seed, policies, kind) for _ in range(2))
@@ -138,7 +138,7 @@ class Probe:
     def _train(
         self, trial: Scenario, seed: int, policies: Path | None, out: Path
     ) -> tuple[Stamps, float]:
-        """When what ended, and seconds of all."""
+        """Return the time at which each part ended, and the seconds of all."""
         stamps, begun = Stamps(self._clock), self._clock()
         train(
             trial,
@@ -158,7 +158,7 @@ class Probe:
         return self._clock() - begun
 
     def _part(self, step: Step, share: float) -> Scenario:
-        """The scenario with a part of its calendar; all of it if that cannot be cut."""
+        """Return the scenario with a part of its calendar, or all of it if it cannot be cut."""
         whole = self.load(step)
         markets = whole.config.markets_config.values()
         period = max(
@@ -181,7 +181,7 @@ class Probe:
 
 
 def _played_alike(step: Step, kind: StepKind) -> str:
-    """What decides how long an episode takes: how policies were trained does not."""
+    """Return a key of the settings that an episode's time depends on: not those of training."""
     settings = {
         key: value
         for key, value in step.settings.items()
@@ -198,7 +198,7 @@ def _end(part: Scenario) -> dict[str, Any]:
 def _training(
     part: Scenario, width: int, waves: int, iterations: int, length: int
 ) -> dict[str, Any]:
-    """Settings of a training of `waves` waves, of which two collect initial experience."""
+    """Return settings of `waves` waves of training, two of which collect initial experience."""
     learning = part.learning
     settings = {
         "training_episodes": waves * width,
@@ -218,7 +218,7 @@ def _training(
 
 
 def _device(name: str) -> tuple[str, Clock]:
-    """A device that is there, and the clock that fits it."""
+    """Return an available device, and the clock that fits it."""
     try:
         device = pick_device(name)
     except ConfigurationError:

@@ -48,7 +48,7 @@ class Record:
 
     @classmethod
     def of(cls, run: Run, study: str) -> "Record":
-        """The record of a run that has not begun."""
+        """Return the record of a run that has not begun."""
         return cls(
             id=run.id,
             **_labels(run, study),
@@ -66,7 +66,7 @@ class Record:
         )
 
     def labelled(self, run: Run, study: str) -> "Record":
-        """The same record with what the run is called in a study now."""
+        """Return the same record with the run's present labels in a study."""
         return replace(self, **_labels(run, study))
 
 
@@ -89,7 +89,7 @@ def _labels(run: Run, study: str) -> _Labels:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    """What is written down of a step; without plug-ins nothing is said of them."""
+    """Return the record of a step; without plug-ins it has no key for them."""
     plugins = {plugin.name: plugin.sha256 for plugin in step.plugins}
     return {
         "name": step.name,
@@ -101,12 +101,12 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def now() -> str:
-    """This moment, ISO, UTC."""
+    """Return the present time, ISO, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def run_folder(study_folder: Path, run_id: str) -> Path:
-    """Where a run's files are; a step's are in the folder of its name in there."""
+    """Return the folder of a run's files; a step's are in the subfolder of its name."""
     return study_folder / RUNS / run_id
 
 
@@ -116,7 +116,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record in a run folder; None if the run has not begun.
+    """Return the record in a run folder; None if the run has not begun.
 
     :raises ResultsError: it is damaged, or cannot be read.
     """

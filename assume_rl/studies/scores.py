@@ -32,7 +32,7 @@ def metric_values(
     study: str | None = None,
     asked: Sequence[Asked] | None = None,
 ) -> tuple[str, tuple[DesignValues, ...]]:
-    """The step that the metric is from, and its values in finished runs.
+    """Return the step that the metric is from, and its values in finished runs.
 
     :param step: may be left out where only one step has the metric
     :param study: may be left out where the database holds only one
@@ -84,7 +84,7 @@ def _of_study(runs: pd.DataFrame, study: str | None) -> pd.DataFrame:
 
 
 def _all(runs: pd.DataFrame) -> tuple[Asked, ...]:
-    """Runs as if they had been asked for, by design and seed."""
+    """Return all runs as if they had been asked for, by design and seed."""
     if runs.empty:
         raise ResultsError("the study has no runs yet")
     rows = runs.sort_values(["design", "seed"])[["run_id", "design", "seed"]]
@@ -103,7 +103,7 @@ def _check_unique(asked: Sequence[Asked]) -> None:
 
 
 def _of_step(metrics: pd.DataFrame, metric: str, step: str | None) -> tuple[str, pd.DataFrame]:
-    """The step and its rows of the metric."""
+    """Return the step and its rows of the metric."""
     if metrics.empty:
         raise ResultsError("no run of the study has finished yet")
     steps = sorted(metrics["step"].unique())
@@ -154,7 +154,7 @@ def _design(
 
 
 def _parameters(runs: pd.DataFrame) -> dict[str, Mapping[str, object]]:
-    """What tells each run's design from the others, by run id."""
+    """Return the parameters that distinguish each run's design, by run id."""
     pairs = zip(runs["run_id"], runs["parameters"], strict=True)
     return {run: json.loads(text) if text else {} for run, text in pairs}
 

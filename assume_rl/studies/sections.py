@@ -14,7 +14,7 @@ JsonSchema = dict[str, Any]
 
 
 def short_form(short: JsonSchema) -> Callable[[JsonSchema], None]:
-    """Lets the JSON schema of a section take something shorter instead."""
+    """Return a change of a section's JSON schema that allows a shorter form as well."""
 
     def extend(schema: JsonSchema) -> None:
         full = dict(schema)
@@ -36,7 +36,7 @@ def or_nested(schema: JsonSchema) -> None:
 
 
 def listed(value: Any) -> Any:
-    """A single item as a list of it."""
+    """Return a single item as a list."""
     return [value] if isinstance(value, str | Mapping) else value
 
 
@@ -94,7 +94,7 @@ class Law(Section):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The least and the greatest value; None of a `choice`."""
+        """Return the least and the greatest value; None of a `choice`."""
         return self.uniform or self.log_uniform or self.integer or self.log_integer
 
     @model_validator(mode="after")
@@ -181,12 +181,12 @@ class StepEntry(Section):
 
     @property
     def kind(self) -> StepKind:
-        """What it does."""
+        """Return the kind of the step."""
         return "train" if self.train else "run" if self.run else "evaluate"
 
     @property
     def options(self) -> StepOptions:
-        """How it does it."""
+        """Return the options of the step."""
         found = self.train or self.run or self.evaluate
         assert found is not None
         return found

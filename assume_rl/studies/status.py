@@ -36,12 +36,12 @@ class Status:
 
     @property
     def counts(self) -> Mapping[Stage, int]:
-        """Runs by stage."""
+        """Return the number of runs by stage."""
         return Counter(row.stage for row in self.rows)
 
     @property
     def designs(self) -> Mapping[str, Mapping[Stage, int]]:
-        """Runs by design and stage."""
+        """Return the number of runs by design and stage."""
         found: dict[str, Counter[Stage]] = {}
         for row in self.rows:
             found.setdefault(row.run.design, Counter())[row.stage] += 1
@@ -49,7 +49,7 @@ class Status:
 
 
 def status(study: Study) -> Status:
-    """State of every run; `ResultsError` if a record is damaged."""
+    """Return the state of every run; `ResultsError` if a record is damaged."""
     return Status(tuple(_status(study.folder, run) for run in study.runs))
 
 
@@ -67,7 +67,7 @@ def _status(study_folder: Path, run: Run) -> RunStatus:
 
 
 def progress(folder: Path, record: Record) -> str:
-    """The step that a run is at and, of a training, the episode."""
+    """Return the step that a run is at and, of a training, the episode."""
     names = [step["name"] for step in record.steps]
     name = next((n for n in names if not is_finished(folder / n)), names[-1])
     done = _episodes(folder / name / METRICS)
@@ -77,7 +77,7 @@ def progress(folder: Path, record: Record) -> str:
 
 
 def _total_episodes(manifest: Mapping[str, object]) -> int | None:
-    """Training episodes that are asked for; None if it is no training."""
+    """Return the number of training episodes asked for; None if it is no training."""
     configuration = manifest.get("configuration")
     learning = configuration.get("learning_config") if isinstance(configuration, dict) else None
     if manifest.get("kind") != "train" or not isinstance(learning, dict):
@@ -86,5 +86,5 @@ def _total_episodes(manifest: Mapping[str, object]) -> int | None:
 
 
 def _episodes(path: Path) -> int:
-    """Training episodes that have ended."""
+    """Return the number of training episodes that have ended."""
     return sum(not line["evaluation"] for line in read_episodes(path))

@@ -19,7 +19,7 @@ from assume_rl.studies.types import Run, Step
 def do_steps(
     runs: Sequence[Run], folder: Path, track: Sequence[str], observer: Observer | None = None
 ) -> Mapping[str, Exception]:
-    """All steps of runs that differ in their seeds; by run id, what stopped those that failed.
+    """Do all steps of runs that differ in their seeds; return failures by run id.
 
     Steps that are finished are not repeated; a training that is half done resumes.
 
@@ -104,7 +104,7 @@ def _train(
 
 
 def _play(number: int, run: Run, folder: Path) -> None:
-    """A step without training; what is half done begins again."""
+    """Play a step without training, from the start if it was interrupted."""
     step = run.steps[number]
     play = run_case if step.kind == "run" else evaluate
     play(
@@ -118,7 +118,7 @@ def _play(number: int, run: Run, folder: Path) -> None:
 
 
 def policy_source(run: Run, step: Step, folder: Path) -> Path | None:
-    """Where a step's policies come from: an earlier step of the run, or a folder."""
+    """Return the source of a step's policies: an earlier step of the run, or a folder."""
     if step.policies is None:
         return None
     if step.policies in {other.name for other in run.steps}:

@@ -14,12 +14,12 @@ DATABASE = "study.db"
 
 
 def database_url(study: Study) -> str:
-    """SQLAlchemy URL of the study database."""
+    """Return the SQLAlchemy URL of the study database."""
     return study.database or f"sqlite:///{study.folder / DATABASE}"
 
 
 def is_stored(study_folder: Path, run_id: str) -> bool:
-    """Whether what the run has come to is in the study database."""
+    """Return whether the results of the run are in the study database."""
     return (run_folder(study_folder, run_id) / STORED).exists()
 
 
@@ -54,7 +54,7 @@ def store(study_folder: Path, run_ids: Iterable[str], url: str, patience: float)
 def unstored(
     study_folder: Path, ended: Iterable[tuple[str, str]], url: str, patience: float
 ) -> list[str]:
-    """Ids of those runs that the database lacks or knows in another state.
+    """Return the ids of runs that the database lacks or knows in another state.
 
     :param ended: ids and states, finished or failed.
     :raises ResultsError: the database cannot be read.

@@ -26,7 +26,7 @@ class Step:
 
     @property
     def plugin_names(self) -> tuple[str, ...]:
-        """What to load before the scenario is read."""
+        """Return the plug-ins to load before the scenario is read."""
         return tuple(plugin.name for plugin in self.plugins)
 
 

@@ -50,7 +50,7 @@ class Pairing:
 
     @property
     def exploitability(self) -> Exploitability:
-        """How much the units could still gain, each alone."""
+        """Return how much the units could still gain, each alone."""
         return exploitability(self.units)
 
 

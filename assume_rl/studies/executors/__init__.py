@@ -18,7 +18,7 @@ EXECUTORS: dict[str, Callable[[int, str | None], AbstractContextManager[Executor
 
 
 def open_executor(name: str, workers: int, address: str | None) -> AbstractContextManager[Executor]:
-    """An executor by its name; `ConfigurationError` if there is none such."""
+    """Return the executor called `name`; `ConfigurationError` if there is none."""
     if name not in EXECUTORS:
         raise ConfigurationError(f"there is no executor '{name}': {nearest(name, EXECUTORS)}")
     if workers < 1:

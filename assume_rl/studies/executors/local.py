@@ -83,7 +83,7 @@ def _give(pool: list[_Worker], work: Do, task: Task) -> None:
 
 
 def _start(pool: list[_Worker], work: Do) -> _Worker:
-    """A new worker, in the pool before any signal can come between."""
+    """Return a new worker, in the pool before any signal can arrive."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work), daemon=True)
@@ -97,7 +97,7 @@ def _start(pool: list[_Worker], work: Do) -> _Worker:
 
 @contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Processes that are started meanwhile have one OpenMP thread, and no signals till they ask."""
+    """Start processes with one OpenMP thread, and with signals blocked until they unblock them."""
     before = os.environ.get("OMP_NUM_THREADS")
     resource_tracker.ensure_running()  # else the first process starts it, which unblocks signals
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -130,7 +130,7 @@ def _hear(worker: _Worker, pool: list[_Worker], tasks: Tasks) -> Iterator[Report
 
 
 def _farewell(worker: _Worker) -> str:
-    """Why a worker has died; `ConfigurationError` if no worker can be started."""
+    """Return why a worker died; `ConfigurationError` if no worker can be started."""
     worker.pipe.close()
     worker.process.join()
     code = worker.process.exitcode or 0
@@ -144,7 +144,7 @@ def _farewell(worker: _Worker) -> str:
 
 
 def _end(pool: list[_Worker]) -> None:
-    """Idle workers leave when their pipe ends; busy ones write down where they are first."""
+    """Stop idle workers by closing their pipes; let busy ones save their progress first."""
     for worker in pool:
         if not (worker.up or worker.pipe.poll()):
             worker.process.kill()  # it is still starting, and deaf meanwhile

@@ -28,7 +28,7 @@ class Tasks:
         self._again = deque[Task]()
 
     def next(self) -> Task | None:
-        """A task for a worker that is free; None if there is none."""
+        """Return a task for a free worker; None if there is none."""
         if self._again:
             return self._again.popleft()
         job = next(self._new, None)
@@ -51,7 +51,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """Jobs that are done at the same time."""
+        """Return the number of jobs that run at the same time."""
         ...
 
     def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:

@@ -33,7 +33,7 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """Processors of the cluster at this moment."""
+        """Return the present number of processors of the cluster."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:

@@ -60,4 +60,4 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """The worker is stopping already."""
+    """Do nothing: the worker is stopping already."""

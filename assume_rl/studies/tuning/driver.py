@@ -38,11 +38,11 @@ class TuningObserver(Protocol):
         ...
 
     def started(self, number: int, values: Mapping[str, Any]) -> Observer:
-        """A trial begins, or resumes; returns who hears of its trainings."""
+        """Note that a trial begins, or resumes; return the observer of its trainings."""
         ...
 
     def ended(self, trial: Trial, best: Trial | None, left: int) -> None:
-        """A trial has ended; the best one so far, and how many are left."""
+        """Note that a trial has ended, with the best so far and the number left."""
         ...
 
 

@@ -110,7 +110,7 @@ def _ends(law: Law) -> tuple[Any, ...]:
 
 
 def _of_space(problems: str) -> str:
-    """Problems of a design that values of the space make, at their places in the tune file."""
+    """Return problems of a design in the space's values, at their places in the tune file."""
     return "\n".join(_placed(line) for line in problems.splitlines())
 
 
@@ -145,7 +145,7 @@ def _budget(file: TuneFile, runs: Sequence[Run]) -> Budget:
 
 
 def _episodes(law: Law | None, run: Run) -> tuple[int, int]:
-    """Training episodes of a run, least and most."""
+    """Return the least and the greatest number of training episodes of a run."""
     found: Iterable[float]
     trainings = [step for step in run.steps if step.kind == "train"]
     own = [scenario_of(step).learning.training_episodes for step in trainings]

@@ -259,7 +259,7 @@ def _composed(choice: Sequence[Any]) -> bool:
 
 
 def _library() -> ModuleType:
-    """Optuna, with its messages switched off; `ConfigurationError` where it is missing."""
+    """Return Optuna, with its messages switched off; `ConfigurationError` if it is missing."""
     try:
         import optuna
     except ModuleNotFoundError:

@@ -34,7 +34,7 @@ class Objective(Section):
 
     @property
     def metric(self) -> str:
-        """Its name in the study database."""
+        """Return its name in the study database."""
         return self.maximize or self.minimize or ""
 
 

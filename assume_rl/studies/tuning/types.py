@@ -35,7 +35,7 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """Training episodes of all trials, if none ends early."""
+        """Return the training episodes of all trials, if none ends early."""
         return self.trials * self.seeds * self.episodes[1]
 
 
@@ -60,7 +60,7 @@ class Tuning:
 
     @property
     def base(self) -> Path:
-        """Where relative paths start."""
+        """Return the folder that relative paths start at."""
         return self.file.parent
 
     @property
@@ -69,7 +69,7 @@ class Tuning:
         return self.asked.objective.step or self.first[0].steps[-1].name
 
     def study(self, runs: Sequence[Run]) -> Study:
-        """The study that trials make."""
+        """Return the study that the trials make."""
         unique = {run.id: run for run in runs}
         return Study(
             name=self.name,
@@ -82,5 +82,5 @@ class Tuning:
 
 
 def timeout_of(file: TuneFile) -> float | None:
-    """Seconds after which no trial is begun."""
+    """Return the seconds after which no trial is begun; None if there is no limit."""
     return None if file.timeout is None else float(duration_seconds(file.timeout))
