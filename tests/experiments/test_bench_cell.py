@@ -39,6 +39,14 @@ def test_a_cell_is_a_training_of_as_many_episodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ticking")
+def test_episodes_of_a_cell_are_played_side_by_side(tmp_path: Path) -> None:
+    """The first of the initial experience alone, then sixteen at once in a second."""
+    case = write_fleet(tmp_path / "case", [Unit("rule", "B"), Unit("single", "A")])
+    measured = measure(Cell(f"{case}:base", "a2c", 3, budget=3.0), planned=33)
+    assert (measured.episodes, measured.seconds) == (33, 3.0)
+
+
+@pytest.mark.usefixtures("ticking")
 def test_of_several_learners_the_distance_from_an_equilibrium_is_kept(tmp_path: Path) -> None:
     case = write_fleet(tmp_path / "case", [Unit("single", "A"), Unit("single", "B")])
     cheap = {"fuel_prices.natural gas": "2"}  # so that they earn something

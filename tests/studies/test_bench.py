@@ -312,7 +312,7 @@ def config(episodes: int, initial: int) -> LearningConfig:
     return LearningConfig(
         training_episodes=episodes,
         episodes_collecting_initial_experience=initial,
-        validation_episodes_interval=1,
+        validation_episodes_interval=episodes,
     )
 
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from assume_rl.experiments.case import Experiment, Places, open_experiment
@@ -64,12 +65,20 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
 @contextmanager
 def _opened(cell: Cell, case: Scenario, out: Path) -> Iterator[tuple[Task, Experiment]]:
     """Return the training of a cell, whose tables are not stored."""
-    task = ready(training_task(case, None, "cpu", "auto"))
+    task = _unevaluated(ready(training_task(case, None, "cpu", "auto")))
     places = Places(out, tables=["market_meta"])
     with open_experiment(
         task.compiled, "train", places, seed=cell.seed, engine=task.engine, keep=KEPT
     ) as run:
         yield task, run
+
+
+def _unevaluated(task: Task) -> Task:
+    """Return a training without evaluations: no two episodes are side by side across one."""
+    scenario, episodes = task.compiled.scenario, task.config.training_episodes
+    learning = task.config.model_copy(update={"validation_episodes_interval": episodes})
+    config = scenario.config.model_copy(update={"learning_config": learning})
+    return replace(task, compiled=replace(task.compiled, scenario=replace(scenario, config=config)))
 
 
 def _affordable(engine: Engine, config: LearningConfig, budget: float) -> int:
@@ -108,11 +117,9 @@ def _clock(engine: Engine, config: LearningConfig) -> Generator[tuple[int, float
     when the iterator ends or is closed.
     """
     start = time.process_time()
-    # Episodes are played side by side between two evaluations only.
-    alone = config.model_copy(update={"validation_episodes_interval": config.training_episodes})
-    reports = training(engine, alone, lambda _: None, [Standing()], lambda *_: None)
+    reports = training(engine, config, lambda _: None, [Standing()], lambda *_: None)
     with closing(reports):
-        for wave in waves(alone, engine.width):
+        for wave in waves(config, engine.width):
             for _ in wave:
                 next(reports)
             yield wave[-1], time.process_time() - start
