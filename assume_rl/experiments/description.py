@@ -29,10 +29,12 @@ def description(
 
 
 def data_digest(scenario: Scenario) -> str:
-    """Hash of a study case's units, operators and time series: what its configuration lacks."""
+    """Hash of units, operators, networks and time series: what a configuration lacks."""
     digest = hashlib.sha256(repr(_units(scenario)).encode())
     if scenario.operators:
         digest.update(repr(scenario.operators).encode())
+    if scenario.networks:
+        digest.update(repr(sorted(scenario.networks.items())).encode())
     series = scenario.series
     always = (series.demand, series.availability, series.fuel_prices, series.forecasts)
     for frame in (*always, *series.own.values()):

@@ -55,12 +55,25 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
     _check_demand(scenario, problems)
+    _check_nodes(scenario, problems)
     check_forecasts(scenario, problems)
     if complete:
         _check_costs(scenario, problems)
         _check_policies(scenario, bidders, problems)
         _check_sides(scenario, problems)
         _check_learning(scenario, bidders, problems)
+
+
+def _check_nodes(scenario: Scenario, problems: Problems) -> None:
+    """Warn of units whose node is no bus of a market with a network."""
+    for market, network in scenario.networks.items():
+        first = next(iter(network.zone_of.values()))
+        for table, unit in scenario.each():
+            if market in unit.bidding and unit.node not in network.zone_of:
+                what = f"'{unit.node}' is no bus of market {market}: it counts as in '{first}'"
+                problems.warn(
+                    cell(getattr(scenario.config, table.file) or "", unit.id, "node"), what
+                )
 
 
 def _check_market(where: str, market: Market, scenario: Scenario, problems: Problems) -> None:

@@ -21,6 +21,7 @@ from assume_rl.scenario.config.read import (
 )
 from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
 from assume_rl.scenario.files import optional_file, required_file
+from assume_rl.scenario.network import read_networks
 from assume_rl.scenario.plugins import load_plugins, plugins_with
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -169,6 +170,7 @@ class Reader:
             series=tables.series,
             operators=tables.operators,
             warnings=(),
+            networks=read_networks(name, config, problems),
             changed=frozenset(settings),
             written=written,
         )

@@ -16,6 +16,7 @@ from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.types import Scales
 from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
+from assume_rl.scenario.network import Network
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
 from assume_rl.scenario.tables.operators import Operators
@@ -47,6 +48,7 @@ class Scenario:
     series: Series
     operators: Operators  # portfolio strategies, of operators that have one
     warnings: tuple[str, ...]
+    networks: Mapping[str, Network] = field(default_factory=dict)  # of markets that have one
     # Changes of the tables by dotted key; changed settings are in `config`.
     overrides: Mapping[str, Any] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()  # that it names or uses

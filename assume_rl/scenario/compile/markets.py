@@ -10,7 +10,8 @@ from assume_rl.scenario.types import Scenario
 def market_spec(scenario: Scenario, name: str) -> MarketSpec[Any]:
     """Return rule, parameters and limits of the market called `name`."""
     market = scenario.config.markets_config[name]
-    rule = RULES[market.market_mechanism]
+    rule, nodes = RULES[market.market_mechanism], nodes_of(scenario)
+    network = scenario.networks.get(name)
     return MarketSpec(
         name=name,
         operator=market.operator,
@@ -20,7 +21,8 @@ def market_spec(scenario: Scenario, name: str) -> MarketSpec[Any]:
         max_price=market.maximum_bid_price,
         max_volume=market.maximum_bid_volume,
         product_type=market.product_type,
-        nodes=nodes_of(scenario),
+        nodes=nodes,
+        grid=None if network is None else network.grid(nodes),
         reads_ratios="min_acceptance_ratio" in market.additional_fields,
         publishes_curves=market.information == "published_curves",
     )

@@ -84,7 +84,7 @@ class Market(Section):
     supports_get_unmatched: bool = False
     """Not read."""
     param_dict: dict[str, Any] = Field({})
-    """Parameters of the mechanism; `complex_clearing` has `pricing_mechanism`, others none."""
+    """Parameters of the mechanism, see below."""
     information: Literal["published_curves", "own_results"] = "published_curves"
     """What bidders learn of a past auction beside its price: supply and demand, or nothing else."""
 

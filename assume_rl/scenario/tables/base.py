@@ -33,7 +33,7 @@ class Unit(Section):
     unit_operator: str
     """Owner of the unit, who bids for it; a label unless unit_operators gives it a strategy."""
     node: str = "node0"
-    """Where it is connected; a label, as no mechanism of the package reads it."""
+    """Where it is connected; a label, but for markets with a `network_path`."""
     bidding: dict[str, str] = Field({})
     """Bidder by market, from the columns `bidding_<MARKET>`."""
     forecast: dict[str, str] = Field({})

@@ -12,7 +12,7 @@ from assume_rl.core.clearing.complex.book import Book, read
 from assume_rl.core.clearing.complex.highs import Solver
 from assume_rl.core.clearing.complex.prices import traded
 from assume_rl.core.clearing.complex.program import decide, none_removed
-from assume_rl.core.clearing.complex.rule import ComplexParams, Setup, cleared
+from assume_rl.core.clearing.complex.rule import Setup, cleared
 from assume_rl.core.clearing.rule import Clearing
 
 pytestmark = pytest.mark.unchecked
@@ -202,7 +202,3 @@ def test_phases_agree_with_the_whole() -> None:
     whole = clear(book).accepted.clone()
     whole[:, book.terms.block] = 0
     np.testing.assert_array_equal(flat, whole.numpy().ravel())
-
-
-def test_the_only_parameter_is_pricing() -> None:
-    assert list(ComplexParams.model_fields) == ["pricing_mechanism"]

@@ -33,6 +33,10 @@ class ComplexParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pricing_mechanism: Literal["pay_as_clear", "pay_as_bid"] = "pay_as_clear"
+    network_path: str | None = None
+    """Folder of buses.csv and lines.csv, which the scenario reads; without it there is one zone."""
+    zones_identifier: str | None = None
+    """Column of buses.csv that says in which zone a bus lies; by default each is one."""
 
 
 @dataclass(frozen=True)
