@@ -65,6 +65,7 @@ KPIS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "total_volume": ("bought (MWh)", euros),
     "total_cost": ("price times volume (EUR)", euros),
     "capacity_factor": ("capacity factor of plants", share),
+    "congestion_rent": ("congestion rent (EUR)", euros),
     "pay_as_bid_surplus": ("paid above what supply is paid (EUR)", euros),
 }
 """What key figures are called, and how they are printed."""

@@ -19,7 +19,11 @@ def write_meta(sink: DatabaseSink, compiled: Compiled) -> None:
 
 def pay_as_bid_markets(compiled: Compiled) -> tuple[str, ...]:
     """Return the names of the markets in which accepted supply is paid its own price."""
-    return tuple(market.name for market in compiled.markets if market.rule.name == "pay_as_bid")
+    return tuple(
+        market.name
+        for market in compiled.markets
+        if "pay_as_bid" in (market.rule.name, getattr(market.params, "pricing_mechanism", None))
+    )
 
 
 def _marginal_costs(compiled: Compiled) -> Columns:

@@ -11,6 +11,7 @@ UNITS = {
     "total_cost": "EUR",
     "total_volume": "MWh",
     "total_profit": "EUR",
+    "congestion_rent": "EUR",
     "pay_as_bid_surplus": "EUR",
     "nash_conv": "EUR",
     "nash_conv_error": "EUR",

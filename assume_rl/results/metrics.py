@@ -38,6 +38,7 @@ def compute_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
 
     `avg_price` EUR/MWh, `total_cost` EUR and `total_volume` MWh from `market_meta`: of all that was
     bought, charging of storages included;
+    `congestion_rent` EUR, of markets with zones: what lines earn by the prices at their ends;
     `capacity_factor` from what was sold in `market_dispatch` by the units in `power_plant_meta`;
     `pay_as_bid_surplus` EUR from `market_orders`: what demand pays above what supply is paid.
 
@@ -57,6 +58,12 @@ def compute_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
         .group_by(meta.market_id)
         for name, figure in figures.items()
     }
+    net = meta.demand_volume_energy - meta.supply_volume_energy
+    queries["congestion_rent"] = (
+        sa.select(meta.market_id, sa.func.sum(meta.price * net))
+        .where(meta.simulation == sink.simulation, meta.node.is_not(None))
+        .group_by(meta.market_id)
+    )
     queries["capacity_factor"] = (
         sa.select(sold.market_id, sa.func.avg(sold.power / sa.func.nullif(plant.max_power, 0)))
         .where(sold.unit_id == plant["index"], sold.simulation == plant.simulation)

@@ -1,5 +1,7 @@
 """A market with zones and lines, in both shells: prices part where a line is full."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from toy_scenarios import market, toy_scenario
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.description import data_digest
+from assume_rl.experiments.run import run
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -70,6 +73,18 @@ def test_a_zone_sells_no_more_than_its_line_carries(folder: Path) -> None:
     assert apart.any()
     assert (meta["supply_volume"]["north"][apart] >= 50 - 1e-6).all()
     assert (meta["price"]["north"] <= meta["price"]["south"]).all()
+
+
+@pytest.mark.parametrize("pricing", ["pay_as_clear", "pay_as_bid"])
+def test_money_balances_with_what_lines_earn(folder: Path, tmp_path: Path, pricing: str) -> None:
+    own = {"markets_config.EOM.param_dict.pricing_mechanism": pricing}
+    result = run(zoned(folder, **own), out=tmp_path / "out", engine="batch")
+    kpis = {name: value for name, _, value in result.kpis}
+    with closing(sqlite3.connect(tmp_path / "out" / "results.db")) as connection:
+        (revenue,) = connection.execute("select sum(revenue) from unit_dispatch").fetchone()
+    assert kpis["congestion_rent"] > 1000
+    named = kpis["congestion_rent" if pricing == "pay_as_clear" else "pay_as_bid_surplus"]
+    assert revenue == pytest.approx(-named, rel=1e-9)
 
 
 def test_a_wide_line_makes_it_one_market(folder: Path) -> None:

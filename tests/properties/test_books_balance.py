@@ -71,7 +71,9 @@ def markets(draw: st.DrawFn) -> dict[str, Any]:
         "opening_frequency": f"{draw(st.sampled_from([length, length * count, 24]))}h",
         "opening_duration": f"{draw(st.integers(1, first + 2))}h",
         "maximum_bid_volume": draw(st.sampled_from([25, 60, 10_000])),
-        "market_mechanism": draw(st.sampled_from(["pay_as_clear", "pay_as_bid"])),
+        "market_mechanism": draw(
+            st.sampled_from(["pay_as_clear", "pay_as_bid", "complex_clearing"])
+        ),
     }
 
 

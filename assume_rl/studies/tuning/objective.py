@@ -14,6 +14,7 @@ OF_EQUILIBRIUM = (
 )
 OF_MARKET = (
     *("avg_price", "total_cost", "total_volume", "capacity_factor", "pay_as_bid_surplus"),
+    "congestion_rent",
     *(own.name for own in fields(MarketFigures) if own.name != "market"),
 )
 METRICS = frozenset(
