@@ -149,7 +149,7 @@ class Client(Role):  # type: ignore[misc]
     # --- playing -------------------------------------------------------------------------------
 
     async def _go_on(self) -> bool:
-        """Do what the next message asks for; return False if it was the last one."""
+        """Handle the next message; return False if it was the last one."""
         content, meta = await self._next()
         if isinstance(content, Invite):
             await self._open(content)

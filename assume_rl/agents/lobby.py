@@ -155,12 +155,12 @@ class Lobby(Role):  # type: ignore[misc]
         return next((s for s in self._seats.values() if s.address == address), None)
 
     def _lose(self, seat: Seat, why: str) -> None:
-        """Forget a client; the running episode goes on without its operators."""
+        """Forget a client; the running episode continues without its operators."""
         seat.here = False
         if self._seats.get(seat.client) is seat:
             del self._seats[seat.client]
         playing = seat in self._playing
-        without = f": the episode goes on without {', '.join(seat.operators)}"
+        without = f": the episode continues without {', '.join(seat.operators)}"
         logger.warning(
             "client '%s' %s%s", seat.client, why, without if playing and not self._ending else ""
         )
@@ -209,7 +209,7 @@ class Lobby(Role):  # type: ignore[misc]
         """Prepare an episode.
 
         :param invite: for the clients, without names of agents
-        :param hosts: agents that are told who has left
+        :param hosts: agents that are notified of clients that left
         :param settle: returns once all messages in this container are handled
         """
         self._invite, self._hosts, self._settle = invite, hosts, settle
@@ -250,7 +250,7 @@ class Lobby(Role):  # type: ignore[misc]
             await self._settle()
 
     async def look(self) -> None:
-        """Ask all clients, whatever they were sent: those that do not answer are lost."""
+        """Query all clients, also during an episode: those that do not answer are lost."""
         await self._ask(list(self._playing))
 
     async def _ask(self, waiting: Sequence[Seat], version: int = -1) -> None:

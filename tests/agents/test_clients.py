@@ -326,7 +326,7 @@ def test_an_episode_goes_on_without_a_client_that_dies_and_the_next_one_with_it(
             assert await asyncio.gather(port, mine) == [2, 1]
 
     asyncio.run(train())
-    assert "client 'mine' cannot be reached: the episode goes on without learning" in caplog.text
+    assert "client 'mine' cannot be reached: the episode continues without learning" in caplog.text
     orders = pd.DataFrame(market.memory.table("market_orders"))
     hours = orders[orders["unit_id"] == "learner"].groupby("start_time").size()
     cut = BIDS - 1  # the auction of the last bid was open

@@ -175,7 +175,7 @@ def test_a_client_that_was_stopped_for_too_long_joins_again(processes: Processes
     processes.wait_for("market", "episode 2")
     time.sleep(INVITED)
     client.send_signal(signal.SIGSTOP)
-    processes.wait_for("market", "has not answered for 15 s: the episode goes on without")
+    processes.wait_for("market", "has not answered for 15 s: the episode continues without")
     client.send_signal(signal.SIGCONT)
     assert market.wait(SECONDS) == 0, processes.said("market")
     assert client.wait(SECONDS) == 0, processes.said("client")

@@ -358,7 +358,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         ]
 
     def _extras(self, team: Team, auction: Auction, tried: Tried) -> dict[str, Tensor]:
-        """Return what a unit's learner is told beside a reward."""
+        """Return the extras that a unit's learner receives beside a reward."""
         known = {CURVE: tried.reward.reward}
         return known | {NEXT_OWN: self._next_own(team, auction, tried)} if self._ahead else known
 
