@@ -202,7 +202,7 @@ class Acting:
         return {"version": self.version, "actors": states, "statistics": statistics}
 
     def load_state_of(self, k: int, state: Mapping[str, Any]) -> None:
-        """Let the k-th seed act by what `state_of` returned."""
+        """Load into the k-th seed the state that `state_of` returned."""
         self.version = int(state["version"])
         for net in self._nets:
             net.form.load(net.online, k, state["actors"])

@@ -183,7 +183,7 @@ class OUNoise:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the mean, as at the start of an episode."""
+        """Reset to the mean, as at the start of an episode."""
         self.state = torch.full((self.action_dimension,), float(self.mu))
 
     def noise(self) -> Float[Tensor, " act"]:

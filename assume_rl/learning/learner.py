@@ -247,7 +247,7 @@ class Learner:
             self.listener.experienced(self, joint)
 
     def cut(self, copies: int = 1) -> None:
-        """Note that what follows the latest transition will not be stored: it is truncated.
+        """Mark the latest transition as truncated: what follows it will not be stored.
 
         :param copies: of the market that it is of, each of which has one
         """
@@ -299,7 +299,7 @@ class Learner:
         return metrics
 
     def _updated(self, progress: float, count: int) -> tuple[Log, int]:
-        """Let the algorithm update networks, or do again what it did; return metrics and steps."""
+        """Run the algorithm's update, or replay a recorded one; return metrics and steps."""
         work = self._work(progress, count)
 
         def update() -> tuple[Log, int]:
@@ -362,7 +362,7 @@ class Learner:
         return learner
 
     def put(self, k: int, single: "Learner") -> None:
-        """Let the k-th seed continue with the networks and optimisers of a learner of one seed."""
+        """Replace the k-th seed's networks and optimisers by those of a learner of one seed."""
         load_states(self.nets, k, states(single.nets, 0))
         self.normaliser.load_state_of(k, single.normaliser.state_of(0))
 
@@ -381,7 +381,7 @@ class Learner:
         }
 
     def load_state_of(self, k: int, state: Mapping[str, Any]) -> None:
-        """Let the k-th seed continue from `state_of`; all seeds continue from the same update.
+        """Load `state_of` into the k-th seed; all seeds continue from the same update.
 
         :raises ConfigurationError: the agents or the seed are others
         """

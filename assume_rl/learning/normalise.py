@@ -143,7 +143,7 @@ class Normaliser:
             own.add(self._discounted(k, joint))
 
     def renew(self) -> None:
-        """Let actors read observations by what was counted since it was called last."""
+        """Update the statistics that actors read by the data counted since the last call."""
         used, waiting = (self._parts.get(part, ()) for part in OF_ACTORS)
         for own, more in zip(used, waiting, strict=True):
             own.take(more)

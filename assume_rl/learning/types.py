@@ -78,7 +78,7 @@ class AgentSpec:
 
     @property
     def policy(self) -> str:
-        """Name of its policy, that of the agent unless the policy is shared."""
+        """Return the name of its policy, that of the agent unless the policy is shared."""
         return self.unit_id if self.shared is None else self.shared
 
     @property

@@ -8,7 +8,7 @@ Only that value has to be learned, of observations, by two networks of which the
 worth of its own rungs, of all of them at once and without a sample (Allen et al. 2017: mean
 actor-critic), plus a weighted entropy that vanishes as training ends.
 
-Values are central, or see their own agent only. Central ones are told of a rung what the agent
+Values are central, or see their own agent only. Central ones are shown of a rung what the agent
 itself would have observed next, and of its rivals what these did observe: how they would have
 reacted to the rung does not enter (as actions of others stay in Foerster et al. 2018).
 

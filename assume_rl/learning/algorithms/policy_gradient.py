@@ -100,7 +100,7 @@ class PolicyGradient:
                 work.log.add(name, g, getattr(own, name))
 
     def _adapt(self, work: Work, before: Parts, after: Parts) -> None:
-        """Let learning rates follow how far the step moved policies."""
+        """Adapt the learning rates to the size of the policies' last step."""
         changes = [new - old for old, new in zip(before, after, strict=True)]
         kl = [(change.exp() - 1.0 - change).mean(dim=-1) for change in changes]
         for g, own in enumerate(kl):

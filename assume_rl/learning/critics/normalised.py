@@ -187,7 +187,7 @@ def normalised_critics(
 
 @torch.no_grad()
 def follow(net: Net[CriticForm], targets: Sequence[Float[Tensor, "seed _ row"]]) -> None:
-    """Let normalised values follow their targets; nothing is done where they are not.
+    """Update normalised values towards their targets; do nothing to values that are not.
 
     :param net: critics
     :param targets: of the values of their groups, in the units of rewards

@@ -102,7 +102,7 @@ class ShapeForm:
 
     @property
     def name(self) -> str:
-        """Name in files: the sizes."""
+        """Return the name in files: the sizes."""
         return "-".join(map(str, self.sizes))
 
     @property

@@ -37,7 +37,7 @@ class Waiting:
         return sum(stretch.rows for stretch in self.stretches)
 
     def add(self, rows: int, copies: int) -> None:
-        """Let a stretch wait.
+        """Append a stretch to those that wait.
 
         :raises ConfigurationError: there is no room for it
         """

@@ -6,7 +6,7 @@ Draws are independent, one for each weight and bias, or factorised: products of 
 and one for each output of a layer, of which the latter serve the biases too.
 
 Draws are keyed by seed, purpose, network and a number, so that whoever needs the same draw makes it
-again: nothing is stored, and a training that goes on has those of one that never stopped.
+again: nothing is stored, and a resumed training has those of one that never stopped.
 """
 
 import math

@@ -111,7 +111,7 @@ def _decayed(own: Optimizer, gradient: Flat) -> Float[Tensor, " entry"]:
 
 
 def _move(own: Optimizer, slope: Float[Tensor, " entry"], rate: Number) -> None:
-    """Move parameters down a slope; torch's own such steps read a rate in a tensor back."""
+    """Move parameters against a direction; torch's own in-place steps read a tensor rate back."""
     own.parameters.buffer.sub_(slope * rate)
 
 

@@ -132,7 +132,7 @@ def load_torch(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while tensors are written to `path` into `PolicyError`."""
+    """Turn errors while tensors are written to `path` into `PolicyError`."""
     try:
         yield
     except (OSError, SafetensorError) as error:

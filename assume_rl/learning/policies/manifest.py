@@ -80,7 +80,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def file_name(unit_id: str) -> str:
-    """Name of a unit's file; `urllib.parse.unquote` of the stem gives the id back.
+    """Return the name of a unit's file; `urllib.parse.unquote` of the stem gives the id back.
 
     >>> file_name("gas 1/a")
     'gas%201%2Fa.safetensors'
