@@ -1,6 +1,6 @@
 """The best a bidder could have done, given everybody else's orders.
 
-In a merit-order market a bidder's result changes only where its price passes somebody else's. In
+In a merit-order market a bidder's result changes only where its price passes another one's. In
 between, it is linear in the price, so the optimum lies next to such a break point, at the bidder's
 own cost or at a limit. Under pay-as-bid the published price, to which a reward may compare the
 bidder's cost, is a mean that its own price moves: there, the price at which that mean is the

@@ -102,7 +102,7 @@ def residual_supply_index(available: ArrayLike, demand: ArrayLike) -> FloatArray
 
 
 def share_below(index: ArrayLike, limit: float) -> FloatArray:
-    """Share of hours with a residual supply index below `limit`, `(operator,)`.
+    """Return the share of hours with an index below `limit`, `(operator,)`.
 
     A limit of 1 for pivotal, `RSI_SCREEN` for the usual screen.
     """

@@ -76,7 +76,7 @@ def smallest_p(pairs: int) -> float:
 
 
 def _exact(difference: FloatArray) -> float:
-    """Share of all assignments of signs whose sum is at least as far from 0."""
+    """Return the share of all assignments of signs whose sum is at least as far from 0."""
     sums = np.zeros(1)
     for one in difference:
         sums = np.concatenate((sums + one, sums - one))

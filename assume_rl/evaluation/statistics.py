@@ -83,7 +83,7 @@ def performance_profile(
     level: float = 0.95,
     resamples: int = 2_000,
 ) -> Band:
-    """Share of runs, over all tasks, whose score is above each threshold.
+    """Return the share of runs, over all tasks, whose score is above each threshold.
 
     :param scores: `(run,)` or `(run, task)`
     :param thresholds: `(point,)`
