@@ -49,7 +49,7 @@ def is_part(name: str) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Have the operating system write a file or folder to the disk."""
+    """Flush a file or folder from the operating system to the disk."""
     if os.name == "nt":  # only POSIX opens folders, and files for reading, to do that
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -16,7 +16,7 @@ class EpisodeKey:
 
     @property
     def phase(self) -> str:
-        """Name of the stream of draws: that of training or of evaluation episodes."""
+        """Return the name of the stream of draws: that of training or of evaluation episodes."""
         return "evaluation" if self.evaluation else "training"
 
 

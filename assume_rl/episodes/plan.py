@@ -81,7 +81,7 @@ class Plan:
 
     @classmethod
     def of(cls, config: LearningConfig, start: datetime, end: datetime) -> "Plan":
-        """Lay out `config`; an adjusted `train_freq` is logged.
+        """Return the plan of `config`; an adjusted `train_freq` is logged.
 
         :param config: its settings
         :param start: first instant of an episode; naive datetimes are UTC

@@ -97,7 +97,7 @@ class Scenario:
 
     @property
     def simulation_id(self) -> str:
-        """Name of the run in result tables."""
+        """Return the name of the run in result tables."""
         return self.config.simulation_id or usual_simulation(self.folder, self.case)
 
     @cached_property

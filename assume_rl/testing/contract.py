@@ -54,7 +54,7 @@ def alone(name: str) -> str:
 
 
 def pure(call: Callable[[], T], arguments: object, name: str) -> T:
-    """Call twice; check that answers are equal and arguments untouched; return the answer.
+    """Call twice, check that answers agree and arguments are untouched, and return the answer.
 
     :param call: calls the method
     :param arguments: all that the method is given, directly or within dataclasses

@@ -198,7 +198,7 @@ def _files(point: EntryPoint) -> Sequence[str]:
 
 
 def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None:
-    """Let a module register its parts: all of them, or none where one is refused."""
+    """Register a module's parts: all of them, or none if one is refused."""
     register = getattr(module, "register", None)
     if not isinstance(register, FunctionType):
         raise ConfigurationError(f"{_shown(plugin.name)}: has no function register(registry)")

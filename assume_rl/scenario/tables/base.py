@@ -169,7 +169,7 @@ class UnitTable(Generic[Row]):
 
     @property
     def meta_table(self) -> str:
-        """Name of the result table that describes the units."""
+        """Return the name of the result table that describes the units."""
         return f"{self.name}_meta"
 
     @property
