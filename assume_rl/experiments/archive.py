@@ -36,7 +36,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(folder: Path, scenario: Scenario, seed: int) -> None:
-    """Keep what a run simulates in its folder; nothing of a scenario that no folder was read for.
+    """Write what a run simulates into its folder; nothing if no scenario folder was read.
 
     :param folder: of the run
     :param scenario: with all overrides

@@ -33,7 +33,7 @@ def save_policies_of(
 
 
 def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:
-    """Let every seed start from the task's policy folder, if it has one.
+    """Load the task's policy folder, if it has one, into every seed.
 
     :returns: units with a loaded policy, which skip the random initial experience.
     """

@@ -91,7 +91,7 @@ class Experiment:
         return self.scenario.config.save_frequency_hours or None
 
     def share_done(self, now: float) -> float:
-        """Share of an episode that lies before `now` (POSIX seconds), 0 to 1."""
+        """Return the share of an episode that lies before `now` (POSIX seconds), 0 to 1."""
         index = self.scenario.index
         length = (index[-1] - index[0]).total_seconds()
         return float((now - index[0].timestamp()) / length)
@@ -238,9 +238,9 @@ def _told(
 
 
 def _fail(run: Experiment, held: Hold, error: BaseException) -> None:
-    """Say what stopped a run where its results are, if they are still its own."""
+    """Record the cause of a failure in the run's results, if it still owns them."""
     state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    with suppress(ResultsError):  # the first error is the one to be told
+    with suppress(ResultsError):  # the first error is the one to report
         held.check()
         run.manifest.close(state, error=str(error) or type(error).__name__, **run.results)
         run.database.update_run(state=state)

@@ -42,7 +42,7 @@ PASSING = {LOCK, DISCARDED}
 def claim(
     folder: Path, *, overwrite: bool, needed: Iterable[Path] = (), resume: bool = False
 ) -> Iterator[Hold]:
-    """Be the only process that writes a run to `folder`, which must be free for it.
+    """Hold `folder` as the only process that writes a run to it; it must be free for it.
 
     :param overwrite: whether a run that is there may be replaced
     :param needed: policies that the run reads; `overwrite` would delete them in the folder
@@ -141,7 +141,7 @@ def _check_guests(folder: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[None]:
-    """Put the run in `folder` aside; it is back if the body fails, and gone if not.
+    """Put the run in `folder` aside; restore it if the body fails, else remove it.
 
     :raises ResultsError: the folder cannot be written
     """
@@ -162,7 +162,7 @@ def replacing(folder: Path) -> Iterator[None]:
 
 
 def put_back(folder: Path) -> None:
-    """Bring a run back that a process put aside and was killed before it had begun its own."""
+    """Restore a run put aside by a process that was killed before its own run began."""
     shutil.rmtree(folder / DISCARDED, ignore_errors=True)
     aside = folder / REPLACED
     if not aside.is_dir():
@@ -179,7 +179,7 @@ def put_back(folder: Path) -> None:
 
 
 def _put_aside(folder: Path) -> None:
-    """Move what a run left, its manifest last."""
+    """Move a run's files, its manifest last."""
     present = [name for name in OURS if (folder / name).exists()]
     if present:
         (folder / REPLACED).mkdir()

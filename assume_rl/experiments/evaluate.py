@@ -97,7 +97,7 @@ class Evaluation:
 
     @property
     def share(self) -> float | None:
-        """Share of the exact best response's reward, where `share_of_best` gives it a meaning."""
+        """Return the share of the exact best response's reward; see `share_of_best`."""
         if self.best_reward is None or self.best_scale is None:
             return None
         return share_of_best(self.reward, self.best_reward, self.best_scale)
@@ -141,7 +141,7 @@ def evaluate(
     best_response: bool = False,
     observer: Observer | None = None,
 ) -> EvaluationResult:
-    """Let learned bidders act without exploration, and score them.
+    """Play learned bidders without exploration, and score them.
 
     In the result tables it is the simulation `<simulation id>_evaluation`.
 
@@ -206,7 +206,7 @@ def scored(
 
     :param experiment: whose memory has the tables `KEPT` of it
     :param policies: that it was played on
-    :param observer: is told what takes long
+    :param observer: hears of long computations
     :param most: see `bounds.responses`.
     :param of: agents that reward, profit and regret are of; None: all
     """

@@ -101,7 +101,7 @@ class Afterwards(Silent):
         self._observer, self._about = observer, about
 
     def begin(self, episodes: int, done: int = 0) -> None:
-        """Say what the episode is for."""
+        """Announce the purpose of the episode."""
         self.advance(0.0)
 
     def advance(self, share: float) -> None:

@@ -61,7 +61,7 @@ def simulations(url: str) -> list[str]:
 
 @contextmanager
 def export_folder(folder: Path, output: Path, overwrite: bool) -> Iterator[None]:
-    """Be the only process that exports tables to `folder`, which must be free for them.
+    """Hold `folder` as the only process that exports tables to it; it must be free for them.
 
     :param folder: for a CSV file per table
     :param output: folder of the run, which this process holds already
@@ -123,7 +123,7 @@ class Manifest:
         return manifest
 
     def close(self, state: str, **results: Any) -> None:
-        """Say how the run ended."""
+        """Record how the run ended."""
         seconds = round(time.perf_counter() - self._started, 3)
         self.content |= {"state": state, "seconds": seconds, **results}
         self.write()

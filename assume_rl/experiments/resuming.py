@@ -35,7 +35,7 @@ class Resumable(Engine, Protocol):
         ...
 
     def load(self, states: Sequence[Mapping[str, Any]], refill: Callable[[Replay], None]) -> None:
-        """Let every seed resume from its `state_of`; `refill` puts transitions back."""
+        """Load a `state_of` into every seed; `refill` puts transitions back."""
         ...
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ def checkpoints_of(folder: Path) -> Checkpoints:
 
 
 def write_checkpoint(folder: Path, engine: Resumable, seed: int, mark: Mark) -> None:
-    """Keep a moment of one seed's training; `ResultsError` if it cannot be written."""
+    """Write a moment of one seed's training; `ResultsError` if it cannot be written."""
     state = {"mark": asdict(mark), "engine": engine.state_of(seed)}
     checkpoints_of(folder).save(mark.standing.episodes, state, engine.replay(), seed)
 
@@ -75,7 +75,7 @@ def _read(folder: Path, episode: int) -> Found:
 
 
 def restore(engine: Resumable, folders: Sequence[Path], found: Sequence[Found]) -> None:
-    """Let every seed resume from its checkpoint; all are of the same number of episodes."""
+    """Load each seed's checkpoint; all are after the same number of episodes."""
     for folder, own in zip(folders, found, strict=True):
         checkpoints_of(folder).rewind(own.mark.standing.episodes, own.transitions["added"])
 

@@ -44,7 +44,7 @@ def run(
     tables: Sequence[str] | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Run a study case once; never trains, whatever `learning_mode` says.
+    """Run a study case once without training, whatever its `learning_mode`.
 
     :param policies: folder with a policy for every learning bidder that the case names none for.
     :param seed: None: the study case's.
@@ -74,7 +74,7 @@ def play_all(played: Sequence[tuple[Experiment, Policies]], observer: Observer) 
     """Play one recorded episode of each of several seeds, in the batch shell all at once.
 
     :param played: runs of one study case on one shell, with their fixed policies
-    :param observer: is told of the share that is done
+    :param observer: hears of the share that is done
     """
     observer.begin(1)
     first, _ = played[0]

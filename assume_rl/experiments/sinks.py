@@ -37,7 +37,7 @@ class Discard:
         self._keep = keep
 
     def write(self, table: str, columns: dict[str, Any]) -> None:
-        """Keep the rows, or do not."""
+        """Keep the rows, or discard them."""
         if table in self._keep:
             self._memory.write(table, columns)
 

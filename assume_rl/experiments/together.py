@@ -21,7 +21,7 @@ from assume_rl.learning.processes import ALONE, Processes, joined
 
 @contextmanager
 def meeting() -> Iterator[Processes]:
-    """Let the processes that torchrun started learn together; alone where it started none."""
+    """Join the processes that torchrun started, so that they learn together, if there are any."""
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield ALONE
         return

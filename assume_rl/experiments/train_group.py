@@ -175,7 +175,7 @@ def _play(
         observer.begin(task.config.training_episodes, standings[0].episodes)
         files = [stack.enter_context(JsonLines(run.folder / METRICS)) for run in runs]
         episodes = training(engine, task.config, observer.advance, standings, save, observer.doing)
-        # Whatever stops it is to save the policies of that moment before others are told.
+        # Whatever stops it, the policies of that moment are saved before others learn of it.
         stack.enter_context(closing(episodes))
         for played in episodes:
             for seed, report in played.items():

@@ -91,7 +91,7 @@ def is_finished(folder: Path) -> bool:
 
 @contextmanager
 def hold(task: Task, place: Place, *, resume: bool) -> Iterator[Hold]:
-    """Be the only process that writes to a training's folders, which must be free for it.
+    """Hold a training's folders as the only process that writes to them; they must be free.
 
     :raises TakenError: another process writes there
     :raises ResultsError: a folder, or the database, holds something that would be lost

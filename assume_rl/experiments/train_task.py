@@ -152,7 +152,7 @@ def check_training(compiled: Compiled) -> None:
 
 @contextmanager
 def placed(scenario: Scenario) -> Iterator[None]:
-    """Say of a setting that is refused where it is from, see `Scenario.place`."""
+    """Add to an error about a setting where it was set, see `Scenario.place`."""
     try:
         yield
     except SettingError as error:

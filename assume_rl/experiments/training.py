@@ -15,7 +15,7 @@ from assume_rl.experiments.observer import EpisodeReport
 from assume_rl.learning.config import LearningConfig
 
 Advance = Callable[[float], None]  # takes the share of the running episodes that is done, 0 to 1
-Doing = Callable[[str, float], None]  # takes what goes on beside episodes, and the share as above
+Doing = Callable[[str, float], None]  # takes the work beside episodes, and its share as above
 
 
 class Engine(Protocol):

@@ -105,7 +105,7 @@ class _OnBatch:
         """Do nothing."""
 
     def _log(self, logs: Sequence[PolicyLog], watched: Sequence[Watch], happened: Happened) -> None:
-        """Keep what each seed's learners did and earned, and orders if watched."""
+        """Keep each seed's actions and earnings, and orders if watched."""
         for watch in watched:
             watch.add(happened)
         for earned in happened.learners:

@@ -100,7 +100,7 @@ class Collector:
         self._turn = (self._turn + len(parts)) % workers
 
     def _order(self) -> None:
-        """Give all orders that may be given by now, those of waves ahead too."""
+        """Give all orders that may be given by now, also those of waves ahead."""
         while (wave := self._unfinished()) is not None:
             number = len(wave[0].orders)
             if wave[0].start + number > self._point + self._ahead:
@@ -150,7 +150,7 @@ class Collector:
             self._replace(own.worker)
 
     def _replace(self, worker: int) -> None:
-        """Let a new worker play all that a lost one had begun, from the beginning."""
+        """Start a new worker that plays all that a lost one had begun, from the beginning."""
         self._pool.renew(worker)
         for own in (own for wave in self._waves for own in wave if own.worker == worker):
             own.tickets = [self._send(own, number) for number in range(len(own.orders))]

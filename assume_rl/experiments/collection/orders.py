@@ -141,7 +141,7 @@ class Pool(Protocol):
         ...
 
     def renew(self, worker: int) -> None:
-        """Put a new worker in the place of a lost one; it knows of no earlier order.
+        """Replace a lost worker by a new one, which knows no earlier order.
 
         :raises ConfigurationError: there is no place for it any more
         """

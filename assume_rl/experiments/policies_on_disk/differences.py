@@ -125,7 +125,7 @@ def _difference(a: SavedPolicy, b: SavedPolicy) -> PolicyDifference:
 
 
 def _fields(policy: SavedPolicy) -> dict[str, Any]:
-    """Return what a manifest says of a policy, or what can be told without one."""
+    """Return a manifest's entries on a policy, or those that can be inferred without one."""
     actor = policy.actor
     found = {
         "architecture": actor.architecture,

@@ -188,7 +188,7 @@ def _library(name: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what libraries say of themselves from users, who cannot mend it."""
+    """Silence messages of libraries that users cannot act on."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [own.level for own in loggers]
     try:

@@ -40,7 +40,7 @@ class Verified:
 
 
 def verified(folder: Path, scenario: Scenario | None = None) -> Verified:
-    """Look into every policy of a folder; say all that is wrong, not only the first of it.
+    """Check every policy of a folder and report all problems, not only the first.
 
     :param folder: of policies, or of a training, of which it is the last ones
     :param scenario: study case whose units are to act by them; None: they are only looked into
