@@ -70,7 +70,7 @@ class Hold:
 
 @contextmanager
 def owned(folder: Path, patience: float = PATIENCE, what: str = "") -> Iterator[Hold]:
-    """Be the only process that writes to `folder` meanwhile.
+    """Hold `folder` as the only process that writes to it.
 
     Folders are made; those that are still empty in the end are removed again.
 

@@ -42,7 +42,7 @@ def learning_rows(url: str, simulation: str) -> int:
 
 
 def rewind_lines(path: Path, lines: int) -> list[str]:
-    """Keep the first `lines` lines of a file, the whole ones; returns them.
+    """Keep the first `lines` lines of a file, if complete, and return them.
 
     :raises ResultsError: there are fewer, or the file cannot be written.
     """

@@ -19,7 +19,7 @@ NAME = "assume-rl, "
 
 @contextmanager
 def writing_alone(connection: Connection, simulation: str) -> Iterator[None]:
-    """Be the only process that writes a simulation meanwhile; other ones may be written.
+    """Hold a simulation as the only process that writes it; others may be written.
 
     Servers other than PostgreSQL have no such locks: there, the end of a run finds out.
 

@@ -87,7 +87,7 @@ class StudyDatabase:
             self._patiently(partial(delete, run_id))
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Release the connections of the engine."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -97,7 +97,7 @@ class StudyDatabase:
         self.close()
 
     def _patiently(self, action: Callable[[], Result], needed: Names | None = None) -> Result:
-        """Do it on tables that are there, even if somebody has deleted the database."""
+        """Run an action on existing tables, also if the database was deleted meanwhile."""
 
         def act() -> Result:
             ensure_schema(self._engine, needed or {})

@@ -94,7 +94,7 @@ def append(
 
 
 def patiently(engine: Engine, patience: float, action: Callable[[], Result]) -> Result:
-    """Do something, again and again while the database is locked or away.
+    """Run an action, repeatedly while the database is locked or away.
 
     :raises ResultsError: it still is after `patience` seconds, or refuses for another reason.
     """

@@ -82,7 +82,7 @@ EPISODES = Table(
 
 
 def study_name(column: str) -> str:
-    """Name in a study database of a result table's column."""
+    """Return the name in a study database of a result table's column."""
     return RENAMED.get(column, column)
 
 

@@ -61,11 +61,11 @@ class TensorBoardTracker:
         self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
 
     def flush(self) -> None:
-        """Bring everything to disk."""
+        """Flush everything to disk."""
         self._writer.flush()
 
     def close(self) -> None:
-        """Bring everything to disk and close the file."""
+        """Flush everything to disk and close the file."""
         self._writer.close()
 
 
