@@ -88,7 +88,7 @@ def fail(folder: Path, record: Record, failure: Exception, seconds: float) -> Re
 
 
 def relabel(study_folder: Path, run: Run, study: str) -> None:
-    """Let the record of a run that has ended say what it is called now; then it is to be stored.
+    """Rename the record of a run that has ended to its present labels, to be stored again.
 
     :raises OSError, ResultsError: the record cannot be written.
     """

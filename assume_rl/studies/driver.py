@@ -114,7 +114,7 @@ def run_study(
 
 @contextmanager
 def alone(study: Study, hint: str = "") -> Iterator[None]:
-    """Hold the lock of the study folder; `TakenError`, with a hint, if another process does."""
+    """Hold the lock of the study folder; raise `TakenError`, with a hint, if it is taken."""
     with ExitStack() as held:
         try:
             held.enter_context(owned(study.folder, what=f"study folder '{study.folder}'"))
@@ -158,7 +158,7 @@ def _settled(report: Report, work: Work, url: str, watcher: StudyObserver) -> Re
 
 
 def _relabel(study: Study, before: Status) -> None:
-    """Call runs that have ended what the study calls them now."""
+    """Rename runs that have ended to the study's present labels."""
     for row in before.rows:
         if row.stage in ENDED:
             relabel(study.folder, row.run, study.name)

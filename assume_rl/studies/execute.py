@@ -36,7 +36,7 @@ class Work:
     token: str
 
     def __call__(self, job: Job) -> Report:
-        """Do a job; `ConfigurationError` on a machine that does not see the study folder."""
+        """Do a job; raise `ConfigurationError` on a machine that does not see the study folder."""
         check_sight(self.folder, self.token)
         return execute(job, self.folder, self.database, self.track)
 
@@ -62,7 +62,7 @@ def execute(
     track: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> Report:
-    """Do a job's runs; nothing that stops one of them stops another.
+    """Do a job's runs; a failure of one does not stop the others.
 
     A run that is finished is only stored. Ctrl-C leaves unfinished ones as interrupted.
 
@@ -114,7 +114,7 @@ def _do(
     track: Sequence[str],
     observer: Observer | None,
 ) -> dict[str, Outcome]:
-    """Do all steps of runs whose locks are held; outcomes by run id."""
+    """Do all steps of runs whose locks are held; return outcomes by run id."""
     folders = {run.id: run_folder(study_folder, run.id) for run in runs}
     known = {run.id: read_record(folders[run.id]) for run in runs}
     done = {name: record for name, record in known.items() if record and _finished(record)}

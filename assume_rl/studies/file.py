@@ -59,7 +59,7 @@ def read_study(
 
 @contextmanager
 def in_file(name: str) -> Iterator[None]:
-    """Let every line of errors start with the name of the file."""
+    """Prefix every line of errors with the name of the file."""
     try:
         yield
     except ConfigurationError as error:

@@ -51,7 +51,7 @@ class Stamps(Silent):
         self._last = self._clock()
 
     def episode(self, report: EpisodeReport) -> None:
-        """Note how long it took; the first episode of a wave has the time of all."""
+        """Record the time of an episode; the first episode of a wave has the time of all."""
         now = self._clock()
         (self.evaluations if report.evaluation else self.episodes).append(now - self._last)
         self._last = now

@@ -25,13 +25,13 @@ def short_form(short: JsonSchema) -> Callable[[JsonSchema], None]:
 
 
 def or_one(schema: JsonSchema) -> None:
-    """Let the JSON schema of a list take a single item instead."""
+    """Change the JSON schema of a list to accept a single item too."""
     full = {key: schema.pop(key) for key in ("type", "items", "minItems") if key in schema}
     schema["anyOf"] = [full["items"], full]
 
 
 def or_nested(schema: JsonSchema) -> None:
-    """Let the JSON schema of values by dotted key take nested sections instead."""
+    """Change the JSON schema of values by dotted key to accept nested sections too."""
     schema["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "object"}]}
 
 

@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def file(self) -> str:
-        """Name of the file that keeps what was measured."""
+        """Return the name of the file that keeps the measurement."""
         folder = re.sub(r"[^A-Za-z0-9_]+", "-", self.scenario).strip("-")
         return f"{folder}-{self.algorithm}-{self.seed}.json"
 
@@ -130,7 +130,7 @@ def grid(
 
 
 def write(folder: Path, measured: Measured) -> None:
-    """Keep what was measured; `ResultsError` if it cannot be written."""
+    """Write a measurement; `ResultsError` if it cannot be written."""
     replace_text(folder / measured.cell.file, json.dumps(asdict(measured), indent=2) + "\n")
 
 

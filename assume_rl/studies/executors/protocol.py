@@ -35,7 +35,7 @@ class Tasks:
         return None if job is None else Task(job)
 
     def lost(self, task: Task, reason: str) -> Iterator[Report]:
-        """Do a task again whose worker was lost, its runs one by one: together they may be too big.
+        """Repeat a task whose worker was lost, run by run: together they may be too big.
 
         Yields what became of it, if that was the last attempt.
         """
@@ -55,7 +55,7 @@ class Executor(Protocol):
         ...
 
     def run(self, jobs: Iterable[Job], work: Do) -> Generator[Report, None, None]:
-        """Do all jobs; reports come in the order in which they end.
+        """Do all jobs; yield reports in the order in which they end.
 
         Jobs are taken from the iterable when a worker is free for them, so that their number does
         not matter. A job whose worker was lost is given to another one; a job that loses

@@ -128,7 +128,7 @@ class _Work:
         self.runs: tuple[Run, ...] = ()  # of all trials that can be run
 
     def take_up(self, done: Sequence[Trial]) -> None:
-        """Know the runs of earlier trials; store those that the study database lacks."""
+        """Load the runs of earlier trials; store those that the study database lacks."""
         for trial in done:
             try:
                 self.runs += runs_of(
@@ -157,7 +157,7 @@ class _Work:
     def _outcome(
         self, trial: TrialInProgress, runs: tuple[Run, ...], observer: Observer
     ) -> tuple[TrialState, float | None, str]:
-        """Do the runs of a trial; its state, value and reason."""
+        """Do the runs of a trial; return its state, value and reason."""
         tuning = self._tuning
         job = Job(tuning.name, runs)
         try:

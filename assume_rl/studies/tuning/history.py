@@ -44,7 +44,7 @@ class TrialInProgress:
         self.values = {key: _suggested(trial, key, law) for key, law in space.items()}
 
     def report(self, evaluation: int, value: float) -> bool:
-        """Note a value of an evaluation; whether the trial should end.
+        """Record the value of an evaluation; return whether the trial should end.
 
         :param evaluation: its number, from 1 on
         :param value: in the direction of the objective
@@ -59,7 +59,7 @@ class TrialInProgress:
     def end(
         self, state: TrialState, seconds: float, value: float | None = None, reason: str = ""
     ) -> None:
-        """Note how it ended.
+        """Record how the trial ended.
 
         :param state: complete, pruned or failed
         :param seconds: that its runs took

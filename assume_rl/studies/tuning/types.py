@@ -65,7 +65,7 @@ class Tuning:
 
     @property
     def step(self) -> str:
-        """Name of the step that the objective is from."""
+        """Return the name of the step that the objective is from."""
         return self.asked.objective.step or self.first[0].steps[-1].name
 
     def study(self, runs: Sequence[Run]) -> Study:
