@@ -181,7 +181,7 @@ class Learning(Role):  # type: ignore[misc]
         """Take a message, a mapping with the keys of one, or a sequence of them.
 
         Units that register in one sequence are answered with one `PolicyUpdate`. What is wrong
-        raises a `ConfigurationError`; if it comes from another container, its sender is sent it. Of a
+        raises a `ConfigurationError`; if it comes from another container, its sender gets it. Of a
         sequence, the messages before it have been taken by then, those after it are not.
         """
         try:
