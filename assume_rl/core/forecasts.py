@@ -62,7 +62,12 @@ def min_max(x: Float[Tensor, "*series step"]) -> Float[Tensor, "*series step"]:
 
 
 def scaled(x: Float[Tensor, " step"], low: float, high: float) -> Float[Tensor, " step"]:
-    """Return a series scaled so that `low` becomes 0 and `high` 1; 0.5 where they are equal."""
+    """Return a series scaled so that `low` becomes 0 and `high` 1; 0.5 where they are equal.
+
+    :param x: in any unit
+    :param low: in the same unit
+    :param high: in the same unit
+    """
     return (x - low) / (high - low) if high > low else torch.full_like(x, 0.5)
 
 

@@ -60,7 +60,12 @@ Bounds = tuple[Int[Tensor, "... unit price"], Int[Tensor, "... unit price"]]
 
 
 def uniform(view: AnyView, rungs: int, max_bid_price: float) -> Prices:
-    """Return rungs at equal distances from -1 to 1."""
+    """Return rungs at equal distances from -1 to 1.
+
+    :param view: whose units and device the result has
+    :param rungs: how many, at least 2
+    :param max_bid_price: EUR/MWh that 1 stands for; it changes nothing here
+    """
     shape = (*view.marginal_cost.shape[:-2], view.marginal_cost.shape[-1], 1, rungs)
     number = torch.arange(rungs, dtype=torch.float64, device=view.marginal_cost.device)
     # An odd number of rungs has one at exactly 0.

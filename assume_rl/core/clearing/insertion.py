@@ -196,7 +196,12 @@ def at(
 def first_above(
     table: Float[Tensor, "... entry"], value: Float[Tensor, "... rung own"], right: bool = False
 ) -> Int[Tensor, "... rung own"]:
-    """Return the first entry of a rising table that is not below a value, or is above it."""
+    """Return the first entry of a rising table that is not below a value, or is above it.
+
+    :param table: rising values
+    :param value: to look for, of each own order on each rung
+    :param right: whether to return the first entry above the value, else the first not below it
+    """
     flat = value.flatten(-2).contiguous()
     return torch.searchsorted(table.contiguous(), flat, right=right).view(value.shape)
 

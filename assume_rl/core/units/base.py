@@ -174,7 +174,10 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def settle(self, params: P, state: S, sale: "Sale") -> S:
-        """Return the state once the energy sold at one instant is paid."""
+        """Return the state once the energy sold at one instant is paid.
+
+        :param sale: sold energy (MW) and revenue (EUR) of the instant, step by step
+        """
         ...
 
     def columns(self, params: P, state: S) -> Mapping[str, Window]:
