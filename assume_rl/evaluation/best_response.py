@@ -107,8 +107,14 @@ def best_constant(
     """Maximise the sum of `objective` over all auctions with one price, the same in all of them.
 
     It is the best of the break points of all auctions, or of `MOST_CONSTANT` of them, evenly spread
-    in their order, where there are more, and of equally good ones the highest. Arguments are those
-    of `best_response`; the value of each auction is part of the result.
+    in their order, where there are more, and of equally good ones the highest. The value of each
+    auction is part of the result.
+
+    :param book: of auctions of one product, the prices in the own slots are replaced
+    :param objective: see `Objective`
+    :param marginal_cost: EUR/MWh, where the objective may have a kink
+    :param min_price: lowest price that the bidder may ask, EUR/MWh
+    :param max_price: highest price that the bidder may ask, EUR/MWh
     """
     points = torch.unique(decisive_points(book, marginal_cost, min_price, max_price))
     if len(points) > MOST_CONSTANT:
@@ -235,7 +241,12 @@ def _best(
 
 
 def chosen(first: Bool[Tensor, "..."], one: BestResponse, other: BestResponse) -> BestResponse:
-    """Return one response in the auctions where `first` is true, and the other elsewhere."""
+    """Return one response in the auctions where `first` is true, and the other elsewhere.
+
+    :param first: per auction, `(...)`
+    :param one: where `first` is true
+    :param other: elsewhere
+    """
     return BestResponse(
         torch.where(first.unsqueeze(-1), one.bid, other.bid),
         torch.where(first, one.value, other.value),

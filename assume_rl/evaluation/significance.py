@@ -32,7 +32,15 @@ class PairedComparison:
 def paired_comparison(
     x: ArrayLike, y: ArrayLike, *, seed: int, level: float = 0.95, resamples: int = 10_000
 ) -> PairedComparison:
-    """Compare `x (run,)` with `y (run,)`; place by place, their seeds are equal."""
+    """Compare `x (run,)` with `y (run,)`; place by place, their seeds are equal.
+
+    :param x: scores `(run,)`
+    :param y: scores `(run,)` of the same seeds in the same order
+    :param seed: of resampling
+    :param level: of the intervals, 0 to 1
+    :param resamples: of the bootstrap
+    :raises ConfigurationError: the shapes differ, or a score is not finite
+    """
     if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
         raise ConfigurationError(
             f"x and y have the shapes {np.shape(x)} and {np.shape(y)}, expected (run,) twice"
