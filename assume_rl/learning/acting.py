@@ -87,7 +87,12 @@ class Actors(Protocol):
         *,
         noisy: bool = False,
     ) -> tuple[Outputs, Memories]:
-        """Return the outputs that the heads read, and the memories at the next decision."""
+        """Return the outputs that the heads read, and the memories at the next decision.
+
+        :param observations: one tensor per group
+        :param memories: before the observations, likewise
+        :param noisy: whether noisy layers draw their weights
+        """
         ...
 
 

@@ -41,7 +41,12 @@ LEAST_TEMPERATURE = 1e-6
 
 
 def exploration_at(config: LearningConfig, *, initial: bool, progress: float) -> Exploration:
-    """Return the exploration of a training episode; `progress` falls from 1 to 0."""
+    """Return the exploration of a training episode; `progress` falls from 1 to 0.
+
+    :param config: settings
+    :param initial: whether the episode collects initial experience
+    :param progress: the part of the training that is left, 1 to 0 (`schedules.progress`)
+    """
     factor = scheduled(config.action_noise_schedule, config.noise_dt, progress)
     scale = factor * config.noise_scale * config.noise_sigma
     mode: Literal["initial", "noise"] = "initial" if initial else "noise"
@@ -118,8 +123,12 @@ def explore(
 ) -> tuple[Float[Tensor, "... act"], Float[Tensor, "... act"]]:
     """Return the action and the noise in it.
 
-    `mean`: the actor's action. `centre`: where a strategy wants its initial experience. `z`:
-    standard normal draws. Normal actions of the initial experience are not limited to [-1, 1].
+    Normal actions of the initial experience are not limited to [-1, 1].
+
+    :param mean: the actor's action
+    :param centre: where a bidder wants its initial experience
+    :param z: standard normal draws
+    :param exploration: how actions are drawn now
     """
     if exploration.mode == "off":
         return mean, torch.zeros_like(mean)

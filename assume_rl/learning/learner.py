@@ -102,7 +102,14 @@ class Learner:
         device: torch.device,
         dtype: torch.dtype,
     ) -> "Learner":
-        """Return a learner with networks of zeros, into which a state is loaded."""
+        """Return a learner with networks of zeros, into which a state is loaded.
+
+        :param config: settings
+        :param agents: in the order of observations and actions
+        :param seeds: of the runs, one per entry of the axis `seed`
+        :param device: of networks, optimisers and replay
+        :param dtype: of the networks
+        """
         learner = cls.__new__(cls)
         learner._create(config, agents, seeds, device, dtype)
         return learner

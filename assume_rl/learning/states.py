@@ -86,7 +86,12 @@ def states(nets: Nets, seed: int) -> dict[str, Any]:
 
 
 def load_states(nets: Nets, seed: int, saved: Mapping[str, Any]) -> None:
-    """Continue from `states`."""
+    """Continue from `states`.
+
+    :param nets: by name
+    :param seed: position on the axis `seed`
+    :param saved: as `states` returned it
+    """
     write_networks(nets, seed, saved["networks"])
     write_optimizers(nets, seed, saved["optimizers"])
 

@@ -117,7 +117,13 @@ class Log:
         return UpdateMetrics(values, len(self.rows), rate)
 
     def step(self, name: str, group: int, step: GradientStep, back: int = 0) -> None:
-        """Keep the measures of a step of the networks called `name`; see `add`."""
+        """Keep the measures of a step of the networks called `name`; see `add`.
+
+        :param name: of the networks
+        :param group: of the agents, by position in the fleet
+        :param step: loss, norms and rate, one per seed and agent
+        :param back: iterations before the latest one
+        """
         self.add(f"{name}_loss", group, step.loss, back)
         self.add(f"{name}_total_grad_norm", group, step.total_norm, back)
         self.add(f"{name}_max_grad_norm", group, step.max_norm, back)
@@ -253,7 +259,12 @@ def targets_move(done: int, steps: int, interval: int) -> bool:
 def td_errors(
     critic: Net[CriticForm], seen: Seen, targets: Sequence[Float[Tensor, "seed _ row"]]
 ) -> list[Float[Tensor, "seed _ row"]]:
-    """Return how far the values of a critic's groups are from `targets`, mean over its critics."""
+    """Return how far the values of a critic's groups are from `targets`, mean over its critics.
+
+    :param critic: its networks
+    :param seen: the rows
+    :param targets: of the values, one tensor per group
+    """
     values = critic.form.values(critic.now, seen)
     return [(q - y).abs().mean(dim=0) for q, y in zip(values, targets, strict=True)]
 

@@ -227,7 +227,14 @@ def loss_of_outputs(
     advantage: Float[Tensor, "seed agent row"],
     weight: float,
 ) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent"]]:
-    """Return loss and entropy as `actor_loss` does, from outputs of the actors."""
+    """Return loss and entropy as `actor_loss` does, from outputs of the actors.
+
+    :param form: of the actors
+    :param out: outputs of their networks
+    :param raw: numbers that actions were computed from
+    :param advantage: of the actions
+    :param weight: of the entropy, which is subtracted from the loss
+    """
     law = form.law
     entropy = law.entropy(out).mean(dim=-1)
     gain = (law.log_prob(out, raw) * advantage).mean(dim=-1)

@@ -11,14 +11,24 @@ from assume_rl.learning.config.schedules import FORMS
 
 
 def problem_of(key: str, value: Any, sentence: str) -> InitErrorDetails:
-    """Return a problem of a key as pydantic keeps it."""
+    """Return a problem of a key as pydantic keeps it.
+
+    :param key: of the setting
+    :param value: that it has
+    :param sentence: the problem
+    """
     return InitErrorDetails(
         type="value_error", loc=(key,), input=value, ctx={"error": ValueError(sentence)}
     )
 
 
 def checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) -> Any:
-    """Return the settings as `validate` does; None, with additions to `problems`, if that fails."""
+    """Return the settings as `validate` does; None, with additions to `problems`, if that fails.
+
+    :param validate: makes settings of a value, or raises pydantic's error
+    :param value: as it is in the file
+    :param problems: list to append pydantic's errors to
+    """
     try:
         return validate(value)
     except ValidationError as error:

@@ -27,7 +27,12 @@ class Flat:
 
     @classmethod
     def zeros(cls, shapes: Shapes, device: torch.device, dtype: torch.dtype) -> "Flat":
-        """Return a buffer of zeros, padding included."""
+        """Return a buffer of zeros, padding included.
+
+        :param shapes: of the views, by name
+        :param device: of the buffer
+        :param dtype: of the buffer
+        """
         starts, end = {}, 0
         for name, shape in shapes.items():
             starts[name] = end

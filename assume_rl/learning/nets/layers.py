@@ -85,7 +85,12 @@ def add_product(
     a: Float[Tensor, "net row entry"],
     b: Float[Tensor, "net entry out"],
 ) -> Float[Tensor, "net row out"]:
-    """Return `base + a @ b`."""
+    """Return `base + a @ b`.
+
+    :param base: one row for all, or a row each
+    :param a: rows
+    :param b: weights
+    """
     if a.shape[-1] == 1:
         return base + a * b
     return base + torch.bmm(a, b) if _half(a) else torch.baddbmm(base, a, b)
@@ -96,7 +101,12 @@ def add_product_(
     a: Float[Tensor, "net row entry"],
     b: Float[Tensor, "net entry out"],
 ) -> Float[Tensor, "net row out"]:
-    """Return `base + a @ b`, written to `base`."""
+    """Return `base + a @ b`, written to `base`.
+
+    :param base: changed in place
+    :param a: rows
+    :param b: weights
+    """
     if a.shape[-1] == 1:
         return base.add_(a * b)
     return base.add_(torch.bmm(a, b)) if _half(a) else base.baddbmm_(a, b)

@@ -62,7 +62,12 @@ class Form(Protocol):
         ...
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
-        """Overwrite one seed's networks (or moments) by those in `states`."""
+        """Overwrite one seed's networks (or moments) by those in `states`.
+
+        :param flat: arranged as `shapes`
+        :param seed: position on the axis `seed`
+        :param states: by name of networks; networks without a state stay as they are
+        """
         ...
 
     def whole(self, norms: Float[Tensor, "*net part"]) -> Float[Tensor, "*net weight"]:

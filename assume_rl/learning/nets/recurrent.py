@@ -157,6 +157,12 @@ class Recurrent:
         """Return the output of the last layer after each step of windows; see `unrolled`.
 
         What the cell carries out of the first `burn_in` steps has no gradient.
+
+        :param nets: parameters
+        :param window: observations in order of time
+        :param memory: before the first of them
+        :param there: which steps exist; the others change nothing
+        :param burn_in: first steps that have no gradient
         """
         start = burn_in
         with torch.no_grad():

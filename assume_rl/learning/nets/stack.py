@@ -126,7 +126,12 @@ class ActorStack:
         memory: Float[Tensor, "... agent memory"],
         z: Float[Tensor, "... agent act"],
     ) -> tuple[Float[Tensor, "... agent act"], Float[Tensor, "... agent memory"]]:
-        """Return the same as `step`, of actions made of standard normal draws `z`."""
+        """Return the same as `step`, of actions made of standard normal draws `z`.
+
+        :param obs: observations of any leading shape
+        :param memory: before them; zeros where an episode begins
+        :param z: standard normal draws
+        """
         head = head_of(self.head)
         assert isinstance(head, Stochastic)
         out, after = self.outputs_after(obs, memory)
@@ -317,7 +322,12 @@ def initial_critics(
 
 
 def polyak_update(params: Iterable[Tensor], target_params: Iterable[Tensor], tau: float) -> None:
-    """Move `target_params` by the share `tau` towards `params`, in place and without a graph."""
+    """Move `target_params` by the share `tau` towards `params`, in place and without a graph.
+
+    :param params: online parameters
+    :param target_params: in the same order
+    :param tau: 0 to 1
+    """
     with torch.no_grad():
         torch._foreach_lerp_(list(target_params), list(params), tau)
 

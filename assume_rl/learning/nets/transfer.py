@@ -68,7 +68,13 @@ def transfer_critics(
     saved: CriticStack,
     saved_agents: Sequence[AgentSpec],
 ) -> tuple[CriticStack, TransferReport]:
-    """Return critics `fresh` of fleet `agents` with weights of `saved` of `saved_agents`."""
+    """Return critics `fresh` of fleet `agents` with weights of `saved` of `saved_agents`.
+
+    :param fresh: initial critics of the new fleet
+    :param agents: of the new fleet
+    :param saved: critics of the old fleet
+    :param saved_agents: of the old fleet
+    """
     critics = fresh.clone()
     loaded, skipped = [], {}
     for unit in critics.unit_ids:
@@ -95,9 +101,15 @@ def transfer_critic(
 ) -> Weights:
     """Return the critic of `owner` (a module's state dict) moved to a fleet of other agents.
 
-    `fresh`: its initial critic there. Raises `PolicyError` if hidden layers or the owner's own
-    observation differ in size, or the observation in its features. Blocks are attributed by unit
-    id, also for owners that are not the first agent.
+    Blocks are attributed by unit id, also for owners that are not the first agent.
+
+    :param fresh: its initial critic in the fleet `agents`
+    :param agents: of the fleet that it moves to
+    :param saved: the critic to move
+    :param saved_agents: of the fleet that it comes from
+    :param owner: unit id
+    :raises PolicyError: hidden layers or the owner's own observation differ in size, or the
+        observation in its features
     """
     new, old = critic_blocks(owner, agents), critic_blocks(owner, saved_agents)
     _check_same(fresh, saved, new, old, owner)
@@ -245,7 +257,12 @@ def change_of(saved: Features, here: Features) -> str:
 
 
 def write_if_fits(stack: ActorStack | CriticStack, unit: str, state: State | None) -> str | None:
-    """Overwrite one unit's weights in place; otherwise the reason why not."""
+    """Overwrite one unit's weights in place; return the reason if that fails, else None.
+
+    :param stack: to write to
+    :param unit: unit id
+    :param state: of the unit's network; None: nothing is saved
+    """
     if state is None:
         return "nothing is saved"
     try:
@@ -261,7 +278,13 @@ def report(
     skipped: dict[str, str],
     adapted: Mapping[str, str] = NOT_ADAPTED,
 ) -> TransferReport:
-    """Return the report on `units`, in their order; those neither loaded nor skipped are fresh."""
+    """Return the report on `units`, in their order; those neither loaded nor skipped are fresh.
+
+    :param units: unit ids, in the order of the report
+    :param loaded: those with loaded weights
+    :param skipped: reason by unit id
+    :param adapted: change by unit id, see `change_of`
+    """
     done = tuple(unit for unit in units if unit in loaded)
     fresh = tuple(unit for unit in units if unit not in loaded and unit not in skipped)
     return TransferReport(done, fresh, skipped, adapted)

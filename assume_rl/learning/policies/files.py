@@ -30,12 +30,18 @@ _PENDING = ".saving"
 
 
 def sha256(content: bytes) -> str:
-    """Hash of a file's content, hexadecimal."""
+    """Return the sha256 of a file's content, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
-    """Replace the set of files that `folder` holds; files of others stay where they are."""
+    """Replace the set of files that `folder` holds; files of others stay where they are.
+
+    :param folder: to write; created if it does not exist
+    :param files: content by name
+    :param manifest: content, written last
+    :raises PolicyError: the folder cannot be written
+    """
     pending = folder / _PENDING
     with writing(folder):
         _finish(folder)  # what an earlier writer did not come to

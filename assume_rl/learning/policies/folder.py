@@ -100,8 +100,12 @@ def save_policies(
 ) -> None:
     """Write a policy folder: the whole set or, if that fails or is cut short, nothing of it.
 
-    `actors`: by names of policies. `specs`: of agents that act by them. `extra`: anything JSON can
-    hold, kept in the manifest. Raises `PolicyError` if the folder cannot be written.
+    :param folder: to write
+    :param actors: by names of policies
+    :param specs: of the agents that act by them
+    :param algorithm: that trained them
+    :param extra: anything that JSON can hold, kept in the manifest
+    :raises PolicyError: the folder cannot be written
     """
     known = {spec.policy: spec for spec in specs}
     files: dict[str, bytes] = {}
@@ -213,8 +217,14 @@ def check_fit(
 ) -> None:
     """Raise `PolicyError` unless every agent of `specs` has an actor of its sizes.
 
-    With a `manifest`, `settings` (`LearningConfig.policy_settings`) must also be those of the
-    training; settings that one side lacks are not checked. Features: see `read_as`.
+    Features: see `read_as`.
+
+    :param actors: by names of policies
+    :param specs: of the agents
+    :param source: of the actors, for messages
+    :param manifest: of the actors; None: settings are not checked
+    :param settings: `LearningConfig.policy_settings`, which must be those of the training;
+        settings that one side lacks are not checked
     """
     found = {unit: stack for stack in actors for unit in stack.unit_ids}
     for spec in specs:
