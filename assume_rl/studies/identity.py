@@ -23,7 +23,7 @@ class Digests:
         self._known: dict[Path, str | None] = {}
 
     def of(self, path: Path) -> str | None:
-        """Hash of a file, or of the policies in a folder: names and contents; None: not there."""
+        """Return the hash of a file, or of a folder's policies with names; None: not there."""
         if path not in self._known:
             self._known[path] = _digest(path)
         return self._known[path]
