@@ -25,7 +25,9 @@ LAYOUT = Layout((Feature("price", 2, "min-max"), Feature("cost", 1, "none", uniq
 ODD = torch.tensor([[0.1, -0.0, float("nan")], [float("inf"), 1e-310, 1 / 3]], dtype=torch.float64)
 LEADS = torch.tensor([-1, 0, -1])
 ORDERS = unit_major(ODD, ODD.flip(0), 3)
-BLOCKS = unit_major(ODD, ODD, 1, BlockTerms(torch.tensor([0.0, 0.5, 1 / 3]), LEADS, LEADS))
+SHARES = torch.tensor([0.0, 0.5, 1 / 3])
+BLOCK = torch.tensor([True, True, False])
+BLOCKS = unit_major(ODD, ODD, 1, BlockTerms(BLOCK, SHARES, LEADS, LEADS, LEADS, SHARES))
 ACTORS = (initial_actors([AgentSpec("a", 3, 2, 1), AgentSpec("b", 3, 2, 1)], seed=1),)
 
 EXAMPLES = [
