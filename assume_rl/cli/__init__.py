@@ -12,19 +12,18 @@ from assume_rl.errors import AssumeRlError
 __all__ = ["app", "main"]
 
 COMMANDS = (
-    *(
-        "batch",
-        "bench",
-        "clear",
-        "compare",
-        "export",
-        "init",
-        "list",
-        "policies",
-        "report",
-        "schema",
-    ),
-    *("schema", "single", "tune"),
+    "batch",
+    "bench",
+    "clear",
+    "compare",
+    "export",
+    "init",
+    "list",
+    "policies",
+    "report",
+    "schema",
+    "single",
+    "tune",
 )
 """Modules that register commands."""
 

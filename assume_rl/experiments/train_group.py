@@ -21,7 +21,7 @@ from assume_rl.experiments.together import shared_places
 from assume_rl.experiments.train_places import Place, Start, groups, hold, starts
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
-from assume_rl.experiments.training_engine import TrainingEngine, check_markets
+from assume_rl.experiments.training_engine import TrainingEngine, check_learner, check_markets
 from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.owner import Hold
@@ -90,6 +90,7 @@ def _train_all(
         begun = starts(task, places, resume=resume)
         if task.engine == "batch":
             check_markets(task, [place.seed for place in places])
+        check_learner(task, len(places) if task.engine == "batch" else 1)
         open_pool = stack.enter_context(opened(workers, task))
         results: dict[int, TrainResult] = {}
         for group in groups(begun, task):

@@ -21,6 +21,7 @@ from assume_rl.experiments.recorded_plants import not_alone
 from assume_rl.experiments.scales import compiled_on, with_seen_prices
 from assume_rl.experiments.training import first_evaluation
 from assume_rl.learning.algorithms import ALGORITHMS, able, check_action
+from assume_rl.learning.bytes import costly_critic
 from assume_rl.learning.config import SETTINGS, LearningConfig
 from assume_rl.learning.learner import check_learnable
 from assume_rl.learning.nets.stack import ActorStack
@@ -99,6 +100,7 @@ def _task(
             *_width_warnings(config),
             *_starts_warnings(compiled, name),
             *_memory_warnings(compiled, name),
+            *costly_critic(config, _specs(compiled, learners)),
             *_device_warnings(config, device or config.device),
             *_status_warnings(config),
         ),
@@ -118,13 +120,15 @@ def training_warnings(scenario: Scenario, engine: EngineName = "auto") -> tuple[
     compiled = compiled_case(scenario)
     check_training(compiled)
     name, notes = choose_engine(engine, compiled, default="batch")
-    config = scenario.learning
+    config, named = scenario.learning, scenario.config.policies
+    learners = [agent for agent in compiled.learners if agent not in named]
     return (
         *_mode_warnings(scenario),
         *notes,
         *_width_warnings(config),
         *_starts_warnings(compiled, name),
         *_memory_warnings(compiled, name),
+        *costly_critic(config, _specs(compiled, learners)),
         *_device_warnings(config, config.device),
         *_status_warnings(config),
     )

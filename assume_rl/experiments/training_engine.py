@@ -11,7 +11,6 @@ import torch
 from assume_rl.agents.learning.rows import rl_grad_params
 from assume_rl.durations import duration_seconds
 from assume_rl.envs.memory import available_bytes, check_memory, waiting_bytes
-from assume_rl.envs.seating import agent_specs
 from assume_rl.episodes.plan import Plan
 from assume_rl.episodes.selection import Scores, Selection
 from assume_rl.errors import ConfigurationError
@@ -237,16 +236,33 @@ def check_markets(task: Task, seeds: Sequence[int]) -> None:
     ahead, element = task.config.settings.needs_next, torch.float32.itemsize
     waiting = waiting_bytes(market.setting, updates, element, ahead=ahead)
     check_memory(market.setting, len(seeds), widest, device, waiting)
-    specs = agent_specs(market.setting)
-    needed = estimate(task.config, specs, seeds=len(seeds), device=device)
+
+
+def check_learner(task: Task, seeds: int) -> None:
+    """Raise `ConfigurationError` unless there is memory for the learner; keep nothing.
+
+    :param task: the training
+    :param seeds: that train side by side
+    """
+    config, device = task.config, torch.device(task.device)
+    widest = min(config.num_envs, config.validation_interval) if task.engine == "batch" else 1
+    needed = estimate(config, task.agents, seeds=seeds, device=device, copies=widest)
     there = available_bytes(device)
-    if there is not None and needed.total > there:
-        raise ConfigurationError(
-            f"{len(specs)} learners with critic {task.config.critic} need about "
-            f"{needed.total / 1e9:.1f} GB ({needed.replay / 1e9:.1f} GB of it for a replay of "
-            f"{task.config.replay_buffer_size} transitions), but {device} has {there / 1e9:.1f} GB "
-            "available; set a smaller learning_config.replay_buffer_size or another critic"
-        )
+    if there is None or needed.total <= there:
+        return
+    parts = {
+        "networks; set smaller learning_config.actor_hidden and critic_hidden, another critic, or "
+        "observe less": needed.of_networks,
+        f"a replay of {config.replay_buffer_size} transitions; set a smaller "
+        "learning_config.replay_buffer_size": needed.replay,
+        f"the batches of an update; set a smaller learning_config.batch_size, {config.batch_size} "
+        f"now, or fewer gradient_steps, {config.gradient_steps} now": needed.batches,
+    }
+    raise ConfigurationError(
+        f"{len(task.agents)} learners with critic {config.critic} need about "
+        f"{needed.total / 1e9:.1f} GB, but {device} has {there / 1e9:.1f} GB available; "
+        f"{max(parts.values()) / 1e9:.1f} GB are for {max(parts, key=parts.__getitem__)}"
+    )
 
 
 def _end(task: Task) -> datetime:

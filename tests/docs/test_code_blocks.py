@@ -15,7 +15,7 @@ from given import GIVEN
 from shell import run_command
 from typer.main import get_command
 
-from assume_rl.cli import app, load_commands
+from assume_rl.cli import app
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
@@ -174,7 +174,6 @@ def replaced(words: Sequence[str], more: Sequence[str]) -> list[str]:
 
 def checked_only(training: Sequence[str]) -> list[str]:
     """The command that checks the study case of a training whose options are right."""
-    load_commands("train")
     get_command(app).get_command(None, "train").make_context("train", list(training[2:]))
     pairs = pairwise(training)
     kept = [word for pair in pairs if pair[0] in KEPT for word in pair]

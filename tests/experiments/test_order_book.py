@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from assume_rl.cli import app, load_commands
+from assume_rl.cli import app
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.order_book.clear import ClearedTable, clear_table
 from assume_rl.experiments.order_book.table import order_table, read_orders
@@ -202,7 +202,6 @@ def test_bad_columns_are_named() -> None:
 )
 def test_wrong_rules_are_named(options: list[str], message: str, tmp_path: Path) -> None:
     orders, lines = files(tmp_path)
-    load_commands("clear")
     command = ["clear", str(orders), "--lines", str(lines), *options]
     error = CliRunner().invoke(app, command).exception
     assert isinstance(error, ConfigurationError)
@@ -211,7 +210,6 @@ def test_wrong_rules_are_named(options: list[str], message: str, tmp_path: Path)
 
 def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     orders, lines = files(tmp_path)
-    load_commands("clear")
     command = ["clear", str(orders), "--lines", str(lines), "--out", str(tmp_path / "out")]
     for _ in range(2):  # its own files are replaced
         found = CliRunner().invoke(app, command)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from trained_runs import table, tiny
 
-from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.experiments.engines import choose_engine
+from assume_rl.errors import ConfigurationError, ResultsError, ScenarioError
+from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import TrainResult, train, train_seeds
@@ -241,13 +241,35 @@ def test_runs_and_evaluations_are_the_same_on_both_engines(tmp_path: Path) -> No
             {"num_envs": 10**9, "validation_episodes_interval": 10**9, "training_episodes": 10**10},
             r"num_envs 10{9} needs about [\d.]+ GB, but cpu has .* num_envs \d+ would fit",
         ),
-        ({"replay_buffer_size": 10**11}, r"1 learners with critic concat need about .* smaller"),
+        ({"replay_buffer_size": 10**11}, "1 learners with critic concat need .* smaller .*replay"),
+        ({"actor_hidden": [10**6, 10**6]}, "are for networks; set smaller .*actor_hidden"),
+        ({"batch_size": 10**12}, "batches of an update; set a smaller .*batch_size, 10{12} now"),
+        ({"gradient_steps": 10**12}, "or fewer gradient_steps, 10{12} now"),
     ],
 )
 def test_a_training_too_large_for_memory_is_refused_before_anything_is_written(
-    settings: dict[str, int], sentence: str, tmp_path: Path
+    settings: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
     scenario = tiny("single_learner", **{f"learning_config.{k}": v for k, v in settings.items()})
-    with pytest.raises(ConfigurationError, match=sentence):
-        train(scenario, out=tmp_path / "out")
+    engines: list[EngineName] = ["batch"] if "num_envs" in settings else ["batch", "agents"]
+    for engine in engines:
+        with pytest.raises(ConfigurationError, match=sentence):
+            train(scenario, engine=engine, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        ("learning_config.actor_hidden", 10**6),
+        ("learning_config.replay_buffer_size", 10**12),
+        ("learning_config.num_envs", 10**12),
+        ("learning_config.n_step", 10**4),
+        ("learning_config.update_ratio", 10**12),
+        ("bidding_strategy_params.foresight", 10**5),
+    ],
+)
+def test_sizes_that_no_computer_has_are_refused_where_they_stand(key: str, most: int) -> None:
+    value = [10**30] if key.endswith("hidden") else 10**30
+    with pytest.raises(ScenarioError, match=f"{key}.*: should be less than or equal to {most}, "):
+        tiny("single_learner", **{key: value})

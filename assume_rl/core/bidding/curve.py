@@ -61,7 +61,7 @@ def _numbers(left: Float[Tensor, "... some"]) -> Float[Tensor, "... fewer"]:
 class CurveParams(PlantParams):
     """Parameters of a plant that learns a curve."""
 
-    curve_steps: int = Field(3, gt=0)
+    curve_steps: int = Field(3, gt=0, le=10_000)
     """Steps of a learned curve: orders per product."""
 
 

@@ -234,7 +234,7 @@ RUNGS: dict[str, Rungs] = {"uniform": uniform}
 class LadderParams(LearnedParams):
     """Parameters of a bidder on a ladder."""
 
-    rungs: int = Field(21, ge=2)
+    rungs: int = Field(21, ge=2, le=10_000)
     """Prices that a policy chooses from."""
     rung_prices: Literal["uniform", "seen_prices", "relative", "forecast_quantiles"] = "uniform"
     """Which prices these are: `uniform` are at equal distances within `max_bid_price`, to which

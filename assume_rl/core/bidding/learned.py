@@ -37,7 +37,7 @@ RewardedPower = Callable[[Outcome[ThermalParams]], Float[Tensor, "... unit"]]
 class LearnedParams(Params):
     """Parameters of a learned bidder."""
 
-    foresight: int | None = Field(None, gt=0)
+    foresight: int | None = Field(None, gt=0, le=100_000)
     """Steps of forecast and price history in an observation; by default the bidder's own."""
     act_dim: int | None = Field(None, gt=0)
     """Numbers that a policy decides per product; it must be what the bidder has."""

@@ -9,6 +9,10 @@ from pydantic import ConfigDict, Field
 from assume_rl.learning.config.schedules import AnySchedule, KlAdaptive
 from assume_rl.truth_values import WithoutTruthValues
 
+MOST = 10**12
+"""The largest number of steps, rows, episodes, ...: larger ones mean nothing to any computer."""
+MOST_ROUNDS = 10**4
+"""The largest number of what is done one after the other in every update."""
 LayerNoise = Literal["factorised", "independent"]
 """How the noise of linear layers is drawn."""
 
@@ -117,9 +121,9 @@ class OffPolicyConfig(AlgorithmConfig):
     """How much more often: 0 is uniform (prioritised)."""
     importance_exponent: float = Field(0.4, ge=0, le=1)
     """How far weights make up for it at the start; 1 at the end of training (prioritised)."""
-    learning_starts: int = Field(0, ge=0)
+    learning_starts: int = Field(0, ge=0, le=MOST)
     """Transitions before the first update, beside the initial episodes (off-policy)."""
-    n_step: int = Field(1, gt=0)
+    n_step: int = Field(1, gt=0, le=MOST_ROUNDS)
     """Rewards summed before the value of what follows is taken; 24 in a2c (off-policy, a2c)."""
 
     @property
@@ -139,7 +143,7 @@ class MovingTargets(AlgorithmConfig):
 
     tau: float = Field(0.005, ge=0, le=1)
     """Share by which targets move towards the online networks."""
-    target_interval: int = Field(1, gt=0)
+    target_interval: int = Field(1, gt=0, le=MOST)
     """Gradient steps between two moves of targets; with `tau: 1` each move is a copy."""
 
     @property
@@ -177,7 +181,7 @@ class DdpgConfig(ClippedTargets, TargetsConfig):
 class Td3Config(DdpgConfig):
     """Settings of MATD3 and of independent TD3."""
 
-    policy_delay: int = Field(2, gt=0)
+    policy_delay: int = Field(2, gt=0, le=MOST)
     """Critic steps per actor step (matd3, itd3)."""
     target_policy_noise: float = Field(0.2, ge=0)
     """Standard deviation of the noise on target actions (matd3, itd3)."""
@@ -298,7 +302,7 @@ class DqnConfig(RandomRungsConfig, DuelingConfig):
 class QrDqnConfig(RandomRungsConfig, RungValuesConfig):
     """Settings of deep Q-networks of quantiles."""
 
-    quantiles: int = Field(32, ge=2)
+    quantiles: int = Field(32, ge=2, le=MOST)
     """Quantiles of what a rung brings that are learned (qrdqn)."""
     worst_share: float = Field(1.0, gt=0, le=1)
     """Share of the worst outcomes whose mean a rung is bid by (CVaR); 1: the mean (qrdqn)."""
@@ -417,7 +421,7 @@ class MirrorDescentConfig(CurvesConfig):
     """Pull towards the reference, in rewards per logit; a weak one circles (mirror_descent)."""
     reference_share: float = Field(0.1, ge=0, le=1)
     """Share by which references move to policies in an update, falling too (mirror_descent)."""
-    passes: int = Field(10, gt=0)
+    passes: int = Field(10, gt=0, le=MOST_ROUNDS)
     """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
 
 
@@ -431,7 +435,7 @@ class RegretMatchingConfig(CurvesConfig):
         """Return True."""
         return True
 
-    passes: int = Field(10, gt=0)
+    passes: int = Field(10, gt=0, le=MOST_ROUNDS)
     """Gradient steps of networks to where an update leads (mirror_descent, regret_matching)."""
 
 
@@ -453,7 +457,7 @@ class A2cConfig(PolicyGradientConfig):
     """Settings of advantage actor-critic."""
 
     usual_rates: ClassVar[Mapping[str, KlAdaptive]] = {"actor": KlAdaptive()}
-    n_step: int = Field(24, gt=0)
+    n_step: int = Field(24, gt=0, le=MOST_ROUNDS)
     """Rewards summed before the value of what follows is taken, window by window (a2c)."""
     shared_trunk: bool = False
     """Let actor and value share all layers but the last (a2c)."""
@@ -486,9 +490,9 @@ class PpoConfig(PolicyGradientConfig):
     """How far a probability may move from the one an action was drawn with (mappo, ippo)."""
     clip_range_value: float = Field(0.0, ge=0)
     """How far a value may move in one update; 0: not clipped (mappo, ippo)."""
-    epochs: int = Field(4, gt=0)
+    epochs: int = Field(4, gt=0, le=MOST_ROUNDS)
     """Passes over the transitions of an update (mappo, ippo)."""
-    minibatches: int = Field(4, gt=0)
+    minibatches: int = Field(4, gt=0, le=MOST_ROUNDS)
     """Parts that a pass is cut into (mappo, ippo)."""
     target_kl: float | None = Field(0.02, gt=0)
     """Divergence at which an actor stops until the next update; None: never (mappo, ippo)."""

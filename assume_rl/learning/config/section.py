@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from assume_rl.durations import duration_seconds
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.learning.config.algorithms import SETTINGS, AlgorithmConfig, Td3Config
+from assume_rl.learning.config.algorithms import MOST, SETTINGS, AlgorithmConfig, Td3Config
 from assume_rl.learning.config.names import ACTOR_NAMES, CRITIC_NAMES, WITH_MEMORY, OneOf
 from assume_rl.learning.config.problems import checked, problem, problem_of
 from assume_rl.learning.config.schedules import (
@@ -29,7 +29,8 @@ CriticName = Annotated[str, OneOf("critic", CRITIC_NAMES)]
 ArchitectureName = Annotated[str, OneOf("actor_architecture", ACTOR_NAMES)]
 ActivationName = Literal["relu", "tanh", "elu", "silu"]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
-Sizes = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
+Layer = Annotated[int, Field(gt=0, le=10**6)]
+Sizes = Annotated[tuple[Layer, ...], Field(min_length=1)]
 NormaliseName = Literal["observations", "critic_input", "values", "returns"]
 SharingName = Literal["technology", "bidder"]
 RewardType = Literal["opportunity_cost", "profit", "regret"]
@@ -85,29 +86,29 @@ class LearningConfig(WithoutTruthValues):
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where networks live: auto, cpu, cuda or cuda:<n>; changes no number but by rounding."""
 
-    episodes_collecting_initial_experience: int = 5
+    episodes_collecting_initial_experience: int = Field(5, le=MOST)
     """Episodes of random actions before the first update; values below 1 count as 1."""
     exploration_noise_std: float = Field(0.2, ge=0)
     """Standard deviation of the actions of the initial experience."""
     initial_actions: Literal["normal", "uniform"] = "normal"
     """Actions of the initial experience: normal around marginal cost, or uniform in [-1, 1]."""
-    training_episodes: int = Field(100, gt=0)
+    training_episodes: int = Field(100, gt=0, le=MOST)
     """Episodes of training, those of initial experience included."""
     episode_length: str | None = None
     """Length of training episodes, random parts of the calendar; None: all of it (batch engine)."""
-    num_envs: int = Field(1, gt=0)
+    num_envs: int = Field(1, gt=0, le=MOST)
     """Training episodes that are played side by side, in copies of the market."""
-    update_ratio: float = Field(1.0, gt=0)
+    update_ratio: float = Field(1.0, gt=0, le=MOST)
     """Iterations per `gradient_steps` and copy of the market; 1 is the ratio of ASSUME."""
-    validation_episodes_interval: int = Field(5, gt=0)
+    validation_episodes_interval: int = Field(5, gt=0, le=MOST)
     """Training episodes between two evaluations."""
     train_freq: str = "24h"
     """Simulated time between two update calls."""
-    max_staleness: int = Field(0, ge=0)
+    max_staleness: int = Field(0, ge=0, le=MOST)
     """Updates that policies may be behind that play, while others learn."""
-    batch_size: int = Field(128, gt=0)
+    batch_size: int = Field(128, gt=0, le=MOST)
     """Joint transitions in a batch."""
-    gradient_steps: int = Field(100, gt=0)
+    gradient_steps: int = Field(100, gt=0, le=MOST)
     """Iterations of an update call."""
 
     algorithm: str = "matd3"
@@ -118,13 +119,13 @@ class LearningConfig(WithoutTruthValues):
     """How central critics see the agents: key of `learning.critics.CRITICS`."""
     parameter_sharing: SharingName | None = None
     """Whose learners act by one policy, which all train: units of a technology, or of a bidder."""
-    actor_hidden: tuple[Annotated[int, Field(gt=0)], ...] | None = None
+    actor_hidden: tuple[Layer, ...] | None = None
     """Sizes of an actor's hidden layers; None: 256, 128 (lstm: 128; with memory: cell 64, 128)."""
     critic_hidden: Sizes | None = None
     """Sizes of hidden layers of critics and values; None: those of ASSUME, by the agents seen."""
     activation: ActivationName = "relu"
     """Activation after each hidden layer of actors, critics and values."""
-    block_size: int | None = Field(None, gt=0)
+    block_size: int | None = Field(None, gt=0, le=MOST)
     """Agents worked on together; None: five on a CPU. It changes no number but by rounding."""
     optimizer: OptimizerName = "adamw"
     """How networks follow their gradients: key of `learning.nets.optimizer.OPTIMIZERS`."""
@@ -142,16 +143,16 @@ class LearningConfig(WithoutTruthValues):
     """Compute the products of an update in bfloat16; networks and optimisers stay as they are."""
     cuda_graphs: bool = False
     """Record updates and market steps as CUDA graphs, and do them again; not used on a CPU."""
-    replay_buffer_size: int = Field(50_000, gt=0)
+    replay_buffer_size: int = Field(50_000, gt=0, le=MOST)
     """Joint transitions that the replay buffer holds."""
     gamma: float = Field(0.99, ge=0, le=1)
     """Discount per transition."""
     actor_architecture: ArchitectureName = "mlp"
     """Kind of actor network: linear layers, after ramps, an LSTM over a window, or a memory (gru in
     r2d2)."""
-    sequence_length: int = Field(8, gt=0)
+    sequence_length: int = Field(8, gt=0, le=MOST)
     """Latest observations that an update works through to a decision (gru, lstm_memory)."""
-    burn_in: int = Field(2, ge=0)
+    burn_in: int = Field(2, ge=0, le=MOST)
     """Of these the first ones, which have no gradient (gru, lstm_memory)."""
     noise_sigma: float = Field(0.1, ge=0)
     """Standard deviation of the action noise."""
@@ -169,7 +170,7 @@ class LearningConfig(WithoutTruthValues):
     """How learning rates change, of all networks or by name of networks; None: not at all, but
     for actors of mappo, ippo and a2c, which go by kl_adaptive."""
 
-    early_stopping_steps: int | None = Field(None, gt=0)
+    early_stopping_steps: int | None = Field(None, gt=0, le=MOST)
     """Evaluations looked back on; None: one more than training holds, i.e. never stop early."""
     early_stopping_threshold: float = Field(0.05, ge=0)
     """Relative change of the mean score below which training stops."""
