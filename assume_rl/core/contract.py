@@ -16,7 +16,7 @@ Function = Callable[..., object]
 
 
 def of_kind(function: Function, found: object, kind: type[T]) -> T:
-    """Return what a function returned, if it is of the type that its contract says.
+    """Return the result of a function if it is of the type in its contract.
 
     :param function: that returned it
     :param found: returned
@@ -29,7 +29,7 @@ def of_kind(function: Function, found: object, kind: type[T]) -> T:
 
 
 def pair(function: Function, found: object) -> tuple[Any, Any]:
-    """Return what a function returned, if that is two things.
+    """Return the result of a function if it is a pair.
 
     :raises ContractError: it is not
     """

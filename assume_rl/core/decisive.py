@@ -143,7 +143,7 @@ def _repeated(position: Position, times: int) -> Position:
 def _by_rung(
     table: Float[Tensor, "rung copy product slot"], units: int
 ) -> Float[Tensor, "copy unit rung product own"]:
-    """Return what all units ask, or offer, on each rung, unit by unit."""
+    """Return the prices, or volumes, of all units on each rung, unit by unit."""
     return by_unit(table, units).permute(1, 3, 0, 2, 4)
 
 
@@ -181,7 +181,7 @@ def _decisive(
     volume: Float[Tensor, "copy unit rung product own"],
     ladder: Ladder,
 ) -> tuple[Int[Tensor, "copy unit some"], Int[Tensor, "copy unit rung"]]:
-    """Return rungs that differ in what they bring, and which of these each rung equals.
+    """Return rungs with different results, and the one of these that each rung equals.
 
     Entry by entry all from the last that brings what the lowest does to the first that brings what
     the highest does.

@@ -248,7 +248,7 @@ def plant_reward_range(
 
 
 def margin(outcome: Outcome[ThermalParams]) -> Float[Tensor, "... unit"]:
-    """Return the revenue less the marginal cost of what was sold, EUR."""
+    """Return the revenue less the marginal cost of the sales, EUR."""
     return outcome.revenue - outcome.marginal_cost * outcome.sold * outcome.hours
 
 

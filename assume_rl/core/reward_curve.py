@@ -164,7 +164,7 @@ def book_among(
     price: Float[Tensor, "... product own"],
     volume: Float[Tensor, "... product own"],
 ) -> OwnBook:
-    """Return the book of an auction of which a bidder knows its own orders and what was published.
+    """Return the book of an auction from a bidder's own orders and the published curves.
 
     :param published: with the own orders among them
     :param market: whose rule reads price and volume only
@@ -214,7 +214,7 @@ def clear_rungs(
 
 
 def _clearing_of(book: OwnBook) -> Callable[[Tensor, Tensor], Clearing]:
-    """Return what clears price and volume of some rungs."""
+    """Return a function that clears prices and volumes of some rungs."""
     market = book.market
     if not can_insert(market.rule):
         return partial(_clear_anew, book)
@@ -363,7 +363,7 @@ def rungs_tried(team: Team) -> int:
 def rung_orders(
     twins: Twins, position: Position, auction: Auction, action: Float[Tensor, "... rung act"]
 ) -> Orders:
-    """Return what the bidder of a unit makes of an action on each rung; slots rung by rung.
+    """Return the bidder's orders of a unit for an action on each rung; slots rung by rung.
 
     :param twins: of the unit
     :param position: of the unit's portfolio when the auction opens
@@ -405,7 +405,7 @@ def reward_curve(
 def _settled(
     twins: Twins, position: Position, auction: Auction, orders: Orders, book: OwnBook
 ) -> tuple[Position, Outcome[Any]]:
-    """Return where an auction leaves the twins, and what it brings, product by product.
+    """Return the twins' position after an auction, and its outcome, product by product.
 
     See `reward_curve`.
     """
@@ -444,7 +444,7 @@ def result_of(
 
 
 def observed_next(tried: Tried, auction: Auction, opens: int) -> Float[Tensor, "... rung obs"]:
-    """Return what the unit would observe at its next auction after each rung.
+    """Return the unit's observation at its next auction after each rung.
 
     Nothing that it trades in may be cleared in between.
 
@@ -467,7 +467,7 @@ def ladder_curve(
     action: Float[Tensor, "... act"],
     book: OwnBook,
 ) -> Tried:
-    """Return what every rung of its ladder would have brought a unit, see `on_each_rung`.
+    """Return the result that every rung of its ladder would give a unit, see `on_each_rung`.
 
     Where it is rewarded for each product on its own, all products are on a rung at the same time,
     and the position of its twins, of which the last one bids as it was played, is of no rung.

@@ -111,7 +111,7 @@ class Team:
     def decide(
         self, observation: Tensor, memory: Tensor | None, z: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the action of its fixed policy, and what that remembers until the next one.
+        """Return the action of its fixed policy, and the policy's memory at the next decision.
 
         :param observation: (..., unit, obs), float64
         :param memory: what it remembered so far; None where an episode begins
@@ -134,7 +134,7 @@ class Team:
     # The only place where bidders are called, and where what they return is checked.
 
     def orders(self, view: View[Any], action: Tensor | None) -> Orders:
-        """Return what the bidder makes of a view; `action` is None for a rule.
+        """Return the bidder's orders for a view; `action` is None for a rule.
 
         :raises ContractError: that is not what a bidder returns
         """
@@ -157,7 +157,7 @@ class Team:
         return found
 
     def observe(self, view: View[Any]) -> Float[Tensor, "... unit obs"]:
-        """Return what its policy is shown of a view.
+        """Return the policy's observation of a view.
 
         :raises ContractError: that is not what a bidder returns
         """

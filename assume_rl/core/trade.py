@@ -204,7 +204,7 @@ def offsets_of(auction: Auction, elapsed: int) -> tuple[int, ...]:
 
 
 def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team) -> View[Any]:
-    """Return what a team knows when it bids in an auction that opens now.
+    """Return a team's view when it bids in an auction that opens now.
 
     :param portfolio: that the team is of
     :param position: of the portfolio, at this step
@@ -242,7 +242,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
 def settle(
     portfolio: Portfolio, position: Position, results: Sequence[Result]
 ) -> tuple[Position, Executed | None, tuple[tuple[Outcome[Any], ...], ...]]:
-    """Book what all auctions of an instant sold, execute up to now, and return what each brought.
+    """Book the sales of all auctions of an instant, execute up to now, and return the outcomes.
 
     The order of `results` changes nothing but the order of the outcomes.
 
@@ -268,7 +268,7 @@ def settle(
 
 
 def booked(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Position:
-    """Return the position with what auctions of an instant sold.
+    """Return the position with the sales of auctions of an instant.
 
     :param portfolio: that traded
     :param position: before
@@ -283,7 +283,7 @@ def booked(portfolio: Portfolio, position: Position, results: Sequence[Result]) 
 
 
 def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> UnitState:
-    """Return the state with what an auction sold (MW), at which price, and the money it brings.
+    """Return the state with the sales of an auction (MW), their prices and their payments.
 
     In `cashflow` every step of a product gets the money of the whole product, as the established
     tables have it; in `revenue` each step gets its own.
@@ -370,7 +370,7 @@ def execute(
 def outcome(
     portfolio: Portfolio, position: Position, team: Team, result: Result, slots: slice
 ) -> Outcome[Any]:
-    """Return what an auction brought a team; the state is that after `execute`.
+    """Return an auction's outcome for a team; the state is that after `execute`.
 
     :param portfolio: that the team is of
     :param position: of the portfolio
@@ -448,7 +448,7 @@ def _downtime(
 def _start_cost(
     position: Position, team: Team, auction: Auction
 ) -> Float[Tensor, "... product unit"] | None:
-    """Return what the starts of a team's units in each product cost by their downtime, EUR.
+    """Return the cost of a team's starts in each product by their downtime, EUR.
 
     Steps that are not executed yet count as planned. None where no downtime is kept.
     """
@@ -467,7 +467,7 @@ def _start_cost(
 
 
 def _planned(portfolio: Portfolio, position: Position) -> Position:
-    """Let units with a state of their own plan what they can deliver of what is sold."""
+    """Let units with their own state plan the part of their sales that they can deliver."""
     state = position.state
     if all(own is NO_STATE for own in state.own):
         return position
@@ -484,7 +484,7 @@ def _planned(portfolio: Portfolio, position: Position) -> Position:
 
 
 def _paid(portfolio: Portfolio, position: Position, results: Sequence[Result]) -> Position:
-    """Let units with a state of their own know what the energy of an instant brought them."""
+    """Update the state of units that have one by the revenue of an instant's energy."""
     state = position.state
     traded = [result for result in results if result.auction.product_type == ENERGY]
     if not traded or all(own is NO_STATE for own in state.own):
@@ -586,7 +586,7 @@ def _add(
     new: Float[Tensor, "... step slot"],
     unit: Int[Tensor, " slot"],
 ) -> Float[Tensor, "... window unit"]:
-    """Return the table with what each slot brings added to its unit, from row `start` on."""
+    """Return the table with each slot's value added to its unit, from row `start` on."""
     old = window.rows(table, start, new.shape[-2])
     return window.put(table, start, old.index_add(-1, unit, new))
 

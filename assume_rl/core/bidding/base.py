@@ -193,7 +193,7 @@ class Described(Protocol):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Return what it reads; a bidder that reads nothing can bid for many auctions at once."""
+        """Return the data that it reads; a bidder that reads none can bid for many auctions."""
         ...
 
     @property
@@ -229,7 +229,7 @@ class BidsLike:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Return what the other bidder looks up."""
+        """Return the data that the other bidder reads."""
         return self.bidder.needs
 
     @property
@@ -337,7 +337,7 @@ AnyBidder = Bidder[Any] | LearnedBidder[Any]
 
 
 def kind_of(bidder: AnyBidder) -> tuple[str, Layout | None]:
-    """Return what bidders have in common whose units bid together: name, and what is observed.
+    """Return the common key, name and observation, of bidders whose units bid together.
 
     On ladders of different prices the same is observed, and means something else: prices are in
     the scaling of a feature.

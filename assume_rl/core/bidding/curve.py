@@ -91,7 +91,7 @@ class CurveLearning(BidsLike):
         return self.action.steps
 
     def observe(self, view: View[ThermalView]) -> Float[Tensor, "... unit obs"]:
-        """Return what the plant with one price observes, float64."""
+        """Return the observation of the plant with one price, float64."""
         return self.bidder.observe(view)
 
     def explore_around(
@@ -115,7 +115,7 @@ class CurveLearning(BidsLike):
         return by_product(price * self.bidder.max_bid_price, volume + first, view)
 
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
-        """Return what the plant with one price is rewarded for."""
+        """Return the reward of the plant with one price."""
         return self.bidder.reward(outcome)
 
     def reward_range(

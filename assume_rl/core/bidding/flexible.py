@@ -127,7 +127,7 @@ def _offered(view: View[ThermalView]) -> Offer:
 
 
 def _spared(params: ThermalParams) -> Float[Tensor, " unit"]:
-    """Return what running on spares in each step of the shortest stop: its start, EUR."""
+    """Return the saving of running in each step of the shortest stop: its start, EUR."""
     steps = params.min_down_time
     return start_cost(params, steps) / torch.where(steps > 0, steps, 1.0)
 
@@ -137,7 +137,7 @@ def _recovered(
     operating_time: Float[Tensor, "... product unit"],
     running_share: Float[Tensor, "... unit"],
 ) -> Float[Tensor, "... product unit"]:
-    """Return what a step on must earn for the start, EUR: its cost over the usual time on."""
+    """Return the earnings needed for the start per step on, over the usual time on, EUR."""
     usual = torch.maximum(running_share, params.min_operating_time)
     steps = torch.where(usual > 0, usual, 1.0).unsqueeze(-2)
     return start_cost(params, -operating_time) / steps

@@ -254,7 +254,7 @@ class LadderParams(LearnedParams):
 
     @property
     def unread(self) -> Mapping[str, str]:
-        """Return what else says where rungs are, if their prices are listed."""
+        """Return the other settings of rung places, unread if prices are listed."""
         if self.rungs_at is None:
             return {}
         keys = ("rungs",) if self.rung_prices == "relative" else ("rungs", "rung_prices")
@@ -262,7 +262,7 @@ class LadderParams(LearnedParams):
 
     @property
     def sees(self) -> bool:
-        """Return whether the ladder is made of what the market is seen to have."""
+        """Return whether the ladder depends on prices seen in the market."""
         return self.rung_prices == "seen_prices" and self.rungs_at is None
 
 
@@ -303,7 +303,7 @@ class OnLadder(BidsLike, Generic[O, B]):
 
     @cached_property
     def layout(self) -> Layout:
-        """Return what the bidder observes, then the bounds of the rungs, product by product."""
+        """Return the bidder's observation, then the bounds of the rungs, product by product."""
         scaling = f"place on {self.rungs} rungs, from -1 to 1"
         if isinstance(self.ladder, Listed | Moving):  # policies, which know rungs by number, say it
             scaling += f", at {self.ladder.text}"
@@ -471,7 +471,7 @@ def _stops(view: View[ThermalView], product: int) -> Bool[Tensor, "... unit"]:
 def _ramped(
     view: View[ThermalView], product: int, power: Float[Tensor, "... unit"]
 ) -> Float[Tensor, "... unit"]:
-    """Return what plants deliver of a product if they sell `power` (MW), as execution has it.
+    """Return plants' delivery of a product if they sell `power` (MW), as execution has it.
 
     By a later product they were as they are before the first one, so that what they must is what
     they must whatever they sell before; ramps count for the first only.
@@ -504,7 +504,7 @@ def storage_bounds(
 
 
 def as_it_is(bidder: B, view: View[O]) -> View[O]:
-    """Return the view: limits of storages say what they can deliver."""
+    """Return the view unchanged: limits of storages already hold their possible delivery."""
     return view
 
 
@@ -536,7 +536,7 @@ def plant(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, 
 
 
 def renewable(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
-    """Return the plant on a ladder with one price that sees what is available."""
+    """Return the plant on a ladder with one price that observes its available power."""
     bidder = learned.renewable(context, _of_bidder(params))
     name = "renewable_energy_learning_ladder"
     return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)

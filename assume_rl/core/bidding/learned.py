@@ -180,7 +180,7 @@ class PlantLearning:
 
     @cached_property
     def layout(self) -> Layout:
-        """Return forecasts, own price history, then what only the unit itself knows."""
+        """Return forecasts, own price history, then the unit's private entries."""
         own = (Feature(entry.name, 1, entry.scaling, unique=True) for entry in self.own)
         return Layout((*market_features(self.foresight), *own))
 
@@ -208,7 +208,7 @@ class PlantLearning:
         return by_product(price, volume, view)
 
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
-        """Return what `money.plant_reward` does for the products that it decides for."""
+        """Return `money.plant_reward` for the products that it decides for."""
         power = self.rewarded_power(outcome)
         earned = plant_reward(
             outcome, power, self.max_bid_price, start_costs=self.start_costs, kind=self.rewarded
@@ -236,7 +236,7 @@ class PlantLearning:
     def reward_range(
         self, params: ThermalParams, stakes: Stakes
     ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
-        """Return what `money.plant_reward_range` does for the products that it decides for.
+        """Return `money.plant_reward_range` for the products that it decides for.
 
         Without a limit below where starts cost something and it is rewarded for what it offered,
         which may be next to nothing.
@@ -330,7 +330,7 @@ def single_bid(context: Context, params: PlantParams) -> PlantLearning:
 
 
 def renewable(context: Context, params: PlantParams) -> PlantLearning:
-    """Return the plant with one price that sees what is available and regrets no more than that."""
+    """Return the plant with one price that sees its available power, which limits regret."""
     return _plant(
         "renewable_energy_learning_single_bid",
         all_at_once,

@@ -110,6 +110,6 @@ def cournot(context: Context, params: CournotParams) -> Strategy:
 
 
 def _dearer(addend: float, orders: Orders) -> Orders:
-    """Return orders that sell at a higher price; what is bought keeps its price."""
+    """Return orders that sell at a higher price; purchases keep their prices."""
     dearer = torch.where(orders.volume > 0, orders.price + addend, orders.price)
     return replace(orders, price=dearer)

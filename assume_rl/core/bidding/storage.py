@@ -114,7 +114,7 @@ class LearnedStorage:
 
     @cached_property
     def layout(self) -> Layout:
-        """Return forecasts, own price history, then what only the unit itself knows."""
+        """Return forecasts, own price history, then the unit's private entries."""
         return Layout(
             (
                 *market_features(self.foresight),
@@ -178,7 +178,7 @@ class LearnedStorage:
         return torch.stack(buys, -1), torch.stack(sells, -1)
 
     def reward(self, outcome: Outcome[StorageParams]) -> Reward:
-        """Return the profit as a share of what full discharge at `max_bid_price` would earn.
+        """Return the profit as a share of the earnings of full discharge at `max_bid_price`.
 
         Sales of at most 1 MW count as none, and nothing is regretted, as recorded.
         """

@@ -121,7 +121,7 @@ class Insertion:
 def inserted(
     others: SortedBook, price: Float[Tensor, "... rung own"], volume: Float[Tensor, "... rung own"]
 ) -> Insertion:
-    """Return own orders among those of others, and what of them trades.
+    """Return own orders among those of others, with their traded volumes.
 
     :param others: their orders
     :param price: EUR/MWh
@@ -278,7 +278,7 @@ def part_sold(
 def decisive_prices(
     others: SortedBook, volume: Float[Tensor, "..."]
 ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-    """Return prices between which it matters to a seller what it asks, where all are paid one.
+    """Return the limits between which a seller's price matters, under a uniform price.
 
     At the lower one and below it sells all, and others' supply sets the price. At the higher one
     and above it sells nothing. That holds for each of its orders, whatever the others of them ask.

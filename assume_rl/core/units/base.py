@@ -92,7 +92,7 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def lookback(self, params: P, timed: bool) -> int:
-        """Return how many steps before a step matter for what units do in it; 0: none.
+        """Return how many earlier steps the behaviour of units in a step depends on; 0: none.
 
         :param timed: whether their bidders ask how long they have been on or off
         """
@@ -111,7 +111,7 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def limits(self, params: P, state: S, capacity: PerProduct, sold: Sold, first: int) -> Limits:
-        """Return what can still be sold and bought, whatever the ramps.
+        """Return the limits of further sales and purchases, ignoring ramps.
 
         :param capacity: available in the first step of each product
         :param sold: sold for these steps, by product type
@@ -120,7 +120,7 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def plan(self, params: P, state: S, energy: Window, first: int) -> tuple[Window, S]:
-        """Return what is sold, as far as it is possible, and the state, before execution.
+        """Return the possible part of the sales, and the state, before execution.
 
         :param energy: sold, the whole window
         :param first: index of the first step that is not executed
@@ -140,7 +140,7 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def view(self, params: P, state: S, past: Window, since: Step) -> O_co:
-        """Return what bidders see of their units beside limits, prices and forecasts.
+        """Return bidders' information on their units beside limits, prices and forecasts.
 
         :param past: power in the steps of the window before the first product
         :param since: steps since the episode began, at the first product
@@ -156,7 +156,7 @@ class Technology(Protocol[P, S, O_co]):
         ...
 
     def running_cost(self, params: P, series: PerStep, power: PerStep) -> PerStep:
-        """Return what it costs to deliver power, EUR/h; start costs do not count.
+        """Return the cost of delivering power, EUR/h, without start costs.
 
         What a demand is willing to pay is its worth, not a cost.
 
@@ -268,7 +268,7 @@ def starts_of(params: StartParams, power: PerStep, downtime: PerUnit) -> tuple[S
 
 
 def start_cost(params: StartParams, downtime: PerUnit) -> PerUnit:
-    """Return what a start after some steps off costs, EUR."""
+    """Return the cost of a start after some steps off, EUR."""
     hot, warm = _hot_and_warm(params, downtime)
     cost = torch.where(warm, params.warm_start_cost, params.cold_start_cost)
     return torch.where(hot, params.hot_start_cost, cost)
@@ -309,7 +309,7 @@ class WithoutState:
     def plan(
         self, params: object, state: NoState, energy: Window, first: int
     ) -> tuple[Window, NoState]:
-        """Return what is sold."""
+        """Return the sales."""
         return energy, state
 
     def marginal_cost(self, params: object, series: PerStep, power: PerStep) -> PerStep:
@@ -356,7 +356,7 @@ AnyBlock = Block[Any, Any, Any]
 
 
 def rows_of(params: P, units: Int[Tensor, " chosen"]) -> P:
-    """Return parameters, or a state, of some units; what is no tensor stays."""
+    """Return parameters, or a state, of some units; entries that are no tensors stay."""
     rows: dict[str, Any] = {
         name: value[..., units] for name, value in vars(params).items() if isinstance(value, Tensor)
     }

@@ -98,7 +98,7 @@ class Demand(WithoutStarts, WithoutState):
         first: int,
         since: Step,
     ) -> tuple[PerStep, NoState]:
-        """Return what was bought: all of it is consumed."""
+        """Return the purchases: all of them are consumed."""
         return energy[..., first : first + capacity.shape[-2], :], state
 
     def view(self, params: DemandParams, state: NoState, past: Window, since: Step) -> DemandView:

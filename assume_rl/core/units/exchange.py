@@ -62,7 +62,7 @@ class Exchange(WithoutStarts, WithoutState):
     def limits(
         self, params: ExchangeParams, state: NoState, capacity: PerProduct, sold: Sold, first: int
     ) -> Limits:
-        """Return what keeps the power between all exports and all imports; nothing is a must."""
+        """Return limits that keep the power between all exports and all imports; no minimum."""
         net = sold[ENERGY]
         imports = (capacity - net).clamp(min=0)
         exports = (params.most_export - net).clamp(max=0)
@@ -77,7 +77,7 @@ class Exchange(WithoutStarts, WithoutState):
         first: int,
         since: Step,
     ) -> tuple[PerStep, NoState]:
-        """Return what was sold less what was bought, no more of either than the series allow."""
+        """Return sales less purchases, each no more than the series allow."""
         net = energy[..., first : first + capacity.shape[-2], :]
         return net.minimum(capacity).maximum(params.most_export), state
 

@@ -103,7 +103,7 @@ class Storage:
         return StorageState(soc, torch.zeros_like(soc[..., 0, :]))
 
     def advance(self, state: StorageState, steps: int) -> StorageState:
-        """Return the state `steps` steps later; steps that come into reach hold what is there."""
+        """Return the state `steps` steps later; new steps start from the present content."""
         kept = state.soc[..., steps:, :]
         last = state.soc[..., -1:, :]
         size = state.soc.shape[-2]
@@ -118,13 +118,13 @@ class Storage:
         sold: Sold,
         first: int,
     ) -> Limits:
-        """Return what can still be charged and discharged; see `limits_at`."""
+        """Return the limits of further charging and discharging; see `limits_at`."""
         return limits_at(params, state.soc[..., first : first + 1, :], capacity, sold)
 
     def plan(
         self, params: StorageParams, state: StorageState, energy: Window, first: int
     ) -> tuple[Window, StorageState]:
-        """Return what the state of charge allows of what is sold, and the planned state."""
+        """Return the part of the sales that the content allows, and the planned state."""
         size = energy.shape[-2]
         done, soc = _roll(params, state.soc[..., first, :], energy[..., first:, :])
         # The window has no place for what follows its last step.
@@ -176,7 +176,7 @@ class Storage:
         return starts_of(params, power.clamp(min=0), downtime)
 
     def settle(self, params: StorageParams, state: StorageState, sale: Sale) -> StorageState:
-        """Return the state with what the stored energy has cost after a sale.
+        """Return the state with the cost of the stored energy after a sale.
 
         Energy that is bought adds what was paid for it, energy that is sold leaves at mean cost.
         """
@@ -209,7 +209,7 @@ def limits_at(
     capacity: Float[Tensor, "... product unit"],
     sold: Mapping[str, Float[Tensor, "... product unit"]],
 ) -> Limits:
-    """Return what can be charged and discharged on top of what is sold, MW.
+    """Return the limits of charging and discharging beside the present sales, MW.
 
     A direction whose least power is out of reach has none. Sold reserve of either sign takes from
     the direction that would deliver it; sold negative reserve raises the charging limit, as

@@ -110,7 +110,7 @@ class Thermal(WithoutState):
         first: int,
         since: Step,
     ) -> tuple[PerStep, NoState]:
-        """Return what plants really deliver; see `delivered`."""
+        """Return the delivery of plants; see `delivered`."""
         return delivered(params, capacity, energy, since), state
 
     def running_cost(self, params: ThermalParams, series: PerStep, power: PerStep) -> PerStep:
@@ -120,7 +120,7 @@ class Thermal(WithoutState):
     def starts(
         self, params: ThermalParams, power: PerStep, downtime: PerUnit
     ) -> tuple[Starts, PerUnit]:
-        """Return when plants go on, what that costs, and the steps off after the last step."""
+        """Return when plants start, the cost of it, and the steps off after the last step."""
         return starts_of(params, power, downtime)
 
     def view(self, params: ThermalParams, state: NoState, past: Window, since: Step) -> ThermalView:
@@ -196,7 +196,7 @@ def delivered(
     energy: Float[Tensor, "... window unit"],
     step: Step,
 ) -> Float[Tensor, "... step unit"]:
-    """Return what plants really deliver in the last steps of `energy`, MW.
+    """Return the delivery of plants in the last steps of `energy`, MW.
 
     A unit that runs delivers at least its minimum power, even where it sold less.
 
@@ -235,7 +235,7 @@ def _hold(
 def _within_limits(
     params: ThermalParams, capacity: Float[Tensor, "... unit"], power: Float[Tensor, "... unit"]
 ) -> Float[Tensor, "... unit"]:
-    """Return running units' power within what is available, MW, but no less than the minimum."""
+    """Return running units' power within the available power, MW, but at least the minimum."""
     limited = torch.maximum(torch.minimum(power, capacity), params.min_power)
     return torch.where(power > ZERO_VOLUME, limited, power)
 
