@@ -164,7 +164,7 @@ class Acting:
         self.version = policies.version
 
     def policies(self) -> Policies:
-        """Return a copy of what is acted by."""
+        """Return a copy of the policies that it acts by."""
         return policies_of(self._nets, self.version)
 
     def actors(self, seed: int = 0, *, noisy: bool = False) -> tuple[ActorStack, ...]:

@@ -177,7 +177,7 @@ def _forms(
 def _all_statistics(
     config: LearningConfig, fleet: Fleet, device: torch.device
 ) -> dict[str, tuple[Moments, ...]]:
-    """Return fresh statistics of what actors and critics read, group by group; of most none."""
+    """Return fresh statistics of the inputs of actors and critics by group, mostly empty."""
     of_agents = [group.unit_ids for group in fleet.groups]
     of_policies = [group.policies for group in fleet.groups]
     return {

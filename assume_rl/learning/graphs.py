@@ -24,11 +24,11 @@ class Recorder(Protocol):
     """Makes recordings, and the plain calls before them."""
 
     def plain(self, function: Callable[[], T]) -> T:
-        """Return what a function returns, called where it will be recorded."""
+        """Return the result of a function, called where it will be recorded."""
         ...
 
     def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """Record a function without effect; return what it returns, and what does it again."""
+        """Record a function without effect; return its result, and a function that replays it."""
         ...
 
 
@@ -82,7 +82,7 @@ class Graphs:
         self._recorded: dict[Hashable, tuple[Any, Callable[[], None]]] = {}
 
     def run(self, key: Hashable, function: Callable[[], T]) -> T:
-        """Return what a function returns; it is called twice, recorded, and then done again.
+        """Return the result of a function; it is called twice, recorded, and then replayed.
 
         Once it is recorded, tensors that it returns are the same ones, written anew.
 

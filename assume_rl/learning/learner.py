@@ -200,7 +200,7 @@ class Learner:
         return tuple(net.form.stack(net.online, seed).clone() for net in self.nets["actor"])
 
     def light(self) -> Policies:
-        """Return a copy of what acting needs of all seeds, with its version: updates so far."""
+        """Return a copy of the policies of all seeds, with their version: updates so far."""
         return policies_of(self.nets["actor"], self.updates)
 
     def memories(self, copies: int) -> tuple[Float[Tensor, "seed copy _ _"], ...]:
@@ -254,7 +254,7 @@ class Learner:
             self.listener.experienced(self, joint)
 
     def cut(self, copies: int = 1) -> None:
-        """Mark the latest transition as truncated: what follows it will not be stored.
+        """Mark the latest transition as truncated: its successor will not be stored.
 
         :param copies: of the market that it is of, each of which has one
         """

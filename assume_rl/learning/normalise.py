@@ -149,7 +149,7 @@ class Normaliser:
             own.take(more)
 
     def moments_of(self, seed: int) -> dict[str, dict[str, Weights]]:
-        """Return copies of one seed's statistics by what they are of, and agent or network."""
+        """Return copies of one seed's statistics by quantity, and agent or network."""
         return {
             part: {n: own for moments in blocks for n, own in moments.state_of(seed).items()}
             for part, blocks in self._parts.items()

@@ -112,7 +112,7 @@ class CurveActorCritic:
 def worths(
     form: CriticForm, context: Any, following: Seen, batch: Batch, place: int
 ) -> Float[Tensor, "seed agent row _"]:
-    """Return what rungs are worth, entry by entry: their reward and the value of what follows.
+    """Return the worth of rungs, entry by entry: their reward and the next state's value.
 
     :param form: of the values
     :param context: of their targets, of what was observed next
@@ -135,7 +135,7 @@ def worths(
 def distinct(
     own: Float[Tensor, "seed agent row rung entry"],
 ) -> tuple[Int[Tensor, "seed agent different"], Int[Tensor, "seed agent all"]]:
-    """Return where what follows differs from the rung below, and which of it each rung leads to.
+    """Return where next states differ from the rung below, and each rung's index among them.
 
     Most rungs lead to the same as their neighbours: all is sold, or nothing. Rungs are counted
     through, row by row.
@@ -157,7 +157,7 @@ def policy_worth(
     obs: Float[Tensor, "seed agent row obs"],
     worth: Float[Tensor, "seed agent row _"],
 ) -> Float[Tensor, "seed agent row"]:
-    """Return what policies are worth that choose one entry anew: the mean over the entries.
+    """Return the worth of policies that choose one entry anew: the mean over the entries.
 
     :param form: of the actors
     :param nets: their parameters

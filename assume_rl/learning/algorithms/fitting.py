@@ -21,7 +21,7 @@ class Aim(NamedTuple):
 
 
 def fit(work: Work, passes: int, aim_of: Callable[[Net[ActorForm], Tensor, Tensor], Aim]) -> int:
-    """Fit actors to what the auctions since the last update ask for; return gradient steps.
+    """Fit actors to the targets of all auctions since the last update; return gradient steps.
 
     :param work: the learner's parts
     :param passes: gradient steps

@@ -205,7 +205,7 @@ def weights(
 def following_values(
     form: ActorForm, chooses: Any, values: Any, obs: Float[Tensor, "seed agent row obs"]
 ) -> Tensor:
-    """Return what networks say of the rungs that they, or others, think best.
+    """Return the networks' values of the rungs that they, or others, consider best.
 
     :param form: of the actors
     :param chooses: parameters of those that choose; None: the same as value
@@ -231,7 +231,7 @@ def value_loss(
     target: Float[Tensor, "seed agent row"],
     weight: Float[Tensor, "seed row"] | None = None,
 ) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent row"]]:
-    """Return the mean squared errors of the values of what was played, and all errors.
+    """Return the mean squared errors of the values of played rungs, and all errors.
 
     :param form: of the actors
     :param nets: their parameters

@@ -42,7 +42,7 @@ def quantile_loss(
     target: Float[Tensor, "seed agent row quantile"],
     weight: Float[Tensor, "seed row"] | None = None,
 ) -> tuple[Float[Tensor, "seed agent"], Float[Tensor, "seed agent row"]]:
-    """Return the quantile losses of what was played, and the errors of its means.
+    """Return the quantile losses of played rungs, and the errors of their means.
 
     :param form: of the actors
     :param nets: their parameters

@@ -144,7 +144,7 @@ def several_steps(
     gamma: float,
     n_step: int,
 ) -> Float[Tensor, "seed agent row step"]:
-    """Return sums of `n_step` discounted rewards and the value of what follows them.
+    """Return sums of `n_step` discounted rewards and the value of the state after them.
 
     They end with the sequence, after which nothing follows a termination.
 
@@ -176,7 +176,7 @@ def sequence_loss(
     counted: Bool[Tensor, "seed row step"],
     weight: Float[Tensor, "seed row"] | None = None,
 ) -> Lessons:
-    """Return the mean squared errors of what was played, mean over the steps of each sequence.
+    """Return the mean squared errors of played rungs, mean over the steps of each sequence.
 
     :param form: of the actors
     :param nets: their parameters

@@ -84,7 +84,7 @@ class SoftActorCritic:
     def _following(
         self, work: Work, batch: Batch
     ) -> tuple[Seen, list[Float[Tensor, "seed agent row"]]]:
-        """Return next observations and drawn actions, and what their entropy is worth."""
+        """Return next observations and drawn actions, and the worth of their entropy."""
         actions, bonus = [], []
         for k, (actor, obs) in enumerate(zip(work.nets["actor"], batch.next_obs, strict=True)):
             action, log_prob = drawn(actor.form, actor.now, obs, batch.noise["next_action"][k])

@@ -29,17 +29,17 @@ class AlgorithmConfig(WithoutTruthValues):
 
     @property
     def needs_earnings(self) -> bool:
-        """Return whether it must be known what agents can earn."""
+        """Return whether the range of agents' earnings must be known."""
         return False
 
     @property
     def needs_curves(self) -> bool:
-        """Return whether transitions keep what every rung of a ladder would have brought."""
+        """Return whether transitions keep the reward that every rung would have given."""
         return False
 
     @property
     def needs_next(self) -> bool:
-        """Return whether they keep, too, what would have been observed next after every rung."""
+        """Return whether they also keep the next observation after every rung."""
         return False
 
     @property
@@ -74,7 +74,7 @@ class AlgorithmConfig(WithoutTruthValues):
 
     @property
     def temperature_of_choice(self) -> tuple[float, AnySchedule]:
-        """Return what outputs are divided by before actions are drawn, and how it changes."""
+        """Return the divisor of outputs before actions are drawn, and its schedule."""
         return 1.0, None
 
     @property
@@ -380,7 +380,7 @@ class FictitiousPlayConfig(CurvesConfig):
 
     @property
     def temperature_of_choice(self) -> tuple[float, AnySchedule]:
-        """Return what is left of training: in the end draws are what evaluations choose.
+        """Return the remaining part of training: final draws equal the choices of evaluations.
 
         Rivals then answer that, too where an agent earns the same whatever it asks, so that
         nothing that it learns makes its draws less random.

@@ -38,7 +38,7 @@ def checked(validate: Callable[[Any], Any], value: Any, problems: list[Any]) -> 
 
 
 def _without_forms(found: Any) -> Any:
-    """Return an entry of pydantic's errors without what is no key of the user's, see `FORMS`."""
+    """Return an entry of pydantic's errors without parts that are no user's keys, see `FORMS`."""
     kept = {key: found[key] for key in ("type", "loc", "input", "ctx") if key in found}
     forms = [FORMS[part] for part in found["loc"] if part in FORMS]
     kept["loc"] = tuple(part for part in found["loc"] if part not in FORMS)

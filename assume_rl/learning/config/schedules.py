@@ -77,7 +77,7 @@ def _schedule(value: Any) -> Any:
 
 
 def _rate_schedule(value: Any) -> Any:
-    """Refuse what `_schedule` refuses, but for the schedule that only rates have."""
+    """Refuse the same as `_schedule`, except for the schedule that only rates have."""
     if value == "kl_adaptive":
         return KlAdaptive()
     return _named(value, _OF_RATES.choices)

@@ -376,7 +376,7 @@ class LearningConfig(WithoutTruthValues):
 
 
 def learning_keys(algorithm: str | None = None) -> dict[str, FieldInfo]:
-    """Return the keys of the section, with what each means.
+    """Return the keys of the section, with their meanings.
 
     :param algorithm: whose own keys are among them; None: those of all algorithms
     """

@@ -59,7 +59,7 @@ class Windows:
         return window(self._memory(group, steps), steps.count, self._observations(group, steps))
 
     def following(self, group: int, steps: Steps) -> Float[Tensor, "seed agent row window"]:
-        """Return the same windows with what was observed next behind them.
+        """Return the same windows with the next observation appended.
 
         :param group: of the agents, by position in the fleet
         :param steps: of the windows

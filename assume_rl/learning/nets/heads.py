@@ -98,7 +98,7 @@ class ByValue(Stochastic, Protocol):
     """A head of rungs whose outputs say what each is worth."""
 
     def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
-        """Return what every rung is worth, entry by entry; `RULED_OUT` where it is not legal."""
+        """Return the value of every rung, entry by entry; `RULED_OUT` where it is not legal."""
         ...
 
     def best(self, out: Float[Tensor, "... out"]) -> Int[Tensor, "... act"]:
@@ -106,7 +106,7 @@ class ByValue(Stochastic, Protocol):
         ...
 
     def at(self, out: Float[Tensor, "... out"], rung: Int[Tensor, "... act"]) -> Tensor:
-        """Return what is learned of some rungs, summed over the entries of an action.
+        """Return the learned values of some rungs, summed over the entries of an action.
 
         :param out: outputs of the network
         :param rung: one of each entry, counted from 0
@@ -327,7 +327,7 @@ class Categorical:
         return rung * (2.0 / (self.rungs - 1)) - 1.0
 
     def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
-        """Return what every rung is worth, where logits are values."""
+        """Return the value of every rung, where logits are values."""
         return self.by_entry(out)
 
     def by_entry(self, values: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
@@ -389,7 +389,7 @@ def _rung_of(
 def raised(
     given: Float[Tensor, "... entry output"], legal: Bool[Tensor, "... entry rung"]
 ) -> Float[Tensor, "... entry rung"]:
-    """Return advantages less their mean over legal rungs, plus what follows them: the mean.
+    """Return advantages less their mean over legal rungs, plus the value of the state.
 
     :param given: advantages of all rungs and the value of the state
     :param legal: rungs that count
@@ -575,7 +575,7 @@ class Quantiles:
         return self.place(self.best(out).to(out.dtype))
 
     def draw(self, out: Float[Tensor, "... out"], z: Float[Tensor, "... act"]) -> Drawn:
-        """Return rungs drawn by what they are worth, as `Categorical` does."""
+        """Return rungs drawn by their values, as `Categorical` does."""
         return self._choice.draw(self.values(out).flatten(-2), z)
 
     def explored(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... out"]:

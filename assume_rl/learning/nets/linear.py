@@ -36,7 +36,7 @@ def linear_weights(state: State) -> list[Tensor]:
 
 
 def chained(state: State) -> bool:
-    """Return whether each layer takes what the one before gives, and has a bias per output."""
+    """Return whether each layer fits the outputs of the one before, and has all its biases."""
     weights = linear_weights(state)
     biases = [state[f"FC{k}.bias"] for k in range(1, len(weights) + 1)]
     fed = all(

@@ -104,7 +104,7 @@ def _rmsprop(own: Optimizer, gradient: Flat, rate: Number) -> None:
 
 
 def _decayed(own: Optimizer, gradient: Flat) -> Float[Tensor, " entry"]:
-    """Return the gradient, and what weights shrink by."""
+    """Return the gradient, plus the weight decay."""
     if own.weight_decay == 0:
         return gradient.buffer
     return gradient.buffer.add(own.parameters.buffer, alpha=own.weight_decay)

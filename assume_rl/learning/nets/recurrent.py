@@ -179,7 +179,7 @@ class Recurrent:
         return [*(f"{self.cell}.{name}" for name in Cell._fields), *linear_names(linear)]
 
     def fits(self, state: State) -> bool:
-        """Return whether the cell's parameters fit, and each layer takes what it is given."""
+        """Return whether the cell's parameters fit, and each layer fits the one before."""
         into, across, *biases = (state[f"{self.cell}.{name}"] for name in Cell._fields)
         gates = across.shape[:1]
         cell = (

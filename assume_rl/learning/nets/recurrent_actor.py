@@ -72,7 +72,7 @@ class RecurrentActorForm(ActorForm):
         Bool[Tensor, "net all step"],
         int,
     ]:
-        """Return what the trunk reads of windows.
+        """Return the trunk's inputs from windows.
 
         That is observations, the memory before the first that there is, which there are, and how
         many steps have no gradient.

@@ -110,7 +110,7 @@ class Mlp:
         return linear_names(linear)
 
     def fits(self, state: State) -> bool:
-        """Return whether each layer takes what the one before gives."""
+        """Return whether each layer fits the outputs of the one before."""
         return chained(state)
 
     def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
@@ -180,7 +180,7 @@ class Ramps:
     def _read(
         self, now: Float[Tensor, "*row 2"], private: Float[Tensor, "*row own"]
     ) -> Float[Tensor, "*row entry"]:
-        """Return what the layers read of both numbers and a private part."""
+        """Return the layers' inputs from both numbers and a private part."""
         ramp = torch.arange(RAMPS, dtype=now.dtype, device=now.device)
         ramps = (RAMPS * now.unsqueeze(-1) - ramp).clamp(0.0, 1.0).flatten(-2)
         return torch.cat([now, ramps, private], dim=-1)
@@ -198,7 +198,7 @@ class Ramps:
         return linear_names(linear)
 
     def fits(self, state: State) -> bool:
-        """Return whether each layer takes what the one before gives, and the first all ramps."""
+        """Return whether each layer fits the one before, and the first all ramps."""
         return chained(state) and linear_weights(state)[0].shape[1] >= len(READ) * (RAMPS + 1)
 
     def sizes(self, state: State, unique_size: int = 0) -> tuple[int, int]:
@@ -282,7 +282,7 @@ class Lstm:
         return [*CELL_SHAPES, *linear_names(linear)]
 
     def fits(self, state: State) -> bool:
-        """Return whether the cells are ASSUME's and each layer takes what the one before gives."""
+        """Return whether the cells are ASSUME's and each layer fits the one before."""
         cells = all(state[name].shape == shape[::-1] for name, shape in CELL_SHAPES.items())
         return cells and chained(state) and linear_weights(state)[0].shape[1] >= CELLS[-1]
 
@@ -331,7 +331,7 @@ def architecture_of(state: State) -> str:
 
 
 def _steps(entries: int, obs_size: int) -> int:
-    """Return the steps of a window, from what the linear layers read instead of the observation."""
+    """Return the steps of a window, from the number of inputs of the linear layers."""
     return (entries - obs_size) // (CELLS[-1] - SERIES)
 
 

@@ -162,7 +162,7 @@ def load_policy(path: Path, unit_id: str) -> ActorStack:
 
 
 def entry_of(path: Path, unit_id: str) -> PolicyEntry | None:
-    """Return what a manifest says of a policy; None: there is no such policy, or no manifest.
+    """Return a manifest's entry on a policy; None: no such policy, or no manifest.
 
     :param path: a policy folder, or one actor's file, which may belong to another unit
     :param unit_id: whose policy it is in a folder
