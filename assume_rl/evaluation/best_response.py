@@ -224,7 +224,7 @@ def _best(
     cleared: Clearing,
     objective: Objective,
 ) -> BestResponse:
-    """Return the most valuable of some rungs and what is known, and of equal ones the first."""
+    """Return the best of some rungs and of `known`, the first among equal ones."""
     got = sale(cleared)
     value, rung = objective(got).max(-1, keepdim=True)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 def worth_of_states(
     value: Float[Tensor, "step state choice"], after: Float[Tensor, "step state choice"]
 ) -> Float[Tensor, "steps state"]:
-    """Return what states are worth before each step, and, 0, after the last.
+    """Return the value of states before each step, and after the last, 0.
 
     :param value: of a choice in a state, in any unit; -inf: not possible. One always is
     :param after: place that it leads to, in [0, states - 1]
@@ -49,7 +49,7 @@ def best_choices(
 
 
 def worth_at(worth: Float[Tensor, " state"], place: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Return what places are worth: between two states as much as the mix of both.
+    """Return the value at places, linear between two states.
 
     :param worth: of each state
     :param place: in [0, states - 1]

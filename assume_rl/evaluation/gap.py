@@ -54,7 +54,7 @@ def is_undefined(figures: Mapping[str, object]) -> bool:
 
 
 def share_text(share: float) -> str:
-    """Return a share as text in per cent; what is missed is never rounded away.
+    """Return a share as text in per cent; a shortfall is never rounded away.
 
     >>> share_text(0.98765), share_text(0.999999), share_text(1.0)
     ('98.77%', '99.99%', '100.00%')

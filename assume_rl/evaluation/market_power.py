@@ -70,7 +70,7 @@ def by_operator(values: ArrayLike, operator: ArrayLike) -> FloatArray:
 
 
 def herfindahl_hirschman(amount: ArrayLike) -> FloatArray:
-    """Sum of squared shares in per cent: near 0 for many small ones, 10,000 for a monopoly.
+    """Return the sum of squared shares in per cent: near 0 for many small ones, 10,000 for one.
 
     Not a number where nobody has anything. Shares of what was sold say who supplied; shares of
     capacity say who could.

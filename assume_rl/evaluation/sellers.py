@@ -35,7 +35,7 @@ class MarketPower:
 
     @property
     def residual_supply(self) -> FloatArray:
-        """Return the residual supply index of what was offered, `(delivery, operator)`."""
+        """Return the residual supply index of the offers, `(delivery, operator)`."""
         return residual_supply_index(by_operator(self.offered, self.owner), self.demanded)
 
     @property

@@ -60,7 +60,7 @@ Value = Callable[[Int[Tensor, " copy"], Delivery], Float[Tensor, "auction copy"]
 
 
 def deliver(plant: Plant, sold: Float[Tensor, "auction copy"]) -> Delivery:
-    """Return what copies of a plant deliver over an episode.
+    """Return the delivery of copies of a plant over an episode.
 
     :param plant: of which they are copies
     :param sold: MW that each sells
@@ -103,7 +103,7 @@ def best_of_two(
 def _deliver(
     plant: Plant, past: Past, auction: int, sold: Float[Tensor, " copy"]
 ) -> tuple[Delivery, Past]:
-    """Return what copies deliver in an auction, and their past after it."""
+    """Return the delivery of copies in an auction, and their past after it."""
     since = plant.first[auction - 1] + plant.length if auction else 0
     gap, stop = plant.first[auction] - since, plant.first[auction] + plant.length
     planned = torch.cat((sold.new_zeros(gap, len(sold)), sold.expand(plant.length, -1)))
@@ -160,7 +160,7 @@ def _longest_off(plant: Plant) -> int:
 
 
 def _stacked(parts: list[Delivery]) -> Delivery:
-    """Return what is delivered in all auctions."""
+    """Return the deliveries in all auctions."""
     return Delivery(
         torch.stack([part.power for part in parts]),
         torch.stack([part.previous for part in parts]),

@@ -40,7 +40,7 @@ SIMILAR = 4
 def planned_profit(
     store: Store, seen: Float[Tensor, "auction forecast"], similar: int = SIMILAR
 ) -> Float[Tensor, " auction"]:
-    """Return what the bids of plans bring in each auction, EUR.
+    """Return the profit of the plans' bids in each auction, EUR.
 
     :param store: that bids, by a bidder whose `foresight` is how many deliveries a plan has
     :param seen: forecasts of each delivery, on scales that can be compared

@@ -109,7 +109,7 @@ def best_trades(store: Store, points: int = POINTS) -> Trades:
 
 
 def _led_by(store: Store, tried: Alternatives, points: int) -> tuple[Trades, float]:
-    """Return the bids that a grid leads to, and what it promised, EUR."""
+    """Return the bids that a grid leads to, and the profit that it promised, EUR."""
     choices, grid = tried.price.shape[-1], grid_of(store.params, points)
     worth = worth_of_states(*on_grid(store, tried, grid))
     soc, bids, earned = store.params.initial_soc, [], []
@@ -129,7 +129,7 @@ def _led_by(store: Store, tried: Alternatives, points: int) -> tuple[Trades, flo
 def on_grid(
     store: Store, tried: Alternatives, grid: Grid
 ) -> tuple[Float[Tensor, "auction state choice"], Float[Tensor, "auction state choice"]]:
-    """Return what every alternative brings in every state of a grid, EUR, and where it leads to.
+    """Return the profit of every alternative in every state of a grid, EUR, and the next state.
 
     :param store: that bids
     :param tried: in all auctions
@@ -149,7 +149,7 @@ def of_states(
     part: Int[Tensor, " auction"],
     grid: Float[Tensor, " state"],
 ) -> tuple[Float[Tensor, "auction state choice"], Float[Tensor, "auction state choice"]]:
-    """Return what every alternative brings in every state, EUR, and the state of charge after it.
+    """Return the profit of every alternative in every state, EUR, and the state of charge after it.
 
     :param store: that bids
     :param tried: in all auctions
@@ -204,7 +204,7 @@ def _last(mask: Bool[Tensor, "auction point"]) -> Bool[Tensor, "auction point"]:
 def _offers(
     store: Store, soc: Float[Tensor, " copy"]
 ) -> tuple[Float[Tensor, " copy"], Float[Tensor, " copy"]]:
-    """Return what its bidder buys, <= 0, and sells at a state of charge, MW."""
+    """Return its bidder's purchases, <= 0, and sales at a state of charge, MW."""
     technology, params, count = Storage(), _copies(store, soc), len(soc)
     state, none = _state(soc), soc.new_zeros(1, count)
     view = View(
@@ -261,5 +261,5 @@ def _copies(store: Store, soc: Float[Tensor, " copy"]) -> StorageParams:
 
 
 def _state(soc: Float[Tensor, " copy"]) -> StorageState:
-    """Return a state whose window has one step, and what comes after it."""
+    """Return a state whose window has one step, and the state after it."""
     return StorageState(soc.expand(2, -1), torch.zeros_like(soc))

@@ -22,7 +22,7 @@ class Surplus:
 
     @property
     def total(self) -> float:
-        """Return the gains of trade, without what units that buy and sell cost to run."""
+        """Return the gains of trade, without the running costs of units that buy and sell."""
         return self.consumer + self.producer + (self.traded or 0.0)
 
     def rows(self) -> list[tuple[str, float | None]]:
