@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Return whether a value is what an annotation says.
+    """Return whether a value is of the type in an annotation.
 
     :param value: to look at
     :param hint: `Any`, a class, a jaxtyping shape, or a literal, union, tuple, list or mapping of
@@ -25,7 +25,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def _items_fit(value: Any, parts: tuple[Any, ...]) -> bool:
-    """Return whether what a tuple, list or mapping holds is what its annotation's parts say."""
+    """Return whether the items of a tuple, list or mapping are of the annotated types."""
     if isinstance(value, dict):
         return all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
     if isinstance(value, tuple) and parts[-1] is not Ellipsis:
@@ -44,7 +44,7 @@ def _plain(value: Any, hint: Any) -> bool:
 
 
 def misfit(kind: type, fields: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the fields of a dataclass, in a sentence; None if nothing is.
+    """Return the problem with the fields of a dataclass, in a sentence; None if there is none.
 
     :param kind: the dataclass
     :param fields: values by name

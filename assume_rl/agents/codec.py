@@ -137,7 +137,7 @@ def _dataclasses_in(hint: Any) -> Iterator[type]:
 
 
 def _builder(kind: type) -> Callable[[Any], Any]:
-    """Return what makes a `kind` of its fields, or raises `Unfit`."""
+    """Return a function that makes a `kind` of its fields, or raises `Unfit`."""
 
     def build(fields: Any) -> Any:
         fault = misfit(kind, fields if isinstance(fields, dict) else {})

@@ -124,7 +124,7 @@ class Lobby(Role):  # type: ignore[misc]
         post(self.context, Joined(content.number), address)
 
     def _check(self, content: Join) -> None:
-        """Raise `ConfigurationError` unless a client may play what it wants to."""
+        """Raise `ConfigurationError` unless a client may play the parts that it asks for."""
         check_protocol(f"client '{content.client}'", content.protocol)
         if content.terms != self._terms:
             raise ConfigurationError(
@@ -272,7 +272,7 @@ class Lobby(Role):  # type: ignore[misc]
         return {agent.aid: self._container.sent[agent] for agent in seat.agents.values()}
 
     async def _answered(self, seat: Seat, due: SyncDue) -> None:
-        """Return once a client has answered and what it sent has arrived, or it is lost."""
+        """Return once a client has answered and its messages have arrived, or it is lost."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline, again = now + self._patience, now

@@ -96,7 +96,7 @@ class Operators:
 
 
 def terms(compiled: Compiled, fixed: Iterable[str]) -> str:
-    """Return a digest of what all who play a scenario together must agree on.
+    """Return a digest of the terms that all participants of a scenario must agree on.
 
     :param compiled: the scenario: its settings, auctions, operators and the content of plug-ins
         count; units, series, and what every computer has for itself, such as paths, do not

@@ -41,7 +41,7 @@ class Arrivals:
         self._early: dict[tuple[str, str], dict[int, Item]] = {}  # by number
 
     def take(self, content: Any, meta: dict[str, Any]) -> Iterator[Item]:
-        """Yield what can be handed over now that a message has arrived.
+        """Yield the items that can be handed over now that a message has arrived.
 
         :param content: of the message
         :param meta: of the message; one without a life and a number is handed over at once
@@ -140,11 +140,11 @@ class Networked(Container):  # type: ignore[misc]
             return False
 
     def _left(self, sent: bool) -> bool:
-        """Return whether a message has left, given what mango says."""
+        """Return whether a message has left, given mango's answer."""
         return sent
 
     def _give_up(self, place: Any, *, begun: bool) -> None:
-        """Drop what waits for a container that cannot be reached, as if it was never sent.
+        """Drop messages for a container that cannot be reached, as if they were never sent.
 
         :param place: address of the container
         :param begun: whether the first message may have arrived; then its number is taken, and it
@@ -174,7 +174,7 @@ class Networked(Container):  # type: ignore[misc]
             await self.send_message(Refused(item.reason), AgentAddress(place, sender))
 
     async def shutdown(self) -> None:
-        """Shut down once what waits is written, or after a few seconds."""
+        """Shut down once waiting messages are written, or after a few seconds."""
         self._closing = True
         writing = [task for task in self._writers.values() if not task.done()]
         if writing:

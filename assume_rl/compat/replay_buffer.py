@@ -175,7 +175,7 @@ class ReplayBuffer:
         return {**self._replay.state_dict(), "waiting": self._waiting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what a buffer of the same shapes stored, if it is not more than fits here."""
+        """Load the state of a buffer of the same shapes, if it is not more than fits here."""
         self._replay.load_state_dict(state)
         waiting = state["waiting"]
         self._waiting = waiting and {name: part.to(self.device) for name, part in waiting.items()}

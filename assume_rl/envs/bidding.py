@@ -119,7 +119,7 @@ def _made(
     decided: tuple[AnyView, Tensor] | None,
     drawn: Mixing,
 ) -> Made:
-    """Return what a team makes of an auction.
+    """Return a team's orders and decisions in an auction.
 
     :param decided: view and action of a learning part
     :param drawn: for the fixed policies that draw their actions

@@ -56,7 +56,7 @@ def curves_of(
 def curves_ahead(
     setting: Setting, team: int, earned: Sequence[Earned], own: int
 ) -> list[tuple[Float[Tensor, "copy agent _"], Float[Tensor, "copy agent _ own"]]]:
-    """Return `curves_of`, and what would have been observed next after every rung.
+    """Return `curves_of`, and the next observation after every rung.
 
     :param setting: of the environment, which keeps what curves need
     :param team: position among the learner teams
@@ -256,7 +256,7 @@ def _own_slots(part: Part) -> Int[Tensor, "unit own"]:
 
 
 def _seen_next(setting: Setting, tried: Tried, known: Known) -> Float[Tensor, "copy _ own"]:
-    """Return what a unit would have observed of itself next, after each rung."""
+    """Return a unit's next own observation after each rung."""
     reward, after = tried.reward.reward, known.after
     if after is None:
         return reward.new_zeros(*reward.shape, known.own)

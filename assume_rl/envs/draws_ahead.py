@@ -41,7 +41,7 @@ class Ahead:
         self._drawn = torch.empty(0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but the draws that are kept, which are drawn anew."""
+        """Return all attributes but the kept draws, which are drawn again after loading."""
         return self.__dict__ | {"_first": -1, "_episodes": None, "_drawn": torch.empty(0)}
 
     def of_auction(self, episodes: Int[Tensor, " copy"], number: int) -> Float[Tensor, "copy ..."]:

@@ -50,7 +50,7 @@ def at_end(setting: Setting, state: State) -> State:
 
 
 def next_auctions(setting: Setting, market: str) -> tuple[Auction | None, ...]:
-    """Return what follows each auction of a market, after a window as well; None: nothing does.
+    """Return the successor of each auction of a market, after a window as well; None: no successor.
 
     :param setting: of the environment
     :param market: whose auctions are numbered from 0

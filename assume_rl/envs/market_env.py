@@ -207,7 +207,7 @@ class MarketEnv:
         return found
 
     def step(self, state: State, actions: Sequence[Tensor]) -> tuple[State, Happened]:
-        """Return the `State` at the next decision, or at the end, and what happened until then.
+        """Return the `State` at the next decision, or at the end, and the events until then.
 
         :param state: at a decision
         :param actions: (copy, agent, act) per team
@@ -291,7 +291,7 @@ class MarketEnv:
         return Drawn(ties, mixing)
 
     def _advance(self, state: State, actions: Actions, drawn: Drawn) -> tuple[State, Happened]:
-        """Return the state at the next decision or at the end, and what happened until then."""
+        """Return the state at the next decision or at the end, and the events until then."""
         happened = Happened()
         state = self._open(state, actions, drawn)
         return self._go_on(state, happened, drawn), happened

@@ -40,7 +40,7 @@ class RecordedSteps:
 
     @torch.inference_mode()
     def __call__(self, state: State, actions: Actions, drawn: Any) -> tuple[State, Happened]:
-        """Return the state at the next decision, and what happened until then.
+        """Return the state at the next decision, and the events until then.
 
         :param state: at a decision
         :param actions: (copy, agent, act) per team
@@ -59,7 +59,7 @@ class RecordedSteps:
         return exchanged(found, back | dict(zip(map(id, made), new, strict=True)))
 
     def _made(self, *inside: Any) -> tuple[State, Happened]:
-        """Return what a step makes of tensors that stay where they are, in such tensors."""
+        """Return the results of a step from tensors that stay in place, in such tensors."""
         found = self._advance(*inside)
         values = tensors(found, self._fixed | set(map(id, tensors(inside))))
         out = _buffers(self._out, values)

@@ -250,7 +250,7 @@ class Rollout:
         )
 
     def _step(self, rows: Sequence[Tensor], *, noisy: bool) -> list[Tensor]:
-        """Return the outputs of actors, (seed copy agent out); keep what they remember."""
+        """Return the outputs of actors, (seed copy agent out), and keep their memories."""
         found = [
             self._step_block(
                 place, [own[:, part] for own in rows], [m[:, part] for m in self._memories], noisy
@@ -330,7 +330,7 @@ class Rollout:
 
     @torch.inference_mode()  # stacked outside of it, they can be learned from
     def _work_out_curves(self, rows: Sequence[Delivery]) -> None:
-        """Add to decisions what every rung would have brought the learners, and have led to."""
+        """Add to decisions the rewards, and the next observations, of every rung."""
         teams = [
             curves_ahead(self.env.setting, team, [row.played[team] for row in rows], own)
             for team, own in enumerate(self._ahead)

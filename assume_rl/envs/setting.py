@@ -44,7 +44,7 @@ class Setting:
 
     @property
     def routine(self) -> bool:
-        """Return whether no order depends on what happens, so that all are known beforehand."""
+        """Return whether no order depends on events, so that all are known beforehand."""
         return all(cohort.routine for cohort in self.cohorts)
 
     def auctions(self, market: str) -> tuple[Auction, ...]:

@@ -251,7 +251,7 @@ Identity = tuple[str, tuple[int, ...], Features, tuple[float, ...]]
 
 
 def _identity(agent: AgentSpec) -> Identity:
-    """Return what must be equal for all of an agent's networks to mean the same."""
+    """Return the properties that must be equal for an agent's networks to mean the same."""
     return agent.unit_id, agent.shape, agent.features, agent.scales.rungs
 
 
@@ -324,7 +324,7 @@ def _moved(spec: NetSpec, unit: str, fresh: Part, saved: Part) -> State:
 
 
 def _moved_outputs(unit: str, fresh: Part, saved: Part) -> State:
-    """Return what is saved of a unit's network like an actor, if it is of one of these sizes."""
+    """Return the saved weights of a network like an actor, if it is of one of these sizes."""
     here, there = (next(a.shape for a in part[1] if a.unit_id == unit) for part in (fresh, saved))
     if here != there:
         raise PolicyError(f"its values are of an actor of sizes {there}, expected {here}")
@@ -345,7 +345,7 @@ OF_NETWORKS = (
 
 
 def _kind(config: LearningConfig) -> str:
-    """Return what tells networks and optimisers apart that cannot stand for each other."""
+    """Return a key that differs for networks and optimisers that cannot replace each other."""
     others = [
         f", {key}: {getattr(config, key)}"
         for key in OF_NETWORKS

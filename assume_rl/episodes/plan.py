@@ -106,7 +106,7 @@ class Plan:
     def progress(
         self, episodes_done: int, now: float | None = None, *, side_by_side: int = 1
     ) -> float:
-        """Return what is left of training, from 1 to 0.
+        """Return the part of training that is left, from 1 to 0.
 
         :param episodes_done: training episodes before this one
         :param now: POSIX seconds; None: the start of the episode

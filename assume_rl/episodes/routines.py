@@ -15,7 +15,7 @@ from assume_rl.core.units.base import ENERGY, AnyBlock, WithoutState
 
 
 def has_memory(block: AnyBlock) -> bool:
-    """Return whether the limits of units depend on what they did before."""
+    """Return whether the limits of units depend on their past."""
     technology = block.technology
     return not isinstance(technology, WithoutState) or technology.lookback(block.params, False) > 0
 

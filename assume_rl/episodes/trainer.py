@@ -151,7 +151,7 @@ class Trainer:
         self.config = chosen
 
     def listen(self, listener: Listener | None) -> None:
-        """Let `listener` hear of what the learner does."""
+        """Pass the learner's events to `listener`."""
         self.learner.listener = listener
 
     def when_created(self, action: Callable[[], None]) -> None:
@@ -179,7 +179,7 @@ class Trainer:
 
 
 def _differing(one: AgentSpec, other: AgentSpec) -> str:
-    """Return in what two registrations of an agent differ, for a message."""
+    """Return the difference between two registrations of an agent, for a message."""
     parts = {
         "layouts": ("obs_size", "unique_size", "features"),
         "sizes of actions": ("act_size",),

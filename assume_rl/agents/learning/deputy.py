@@ -89,7 +89,7 @@ class Deputy(Role):  # type: ignore[misc]
         self._publisher.renew()
 
     def take(self, *, final: bool = False) -> Taken:
-        """Return what came in since the last call.
+        """Return the arrivals since the last call.
 
         :param final: the episode is over: nothing follows the last delivery
         """

@@ -172,7 +172,7 @@ class MarketOperator(Role):  # type: ignore[misc]
                 self._drop(name)
 
     def _drop(self, bidder: str) -> None:
-        """Drop what a bidder sent under another registration, and what was made of it."""
+        """Drop a bidder's messages under another registration, and everything made of them."""
         self._layouts.clear()
         for books in self._books.values():
             books.pop(bidder, None)

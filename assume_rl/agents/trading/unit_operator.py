@@ -194,7 +194,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         return (team for teams in self._own.teams.values() for team in teams if team.learns)
 
     def _fail(self, content: Refused, meta: dict[str, Any]) -> None:
-        """Raise `AgentFailure`: what this operator sent to another container was not accepted."""
+        """Raise `AgentFailure`: another container rejected a message of this operator."""
         raise AgentFailure(f"'{self._name}' was refused: {content.reason}")
 
     def _adopt(self, content: PolicyUpdate, meta: dict[str, Any]) -> None:
@@ -328,7 +328,7 @@ class UnitOperator(Role):  # type: ignore[misc]
     def _tried(
         self, placed: Placed, part: Part, closed: Position, published: Aggregated
     ) -> list[Tried]:
-        """Return what every rung would have brought each unit of a team.
+        """Return the result of every rung for each unit of a team.
 
         :param placed: orders of the auction
         :param part: of the team
@@ -363,7 +363,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         return known | {NEXT_OWN: self._next_own(team, auction, tried)} if self._ahead else known
 
     def _next_own(self, team: Team, auction: Auction, tried: Tried) -> Tensor:
-        """Return what a unit would have observed of itself next after each rung, rung by rung.
+        """Return a unit's next own observation after each rung, rung by rung.
 
         Zeros at the end of the calendar.
         """

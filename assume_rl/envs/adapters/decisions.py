@@ -80,7 +80,7 @@ class Decisions:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made of and where it stands; whoever loads it compiles it anew.
+        """Pickle its arguments and its position; loading compiles it again.
 
         Plug-ins come first: of what follows, some may be known in their files only.
         """

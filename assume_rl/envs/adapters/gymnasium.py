@@ -217,7 +217,7 @@ def _only_learner(decisions: Decisions) -> LearnedBidder[Any]:
 
 
 def _outcome(turn: Turn) -> dict[str, NDArray[Any]]:
-    """Return what infos have of a turn, (copy ...) each."""
+    """Return the entries of infos for a turn, (copy ...) each."""
     (earned,) = turn.earned
     return {
         "profit": _of_learner(earned.profit),

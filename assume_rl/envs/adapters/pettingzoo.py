@@ -75,7 +75,7 @@ class ParallelMarket(ParallelEnv):  # type: ignore[misc]
         return self.action_spaces[agent]
 
     def state(self) -> Array:
-        """Return what all agents observe now, one after the other, in `state_space`."""
+        """Return the present observations of all agents, side by side, in `state_space`."""
         return self._state
 
     def reset(

@@ -56,7 +56,7 @@ class Group:
         return dict(zip(self.teams, torch.split(joined, sizes, dim=1), strict=True))
 
     def seen(self, observations: Observations, legal: Legal) -> dict[str, Tensor]:
-        """Return what the group's agents observe, and their mask of rungs if they have a ladder."""
+        """Return the observations of the group's agents, and on ladders their mask of rungs."""
         found = {"observation": self.join(observations)}
         masks = [mask for team in self.teams if (mask := legal[team]) is not None]
         return found | ({"action_mask": torch.cat(masks, dim=1)} if masks else {})
