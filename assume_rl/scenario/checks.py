@@ -77,7 +77,7 @@ def _check_nodes(scenario: Scenario, problems: Problems) -> None:
 
 
 def _check_market(where: str, market: Market, scenario: Scenario, problems: Problems) -> None:
-    """Note what is wrong with mechanism, product type, ticks and timing of one market."""
+    """Note problems of mechanism, product type, ticks and timing of one market."""
     check_mechanism(where, market, problems)
     if (problem := untraded(market.product_type)) is not None:
         problems.error(f"{where}.product_type", problem)

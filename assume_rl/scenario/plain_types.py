@@ -73,7 +73,7 @@ def _plain(annotation: Any, quote: str) -> str:
 
 
 def _several(part: str, of: Any) -> str:
-    """Return the type of what a list or mapping holds, in brackets if that is a choice."""
+    """Return the type of the items of a list or mapping, in brackets if that is a choice."""
     if " or " in part:
         return f"({part})"
     return f"{part}s" if of in (list, tuple) else part

@@ -217,7 +217,7 @@ def simulation_id(
 
 
 def _parts(scenario: Scenario) -> set[tuple[str, str]]:
-    """Return what a scenario uses that a plug-in may have registered, by what it is and name."""
+    """Return the parts of a scenario that may come from a plug-in, by kind and name."""
     config, units = scenario.config, scenario.units
     forecasts = (config.forecast_algorithms, *(unit.forecast for unit in units))
     return {

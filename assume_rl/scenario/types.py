@@ -163,7 +163,7 @@ class Compiled:
         return tuple(dict.fromkeys(a for own in self.agents.values() for a in own.values()))
 
     def product_types(self, markets: Iterable[str]) -> tuple[str, ...]:
-        """Return what some markets trade, by name, each once."""
+        """Return the product types of some markets, each once."""
         types = {spec.name: spec.product_type for spec in self.markets}
         return tuple(dict.fromkeys(types[market] for market in markets))
 

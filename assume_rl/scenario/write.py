@@ -105,7 +105,7 @@ def _plain(value: Any) -> Any:
 
 
 def _plugins(scenario: Scenario) -> dict[str, str]:
-    """Return what the settings call each plug-in: its file in the folder, or its entry point."""
+    """Return the settings' name of each plug-in: its file in the folder, or its entry point."""
     return {
         own.name: f"{PLUGINS}/{k}_{Path(own.name).name}" if is_file(own.name) else own.name
         for k, own in enumerate(scenario.plugins)

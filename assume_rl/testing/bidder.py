@@ -130,7 +130,7 @@ def _toy(technology: str, bidder: AnyBidder) -> tuple[Portfolio, Team, Position]
 
 
 def _traded(portfolio: Portfolio, position: Position, team: Team, number: int) -> Position:
-    """Return the position after an auction in which a random share of what is possible was sold."""
+    """Return the position after an auction in which a random possible share was sold."""
     auction = Auction("EOM", number, number, number + 1, (position.elapsed,), (1,))
     limits = look(portfolio, position, auction, team).limits
     share = _draw(tuple(limits.sell.most.shape), f"share {number}")
@@ -150,7 +150,7 @@ def _traded(portfolio: Portfolio, position: Position, team: Team, number: int) -
 
 
 def _outcome(portfolio: Portfolio, position: Position, team: Team, orders: Orders) -> Outcome[Any]:
-    """Return what follows when a random share of each order is accepted, at random prices."""
+    """Return the outcome when a random share of each order is accepted, at random prices."""
     shape = tuple(orders.volume.shape)
     result = Result(
         auction=_OPENS,

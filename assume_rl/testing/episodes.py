@@ -36,7 +36,7 @@ def assert_same_episode(
     seed: int = 0,
     tolerance: float = 1e-9,
 ) -> None:
-    """Play one episode on each shell and compare all tables, and what policies were shown.
+    """Play one episode on each shell and compare all tables, and the policies' observations.
 
     :param compiled: scenario
     :param policies: by unit id, of all units that could learn; with float64 networks the shells

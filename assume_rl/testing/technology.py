@@ -50,7 +50,7 @@ class _Case:
 
     @property
     def timed(self) -> Any:
-        """Return the parameters with what series have in the steps to execute."""
+        """Return the parameters with the values of series in the steps to execute."""
         return replace(self.params, **self.series) if self.series else self.params
 
     @property
@@ -65,7 +65,7 @@ class _Case:
 
     @property
     def capacity(self) -> Tensor:
-        """Return what is available in the steps to execute, which are also the products, MW."""
+        """Return the capacity in the steps to execute, which are also the products, MW."""
         return self.available[..., self.first : self.stop, :]
 
 
@@ -163,7 +163,7 @@ def _later(technology: AnyTechnology, case: _Case) -> _Case:
 
 
 def _answers(technology: AnyTechnology, case: _Case) -> dict[str, Any]:
-    """Return what each method answers; each is called twice and must not change its arguments."""
+    """Return each method's answer; each is called twice and must not change its arguments."""
     given = (case, *technology.plan(case.params, case.state, case.energy, case.first))
     calls = _calls(technology, *given)
     return {name: pure(call, given, name) for name, call in calls.items()}

@@ -54,7 +54,7 @@ def strategy_of(scenario: Scenario, operator: str, market: str) -> Strategy | No
 
 
 def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder) -> AnyBidder:
-    """Return what units bid by once their operator's portfolio strategy has its say.
+    """Return the bidder of units after their operator's portfolio strategy is applied.
 
     :param scenario: source of the strategy
     :param operator: of the units

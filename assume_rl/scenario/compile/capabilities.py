@@ -175,7 +175,7 @@ def has_ramps(unit: str, params: object) -> str | None:
 
 
 def capabilities(context: Context) -> Iterator[Capability]:
-    """Yield every combination of what is registered, refused or not.
+    """Yield every combination of registered parts, refused or not.
 
     :param context: with which bidders and strategies are made
     """

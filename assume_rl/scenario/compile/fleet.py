@@ -61,7 +61,7 @@ def _params(table: UnitTable[Any], units: Sequence[Unit], basis: Basis) -> objec
 def _column(
     function: Callable[[Any, Series], Values], unit: Unit, series: Series, steps: int
 ) -> Values:
-    """Return what a unit table says of a unit at every step, (step)."""
+    """Return a unit table's value for a unit at every step, (step)."""
     found = of_kind(function, function(unit, series), np.ndarray)
     if found.shape != (steps,):
         raise ContractError(function, f"the shape {found.shape}, not ({steps},)")

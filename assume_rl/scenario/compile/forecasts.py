@@ -94,7 +94,7 @@ def _check_choice(where: str, key: str, algorithm: str, problems: Problems) -> N
 
 
 def metric_of(algorithm: str) -> str | None:
-    """Return what an algorithm of this name forecasts; None if its name does not say."""
+    """Return the quantity that an algorithm forecasts; None if its name does not show it."""
     return next((metric for metric in METRICS if algorithm.startswith(f"{metric}_")), None)
 
 
@@ -103,7 +103,7 @@ def scaled_as(
     agents: Mapping[str, Mapping[str, str]],
     scales: Mapping[str, Scales],
 ) -> dict[str, dict[str, Scales]]:
-    """Return what scaled forecasts stand for, by market and unit, where `forecast_scale` asks.
+    """Return the ranges of scaled forecasts, by market and unit, where `forecast_scale` asks.
 
     :param scenario: with the setting
     :param agents: names of learning units, by market and unit
@@ -122,7 +122,7 @@ def scaled_as(
 
 
 def ranges(forecasts: Forecasts | None, unit: int, known: Scales) -> Scales:
-    """Return what 0 and 1 of a unit's scaled forecasts stand for.
+    """Return the values that 0 and 1 of a unit's scaled forecasts stand for.
 
     :param forecasts: of a market; None: it has none
     :param unit: index into the fleet
@@ -189,7 +189,7 @@ def _algorithm(scenario: Scenario, unit: Unit, metric: str) -> str:
 
 
 def _series(basis: Basis, algorithm: str) -> Tensor:
-    """Return the column of forecasts_df, else what the algorithm forecasts, (step)."""
+    """Return the column of forecasts_df, else the algorithm's forecast, (step)."""
     given = _given(basis.scenario, f"{metric_of(algorithm)}_{basis.market}")
     if given is not None:
         return given
@@ -223,7 +223,7 @@ def naive_price(basis: Basis) -> Tensor:
 
 
 def naive_residual_load(basis: Basis) -> Tensor:
-    """Return demand less what wind, solar and bio can deliver, (step), MW."""
+    """Return demand less the available power of wind, solar and bio, (step), MW."""
     units = basis.scenario.units
     renewable = [i for i in basis.plants if RENEWABLE.search(units[i].technology)]
     return residual_load(basis.demand, basis.profiles.capacity[:, renewable])

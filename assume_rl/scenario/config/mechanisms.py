@@ -48,7 +48,7 @@ def check_mechanism(where: str, market: Market, problems: Problems) -> None:
 
 
 def reads_blocks(mechanism: str) -> bool:
-    """Return whether a mechanism, if it is known, reads what else orders carry."""
+    """Return whether a mechanism, if it is known, reads block terms of orders."""
     return mechanism in RULES and "blocks" in RULES[mechanism].needs
 
 

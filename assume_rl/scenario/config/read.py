@@ -90,7 +90,7 @@ def _nearest_folder(path: Path) -> str:
 
 
 def _scenarios_in(folder: Path) -> str:
-    """Return the end of a sentence on a folder that is no scenario: those in it, or what it is."""
+    """Return the end of a sentence on a folder that is no scenario: those in it, or its kind."""
     inside = sorted(own.name for own in folder.glob("*/") if (own / CONFIG_FILE).is_file())
     if inside:
         return f"; it has the scenarios {', '.join(inside)}"

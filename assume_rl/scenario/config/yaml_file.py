@@ -114,7 +114,7 @@ class _Loader(yaml.SafeLoader):
             seen[key.value] = seen[self._same(key)] = key.value
 
     def _same(self, key: ScalarNode) -> Hashable:
-        """Return what keys that are no text have in common with other ways to write them."""
+        """Return a form that is equal for all spellings of a key that is not text."""
         if key.tag in (f"{_TAG}str", _UNCLEAR):
             return str(key.value)
         return (key.tag, str(self.construct_object(key)))
@@ -187,7 +187,7 @@ def _loaded(text: str) -> Any:
 
 
 def _sentence(error: yaml.YAMLError) -> str:
-    """Return what is wrong and where, in words of our own."""
+    """Return the problem and its place, in words of our own."""
     mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", ""))
     line = f" (line {mark.line + 1})" if mark else ""
     if isinstance(error, _RefusedError):

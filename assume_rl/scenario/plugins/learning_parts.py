@@ -108,7 +108,7 @@ def _try_trunk(name: str, trunk: Trunk) -> None:
 
 
 def _try_critic(name: str, kind: Kind) -> None:
-    """Raise `ConfigurationError` unless critics of a kind give values, whoever asks."""
+    """Raise `ConfigurationError` unless critics of a kind give values in every use."""
     obs, act, private = SIZES
     agents = [AgentSpec(f"trial_{k}", obs + k // 2, act, private) for k in range(3)]
     fleet, device = Fleet.of(agents, 1), torch.device("cpu")

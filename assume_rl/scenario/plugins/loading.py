@@ -55,7 +55,7 @@ def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
 
 
 def load_same(plugins: Iterable[Plugin]) -> Plugin | None:
-    """Load plug-ins in order; return the first that is not what it was, None if all are.
+    """Load plug-ins in order; return the first one that has changed, None if none has.
 
     :raises ConfigurationError: one is missing or broken
     """
@@ -217,7 +217,7 @@ def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None
 
 @contextmanager
 def _errors_of(name: str, files: set[str]) -> Iterator[None]:
-    """Turn what the code of a plug-in raises into a sentence with file and line."""
+    """Turn errors of a plug-in's code into a sentence with file and line."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -242,7 +242,7 @@ def _place_of_error(error: BaseException, files: set[str]) -> str | None:
 
 
 def _place_of_function(error: ContractError, files: set[str]) -> str | None:
-    """Return file, line and reason of what a function of a plug-in returned; None: of others."""
+    """Return file, line and reason of a plug-in function's wrong result; None: not its own."""
     function: Any = error.function
     while isinstance(function, partial):
         function = function.func

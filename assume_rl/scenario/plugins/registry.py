@@ -65,7 +65,7 @@ class Registry:
         return not self.parts
 
     def technology(self, technology: Technology[Any, Any, Any]) -> None:
-        """Register what units can do.
+        """Register a technology, the behaviour of units.
 
         :raises ConfigurationError: its name is taken, or it breaks the contract
         """
@@ -106,7 +106,7 @@ class Registry:
         make: Callable[[Context, Any], Strategy],
         params: type[Params] = NoParams,
     ) -> None:
-        """Register what operators make of the bids of their units.
+        """Register a portfolio strategy, which changes the bids of an operator's units.
 
         :param name: as written in a cell of `unit_operators`
         :param make: returns the strategy, given a `Context` and the parameters
@@ -239,7 +239,7 @@ class Registry:
 
 
 def _check_bidder(name: str, bidder: AnyBidder) -> None:
-    """Raise `ConfigurationError` unless a bidder has what its kind of bidder has."""
+    """Raise `ConfigurationError` unless a bidder has all attributes of its kind."""
     learned = any(hasattr(bidder, member) for member in LEARNED)
     _check_members(f"the bidder '{name}'", bidder, LearnedBidder if learned else Bidder)
     if bidder.name != name:

@@ -113,7 +113,7 @@ def inelastic(unit: Unit) -> bool:
 
 
 def contradiction(unit: Unit, load: "pd.Series[float]") -> tuple[pd.Timestamp, str] | None:
-    """Return when a series first leaves the powers of its demand unit, and what it has then.
+    """Return when a series first leaves the powers of its demand unit, and its value then.
 
     :param unit: of a demand that follows a series
     :param load: MW, >= 0

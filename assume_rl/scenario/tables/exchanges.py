@@ -56,7 +56,7 @@ def _load(exchange: Exchange, series: Series) -> Values:
 
 
 def _cost(exchange: Exchange, series: Series) -> Values:
-    """Return 0, (step): the prices of the orders are not what delivery costs, as recorded."""
+    """Return 0, (step): the prices of the orders are not costs of delivery, as recorded."""
     return series.constant(0.0)
 
 

@@ -136,7 +136,7 @@ class Formats:
 
 
 def read_formats(folder: Path, files: Collection[str], problems: Problems) -> Formats:
-    """Return what `tables.yaml` says; plain formats where there is no such file.
+    """Return the formats in `tables.yaml`; plain formats if there is no such file.
 
     :param folder: of the scenario
     :param files: names of tables that the study case reads
@@ -180,7 +180,7 @@ def _format(where: str, content: Mapping[str, Any], problems: Problems) -> Table
 
 
 def in_tables_file(setting: str) -> str:
-    """Return the part of a sentence that says what to write where.
+    """Return the part of a sentence that names the key and its file.
 
     >>> in_tables_file('decimal: ","')
     'say so in tables.yaml beside config.yaml: decimal: ","'

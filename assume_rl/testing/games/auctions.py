@@ -109,7 +109,7 @@ class AuctionRules:
     def _by_player(
         self, table: Float[Tensor, "... 1 slot"], players: int
     ) -> Float[Tensor, "... player order"]:
-        """Return what of a table of the book is of each player."""
+        """Return each player's entries of a table of the book."""
         own = table.squeeze(-2)[..., : players * self.orders]
         return own.reshape(*own.shape[:-1], players, self.orders)
 
@@ -230,7 +230,7 @@ def lipschitz(step: float = STEP) -> Game:
         return TOP - below - shift, torch.full_like(below, step).expand(*chance.shape[:-1], -1)
 
     def curve(player: int, action: Tensor, chance: Tensor, ladder: Tensor) -> Tensor:
-        """Return what starts on a ladder bring.
+        """Return the profits of starts on a ladder.
 
         As `AuctionRules.tried` would have it, which sorts all orders. These are of one size, and
         the n-th cheapest trades if it asks no more than the n-th highest price of the demand; a

@@ -21,7 +21,7 @@ class Rules(Protocol):
     def payoff(
         self, action: Float[Tensor, "... player entry"], chance: Float[Tensor, "... chance"]
     ) -> Float[Tensor, "... player"]:
-        """Return what each player receives."""
+        """Return the payoff of each player."""
         ...
 
     def price(
@@ -37,7 +37,7 @@ class Rules(Protocol):
         chance: Float[Tensor, "... chance"],
         own: Float[Tensor, "... rung entry"],
     ) -> Float[Tensor, "... rung"]:
-        """Return what a player would have received with each of some actions of its own."""
+        """Return the payoff of a player with each of some actions of its own."""
         ...
 
 
@@ -123,7 +123,7 @@ class Game:
         chance: Float[Tensor, "... chance"],
         ladder: Float[Tensor, " rung"],
     ) -> Float[Tensor, "... _"]:
-        """Return what a player would have received on each rung of each entry, entry by entry.
+        """Return the payoff of a player on each rung of each entry, entry by entry.
 
         Its other entries, and all others, are as they were played.
         """
@@ -166,7 +166,7 @@ class Formula:
     def payoff(
         self, action: Float[Tensor, "... player entry"], chance: Float[Tensor, "... chance"]
     ) -> Float[Tensor, "... player"]:
-        """Return what each player receives."""
+        """Return the payoff of each player."""
         return self.formula(action.squeeze(-1), chance)[0]
 
     def price(
@@ -182,7 +182,7 @@ class Formula:
         chance: Float[Tensor, "... chance"],
         own: Float[Tensor, "... rung entry"],
     ) -> Float[Tensor, "... rung"]:
-        """Return what a player would have received with each of some actions of its own."""
+        """Return the payoff of a player with each of some actions of its own."""
         every = with_own(action, player, own).squeeze(-1)
         return self.formula(every, chance.unsqueeze(-2))[0][..., player]
 

@@ -13,7 +13,7 @@ def curves(
     chance: Float[Tensor, "seed play chance"],
     rungs: int,
 ) -> Float[Tensor, "seed row player _"]:
-    """Return what every rung of each entry would have brought, other entries as they were played.
+    """Return the payoff of every rung of each entry, with other entries as they were played.
 
     Where players see their own costs there is a row for each of these, in which it meets what
     others did in all plays, in any combination; else one row.
@@ -36,7 +36,7 @@ def curves(
 
 
 def curve_table(game: Game, rungs: int) -> Float[Tensor, "player rung rung"] | None:
-    """Return what own rungs (last axis) bring against each rung of a single rival.
+    """Return the payoffs of own rungs (last axis) against each rung of a single rival.
 
     Mean over the cases of chance. None: there are several rivals or entries, or costs are private.
 

@@ -163,7 +163,7 @@ class Tender:
     def payoff(
         self, action: Float[Tensor, "... player entry"], chance: Float[Tensor, "... chance"]
     ) -> Float[Tensor, "... player"]:
-        """Return what each player receives."""
+        """Return the payoff of each player."""
         own = range(action.shape[-2])
         parts = [self.tried(i, action, chance, action[..., i, None, :]) for i in own]
         return torch.cat(parts, -1)
@@ -181,7 +181,7 @@ class Tender:
         chance: Float[Tensor, "... chance"],
         own: Float[Tensor, "... rung entry"],
     ) -> Float[Tensor, "... rung"]:
-        """Return what a player would have received with each of some prices of its own."""
+        """Return the payoff of a player with each of some prices of its own."""
         others = [i for i in range(action.shape[-2]) if i != player]
         lowest = action[..., others, 0].amin(-1, keepdim=True)
         bid = own.squeeze(-1)

@@ -36,7 +36,7 @@ Policy = Callable[[Float[Tensor, "... player"]], Float[Tensor, "... player entry
 
 
 def judged(game: Game, policy: Policy, points: int = POINTS, draws: int = 1) -> Judged:
-    """Return the figures of players by what they do in each case.
+    """Return the figures of players by their actions in each case.
 
     Where an action has several entries, a player is compared with one that knows chance and has
     all entries at one number: its gap is an upper bound of what it could gain.
@@ -68,7 +68,7 @@ def _distance(game: Game, action: Float[Tensor, "case player entry"]) -> float |
 
 
 def _gap(game: Game, policy: Policy, player: int, points: int) -> float:
-    """Return what a player gains with the best action of the grid for each thing that it sees."""
+    """Return a player's gain from the best action of the grid for each observation."""
     action = policy(game.cases)
     grid = game.grid(player, points).unsqueeze(-1).expand(-1, game.entries)
     if game.private:
@@ -100,7 +100,7 @@ def _tried(
     chance: Float[Tensor, "case chance"],
     grid: Float[Tensor, "rung entry"],
 ) -> Float[Tensor, "case rung"]:
-    """Return what a player would receive on the grid, in parts that fit into memory."""
+    """Return the payoff of a player on the grid, in parts that fit into memory."""
     size = max(1, AT_ONCE // (len(grid) * action.shape[-2] * action.shape[-1]))
     parts = zip(torch.split(action, size), torch.split(chance, size), strict=True)
     return torch.cat([game.rules.tried(player, own, draws, grid) for own, draws in parts])

@@ -49,7 +49,7 @@ class Learned:
 
 
 def play(game: Game, config: LearningConfig, seeds: Sequence[int], rungs: int = 0) -> list[Learned]:
-    """Return what learners have learned in a game, one result per seed; seeds share no number.
+    """Return the results of learning a game, one per seed; seeds share no number.
 
     Every episode is played `config.num_envs` times side by side, with a single decision each, and
     ends with an update.
@@ -91,7 +91,7 @@ def _agents(game: Game, rungs: int) -> list[AgentSpec]:
 def _observations(
     game: Game, chance: Float[Tensor, "... chance"], rungs: int
 ) -> Float[Tensor, "... player obs"]:
-    """Return what players see: their own draw or nothing; on ladders, that all rungs are free."""
+    """Return players' observations: their own draw or nothing; on ladders all rungs are free."""
     shape = (*chance.shape[:-1], len(game.players))
     if game.private:
         top = torch.arange(HATS, dtype=torch.float64)
@@ -204,7 +204,7 @@ def _numbers(
 
 
 def _policy(game: Game, learner: Learner, k: int) -> Policy:
-    """Return what players do without exploration, by what chance shows them."""
+    """Return the actions of players without exploration, by the draws of the game."""
     stacks, rungs = learner.actors(k), learner.agents[0].rungs
 
     def policy(chance: Float[Tensor, "case chance"]) -> Float[Tensor, "case player entry"]:
@@ -219,7 +219,7 @@ def _policy(game: Game, learner: Learner, k: int) -> Policy:
 
 
 def _mixed_policy(game: Game, learner: Learner, k: int) -> Policy:
-    """Return what players that mix draw, by what chance shows them.
+    """Return the draws of players that mix, by the draws of the game.
 
     Quantiles of rows are evenly apart for each player and entry, in a random order (McKay et al.
     1979), the same in each call.
@@ -244,7 +244,7 @@ def _mixed_policy(game: Game, learner: Learner, k: int) -> Policy:
 
 
 def _mix(game: Game, learner: Learner, law: Exploration) -> Mix:
-    """Return what players draw from now, of all seeds; without a ladder one number for sure.
+    """Return the present mixed actions of all seeds; without a ladder a single number.
 
     :param game: that is played
     :param learner: of the players
@@ -280,7 +280,7 @@ def _of_seed(mix: Mix, k: int) -> Mix:
 
 
 def _mean(mixes: Sequence[Mix]) -> Mix:
-    """Return the mean of what players chose, each episode counting alike."""
+    """Return the mean of the players' choices, each episode counting alike."""
     share = 1.0 / len(mixes)
     if torch.equal(mixes[0].numbers, mixes[-1].numbers):
         weight = torch.stack([mix.weight for mix in mixes]).mean(0)

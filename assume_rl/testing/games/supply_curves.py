@@ -89,7 +89,7 @@ def curve(
         return number + (number >= rank)
 
     def sold(cheapest: Tensor) -> Tensor:
-        """Return what is sold of the own other steps among some of the cheapest, in full."""
+        """Return the sales of the own other steps among some of the cheapest, in full."""
         return size * (before.gather(-1, place(cheapest)) - (cheapest >= rank).to(price.dtype))
 
     below, above = place((last - 2).clamp(min=0)), place(last - 1)
