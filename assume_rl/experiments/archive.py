@@ -36,7 +36,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(folder: Path, scenario: Scenario, seed: int) -> None:
-    """Write what a run simulates into its folder; nothing if no scenario folder was read.
+    """Write the simulated scenario of a run into its folder, if a scenario folder was read.
 
     :param folder: of the run
     :param scenario: with all overrides
@@ -53,7 +53,7 @@ def write_archive(folder: Path, scenario: Scenario, seed: int) -> None:
 
 
 def policy_digests(sources: Iterable[Path]) -> dict[str, str]:
-    """Return what policies were when a run read them, by absolute path; none that are not there."""
+    """Return digests of the policies that a run read, by absolute path, if they still exist."""
     found = ((path, _digest(path)) for path in sources)
     return {str(path.absolute()): digest for path, digest in found if digest is not None}
 
@@ -117,7 +117,7 @@ def _add_policies(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _copied(path: Path, folder: Path, number: int, digest: str) -> str:
-    """Copy the policies at a path; return what settings call the copy, relative to the folder."""
+    """Copy the policies at a path; return the copy's name in settings, relative to the folder."""
     if _digest(path) != digest:
         raise ResultsError(f"the policies in '{path}' are not those that the run read any more")
     place = f"{POLICIES}/{number}"
@@ -145,7 +145,7 @@ def _digest(path: Path) -> str | None:
 
 
 def _check(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise `ResultsError` unless a folder reads as what a manifest describes."""
+    """Raise `ResultsError` unless a folder reads as the scenario in a manifest."""
     try:
         scenario = load_scenario(folder, manifest["case"])
     except AssumeRlError as error:
@@ -182,7 +182,7 @@ def _is_file(key: str) -> bool:
 
 
 def _command(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Return what gives the run's results again."""
+    """Return the command that repeats the run."""
     words = ["assume-rl", manifest["kind"], str(folder), "--engine", manifest["engine"]]
     with suppress(KeyError):
         words += ["--tables", ",".join(manifest["tables"])]

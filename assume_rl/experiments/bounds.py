@@ -132,7 +132,7 @@ def responses(
     of: Collection[str] | None = None,
     doing: Callable[[str, float], None] = lambda what, share: None,
 ) -> tuple[Response, ...]:
-    """Return what each learner received in a recorded episode, and could have alone.
+    """Return each learner's result in a recorded episode, and its possible one alone.
 
     A response to the bids that rivals drew in one episode would exploit what nobody can know. So of
     the rivals of policies that draw, it is what they get, and could get, on average over episodes.
@@ -328,5 +328,5 @@ def _profit(plant: RecordedPlant, best: BestResponse) -> Tensor:
 
 
 def _earn(plant: RecordedPlant, got: Sale) -> Reward:
-    """Return what sales (auction rung) earn; auction by auction only where starts are paid for."""
+    """Return the earnings of sales (auction rung), by auction only if starts are rewarded."""
     return plant.earn(got) if plant.has_starts else plant.earn_alone(got)

@@ -225,7 +225,7 @@ def open_experiment(
 def _told(
     scenario: Scenario, tables: frozenset[str] | None, reads: Path | str | None
 ) -> dict[str, Any]:
-    """Return what a manifest says of a run beside its `description`."""
+    """Return a manifest's entries on a run beside its `description`."""
     found: dict[str, Any] = {
         "warnings": list(scenario.warnings),
         "policies_read": policy_digests(policy_sources(scenario, reads)),

@@ -29,7 +29,7 @@ class Checkpoints:
         self._kept = kept
 
     def save(self, episode: int, state: Mapping[str, Any], replay: Replay, seed: int) -> None:
-        """Write what follows `episode` training episodes; `ResultsError` if that fails.
+        """Write the checkpoint after `episode` training episodes; `ResultsError` if that fails.
 
         Then the earlier checkpoints are as they were.
 
@@ -72,7 +72,7 @@ class Checkpoints:
             raise PolicyError(f"'{self.folder}' lacks the transitions from number {reached} on")
 
     def rewind(self, episode: int, added: int) -> None:
-        """Delete what was written after the checkpoint that a training resumes from."""
+        """Delete files written after the checkpoint that a training resumes from."""
         for later in (number for number in self.episodes() if number > episode):
             self._checkpoint(later).unlink()
         for first, last in self._transitions():

@@ -102,7 +102,7 @@ def is_run(manifest: Mapping[str, Any]) -> bool:
 
 
 def _is_free(folder: Path, names: AbstractSet[str]) -> bool:
-    """Return whether a folder is empty, but for what a process leaves that is killed as it begins.
+    """Return whether a folder is empty, except for files of a process that was killed as it began.
 
     :param names: of the files in it
     """

@@ -202,7 +202,7 @@ def scored(
     most: int | None = AT_THE_END,
     of: Collection[str] | None = None,
 ) -> Evaluation:
-    """Return what a recorded episode brought that was played, and note it among the results.
+    """Return the evaluation of a recorded episode, and note it among the results.
 
     :param experiment: whose memory has the tables `KEPT` of it
     :param policies: that it was played on

@@ -34,7 +34,7 @@ Probe = Mapping[str, Tensor]  # by agent, (decision obs)
 
 
 def probes(env: MarketEnv) -> tuple[Probe, ...]:
-    """Return, for each seed, what learners observe at the first decisions of an evaluation.
+    """Return, for each seed, learners' observations at the first decisions of an evaluation.
 
     All of them take the action 0 then, so that the observations are the same in a whole training.
 
@@ -78,7 +78,7 @@ class Movement:
         return float(torch.stack(changes).mean())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the next call compares with."""
+        """Return the state that the next call compares with."""
         return dict(self._before)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -88,7 +88,7 @@ class Movement:
 
 @torch.inference_mode()
 def _acts(probe: Probe, actors: Sequence[ActorStack]) -> dict[str, Tensor]:
-    """Return what each agent does (decision act number), on the CPU.
+    """Return each agent's actions (decision act number), on the CPU.
 
     That is the action or, where rungs are drawn, half of their shares: of two laws, the sum of the
     absolute differences of these is the total variation distance.
@@ -140,7 +140,7 @@ class Judge:
         return market.exploitability if self.able else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what later validations depend on."""
+        """Return the state that later validations depend on."""
         return {"able": self.able}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -162,11 +162,11 @@ class Watch:
         self._recording = Recording(env, self._memory, key, state, copy=copy, tables=READ)
 
     def add(self, happened: Happened) -> None:
-        """Keep what happened in a step."""
+        """Keep the events of a step."""
         self._recording.add(happened)
 
     def write(self, table: str, columns: Mapping[str, Any]) -> None:
-        """Keep rows of what learners earned."""
+        """Keep rows of the learners' earnings."""
         self._memory.write(table, columns)
 
     def memory(self) -> MemorySink:

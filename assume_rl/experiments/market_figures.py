@@ -42,7 +42,7 @@ class Markets:
 
 
 def market_figures(compiled: Compiled, memory: MemorySink) -> Markets:
-    """Return what the report has of market power and welfare, as numbers.
+    """Return the report's figures of market power and welfare, as numbers.
 
     :param compiled: scenario
     :param memory: `TABLES` of an episode

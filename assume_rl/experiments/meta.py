@@ -8,7 +8,7 @@ from assume_rl.scenario.tables import UNIT_TABLES
 
 
 def write_meta(sink: DatabaseSink, compiled: Compiled) -> None:
-    """Write what is known of units before anything runs."""
+    """Write the tables on units that are known before anything runs."""
     for name, table in UNIT_TABLES.items():
         units = compiled.scenario.of(name)
         columns: dict[str, list[object]] = {"index": [unit.id for unit in units]}

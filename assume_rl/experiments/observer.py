@@ -33,7 +33,7 @@ class EpisodeReport:
 
     @property
     def line(self) -> dict[str, Any]:
-        """Return what `metrics.jsonl` says of the episode; what only some have, if known."""
+        """Return the entries of the episode in `metrics.jsonl`; optional ones only if known."""
         known = asdict(self)
         return {n: v for n, v in known.items() if v is not None or n not in IF_KNOWN}
 

@@ -51,7 +51,7 @@ def learned_bidders(compiled: Compiled) -> dict[str, LearnedBidder[Any]]:
 
 
 def learner_specs(compiled: Compiled) -> dict[str, AgentSpec]:
-    """Return what a policy of each learning agent must look like."""
+    """Return the required form of each learning agent's policy."""
     return {
         agent: bidder_spec(agent, own, shared=compiled.shared.get(agent))
         for agent, own in learned_bidders(compiled).items()
@@ -209,7 +209,7 @@ def _fitting(
     entries: Mapping[str, PolicyEntry | None],
     manifest: PolicyManifest | None,
 ) -> dict[str, ActorStack]:
-    """Return policies as they read what these bidders observe, by the names of features.
+    """Return policies adapted by the names of features to these bidders' observations.
 
     :raises PolicyError: they are made for other bidders
     """

@@ -25,7 +25,7 @@ SHOWN = 4  # fields of a unit in a message
 
 
 def origin(compiled: Compiled, agents: Iterable[str], seed: int) -> dict[str, Any]:
-    """Return what manifests say of where policies are from.
+    """Return the manifests' entries on the origin of policies.
 
     :param compiled: study case of the training
     :param agents: that learn
@@ -48,7 +48,7 @@ def units_of(compiled: Compiled) -> dict[str, Unit]:
 def other_units(
     compiled: Compiled, manifest: Manifest | None, owners: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return what is not as in training about the units that are to act by policies.
+    """Return the differences from training of the units that are to act by policies.
 
     Policies that units share are for any of a class, so that nothing is said of these.
 

@@ -63,7 +63,7 @@ class RecordedEpisode:
         return replace(book, own=torch.cat([places[unit], own]) if count else own)
 
     def received(self, agent: str) -> Reward:
-        """Return what an agent earned (product,), of an auction by its first one; 0: no row."""
+        """Return an agent's earnings (product,), of an auction by its first one; 0: no row."""
         nothing = torch.zeros(len(self._times), dtype=torch.float64)
         return self._earned.get(agent, Reward(nothing, nothing, nothing))
 
@@ -91,7 +91,7 @@ class RecordedEpisode:
 
     @cached_property
     def _earned(self) -> Mapping[str, Reward]:
-        """Return what each agent earned at each time; nothing where that was not recorded."""
+        """Return each agent's earnings at each time; nothing where they were not recorded."""
         earned = self.memory.table("rl_params")
         if not earned:
             return {}

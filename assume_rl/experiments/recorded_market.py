@@ -33,7 +33,7 @@ def unknown_auctions(compiled: Compiled) -> str | None:
 
 
 def unknown_next(compiled: Compiled) -> str | None:
-    """Return why it is not known what other bids would have led to; None: it is."""
+    """Return why the results of other bids are not known; None: they are."""
     unknown = unknown_auctions(compiled)
     if unknown is not None:
         return unknown

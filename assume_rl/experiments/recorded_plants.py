@@ -58,7 +58,7 @@ def unlike_plant(compiled: Compiled, agent: str) -> str | None:
 
 
 def _times_bind(params: ThermalParams) -> bool:
-    """Return whether minimum times may keep a plant on, or off, against what it sold."""
+    """Return whether minimum times may keep a plant on, or off, against its sales."""
     times = (params.min_operating_time, params.min_down_time)
     return params.ramped and any(float(time) > 1 for time in times)
 
@@ -101,16 +101,16 @@ class RecordedPlant:
         return self.has_starts and self.bidder.rewarded != "regret"
 
     def earn(self, got: Sale) -> Reward:
-        """Return what sales (auction rung) earn, each rung a way of bidding over the calendar."""
+        """Return the earnings of sales (auction rung), each rung a way to bid all the time."""
         return self.earn_delivering(got, deliver(self.plant, got.sold))
 
     def earn_alone(self, got: Sale) -> Reward:
-        """Return what sales (auction rung) earn, but for starts."""
+        """Return the earnings of sales (auction rung), without starts."""
         sold = got.sold
         return self.earn_delivering(got, Delivery(sold, sold, torch.zeros_like(sold)))
 
     def earn_delivering(self, got: Sale, delivered: Delivery) -> Reward:
-        """Return what sales (auction rung) earn.
+        """Return the earnings of sales (auction rung).
 
         :param got: in each auction
         :param delivered: (auction rung), likewise
@@ -137,7 +137,7 @@ class RecordedPlant:
         return values.new_zeros(auctions).index_add(0, self.sold_in, values)
 
     def rewarded(self, earned: Reward) -> Tensor:
-        """Return what of profit and regret is rewarded, EUR."""
+        """Return the rewarded part of profit and regret, EUR."""
         return REWARDS[self.bidder.rewarded](earned.profit, earned.regret)
 
 

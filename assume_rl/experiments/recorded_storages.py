@@ -60,7 +60,7 @@ def recorded_storage(episode: RecordedEpisode, agent: str) -> Store:
 
 
 def planned(episode: RecordedEpisode, agent: str) -> float:
-    """Return what plans on its own forecasts bring a storage, EUR.
+    """Return the profit of a storage's plans on its own forecasts, EUR.
 
     :param episode: that was recorded
     :param agent: the learner, for which `unlike_storage` is None

@@ -109,7 +109,7 @@ def together(held: Sequence[Sequence[int]]) -> list[int]:
 
 
 def check_same(folder: Path, expected: Mapping[str, Any]) -> None:
-    """Refuse to resume what `folder` holds unless it is a training of the same settings.
+    """Refuse to resume a run in `folder` unless it is a training of the same settings.
 
     :param expected: what the manifest of this training would say.
     :raises NotResumable: settings, data, seed, engine or device are others.

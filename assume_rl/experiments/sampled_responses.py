@@ -27,7 +27,7 @@ def unlike_sampled(compiled: Compiled, agent: str) -> str | None:
 
 
 def response_to_draws(plant: RecordedPlant, agent: str, played: DrawnEpisodes) -> Response:
-    """Return the `Response` of a plant to rivals that draw their bids, and what it got on average.
+    """Return a plant's `Response` to rivals that draw their bids, and its mean result.
 
     The error is the larger of two: the standard error of the gap, and how much more the bids
     promised on the draws that they were chosen by.

@@ -144,7 +144,7 @@ def _open(
 
 
 def _reports(run: Experiment, start: Start) -> list[EpisodeReport]:
-    """Return what was reported before the moment that a training resumes from."""
+    """Return the reports before the moment that a training resumes from."""
     if start.found is None:
         return []
     return [EpisodeReport(**line) for line in read_episodes(run.folder / METRICS)]
@@ -206,7 +206,7 @@ def _finish(
     reports: tuple[EpisodeReport, ...],
     scores: dict[str, Evaluation],
 ) -> TrainResult:
-    """Write what a training came to, and copy its policies to where the study case wants them."""
+    """Write a training's results, and copy its policies to the study case's folder."""
     saved = experiment.folder / POLICIES
     more = more_kpis(task.compiled, scores["last"])
     write_kpis(experiment.database, pay_as_bid_markets(task.compiled), more)

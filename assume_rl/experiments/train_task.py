@@ -192,7 +192,7 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
 
 
 def _specs(compiled: Compiled, learners: Sequence[str]) -> tuple[AgentSpec, ...]:
-    """Return what a learner knows of those who learn, in the order in which they register."""
+    """Return the learner's specification of each agent, in the order of registration."""
     earnings, bidders = earnings_of(compiled), learned_bidders(compiled)
     return tuple(
         bidder_spec(a, own, earnings.get(a), compiled.scales[a], compiled.shared.get(a))

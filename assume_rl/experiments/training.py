@@ -40,7 +40,7 @@ class Engine(Protocol):
         ...
 
     def keep(self, seed: int, scores: Scores) -> bool:
-        """Save what is better than ever, and the last policies; whether this training is over."""
+        """Save the new best and the last policies; return whether this training is over."""
         ...
 
     def save(self, seed: int) -> None:
@@ -69,7 +69,7 @@ def training(
     save: Save,
     doing: Doing = lambda what, share: None,
 ) -> Generator[Mapping[int, EpisodeReport], None, None]:
-    """Train all seeds; yields what each episode brought those that still train.
+    """Train all seeds; yield the reports of each episode, by seeds that still train.
 
     Whatever ends the loop, the policies of that moment are saved.
 
@@ -99,7 +99,7 @@ def training(
 def _evaluate(
     engine: Engine, doing: Doing, now: list[Standing], running: Sequence[int]
 ) -> Iterator[Mapping[int, EpisodeReport]]:
-    """Play an evaluation, keep what is better than ever, see who is done."""
+    """Play an evaluation, keep the new best policies, and note which trainings are over."""
     number, start = now[running[0]].evaluations + 1, time.perf_counter()
     advance = partial(doing, f"evaluation {number}")
     advance(0.0)

@@ -118,7 +118,7 @@ class TrainingEngine:
         return [self._judged(seed, own) for seed, own in enumerate(played)]
 
     def _judged(self, seed: int, played: Validated) -> Scores:
-        """Return scores with what is known of exploitability and movement."""
+        """Return scores with exploitability and movement, as far as known."""
         if seed in self._settled:
             return played.scores
         if not self._probes:
@@ -133,7 +133,7 @@ class TrainingEngine:
         return replace(played.scores, exploitability=known, movement=moved)
 
     def _update(self, now: int, episodes: range) -> None:
-        """Learn for every copy what one would have learned."""
+        """Make the updates that each copy would have made alone."""
         done, config = self._episodes_done, self._task.config
         if done < self._plan.initial_episodes:
             return

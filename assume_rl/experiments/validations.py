@@ -49,7 +49,7 @@ class Validation(Protocol):
         ...
 
     def probes(self) -> tuple[Probe, ...]:
-        """Return what policies are compared on, by seed; empty: it is not known."""
+        """Return the observations to compare policies on, by seed; empty if not known."""
         ...
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ def _evaluation_of(stage: Stage, device: str) -> MarketEnv:
 
 
 def scores_of(parts: Sequence[CopyScores], seeds: int) -> list[list[Scores]]:
-    """Return what the episodes of all parts of a wave brought, (episode, seed)."""
+    """Return the scores of the episodes of all parts of a wave, (episode, seed)."""
     columns = [
         torch.cat([getattr(part, name).view(seeds, -1) for part in parts], dim=1).T.tolist()
         for name in _NAMES

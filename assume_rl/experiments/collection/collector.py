@@ -173,7 +173,7 @@ class Collector:
                 del kept[point]
 
     def state_of(self, k: int, scratch: Acting) -> dict[str, Any]:
-        """Return where the k-th seed is between two waves, and on what is played that lies ahead.
+        """Return the k-th seed's state between two waves, and the policies of waves played ahead.
 
         :param k: position of the seed
         :param scratch: overwritten by the policies
@@ -225,7 +225,7 @@ def exploration_of(plan: Plan, wave: range, number: int) -> Exploration:
 
 
 def _together(pieces: Sequence[Piece], due: int | None) -> Segment:
-    """Return what all copies went through from what those of each part did."""
+    """Return the segment of all copies from those of the parts."""
     joints = [piece.joint for piece in pieces if piece.joint is not None]
     joint = beside(joints) if joints else None  # copies move in step: all of them have some
     scores = tuple(piece.scores for piece in pieces if piece.scores is not None)

@@ -54,7 +54,7 @@ class _Episode:
         self._stopped, self._resumed = asyncio.Event(), asyncio.Event()
 
     async def go_on(self) -> None:
-        """Play up to the next update, or to the end; raise what the episode raises."""
+        """Play up to the next update, or to the end; raise errors of the episode."""
         if self._task is None:
             self._task = asyncio.create_task(self._whole())
         self._stopped.clear()

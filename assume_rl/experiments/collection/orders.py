@@ -68,7 +68,7 @@ class Piece:
     cut: bool = False  # nothing follows the transitions before these: a record of them is missing
 
     def answers(self, order: Order) -> bool:
-        """Return whether it is what was ordered, by the policies that were meant."""
+        """Return whether it is the piece that was ordered, by the intended policies."""
         return (self.part, self.number, self.version) == (order.part, order.number, order.version)
 
 
@@ -123,7 +123,7 @@ class Pool(Protocol):
         ...
 
     def send(self, worker: int, order: Order, policies: Any) -> Any:
-        """Give an order; return what `result` takes.
+        """Give an order; return the argument for `result`.
 
         :param worker: number of the worker
         :param order: what is to be done
@@ -132,7 +132,7 @@ class Pool(Protocol):
         ...
 
     def result(self, worker: int, ticket: Any) -> Piece:
-        """Wait for what came of an order.
+        """Wait for the piece of an order.
 
         :param worker: number of the worker
         :param ticket: what `send` returned

@@ -26,7 +26,7 @@ PATIENCE = 300.0  # seconds that a worker may take to start
 
 @contextmanager
 def ray_workers(workers: int, address: str | None) -> Iterator[Callable[[Stage], Pool]]:
-    """Connect to a cluster; yield what opens a pool of workers there.
+    """Connect to a cluster; yield a function that opens a pool of workers there.
 
     :param workers: of a pool, each of which takes one processor
     :param address: of a cluster that is running; None: one of this machine, as long as it takes
@@ -122,7 +122,7 @@ class RayPool:
         return self._actors[worker].play.remote(order, policies)
 
     def result(self, worker: int, ticket: Any) -> Piece:
-        """See `Pool.result`; what a worker raises is raised here."""
+        """See `Pool.result`; errors of a worker are raised here."""
         try:
             piece: Piece = self._answer(ticket)
         except self._ray.exceptions.RayError as error:
@@ -143,7 +143,7 @@ class RayPool:
                 self._ray.kill(actor)
 
     def _answer(self, ticket: Any, timeout: float | None = None) -> Any:
-        """Wait for what a worker returns or raises."""
+        """Wait for a worker's result or error."""
         try:
             return self._ray.get(ticket, timeout=timeout)
         except self._ray.exceptions.RayTaskError as error:

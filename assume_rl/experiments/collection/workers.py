@@ -40,7 +40,7 @@ class Workers:
 
 @contextmanager
 def opened(workers: Workers | None, task: Task) -> Iterator[OpenPool | None]:
-    """Yield what opens a pool of workers; None: this process plays.
+    """Yield a function that opens a pool of workers; None: this process plays.
 
     :param workers: who they are
     :param task: that they play for

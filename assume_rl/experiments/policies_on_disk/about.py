@@ -34,7 +34,7 @@ def check_same(policy: SavedPolicy, form: str, difference: float) -> None:
 
 
 def metadata(policy: SavedPolicy) -> dict[str, str]:
-    """Return what a file says of its policy: texts, of which all but the first are JSON.
+    """Return a policy file's metadata: texts, of which all but the first are JSON.
 
     :param policy: of the file
     """

@@ -12,7 +12,7 @@ from assume_rl.learning.policies.folder import is_assume_layout
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """Return what there is to say of a folder and its policies; JSON can hold it.
+    """Return the description of a folder and its policies; JSON can hold it.
 
     What a manifest does not say is null: ASSUME's layout has none, and older ones say less.
 

@@ -80,7 +80,7 @@ class Differences:
 
 
 def differences(first: Sequence[SavedPolicy], second: Sequence[SavedPolicy]) -> Differences:
-    """Return what is unlike in two sets of policies.
+    """Return the differences of two sets of policies.
 
     :param first: one set
     :param second: the other
@@ -98,7 +98,7 @@ def differences(first: Sequence[SavedPolicy], second: Sequence[SavedPolicy]) -> 
 
 
 def _said(policies: Sequence[SavedPolicy]) -> dict[str, Any]:
-    """Return what the manifest of a set says of all of it; nothing where there is none."""
+    """Return the manifest's entries on a whole set; nothing if there is no manifest."""
     manifest = next((own.manifest for own in policies), None)
     if manifest is None:
         return {}
@@ -107,7 +107,7 @@ def _said(policies: Sequence[SavedPolicy]) -> dict[str, Any]:
 
 
 def _unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return what both have and is unlike; what one does not say is not known."""
+    """Return entries of both that differ; an entry that one lacks is not known."""
     return {key: (a[key], b[key]) for key in a if key in b and a[key] != b[key]}
 
 
@@ -158,7 +158,7 @@ def _weights(a: ActorStack, b: ActorStack) -> WeightDifference:
 
 
 def _actions(a: SavedPolicy, b: SavedPolicy) -> ActionDifference:
-    """Return how far what two policies do on the same observations is apart."""
+    """Return the distance of two policies' actions on the same observations."""
     obs = probes(a)
     apart = (answers(a, obs).double() - answers(b, obs).double()).abs()
     return ActionDifference(float(apart.max()), float(apart.mean()))

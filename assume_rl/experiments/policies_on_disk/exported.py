@@ -47,7 +47,7 @@ def write_exported(out: Path, files: Mapping[str, bytes], *, overwrite: bool) ->
 
 
 def _ours(name: str) -> Ours:
-    """Return what recognises an earlier export of a name."""
+    """Return a function that recognises an earlier export of a name."""
     marks = {
         ".onnx": b"\x12" + bytes([len(PRODUCER)]) + PRODUCER.encode(),  # second field of the file
         ".py": str(light_policy.__doc__).partition("\n")[0].encode(),

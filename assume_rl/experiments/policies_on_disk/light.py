@@ -72,7 +72,7 @@ def light_content(policy: SavedPolicy) -> bytes:
 
 
 def light_form(policy: SavedPolicy) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Return the arrays of a policy, and what its file says of them.
+    """Return the arrays of a policy, and its file's metadata.
 
     :param policy: to be exported
     :raises PolicyError: it has no such form
@@ -109,7 +109,7 @@ def _names(layer: int) -> tuple[str, str]:
 
 
 def _last(policy: SavedPolicy, head: Head, bias: Tensor) -> Last:
-    """Return what of the last layer acting needs.
+    """Return the part of the last layer that acting needs.
 
     :param policy: to be exported
     :param head: of the policy

@@ -17,7 +17,7 @@ ACTIVATIONS: dict[str, Any] = {
 
 
 def load(path: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the arrays of a file, and what it says of them."""
+    """Return the arrays of a file, and its metadata."""
     with safe_open(path, "np") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
 

@@ -112,7 +112,7 @@ def onnx_content(traced: Any, policy: SavedPolicy) -> bytes:
 
 
 def _kind(actor: ActorStack) -> object:
-    """Return what is equal for actors whose graphs differ in their numbers only."""
+    """Return a key that is equal for actors whose graphs differ in their numbers only."""
     shapes = tuple((name, weight.shape, weight.dtype) for name, weight in actor.weights.items())
     return actor.architecture, actor.head, actor.activation, shapes
 
@@ -147,7 +147,7 @@ def check_graph(policy: SavedPolicy, content: bytes) -> None:
 
 @torch.inference_mode()
 def _acts(policy: SavedPolicy, obs: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Return what a policy does, see `answers`, and its memory at the next decision.
+    """Return a policy's actions, see `answers`, and its memory at the next decision.
 
     :param policy: asked
     :param obs: `(row, obs)`

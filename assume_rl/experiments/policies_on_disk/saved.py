@@ -88,7 +88,7 @@ def probes(policy: SavedPolicy, count: int = PROBES) -> Tensor:
 
 @torch.inference_mode()
 def answers(policy: SavedPolicy, obs: Tensor) -> Tensor:
-    """Return what a policy does on observations, each the first decision of an episode.
+    """Return a policy's actions on observations, each the first decision of an episode.
 
     That is its action `(probe, act, 1)` or, if it draws rungs, their shares `(probe, act, rung)`.
 

@@ -69,7 +69,7 @@ def verified(folder: Path, scenario: Scenario | None = None) -> Verified:
 
 
 def _of_policy(place: Path, manifest: Manifest | None, name: str) -> Iterator[str]:
-    """Yield what is wrong with one policy."""
+    """Yield the problems of one policy."""
     try:
         (actor,) = load_policies(place, unit_ids=(name,)).actors
     except PolicyError as error:
@@ -81,7 +81,7 @@ def _of_policy(place: Path, manifest: Manifest | None, name: str) -> Iterator[st
 
 
 def _wrong(policy: SavedPolicy) -> Iterator[str]:
-    """Yield what is wrong with a policy that can be read, without its name."""
+    """Yield the problems of a policy that can be read, without its name."""
     state, entry = policy.actor.weights, policy.entry
     for name, weight in state.items():
         if bad := int((~torch.isfinite(weight)).sum()):
