@@ -78,7 +78,7 @@ def check_kept(url: str) -> None:
 
 
 def sqlite_file(url: sa.URL) -> tuple[int, int] | None:
-    """Return what tells the file of an SQLite database from others; None: there is no such file."""
+    """Return an id of the file of an SQLite database; None: there is no such file."""
     if url.get_backend_name() != "sqlite" or (url.database or "").startswith("file:"):
         return None
     try:

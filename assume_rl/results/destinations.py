@@ -55,7 +55,7 @@ def check_table_files(folder: Path, kind: str, tables: Collection[str], *, overw
 
 
 def remove_stale(folder: Path, kind: str, written: Iterable[Path]) -> None:
-    """Remove what an earlier export wrote to `folder` and the one that wrote `written` did not.
+    """Remove files of an earlier export to `folder` that the present one did not write.
 
     :raises ResultsError: a file cannot be removed
     """
@@ -74,7 +74,7 @@ def all_tables() -> set[str]:
 
 
 def has_header(*columns: str) -> Ours:
-    """Return what recognises a CSV file by the columns that its header has."""
+    """Return a function that recognises a CSV file by the columns of its header."""
     return lambda path: set(columns) <= set(_header(path))
 
 
@@ -88,7 +88,7 @@ def head_of(path: Path) -> bytes:
 
 
 def _of_table(kind: str, table: str) -> Ours:
-    """Return what recognises the file that a table of a run or of a study was exported to.
+    """Return a function that recognises the exported file of a table of a run or study.
 
     It has all columns of the table. Others may be beside them: of the run, or of the user's.
     """

@@ -80,7 +80,7 @@ def compute_kpis(sink: DatabaseSink, pay_as_bid: Collection[str] = ()) -> Kpis:
 
 
 def _paid_above_revenue(simulation: str, markets: Collection[str]) -> sa.Select[Any]:
-    """Return the query for what demand pays less what supply is paid, EUR, by market."""
+    """Return the query for demand's payments less supply's revenue, EUR, by market."""
     order = table_of("market_orders").c
     seconds = sa.extract("epoch", order.end_time) - sa.extract("epoch", order.start_time)
     money = order.accepted_price * order.accepted_volume * seconds
@@ -101,7 +101,7 @@ class JsonLines:
             raise ResultsError(f"'{path}' cannot be written: {error.strerror}") from None
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append `record`: strings, numbers, arrays or tensors; what is not finite becomes null."""
+        """Append `record`: strings, numbers, arrays or tensors; NaN and infinities become null."""
         line = json.dumps(_plain(record), allow_nan=False)
         try:
             self._file.write(line + "\n")

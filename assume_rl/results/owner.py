@@ -137,7 +137,7 @@ def _named(path: Path) -> str:
 
 
 def _read(path: Path) -> Owner | None:
-    """Return what a locked file says of its owner; None: nothing that can be read."""
+    """Return the owner in a locked file; None if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         content: Any = json.loads(text) if text.startswith("{") else _soft(path, text)
@@ -147,7 +147,7 @@ def _read(path: Path) -> Owner | None:
 
 
 def _soft(path: Path, text: str) -> dict[str, str]:
-    """Return what the file says that is a lock where the file system has no `flock`."""
+    """Return the owner in a file that is the lock on a file system without `flock`."""
     process, host, *_ = text.splitlines()
     made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return {"process": process, "host": host, "since": made.isoformat(timespec="seconds")}

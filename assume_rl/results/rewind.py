@@ -11,7 +11,7 @@ from assume_rl.results.tables import LEARNING_TABLES, table_of
 
 
 def rewind_tables(url: str, simulation: str, *, episodes: int, evaluations: int) -> None:
-    """Delete what learning tables hold of later episodes and evaluations."""
+    """Delete rows of later episodes and evaluations from the learning tables."""
     engine = create_engine(url)
     try:
         with readable_errors(engine.url), engine.begin() as connection:

@@ -219,7 +219,7 @@ class DatabaseSink:
         )
 
     def _prepare(self) -> dict[str, set[str]]:
-        """Create what is missing; return columns by table."""
+        """Create missing tables and columns; return columns by table."""
         with self._connection.begin():
             if self._engine.dialect.name == "sqlite":  # readers may take long to export much
                 self._connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * PATIENCE}")
@@ -254,7 +254,7 @@ class DatabaseSink:
 
 
 def _replaced_rows(simulation: str, clear_learning: bool) -> tuple[sa.Delete, ...]:
-    """Return what deletes the rows of an earlier run of a simulation, see `DatabaseSink`."""
+    """Return statements that delete an earlier run of a simulation, see `DatabaseSink`."""
     found = []
     for name, table in METADATA.tables.items():
         old = table.delete().where(table.c.simulation == simulation)

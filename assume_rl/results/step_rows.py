@@ -24,7 +24,7 @@ class Rows(NamedTuple):
 
 @contextmanager
 def open_results(database: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a step's database, for reading, after rolling back what a killed process left.
+    """Yield a step's database, for reading, after rolling back a killed process's changes.
 
     :raises ResultsError: it is missing or damaged.
     """

@@ -46,7 +46,7 @@ class StudyDatabase:
         self._patiently(lambda: None)
 
     def collect(self, gathered: Gathered) -> None:
-        """Replace everything that is known of a run by what was gathered, or change nothing.
+        """Replace everything that is known of a run by the gathered results, or change nothing.
 
         Rows are streamed: a run may have any number of them.
 

@@ -29,7 +29,7 @@ class Tracker(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make what came so far visible."""
+        """Make all earlier numbers visible."""
         ...
 
     def close(self) -> None:
