@@ -80,7 +80,7 @@ def end(
 
 
 def fail(folder: Path, record: Record, failure: Exception, seconds: float) -> Record:
-    """Record what stopped a run, with the traceback of an unexpected error."""
+    """Record the cause of a run's failure, with the traceback of an unexpected error."""
     if not isinstance(failure, AssumeRlError | OSError):
         with suppress(OSError):
             (folder / TRACE).write_text("".join(traceback.format_exception(failure)))

@@ -124,7 +124,7 @@ def alone(study: Study, hint: str = "") -> Iterator[None]:
 
 
 def write_study(study: Study) -> str:
-    """Write what is asked for; returns what tells this folder from others of its name."""
+    """Write the study; return an id that distinguishes this folder from others of its name."""
     token = secrets.token_hex(8)
     content = {
         "name": study.name,
@@ -147,7 +147,7 @@ def _announced(jobs: Iterable[Job], watcher: StudyObserver) -> Iterator[Job]:
 
 
 def _settled(report: Report, work: Work, url: str, watcher: StudyObserver) -> Report:
-    """Write down what the workers could not, and tell the observer."""
+    """Write records that the workers could not, and notify the observer."""
     if report.died is not None:
         report = record_death(report.job, work.folder, report.died)
     if work.database is None:
@@ -165,14 +165,14 @@ def _relabel(study: Study, before: Status) -> None:
 
 
 def store_late(study: Study, before: Status, url: str) -> None:
-    """Store what ended earlier and is not in the database, which must be there to begin."""
+    """Store earlier results that the database lacks; it must be reachable to begin."""
     ended = [(row.run.id, row.stage) for row in before.rows if row.stage in ENDED]
     late = unstored(study.folder, ended, url, PATIENCE)
     store(study.folder, late, url, PATIENCE)
 
 
 def store_rest(study: Study, url: str) -> str | None:
-    """Store what could not be stored when it ended; why that did not work, if it did not."""
+    """Store results that could not be stored earlier; return why that failed, else None."""
     ended = [row for row in status(study).rows if row.stage in ENDED]
     rest = [row.run.id for row in ended if not is_stored(study.folder, row.run.id)]
     return store(study.folder, rest, url, LAST_PATIENCE) if rest else None

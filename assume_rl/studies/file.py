@@ -93,7 +93,7 @@ def _inside(place: Location, other: Location) -> bool:
 
 
 def check_names(file: StudyKeys, name: str) -> None:
-    """Raise `ConfigurationError` unless what names things outside of the file can name them."""
+    """Raise `ConfigurationError` unless names used outside of the file are valid there."""
     if file.out is None and (not name.strip(". ") or {"/", "\\"} & set(name)):
         raise ConfigurationError(f"name: '{name}' is not the name of a folder")
     if file.out is None and len(name.encode()) > 255:

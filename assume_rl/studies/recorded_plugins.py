@@ -40,7 +40,7 @@ def stored_plugins(url: str) -> dict[str, str]:
 
 
 def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
-    """Load the plug-ins that still are what they were, and return a sentence on each other one.
+    """Load the plug-ins that have not changed, and return a sentence on each other one.
 
     :param plugins: as `recorded_plugins` or `stored_plugins` gives them.
     """

@@ -66,7 +66,7 @@ def _unfinished(number: int, runs: Sequence[Run], folder: Path) -> list[Run]:
 def _train_one(
     number: int, run: Run, folder: Path, track: Sequence[str], observer: Observer | None
 ) -> None:
-    """Train one run; where what it has begun cannot be gone on with, start anew."""
+    """Train one run; start anew if its earlier training cannot be resumed."""
     try:
         _train(number, [run], folder, track, observer)
     except NotResumable:
@@ -82,7 +82,7 @@ def _train(
     *,
     resume: bool = True,
 ) -> None:
-    """Train the seeds of these runs side by side; without `resume` in place of what is there."""
+    """Train the seeds of these runs side by side; without `resume` replace earlier results."""
     first, step = runs[0], runs[0].steps[number]
     places = [
         # The folder that the case copies policies to would be that of all runs.

@@ -47,7 +47,7 @@ class Cell:
         return f"{folder}-{self.algorithm}-{self.seed}.json"
 
     def settings(self, episodes: int, interval: int = 1) -> dict[str, Any]:
-        """Return what is changed of the study case; nothing stops its training early.
+        """Return the changes of the study case's settings; nothing stops its training early.
 
         :param episodes: of the training
         :param interval: episodes between evaluations; 1 goes with any number, see `measure`
@@ -135,7 +135,7 @@ def write(folder: Path, measured: Measured) -> None:
 
 
 def read(folder: Path, cell: Cell) -> Measured | None:
-    """Return what was measured in a cell before; None if it was not.
+    """Return an earlier measurement of a cell; None if there is none.
 
     :raises ConfigurationError: it had another budget, other overrides or another study case
     :raises ResultsError: the file cannot be read
@@ -168,7 +168,7 @@ def _check_same(path: Path, kept: Cell, asked: Cell) -> None:
 
 
 def _conditions(cell: Cell) -> str:
-    """Return what a measurement depends on beside what the name of its file says."""
+    """Return a measurement's conditions beside those in the name of its file."""
     return ", ".join(
         [f"a budget of {cell.budget:g} s", *(f"{k}={v}" for k, v in cell.overrides.items())]
     )

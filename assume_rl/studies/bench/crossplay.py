@@ -134,7 +134,7 @@ def responses_of(
     agents: Sequence[str],
     most: int | None,
 ) -> tuple[Response, ...]:
-    """Play an episode; return what some learners earned, and could have.
+    """Play an episode; return some learners' earnings, and possible earnings.
 
     :param compiled: study case
     :param policies: of all learned bidders, by agent

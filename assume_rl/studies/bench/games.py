@@ -248,7 +248,7 @@ def _judged(game: Game, played: Sequence[Learned]) -> dict[str, list[Judged]]:
 
 
 def _of_last(game: Game, one: Learned) -> Judged:
-    """Return the figures of the last policy: of what it mixes, where that is known exactly."""
+    """Return the figures of the last policy, of its mixed actions where known exactly."""
     if one.last is not None:
         return _of_mix(game, one.last)
     draws = -(-DRAWS // len(game.cases)) if one.draws else 1
@@ -261,7 +261,7 @@ def _of_mix(game: Game, mix: Mix) -> Judged:
 
 
 def _figures(game: Game, found: Sequence[Judged]) -> dict[str, Any]:
-    """Return what seeds reach.
+    """Return the figures that seeds reach.
 
     Exploitability is a share of the profit of the equilibrium, mean over players, where there is
     one; else of what is at stake.

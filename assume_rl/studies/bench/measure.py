@@ -82,7 +82,7 @@ def _unevaluated(task: Task) -> Task:
 
 
 def _affordable(engine: Engine, config: LearningConfig, budget: float) -> int:
-    """Return how many episodes a budget is enough for, by what the first ones cost.
+    """Return the number of episodes within a budget, by the cost of the first ones.
 
     Those of initial experience, which learn nothing, are cheaper than the others.
     """

@@ -32,7 +32,7 @@ def trainable(cells: Sequence[Cell], *, skip: bool) -> list[Cell]:
 
 
 def _kind(cell: Cell) -> tuple[str, str]:
-    """Return what all seeds of a cell have in common."""
+    """Return a key that all seeds of a cell have in common."""
     return cell.scenario, cell.algorithm
 
 
@@ -53,7 +53,7 @@ def _is_refused(cell: Cell, *, skip: bool) -> bool:
 
 
 def measured(cells: Sequence[Cell], folder: Path) -> list[Measured]:
-    """Return what was measured before; see `cells.read`."""
+    """Return earlier measurements; see `cells.read`."""
     found = (read(folder, cell) for cell in cells)
     return [one for one in found if one is not None]
 
@@ -83,7 +83,7 @@ def _side_by_side(
     jobs: int,
     plugins: Sequence[str],
 ) -> Iterator[Measured]:
-    """Yield what is measured in some processes, in the order in which cells end."""
+    """Yield measurements of several processes, in the order in which cells end."""
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(plugins,)
     ) as pool:

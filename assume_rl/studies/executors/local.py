@@ -112,7 +112,7 @@ def _quiet_start() -> Iterator[None]:
 
 
 def _hear(worker: _Worker, pool: list[_Worker], tasks: Tasks) -> Iterator[Report]:
-    """Take what a busy worker sends, or see that it has died."""
+    """Receive messages of a busy worker, or notice that it has died."""
     assert worker.task is not None
     try:
         answer = worker.pipe.recv()

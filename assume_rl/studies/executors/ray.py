@@ -57,7 +57,7 @@ class Cluster:
             self._cancel(list(flying))
 
     def _hear(self, reference: Any, task: Task, tasks: Tasks) -> Iterator[Report]:
-        """Take what has come of a task, or see that its worker is lost."""
+        """Receive the result of a task, or notice that its worker is lost."""
         exceptions = self._ray.exceptions
         try:
             yield self._ray.get(reference)
@@ -67,7 +67,7 @@ class Cluster:
             yield from tasks.lost(task, f"the worker process died, {type(error).__name__}")
 
     def _cancel(self, references: list[Any]) -> None:
-        """Interrupt what is in flight; what does not stop then is killed."""
+        """Interrupt tasks in flight; those that do not stop are killed."""
         if not references or not self._ray.is_initialized():
             return
         for reference in references:

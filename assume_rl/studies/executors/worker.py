@@ -54,7 +54,7 @@ def _leave_with_parent() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Stop once; ignoring what comes next would make Python complain of what has come already."""
+    """Stop once; ignoring later signals would make Python complain of earlier ones."""
     signal.signal(signal.SIGTERM, _nothing)
     raise KeyboardInterrupt
 

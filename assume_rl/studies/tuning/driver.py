@@ -34,7 +34,7 @@ class TuningObserver(Protocol):
     """Is called as a tuning proceeds."""
 
     def begin(self, tuning: Tuning, trials: Sequence[Trial]) -> None:
-        """Take what is asked for, and the trials that there are already."""
+        """Note the tuning that begins, and the trials that exist already."""
         ...
 
     def started(self, number: int, values: Mapping[str, Any]) -> Observer:
@@ -220,6 +220,6 @@ def _is_over(tuning: Tuning, begun: float) -> bool:
 
 
 def asked_of(tuning: Tuning) -> dict[str, Any]:
-    """Return what trials depend on; the data of the scenario are in the ids of the first runs."""
+    """Return all that trials depend on; the scenario's data are in the first runs' ids."""
     file = tuning.asked.model_dump(mode="json", exclude=set(FREE))
     return {**file, SCENARIO: [run.id for run in tuning.first]}

@@ -119,7 +119,7 @@ def _placed(problem: str) -> str:
 
 
 def _check_objective(file: TuneFile, runs: Sequence[Run]) -> None:
-    """Raise `ConfigurationError` unless its step is there, and pruning knows what to look at."""
+    """Raise `ConfigurationError` unless its step exists, and pruning has a metric to read."""
     steps = [step.name for step in runs[0].steps]
     wanted = file.objective.step
     if wanted is not None and wanted not in steps:

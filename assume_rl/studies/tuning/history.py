@@ -179,7 +179,7 @@ def history_in(storage: Any, folder: Path, file: TuneFile, asked: Mapping[str, A
 
 @contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
-    """Turn what Optuna's database raises into a `ResultsError` that names its file."""
+    """Turn errors of Optuna's database into a `ResultsError` that names its file."""
     try:
         yield
     except (SQLAlchemyError, _library().exceptions.StorageInternalError) as error:
