@@ -115,7 +115,7 @@ class Lobby(Role):  # type: ignore[misc]
             return  # it was overtaken by a later one
         if content.number > last:
             if known is not None:
-                self._lose(known, "has joined anew")
+                self._lose(known, "has joined again")
             life = str(meta.get("life"))
             seat = Seat(content.client, address, content.operators, life, content.number)
             self._seats[content.client] = seat

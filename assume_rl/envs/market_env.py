@@ -228,7 +228,7 @@ class MarketEnv:
 
         :param episodes: that the copies play
         :param auctions: of the plan
-        :raises ValueError: orders of the market depend on what happens
+        :raises ValueError: orders of the market depend on events
         """
         market = self.setting.markets[auctions[0].market]
         numbers = [auction.number for auction in auctions]

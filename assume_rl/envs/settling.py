@@ -94,12 +94,12 @@ def clear_standing(
     :param auctions: of the market
     :param tie: draws of one copy
     :param step_seconds: length of a step
-    :raises ValueError: orders of a part depend on what happens
+    :raises ValueError: orders of a part depend on events
     """
     opened = torch.tensor([a.opens // step_seconds for a in auctions], device=market.unit.device)
     standing = [part.standing for part in market.parts if part.standing is not None]
     if len(standing) < len(market.parts):
-        raise ValueError(f"orders in {market.spec.name} depend on what happens")
+        raise ValueError(f"orders in {market.spec.name} depend on events")
     joined, clearing = _cleared(market, [auction_of(orders, opened) for orders in standing], tie)
     return ClearedAuctions(tuple(auctions), joined.price, joined.volume, joined.node, clearing)
 

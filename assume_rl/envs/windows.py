@@ -47,7 +47,7 @@ def window_plan(compiled: Compiled, steps: int) -> tuple[Tick, ...]:
         if market.opening_duration > market.opening_frequency:
             raise ConfigurationError(
                 f"auctions of the market '{name}' open before the one before has closed, so that "
-                "what is seen at the end of a window is not known; play the whole calendar"
+                "observations at the end of a window are not known; play the whole calendar"
             )
     markets = {
         name: market.model_copy(update={"start_date": None, "end_date": None})

@@ -24,12 +24,12 @@ NO_SHARE = (
 
 
 MORE_PROFIT = (
-    "above 100 %: best bids are best by what is rewarded, where regrets may count, so that other "
-    "bids may earn more; plans are good bids, not the best"
+    "above 100 %: best bids maximise the reward, where regrets may count, so that other bids may "
+    "earn more; plans are good bids, not the best"
 )
 """Why a share of the profit of best bids, or of plans, may be above 1."""
 
-TWO_PRICES = "above 100 %: the best response has one price in each auction, and two may bring more"
+TWO_PRICES = "above 100 %: the best response has one price in each auction, and two may earn more"
 """Why a share of the best reward of a single learner may be above 1."""
 
 

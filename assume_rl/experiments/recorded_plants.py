@@ -46,7 +46,7 @@ def unlike_plant(compiled: Compiled, agent: str) -> str | None:
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
     if not isinstance(params, ThermalParams):
-        return f"{agent} is no power plant: what it can sell depends on what it bought before"
+        return f"{agent} is no power plant: its sales depend on its earlier purchases"
     if not isinstance(bidder, PlantLearning):
         return f"{agent} bids by {bidder.name}, whose best response is not known"
     products = max(len(auction.first) for auction in compiled.auctions)

@@ -19,7 +19,7 @@ def unlike_sampled(compiled: Compiled, agent: str) -> str | None:
     :param agent: a learner whose best response to known bids is known
     """
     if is_storage(compiled, agent):
-        return f"rivals draw their bids, and {agent} sells what it bought before"
+        return f"rivals draw their bids, and sales of {agent} depend on earlier purchases"
     if pays_for_starts(compiled, agent):
         return f"rivals draw their bids, and {agent} has start costs"
     why = unsupported(compiled)

@@ -186,7 +186,7 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
         if unknown is not None:
             raise SettingError(
                 "learning_config.algorithm",
-                f"{config.algorithm} learns from what other bids would have brought, which is not "
+                f"{config.algorithm} learns from the rewards of other bids, which are not "
                 f"known here: {unknown}{_instead(compiled, agent)}",
             )
 

@@ -498,7 +498,7 @@ def _check_earnings(config: LearningConfig, agents: Sequence[AgentSpec]) -> None
     if config.settings.needs_earnings and unknown:
         raise SettingError(
             "learning_config.clip_targets",
-            f"nothing says what '{unknown[0]}' can earn; its bidder has no reward_range",
+            f"the possible earnings of '{unknown[0]}' are unknown; its bidder has no reward_range",
         )
 
 

@@ -64,7 +64,7 @@ def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) ->
     ):
         raise SettingError(
             "learning_config.clip_targets",
-            "targets are clipped to what rewards can be as they are recorded; choose it without "
+            "targets are clipped to the range of recorded rewards; choose it without "
             "reward.scale and without normalise: [returns]",
         )
     if config.settings.needs_curves and "returns" in config.normalise:

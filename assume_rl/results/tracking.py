@@ -89,7 +89,7 @@ def check_trackers(names: Sequence[str]) -> None:
             raise ConfigurationError(f"unknown tracker '{name}'; {nearest(name, TRACKERS)}")
         if name == "tensorboard" and find_spec("tensorboard") is None:
             raise ConfigurationError(
-                "tensorboard is not installed; pip install 'assume-rl[track]' brings it"
+                "tensorboard is not installed; install it by pip install 'assume-rl[track]'"
             )
 
 

@@ -58,7 +58,7 @@ def expand(
             if run.id in runs:
                 raise ConfigurationError(
                     f"the designs '{runs[run.id].design}' and '{label}' are the same: "
-                    "no result depends on what they differ in"
+                    "they differ only in settings that no result depends on"
                 )
             runs[run.id] = run
     return tuple(runs.values())

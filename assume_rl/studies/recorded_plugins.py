@@ -53,5 +53,5 @@ def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
             reason = f"plug-in '{name}' has changed"
         except ConfigurationError as error:
             reason = str(error)
-        notes.append(f"{reason}: what only it knows is left out.")
+        notes.append(f"{reason}: everything that only it knows is left out.")
     return tuple(notes)

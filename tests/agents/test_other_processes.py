@@ -156,7 +156,7 @@ def check_come_and_go(processes: Processes, *options: str) -> None:
     stays = processes.start("client", *options)
     assert market.wait(SECONDS) == 0, processes.said("market")
     assert stays.wait(SECONDS) == 0, processes.said("client")
-    assert "client 'client' has joined anew" in processes.said("market")
+    assert "client 'client' has joined again" in processes.said("market")
     assert "weights " in processes.said("market")
     assert "played 2 episodes" in processes.said("client")
 

@@ -65,5 +65,5 @@ def test_orders_that_depend_on_what_happens_are_not_cleared_ahead() -> None:
     env = MarketEnv(compiled, num_envs=1, seeds=(1,))
     assert not env.setting.routine
     state = env.reset(torch.tensor([0]))
-    with pytest.raises(ValueError, match="depend on what happens"):
+    with pytest.raises(ValueError, match="depend on events"):
         env.clear_ahead(state.episodes, env.openings(state))

@@ -186,5 +186,5 @@ def test_a_storage_has_no_bounds(vectors: Path, tmp_path: Path) -> None:
     assert compiled.learners == ("S1",)
     assert single_plant_bounds(compiled, MemorySink()) is None
     assert unknown_bounds(compiled) == (
-        "S1 is no power plant: what it can sell depends on what it bought before"
+        "S1 is no power plant: its sales depend on its earlier purchases"
     )

@@ -97,7 +97,10 @@ def test_a_start_of_learning_that_is_never_reached_is_warned_of_once() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"clip_targets": True, "reward": {"scale": 2}}, "clip_targets: targets are clipped to what"),
+    (
+        {"clip_targets": True, "reward": {"scale": 2}},
+        "clip_targets: targets are clipped to the range",
+    ),
     ({"algorithm": "reinforce", "normalise": ["values"]}, "reinforce has no critic of its own"),
     ({"learning_rates": {"aktor": 0.1}}, "no network 'aktor', did you mean 'actor'"),
     ({"learning_rate_schedule": {"aktor": "linear"}}, "no network 'aktor'"),

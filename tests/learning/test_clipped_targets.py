@@ -66,7 +66,7 @@ def test_no_target_leaves_the_range():
 
 
 def test_unknown_earnings_are_refused():
-    with pytest.raises(ConfigurationError, match="clip_targets: nothing says what 'unit_0' can ea"):
+    with pytest.raises(ConfigurationError, match="clip_targets: the possible earnings of 'unit_0'"):
         learner(fleet((3, 1, 1)), clip_targets=True)
 
 

@@ -229,7 +229,7 @@ def test_targets_stay_where_prices_and_the_episode_leave_values():
     clipped, free = found
     assert torch.equal(clipped, free.clamp(-0.1, 0.2))
     assert not torch.equal(clipped, free)
-    with pytest.raises(ConfigurationError, match="clip_targets: nothing says what 'ladder' can"):
+    with pytest.raises(ConfigurationError, match="clip_targets: the possible earnings of 'ladder'"):
         learner([LADDER], **SMALL | {"clip_targets": True})
 
 

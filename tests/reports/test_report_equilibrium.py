@@ -69,7 +69,7 @@ def test_shares_above_all_are_explained(tmp_path: Path, monkeypatch: pytest.Monk
     grid = items(tmp_path / "run")[1]
     assert isinstance(grid, Grid)
     assert grid.rows[1][-1] == 112.5
-    assert "Above 100 %: best bids are best by what is rewarded" in grid.caption
+    assert "Above 100 %: best bids maximise the reward" in grid.caption
 
 
 def test_a_run_without_such_figures_has_none_of_it(tmp_path: Path) -> None:

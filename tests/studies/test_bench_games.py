@@ -103,7 +103,7 @@ def test_every_game_has_a_recipe_that_can_be_read() -> None:
 def test_an_algorithm_that_remembers_is_refused(assume_rl_command: Callable[..., Any]) -> None:
     code, _, err = assume_rl_command("bench", "games", "--algorithms", "mirror_descent,r2d2")
     assert code == 2
-    assert "r2d2 remembers what was observed before; a game is a single decision" in err
+    assert "r2d2 remembers earlier observations; a game is a single decision" in err
 
 
 def test_the_page_has_the_table_of_its_file() -> None:

@@ -208,7 +208,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "nameless": ("list: [{set: {}}]", "study.yaml, list.0.name: is missing"),
     "same": (
         "list: [{name: a}, {name: b, set: {learning_config.gamma: 0.9}}]\nsteps: train",
-        "study.yaml, the designs 'a' and 'b' are the same: no result depends on what",
+        "study.yaml, the designs 'a' and 'b' are the same: they differ only in settings",
     ),
     "law": (
         "random: {count: 2, keys: {seed: {unifrom: [1, 2]}}}",

@@ -551,8 +551,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no kin": (
         {"objective": {"minimize": "total_cost[EOM]"}, "pruner": "median"},
-        "pruner.by: evaluations during a training do not know 'total_cost[EOM]'; name what trials "
-        "are compared by: reward, profit, regret, exploitability",
+        "pruner.by: evaluations during a training do not know 'total_cost[EOM]'; name the "
+        "figure to compare trials by: reward, profit, regret, exploitability",
     ),
     "nothing to prune": ({"steps": ["run"], "pruner": "median"}, "policies"),
     "timeout": ({"timeout": "5 hoars"}, "timeout: unknown unit 'hoars'"),

@@ -222,7 +222,7 @@ def missing_library(library: str, extra: str) -> ImportError:
     :param extra: of this package that installs it
     """
     return ModuleNotFoundError(
-        f"{library} is not installed; pip install 'assume-rl[{extra}]' brings it", name=extra
+        f"{library} is not installed; install it by pip install 'assume-rl[{extra}]'", name=extra
     )
 
 

@@ -322,8 +322,8 @@ class LearningConfig(WithoutTruthValues):
             raise ValueError(f"shared_trunk is not for actors with memory, such as '{name}'")
         elif self.settings.two_networks:
             raise ValueError(
-                f"double: random_roles is not for actors with memory, such as '{name}': what one "
-                "network remembers means nothing to the other"
+                f"double: random_roles is not for actors with memory, such as '{name}': the "
+                "memory of one network means nothing to the other"
             )
         elif self.actor_hidden == ():
             raise ValueError(f"actor_hidden needs a first size, that of the cell of '{name}'")
@@ -349,8 +349,8 @@ class LearningConfig(WithoutTruthValues):
     def _own_policies(self) -> "LearningConfig":
         if self.max_staleness > 0 and self.settings.on_policy:
             raise ValueError(
-                f"max_staleness is for algorithms with a replay: {self.algorithm} learns from what "
-                "the policies do that it improves, not from what earlier ones did"
+                f"max_staleness is for algorithms with a replay: {self.algorithm} learns from the "
+                "actions of the policies that it improves, not from those of earlier ones"
             )
         return self
 

@@ -144,7 +144,7 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
     if not (isinstance(bidder, LearnedBidder) and isinstance(bidder.action, Ladder)):
         return NO_LADDER
     if technology != THERMAL:
-        return "what it can sell depends on what it bought before"
+        return "its sales depend on its earlier purchases"
     return beyond_price_and_volume(rule)
 
 

@@ -175,7 +175,7 @@ def check_playable(algorithm: str) -> None:
     """
     if LearningConfig.from_mapping({"algorithm": algorithm}).actor_architecture in WITH_MEMORY:
         raise ConfigurationError(
-            f"{algorithm} remembers what was observed before; a game is a single decision"
+            f"{algorithm} remembers earlier observations; a game is a single decision"
         )
 
 

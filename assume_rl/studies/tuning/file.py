@@ -134,7 +134,7 @@ def _check_objective(file: TuneFile, runs: Sequence[Run]) -> None:
         figures = ", ".join(dict.fromkeys(KIN.values()))
         raise ConfigurationError(
             f"pruner.by: evaluations during a training do not know '{file.objective.metric}'; "
-            f"name what trials are compared by: {figures}"
+            f"name the figure to compare trials by: {figures}"
         )
 
 
