@@ -103,6 +103,21 @@ def test_an_order_that_would_spoil_its_price_is_rejected_paradoxically() -> None
     assert why["child"] == "rejected: its parent 'block' is rejected"
 
 
+def test_a_block_that_trades_a_part_is_at_its_price() -> None:
+    """It is alone in the first hour, whose price makes good what it earns in the second."""
+    found = clear_table(
+        order_table(
+            rows(
+                "blk,1,sell,5,10,,block,,,,,\nblk,2,sell,5,10,,block,,,,,\n"
+                "d1,1,buy,100,5,,,,,,,\nd2,2,buy,40,100,,,,,,,\ns2,2,sell,20,200,,,,,,,"
+            ),
+            "o.csv",
+        )
+    )
+    np.testing.assert_allclose(found.prices["price"], [-10, 20], atol=1e-9)
+    assert found.conditional == {"blk": "accepted in part: it is at the price, others suffice"}
+
+
 def test_of_equal_orders_the_first_trades() -> None:
     text = (
         "a,1,sell,10,45,,,,,,,\nb,1,sell,10,45,,,,,,,\nx,1,buy,20,30,,,,,,,\ny,1,buy,20,30,,,,,,,"

@@ -17,6 +17,7 @@ from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.experiments.order_book.reasons import Reasons
 from assume_rl.experiments.order_book.table import OrderTable
 from assume_rl.scenario.config.mechanisms import checked_params
+from assume_rl.scenario.config.schema import Market
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ def clear_table(
     _check_needs(RULES[rule], table, made)
     spec = _market(table, RULES[rule], params or {})
     shape = made.orders.volume.shape
-    tie = torch.ones(shape, dtype=torch.float64)
-    order = torch.arange(len(table.rows), dtype=torch.float64) / len(table.rows)
+    tie = torch.zeros(shape, dtype=torch.float64)
+    count = len(table.rows)
+    order = torch.arange(count, dtype=torch.float64)
     sells = torch.tensor((table.rows["side"] == "sell").to_numpy())
-    tie[made.product, made.slot] = torch.where(sells, order, 1 - order)
+    tie[made.product, made.slot] = torch.where(sells, order, count - 1 - order) / count
     setup = spec.rule.setup(spec, Slots(made.orders.node))
     clearing = spec.clear(made.orders, tie, setup)
     return _told(table, made, clearing)
@@ -127,14 +129,18 @@ def _first(names: pd.Series) -> NDArray[np.int64]:
 
 
 def _market(table: OrderTable, rule: Rule[Any, Any], params: Mapping[str, Any]) -> MarketSpec[Any]:
+    """Return a market with the usual limits, or wider ones where orders are beyond these."""
     price = table.rows["price"]
+    least, most = (
+        Market.model_fields[f"{end}_bid_price"].default for end in ("minimum", "maximum")
+    )
     return MarketSpec(
         name=table.name,
         operator=table.name,
         rule=rule,
         params=checked_params(rule, params),
-        min_price=float(price.min()),
-        max_price=float(price.max()),
+        min_price=min(least, float(price.min())),
+        max_price=max(most, float(price.max())),
         max_volume=np.inf,
         product_type=ENERGY,
         nodes=table.grid.zones,

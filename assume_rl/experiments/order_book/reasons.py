@@ -5,8 +5,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from assume_rl.core.clearing.complex.prices import LOSS
+
 ALL, PART, NOTHING, EMPTY = "accepted", "accepted in part", "rejected", "no volume"
-SMALL = 1e-6  # MW, EUR/MWh
+SMALL = 3 * LOSS
+"""MW, EUR/MWh and EUR that are nothing: more than what complex clearing takes for no loss."""
 _MONEY = ["side", "price", "zone_price"]
 
 

@@ -31,8 +31,8 @@ def as_read(drawn_book: Coupled) -> Book:
     return read(drawn_book.orders, drawn_book.tie, drawn_book.grid)
 
 
-def clear(book: Coupled, *, as_bid: bool = False) -> Clearing:
-    setup = Setup(book.grid, book.grid.of_slots(book.orders.node), LIMITS, as_bid, True, solver())
+def clear(book: Coupled, *, as_bid: bool = False, limits: tuple[float, float] = LIMITS) -> Clearing:
+    setup = Setup(book.grid, book.grid.of_slots(book.orders.node), limits, as_bid, True, solver())
     return complex_clearing.clear(book.orders, book.tie, setup)
 
 
@@ -83,6 +83,20 @@ def test_nobody_loses_and_all_conditions_hold(seed: int) -> None:
     assert_no_loss(book, found)
     assert_content(book, found)
     assert welfare(book, found.accepted) <= book.program().relaxed() + 1e-4
+
+
+@pytest.mark.parametrize("seed", [50220, *MANY[18:]])
+def test_binding_limits_of_prices_leave_nobody_with_a_loss(seed: int) -> None:
+    book = drawn(seed, products=4, slots=16)
+    limits = float(book.orders.price.min()), float(book.orders.price.max())
+    found = clear(book, limits=limits)
+    assert_balanced(book, found)
+    assert_conditions(book, found)
+    assert_no_loss(book, found)
+    assert_content(book, found)
+    trades = found.supply_volume + found.demand_volume > 0
+    assert (found.price[trades] >= limits[0]).all()
+    assert (found.price[trades] <= limits[1]).all()
 
 
 def assert_balanced(book: Coupled, found: Clearing) -> None:

@@ -136,12 +136,27 @@ def test_a_block_raises_the_price_to_what_it_asks_where_it_can() -> None:
     near(found.price, [[15]])
 
 
-def test_a_block_that_trades_a_part_may_take_a_price_beyond_the_limits() -> None:
-    """Nobody needs more in the first hour; in the second demand that pays 3000 does."""
+def test_a_block_that_trades_a_part_gains_where_a_limit_of_the_market_binds() -> None:
+    """Nobody needs more in the first hour, where a price of -2875 would be fair."""
     block = terms(2, block=[False, True])
     found = clear([[3000.0, 62.5]] * 2, [[-20.0, 50.0], [-40.0, 50.0]], block)
     near(found.accepted, [[-20, 20], [-20, 20]])
-    near(found.price, [[2 * 62.5 - 3000], [3000]])
+    near(found.price, [[-500], [3000]])
+
+
+def test_a_block_that_trades_a_part_near_the_lower_limit_is_cleared() -> None:
+    block = terms(3, block=[False, False, True])
+    price = [[100.0, 3000.0, -400.0], [40.0, 20.0, -400.0]]
+    found = clear(price, [[-5.0, 0.0, 10.0], [-100.0, 200.0, 10.0]], block)
+    near(found.accepted, [[-5, 0, 5], [-100, 95, 5]])
+    near(found.price, [[-500], [20]])
+
+
+def test_the_price_at_which_a_part_of_a_block_gains_nothing_is_exact() -> None:
+    block = terms(3, block=[False, False, True])
+    price = [[100.0, 3000.0, 5.0], [40.0, 20.0, 5.0]]
+    found = clear(price, [[-5.0, 0.0, 10.0], [-100.0, 200.0, 10.0]], block)
+    np.testing.assert_allclose(found.price.ravel(), [-10, 20], atol=1e-9)
 
 
 def test_an_empty_parent_binds_nobody() -> None:

@@ -2,8 +2,8 @@
 
 Prices are those of the program with its whole numbers as they are: simple orders trade what they
 want at them, cells that a line could bring closer have one price, and a block that trades a part
-gains nothing. Of these prices, those at which accepted blocks and complex orders lose least, and
-of those the lowest.
+gains nothing, unless the limits of the market forbid such prices. Of these prices, those at which
+accepted blocks and complex orders lose least, and of those the lowest.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assume_rl.core.clearing.complex.book import Book, Flags, Floats, Ints, sums
-from assume_rl.core.clearing.complex.highs import NoSolution, Program, Rows, Solver
+from assume_rl.core.clearing.complex.highs import Program, Rows, Solver
 from assume_rl.core.clearing.complex.ladder import EXACT, Filled, fill
 from assume_rl.core.clearing.complex.program import Decision, Removed, none_removed
 from assume_rl.core.units.base import ZERO_VOLUME
@@ -22,11 +22,11 @@ PART = 1e-7
 LOSS = 1e-6
 """EUR/MWh that an accepted order may lose: rounding of the solver."""
 
-BEYOND = 1e6
-"""EUR/MWh, more than any price is away from the limits of a market."""
-
 UNFAIR = 1e5
 """EUR/MWh of price that a EUR/MWh of loss weighs as much as."""
+
+UNEQUAL = 100
+"""EUR/MWh of loss that a EUR/MWh weighs as much as by which a block that trades a part is off."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Wish:
     """Conditions on the prices: each sum of volume times price is at least what is asked.
 
     In proportion to the volume, so that a loss is one of EUR/MWh. Those that are `equal` gain
-    nothing either, and prices that do them justice always exist: they cannot lose.
+    nothing either, where the limits of the market let them.
     """
 
     volume: Floats  # (condition cell)
@@ -96,7 +96,7 @@ def priced(
     :param book: the orders
     :param decision: of blocks, complex orders and lines
     :param filled: what simple orders trade beside these
-    :param limits: least and greatest price of the market, EUR/MWh; kept where any prices can
+    :param limits: least and greatest price of the market, EUR/MWh
     :param solver: for the prices where conditions couple cells
     """
     floor, ceiling = filled.lowest.clip(*limits), filled.highest.clip(*limits)
@@ -108,13 +108,8 @@ def priced(
     gain = wish.volume @ lowest - wish.asked
     if (gain >= -LOSS).all() and (gain[wish.equal] <= LOSS).all():
         return lowest, none_removed(book)
-    try:
-        price = _fairest(floor, ceiling, ordered, wish, solver)
-    except NoSolution:  # a block that trades a part may ask for a price beyond the limits
-        wide = filled.lowest.clip(-BEYOND), filled.highest.clip(max=BEYOND)
-        price = _fairest(*wide, ordered, wish, solver)
-    loses = (wish.volume @ price - wish.asked < -2 * LOSS) & ~wish.equal
-    return price, _losing(book, wish, loses)
+    price = _fairest(floor, ceiling, ordered, wish, solver)
+    return price, _losing(book, wish, wish.volume @ price - wish.asked < -2 * LOSS)
 
 
 def wishes(book: Book, decision: Decision, filled: Filled) -> Wish:
@@ -253,26 +248,32 @@ def _raised(floor: Floats, ordered: Ints) -> Floats:
 
 
 def _fairest(floor: Floats, ceiling: Floats, ordered: Ints, wish: Wish, solver: Solver) -> Floats:
-    """Return the prices at which the sum of losses is least, and of these the lowest."""
+    """Return the prices at which the sum of losses is least, and of these the lowest.
+
+    What parts of blocks gain counts like losses. Columns: prices, losses, gains.
+    """
     cells, count, pairs = len(floor), len(wish.asked), ordered.shape[1]
     row, column = np.nonzero(wish.volume)
     each, pair = np.arange(count), count + np.arange(pairs)
+    gains = np.flatnonzero(wish.equal)
+    gain = cells + count + np.arange(len(gains))
+    one = np.ones(pairs)
     rows = Rows(
-        row=np.concatenate([row, each, pair, pair]),
-        column=np.concatenate([column, cells + each, *ordered]),
+        row=np.concatenate([row, each, gains, pair, pair]),
+        column=np.concatenate([column, cells + each, gain, *ordered]),
         value=np.concatenate(
-            [wish.volume[row, column], np.ones(count), -np.ones(pairs), np.ones(pairs)]
+            [wish.volume[row, column], np.ones(count), -np.ones(len(gains)), -one, one]
         ),
-        lower=np.concatenate([wish.asked - np.where(wish.equal, LOSS, 0.0), np.zeros(pairs)]),
-        upper=np.concatenate(
-            [np.where(wish.equal, wish.asked + LOSS, np.inf), np.full(pairs, np.inf)]
-        ),
+        lower=np.concatenate([wish.asked, np.zeros(pairs)]),
+        upper=np.concatenate([np.where(wish.equal, wish.asked, np.inf), np.full(pairs, np.inf)]),
     )
+    weight = np.where(wish.equal, UNEQUAL * UNFAIR, UNFAIR)
+    free = np.full(count + len(gains), np.inf)
     program = Program(
-        cost=np.concatenate([np.ones(cells), np.full(count, UNFAIR)]),
-        lower=np.concatenate([floor, np.zeros(count)]),
-        upper=np.concatenate([ceiling, np.where(wish.equal, 0.0, np.inf)]),
-        whole=np.zeros(cells + count, dtype=bool),
+        cost=np.concatenate([np.ones(cells), weight, weight[gains]]),
+        lower=np.concatenate([floor, np.zeros(len(free))]),
+        upper=np.concatenate([ceiling, free]),
+        whole=np.zeros(cells + len(free), dtype=bool),
         rows=rows,
     )
     return solver.solve(program)[:cells]
