@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from assume_rl.core.clearing.merit_order import highest_supply_price, match, to_slots
 
 SAME = 1e-6  # EUR/MWh, below which a price is a bid, or a cost
+TIMES = ["start_time", "end_time"]
+"""Columns that name a delivery of a market."""
 FloatArray = NDArray[np.float64]
 
 
@@ -32,14 +34,13 @@ def price_setters(orders: pd.DataFrame) -> pd.DataFrame:
     :returns: `start_time`, `end_time`, `unit_id`, `price` (EUR/MWh that the unit is paid),
         `marginal_cost` and `markup` (EUR/MWh; nan where the cost is not known), in order of time
     """
-    keys = ["start_time", "end_time"]
     sold = orders[(orders["volume"] > 0) & (orders["accepted_volume"] > 0)]
-    top = sold.groupby(keys)["price"].transform("max")
+    top = sold.groupby(TIMES)["price"].transform("max")
     ranked = sold[sold["price"] > top - SAME].sort_values(
-        [*keys, "marginal_cost"], na_position="first", kind="stable"
+        [*TIMES, "marginal_cost"], na_position="first", kind="stable"
     )
-    found = ranked.groupby(keys).tail(1).reset_index(drop=True)
-    named = found[[*keys, "unit_id", "accepted_price", "marginal_cost"]].rename(
+    found = ranked.groupby(TIMES).tail(1).reset_index(drop=True)
+    named = found[[*TIMES, "unit_id", "accepted_price", "marginal_cost"]].rename(
         columns={"accepted_price": "price"}
     )
     return named.assign(markup=named["price"] - named["marginal_cost"])
@@ -49,9 +50,17 @@ def price_setters(orders: pd.DataFrame) -> pd.DataFrame:
 class AtCost:
     """The same orders cleared with some offers at marginal cost, everything else as it was."""
 
-    start: pd.Series  # (delivery,)
-    price: FloatArray  # (delivery,) EUR/MWh
+    prices: pd.DataFrame  # start_time, end_time, price (EUR/MWh); a row where anything trades
     profit: float  # EUR, of the units whose offers were at cost, without start costs
+
+    def beside(self, deliveries: pd.DataFrame) -> FloatArray:
+        """Return the price in each of some deliveries.
+
+        :param deliveries: `start_time`, `end_time`
+        :returns: EUR/MWh, `(delivery,)`; nan where nothing trades at cost
+        """
+        found = deliveries[TIMES].merge(self.prices, how="left", on=TIMES, validate="1:1")
+        return found["price"].to_numpy(dtype=np.float64)
 
 
 def cleared_at_cost(orders: pd.DataFrame, units: Collection[str] | None = None) -> AtCost:
@@ -67,18 +76,16 @@ def cleared_at_cost(orders: pd.DataFrame, units: Collection[str] | None = None) 
     if units is not None:
         moved &= orders["unit_id"].isin(list(units))
     asked = orders["price"].mask(moved, orders["marginal_cost"])
-    keys = [orders["start_time"], orders["end_time"]]
-    row = orders.groupby(keys).ngroup().to_numpy()
-    column = orders.groupby(keys).cumcount().to_numpy()
+    deliveries = orders.groupby(TIMES)
+    row, column = deliveries.ngroup().to_numpy(), deliveries.cumcount().to_numpy()
     shape = (row.max(initial=-1) + 1, column.max(initial=-1) + 1)
     price, volume = np.zeros(shape), np.zeros(shape)
     price[row, column], volume[row, column] = asked.to_numpy(), orders["volume"].to_numpy()
     matched = match(torch.from_numpy(price), torch.from_numpy(volume), torch.zeros(shape))
     clearing = highest_supply_price(matched)[:, 0].numpy()
-    accepted = to_slots(matched, matched.supply).numpy()[row, column]
+    sold = to_slots(matched, matched.supply).numpy()
+    accepted, trades = sold[row, column], sold.sum(axis=1) > 0
     hours = (orders["end_time"] - orders["start_time"]).dt.total_seconds().to_numpy() / 3600
     gain = (clearing[row] - asked.to_numpy()) * accepted * hours
-    starts = orders.groupby(keys)["start_time"].first()
-    return AtCost(
-        start=pd.Series(starts.to_numpy()), price=clearing, profit=float(gain[moved].sum())
-    )
+    prices = deliveries.size().index.to_frame(index=False).assign(price=clearing)[trades]
+    return AtCost(prices.reset_index(drop=True), profit=float(gain[moved].sum()))

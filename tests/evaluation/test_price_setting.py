@@ -59,15 +59,25 @@ def test_a_delivery_in_which_nothing_is_sold_has_no_price_setter() -> None:
 
 def test_offers_at_cost_clear_at_the_cost_of_the_last_one_needed() -> None:
     found = cleared_at_cost(orders(MARKUP, MARKUP))
-    assert found.price.tolist() == [50, 50]
-    assert list(found.start) == [START, START + HOUR]
+    assert found.prices["price"].tolist() == [50, 50]
+    assert list(found.prices["start_time"]) == [START, START + HOUR]
     assert found.profit == 2 * 80 * (50 - 10)
+
+
+def test_at_cost_too_a_delivery_in_which_nothing_is_sold_has_no_price() -> None:
+    idle = [row for row in MARKUP if row is not LOAD]
+    both = orders(idle, MARKUP)
+    found = cleared_at_cost(both)
+    assert found.prices["price"].tolist() == [50]
+    assert list(found.prices["start_time"]) == [START + HOUR]
+    beside = found.beside(both.drop_duplicates("start_time"))
+    assert np.array_equal(beside, [math.nan, 50], equal_nan=True)
 
 
 def test_only_the_offers_of_some_are_moved() -> None:
     rows = [("cheap", 80.0, 60.0, 80.0, 90.0, 10.0), *MARKUP[1:]]
     found = cleared_at_cost(orders(rows), {"cheap"})
-    assert found.price.tolist() == [90]
+    assert found.prices["price"].tolist() == [90]
     assert found.profit == 80 * (90 - 10)
 
 
@@ -79,5 +89,5 @@ def test_money_counts_the_length_of_a_delivery() -> None:
 def test_offers_without_a_known_cost_stay_as_they_are() -> None:
     rows = [(*MARKUP[0][:5], math.nan), *MARKUP[1:]]
     found = cleared_at_cost(orders(rows))
-    assert np.array_equal(found.price, [50])
+    assert found.prices["price"].tolist() == [50]
     assert found.profit == 0  # the dear plant sells at its cost

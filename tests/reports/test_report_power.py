@@ -11,6 +11,9 @@ from hand_made_run import CHEAP, OWNER, write_run
 from assume_rl.evaluation.sellers import MarketPower, market_power
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.order_queries import orders
+from assume_rl.reports.topics.base import Market
+from assume_rl.reports.topics.market_power import AtCostEffect, power_items, price_effects
+from assume_rl.reports.types import Chart
 
 
 @pytest.fixture
@@ -75,3 +78,69 @@ def test_what_would_be_bought_below_the_price_only_is_no_demand_to_be_met(tmp_pa
     assert power is not None
     assert alone is not None
     assert power.demanded.tolist() == alone.demanded.tolist()
+
+
+def market_of(found: pd.DataFrame, folder: Path) -> Market:
+    """Return the market of a run with other orders."""
+    market = Market(open_source(write_run(folder / "run")).recorded[0])
+    vars(market)["orders_read"] = (found, 1)
+    return market
+
+
+def drawn_at_cost(market: Market) -> tuple[list[float], str]:
+    """Return the dotted line beside price and cost, and the caption."""
+    found = next(i for i in power_items(market) if isinstance(i, Chart))
+    lines = {t.name: list(t.y) for t in found.figure.data}
+    return lines.get("price of offers at cost", []), found.caption
+
+
+@pytest.fixture
+def three_hours(tmp_path: Path) -> pd.DataFrame:
+    """Prices 10, 70 and 90 EUR/MWh, at cost 10, 50 and 50 EUR/MWh."""
+    return orders(open_source(write_run(tmp_path / "read")).recorded[0])[0]
+
+
+def test_an_idle_hour_counts_neither_in_prices_nor_in_those_at_cost(
+    three_hours: pd.DataFrame, tmp_path: Path
+) -> None:
+    first = three_hours["start_time"] == three_hours["start_time"].min()
+    idle = three_hours.assign(
+        price=three_hours["price"].mask(first & (three_hours["volume"] < 0), 5.0),
+        accepted_volume=three_hours["accepted_volume"].mask(first, 0.0),
+    )
+    market = market_of(idle, tmp_path)
+    effect = price_effects(market)["EOM"]
+    assert effect.price == 80
+    assert effect.at_cost == AtCostEffect(price=80, at_cost=50, share=1)
+    line, caption = drawn_at_cost(market)
+    assert line == [50, 50]
+    assert "Dotted: the price had all plants offered at their cost." in caption
+
+
+def test_prices_are_compared_where_offers_at_cost_trade_too(
+    three_hours: pd.DataFrame, tmp_path: Path
+) -> None:
+    first = three_hours["start_time"] == three_hours["start_time"].min()
+    below = three_hours.assign(  # in the first hour the cheap plant asks for less than its cost
+        price=three_hours["price"].mask(first & (three_hours["volume"] < 0), 15.0),
+        marginal_cost=three_hours["marginal_cost"].mask(first & (three_hours["volume"] > 0), 50.0),
+    )
+    market = market_of(below, tmp_path)
+    effect = price_effects(market)["EOM"]
+    assert effect.price == pytest.approx((10 + 70 + 90) / 3)
+    assert effect.at_cost == AtCostEffect(price=80, at_cost=50, share=pytest.approx(2 / 3))
+    line, caption = drawn_at_cost(market)
+    assert math.isnan(line[0])
+    assert line[1:] == [50, 50]
+    assert "at their cost, where anything would trade then." in caption
+
+
+def test_a_line_that_is_not_drawn_is_not_explained(
+    three_hours: pd.DataFrame, tmp_path: Path
+) -> None:
+    cost = three_hours["marginal_cost"].mask(three_hours["volume"] > 0, 5_000.0)
+    market = market_of(three_hours.assign(marginal_cost=cost), tmp_path)
+    line, caption = drawn_at_cost(market)
+    assert line == []
+    assert "Dotted" not in caption
+    assert price_effects(market)["EOM"].at_cost is None

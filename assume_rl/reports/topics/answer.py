@@ -355,11 +355,7 @@ def _compared(value: float, other: float) -> str:
 
 
 def _price(name: str, effect: PriceEffect) -> str:
-    other = (
-        ""
-        if effect.at_cost is None
-        else f"; offers at cost would have cleared at {effect.at_cost:.2f} EUR/MWh"
-    )
+    other = _at_cost(effect)
     known = "" if effect.known == 1 else f" (known in {effect.known:.0%} of deliveries)"
     if effect.above == 0:
         return (
@@ -370,6 +366,18 @@ def _price(name: str, effect: PriceEffect) -> str:
         f"{name}: mean price {effect.price:.2f} EUR/MWh, in {effect.above:.0%} of deliveries "
         f"above the cost of the unit that sets it{known}, by {effect.markup:.2f} EUR/MWh in the "
         f"mean of all{other}."
+    )
+
+
+def _at_cost(effect: PriceEffect) -> str:
+    other = effect.at_cost
+    if other is None:
+        return ""
+    if other.share == 1:
+        return f"; offers at cost would have cleared at {other.at_cost:.2f} EUR/MWh"
+    return (
+        f"; in the {other.share:.0%} in which offers at cost trade too they would have cleared at "
+        f"{other.at_cost:.2f} instead of {other.price:.2f} EUR/MWh"
     )
 
 

@@ -53,6 +53,15 @@ SETTER_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class AtCostEffect:
+    """Prices beside those of the same offers at cost, in deliveries that trade either way."""
+
+    price: float  # EUR/MWh, mean of what was paid in them
+    at_cost: float  # EUR/MWh, mean
+    share: float  # of the deliveries that trade
+
+
+@dataclass(frozen=True)
 class PriceEffect:
     """How far the prices of one market are above cost; means over deliveries, EUR/MWh."""
 
@@ -60,7 +69,7 @@ class PriceEffect:
     markup: float  # above the cost of the unit that sets the price, where it is known
     above: float  # share of deliveries with a mark-up, of those where it is known
     known: float  # share of deliveries in which that cost is known
-    at_cost: float | None  # price of the same offers at cost; None: not known
+    at_cost: AtCostEffect | None  # None: not known
 
 
 def price_effects(market: Market) -> dict[str, PriceEffect]:
@@ -70,15 +79,29 @@ def price_effects(market: Market) -> dict[str, PriceEffect]:
         known = setters["markup"].dropna()
         if known.empty:
             continue
-        other = market.all_at_cost.get(name)
         found[name] = PriceEffect(
             price=float(setters["price"].mean()),
             markup=float(known.mean()),
             above=float((known > SAME).mean()),
             known=len(known) / len(setters),
-            at_cost=None if other is None else float(other.price.mean()),
+            at_cost=_at_cost_effect(setters["price"].to_numpy(), _at_cost(market, name)),
         )
     return found
+
+
+def _at_cost(market: Market, name: str) -> NDArray[np.float64]:
+    """Return the price of offers at cost, a row per price setter; nan: not known, or no trade."""
+    setters, other = market.setters[name], market.all_at_cost.get(name)
+    return np.full(len(setters), np.nan) if other is None else other.beside(setters)
+
+
+def _at_cost_effect(
+    price: NDArray[np.float64], at_cost: NDArray[np.float64]
+) -> AtCostEffect | None:
+    both = np.isfinite(at_cost)
+    if not both.any():
+        return None
+    return AtCostEffect(float(price[both].mean()), float(at_cost[both].mean()), float(both.mean()))
 
 
 def power_items(market: Market) -> Iterator[Item]:
@@ -109,26 +132,32 @@ def _price_and_cost(market: Market, name: str) -> Item:
     setters = market.setters[name]
     if setters["marginal_cost"].isna().all():
         return Omitted(title, "no cost of a unit that sets the price is known")
-    other = market.all_at_cost.get(name)
-    at_cost = "" if other is None else " Dotted: the price had all plants offered at their cost."
+    at_cost = _at_cost(market, name)
+    dotted = _dotted(np.isfinite(at_cost))
     many = f" Thinned out to {LIMIT // 3:,} points a line." if len(setters) > LIMIT // 3 else ""
     return Chart(
         title,
-        price_and_cost(setters, None if other is None else other.price, market.run_id),
+        price_and_cost(setters, at_cost, market.run_id),
         "The area between is the mark-up; none where the cost is not known, as of storages."
-        f"{at_cost}{many}{market.some}",
+        f"{dotted}{many}{market.some}",
         (market.run_id,),
         f"price-cost-{name}",
     )
 
 
-def price_and_cost(
-    setters: pd.DataFrame, at_cost: NDArray[np.float64] | None, run_id: str
-) -> Figure:
+def _dotted(drawn: NDArray[np.bool_]) -> str:
+    """Return what is said of the price at cost, by where it is drawn, with a blank in front."""
+    if not drawn.any():
+        return ""
+    gaps = "" if drawn.all() else ", where anything would trade then"
+    return f" Dotted: the price had all plants offered at their cost{gaps}."
+
+
+def price_and_cost(setters: pd.DataFrame, at_cost: NDArray[np.float64], run_id: str) -> Figure:
     """Draw the price, the cost of the unit that sets it, and the price of offers at cost.
 
     :param setters: of one market, see `price_setters`
-    :param at_cost: EUR/MWh, `(delivery,)`; None: not known
+    :param at_cost: EUR/MWh, a row per setter; nan where it is not known
     """
     kept = extremes(setters["price"].to_numpy(), LIMIT // 3)
     rows = setters.iloc[kept]
@@ -150,7 +179,7 @@ def price_and_cost(
         }
         | fill,
     ]
-    if at_cost is not None and len(at_cost) == len(setters):
+    if np.isfinite(at_cost).any():
         lines.append(
             {
                 "name": "price of offers at cost",
