@@ -1,4 +1,4 @@
-"""What `import assume_rl` offers; loaded when one of its names is first used."""
+"""The names that `import assume_rl` offers; loaded when one of them is first used."""
 
 from assume_rl.agents.learning.role import Learning as Learning
 from assume_rl.agents.messages import Acted as Acted

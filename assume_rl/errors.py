@@ -48,7 +48,7 @@ class SettingError(ConfigurationError):
 
 
 class ContractError(AssumeRlError):
-    """A part of a simulation returned what its contract does not allow.
+    """A part of a simulation returned a value that its contract does not allow.
 
     :param function: that returned it
     :param what: it returned, and what it should have

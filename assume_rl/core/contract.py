@@ -1,4 +1,4 @@
-"""Check what the parts of a simulation return: bidders, rules, technologies, forecasts, tables.
+"""Check the results of the parts of a simulation: bidders, rules, technologies, forecasts, tables.
 
 A part may be anybody's, so its results are checked where they enter. What is wrong is a
 `ContractError` that knows the function, by which plug-ins are named with file and line.

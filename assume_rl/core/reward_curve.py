@@ -132,7 +132,7 @@ def book_of_one_product(
 
 @dataclass(frozen=True)
 class Aggregated:
-    """Supply and demand of an auction as exchanges publish them: volumes by price, nobody named.
+    """Supply and demand of an auction as exchanges publish them: volumes by price, without names.
 
     Every product has as many levels; those that it does not need have no volume.
     """
@@ -376,7 +376,7 @@ def rung_orders(
 
 @dataclass(frozen=True)
 class Tried:
-    """What an auction would have brought the twins of a unit, and where it would have left them."""
+    """An auction's possible results for the twins of a unit, and their states after it."""
 
     twins: Twins
     reward: Reward  # (... rung)

@@ -34,7 +34,7 @@ class Policy(Protocol):
 
 @runtime_checkable
 class PolicyWithMemory(Policy, Protocol):
-    """Carries a memory from one decision to the next, which whoever asks it keeps."""
+    """Carries a memory from one decision to the next, which its caller keeps."""
 
     @property
     def memory_size(self) -> int:
@@ -52,7 +52,7 @@ class PolicyWithMemory(Policy, Protocol):
 
 @runtime_checkable
 class MixedPolicy(PolicyWithMemory, Protocol):
-    """May draw its actions, from random numbers that whoever asks it hands over."""
+    """May draw its actions, from random numbers that its caller provides."""
 
     @property
     def mixed(self) -> bool:

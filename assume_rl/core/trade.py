@@ -80,7 +80,7 @@ class Running:
 
 @dataclass(frozen=True)
 class UnitState:
-    """What units remember and have promised: a window of steps around now.
+    """The memory and the sales of units: a window of steps around now.
 
     Index `lookback` of the window axis is the current step, later ones hold what is already sold.
     Steps before the episode starts read as zero.
@@ -126,7 +126,7 @@ class Executed:
 
 @dataclass(frozen=True)
 class Result:
-    """What an auction decided on the orders of a portfolio."""
+    """An auction's results for the orders of a portfolio."""
 
     auction: Auction
     orders: Orders  # of all its teams in the market, side by side; `unit` indexes the fleet

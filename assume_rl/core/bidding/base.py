@@ -1,4 +1,4 @@
-"""What a bidder is: what it sees, what a learned one decides, and the orders it makes of it."""
+"""The contract of bidders: their views, the actions of learned ones, and their orders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ ActionSpec = Box | Ladder | Curve
 
 
 class Params(BaseModel):
-    """Parameters of a bidder: what a study case's `bidding_strategy_params` may set for it."""
+    """Parameters of a bidder, which a study case's `bidding_strategy_params` may set."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -142,7 +142,7 @@ def parameter_error(key: str, what: str) -> SettingError:
 
 @dataclass(frozen=True)
 class Context:
-    """What a study case and a market give every bidder."""
+    """The settings of a study case and a market that every bidder is given."""
 
     max_bid_price: float  # EUR/MWh, what learned prices are scaled by
     products: int  # of an auction of the market
@@ -174,7 +174,7 @@ AnyView = View[Any]
 
 
 class Described(Protocol):
-    """What every bidder says of itself."""
+    """The description that every bidder gives of itself."""
 
     @property
     def name(self) -> str:
@@ -213,7 +213,7 @@ class Described(Protocol):
 
 
 class BidsLike:
-    """What a bidder says of itself that bids like another one but for some change."""
+    """The description of a bidder that bids like another one, apart from some change."""
 
     bidder: Described
 
@@ -304,7 +304,7 @@ class LearnedBidder(Described, Protocol[O]):
 
 @runtime_checkable
 class Bounded(Protocol):
-    """Marks learned bidders that know what their reward can be."""
+    """Marks learned bidders whose range of rewards is known."""
 
     def reward_range(
         self, params: Any, stakes: Stakes

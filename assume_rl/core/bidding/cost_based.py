@@ -17,7 +17,7 @@ from assume_rl.core.units.thermal import ThermalView
 
 @dataclass(frozen=True)
 class Naive(WithoutForecasts):
-    """Offers all available power at marginal cost; demand, all it needs at what it would pay.
+    """Offers all available power at marginal cost, or buys all demand at its willingness to pay.
 
     Plants with ramp limits offer for each product what they can reach if all before is accepted.
     """

@@ -1,4 +1,4 @@
-"""Bids of plants whose prices know what starting and stopping costs, and what flexible rules share.
+"""Bids of plants whose prices include start costs, and the common part of flexible rules.
 
 Semantics: docs/scenario-format.md, "Plant bidders".
 """

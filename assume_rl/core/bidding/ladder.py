@@ -141,7 +141,7 @@ class Relative:
 
 @dataclass(frozen=True)
 class ForecastQuantiles:
-    """A ladder of quantiles of the unit's own price forecast over what it observes of it.
+    """A ladder of quantiles of the unit's own price forecast over its observed steps.
 
     :param count: of quantiles, from the lowest to the highest price
     :param steps: from the first delivery on

@@ -1,4 +1,4 @@
-"""Bids of plants whose prices are decisions of a policy, and what all learned bidders share.
+"""Bids of plants whose prices are decisions of a policy, and the common part of learned bidders.
 
 Semantics: docs/scenario-format.md, "Learning".
 """

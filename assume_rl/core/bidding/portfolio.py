@@ -1,4 +1,4 @@
-"""What operators make of the bids of their units: portfolio strategies.
+"""Portfolio strategies: operators' changes of the bids of their units.
 
 Semantics: docs/scenario-format.md, "unit_operators".
 """
@@ -28,7 +28,7 @@ from assume_rl.errors import ContractError
 
 @dataclass(frozen=True)
 class Strategy:
-    """What an operator makes of the bidders of its units."""
+    """An operator's change of the bidders of its units."""
 
     # Returns the bidder that units follow: of the bidder that their rows name, the name of the
     # operator, and the nameplate power of those of its units that sell in the market, MW.

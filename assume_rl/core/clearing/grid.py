@@ -11,7 +11,7 @@ NO_GRID = "node0"
 
 @dataclass(frozen=True)
 class Line:
-    """What two zones can exchange."""
+    """A line, which limits the exchange between two zones."""
 
     name: str
     start: int  # zone that it leads from

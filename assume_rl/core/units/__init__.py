@@ -1,4 +1,4 @@
-"""What units can do: one file and one registry line per technology.
+"""The technologies of units: one file and one registry line each.
 
 `thermal` serves every power plant, renewables included.
 """

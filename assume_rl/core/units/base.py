@@ -1,4 +1,4 @@
-"""What a technology is, and what is known of its units at one instant.
+"""The contract of technologies, and the state of their units at one instant.
 
 A technology is a frozen object without data; its parameters `P` and the state `S` of its units are
 frozen dataclasses of tensors whose last axis is `unit`. A new one is one file and one line in
@@ -55,7 +55,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Limits:
-    """What units can still sell and buy on top of what is sold, per product, MW."""
+    """Limits of units' further sales and purchases, per product, MW."""
 
     sell: Range
     buy: Range
@@ -69,7 +69,7 @@ def no_range(like: Float[Tensor, "... product unit"]) -> Range:
 
 @runtime_checkable
 class Technology(Protocol[P, S, O_co]):
-    """What units of one kind can do.
+    """The behaviour of units of one kind.
 
     In every method `params` and `state` are those of the units at hand, one row per unit. Powers
     are MW, sell > 0, buy < 0. An `int` called `first` is an index into the window of a
@@ -187,7 +187,7 @@ class Technology(Protocol[P, S, O_co]):
 
 @dataclass(frozen=True)
 class Sale:
-    """What the energy auctions of one instant brought the units of a technology, step by step."""
+    """The results of an instant's energy auctions for the units of a technology, step by step."""
 
     sold: PerStep  # MW accepted at this instant
     revenue: PerStep  # EUR
@@ -205,7 +205,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Starts:
-    """Which units start in which steps, and what that costs."""
+    """Which units start in which steps, and the cost of it."""
 
     started: Bool[Tensor, "... step unit"]
     kind: Int[Tensor, "... step unit"]  # index into `START_KINDS`; of a start only
@@ -215,7 +215,7 @@ class Starts:
 
 @runtime_checkable
 class StartParams(Protocol):
-    """What starts of units cost, EUR per start; the limits of downtimes are steps."""
+    """Costs of starts of units, EUR per start; the limits of downtimes are steps."""
 
     @property
     def hot_start_cost(self) -> Float[Tensor, " unit"]:
@@ -289,7 +289,7 @@ def no_starts(power: PerStep) -> Starts:
 
 @dataclass(frozen=True)
 class NoState:
-    """State of units that remember nothing beside what they sold and delivered."""
+    """State of units without any memory beside their sales and deliveries."""
 
 
 NO_STATE = NoState()

@@ -1,4 +1,4 @@
-"""Call technologies, and check that what they return has the shape that others rely on."""
+"""Call technologies, and check that their results have the shapes that others rely on."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -39,7 +39,7 @@ class DemandParams:
 
 @dataclass(frozen=True)
 class DemandView:
-    """What the bidders of demand see of it."""
+    """The view of demand that its bidders have."""
 
     params: DemandParams
 

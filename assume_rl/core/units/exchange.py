@@ -28,7 +28,7 @@ from assume_rl.core.units.base import (
 
 @dataclass(frozen=True)
 class ExchangeParams:
-    """Exchanges; what can be imported is their capacity."""
+    """Exchanges; their capacity is the possible imports."""
 
     series: ClassVar[frozenset[str]] = frozenset({"most_export"})
 
@@ -39,7 +39,7 @@ class ExchangeParams:
 
 @dataclass(frozen=True)
 class ExchangeView:
-    """What the bidders of exchanges see of them."""
+    """The view of exchanges that their bidders have."""
 
     price_import: Float[Tensor, " unit"]  # EUR/MWh
     price_export: Float[Tensor, " unit"]  # EUR/MWh
@@ -47,7 +47,7 @@ class ExchangeView:
 
 @dataclass(frozen=True)
 class Exchange(WithoutStarts, WithoutState):
-    """The technology `exchange`: its power is what it imports less what it exports.
+    """The technology `exchange`: its power is imports less exports.
 
     What energy is worth elsewhere is in the prices of its orders, so running costs nothing.
     """

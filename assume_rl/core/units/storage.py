@@ -67,7 +67,7 @@ class StorageParams:
 
 @dataclass(frozen=True)
 class StorageState:
-    """What storages hold, over the state window; after the last booked step it stays the same."""
+    """The content of storages over the state window; it is constant after the last booked step."""
 
     soc: Float[Tensor, "... window unit"]  # at the beginning of each step; planned after now
     stored_cost: Float[Tensor, "... unit"]  # EUR/MWh that the stored energy has cost
@@ -75,7 +75,7 @@ class StorageState:
 
 @dataclass(frozen=True)
 class StorageView:
-    """What the bidders of storages see of them at the first product."""
+    """The view of storages at the first product that their bidders have."""
 
     params: StorageParams
     soc: Float[Tensor, "... unit"]  # planned

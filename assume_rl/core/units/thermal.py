@@ -52,7 +52,7 @@ class ThermalParams:
 
 @dataclass(frozen=True)
 class ThermalView:
-    """What the bidders of plants see of them at the first product."""
+    """The view of plants at the first product that their bidders have."""
 
     params: ThermalParams
     past: Float[Tensor, "... window unit"]  # MW in the steps before the first product
