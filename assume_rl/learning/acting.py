@@ -1,4 +1,4 @@
-"""What acting needs of a learner: its actors, without critics, targets and optimisers."""
+"""The parts of a learner that acting needs: its actors, without critics, targets and optimisers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,7 +98,7 @@ class Actors(Protocol):
 
 @dataclass(frozen=True)
 class Policies:
-    """What all agents and seeds acted by at one moment; versions count updates."""
+    """The policies of all agents and seeds at one moment; versions count updates."""
 
     version: int  # updates that the policies had had
     parts: tuple[Shaped[Tensor, "..."], ...]  # see `parts_of`

@@ -84,7 +84,7 @@ def check_normalised(config: LearningConfig, networks: Mapping[str, NetSpec]) ->
 
 
 class Normaliser:
-    """The running statistics of a learner, by what they are of, block by block of agents.
+    """The running statistics of a learner, by quantity, block by block of agents.
 
     :param config: says what is normalised
     :param fleet: of the learner

@@ -49,7 +49,7 @@ class Earnings:
 
 @dataclass(frozen=True)
 class Scales:
-    """What numbers that an agent sees and decides stand for, where its training settled that.
+    """The values that an agent's scaled numbers stand for, where its training settled them.
 
     Policies keep it, so that they see and mean the same elsewhere.
     """

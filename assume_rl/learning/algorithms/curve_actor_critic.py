@@ -46,7 +46,7 @@ from assume_rl.learning.types import CURVE, NEXT_OWN
 
 @dataclass(frozen=True)
 class CurveActorCritic:
-    """Policies on ladders, and values of what their rungs lead to."""
+    """Policies on ladders, and values of the states that their rungs lead to."""
 
     name: str
     paper: str

@@ -46,7 +46,7 @@ NETWORKS = ("actor", "twin")
 
 
 class Lesson(NamedTuple):
-    """What is learned of rungs: a value, or more.
+    """The learned quantities of rungs: a value, or more.
 
     `target`: of reward, discount, what follows and whether nothing does. `loss`: of the form of
     actors, their parameters, observations, actions, targets and importance of rows; it returns the

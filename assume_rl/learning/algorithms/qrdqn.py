@@ -1,4 +1,4 @@
-"""QR-DQN: what rungs may bring, as quantiles, for bidders with an attitude to risk.
+"""QR-DQN: the possible rewards of rungs, as quantiles, for bidders with an attitude to risk.
 
 Dabney et al. 2018, arXiv:1710.10044. Where DQN learns the mean of what a rung brings, this learns
 quantiles of it, by quantile regression: of each target those above count by a quantile's share,

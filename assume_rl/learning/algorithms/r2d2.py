@@ -89,7 +89,7 @@ class R2d2:
 
 
 class Lessons(NamedTuple):
-    """What a step of values is made of."""
+    """The parts of a gradient step of values."""
 
     loss: Float[Tensor, "seed agent"]
     value: Float[Tensor, "seed agent"]  # of what was played, mean

@@ -1,4 +1,4 @@
-"""Regret matching on reward curves: mixed bids as the average of what was bid in training.
+"""Regret matching on reward curves: mixed bids as the average of the bids of the training.
 
 Each rung has a regret: what it would have brought more than the mix that bid, summed over updates
 and never below 0 (regret matching+, Tammelin 2014, arXiv:1407.5042). In training rungs are drawn in

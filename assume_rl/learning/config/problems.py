@@ -1,4 +1,4 @@
-"""What is wrong with settings, in sentences that name the keys."""
+"""Problems of settings, in sentences that name the keys."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

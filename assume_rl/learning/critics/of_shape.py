@@ -30,7 +30,7 @@ HIDDEN = (256, 128)  # whatever the number of agents, unless a user wants others
 
 @runtime_checkable
 class Rivals(Protocol):
-    """How a critic sees what the other agents know and do.
+    """How a critic sees the observations and actions of the other agents.
 
     `weights` have all networks as one axis, critic by critic and in each seed by seed.
     """

@@ -95,7 +95,7 @@ class Stochastic(Head, Protocol):
 
 @runtime_checkable
 class ByValue(Stochastic, Protocol):
-    """A head of rungs whose outputs say what each is worth."""
+    """A head of rungs whose outputs are the rungs' values."""
 
     def values(self, out: Float[Tensor, "... out"]) -> Float[Tensor, "... act rung"]:
         """Return the value of every rung, entry by entry; `RULED_OUT` where it is not legal."""
@@ -512,7 +512,7 @@ class Averaged:
 
 @dataclass(frozen=True)
 class Quantiles:
-    """What rungs may bring, as quantiles of it; the choice of one for each entry of an action.
+    """The possible rewards of rungs, as quantiles; the choice of one for each entry of an action.
 
     Outputs are `count` quantiles of each rung, entry by entry, at the middles of as many equal
     shares (Dabney et al. 2018, arXiv:1710.10044). What an action brings has the sums of the

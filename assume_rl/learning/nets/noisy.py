@@ -29,7 +29,7 @@ INDEPENDENT_SPREAD = 0.017  # initial one
 
 
 class Draws(NamedTuple):
-    """What keys draws."""
+    """The keys of draws."""
 
     seeds: tuple[int, ...]
     purpose: str

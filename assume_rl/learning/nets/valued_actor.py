@@ -1,4 +1,4 @@
-"""Actors whose network also gives the value of what they see: one trunk for policy and value."""
+"""Actors whose network also gives the value of the observation: one trunk for policy and value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
