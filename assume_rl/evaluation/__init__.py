@@ -1,1 +1,1 @@
-"""How good what was learned is: best responses and regret."""
+"""How good learned policies are: best responses and regret."""

@@ -1,4 +1,4 @@
-"""The best a bidder could have done, given everybody else's orders.
+"""The best that a bidder could have done, given all other orders.
 
 In a merit-order market a bidder's result changes only where its price passes another one's. In
 between, it is linear in the price, so the optimum lies next to such a break point, at the bidder's
@@ -54,7 +54,7 @@ published price is the bidder's marginal cost.
 
 @dataclass(frozen=True)
 class BestResponse:
-    """The best orders in each auction (the lowest of equally good prices), and what they bring."""
+    """The best orders in each auction (the lowest of equally good prices), and their results."""
 
     bid: Float[Tensor, "... own"]  # EUR/MWh of each own order
     value: Float[Tensor, "..."]  # of the objective
@@ -296,7 +296,7 @@ def _at_cost(
 
 @dataclass(frozen=True)
 class Alternatives:
-    """Some prices of the own orders, and what they lead to."""
+    """Some prices of the own orders, and their results."""
 
     bids: Float[Tensor, "... rung own"]  # EUR/MWh
     moved: int  # how many of the orders, the cheapest ones, have one price

@@ -1,4 +1,4 @@
-"""The best of all sequences of choices, where a choice changes what later ones bring.
+"""The best of all sequences of choices, where a choice changes the value of later ones.
 
 Backward induction: from the last step to the first, each state is worth the best of what a choice
 brings now and what the state that it leads to is worth later. What is left at the end is worth

@@ -1,4 +1,4 @@
-"""What the bootstrap needs: checked arrays, keyed resamples in bounded memory, percentiles."""
+"""Parts of the bootstrap: checked arrays, keyed resamples in bounded memory, percentiles."""
 
 from collections.abc import Iterator
 

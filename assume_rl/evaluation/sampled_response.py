@@ -33,7 +33,7 @@ HALVES = 2
 
 @dataclass(frozen=True)
 class SampledResponse:
-    """What bids bring on each draw that they were not chosen by."""
+    """The results of bids on each draw that was not used to choose them."""
 
     sale: Sale  # (draw auction 1), with an axis of rungs
     value: Float[Tensor, "draw auction"]  # of the objective

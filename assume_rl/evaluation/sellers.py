@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MarketPower:
-    """What sellers sold, could have sold and were paid, by delivery and unit."""
+    """Sellers' sales, possible sales and prices paid, by delivery and unit."""
 
     start: pd.Series  # (delivery,)
     operators: tuple[str, ...]

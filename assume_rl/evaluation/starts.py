@@ -40,7 +40,7 @@ class Plant:
 
 @dataclass(frozen=True)
 class Past:
-    """What some copies of a plant did so far."""
+    """The past of some copies of a plant."""
 
     power: Float[Tensor, "window copy"]  # MW in the last steps, 0 before the episode
     downtime: Float[Tensor, " copy"]  # steps off, 0: it runs; `NEVER_RAN`
@@ -48,7 +48,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What copies of a plant deliver in auctions, as `core.money.Outcome` has it."""
+    """Deliveries of copies of a plant in auctions, as `core.money.Outcome` has them."""
 
     power: Float[Tensor, "*auction copy"]  # MW in the first step
     previous: Float[Tensor, "*auction copy"]  # MW in the step before

@@ -1,4 +1,4 @@
-"""What a learning storage could earn that knows no more than it observes: by plans.
+"""The possible profit of a learning storage that knows no more than it observes: by plans.
 
 The best policy of all that see forecasts, not the orders of auctions to come, is not known. This is
 a good one. Before each auction it plans the deliveries whose forecasts it observes, and makes the

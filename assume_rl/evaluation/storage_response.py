@@ -1,4 +1,4 @@
-"""The best response of a learning storage, given everybody else's orders, on a grid of contents.
+"""The best response of a learning storage, given all other orders, on a grid of contents.
 
 What a storage can sell depends on what it bought before. Dynamic programming works out what each
 state of charge of a grid is worth before each auction; then a storage, which is at no point of the
@@ -52,7 +52,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Trades:
-    """Bids of a storage and what they bring."""
+    """Bids of a storage and their results."""
 
     bid: Float[Tensor, " auction"]  # EUR/MWh; its sign is that of the volume, < 0: it buys
     profit: Float[Tensor, " auction"]  # EUR

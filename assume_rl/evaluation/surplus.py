@@ -1,4 +1,4 @@
-"""Who gains what in the markets of one run, computed from orders and starts."""
+"""The surplus of each side in the markets of one run, computed from orders and starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

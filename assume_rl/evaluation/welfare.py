@@ -1,4 +1,4 @@
-"""Who gains what from cleared orders, and what bidding above cost destroys.
+"""The surplus of each side from cleared orders, and the loss from bids above cost.
 
 Arrays are `(hour, order)`; prices and costs EUR/MWh, volumes MW, sales > 0, purchases < 0, as in
 the table `market_orders`. Results are EUR per hour of the calendar, `(hour,)`, if a step is
