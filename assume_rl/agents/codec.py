@@ -1,4 +1,4 @@
-"""Encode every message for TCP or MQTT without loss, and check what comes from there.
+"""Encode every message for TCP or MQTT without loss, and check messages that arrive.
 
 JSON with tagged values: a message or a value in it is `{"__type__": [name, fields]}`, a tensor its
 dtype, shape and raw bytes in base64. Floats are written with all their digits, so that they are
@@ -37,7 +37,7 @@ class Unfit(AssumeRlError):
 
 @dataclasses.dataclass(frozen=True)
 class Unreadable:
-    """What stands for a message that could not be read."""
+    """A placeholder for a message that could not be read."""
 
     reason: str
 

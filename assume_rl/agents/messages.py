@@ -78,7 +78,7 @@ class OrderBook:
 
 @dataclass(frozen=True)
 class AuctionResult:
-    """What an auction decided on this bidder's own orders, and the public prices."""
+    """An auction's results for this bidder's own orders, and the public prices."""
 
     auction: Auction
     accepted: Tensor  # (product, slot) MW, slots as in the order book
@@ -243,7 +243,7 @@ class Invite:
 
 @dataclass(frozen=True)
 class SyncDue:
-    """A request to a client to handle what was sent to its agents so far, and to say when.
+    """A request to a client to handle all messages to its agents so far, and to answer then.
 
     It is repeated until it is answered; an answer to the latest one will do.
     """

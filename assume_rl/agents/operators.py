@@ -1,4 +1,4 @@
-"""The unit operators of a scenario: what does not change from one episode to the next."""
+"""The unit operators of a scenario: the parts that do not change between episodes."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

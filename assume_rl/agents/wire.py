@@ -61,7 +61,7 @@ class Arrivals:
 
 
 class Networked(Container):  # type: ignore[misc]
-    """What TCP and MQTT containers have in common; the class of a transport follows it."""
+    """The common part of TCP and MQTT containers; the class of a transport follows it."""
 
     quality: Mapping[str, Any]  # keywords of every send
 

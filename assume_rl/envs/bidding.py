@@ -56,7 +56,7 @@ def with_views(
 
 
 class Made(NamedTuple):
-    """What a team makes of an auction."""
+    """A team's orders and decisions in an auction."""
 
     orders: Orders
     action: Tensor | None = None  # None: it follows a rule

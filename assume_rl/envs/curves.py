@@ -1,4 +1,4 @@
-"""Reward curves of learners on a ladder: what each of its rungs would have brought.
+"""Reward curves of learners on a ladder: the reward that each of its rungs would have given.
 
 They are worked out long after the auctions, for many auctions of all copies at a time: one clearing
 of all of them takes little longer than one of a few. Auctions of a team that are alike but for
@@ -177,7 +177,7 @@ def _curves(
 
 @dataclass(frozen=True)
 class Known:
-    """What the curves of an auction follow from, in copies of the market."""
+    """The inputs of the reward curves of an auction, in copies of the market."""
 
     auction: Auction
     after: Auction | None  # that follows; None: none does

@@ -1,4 +1,4 @@
-"""What learners can earn: the range of their rewards, and how many an episode has."""
+"""The possible earnings of learners: the range of their rewards, and their number per episode."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an episode brought, which evaluations were the best so far, and when training has settled.
+"""The results of episodes, the best evaluations so far, and when training has settled.
 
 Semantics: docs/scenario-format.md, "Training loop".
 """
@@ -17,7 +17,7 @@ _WORST = dict.fromkeys(SIGN, -math.inf)
 
 @dataclass(frozen=True)
 class Scores:
-    """What one episode brought, over all of its deliveries."""
+    """The results of one episode, over all of its deliveries."""
 
     reward: float  # sum per agent, mean over agents
     profit: float  # EUR, all agents

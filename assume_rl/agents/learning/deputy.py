@@ -32,7 +32,7 @@ from assume_rl.learning.types import AgentSpec, Joint
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of an episode since it was asked for last."""
+    """The results of an episode since the last request."""
 
     joint: Joint | None  # transitions that were completed; None: none were
     cut: bool  # nothing follows the transition that was taken last

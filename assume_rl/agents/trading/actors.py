@@ -27,7 +27,7 @@ class Act:
 
 
 class Actors:
-    """The policies of teams and what they remember; a team without a policy cannot act.
+    """The policies of teams and their memories; a team without a policy cannot act.
 
     :param key: of the episode
     :param auctions: number of auctions of each market in an episode

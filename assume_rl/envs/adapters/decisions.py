@@ -179,7 +179,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Carried:
-    """Plug-ins in a pickle, which are loaded before what follows them there."""
+    """Plug-ins in a pickle, which are loaded before everything after them."""
 
     plugins: tuple[Plugin, ...]
 
