@@ -29,7 +29,7 @@ def usual_simulation(folder: Path, case: str) -> str:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in and what it was when it was loaded."""
+    """A plug-in and its hash when it was loaded."""
 
     name: str  # absolute path of a file, or name of an entry point
     sha256: str  # of its content

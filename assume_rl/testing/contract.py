@@ -1,4 +1,4 @@
-"""What the contracts of plug-ins have in common: shapes, precision, purity, batches."""
+"""The common part of the contracts of plug-ins: shapes, precision, purity, batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass

@@ -74,7 +74,7 @@ class Frames:
 
 
 class Watched:
-    """A policy that keeps what it was shown."""
+    """A policy that keeps its observations."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy

@@ -34,7 +34,7 @@ AnyTechnology = Technology[Any, Any, Any]
 
 @dataclass(frozen=True)
 class _Case:
-    """What the methods of a technology are called with; tensors are (copy, step, unit)."""
+    """The arguments of the methods of a technology; tensors are (copy, step, unit)."""
 
     params: Any
     state: Any

@@ -1,4 +1,4 @@
-"""What goes together: the only place that compares unit kind, bidder, product type, rule and shell.
+"""The only place that decides which unit kind, bidder, product type, rule and shell go together.
 
 Refusals of a scenario's checks and of the batch shell, and the table in the documentation, ask
 here. The portfolio strategy of an operator is one more part of it; None: units bid for themselves.

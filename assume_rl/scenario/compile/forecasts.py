@@ -33,7 +33,7 @@ RENEWABLE = re.compile(r"\b(wind|solar|bio)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Basis:
-    """What a forecast of a market is made of."""
+    """The inputs of a forecast of a market."""
 
     scenario: Scenario
     market: str

@@ -1,4 +1,4 @@
-"""What a plug-in registers its parts with: each is checked, and its name must be free."""
+"""The registry that plug-ins use: each part is checked, and its name must be free."""
 
 from collections.abc import Callable, Iterator
 from types import UnionType
@@ -49,7 +49,7 @@ LEARNED = {"observe", "explore_around", "layout", "action", "reward"}
 
 
 class Registry:
-    """What a plug-in's function `register` is given.
+    """The argument of a plug-in's function `register`.
 
     :param source: name of the plug-in, for messages
     """

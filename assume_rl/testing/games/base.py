@@ -1,4 +1,4 @@
-"""What a game with a known answer is: players, actions, chance, payoffs and the equilibrium.
+"""Games with a known answer: players, actions, chance, payoffs and the equilibrium.
 
 An action is one number, or several (`entries`), between two bounds. Chance is a row of uniform
 draws; what they decide, costs, a demand or ties, is the game's affair. Where costs are private a
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Rules(Protocol):
-    """What actions bring; every function takes leading axes."""
+    """The payoffs of actions; every function takes leading axes."""
 
     def payoff(
         self, action: Float[Tensor, "... player entry"], chance: Float[Tensor, "... chance"]

@@ -1,4 +1,4 @@
-"""What the rungs of players would have brought them: means over the plays of an episode."""
+"""The payoffs that players' rungs would have given them: means over the plays of an episode."""
 
 import torch
 from jaxtyping import Float, Int

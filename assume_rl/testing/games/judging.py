@@ -1,4 +1,4 @@
-"""How far what players do is from an equilibrium, by brute force over all that each could do."""
+"""How far players are from an equilibrium, by brute force over all actions of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ AT_ONCE = 1 << 22  # numbers worked on together
 
 @dataclass(frozen=True)
 class Judged:
-    """What players reach, means over chance."""
+    """The results of players, means over chance."""
 
     price: float
     profit: tuple[float, ...]

@@ -25,7 +25,7 @@ to 0 at the next: so many that all are as large in the mean square as a constant
 
 @dataclass(frozen=True)
 class Mix:
-    """What players that see nothing choose, each for itself: numbers and their probabilities."""
+    """The choices of players without observations: numbers and their probabilities, for each."""
 
     numbers: Float[Tensor, "player rung"]
     weight: Float[Tensor, "player rung"]
