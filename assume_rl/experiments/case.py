@@ -1,4 +1,4 @@
-"""What every experiment needs: a compiled scenario, a seed, policies, and places for results."""
+"""The common parts of experiments: a compiled scenario, seed, policies, and places for results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress

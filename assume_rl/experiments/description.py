@@ -1,4 +1,4 @@
-"""What a manifest says of everything that a run's results depend on."""
+"""A manifest's description of everything that a run's results depend on."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Episodes of policies that draw their bids, played side by side: they differ in what is drawn."""
+"""Episodes of policies that draw their bids, played side by side with different draws."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -120,7 +120,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Where an evaluation's results are, and what it found."""
+    """The places of an evaluation's results, and its findings."""
 
     folder: Path
     database: str  # SQLAlchemy URL

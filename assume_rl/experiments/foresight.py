@@ -1,4 +1,4 @@
-"""What a single learning storage could earn if it knew the prices of a market without it."""
+"""The possible profit of a single learning storage that knows the prices of a market without it."""
 
 from pathlib import Path
 

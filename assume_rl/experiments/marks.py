@@ -15,7 +15,7 @@ class NotResumable(ResultsError):
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment of a training, and what its result files held then."""
+    """A moment of a training, and the length of its result files then."""
 
     standing: Standing
     lines: int  # of metrics.jsonl

@@ -1,4 +1,4 @@
-"""What results say of a scenario: tables of its units, and which markets pay as bid."""
+"""Results about the scenario: tables of its units, and which markets pay as bid."""
 
 import numpy as np
 

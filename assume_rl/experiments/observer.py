@@ -17,7 +17,7 @@ IF_KNOWN = ("exploitability", "movement", "policy_version", "staleness")
 
 @dataclass(frozen=True)
 class EpisodeReport:
-    """What one episode brought."""
+    """The results of one episode."""
 
     episode: int  # evaluations count on their own
     evaluation: bool
@@ -39,7 +39,7 @@ class EpisodeReport:
 
 
 class Observer(Listener, Protocol):
-    """Hears of progress, and of what the learner does."""
+    """Receives progress and events of the learner."""
 
     def begin(self, episodes: int, done: int = 0) -> None:
         """Note that a training of `episodes` (1: a plain run) begins, or resumes after `done`."""
@@ -91,7 +91,7 @@ class Silent:
 
 
 class Afterwards(Silent):
-    """Passes on what is done after a training, but not that episodes are played again for it.
+    """Passes on progress after a training, but not that episodes are played again for it.
 
     :param observer: of the training
     :param about: what is said before

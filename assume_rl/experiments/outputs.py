@@ -1,4 +1,4 @@
-"""The output folder of a run: what is in it, and when it may be written."""
+"""The output folder of a run: its content, and when it may be written."""
 
 import json
 import platform
@@ -100,7 +100,7 @@ def copy_policies(source: Path, folder: Path) -> None:
 
 @dataclass
 class Manifest:
-    """What a run was, in `manifest.json`; rewritten whenever the run changes state."""
+    """The description of a run, in `manifest.json`; rewritten whenever the run changes state."""
 
     path: Path
     content: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The auctions of a recorded episode in one market: orders of all bidders, and what agents earned.
+"""The auctions of a recorded episode in one market: orders of all bidders, and agents' earnings.
 
 Each product stands for an auction of its own.
 """
@@ -27,7 +27,7 @@ Bidders whose best response is known have no more orders than that.
 
 @dataclass(frozen=True)
 class RecordedEpisode:
-    """What was bid and earned, by start of delivery: read from the tables once, when asked for.
+    """Bids and earnings, by start of delivery: read from the tables once, when asked for.
 
     :param compiled: scenario of one market
     :param memory: tables `market_meta`, `market_orders` and, for what was earned, `rl_params`

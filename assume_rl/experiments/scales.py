@@ -1,4 +1,4 @@
-"""What numbers stand for that policies see and decide: kept of a training, or seen before one."""
+"""The scales of policies' observations and actions: kept of a training, or seen before one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -87,7 +87,7 @@ def _kept(compiled: Compiled, folder: Path | None) -> dict[str, Scales]:
 
 @dataclass(frozen=True)
 class AtCost:
-    """A policy that bids what a bidder explores around: plants their marginal cost."""
+    """A policy that bids a bidder's centre of exploration: plants their marginal cost."""
 
     bidder: LearnedBidder[Any]
     dtype: torch.dtype = torch.float64

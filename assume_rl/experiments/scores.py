@@ -1,4 +1,4 @@
-"""What learned bidders earned in an episode on fixed policies."""
+"""The earnings of learned bidders in an episode on fixed policies."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Trains the learning bidders of a study case, keeps the best policies and shows what they do."""
+"""Trains the learning bidders of a study case, keeps the best policies and plays them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is to be trained, checked before anything is written."""
+"""The task of a training, checked before anything is written."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from assume_rl.scenario.types import Scenario
 
 @dataclass(frozen=True)
 class Task:
-    """A study case, who learns, what from, and on which engine and device."""
+    """A study case, its learners, their start, engine and device."""
 
     compiled: Compiled
     fixed: dict[str, ActorStack]  # policies of units that do not learn

@@ -116,7 +116,7 @@ class _OnBatch:
 
 
 class _OnMessages:
-    """One seed, on the message shell; the batch shell, where it can, plays again what is judged."""
+    """One seed, on the message shell; the batch shell, where it can, replays evaluated policies."""
 
     def __init__(self, stage: Stage, opening: Opening) -> None:
         self._stage = stage

@@ -25,7 +25,7 @@ ATTEMPTS = 3  # at a part whose worker is lost, e.g. killed for want of memory
 
 @dataclass(frozen=True)
 class Segment:
-    """What all copies of a wave went through from one update to the next, or to the end."""
+    """The transitions of all copies of a wave from one update to the next, or to the end."""
 
     due: int | None  # seconds since the episodes began; None: the episodes are over
     joint: Joint | None  # transitions that were completed; None: none were
@@ -48,7 +48,7 @@ class _Given:
 
 
 class Collector:
-    """Gives orders to a pool, and puts together what comes of them.
+    """Gives orders to a pool, and combines their results.
 
     :param pool: plays
     :param plan: of the training

@@ -1,4 +1,4 @@
-"""What a trainer and those who play for it say to each other.
+"""The messages between a trainer and the workers that play for it.
 
 The copies of a wave, episodes that are played side by side, are cut into parts. Whoever has a part
 plays it from one update to the next, order by order, and returns a piece each time. What a piece
@@ -57,7 +57,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Piece:
-    """What came of an order."""
+    """The result of an order."""
 
     part: Part
     number: int
@@ -102,7 +102,7 @@ class Player(Protocol):
 
 
 class WorkerLost(Exception):
-    """A worker does not answer any more, or not what it was asked."""
+    """A worker no longer answers, or gives a wrong answer."""
 
 
 class Pool(Protocol):

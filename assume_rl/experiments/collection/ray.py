@@ -46,7 +46,7 @@ def ray_workers(workers: int, address: str | None) -> Iterator[Callable[[Stage],
 
 @dataclass(frozen=True)
 class Shipped:
-    """What a worker on another machine needs: a stage, readable once its plug-ins are loaded."""
+    """The data for a worker on another machine: a stage, readable once its plug-ins are loaded."""
 
     package: str  # its version
     plugins: tuple[Plugin, ...]

@@ -1,4 +1,4 @@
-"""What exported files say of their policies."""
+"""The metadata of exported files on their policies."""
 
 import json
 from typing import Any

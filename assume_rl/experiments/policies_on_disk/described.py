@@ -1,4 +1,4 @@
-"""What policies are: networks, observations, scales, and where they are from, as plain data."""
+"""Descriptions of policies: networks, observations, scales, and their origin, as plain data."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What two sets of policies do not have in common: settings, networks, weights, actions."""
+"""The differences of two sets of policies: settings, networks, weights, actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ ACTION, RUNG, PROBABILITY, NEXT_MEMORY = "action", "rung", "probability", "next_
 
 
 class PolicyGraph(nn.Module):
-    """What a policy does: a pure function of what it sees and remembers, and of its weights.
+    """A policy as a pure function of its observation, its memory and its weights.
 
     A mask rules out further rungs; where it leaves none of those that the observation leaves, it
     changes nothing.

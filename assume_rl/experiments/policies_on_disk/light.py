@@ -35,7 +35,7 @@ READER = "light_policy.py"
 
 
 class Last(NamedTuple):
-    """What the last layer of a light policy gives.
+    """The outputs of the last layer of a light policy.
 
     :param rows: outputs that acting needs
     :param output: what they mean

@@ -23,7 +23,7 @@ from assume_rl.scenario.types import Scenario
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found.
+    """The findings.
 
     :param folder: that was looked into
     :param policies: that were
