@@ -1,4 +1,4 @@
-"""Engines and fast inserts: what sinks need of a database."""
+"""Engines and fast inserts: the database functions that sinks need."""
 
 import math
 import sqlite3

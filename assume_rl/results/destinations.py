@@ -1,4 +1,4 @@
-"""What exports and reports may replace: what an earlier one wrote, and nothing else unasked."""
+"""The files that exports and reports may replace: those of earlier ones, and no others unasked."""
 
 import csv
 from collections.abc import Callable, Collection, Iterable

@@ -1,4 +1,4 @@
-"""What a run of a study has left in its folder, ready for the study database."""
+"""The results of a study's run from its folder, ready for the study database."""
 
 import hashlib
 import json

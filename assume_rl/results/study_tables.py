@@ -1,4 +1,4 @@
-"""Tables of a study database: what a study has run, and the rows of all its runs side by side.
+"""Tables of a study database: the runs of a study, and the rows of all its runs side by side.
 
 Beside `runs`, `metrics` and `episodes` it has every table of `results.tables` that a step of a run
 writes, with `run_id` and `step` in front.

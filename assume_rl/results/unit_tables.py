@@ -1,4 +1,4 @@
-"""Result tables that describe units: one per unit kind, declared by whoever knows the kinds."""
+"""Result tables that describe units: one per unit kind, declared where the kinds are known."""
 
 from collections.abc import Mapping
 
