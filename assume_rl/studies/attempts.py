@@ -1,4 +1,4 @@
-"""An attempt at a run: its lock, and what is written down when it begins and when it ends."""
+"""An attempt at a run: its lock, and its records at the beginning and the end."""
 
 import platform
 import traceback

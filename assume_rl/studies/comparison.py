@@ -12,7 +12,7 @@ from assume_rl.studies.scores import metric_values
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` finds."""
+    """The findings of `compare`."""
 
     metric: str
     step: str

@@ -1,4 +1,4 @@
-"""What has to be said beside the figures of a comparison, in words."""
+"""The notes beside the figures of a comparison, in words."""
 
 from collections.abc import Iterator, Sequence
 

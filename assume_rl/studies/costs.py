@@ -1,4 +1,4 @@
-"""What a step costs as a formula: parts of it, times how often they happen."""
+"""The cost of a step as a formula: its parts, times how often they happen."""
 
 from dataclasses import dataclass
 from pathlib import Path

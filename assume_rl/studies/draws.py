@@ -1,4 +1,4 @@
-"""Random values of a study: a pure function of its seed and the name of what is drawn."""
+"""Random values of a study: a pure function of its seed and the name of the setting."""
 
 import math
 from typing import Any

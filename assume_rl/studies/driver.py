@@ -1,4 +1,4 @@
-"""Runs a study: what is left of it, job by job, on an executor."""
+"""Runs the rest of a study, job by job, on an executor."""
 
 import secrets
 from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ class Unobserved:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study has come to."""
+    """The results of a study."""
 
     status: Status
     failures: tuple[Outcome, ...]  # of this time: failed, or busy elsewhere

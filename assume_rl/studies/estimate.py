@@ -1,4 +1,4 @@
-"""What a study would cost, from finished runs and short trials. It is an estimate."""
+"""The cost of a study, estimated from finished runs and short trials."""
 
 import heapq
 import json
@@ -27,7 +27,7 @@ COUNTS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run takes."""
+    """The cost of one run."""
 
     run: Run
     seconds: float  # of one processor
@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the runs of a study take; trials were short, so take it for an order of magnitude."""
+    """The cost of the runs of a study; trials were short, so take it for an order of magnitude."""
 
     costs: tuple[Cost, ...]
 

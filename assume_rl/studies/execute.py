@@ -1,4 +1,4 @@
-"""Does the runs of a job: takes their locks, does their steps, writes down what came of it."""
+"""Does the runs of a job: takes their locks, does their steps, records the results."""
 
 import json
 import time
@@ -23,7 +23,7 @@ PATIENCE = 10.0  # seconds for a lock or a database: who was killed has let go o
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker does with a job; travels to other processes and machines.
+    """The work of every worker on a job; travels to other processes and machines.
 
     :param folder: of the study.
     :param database: SQLAlchemy URL; None: the caller stores what the folders hold.

@@ -20,7 +20,7 @@ from assume_rl.studies.types import Run, Step
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scenario, and what its results depend on."""
+    """A scenario, and the identity of everything that its results depend on."""
 
     scenario: Scenario
     identity: Mapping[str, Any]
@@ -85,7 +85,7 @@ def _places(file: StudyFile, base: Path, reader: Reader) -> list[tuple[Path, str
 
 
 class _Expansion:
-    """What the cells of a study share."""
+    """The common state of the cells of a study."""
 
     def __init__(
         self, file: StudyFile, base: Path, reader: Reader, plugins: Sequence[str | Path]

@@ -1,4 +1,4 @@
-"""What a run is, as a hash: everything that its results depend on, and nothing else."""
+"""The identity of a run, as a hash of everything that its results depend on, and nothing else."""
 
 import hashlib
 import json

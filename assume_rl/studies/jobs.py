@@ -1,4 +1,4 @@
-"""What executors are given: runs to do, those that train alike together."""
+"""The jobs of executors: runs to do, those that train alike together."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one run; `busy`: another process is at it."""
+    """The result of one run; `busy`: another process is at it."""
 
     run: Run
     state: Literal["finished", "failed", "busy"]
@@ -35,7 +35,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a job."""
+    """The results of a job."""
 
     job: Job
     outcomes: tuple[Outcome, ...]

@@ -1,4 +1,4 @@
-"""What tells the cells of a study apart: a short label, and the settings that differ."""
+"""The labels of the cells of a study, and the settings that differ between them."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The content of a study or tune file: YAML, what it includes below it, mappings as dotted keys."""
+"""The content of a study or tune file: YAML, with included files, mappings as dotted keys."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tries a step out, with few episodes on a part of the calendar, to see what it costs.
+"""Tries a step, with few episodes on a part of the calendar, to measure its cost.
 
 Times are those of the processor, so that a busy machine counts less; with a GPU they are real time.
 """

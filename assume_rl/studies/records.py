@@ -1,4 +1,4 @@
-"""What is written down about a run of a study: `runs/<run id>/run.json` and the files beside it."""
+"""The record of a run of a study: `runs/<run id>/run.json` and the files beside it."""
 
 import json
 import platform
@@ -71,7 +71,7 @@ class Record:
 
 
 class _Labels(TypedDict):
-    """What a run is called: it may change without the run being another one."""
+    """The labels of a run, which may change without the run being another one."""
 
     study: str
     design: str

@@ -1,4 +1,4 @@
-"""Keys of a study file, with their only defaults; docs/batch.md explains what becomes of them."""
+"""Keys of a study file, with their only defaults; docs/batch.md explains their effects."""
 
 import math
 from typing import Annotated, Any, Self
@@ -42,7 +42,7 @@ def _seeds(value: Any) -> Any:
 
 
 class StudyKeys(Section):
-    """What study files and tune files have in common."""
+    """The common keys of study files and tune files."""
 
     name: str | None = None
     """Name of the study; by default that of its file."""
@@ -77,7 +77,7 @@ class StudyKeys(Section):
 
 
 class StudyFile(StudyKeys):
-    """A study: scenarios x cases x designs x seeds, and what to do with each."""
+    """A study: scenarios x cases x designs x seeds, and the steps of each."""
 
     list: tuple[Design, ...] = Field((), min_length=1)
     """Designs written out, each with a name."""

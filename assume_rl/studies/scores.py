@@ -15,7 +15,7 @@ from assume_rl.studies.place import Asked
 
 @dataclass(frozen=True)
 class DesignValues:
-    """What the runs of a design have come to."""
+    """The results of the runs of a design."""
 
     design: str
     values: Mapping[int, float]  # by seed

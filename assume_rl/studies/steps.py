@@ -1,4 +1,4 @@
-"""Does one step of runs: what `assume-rl train`, `run` or `evaluate` would do by hand."""
+"""Does one step of runs, like `assume-rl train`, `run` or `evaluate` by hand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Puts what runs left in their folders into the study database."""
+"""Puts the results in run folders into the study database."""
 
 from collections.abc import Iterable
 from pathlib import Path

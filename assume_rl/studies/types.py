@@ -1,4 +1,4 @@
-"""A study laid out: what is to be run, before anything runs."""
+"""A study laid out before anything runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ StepKind = Literal["train", "run", "evaluate"]
 
 @dataclass(frozen=True)
 class Step:
-    """One experiment of a run: what one call of `assume-rl train`, `run` or `evaluate` does."""
+    """One experiment of a run: one call of `assume-rl train`, `run` or `evaluate`."""
 
     name: str  # different from those of the run's other steps; names its folder
     kind: StepKind

@@ -1,4 +1,4 @@
-"""Cells of a benchmark of algorithms, what is measured in each, and the files that keep it."""
+"""Cells of a benchmark of algorithms, the measurements in each, and the files that keep them."""
 
 import json
 import re
@@ -71,7 +71,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a training came to, judged on its last policies without exploration."""
+    """The results of a training, judged on its last policies without exploration."""
 
     cell: Cell
     episodes: int

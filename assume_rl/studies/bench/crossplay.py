@@ -32,7 +32,7 @@ from assume_rl.scenario.types import Scenario
 
 @dataclass(frozen=True)
 class Pairing:
-    """What units earn by the policies of one set, each alone among rivals of another.
+    """The earnings of units by the policies of one set, each alone among rivals of another.
 
     :param own: name of the set that the unit acts by
     :param rivals: name of the set that all others act by; the same: a set among itself

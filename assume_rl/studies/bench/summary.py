@@ -1,4 +1,4 @@
-"""What a benchmark found: interquartile means over seeds, with bootstrap intervals."""
+"""The findings of a benchmark: interquartile means over seeds, with bootstrap intervals."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an executor is."""
+"""The contract of executors."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,7 +21,7 @@ class Task:
 
 
 class Tasks:
-    """What there is to do: first what has lost its worker, then new jobs."""
+    """The tasks to do: first those that have lost their worker, then new jobs."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._new = iter(jobs)

@@ -1,4 +1,4 @@
-"""What a tuning leaves beside its runs: a study file of the best setting, and a table of trials."""
+"""The results of a tuning beside its runs: a study file of the best setting, a table of trials."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -62,7 +62,7 @@ class Unobserved:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a tuning has come to."""
+    """The results of a tuning."""
 
     trials: tuple[Trial, ...]
     best: Trial | None  # None where no trial is complete

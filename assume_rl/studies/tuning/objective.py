@@ -1,4 +1,4 @@
-"""What a tuning may aim at: metrics of the study database, and their kin among evaluations."""
+"""Possible objectives of a tuning: metrics of the study database, and their kin in evaluations."""
 
 from dataclasses import fields
 

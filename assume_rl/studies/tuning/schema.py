@@ -75,7 +75,7 @@ class Pruner(Section):
 
 
 class TuneFile(StudyKeys):
-    """A search of settings: what study files have, with trials in place of designs."""
+    """A search of settings: the keys of study files, with trials in place of designs."""
 
     space: dict[str, Law] = Field(min_length=1, json_schema_extra=or_nested)
     """Values that each setting may take, by dotted key, as in `random.keys` of a study file."""

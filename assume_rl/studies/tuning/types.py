@@ -1,4 +1,4 @@
-"""A tuning laid out, and what its trials have come to."""
+"""A tuning laid out, and the results of its trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TrialState = Literal["running", "complete", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class Trial:
-    """Values of the space that were tried, and what came of them."""
+    """Values of the space that were tried, and their results."""
 
     number: int  # from 0 on
     values: Mapping[str, Any]  # by dotted key
@@ -26,7 +26,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a tuning may take."""
+    """The limits of a tuning."""
 
     trials: int
     seeds: int
