@@ -16,7 +16,7 @@ from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.source.study_rows import SHOWN
 from assume_rl.reports.style import load_plotly
-from assume_rl.reports.topics.answer import FIRST, TITLE, answer_items
+from assume_rl.reports.topics.answer.items import FIRST, TITLE, answer_items
 from assume_rl.reports.topics.base import Market, Scope, Topic
 from assume_rl.reports.topics.hours import check_hours, parse_hours, shared_hours
 from assume_rl.reports.topics.prices import price_lines

@@ -9,6 +9,7 @@ from hand_made_run import DEAR, GAP, write_run
 from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
+from assume_rl.reports.topics.answer.single import equilibrium_sentence
 from assume_rl.reports.topics.base import Market, Scope, Topic
 from assume_rl.reports.topics.learning import AT_COST, BEST, levels
 from assume_rl.reports.topics.registry import TOPICS
@@ -49,6 +50,34 @@ def test_prices_are_held_against_the_cost_of_the_unit_that_sets_them(tmp_path: P
         "EUR/MWh."
     )
     assert "another seed" in lead.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("figures", "sentence"),
+    [
+        ({"nash_conv[EOM]": 0.0}, "No learner could gain alone: the bids are an equilibrium."),
+        (
+            {"nash_conv[EOM]": 0.0, "nash_conv_error[EOM]": 9.0},
+            "No learner was found to gain alone (NashConv of 0, an estimate that may be 9 EUR too "
+            "low): no sure equilibrium.",
+        ),
+        (
+            {"nash_conv[A]": 3.0, "nash_conv[B]": 2.0, "exploitability[A]": 3.0},
+            "It is no equilibrium yet: alone, learners could still gain 5 EUR in the sum "
+            "(NashConv), the one with most to gain 3 EUR.",
+        ),
+        (
+            {"nash_conv[A]": 5.0, "exploitability[A]": 3.0, "nash_conv_error[A]": 1.0},
+            "It is no equilibrium yet: alone, learners could still gain 5 EUR in the sum "
+            "(NashConv, an estimate that may be 1 EUR too low), the one with most to gain 3 EUR.",
+        ),
+        ({"nash_conv_share[EOM]": 0.1}, ""),
+    ],
+)
+def test_an_equilibrium_is_claimed_of_exact_figures_only(
+    figures: dict[str, float], sentence: str
+) -> None:
+    assert "".join(equilibrium_sentence(figures)) == sentence
 
 
 def test_several_seeds_have_an_interval(tmp_path: Path) -> None:

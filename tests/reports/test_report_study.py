@@ -1,5 +1,6 @@
 """Reports of studies."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.source import study_rows
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
-from assume_rl.reports.topics import answer
+from assume_rl.reports.topics.answer import study as answer
 from assume_rl.reports.types import Chart, Grid, Item, Lead, Omitted
 from assume_rl.results.study_database import StudyDatabase
 
@@ -113,6 +114,22 @@ def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path
     assert figure.name == "compare-train-profit"
     assert isinstance(differences, Grid)
     assert differences.rows[1][:4] == ("profit (EUR)", DESIGNS[1], 2_000.0, -10_000.0)
+
+
+def test_a_difference_is_a_share_of_the_baseline_on_the_same_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "compare", partial(answer.compare, level=0.8))
+    folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:-1])
+    lead, _, differences = report_sections(open_source(folder))[0].items
+    assert isinstance(lead, Lead)
+    minus = "\N{MINUS SIGN}"
+    # both have the seeds 1 and 2, in which the baseline earns 11,500 EUR; 12,000 EUR in all three
+    assert lead.sentences[0].endswith(f"profit 10,000 EUR lower ({minus}87.0%).")
+    assert lead.sentences[1].startswith("80 % interval")
+    assert lead.facts[0].note.startswith("profit, IQM; 80 %: ")
+    assert isinstance(differences, Grid)
+    assert "with its 80 % bootstrap interval" in differences.caption
 
 
 def test_many_designs_are_not_tested_but_the_extremes_are_named(
