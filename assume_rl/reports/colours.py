@@ -1,17 +1,19 @@
 """Colours of technologies, as the field draws them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from assume_rl.reports.style import GREY, PALETTE
 
 # The first row one of whose words is in the name of a technology decides: storages before hydro,
 # since pumped hydro is a storage, lignite before coal, since it is brown coal, biogas before gas.
+# Those of WHOLE are looked for as words of their own, since others have them inside.
 TECHNOLOGIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("unknown",), GREY),
     (("battery", "storage", "pumped", "pspp", "caes"), "#D6369A"),  # magenta
     (("lignite", "brown coal"), "#8B5A2B"),  # brown
     (("coal",), "#4A4A4A"),  # dark, yet to be seen on a dark page
-    (("bio", "wood"), "#5BA02E"),  # green
+    (("bio", "biogas", "biomass", "biofuel", "biomethane", "wood"), "#5BA02E"),  # green
     (("gas", "ccgt", "ocgt", "chp"), "#F08C28"),  # orange
     (("nuclear", "uranium"), "#7E3FA8"),  # purple
     (("wind",), "#3B82D0"),  # blue
@@ -23,6 +25,9 @@ TECHNOLOGIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("geothermal",), "#C86B5A"),  # terracotta
     (("import", "export", "exchange", "neighbour", "border"), "#8FA3B5"),  # grey-blue
 )
+
+WHOLE = frozenset({"bio", "gas", "chp", "pv", "oil"})
+"""Short words that others contain, e.g. boiler."""
 
 # Several technologies of one row share its hue: the first has the colour itself.
 SHADES = (0.0, 0.35, -0.35, 0.6, -0.6)
@@ -68,5 +73,10 @@ def technology_patterns(names: Iterable[str]) -> Mapping[str, str]:
 
 def _base(name: str) -> str:
     """Return the colour of the row that names a technology; empty: none does."""
-    words = name.lower().replace("_", " ")
-    return next((c for keys, c in TECHNOLOGIES if any(key in words for key in keys)), "")
+    words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)).lower()
+    return next((c for keys, c in TECHNOLOGIES if any(_named(key, words) for key in keys)), "")
+
+
+def _named(key: str, words: str) -> bool:
+    """Return whether a word is in a name; those of `WHOLE` not inside another one."""
+    return key in (words.split() if key in WHOLE else words)

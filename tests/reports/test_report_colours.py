@@ -5,6 +5,7 @@ import colorsys
 import pytest
 
 from assume_rl.reports.colours import technology_colours, technology_patterns
+from assume_rl.reports.style import PALETTE
 
 HUES = {  # degrees on the colour wheel
     "lignite": (20, 40),
@@ -16,6 +17,9 @@ HUES = {  # degrees on the colour wheel
     "pumped hydro": (300, 335),
     "battery": (300, 335),
     "biogas": (80, 130),
+    "heating_oil": (0, 15),
+    "PV2030": (40, 60),
+    "BioMass": (80, 130),
 }
 
 
@@ -24,6 +28,11 @@ def test_a_technology_has_its_hue(technology: str, hues: tuple[int, int]) -> Non
     (colour,) = technology_colours([technology]).values()
     red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
     assert hues[0] <= 360 * colorsys.rgb_to_hsv(red, green, blue)[0] <= hues[1]
+
+
+@pytest.mark.parametrize("technology", ["electric boiler", "soil heat", "approval", "gasket"])
+def test_short_words_inside_others_name_nothing(technology: str) -> None:
+    assert technology_colours([technology]) == {technology: PALETTE[0]}
 
 
 def test_coal_is_dark_and_grey() -> None:
