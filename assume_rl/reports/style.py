@@ -13,7 +13,7 @@ from assume_rl.reports.types import Figure
 
 Trace = dict[str, Any]
 
-# Okabe and Ito 2008, "Color universal design": told apart with any colour vision. Their black is
+# Okabe and Ito 2008, "Color universal design": distinct for any colour vision. Their black is
 # left out, it would vanish on a dark page.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 GREY = "#808080"  # what is no series of its own: demand, limits, means

@@ -114,7 +114,7 @@ def decimals(values: Iterable[float]) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """Return a number with so many decimals, thousands apart; tiny ones with an exponent."""
+    """Return a number with `places` decimals, thousands apart; tiny ones with an exponent."""
     if not math.isfinite(value):
         return str(value)
     shown = f"{value:,.{places}f}"

@@ -37,7 +37,7 @@ QUANTITIES = {  # by column: name of the axis, and what it is
 }
 ALONE = 10  # runs of a design that are drawn each on its own, thin, beside their mean
 RESAMPLES = 1_000
-DRAWN = len(PALETTE) * len(DASHES)  # designs that can be told apart
+DRAWN = len(PALETTE) * len(DASHES)  # designs with looks of their own
 NAMED = 3  # designs whose levels are drawn beside their curves
 BEST, AT_COST = "exact best response", "bids at marginal cost"
 Kind = tuple[str, str, pd.DataFrame]  # when, what is counted, rows
