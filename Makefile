@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE :=
 $(USED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV), which takes minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e '.[plot,report]'
+	$(PIP) -e '.[highs,plot,report]'
 	touch $@
 
 $(INSTALLED): $(USED)  # what tests and documentation need beside it

@@ -323,6 +323,8 @@ def explain(console: Console, picture: Path, out: Path) -> None:
         f"Tables:   {ladder / 'results.db'} (SQLite)\n"
         f"Policies: {ladder / 'policies'}\n\n"
         "Try next\n"
+        f"  .venv/bin/assume-rl report {ladder}\n"
+        "      all figures of the last training in a page\n"
         "  .venv/bin/assume-rl evaluate scenarios/single_learner --case ladder_next_week "
         f"--policies {ladder} --out {out / 'again'} --overwrite\n"
         "      the same policy in a week that it has not seen\n"
