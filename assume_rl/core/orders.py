@@ -213,11 +213,16 @@ def fault_of_terms(terms: BlockTerms, slots: int) -> str | None:
     share, parent = terms.min_acceptance, terms.parent
     wrong = {
         "has a least share that is not in [0, 1]": ~((share >= 0) & (share <= 1)),
-        "has a fixed cost that is no number": ~torch.isfinite(terms.fixed_cost),
+        "has a fixed cost that is negative or no number": ~(
+            torch.isfinite(terms.fixed_cost) & (terms.fixed_cost >= 0)
+        ),
         "has a parent that is no block": (parent >= 0) & ~terms.block[parent],
         "is in an exclusive group, but no block": (terms.group >= 0) & ~terms.block,
         "is on a cycle of links": _on_cycle(parent),
     }
+    for what, lead in (("a group", terms.group), ("an offer", terms.offer)):
+        astray = (lead >= 0) & (lead[lead] != lead)
+        wrong[f"has {what} whose first slot is in another or none"] = astray
     found = ((what, _first(mask)) for what, mask in wrong.items())
     return next((f"slot {at} {what}" for what, at in found if at is not None), None)
 

@@ -137,6 +137,12 @@ def test_limits_cut_prices_and_both_signs_of_volume() -> None:
         (book(1, 2, terms=replace(complex_order(0, 0), group=leads(-1, 1))), "but no block"),
         (book(1, 2, terms=replace(blocks(-1, -1), min_acceptance=1.5 * ONES)), "not in [0, 1]"),
         (book(1, 2, terms=complex_order(0, 0, cost=float("nan"))), "slot 0 has a fixed cost"),
+        (
+            book(1, 2, terms=complex_order(0, 0, cost=-1.0)),
+            "slot 0 has a fixed cost that is negative",
+        ),
+        (book(1, 2, 3, terms=complex_order(-1, 2, 1)), "slot 1 has an offer whose first slot"),
+        (book(1, 2, terms=replace(blocks(-1, -1), group=leads(-1, 0))), "slot 1 has a group whose"),
         (repeated(book(1, 2), 1), "price, volume and unit differ"),
         (products_of(book(1, 2), slice(1)), "1 products with 2 orders each, the auction has 2"),
         (select(book(1, 2), leads()), "2 products with 0 orders each"),

@@ -118,6 +118,53 @@ def test_a_block_that_trades_a_part_is_at_its_price() -> None:
     assert found.conditional == {"blk": "accepted in part: it is at the price, others suffice"}
 
 
+def reasons(text: str, rule: str = "complex_clearing") -> list[str]:
+    return clear_table(order_table(rows(text), "o.csv"), rule).orders["reason"].to_list()
+
+
+RULES = ("complex_clearing", "pay_as_clear", "pay_as_bid")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_hour_without_trade_has_no_price_to_compare_with(rule: str) -> None:
+    text = "a,1,buy,10,5,,,,,,,\nb,2,sell,10,5,,,,,,,\nc,3,sell,9,1,,,,,,,\nd,3,buy,-5,1,,,,,,,"
+    assert reasons(text, rule) == ["rejected: nothing trades in this hour and zone"] * 4
+
+
+@pytest.mark.parametrize("rule", ["pay_as_clear", "pay_as_bid"])
+def test_in_shortage_there_is_no_more_supply(rule: str) -> None:
+    text = "s,1,sell,20,20,,,,,,,\nd,1,buy,100,100,,,,,,,\ne,1,buy,50,5,,,,,,,"
+    assert reasons(text, rule) == [
+        "accepted",
+        "accepted in part: there is no more supply",
+        "rejected: there is no more supply",
+    ]
+
+
+def test_in_shortage_demand_sets_the_price_of_complex_clearing() -> None:
+    text = "s,1,sell,20,20,,,,,,,\nd,1,buy,100,100,,,,,,,\ne,1,buy,50,5,,,,,,,"
+    assert reasons(text)[1:] == [
+        "accepted in part: it is at the price, others suffice",
+        "rejected: pays 50, the price is 100",
+    ]
+
+
+def test_a_block_in_hours_without_trade_is_compared_with_no_price() -> None:
+    text = "blk,1,sell,-5,10,,block,1,,,,\nblk,2,sell,-5,10,,block,1,,,,"
+    assert reasons(text) == ["rejected: nothing trades in this hour and zone"] * 2
+
+
+def test_what_a_complex_order_could_earn_counts_all_hours_of_a_block() -> None:
+    """It would earn 400 in the first hour and lose 300 in the second."""
+    text = (
+        "blk,1,sell,60,10,,block,,,,CC,200\nblk,2,sell,60,10,,block,,,,CC,\n"
+        "d,1,buy,3000,50,,,,,,,\nd,2,buy,3000,50,,,,,,,\n"
+        "s,1,sell,100,90,,,,,,,\nt,2,sell,30,90,,,,,,,"
+    )
+    why = "complex order 'CC' could earn 100 EUR, no more than its fixed cost 200"
+    assert reasons(text)[:2] == [f"rejected: {why}"] * 2
+
+
 def test_of_equal_orders_the_first_trades() -> None:
     text = (
         "a,1,sell,10,45,,,,,,,\nb,1,sell,10,45,,,,,,,\nx,1,buy,20,30,,,,,,,\ny,1,buy,20,30,,,,,,,"
@@ -175,6 +222,11 @@ def test_a_table_gives_what_merit_order_gives() -> None:
         ("a,1,sell,1,5,,,,,g,,", "only blocks can be in an exclusive group"),
         ("a,1,sell,1,5,,,,,,,7", "column 'fixed_cost': is of no complex order"),
         ("a,1,sell,1,5,,,,,,,\na,1,sell,2,5,,,,,,,", "line 3, column 'id': 'a' has a second order"),
+        ("a,1,sell,1,5,,,,,,C,-7", "column 'fixed_cost': is negative"),
+        (
+            "a,1,sell,1,5,,,,,,C,7\nC,1,sell,1,5,,block,,,,,",
+            "line 3, column 'id': is the name of a complex order that it is no part of",
+        ),
         (
             "a,1,sell,1,5,,block,,b,,,\nb,1,sell,1,5,,block,,a,,,",
             "links lead in a circle: a -> b -> a",
@@ -197,6 +249,27 @@ def test_bad_orders_are_named(line: str, message: str) -> None:
     assert str(error.value).startswith("o.csv")
 
 
+TWO_ZONES = "a,1,sell,1,5,x,,,,,,\nb,1,buy,2,5,y,,,,,,"
+
+
+def test_lines_that_lead_nowhere_are_named() -> None:
+    lines = pd.DataFrame({"name": ["l", "m"], "bus0": ["x"] * 2, "bus1": ["y", "x"], "s_nom": 5})
+    with pytest.raises(ConfigurationError, match="line 3, column 'bus1': is where the line"):
+        order_table(rows(TWO_ZONES), "o.csv", lines, Path("l.csv"))
+
+
+def test_a_frame_of_lines_may_have_an_index_of_its_own() -> None:
+    lines = pd.DataFrame({"name": ["l"], "bus0": ["x"], "bus1": ["y"], "s_nom": [3]}, index=[7])
+    assert order_table(rows(TWO_ZONES), "o.csv", lines).grid.lines[0].capacity == 3
+
+
+@pytest.mark.parametrize("row", ["1,sell,5,1,x", "1,sell,5,1\n1,sell,5,1,x"])
+def test_a_row_with_more_fields_than_the_header_is_refused(row: str, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(f"hour,side,price,volume\n{row}\n")
+    with pytest.raises(ConfigurationError, match=r"o.csv.*line [23]"):
+        read_orders(tmp_path / "o.csv")
+
+
 def test_bad_columns_are_named() -> None:
     with pytest.raises(ConfigurationError, match="unknown column; did you mean 'price'"):
         order_table(pd.DataFrame({"prize": [1]}), "o.csv")
@@ -211,6 +284,10 @@ def test_bad_columns_are_named() -> None:
     [
         (["--rule", "pay_as_clear"], "has blocks or conditions, which the mechanism"),
         (["--rule", "pay_as_cleer"], "unknown mechanism 'pay_as_cleer'; did you mean"),
+        (
+            ["--rule", "pay_as_clear", "--set", "pricing_mechanism=x"],
+            "param_dict.pricing_mechanism: the mechanism 'pay_as_clear' does not read this key",
+        ),
         (["--set", "pricing=1"], "param_dict.pricing: unknown key"),
         (["--set", "pricing_mechanism=free"], "param_dict.pricing_mechanism"),
     ],

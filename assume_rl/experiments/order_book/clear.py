@@ -53,9 +53,9 @@ def clear_table(
     """
     if rule not in RULES:
         raise ConfigurationError(f"unknown mechanism '{rule}'; {nearest_part(rule, RULES)}")
+    spec = _market(table, RULES[rule], params or {})
     made = slotted(table)
     _check_needs(RULES[rule], table, made)
-    spec = _market(table, RULES[rule], params or {})
     shape = made.orders.volume.shape
     tie = torch.zeros(shape, dtype=torch.float64)
     count = len(table.rows)
@@ -64,7 +64,7 @@ def clear_table(
     tie[made.product, made.slot] = torch.where(sells, order, count - 1 - order) / count
     setup = spec.rule.setup(spec, Slots(made.orders.node))
     clearing = spec.clear(made.orders, tie, setup)
-    return _told(table, made, clearing)
+    return _outcome(table, made, clearing)
 
 
 def slotted(table: OrderTable) -> Slotted:
@@ -160,7 +160,7 @@ def _check_needs(rule: Rule[Any, Any], table: OrderTable, made: Slotted) -> None
     )
 
 
-def _told(table: OrderTable, made: Slotted, clearing: Clearing) -> ClearedTable:
+def _outcome(table: OrderTable, made: Slotted, clearing: Clearing) -> ClearedTable:
     rows, place = table.rows, (made.product, made.slot)
     accepted = clearing.accepted.numpy()[place]
     zone_price = clearing.price_of_slots.numpy()[place]
@@ -168,7 +168,8 @@ def _told(table: OrderTable, made: Slotted, clearing: Clearing) -> ClearedTable:
     orders = rows[["id", "hour", "side", "zone", "price", "volume"]].copy()
     orders["accepted_volume"] = np.abs(accepted)
     orders["accepted_price"] = clearing.paid.numpy()[place]
-    why = Reasons(rows.assign(accepted=np.abs(accepted), zone_price=zone_price))
+    idle = _idle(table, clearing)[place[0], clearing.zone.numpy()[place[1]]]
+    why = Reasons(rows.assign(accepted=np.abs(accepted), zone_price=zone_price, idle=idle))
     reasons = why.of_all()
     orders["reason"] = reasons
     fixed = sum(why.fixed_costs_paid().values())
@@ -176,6 +177,15 @@ def _told(table: OrderTable, made: Slotted, clearing: Clearing) -> ClearedTable:
     flows, rent = _flows(table, clearing)
     prices, conditional = _prices(table, clearing), why.of_conditional(reasons)
     return ClearedTable(prices, orders, conditional, flows, welfare, rent)
+
+
+def _idle(table: OrderTable, clearing: Clearing) -> NDArray[np.bool_]:
+    """Return in which (hour zone) nothing trades or passes through, so that there is no price."""
+    idle: NDArray[np.bool_] = (clearing.supply_volume + clearing.demand_volume == 0).numpy()
+    if clearing.flows is not None:
+        for line, flow in zip(table.grid.lines, clearing.flows.numpy().T, strict=True):
+            idle[:, [line.start, line.stop]] &= (flow == 0)[:, None]
+    return idle
 
 
 def _prices(table: OrderTable, clearing: Clearing) -> pd.DataFrame:

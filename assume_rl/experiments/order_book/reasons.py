@@ -16,14 +16,15 @@ _MONEY = ["side", "price", "zone_price"]
 class Reasons:
     """The reasons of a cleared order table.
 
-    :param rows: of the table, with `accepted` MW and the `zone_price`, EUR/MWh
+    :param rows: of the table, with `accepted` MW, the `zone_price`, EUR/MWh, and whether the zone
+        is `idle` in that hour
     """
 
     def __init__(self, rows: pd.DataFrame) -> None:
         sign = np.where(rows["side"] == "sell", 1.0, -1.0)
         gain = sign * (rows["zone_price"] - rows["price"])
         own = rows["accepted"] / rows["volume"].where(rows["volume"] > 0)
-        self._rows = rows.assign(gain=gain, earned=gain * rows["accepted"], share=own)
+        self._rows = rows.assign(gain=gain, share=own, bound=~_plain(rows))
 
     def of_all(self) -> list[str]:
         """Return a sentence for each row."""
@@ -32,7 +33,8 @@ class Reasons:
         some = rows["accepted"] > SMALL
         found = np.where(full, ALL, np.where(some, PART, NOTHING)).astype(object)
         found[(rows["volume"] <= SMALL).to_numpy()] = EMPTY
-        out = _plain(rows) & (rows["gain"] < -SMALL) & ~some & (rows["volume"] > SMALL)
+        out = ~rows["bound"] & (rows["gain"] < -SMALL) & ~some & (rows["volume"] > SMALL)
+        out &= ~rows["idle"]
         dear = np.flatnonzero(out)
         found[dear] = [f"{NOTHING}: {_money(*row)}" for row in rows[_MONEY].iloc[dear].to_numpy()]
         for at in np.flatnonzero((found == NOTHING) | (found == PART)):
@@ -45,7 +47,7 @@ class Reasons:
         :param reasons: of each row
         """
         rows = self._rows.assign(reason=reasons)
-        rows = rows[~_plain(rows)]
+        rows = rows[rows["bound"]]
         name = rows["complex"].where(rows["complex"] != "", rows["id"])
         first = rows.groupby(name, sort=False)["reason"].first()
         found = {str(order): str(reason) for order, reason in first.items()}
@@ -60,13 +62,15 @@ class Reasons:
     def _complex(self) -> pd.DataFrame:
         """By name: what complex orders trade, earned and could earn, EUR."""
         rows = self._rows[self._rows["complex"] != ""]
-        could = rows["gain"].clip(lower=0) * rows["volume"]
-        grouped = rows.assign(could=could).groupby("complex")
+        # Rows of a block trade together; any other one is free to leave an hour out.
+        whole = rows["id"].where(rows["type"] == "block", rows.index.astype(str) + " of simple")
+        could = (rows["gain"] * rows["volume"]).groupby([rows["complex"], whole]).sum()
+        grouped = rows.groupby("complex")
         cost = grouped["fixed_cost"].agg(lambda own: own.iloc[own.abs().to_numpy().argmax()])
         return pd.DataFrame(
             {
                 "accepted": grouped["accepted"].sum(),
-                "could": grouped["could"].sum(),
+                "could": could.clip(lower=0).groupby("complex").sum(),
                 "fixed_cost": cost,
             }
         )
@@ -75,13 +79,14 @@ class Reasons:
     def _blocks(self) -> pd.DataFrame:
         """By id: mean gain of blocks, EUR/MWh, weighted by volume, and their share."""
         rows = self._rows[self._rows["type"] == "block"]
-        grouped = rows.assign(could=rows["gain"] * rows["volume"]).groupby("id")
+        grouped = rows.assign(earns=rows["gain"] * rows["volume"]).groupby("id")
         volume = grouped["volume"].sum()
         return pd.DataFrame(
             {
-                "gain": grouped["could"].sum() / volume.where(volume > 0, 1.0),
+                "gain": grouped["earns"].sum() / volume.where(volume > 0, 1.0),
                 "share": grouped["share"].max().fillna(0.0),
                 "group": grouped["group"].first(),
+                "idle": grouped["idle"].all(),
             }
         )
 
@@ -91,15 +96,15 @@ class Reasons:
         held = self._held_back(row)
         if held:
             return held
-        block = row["type"] == "block"
-        gain = float(self._blocks.loc[row["id"], "gain"]) if block else float(row["gain"])
+        block = self._blocks.loc[row["id"]] if row["type"] == "block" else None
+        if row["idle"] if block is None else block["idle"]:
+            return "nothing trades in this hour and zone"
+        gain = float(row["gain"] if block is None else block["gain"])
         if gain < -SMALL:
-            if block:
-                return f"loses {-gain:.6g} EUR/MWh at these prices"
-            return _money(*row[_MONEY])
-        if some or gain <= SMALL:
-            return "it is at the price, others suffice"
-        return f"paradoxically: gains {gain:.6g} EUR/MWh at these prices, but not once it trades"
+            if block is None:
+                return _money(*row[_MONEY])
+            return f"loses {-gain:.6g} EUR/MWh at these prices"
+        return _at_a_gain(row, gain, some=some)
 
     def _held_back(self, row: pd.Series) -> str | None:
         """Return which other order keeps one from trading more, None if there is none."""
@@ -132,6 +137,21 @@ def _plain(rows: pd.DataFrame) -> pd.Series:
     """Return which orders no condition binds."""
     free = (rows["parent"] == "") & (rows["complex"] == "") & (rows["type"] == "simple")
     return free & (rows["min_acceptance"] == 0)
+
+
+def _at_a_gain(row: pd.Series, gain: float, *, some: bool) -> str:
+    """Return why an order does not trade more at prices at which it does not lose.
+
+    :param gain: EUR/MWh
+    :param some: whether it trades a part
+    """
+    if gain <= SMALL:
+        return "it is at the price, others suffice"
+    if not row["bound"]:
+        return f"there is no more {'demand' if row['side'] == 'sell' else 'supply'}"
+    if some:
+        return f"gains {gain:.6g} EUR/MWh at these prices, but there is no use for more"
+    return f"paradoxically: gains {gain:.6g} EUR/MWh at these prices, but not once it trades"
 
 
 def _money(side: str, price: float, zone_price: float) -> str:

@@ -1,33 +1,24 @@
 """Read an order book from a table. Format: docs/complex-clearing.md."""
 
+import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from assume_rl.core.clearing.grid import Grid, Line
+from assume_rl.core.clearing.grid import NO_GRID, Grid, Line
 from assume_rl.errors import ConfigurationError, nearest
 
-COLUMNS = {
-    "id": "name of the order; the number of its line by default",
-    "hour": "product that it is for",
-    "side": "sell or buy",
-    "price": "EUR/MWh",
-    "volume": "MW, not negative",
-    "zone": "where it lies; one zone for all by default",
-    "type": "simple (the default) or block: all rows of its id trade the same share",
-    "min_acceptance": "least share that may trade, in [0, 1]; 0 by default",
-    "parent": "id of the block that must trade at least the same share",
-    "group": "name of its exclusive group: shares of its blocks add up to 1 at most",
-    "complex": "name of the complex order that it is part of",
-    "fixed_cost": "EUR that a complex order must earn beside what its orders ask",
-}
-"""Columns of an order table, and what they mean."""
+COLUMNS = (
+    *("id", "hour", "side", "price", "volume", "zone"),
+    *("type", "min_acceptance", "parent", "group", "complex", "fixed_cost"),
+)
+"""Columns of an order table."""
 
 NEEDED = ("hour", "side", "price", "volume")
 LINE_COLUMNS = ("name", "bus0", "bus1", "s_nom")
-NO_ZONE = "node0"
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,10 @@ def order_table(
 
 def _csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except pd.errors.ParserWarning:  # of the first row; pandas names any later one
+        raise ConfigurationError(f"{path}, line 2: has more fields than the header") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
@@ -93,7 +87,7 @@ def _fail(name: str, row: int | None, column: str, what: str) -> ConfigurationEr
 
 
 def _check_columns(
-    rows: pd.DataFrame, name: str, known: dict[str, str], needed: tuple[str, ...]
+    rows: pd.DataFrame, name: str, known: Collection[str], needed: Collection[str]
 ) -> None:
     for column in rows.columns:
         if column not in known:
@@ -117,7 +111,7 @@ def _typed(rows: pd.DataFrame, name: str) -> pd.DataFrame:
             text = pd.Series([""] * len(rows)) if given is None else given.fillna("").astype(str)
             found[column] = text.str.strip()
     found["id"] = found["id"].where(found["id"] != "", pd.Series(lines))
-    found["zone"] = found["zone"].replace("", NO_ZONE)
+    found["zone"] = found["zone"].replace("", NO_GRID)
     found["type"] = found["type"].replace("", "simple")
     for column, choices in (("side", ("sell", "buy")), ("type", ("simple", "block"))):
         wrong = ~found[column].isin(choices)
@@ -155,6 +149,8 @@ def _check_names(rows: pd.DataFrame, name: str) -> None:
         at = int(again.to_numpy().argmax())
         order, hour = rows["id"][at], rows["hour"][at]
         raise _fail(name, at, "id", f"'{order}' has a second order for hour {hour}")
+    taken = rows["id"].isin(rows["complex"]) & (rows["id"] != rows["complex"])
+    _check(~taken, name, "id", "is the name of a complex order that it is no part of")
 
 
 def _check_blocks(rows: pd.DataFrame, name: str) -> None:
@@ -192,6 +188,7 @@ def _check_blocks(rows: pd.DataFrame, name: str) -> None:
 
 def _check_complex(rows: pd.DataFrame, name: str) -> None:
     cost = rows["fixed_cost"]
+    _check(cost >= 0, name, "fixed_cost", "is negative")
     _check((cost == 0) | (rows["complex"] != ""), name, "fixed_cost", "is of no complex order")
     given = rows[cost != 0].groupby("complex")["fixed_cost"]
     for order, costs in given:
@@ -202,23 +199,28 @@ def _check_complex(rows: pd.DataFrame, name: str) -> None:
 
 def _grid(rows: pd.DataFrame, name: str, lines: pd.DataFrame | None, file: str) -> Grid:
     zones = list(dict.fromkeys(rows["zone"]))
-    made = []
+    made: list[Line] = []
     if lines is not None:
-        _check_columns(lines, file, dict.fromkeys((*LINE_COLUMNS, "s_max_pu"), ""), LINE_COLUMNS)
-        ends = lines[["bus0", "bus1"]].to_numpy().ravel()
-        zones = list(dict.fromkeys([*zones, *ends]))
+        _check_columns(lines, file, (*LINE_COLUMNS, "s_max_pu"), LINE_COLUMNS)
+        lines = lines.reset_index(drop=True)
+        ends = lines[["bus0", "bus1"]].astype(str)
+        zones = list(dict.fromkeys([*zones, *ends.to_numpy().ravel()]))
         size = _numbers(lines["s_nom"], len(lines), file, "s_nom")
         if "s_max_pu" in lines:
             part = lines["s_max_pu"].replace("", "1")
             size = size * _numbers(part, len(lines), file, "s_max_pu")
         _check(size >= 0, file, "s_nom", "is negative")
-        for i, row in enumerate(lines.itertuples(index=False)):
-            start, stop = zones.index(row.bus0), zones.index(row.bus1)
-            if start != stop:
-                made.append(Line(str(row.name), start, stop, float(size[i])))
+        _check(ends["bus0"] != ends["bus1"], file, "bus1", "is where the line comes from")
+        number = {zone: i for i, zone in enumerate(zones)}
+        made = [
+            Line(str(label), number[start], number[stop], float(capacity))
+            for label, (start, stop), capacity in zip(
+                lines["name"], ends.to_numpy(), size, strict=True
+            )
+        ]
     joined = {end for line in made for end in (line.start, line.stop)}
-    for number, zone in enumerate(zones):
-        if len(zones) > 1 and number not in joined:
+    for place, zone in enumerate(zones):
+        if len(zones) > 1 and place not in joined:
             at = int((rows["zone"] == zone).to_numpy().argmax())
             raise _fail(name, at, "zone", f"no line leads to zone '{zone}'")
     return Grid(tuple(zones), tuple(range(len(zones))), tuple(made))

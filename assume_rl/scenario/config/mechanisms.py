@@ -59,14 +59,14 @@ def params_of(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
 
 
 def checked_params(rule: Rule[Any, Any], given: Mapping[str, Any]) -> BaseModel:
-    """Return the parameters of `rule` that `given` says.
+    """Return the parameters of `rule` that `given` says, none of which may be another's.
 
     :raises ConfigurationError: a key or value is wrong
     """
     problems = Problems()
     _check_params("param_dict", rule, given, problems)
-    if problems.errors:
-        raise ConfigurationError(problems.errors[0])
+    for problem in (*problems.errors, *problems.warnings):
+        raise ConfigurationError(problem)
     return params_of(rule, given)
 
 
