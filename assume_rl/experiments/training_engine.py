@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from assume_rl.experiments.collection.collector import Collector
 from assume_rl.experiments.collection.local import Local
 from assume_rl.experiments.collection.orders import Pool, Stage
 from assume_rl.experiments.collection.players import player_of
+from assume_rl.experiments.episode_progress import EpisodeProgress
 from assume_rl.experiments.judge import Judge, Movement, Probe, by_agent
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.outputs import POLICIES
@@ -50,7 +52,8 @@ class TrainingEngine:
         observer: Observer | None = None,
         open_pool: Callable[[Stage], Pool] | None = None,
     ) -> None:
-        self._observer = observer or Silent()
+        heard = observer or Silent()
+        self._progress = EpisodeProgress(heard)
         self._task = task
         self._runs = tuple(experiments)
         self._plan = Plan.of(task.config, task.compiled.scenario.start, _end(task))
@@ -59,10 +62,10 @@ class TrainingEngine:
         self._learner = Learner(
             task.config, specs, seeds=seeds, device=self._device, processes=joined()
         )
-        self._learner.listener = self._observer
+        self._learner.listener = heard
         self._experienced = start_policies(self._learner, task)
         stage = Stage(task, tuple(seeds), specs, self._experienced)
-        self._validation = validation_of(stage, self._observer.opening)
+        self._validation = validation_of(stage, self._progress.opening)
         self._pool = open_pool(stage) if open_pool else self._local(stage)
         self._collector = Collector(self._pool, self._plan, self._following)
         window, threshold = task.config.early_stopping_window, task.config.early_stopping_threshold
@@ -89,6 +92,7 @@ class TrainingEngine:
     def train(self, episodes: range, advance: Advance) -> list[list[Scores]]:
         """See `Engine.train`."""
         versions, stale = set[int](), 0
+        self._progress.begin(advance, self._plan.end - self._plan.start)
         for segment in self._collector.wave(episodes, self._learner.light):
             versions.add(segment.version)
             stale = max(stale, self._learner.updates - segment.version)
@@ -100,7 +104,7 @@ class TrainingEngine:
                 self._learner.observe(segment.joint.to(self._device))
             if segment.due is not None:
                 self._update(self._plan.start + segment.due, episodes)
-                advance(segment.due / (self._plan.end - self._plan.start))
+                self._progress.reach(segment.due)
         self._episodes_done += len(episodes)
         played = scores_of(segment.scores, self.seeds)
         return [
@@ -110,8 +114,11 @@ class TrainingEngine:
     def evaluate(self, number: int, advance: Advance) -> list[Scores]:
         """See `Engine.evaluate`."""
         watched = [k for k, _ in self._training() if self._judges[k].able]
+        index = self._task.compiled.scenario.index
+        whole = int((index[-1] - index[0]).total_seconds())
+        self._progress.begin(advance, whole)
         played = self._validation.play(number, self._learner, watched)
-        advance(1.0)
+        self._progress.reach(whole)
         for seed, run in self._training():
             for table, rows in played[seed].rows:
                 run.training_sink.write(table, rows)
@@ -155,7 +162,7 @@ class TrainingEngine:
 
     def _local(self, stage: Stage) -> Local:
         """Return the pool of this process."""
-        return Local(player_of(stage, self._task.device, self._observer.opening))
+        return Local(player_of(stage, self._task.device, self._progress.opening))
 
     # --- policies ------------------------------------------------------------------------------
 
@@ -212,9 +219,10 @@ class TrainingEngine:
         refill(self._learner.replay)
 
     def close(self) -> None:
-        """Stop those who play."""
-        self._pool.close()
-        self._validation.close()
+        """Stop those who play; each of them, whatever the other raises."""
+        with ExitStack() as stack:
+            stack.callback(self._validation.close)
+            stack.callback(self._pool.close)
 
     def _following(self, first: int) -> range | None:
         """Return the wave that begins with an episode; None: there is none."""

@@ -33,6 +33,10 @@ class Notes(Silent):
 
     def __init__(self) -> None:
         self.found: list[tuple[str, Any]] = []
+        self.shares: list[float] = []
+
+    def advance(self, share: float) -> None:
+        self.shares.append(share)
 
     def opening(self, time: int) -> None:
         self.found.append(("opening", time))
@@ -56,15 +60,18 @@ def tiny(**more: Any) -> Scenario:
     return load_scenario(SCENARIO, "tiny", overrides=overrides, **more)
 
 
-def heard(engine: EngineName, folder: Path) -> list[tuple[str, Any]]:
+def heard(engine: EngineName, folder: Path) -> Notes:
     scenario, notes = tiny(), Notes()
     train(scenario, engine=engine, observer=notes, out=folder / engine)
-    return notes.found
+    return notes
 
 
 def test_both_shells_call_them_in_the_same_order(tmp_path: Path) -> None:
-    agents, batch = (heard(engine, tmp_path) for engine in ("agents", "batch"))
+    both = [heard(engine, tmp_path) for engine in ("agents", "batch")]
+    agents, batch = (notes.found for notes in both)
     assert agents == batch
+    hours = [hour / 48 for hour in (*range(1, 47), 48)]  # bids, and the end with its update
+    assert [notes.shares for notes in both] == 2 * [pytest.approx(2 * hours)]
     names = [name for name, _ in batch if name not in ("experienced", "opening")]
     update = ["updating", "updated"]
     assert names == ["episode", *update, *update, "episode", "evaluation"]
@@ -93,8 +100,12 @@ class Doings(Silent):
 def test_what_takes_long_beside_training_episodes_is_heard_of(tmp_path: Path) -> None:
     doings = Doings()
     result = train(tiny(), observer=doings, out=tmp_path)
-    whose = f"seed {result.seed}, last policies: "
-    names = ("evaluation 1", f"{whose}a recorded episode", f"{whose}best responses of 1 learner")
+    assert len(doings.found["evaluation 1"]) > 40
+    names = (
+        "evaluation 1",
+        "last policies: a recorded episode",  # of all seeds side by side
+        f"seed {result.seed}, last policies: best responses of 1 learner",
+    )
     assert tuple(doings.found) == names
     assert all(shares == sorted(shares) for shares in doings.found.values())
     assert max(doings.found[names[1]]) > 0.9

@@ -11,6 +11,8 @@ from trained_runs import tiny
 from assume_rl import Learning
 from assume_rl.agents.world import World
 from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.collection.local import Local
+from assume_rl.experiments.collection.message_player import MessagePlayer
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.train import TrainResult, train
 from assume_rl.learning.policies.folder import load_policies
@@ -26,6 +28,27 @@ SETTINGS = {
     "train_freq": "6h",
     "action_noise_schedule": "linear",
 }
+
+
+def test_evaluations_are_closed_whatever_others_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[MessagePlayer] = []
+    close, close_pool = MessagePlayer.close, Local.close
+
+    def noted(player: MessagePlayer) -> None:
+        closed.append(player)
+        close(player)
+
+    def failing(pool: Local) -> None:
+        close_pool(pool)
+        raise RuntimeError("does not close")
+
+    monkeypatch.setattr(MessagePlayer, "close", noted)
+    monkeypatch.setattr(Local, "close", failing)
+    with pytest.raises(RuntimeError, match="does not close"):
+        train(case(), engine="agents", out=tmp_path / "train")
+    assert len(set(closed)) == 2  # the pool's, and that of evaluations
 
 
 def case(name: str = "single_learner", **settings: Any) -> Scenario:
