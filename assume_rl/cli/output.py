@@ -206,8 +206,8 @@ def _print_gap(console: Console, evaluation: Evaluation) -> None:
     console.print(
         f"exact best response: reward {evaluation.best_reward:.3f}, profit "
         f"{evaluation.best_profit:,.0f} EUR; gap: reward {evaluation.reward_gap:.3f}, profit "
-        f"{evaluation.profit_gap:,.0f} EUR; share of its reward reached {_share(evaluation)}{why}; marginal-cost "
-        f"bidding: reward {evaluation.truthful_reward:.3f}, profit "
+        f"{evaluation.profit_gap:,.0f} EUR; share of its reward reached {_share(evaluation)}{why}; "
+        f"marginal-cost bidding: reward {evaluation.truthful_reward:.3f}, profit "
         f"{evaluation.truthful_profit:,.0f} EUR"
     )
 
