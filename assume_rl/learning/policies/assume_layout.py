@@ -33,7 +33,7 @@ from assume_rl.learning.nets.transfer import (
     write_if_fits,
 )
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
-from assume_rl.learning.policies.files import load_torch, read_file
+from assume_rl.learning.policies.files import check_weights, load_torch, read_file
 from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.types import AgentSpec
 
@@ -265,6 +265,7 @@ def _network(content: Mapping[str, Any], key: str, path: Path) -> Weights:
     network = content.get(key)
     if not isinstance(network, dict) or not all(isinstance(w, Tensor) for w in network.values()):
         raise PolicyError(f"policy file '{path}' holds no '{key}'")
+    check_weights(network, path)
     return dict(network)
 
 

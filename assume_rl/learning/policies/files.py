@@ -21,6 +21,7 @@ from torch import Tensor
 
 from assume_rl.errors import PolicyError, nearest
 from assume_rl.files import sync, write_file
+from assume_rl.learning.nets.moments import STATISTICS
 
 MOST_NAMED = 12
 """Folders beside a missing one that a message names."""
@@ -115,6 +116,28 @@ def parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
         wrong = "is a pickle, not safetensors; it was not opened"
         what = wrong if pickled else "is damaged or not a safetensors file"
         raise PolicyError(f"policy file '{path}' {what}") from None
+
+
+def check_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `PolicyError` unless these are dense tensors of finite numbers, all of one float type.
+
+    Statistics of observations may be of another type than weights.
+
+    :param weights: of a network
+    :param path: of the file that they are from
+    """
+    for name, own in weights.items():
+        kind = str(own.dtype).removeprefix("torch.")
+        if own.is_meta or own.layout != torch.strided:
+            raise PolicyError(f"policy file '{path}': {name} is no dense tensor with numbers in it")
+        if own.dtype not in (torch.float32, torch.float64):
+            raise PolicyError(f"policy file '{path}': {name} is {kind}, not float32 or float64")
+        if not own.isfinite().all():
+            raise PolicyError(f"policy file '{path}': {name} holds nan or infinity")
+    kinds = {own.dtype: name for name, own in weights.items() if name not in STATISTICS}
+    if len(kinds) > 1:
+        named = ", ".join(f"{name} is {str(k).removeprefix('torch.')}" for k, name in kinds.items())
+        raise PolicyError(f"policy file '{path}' mixes types of numbers: {named}")
 
 
 def load_torch(path: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from assume_rl.learning.policies.assume_layout import is_assume_layout, save_ass
 from assume_rl.learning.policies.files import (
     MANIFEST,
     check_folder,
+    check_weights,
     find,
     parse_safetensors,
     read_file,
@@ -297,7 +298,9 @@ def _read(folder: Path, manifest: Manifest, unit: str) -> _Policy:
     except PolicyError as error:
         raise PolicyError(f"policy file '{path}': {error}") from None
     _check_known(path, "activation", entry.activation, ACTIVATIONS)
-    state = _checked(parse_safetensors(content, path), path, entry.architecture)
+    tensors = parse_safetensors(content, path)
+    check_weights(tensors, path)
+    state = _checked(tensors, path, entry.architecture)
     policy = _Policy(
         unit, entry.architecture, entry.head, entry.unique_size, state, entry.activation
     )

@@ -1,0 +1,35 @@
+"""What weights in files are refused for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from assume_rl.errors import PolicyError
+from assume_rl.learning.policies.files import check_weights
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        (lambda own: torch.full_like(own, float("nan")), "holds nan or infinity"),
+        (lambda own: torch.full_like(own, -float("inf")), "holds nan or infinity"),
+        (lambda own: own > 0, "is bool, not float32 or float64"),
+        (lambda own: own.to(torch.int64), "is int64, not float32 or float64"),
+        (lambda own: own.to(torch.complex64), "is complex64, not float32 or float64"),
+        (lambda own: own.to(torch.float16), "is float16, not float32 or float64"),
+        (lambda own: own.to_sparse(), "is no dense tensor with numbers in it"),
+        (lambda own: own.to("meta"), "is no dense tensor with numbers in it"),
+    ],
+)
+def test_weights_are_finite_numbers(changed: Any, what: str) -> None:
+    weights = {"FC1.weight": torch.ones(2, 3), "FC1.bias": changed(torch.ones(2))}
+    with pytest.raises(PolicyError, match=f"FC1.bias {what}"):
+        check_weights(weights, Path("own.pt"))
+
+
+def test_weights_are_of_one_type() -> None:
+    weights = {"FC1.weight": torch.ones(2, 3), "FC1.bias": torch.ones(2, dtype=torch.float64)}
+    with pytest.raises(PolicyError, match="mixes types of numbers"):
+        check_weights(weights, Path("own.pt"))
