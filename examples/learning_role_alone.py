@@ -1,6 +1,6 @@
 """The Learning role in a mango simulation of your own, without any other part of the package.
 
-A unit with costs of 20 EUR/MWh offers 1 MWh an hour against a rival whose price it is told. It
+A unit with costs of 20 EUR/MWh offers 1 MWh an hour against a rival whose price it knows. It
 sells if it asks less, and is paid what it asked: the best bid is just below the rival's price.
 """
 
