@@ -1,5 +1,6 @@
 """`assume-rl clear`: an order book from a table."""
 
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +11,13 @@ from assume_rl.cli.app import app
 from assume_rl.cli.options import Formulas, Plugins
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from assume_rl.experiments.order_book.clear import ClearedTable
 
 SHOWN = 40  # orders with conditions
+ROWS = 48  # of a table that is printed
 
 OrdersFile = Annotated[Path, typer.Argument(metavar="ORDERS", help="CSV file of orders.")]
 RuleName = Annotated[str, typer.Option("--rule", help="Market mechanism that clears them.")]
@@ -77,31 +80,49 @@ def _write(found: "ClearedTable", folder: Path, *, overwrite: bool, formulas: bo
 
 
 def _print(console: "Console", found: "ClearedTable") -> None:
-    _print_table(console, found.prices)
+    prices = found.prices
+    names, figures = ("hour", "zone"), ("price", "supply_volume", "demand_volume")
+    headings = ("price\n(EUR/MWh)", "supply\n(MW)", "demand\n(MW)")
+    _print_table(console, prices, names, dict(zip(figures, headings, strict=True)))
     if len(found.flows):
-        _print_table(console, found.flows)
-        console.print(f"congestion rent: {found.congestion_rent:,.2f} EUR")
-    console.print(f"welfare: {found.welfare:,.2f} EUR")
+        sizes = {"flow": "flow\n(MW)", "capacity": "capacity\n(MW)"}
+        _print_table(console, found.flows, ("hour", "line"), sizes)
+        console.print(f"congestion rent (EUR): {_euros(found.congestion_rent)}")
+    console.print(f"welfare (EUR): {_euros(found.welfare)}")
     outcome = found.orders["reason"].str.partition(":")[0]
     counts = outcome.value_counts()
     console.print("orders: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
-    told = found.conditional
-    for name, reason in islice(told.items(), SHOWN):
+    reasons = found.conditional
+    for name, reason in islice(reasons.items(), SHOWN):
         console.print(f"  {name}: {reason}", markup=False, soft_wrap=True)
-    if len(told) > SHOWN:
-        console.print(f"  and {len(told) - SHOWN} more; --out writes the reason of every order")
+    if len(reasons) > SHOWN:
+        console.print(f"  and {len(reasons) - SHOWN} more; --out writes the reason of every order")
 
 
-def _print_table(console: "Console", frame: "object") -> None:
-    """Print a data frame, numbers to two digits."""
-    import pandas as pd
+def _euros(value: float) -> str:
+    """Return an amount with two digits, of which none is -0.00."""
+    return f"{round(value, 2) + 0.0:,.2f}"
+
+
+def _print_table(
+    console: "Console", frame: "pd.DataFrame", names: Sequence[str], figures: Mapping[str, str]
+) -> None:
+    """Print columns of text and of numbers, the first `ROWS` rows.
+
+    :param names: columns of text
+    :param figures: headings of columns of numbers
+    """
+    from rich.markup import escape
     from rich.table import Table
 
-    assert isinstance(frame, pd.DataFrame)
-    table = Table()
-    for column in frame:
-        numeric = pd.api.types.is_float_dtype(frame[column])
-        table.add_column(str(column), justify="right" if numeric else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{v:,.2f}" if isinstance(v, float) else str(v) for v in row))
-    console.print(table)
+    from assume_rl.cli.tables import aligned, numbers, print_whole
+
+    shown = frame.head(ROWS)
+    table = Table(*names, *numbers(figures.values()))
+    texts = [[escape(str(value)) for value in shown[name]] for name in names]
+    columns = [aligned([round(float(value), 2) for value in shown[name]]) for name in figures]
+    for row in zip(*texts, *columns, strict=True):
+        table.add_row(*row)
+    print_whole(console, table)
+    if len(frame) > ROWS:
+        console.print(f"and {len(frame) - ROWS:,} more rows; --out writes all")

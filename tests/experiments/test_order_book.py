@@ -122,6 +122,16 @@ def reasons(text: str, rule: str = "complex_clearing") -> list[str]:
     return clear_table(order_table(rows(text), "o.csv"), rule).orders["reason"].to_list()
 
 
+def test_the_command_prints_no_more_than_some_hours_and_no_negative_zero(tmp_path: Path) -> None:
+    orders = [f"{h},sell,-1e-9,5\n{h},buy,-1e-9,5\n" for h in range(50)]
+    (tmp_path / "o.csv").write_text("hour,side,price,volume\n" + "".join(orders))
+    load_commands("clear")
+    found = CliRunner().invoke(app, ["clear", str(tmp_path / "o.csv")])
+    assert found.exit_code == 0, found.exception
+    assert "and 2 more rows; --out writes all" in found.output
+    assert "welfare (EUR): 0.00" in found.output
+
+
 RULES = ("complex_clearing", "pay_as_clear", "pay_as_bid")
 
 
@@ -306,7 +316,8 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     for _ in range(2):  # its own files are replaced
         found = CliRunner().invoke(app, command)
         assert found.exit_code == 0, found.exception
-    assert "congestion rent: 3,000.00 EUR" in found.output
+    assert "congestion rent (EUR): 3,000.00" in found.output
+    assert "(EUR/MWh)" in found.output
     assert "orders: 5 accepted, 4 accepted in part, 4 rejected, 1 no volume" in found.output
     assert "  CC1: rejected: complex order 'CC1' could earn 800 EUR" in found.output
     written = pd.read_csv(tmp_path / "out" / "orders.csv")

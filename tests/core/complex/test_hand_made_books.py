@@ -13,6 +13,10 @@ from assume_rl.core.clearing.complex.highs import NoSolution, Solver
 from assume_rl.core.clearing.grid import Grid, Line
 from assume_rl.core.clearing.rule import Clearing, MarketSpec
 from assume_rl.core.orders import BlockTerms, Orders, no_terms
+from assume_rl.errors import ConfigurationError
+from assume_rl.scenario.config.mechanisms import check_mechanism
+from assume_rl.scenario.config.schema import Market
+from assume_rl.scenario.problems import Problems
 from assume_rl.testing import check_clearing, toy_market
 
 TWO = Grid(("north", "south"), (0, 1), (Line("N-S", 0, 1, 30.0),))
@@ -180,8 +184,21 @@ def test_least_shares_count_only_where_the_market_reads_them() -> None:
 
 def test_without_highs_the_hint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "highspy", None)
-    with pytest.raises(NoSolution, match="pip install 'assume-rl\\[highs\\]'"):
+    with pytest.raises(ConfigurationError, match="pip install 'assume-rl\\[highs\\]'"):
         Solver()
+
+
+def test_without_highs_the_parameters_of_a_market_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "highspy", None)
+    problems, market = (
+        Problems(),
+        Market.model_construct(market_mechanism="complex_clearing", param_dict={}),
+    )
+    check_mechanism("markets_config.EOM", market, problems)
+    (problem,) = problems.errors
+    assert problem.startswith("markets_config.EOM.param_dict: complex_clearing needs HiGHS")
 
 
 def test_a_program_without_solution_is_an_error() -> None:

@@ -1,19 +1,20 @@
 """HiGHS, and programs as it takes them."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from assume_rl.core.clearing.complex.book import Flags, Floats, Ints
-from assume_rl.errors import AssumeRlError
+from assume_rl.errors import AssumeRlError, ConfigurationError
 
 GAP = 1e-6
 """Relative gap of a mixed-integer solution."""
 
 
 class NoSolution(AssumeRlError):
-    """HiGHS found no solution of a program that has one, or is not installed."""
+    """HiGHS found no solution of a program that has one."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,25 @@ class Program:
     rows: Rows
 
 
+def missing() -> str | None:
+    """Return what to install, None if HiGHS is there."""
+    if find_spec("highspy") is not None:
+        return None
+    return "complex_clearing needs HiGHS, which is not installed: pip install 'assume-rl[highs]'"
+
+
 class Solver:
-    """One HiGHS object, which solves one program after the other."""
+    """One HiGHS object, which solves one program after the other.
+
+    :raises ConfigurationError: HiGHS is not installed
+    """
 
     def __init__(self) -> None:
-        try:
-            import highspy
-        except ImportError as error:
-            hint = "complex_clearing needs HiGHS: pip install 'assume-rl[highs]'"
-            raise NoSolution(hint) from error
+        hint = missing()
+        if hint is not None:
+            raise ConfigurationError(hint)
+        import highspy
+
         self._lib: Any = highspy
         # The subclass with a public name, `Highs`, greets on standard output when it is made.
         self._highs: Any = highspy._core._Highs()

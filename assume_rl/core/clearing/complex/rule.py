@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
 from assume_rl.core.clearing.complex.book import Book, Floats, read
-from assume_rl.core.clearing.complex.highs import Solver
+from assume_rl.core.clearing.complex.highs import Solver, missing
 from assume_rl.core.clearing.complex.prices import Cleared, priced, traded
 from assume_rl.core.clearing.complex.program import (
     Decision,
@@ -37,6 +37,14 @@ class ComplexParams(BaseModel):
     """Folder of buses.csv and lines.csv, which the scenario reads; without it there is one zone."""
     zones_identifier: str | None = None
     """Column of buses.csv that says in which zone a bus lies; by default each is one."""
+
+    @model_validator(mode="after")
+    def _check_solver(self) -> "ComplexParams":
+        """Refuse the mechanism where its solver is not installed, with the scenario's checks."""
+        hint = missing()
+        if hint is not None:
+            raise ValueError(hint)
+        return self
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class ComplexClearing:
     def setup(self, spec: MarketSpec[ComplexParams], slots: Slots) -> Setup:
         """Return grid, zones, limits and solver of a market.
 
-        :raises AssumeRlError: HiGHS is not installed
+        :raises ConfigurationError: HiGHS is not installed
         """
         grid = spec.grid or one_zone(len(spec.nodes))
         return Setup(
