@@ -386,6 +386,7 @@ def test_key_figures_have_a_column_for_each_market_and_stand_in_words() -> None:
         ["bought (MWh)", "1,234", "-"],
         ["price times volume (EUR)", "1,234", "-"],
         ["capacity factor of plants", "123450.00%", "-"],
+        ["congestion rent (EUR)", "1,234", "-"],
         ["paid above what supply is paid (EUR)", "-", "0"],
     ]
 

@@ -60,7 +60,7 @@ class Reasons:
 
     @cached_property
     def _complex(self) -> pd.DataFrame:
-        """By name: what complex orders trade, earned and could earn, EUR."""
+        """Return by name what complex orders trade, MW, could earn and have to earn, EUR."""
         rows = self._rows[self._rows["complex"] != ""]
         # Rows of a block trade together; any other one is free to leave an hour out.
         whole = rows["id"].where(rows["type"] == "block", rows.index.astype(str) + " of simple")
@@ -77,7 +77,7 @@ class Reasons:
 
     @cached_property
     def _blocks(self) -> pd.DataFrame:
-        """By id: mean gain of blocks, EUR/MWh, weighted by volume, and their share."""
+        """Return by id the mean gain of blocks, EUR/MWh, weighted by volume, and their share."""
         rows = self._rows[self._rows["type"] == "block"]
         grouped = rows.assign(earns=rows["gain"] * rows["volume"]).groupby("id")
         volume = grouped["volume"].sum()

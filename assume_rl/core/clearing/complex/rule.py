@@ -61,7 +61,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class ComplexClearing:
-    """Maximises welfare over simple orders, blocks, links, complex orders and zones."""
+    """Maximise welfare over simple orders, blocks, links, complex orders and zones."""
 
     name: str = "complex_clearing"
     Params: type[ComplexParams] = ComplexParams
