@@ -61,7 +61,7 @@ def _files(sections: Sequence[Section], folder: Path) -> list[Path]:
 
 
 def file_names(names: Sequence[str]) -> list[str]:
-    """Names that every file system takes, each only once."""
+    """Return names that every file system takes, each only once."""
     found: list[str] = []
     for name in names:
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "figure"
@@ -71,7 +71,7 @@ def file_names(names: Sequence[str]) -> list[str]:
 
 
 def _write(charts: Sequence[Chart], files: Sequence[Path]) -> None:
-    """All in one browser: to start one takes seconds."""
+    """Draw all in one browser: to start one takes seconds."""
     figure, io = load_plotly().Figure, load_plotly("io")
     drawn = [
         figure(chart.figure).update_layout(paper_bgcolor="white", plot_bgcolor="white")

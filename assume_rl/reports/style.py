@@ -27,7 +27,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 
 def figure(traces: Sequence[Trace], *, x: str, y: str, **layout: Any) -> Figure:
-    """A plotly figure with axes called `x` and `y`; `layout`: anything else plotly knows.
+    """Return a plotly figure with axes called `x` and `y`; `layout`: anything else plotly knows.
 
     :raises ConfigurationError: plotly is not installed.
     """
@@ -58,7 +58,7 @@ def figure(traces: Sequence[Trace], *, x: str, y: str, **layout: Any) -> Figure:
 
 
 def load_plotly(module: str = "graph_objects") -> Any:
-    """A module of plotly; the rest of the package does without it."""
+    """Import a module of plotly; the rest of the package does without it."""
     try:
         return import_module(f"plotly.{module}")
     except ModuleNotFoundError:
@@ -68,12 +68,12 @@ def load_plotly(module: str = "graph_objects") -> Any:
 
 
 def plotly_script() -> str:
-    """What draws figures in a browser, some megabytes of JavaScript."""
+    """Return what draws figures in a browser, some megabytes of JavaScript."""
     return str(load_plotly("offline").get_plotlyjs())
 
 
 def text(name: object) -> str:
-    """A name as plotly shows it: it takes some HTML in texts, which no name is."""
+    """Return a name as plotly shows it: it takes some HTML in texts, which no name is."""
     return escape(str(name), quote=False)
 
 
@@ -89,12 +89,12 @@ def faint(colour: str, share: float) -> str:
 
 
 def colours(names: Sequence[str]) -> Mapping[str, str]:
-    """A colour for each name; they come again after seven."""
+    """Return a colour for each name; they come again after seven."""
     return {name: PALETTE[number % len(PALETTE)] for number, name in enumerate(names)}
 
 
 def line_looks(names: Sequence[str]) -> Mapping[str, Trace]:
-    """Colour, width and dash for each name; those with equal colours differ in their dash."""
+    """Return colour, width and dash for each name; those of equal colours differ in dash."""
     dashes = [DASHES[number // len(PALETTE) % len(DASHES)] for number in range(len(names))]
     return {
         name: {"color": colour, "dash": dash, "width": 2}
@@ -103,7 +103,7 @@ def line_looks(names: Sequence[str]) -> Mapping[str, Trace]:
 
 
 def names_axis(names: Sequence[str]) -> Trace:
-    """A vertical axis of names, the first on top; long ones are cut short there."""
+    """Return a vertical axis of names, the first on top; long ones are cut short there."""
     shown = [name if len(name) <= LONG else f"{name[: LONG - 1]}…" for name in names]
     return {
         "type": "category",
@@ -115,7 +115,7 @@ def names_axis(names: Sequence[str]) -> Trace:
 
 
 def marked(run_id: str) -> Trace:
-    """Says in the hover text of a trace which run it is of; `HOVER` shows it."""
+    """Say in the hover text of a trace which run it is of; `HOVER` shows it."""
     return {"meta": {"run_id": text(run_id)}}
 
 
@@ -127,7 +127,7 @@ WHEN = "%{x|%Y-%m-%d %H:%M}<br>"
 def band_between(
     x: Sequence[object], low: NDArray[np.float64], high: NDArray[np.float64], colour: str
 ) -> list[Trace]:
-    """Two traces: the area from `low` to `high` in a faint form of a colour, `#rrggbb`."""
+    """Return two traces: the area from `low` to `high` in a faint form of a colour `#rrggbb`."""
     edge = {"type": "scatter", "mode": "lines", "line": {"width": 0}}
     common = edge | {"hoverinfo": "skip", "showlegend": False, "x": list(x)}
     fill = {"fill": "tonexty", "fillcolor": faint(colour, 0.18)}

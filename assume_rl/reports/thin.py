@@ -14,7 +14,7 @@ DOTS = 5_000  # dots of a chart: they take a browser longer
 
 
 def extremes(values: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
-    """Positions of at most about `limit` values, in order: of each stretch its ends of range.
+    """Return positions of about `limit` values at most, in order: each stretch's ends of range.
 
     Peaks survive; the first and the last value stay.
     """
@@ -27,14 +27,14 @@ def extremes(values: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
 
 
 def evenly(count: int, limit: int) -> NDArray[np.int64]:
-    """Positions of at most `limit` out of `count`, evenly apart, both ends among them."""
+    """Return positions of at most `limit` out of `count`, evenly apart, both ends among them."""
     if count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(np.int64))
 
 
 def sampled(count: int, limit: int) -> NDArray[np.int64]:
-    """Positions of at most `limit` out of `count`, by chance, always the same ones, in order.
+    """Return positions of at most `limit` out of `count`, by chance, always the same, in order.
 
     Rows that come in a rhythm, such as an hour's units one after the other, keep their shares.
     """

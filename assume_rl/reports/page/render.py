@@ -93,7 +93,7 @@ class Block:
 
     @property
     def beside(self) -> bool:
-        """Whether there are several items, which stand side by side."""
+        """Return whether there are several items, which stand side by side."""
         return len(self.items) > 1
 
 

@@ -14,7 +14,7 @@ from assume_rl.studies.storing import DATABASE
 
 
 def open_source(place: Path | str) -> Source:
-    """What there is to report on at `place`.
+    """Return what there is to report on at `place`.
 
     A folder is that of one experiment, of the seeds of a training (`train --seeds`), of a study or
     of one of its runs; a study database may also be named by its URL or its file.

@@ -14,7 +14,7 @@ ORDERS_READ = 200_000  # beyond, only those of some deliveries are read
 
 
 def book(recorded: Recorded, market: str, start: datetime) -> pd.DataFrame:
-    """Orders of the deliveries of one market that begin at `start`, with technology and cost."""
+    """Return one market's orders of deliveries that begin at `start`, with technology and cost."""
     names = ("start_time", "end_time", "market_id", "unit_id", "price", "volume")
     rows = recorded.rows("market_orders", *names, "accepted_volume", "bid_id")
     query = sa.select(rows).where(rows.c.market_id == market, rows.c.start_time == start)
@@ -23,7 +23,7 @@ def book(recorded: Recorded, market: str, start: datetime) -> pd.DataFrame:
 
 
 def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
-    """All orders with technology and cost, and n: only every n-th delivery's are there."""
+    """Return all orders with technology and cost, and n: only every n-th delivery's are there."""
     names = ("start_time", "end_time", "market_id", "unit_id", "price", "volume")
     rows = recorded.rows("market_orders", *names, "accepted_volume", "accepted_price")
     count = recorded.number(sa.select(sa.func.count()).select_from(rows))
@@ -68,7 +68,7 @@ def with_costs(recorded: Recorded, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def marginal_costs(recorded: Recorded) -> pd.DataFrame:
-    """`time` (from when on), `unit`, `marginal_cost` (EUR/MWh)."""
+    """Return `time` (from when on), `unit`, `marginal_cost` (EUR/MWh)."""
     if "marginal_costs" not in recorded.present:
         empty = {"time": "datetime64[ns]", "unit": "object", "marginal_cost": "float64"}
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in empty.items()})

@@ -19,7 +19,7 @@ UNKNOWN = "unknown"  # technology of a unit that no table of units has
 
 
 def prices(recorded: Recorded) -> pd.DataFrame:
-    """`market_id`, `start`, `hours` (h), `price` (EUR/MWh), a row per cleared product."""
+    """Return `market_id`, `start`, `hours` (h), `price` (EUR/MWh), a row per cleared product."""
     rows = recorded.rows("market_meta", "market_id", "product_start", "product_end", "price").c
     query = sa.select(rows.market_id, rows.product_start, rows.product_end, rows.price)
     found = recorded.frame(query.order_by(rows.market_id, rows.product_start, rows.product_end))
@@ -36,7 +36,7 @@ def prices(recorded: Recorded) -> pd.DataFrame:
 
 
 def paid_as_bid(recorded: Recorded) -> dict[str, bool]:
-    """By market: whether accepted orders are paid their own prices.
+    """Return by market whether accepted orders are paid their own prices.
 
     A market with one price for all publishes that of the dearest accepted supply.
     """
@@ -66,12 +66,12 @@ def units(recorded: Recorded) -> pd.DataFrame:
 
 
 def technologies(recorded: Recorded) -> list[str]:
-    """All technologies, in the order of the units."""
+    """Return all technologies, in the order of the units."""
     return [*dict.fromkeys(units(recorded)["technology"].fillna(UNKNOWN)), UNKNOWN]
 
 
 def learners(recorded: Recorded) -> frozenset[str]:
-    """Units with a learned bidder."""
+    """Return the units with a learned bidder."""
     if "rl_params" not in recorded.present:
         return frozenset()
     rows = recorded.rows("rl_params", "unit").c
@@ -160,12 +160,12 @@ def start_costs(recorded: Recorded) -> pd.DataFrame:
 
 
 def _kinds(recorded: Recorded) -> list[UnitTable[Any]]:
-    """Unit kinds that the database knows; one of an older version may lack some."""
+    """Return the unit kinds that the database knows; one of an older version may lack some."""
     return [kind for kind in UNIT_TABLES.values() if kind.meta_table in recorded.present]
 
 
 def _technologies(recorded: Recorded) -> Subquery:
-    """Technology by unit."""
+    """Return the technology by unit."""
     parts = []
     for table in _kinds(recorded):
         rows = recorded.rows(table.meta_table, "index", "technology").c
@@ -174,7 +174,7 @@ def _technologies(recorded: Recorded) -> Subquery:
 
 
 def dated(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """The same with times as times, also where there are no rows."""
+    """Return the same with times as times, also where there are no rows."""
     return frame.assign(
         **{name: pd.to_datetime(frame[name]).astype("datetime64[ns]") for name in names}
     )

@@ -43,7 +43,7 @@ class Recorded:
         return frozenset(names)
 
     def rows(self, table: str, *columns: str) -> Subquery:
-        """This step's rows of a table, for queries."""
+        """Return this step's rows of a table, for queries."""
         source = self.tables[table]
         chosen = [source.c[name] for name in columns]
         return (
@@ -51,18 +51,18 @@ class Recorded:
         )
 
     def has(self, table: str) -> bool:
-        """Whether the step has written rows to a table."""
+        """Return whether the step has written rows to a table."""
         if table not in self.present:
             return False
         key = next(iter(self.keys))
         return not self.frame(sa.select(self.rows(table, key)).limit(1)).empty
 
     def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
-        """What a query finds; numbers that are missing are not numbers."""
+        """Return what a query finds; numbers that are missing are not numbers."""
         with readable_errors(self.engine.url), reading(self.engine) as connection:
             return pd.read_sql_query(query, connection)
 
     def number(self, query: sa.Select[Any]) -> int:
-        """A count."""
+        """Return a count."""
         with readable_errors(self.engine.url), reading(self.engine) as connection:
             return int(connection.execute(query).scalar_one())

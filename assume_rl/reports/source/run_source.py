@@ -37,7 +37,7 @@ class _Experiment:
 
 
 def run_source(home: Path, folders: Sequence[Path]) -> Source:
-    """The experiments in `folders`: one, or several that stand side by side in `home`.
+    """Return the experiments in `folders`: one, or several side by side in `home`.
 
     :raises ResultsError: a manifest, a database or a `metrics.jsonl` cannot be read.
     """
@@ -85,7 +85,7 @@ def _experiment(folder: Path) -> _Experiment:
 
 
 def _recorded(experiment: _Experiment, others: int) -> Recorded | None:
-    """Its tables; None where they went to another database."""
+    """Return its tables; None where they went to another database."""
     file, simulation = experiment.folder / DATABASE, experiment.manifest["simulation"]
     if not file.is_file():
         return None
@@ -126,12 +126,12 @@ def _notes(experiment: _Experiment, recorded: Recorded | None) -> Iterator[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[object, ...]]:
-    """What `metrics.jsonl` says of each episode."""
+    """Return what `metrics.jsonl` says of each episode."""
     for line in read_episodes(path):
         yield tuple(line.get(name) for name in CURVE_COLUMNS[2:])
 
 
 def _figures(experiment: _Experiment) -> Iterable[tuple[str, float]]:
-    """Figures, named as in a study's `metrics`."""
+    """Return figures, named as in a study's `metrics`."""
     file = experiment.folder / DATABASE
     return step_figures(experiment.manifest, file if file.is_file() else None).items()

@@ -35,11 +35,11 @@ class Source:
 
     @property
     def is_study(self) -> bool:
-        """Whether there may be designs to compare."""
+        """Return whether there may be designs to compare."""
         return self.database is not None
 
     def missing(self, reason: str) -> str:
-        """Why something is not there: `reason`, unless there are no results at all yet."""
+        """Return why something is not there: `reason`, unless there are no results at all yet."""
         if not any(run.state == "finished" for run in self.runs):
             return "no run has finished yet"
         if self.is_study and self.metrics.empty and self.curves.empty and not self.recorded:
@@ -47,5 +47,5 @@ class Source:
         return reason
 
     def noting(self, *notes: str) -> "Source":
-        """The same with more to be said first."""
+        """Return the same with more to be said first."""
         return replace(self, notes=(*notes, *self.notes))

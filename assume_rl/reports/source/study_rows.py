@@ -28,7 +28,7 @@ EPISODES_READ = 200_000  # rows of learning curves; beyond, episodes are thinned
 
 
 def open_study(url: str) -> Engine:
-    """Engine for a study database that is there; `ResultsError` if it is none."""
+    """Return an engine for a study database that is there; `ResultsError` if it is none."""
     engine = existing_study(url)
     with readable_errors(engine.url), reading(engine) as connection:
         if "runs" not in columns_of(connection):
@@ -38,7 +38,7 @@ def open_study(url: str) -> Engine:
 
 
 def stored_runs(url: str) -> tuple[str, tuple[RunInfo, ...]]:
-    """Name of the study and its runs, by design and seed."""
+    """Return the name of the study and its runs, by design and seed."""
     rows = read(url, "runs").sort_values(["study", "design", "seed", "run_id"])
     plain = rows.astype(object).where(rows.notna(), None)
     names = ", ".join(dict.fromkeys(rows["study"]))
@@ -46,7 +46,7 @@ def stored_runs(url: str) -> tuple[str, tuple[RunInfo, ...]]:
 
 
 def stored_curves(engine: Engine, runs: Sequence[RunInfo]) -> tuple[pd.DataFrame, int]:
-    """Learning curves, CURVE_COLUMNS, and n: of training, one episode in n is there."""
+    """Return learning curves, CURVE_COLUMNS, and n: one training episode in n is there."""
     kept = {run.run_id for run in runs}
     with readable_errors(engine.url), reading(engine) as connection:
         count = connection.execute(sa.select(sa.func.count()).select_from(EPISODES)).scalar_one()
@@ -58,7 +58,7 @@ def stored_curves(engine: Engine, runs: Sequence[RunInfo]) -> tuple[pd.DataFrame
 
 
 def shown_runs(engine: Engine, runs: Sequence[RunInfo]) -> list[Recorded]:
-    """The last step with a market of the first finished run of each of the first designs."""
+    """Return the last step with a market of the first finished run of the first designs."""
     firsts: dict[str, RunInfo] = {}
     for run in runs:
         if run.state == "finished":
@@ -69,7 +69,7 @@ def shown_runs(engine: Engine, runs: Sequence[RunInfo]) -> list[Recorded]:
 
 
 def unstored_run(folder: Path, asked: Asked) -> RunInfo:
-    """A run as its folder has it; `waiting` is one that nobody has begun."""
+    """Return a run as its folder has it; `waiting` is one that nobody has begun."""
     record = read_record(run_folder(folder, asked.id))
     if record is None:
         return RunInfo(asked.id, "waiting", design=asked.design, seed=asked.seed)

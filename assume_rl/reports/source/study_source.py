@@ -23,7 +23,7 @@ from assume_rl.studies.place import Asked, find_study
 
 
 def database_source(url: str) -> Source:
-    """A study database, all of its runs.
+    """Return a study database, all of its runs.
 
     :raises ResultsError: there is no such database, or it holds no study or no run.
     """
@@ -36,7 +36,7 @@ def database_source(url: str) -> Source:
 
 
 def folder_source(folder: Path) -> Source:
-    """A study folder: the runs that it asks for, whether they are stored or not.
+    """Return a study folder: the runs that it asks for, whether they are stored or not.
 
     :raises ResultsError: what is in it is damaged, or its database cannot be read.
     """
@@ -52,7 +52,7 @@ def folder_source(folder: Path) -> Source:
 
 
 def _stored(url: str) -> Sequence[RunInfo]:
-    """Runs in a database; none if it is a file that is not there yet."""
+    """Return the runs in a database; none if it is a file that is not there yet."""
     parts = sa.make_url(url)
     if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
         return ()
@@ -68,7 +68,7 @@ def _source(
     rest: Sequence[RunInfo],
     asked: tuple[Asked, ...] | None = None,
 ) -> Source:
-    """A study of which the runs `rest` are not in the database."""
+    """Return a study of which the runs `rest` are not in the database."""
     curves, metrics = (pd.DataFrame(columns=list(c)) for c in (CURVE_COLUMNS, METRIC_COLUMNS))
     source = Source(f"Study {name}", home, (*stored, *rest), (), (), curves, metrics, url, asked)
     if not stored:

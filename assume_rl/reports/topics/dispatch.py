@@ -97,7 +97,7 @@ def dispatch_stack(
     technologies: Sequence[str],
     buying: Collection[str],
 ) -> Figure:
-    """Power by technology on top of each other, the steadiest below; demand as a line.
+    """Draw power by technology on top of each other, the steadiest below; demand as a line.
 
     What storages take is stacked below zero.
 
@@ -133,7 +133,7 @@ def dispatch_stack(
 
 
 def storages(power: pd.DataFrame, run_id: str) -> Figure:
-    """Power of each unit that both delivers (> 0) and takes (< 0).
+    """Draw the power of each unit that both delivers (> 0) and takes (< 0).
 
     :param power: MW by time (rows) and unit (columns).
     """
@@ -141,7 +141,7 @@ def storages(power: pd.DataFrame, run_id: str) -> Figure:
 
 
 def state_of_charge(soc: pd.DataFrame, run_id: str) -> Figure:
-    """State of charge of each storage.
+    """Draw the state of charge of each storage.
 
     :param soc: per cent of the capacity by time (rows) and unit (columns), at the beginning of
         each step.

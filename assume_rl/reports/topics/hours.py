@@ -13,7 +13,7 @@ Hours = dict[pd.Timestamp, str]  # starts of deliveries, and what they are
 
 
 def parse_hours(texts: Sequence[str]) -> tuple[pd.Timestamp, ...]:
-    """Times as UTC, as the tables have them; `ConfigurationError` if one is none."""
+    """Return times as UTC, as the tables have them; `ConfigurationError` if one is none."""
     return tuple(map(_parse, texts))
 
 
@@ -30,7 +30,7 @@ def check_hours(hours: Sequence[pd.Timestamp], starts: pd.Series) -> None:
 
 
 def telling_hours(rows: pd.DataFrame) -> Hours:
-    """Deliveries with the lowest, the median and the highest price, and what they are.
+    """Return deliveries with the lowest, the median and the highest price, and what they are.
 
     :param rows: `start`, `price` of one market.
     """
@@ -47,7 +47,7 @@ def telling_hours(rows: pd.DataFrame) -> Hours:
 
 
 def shared_hours(recorded: Sequence[Recorded]) -> list[dict[str, Hours]]:
-    """Telling deliveries by market, for each of `recorded`: the same ones, so that they compare.
+    """Return by market the same telling deliveries for each of `recorded`, so that they compare.
 
     They are those of the first that has the market; another calendar has its own.
     """

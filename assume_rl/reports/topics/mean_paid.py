@@ -10,7 +10,7 @@ MEAN_PAID = (
 
 
 def mean_paid(source: Source, market: str | None = None) -> str:
-    """A sentence on prices under pay-as-bid, with a blank in front; empty where there are none.
+    """Return a sentence on prices under pay-as-bid, with a blank in front; empty: there are none.
 
     :param market: only of this one; None: of all.
     """

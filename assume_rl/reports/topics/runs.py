@@ -64,7 +64,7 @@ def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
 
 
 def _figures(source: Source) -> Grid:
-    """Key figures: a row each, a column per run, in the order of the table of runs."""
+    """Return key figures: a row each, a column per run, in the order of the table of runs."""
     metrics = source.metrics[~source.metrics["name"].map(of_learner).astype(bool)]
     wide = metrics.pivot_table(
         index=["step", "name"], columns="run_id", values="value", aggfunc="first", sort=False
@@ -84,6 +84,6 @@ def _figures(source: Source) -> Grid:
 
 
 def _heading(run: RunInfo) -> str:
-    """Design and seed of a run, its id below."""
+    """Return design and seed of a run, its id below."""
     seed = "" if run.seed is None else str(run.seed) if run.design else f"seed {run.seed}"
     return "\n".join(line for line in (f"{run.design}, {seed}".strip(", "), run.run_id) if line)
