@@ -125,7 +125,6 @@ def reasons(text: str, rule: str = "complex_clearing") -> list[str]:
 def test_the_command_prints_no_more_than_some_hours_and_no_negative_zero(tmp_path: Path) -> None:
     orders = [f"{h},sell,-1e-9,5\n{h},buy,-1e-9,5\n" for h in range(50)]
     (tmp_path / "o.csv").write_text("hour,side,price,volume\n" + "".join(orders))
-    load_commands("clear")
     found = CliRunner().invoke(app, ["clear", str(tmp_path / "o.csv")])
     assert found.exit_code == 0, found.exception
     assert "and 2 more rows; --out writes all" in found.output
