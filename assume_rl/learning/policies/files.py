@@ -132,8 +132,11 @@ def check_weights(weights: Mapping[str, Tensor], path: Path) -> None:
             raise PolicyError(f"policy file '{path}': {name} is no dense tensor with numbers in it")
         if own.dtype not in (torch.float32, torch.float64):
             raise PolicyError(f"policy file '{path}': {name} is {kind}, not float32 or float64")
-        if not own.isfinite().all():
-            raise PolicyError(f"policy file '{path}': {name} holds nan or infinity")
+        if wrong := int((~own.isfinite()).sum()):
+            raise PolicyError(
+                f"policy file '{path}' has {wrong} of {own.numel()} numbers of {name} that are "
+                "not finite"
+            )
     kinds = {own.dtype: name for name, own in weights.items() if name not in STATISTICS}
     if len(kinds) > 1:
         named = ", ".join(f"{name} is {str(k).removeprefix('torch.')}" for k, name in kinds.items())
