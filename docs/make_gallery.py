@@ -56,7 +56,7 @@ CHAPTERS = (
         "demo",
         (
             "python examples/demo.py --out runs/gallery/demo",
-            "assume-rl report runs/gallery/demo --png runs/gallery/demo/figures"
+            "assume-rl report runs/gallery/demo/matd3 --png runs/gallery/demo/figures"
             " --hours 2019-03-04T18:00",
         ),
         (
