@@ -60,7 +60,11 @@ CHAPTERS = (
             " --hours 2019-03-04T18:00",
         ),
         (
-            Picture("The demo", "demo.png", "Learning curve, profit, and prices before and after."),
+            Picture(
+                "The demo",
+                "demo.png",
+                "Profit that two trainings miss, profit of an hour by the price asked, and prices.",
+            ),
             Picture(
                 "Orders of an hour",
                 "figures/orders-*.png",
