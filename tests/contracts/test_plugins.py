@@ -338,7 +338,7 @@ def test_they_run_and_are_in_the_manifest_the_results_and_the_report(
     (place / "nuclear.py").write_text((place / "nuclear.py").read_text() + "# changed\n")
     command("report", "ran")
     assert "nuclear" not in TECHNOLOGIES  # what ran is not there any more
-    assert "nuclear.py&#x27; has changed" in (place / "ran" / "report.html").read_text()
+    assert "nuclear.py&#39; has changed" in (place / "ran" / "report.html").read_text()
 
 
 @pytest.mark.slow
@@ -424,7 +424,7 @@ def check_database_by_url(place: Path, command: Command) -> None:
     (place / "nuclear.py").write_text(kept + "# changed\n")
     command("report", url, "--out", "moved.html")
     text = (place / "moved.html").read_text()
-    assert "nuclear.py&#x27; has changed" in text
+    assert "nuclear.py&#39; has changed" in text
     assert "reactor" not in text
     command("export", url, "--csv", "moved")
     assert not (place / "moved" / "nuclear_meta.csv").exists()
