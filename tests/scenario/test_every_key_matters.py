@@ -146,10 +146,11 @@ STUDY_CASE: Mapping[str, Change] = {
     "outputs_buffer_size_mb": warns(10),
     "bidding_strategy_params": runs("3h", at="bidding_strategy_params.eom_foresight"),
     "policies": runs(
-        {"coal": TRAINED.format(2)},
+        TRAINED.format(2),
         bids("coal", TWO_BIDS),
         NO_STORAGES,
         {"policies.coal": TRAINED.format(1)},
+        at="policies.coal",
     ),
     "forecast_algorithms": runs({"price": KEPT}),
     "plugins": refused(["nowhere.py"]),
