@@ -40,7 +40,7 @@ def case(**settings: Any) -> Scenario:
 
 
 class Impatient(Silent):
-    """Presses Ctrl-C after a number of reports, or in the middle of the episode after."""
+    """Presses Ctrl-C after a number of reports, or in the midst of what is played then."""
 
     def __init__(self, after: int, *, middle: bool = False) -> None:
         self.after, self.middle = after, middle
@@ -53,6 +53,9 @@ class Impatient(Silent):
     def advance(self, share: float) -> None:
         if self.after <= 0 and self.middle:
             raise KeyboardInterrupt
+
+    def doing(self, what: str, share: float = 0.0) -> None:
+        self.advance(share)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
