@@ -293,23 +293,3 @@ def test_a_parameter_in_the_file_is_refused_there_once(folder: Any) -> None:
     assert raised.value.problems == (
         "config.yaml, base.bidding_strategy_params.foresight: should be greater than 0, not 0",
     )
-
-
-@pytest.mark.parametrize(
-    ("whole", "part"),
-    [
-        ({"learning_config": {"gamma": 0.5}}, {"learning_config.gamma": 0.9}),
-        ({"units": {"coal": {"max_power": 7}}}, {"units.coal.max_power": 8}),
-        ({"demand.town": 5}, {"demand.town.scale": 2}),
-    ],
-)
-def test_a_key_beside_one_of_its_parts_is_refused_in_any_order(
-    folder: Any, whole: dict[str, Any], part: dict[str, Any]
-) -> None:
-    for given in (whole | part, part | whole):
-        first, second = given
-        with pytest.raises(ScenarioError) as raised:
-            load_scenario(folder.path, overrides=given)
-        assert f"override {second}: is set beside {first}; leave one of them out" in str(
-            raised.value
-        )

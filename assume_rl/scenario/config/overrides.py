@@ -14,7 +14,6 @@ The first kind is applied here, the others by `table_overrides`.
 import difflib
 import json
 from collections.abc import Collection, Mapping
-from itertools import combinations
 from typing import Any
 
 from assume_rl.core.bidding import parameters
@@ -40,13 +39,7 @@ OPTIONAL_SECTIONS = (
 def split(
     overrides: Mapping[str, Any], problems: Problems
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the overrides of settings, and those of tables; text is read as YAML.
-
-    A key beside one of its parts is noted: which of the two counts would be a matter of order.
-    """
-    for key, part in combinations(overrides, 2):
-        if overlap(key, part):
-            problems.error(f"override {part}", f"is set beside {key}; leave one of them out")
+    """Return the overrides of settings, and those of tables; text is read as YAML."""
     settings: dict[str, Any] = {}
     tables: dict[str, Any] = {}
     for key, given in overrides.items():

@@ -56,7 +56,7 @@ class Market(Section):
     opening_duration: PositiveSeconds
     """How long an auction takes orders."""
     market_mechanism: str
-    """`pay_as_clear` (uniform price), `pay_as_bid` or [`complex_clearing`](complex-clearing.md)."""
+    """`pay_as_clear` (uniform price), `pay_as_bid` or `complex_clearing` (blocks, links, zones)."""
     start_date: Instant | None = None
     """First opening; the simulation's start by default."""
     end_date: Instant | None = None
