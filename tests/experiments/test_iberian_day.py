@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks.omie import Day, error_of, read_day
 
 from assume_rl.experiments.order_book.clear import ClearedTable, clear_table
 from assume_rl.experiments.order_book.table import order_table
+from benchmarks.omie import Day, error_of, read_day
 
 pytestmark = [pytest.mark.unchecked, pytest.mark.reference]
 
