@@ -34,7 +34,7 @@ from assume_rl.core.clearing.insertion import (
     clear_inserted,
     sorted_book,
 )
-from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.clearing.rule import PER_ORDER, PER_ZONE, Clearing
 from assume_rl.core.money import Outcome, Reward, by_unit
 from assume_rl.core.orders import Orders, auction_of, limited, unit_major
 from assume_rl.core.team import Team
@@ -55,17 +55,6 @@ result, or what clearing the book once takes where that is more.
 
 OTHERS, OWN_SUPPLY, OWN_DEMAND = 0.5, 0.75, 0.25
 """Ties, see `core.clearing.merit_order.match`: the unit's orders trade after those of others."""
-
-TABLES = (
-    "accepted",
-    "paid",
-    "price",
-    "supply_volume",
-    "demand_volume",
-    "min_price",
-    "max_price",
-)
-"""Fields of a clearing that have a value for each auction."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +272,7 @@ def _together(parts: Sequence[Clearing], join: Callable[[list[Tensor]], Tensor])
     :param join: makes a table of those of the parts
     """
     tables: dict[str, Any] = {
-        name: join([getattr(part, name) for part in parts]) for name in TABLES
+        name: join([getattr(part, name) for part in parts]) for name in (*PER_ORDER, *PER_ZONE)
     }
     return replace(parts[0], **tables)
 

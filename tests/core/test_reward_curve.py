@@ -15,7 +15,7 @@ from assume_rl.core.bidding import create
 from assume_rl.core.bidding.base import Context, Ladder, LearnedBidder
 from assume_rl.core.clearing import MarketSpec, NoParams, Rule, pay_as_bid, pay_as_clear
 from assume_rl.core.clearing.insertion import can_insert
-from assume_rl.core.clearing.rule import Clearing, Need, Slots
+from assume_rl.core.clearing.rule import PER_ORDER, PER_ZONE, Clearing, Need, Slots
 from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders, beside, join, limited
 from assume_rl.core.reward_curve import (
@@ -91,10 +91,7 @@ class Islands(OneByOne):
             )
             for zone in (0, 1)
         ]
-        zoned = {
-            name: torch.cat([getattr(part, name) for part in parts], -1)
-            for name in set(module.TABLES) - {"accepted", "paid"}
-        }
+        zoned = {name: torch.cat([getattr(part, name) for part in parts], -1) for name in PER_ZONE}
         accepted, paid = (
             torch.where(node == 0, *(getattr(part, name) for part in parts))
             for name in ("accepted", "paid")
@@ -406,7 +403,7 @@ def test_published_curves_say_what_the_whole_book_does(rule: Rule[Any, Any]) -> 
     prices = (draw((COPIES, RUNGS, 2, 2), "rungs") * 10).round() * 10
     volumes = torch.full_like(prices, 12.0)
     expected, found = clear_rungs(whole, prices, volumes), clear_rungs(known, prices, volumes)
-    for name in module.TABLES:
+    for name in (*PER_ORDER, *PER_ZONE):
         ours, theirs = getattr(found, name), getattr(expected, name)
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
@@ -437,7 +434,7 @@ def test_as_many_rungs_are_cleared_at_once_as_memory_has_room_for(
     monkeypatch.setattr(module, "AT_ONCE", 100)
     parts = clear_rungs(book, rungs, torch.full_like(rungs, 5.0))
     assert rule.sizes == [240, 96, 96, 48]
-    for name in module.TABLES:
+    for name in (*PER_ORDER, *PER_ZONE):
         assert torch.equal(getattr(whole, name), getattr(parts, name))
     monkeypatch.setattr(module, "AT_ONCE", 1)  # a book that is larger is cleared rung by rung
     assert torch.equal(clear_rungs(book, rungs, torch.full_like(rungs, 5.0)).paid, whole.paid)

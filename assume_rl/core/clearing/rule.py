@@ -114,6 +114,12 @@ class Rule(Protocol[P, S]):
         ...
 
 
+PER_ORDER = ("accepted", "paid")
+"""Fields of a clearing that have a value for each order of an auction."""
+PER_ZONE = ("price", "supply_volume", "demand_volume", "min_price", "max_price")
+"""Fields of a clearing that have a value for each product and zone of an auction."""
+
+
 @dataclass(frozen=True)
 class MarketSpec(Generic[P]):
     """A market without its auctions: rule, parameters and limits."""
@@ -159,32 +165,19 @@ class MarketSpec(Generic[P]):
         function = self.rule.clear
         found = of_kind(function, function(orders, tie, setup), Clearing)
         shape = tuple(orders.volume.shape)
-        for name in ("accepted", "paid"):
+        for name in PER_ORDER:
             shaped(function, getattr(found, name), shape, name)
         zones = (*shape[:-1], len(found.zones))
-        for name in ("price", "supply_volume", "demand_volume", "min_price", "max_price"):
+        for name in PER_ZONE:
             shaped(function, getattr(found, name), zones, name)
         shaped(function, found.zone, shape[-1:], "zone")
         return found
 
 
-PER_AUCTION = (
-    "accepted",
-    "paid",
-    "price",
-    "supply_volume",
-    "demand_volume",
-    "min_price",
-    "max_price",
-    "flows",
-)
-"""Fields of a clearing that have leading axes."""
-
-
 def _stacked(each: Sequence[Clearing], batch: Sequence[int]) -> Clearing:
     """Return the clearings of several copies of a market as one with leading axes."""
     found: dict[str, Any] = {}
-    for name in PER_AUCTION:
+    for name in (*PER_ORDER, *PER_ZONE, "flows"):
         values = [getattr(one, name) for one in each]
         if values[0] is not None:
             table = torch.stack(values)
