@@ -139,33 +139,31 @@ def _check_names(compiled: Compiled, folder: Path, agents: Sequence[str]) -> Non
     :param agents: that are to act on them
     :raises PolicyError: with the setting by which they could
     """
-    files = _files(folder)
-    missing = [agent for agent in agents if compiled.policy(agent) not in files]
-    if not missing:
+    ours = not is_assume_layout(folder)
+    entries = read_policies(folder).units if ours else {}
+    known = tuple(entries) if ours else assume_unit_ids(folder)
+    missing = [agent for agent in agents if compiled.policy(agent) not in known]
+    if not (known and missing):  # a folder without any is refused when it is read
         return
     agent = missing[0]
-    if agent in files:
+    if agent in known:
         raise PolicyError(
             f"'{folder}' has no policy for all units like '{agent}', but one for it alone: "
             "set learning_config.parameter_sharing to null"
         )
     for by in get_args(SharingName):
         name = _sharing(compiled, by).policy(agent)
-        if name in files:
+        if name in known:
             raise PolicyError(
                 f"'{folder}' has no policy for unit '{agent}' alone, but one for all of the "
                 f"{by} '{name}': set learning_config.parameter_sharing to {by}"
             )
-    like = (*difflib.get_close_matches(agent, files, n=1), *files)
-    hint = "" if not like else f" (of a unit that was renamed: policies.{agent}={files[like[0]]})"
-    raise PolicyError(f"'{folder}' has no policy for unit '{agent}', {nearest(agent, files)}{hint}")
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """Return the files of the policies in a folder of our layout or of ASSUME's, by name."""
-    if is_assume_layout(folder):
-        return {unit: actor_path(folder, unit) for unit in assume_unit_ids(folder)}
-    return {name: folder / own.file for name, own in read_policies(folder).units.items()}
+    like = next(iter(difflib.get_close_matches(agent, known, n=1)), known[0])
+    file = folder / entries[like].file if ours else actor_path(folder, like)
+    raise PolicyError(
+        f"'{folder}' has no policy for unit '{agent}', {nearest(agent, known)} "
+        f"(of a unit that was renamed: policies.{agent}={file})"
+    )
 
 
 def _sharing(compiled: Compiled, by: str) -> Compiled:

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from assume_rl.errors import AssumeRlError, PolicyError, nearest
 from assume_rl.experiments.policies import folder_policies, named_policies, policy_folder
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy
@@ -83,14 +81,9 @@ def _of_policy(place: Path, manifest: Manifest | None, name: str) -> Iterator[st
 def _wrong(policy: SavedPolicy) -> Iterator[str]:
     """Yield the problems of a policy that can be read, without its name."""
     state, entry = policy.actor.weights, policy.entry
-    for name, weight in state.items():
-        if bad := int((~torch.isfinite(weight)).sum()):
-            yield f"has {bad} of {weight.numel()} numbers of {name} that are not finite"
     if policy.actor.normalises and bool((state[STATISTICS[2]] < 0).any()):
         yield f"has a negative {STATISTICS[2]}"
     kinds = {str(w.dtype).removeprefix("torch.") for n, w in state.items() if n not in STATISTICS}
-    if len(kinds) > 1:
-        yield f"has weights of several types: {', '.join(sorted(kinds))}"
     if entry is None:
         return
     if kinds != {entry.dtype}:
