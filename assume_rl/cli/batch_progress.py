@@ -116,7 +116,7 @@ class StudyLines:
         return f"{self._pace.done:.0f}/{self._pace.total:.0f}"
 
     def now(self) -> str:
-        """Return a line on what goes on."""
+        """Return a line on the current work."""
         if self._pace is None:
             return "starting"
         running = list(self._running.values())

@@ -264,7 +264,7 @@ def _line(one: "Measured") -> str:
 
 
 def _now(pace: "Pace", things: str) -> str:
-    """Return a line on what goes on."""
+    """Return a line on the current work."""
     from assume_rl.cli.pace import left_text
 
     return f"{pace.done:.0f} of {pace.total:.0f} {things} are done, {left_text(pace)}"

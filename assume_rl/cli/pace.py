@@ -8,7 +8,7 @@ from time import monotonic
 from rich.console import Console
 
 SILENCE = 50.0
-"""Seconds after which a log hears again that something goes on: at least once a minute."""
+"""Seconds of silence after which a log has a sign of life: at least once a minute."""
 
 RECENT = 600.0
 """Seconds that a pace is of: episodes that learn take longer than the first ones, which do not."""
@@ -52,7 +52,7 @@ class Pace:
 
 
 def left_text(pace: Pace) -> str:
-    """Return since when something goes on, and for how long it will: the end of a sentence."""
+    """Return elapsed and remaining time as text: the end of a sentence."""
     rest = "" if pace.left is None else f", about {duration(pace.left)} left"
     return f"for {duration(pace.elapsed)} so far{rest}"
 
@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
 
 
 class Heartbeat:
-    """Prints what goes on wherever nothing else has been printed for a while.
+    """Prints the current work wherever nothing else has been printed for a while.
 
     A thread does it, so that what is slow need not know of it.
 

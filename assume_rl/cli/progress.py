@@ -1,4 +1,4 @@
-"""What is seen of a training or a run while it goes on: a bar on a terminal, lines in logs."""
+"""Progress of a training or a run: a bar on a terminal, lines in logs."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -113,7 +113,7 @@ class LineObserver(Silent):
         )
 
     def now(self) -> str:
-        """Return a line on what goes on."""
+        """Return a line on the current work."""
         return self._about + (
             _episodes(self._pace, self._episode)
             if self._pace is not None and not self._what

@@ -146,7 +146,7 @@ def responses(
     :param beside: whether what stands beside it is wanted, the best constant bid or, of storages,
         what plans bring; with many rivals it takes most of the time
     :param of: learners that are asked about; None: all
-    :param doing: called with what is worked out and the share of it that is done
+    :param doing: called with the name of the current step and the share of it that is done
     """
     learners = [agent for agent in compiled.learners if of is None or agent in of]
     if not learners:

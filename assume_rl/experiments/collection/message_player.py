@@ -53,7 +53,7 @@ class _Episode:
         self._task: asyncio.Task[None] | None = None
         self._stopped, self._resumed = asyncio.Event(), asyncio.Event()
 
-    async def go_on(self) -> None:
+    async def resume(self) -> None:
         """Play up to the next update, or to the end; raise errors of the episode."""
         if self._task is None:
             self._task = asyncio.create_task(self._whole())
@@ -66,7 +66,7 @@ class _Episode:
             self._task.result()
 
     async def _stop(self, now: float) -> None:
-        """Wait until the episode is to go on."""
+        """Wait until the episode is resumed."""
         self._resumed.clear()
         self._stopped.set()
         await self._resumed.wait()
@@ -108,7 +108,7 @@ class MessagePlayer:
         actors = self._actors(policies, noisy=order.exploration.mode != "off")
         for episode in play.episodes:
             episode.deputy.adopt(actors, order.exploration)
-            self._loop.run(episode.go_on())
+            self._loop.run(episode.resume())
         play.done += 1
         over = play.done == part.orders
         if over:
