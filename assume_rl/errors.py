@@ -64,6 +64,21 @@ class ResultsError(AssumeRlError):
     """Results cannot be written to or read from where the user asked."""
 
 
+def uninstalled(needed_by: str, package: str, extra: str) -> str:
+    """Return the message of a package that is missing, and how to install it.
+
+    :param needed_by: what needs it
+    :param package: its name
+    :param extra: of this package, that brings it
+    """
+    return f"{needed_by} needs {package}, which is not installed: {install(extra)}"
+
+
+def install(extra: str) -> str:
+    """Return the command that installs an extra of this package."""
+    return f"pip install 'assume-rl[{extra}]'"
+
+
 MOST_SUGGESTED = 3
 """Names that end alike and are suggested together; of more, the closest by spelling is."""
 

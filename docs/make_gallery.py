@@ -178,7 +178,7 @@ def main() -> None:
 
 
 def arguments(command: str) -> list[str]:
-    """A command as it is started here, with this Python."""
+    """Return a command as it is started here, with this Python."""
     program, *rest = shlex.split(command)
     start = {"python": [sys.executable], "assume-rl": [sys.executable, "-m", "assume_rl.cli"]}
     return [*start[program], *rest]
@@ -195,7 +195,7 @@ def copy(source: Path, picture: Picture) -> None:
 
 
 def page() -> str:
-    """The page of all pictures."""
+    """Return the page of all pictures."""
     return "\n".join([HEAD, *map(_chapter, CHAPTERS)])
 
 

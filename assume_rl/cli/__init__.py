@@ -32,7 +32,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Entry point: one message and exit code 2 for what the user can mend."""
+    """Run the command line; end with one message and exit code 2 for what the user can mend."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(prog_name="assume-rl")

@@ -86,7 +86,7 @@ def _print_failures(console: Console, failures: tuple[Outcome, ...]) -> None:
 
 
 def _print_designs(console: Console, status: Status) -> None:
-    """A row per design, with a column for every stage that any run is at."""
+    """Return a row per design, with a column for every stage that any run is at."""
     counts = status.counts
     stages = [stage for stage in STAGES if counts.get(stage) or stage == "finished"]
     table = Table("design", *numbers([*stages, "of"]))

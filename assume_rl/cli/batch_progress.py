@@ -17,7 +17,7 @@ NAMED = 3  # runs that a bar names
 
 @contextmanager
 def study_watching(console: Console, quiet: bool) -> Iterator[StudyObserver]:
-    """The observer that suits the terminal."""
+    """Yield the observer that suits the terminal."""
     if quiet:
         yield Unobserved()
     elif console.is_terminal:
@@ -129,5 +129,5 @@ class StudyLines:
 
 
 def named(run: Run) -> str:
-    """A run for people."""
+    """Return the name of a run as people read it."""
     return f"{run.design}, seed {run.seed}" if run.design else f"seed {run.seed}"

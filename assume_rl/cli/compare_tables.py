@@ -27,7 +27,7 @@ class Figures:
 
 
 def print_designs(console: Console, comparison: Comparison) -> None:
-    """What each design comes to."""
+    """Print what each design comes to."""
     designs = comparison.designs
     figures = [
         (one.iqm.estimate, one.iqm.low, one.iqm.high, one.median, one.lowest, one.highest)
@@ -43,7 +43,7 @@ def print_designs(console: Console, comparison: Comparison) -> None:
 
 
 def print_contrasts(console: Console, comparison: Comparison) -> None:
-    """How each design differs from the baseline."""
+    """Print how each design differs from the baseline."""
     others = comparison.designs[1:]
     known = {one.design: one.contrast for one in others if one.contrast is not None}
     means = [

@@ -35,7 +35,7 @@ def load(
     *,
     plugins: Sequence[str] | None = None,
 ) -> Scenario:
-    """The study case; `AssumeRlError` if it, a setting or the device is wrong."""
+    """Return the study case; `AssumeRlError` if it, a setting or the device is wrong."""
     if device is Device.cuda:
         pick_device("cuda")
     return load_scenario(
@@ -48,7 +48,7 @@ def load(
 
 
 def settings(assignments: list[str]) -> dict[str, str]:
-    """`key=value` texts as a mapping; values are read as YAML later.
+    """Return `key=value` texts as a mapping; values are read as YAML later.
 
     :raises ConfigurationError: a text is no assignment, or a key is set twice, or with a part of it
     """
@@ -69,7 +69,7 @@ def settings(assignments: list[str]) -> dict[str, str]:
 
 
 def console_of(scenario: Scenario, quiet: bool, warnings: tuple[str, ...] = ()) -> Console:
-    """Where results are printed; prints the warnings first."""
+    """Return where results are printed, after the warnings have been."""
     console = Console(quiet=quiet)
     print_warnings(Console(stderr=True, quiet=quiet), (*scenario.warnings, *warnings))
     return console
@@ -77,7 +77,7 @@ def console_of(scenario: Scenario, quiet: bool, warnings: tuple[str, ...] = ()) 
 
 @contextmanager
 def watching(console: Console, quiet: bool) -> Iterator[Observer]:
-    """The observer that suits the terminal; Ctrl-C ends the program with exit code 130."""
+    """Yield the observer that suits the terminal; Ctrl-C ends the program with exit code 130."""
     try:
         if quiet:
             yield Silent()

@@ -34,7 +34,7 @@ def schema(
 
 
 def json_schema(file: Format) -> dict[str, Any]:
-    """The JSON schema of a file."""
+    """Return the JSON schema of a file."""
     from pydantic import TypeAdapter
 
     from assume_rl.scenario.config.schema import StudyCase

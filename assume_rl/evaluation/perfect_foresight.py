@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assume_rl.core.units.storage import StorageParams
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 
 
 def check_solver() -> None:
     """Raise `ConfigurationError` unless linear programmes can be solved."""
     if find_spec("scipy") is None:
-        raise ConfigurationError(
-            "perfect foresight needs scipy, which is not installed: pip install 'assume-rl[bench]'"
-        )
+        raise ConfigurationError(uninstalled("perfect foresight", "scipy", "bench"))
 
 
 def perfect_foresight(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 
 KNOCK = 10.0  # seconds for the cluster to answer
 QUIET = {
@@ -75,5 +75,5 @@ def _library(needed_by: str) -> ModuleType:
         import ray
         import ray.exceptions
     except ModuleNotFoundError:
-        raise ConfigurationError(f"{needed_by} needs Ray: pip install 'assume-rl[ray]'") from None
+        raise ConfigurationError(uninstalled(needed_by, "Ray", "ray")) from None
     return ray

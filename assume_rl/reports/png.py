@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.errors import ConfigurationError, ResultsError, uninstalled
 from assume_rl.reports.style import load_plotly
 from assume_rl.reports.types import Chart, Section
 from assume_rl.results.destinations import check_replaceable, head_of
@@ -78,9 +78,7 @@ def _write(charts: Sequence[Chart], files: Sequence[Path]) -> None:
         for chart in charts
     ]
     if find_spec("kaleido") is None:
-        raise ConfigurationError(
-            "--png needs kaleido, which is not installed: pip install 'assume-rl[report]'"
-        )
+        raise ConfigurationError(uninstalled("--png", "kaleido", "report"))
     heights = [chart.figure.layout.height for chart in charts]
     try:
         io.write_images(drawn, files, format="png", width=WIDTH, height=heights, scale=SCALE)

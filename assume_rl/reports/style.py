@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 from assume_rl.reports.types import Figure
 
 Trace = dict[str, Any]
@@ -62,9 +62,7 @@ def load_plotly(module: str = "graph_objects") -> Any:
     try:
         return import_module(f"plotly.{module}")
     except ModuleNotFoundError:
-        raise ConfigurationError(
-            "reports need plotly, which is not installed: pip install 'assume-rl[report]'"
-        ) from None
+        raise ConfigurationError(uninstalled("a report", "plotly", "report")) from None
 
 
 def plotly_script() -> str:

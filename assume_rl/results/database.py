@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from assume_rl.errors import ResultsError
+from assume_rl.errors import ResultsError, install
 from assume_rl.results.secrets import shown_url, without_passwords
 from assume_rl.results.tables import column_of
 
@@ -44,7 +44,7 @@ def create_engine(url: str, **options: Any) -> Engine:
             "the database URL cannot be understood, expected one such as sqlite:///results.db"
         ) from None
     except ModuleNotFoundError as error:
-        hint = ": pip install 'assume-rl[postgres]'" if error.name == "psycopg" else ""
+        hint = f": {install('postgres')}" if error.name == "psycopg" else ""
         message = f"database URL: the driver '{error.name}' is not installed{hint}"
         raise ResultsError(message) from None
     if engine.dialect.name == "sqlite":

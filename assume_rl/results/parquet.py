@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,9 +19,7 @@ Group = Sequence[Sequence[Any]]
 def check_parquet() -> None:
     """Raise `ConfigurationError` unless Parquet files can be written."""
     if find_spec("pyarrow") is None:
-        raise ConfigurationError(
-            "Parquet files need the package pyarrow: pip install 'assume-rl[parquet]'"
-        )
+        raise ConfigurationError(uninstalled("--parquet", "pyarrow", "parquet"))
 
 
 def parquet_columns(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from assume_rl.errors import ConfigurationError, ResultsError, nearest
+from assume_rl.errors import ConfigurationError, ResultsError, nearest, uninstalled
 from assume_rl.results.sinks import Columns
 
 REPORTED = ("reward", "profit", "regret", "seconds")
@@ -88,9 +88,7 @@ def check_trackers(names: Sequence[str]) -> None:
         if name not in TRACKERS:
             raise ConfigurationError(f"unknown tracker '{name}'; {nearest(name, TRACKERS)}")
         if name == "tensorboard" and find_spec("tensorboard") is None:
-            raise ConfigurationError(
-                "tensorboard is not installed; install it by pip install 'assume-rl[track]'"
-            )
+            raise ConfigurationError(uninstalled(f"tracker '{name}'", "tensorboard", "track"))
 
 
 def track_episode(trackers: Sequence[Tracker], report: Mapping[str, float], done: int) -> None:

@@ -125,7 +125,7 @@ def tables() -> str:
 
 
 def capability_table() -> str:
-    """What each unit kind can bid with, in which markets and on which shell."""
+    """Return a table of what each unit kind can bid with, in which markets and on which shell."""
     table = list(capabilities(ANY_CONTEXT))
     untold = [name for name in PRODUCT_TYPES if untraded(name) is not None]
     lines = [

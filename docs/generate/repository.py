@@ -28,7 +28,7 @@ def outside_pages() -> dict[str, str]:
 
 
 def content(file: str) -> str:
-    """A file of the repository as Markdown; Python is shown as code."""
+    """Return a file of the repository as Markdown; Python is shown as code."""
     text = (ROOT / file).read_text(encoding="utf-8")
     if not file.endswith(".py"):
         return text
@@ -72,7 +72,7 @@ def relink(markdown: str, file: str, pages: dict[str, str]) -> str:
 
 
 def _page_of(file: str, pages: dict[str, str]) -> str | None:
-    """The page that shows a file of the repository, as a path in `docs/`."""
+    """Return the page that shows a file of the repository, as a path in `docs/`."""
     if file.startswith("docs/"):
         return file.removeprefix("docs/")
     return pages.get(file)

@@ -20,7 +20,7 @@ from assume_rl.envs.market_env import Happened, MarketEnv, State
 from assume_rl.envs.state import Observations
 from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.plan import pick_device
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.plugins import load_same
 from assume_rl.scenario.read import load_scenario
@@ -221,9 +221,7 @@ def missing_library(library: str, extra: str) -> ImportError:
     :param library: its name
     :param extra: of this package that installs it
     """
-    return ModuleNotFoundError(
-        f"{library} is not installed; install it by pip install 'assume-rl[{extra}]'", name=extra
-    )
+    return ModuleNotFoundError(uninstalled("this environment", library, extra), name=extra)
 
 
 def _check_policies(scenario: Scenario, given: Mapping[str, Policy]) -> None:

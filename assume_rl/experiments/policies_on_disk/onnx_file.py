@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.errors import ConfigurationError, PolicyError, uninstalled
 from assume_rl.experiments.policies_on_disk.about import PRODUCER, check_same, metadata
 from assume_rl.experiments.policies_on_disk.graph import (
     MASK,
@@ -181,9 +181,7 @@ def _library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise ConfigurationError(
-            f"ONNX needs {name}, which is not installed: pip install 'assume-rl[onnx]'"
-        ) from None
+        raise ConfigurationError(uninstalled("ONNX", name, "onnx")) from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, uninstalled
 from assume_rl.reports.page.cells import anchor, table_of
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.style import plotly_script
@@ -61,9 +61,7 @@ def load_jinja() -> Any:
     try:
         jinja = import_module("jinja2")
     except ModuleNotFoundError:
-        raise ConfigurationError(
-            "reports need Jinja2, which is not installed: pip install 'assume-rl[report]'"
-        ) from None
+        raise ConfigurationError(uninstalled("a report", "Jinja2", "report")) from None
     folder = files("assume_rl.reports.page")
     found = jinja.Environment(
         loader=jinja.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),

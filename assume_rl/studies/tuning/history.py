@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from assume_rl import keyed
-from assume_rl.errors import ConfigurationError, ResultsError
+from assume_rl.errors import ConfigurationError, ResultsError, uninstalled
 from assume_rl.studies.sections import Law
 from assume_rl.studies.tuning.schema import Pruner, Sampler, TuneFile
 from assume_rl.studies.tuning.types import Trial, TrialState
@@ -263,6 +263,6 @@ def _library() -> ModuleType:
     try:
         import optuna
     except ModuleNotFoundError:
-        raise ConfigurationError("tuning needs Optuna: pip install 'assume-rl[tune]'") from None
+        raise ConfigurationError(uninstalled("tuning", "Optuna", "tune")) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

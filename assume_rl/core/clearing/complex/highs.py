@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assume_rl.core.clearing.complex.book import Flags, Floats, Ints
-from assume_rl.errors import AssumeRlError, ConfigurationError
+from assume_rl.errors import AssumeRlError, ConfigurationError, uninstalled
 
 GAP = 1e-6
 """Relative gap of a mixed-integer solution."""
@@ -43,7 +43,7 @@ def missing() -> str | None:
     """Return what to install, None if HiGHS is there."""
     if find_spec("highspy") is not None:
         return None
-    return "complex_clearing needs HiGHS, which is not installed: pip install 'assume-rl[highs]'"
+    return uninstalled("complex_clearing", "HiGHS", "highs")
 
 
 class Solver:
