@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assume_rl.cli.tables import NONE, WIDE, aligned
 from assume_rl.evaluation.statistics import Interval
-from assume_rl.reports.metric_names import axis_name
+from assume_rl.experiments.metric_names import axis_name
 from assume_rl.studies.comparison import Comparison
 
 NAME = 12  # columns that the name of a design has at least

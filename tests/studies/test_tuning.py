@@ -16,6 +16,7 @@ from study_text import write
 from toy_studies import SHORT
 
 from assume_rl.errors import ConfigurationError, PolicyError, ResultsError
+from assume_rl.experiments.metric_names import METRICS, bare
 from assume_rl.experiments.observer import EpisodeReport, Observer, Silent
 from assume_rl.files import write_file
 from assume_rl.learning.policies.files import read_file
@@ -36,7 +37,6 @@ from assume_rl.studies.tuning.best import best_study, write_best, write_trials
 from assume_rl.studies.tuning.driver import Unobserved, asked_of, run_tuning
 from assume_rl.studies.tuning.file import read_tuning
 from assume_rl.studies.tuning.history import History, history_in, open_history
-from assume_rl.studies.tuning.objective import METRICS, bare
 from assume_rl.studies.tuning.pruning import pruned
 from assume_rl.studies.tuning.schema import TuneFile
 from assume_rl.studies.tuning.types import Trial, Tuning
@@ -440,11 +440,11 @@ def test_metrics_are_those_that_runs_and_the_docs_have(tuned: Tuning) -> None:
     folder = run_folder(tuned.folder, tuned.study(tuned.first).runs[0].id)
     folder = next(run_folder(tuned.folder, "").iterdir()) if not folder.is_dir() else folder
     names = {str(row[2]) for row in gather(folder).metrics}
-    assert {bare(name) for name in names} <= METRICS
+    assert {bare(name) for name in names} <= set(METRICS)
     page = (Path(__file__).parents[2] / "docs" / "study-database.md").read_text(encoding="utf-8")
     table = page.partition("| name | unit | from |")[2].partition("\n\n")[0]
     documented = {bare(cell) for line in table.splitlines()[2:] for cell in line.split("`")[1::2]}
-    assert METRICS - {name for name in documented if name} <= {
+    assert set(METRICS) - {name for name in documented if name} <= {
         *("learner_profit", "best_response_profit", "best_constant_bid", "best_constant_profit"),
     }
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assume_rl.errors import AssumeRlError
 from assume_rl.evaluation.statistics import performance_profile
-from assume_rl.reports.metric_names import axis_name, of_learner, of_policies
+from assume_rl.experiments.metric_names import axis_name, of_learner, of_policies
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.style import (

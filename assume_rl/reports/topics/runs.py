@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from assume_rl.reports.metric_names import of_learner, unit_of
+from assume_rl.experiments.metric_names import of_learner, unit_of
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.experiments.metric_names import bare
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.expand import expand
 from assume_rl.studies.file import check_names, check_seeds, in_file, loaded_plugins, validated
@@ -16,7 +17,7 @@ from assume_rl.studies.labels import Scalar, scalar
 from assume_rl.studies.merge import assigned, read_content
 from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.sections import Law
-from assume_rl.studies.tuning.objective import KIN, bare
+from assume_rl.studies.tuning.objective import KIN
 from assume_rl.studies.tuning.schema import TuneFile
 from assume_rl.studies.tuning.types import Budget, Tuning, timeout_of
 from assume_rl.studies.types import Run

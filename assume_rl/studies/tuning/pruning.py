@@ -1,9 +1,10 @@
 """Stops a trial by the evaluations of its training."""
 
+from assume_rl.experiments.metric_names import bare
 from assume_rl.experiments.observer import EpisodeReport, Observer, Several, Silent
 from assume_rl.studies.attempts import TrialPruned
 from assume_rl.studies.tuning.history import TrialInProgress
-from assume_rl.studies.tuning.objective import KIN, bare, rises
+from assume_rl.studies.tuning.objective import KIN, rises
 from assume_rl.studies.tuning.schema import TuneFile
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assume_rl.evaluation.statistics import bootstrap_interval
-from assume_rl.reports.metric_names import unit_of
+from assume_rl.experiments.metric_names import unit_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.topics.answer.words import counted, subject
 from assume_rl.reports.topics.base import Scope

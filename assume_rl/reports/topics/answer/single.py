@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from assume_rl.evaluation.gap import SHARE, share_text
-from assume_rl.reports.metric_names import unit_of
+from assume_rl.experiments.metric_names import unit_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.source import Source

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from assume_rl.errors import AssumeRlError
-from assume_rl.reports.metric_names import axis_name, unit_of
+from assume_rl.experiments.metric_names import axis_name, unit_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.answer.words import counted

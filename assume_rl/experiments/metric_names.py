@@ -1,0 +1,89 @@
+"""Every metric of a run by name: its unit of measure, and what it is a figure of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE
+
+Of = Literal["learners", "equilibrium", "markets", "learner"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the study database.
+
+    :param of: all learners together, their distance from an equilibrium, markets, or one learner
+    :param unit: of measure; empty: none
+    """
+
+    of: Of
+    unit: str = ""
+
+
+METRICS: dict[str, Metric] = {
+    "reward": Metric("learners"),
+    "profit": Metric("learners", "EUR"),
+    "regret": Metric("learners", "EUR"),
+    REWARD_GAP: Metric("learners"),
+    PROFIT_GAP: Metric("learners", "EUR"),
+    SHARE: Metric("learners"),
+    "movement": Metric("learners"),
+    "nash_conv": Metric("equilibrium", "EUR"),
+    "nash_conv_share": Metric("equilibrium"),
+    "nash_conv_error": Metric("equilibrium", "EUR"),
+    "exploitability": Metric("equilibrium", "EUR"),
+    "exploitability_share": Metric("equilibrium"),
+    "avg_price": Metric("markets", "EUR/MWh"),
+    "total_cost": Metric("markets", "EUR"),
+    "total_volume": Metric("markets", "MWh"),
+    "total_profit": Metric("markets", "EUR"),
+    "capacity_factor": Metric("markets"),
+    "congestion_rent": Metric("markets", "EUR"),
+    "pay_as_bid_surplus": Metric("markets", "EUR"),
+    "markup": Metric("markets", "EUR/MWh"),
+    "hhi": Metric("markets"),
+    "lowest_rsi": Metric("markets"),
+    "pivotal_share": Metric("markets"),
+    "consumer_payment": Metric("markets", "EUR"),
+    "welfare": Metric("markets", "EUR"),
+    "learner_profit": Metric("learner", "EUR"),
+    "best_response_profit": Metric("learner", "EUR"),
+    "best_response_gap": Metric("learner", "EUR"),
+    "best_response_error": Metric("learner", "EUR"),
+    "best_constant_profit": Metric("learner", "EUR"),
+    "best_constant_bid": Metric("learner", "EUR/MWh"),
+    "planned_profit": Metric("learner", "EUR"),
+}
+"""All metrics, without policies in front and without market or learner behind."""
+
+
+def bare(metric: str) -> str:
+    """Return the name of a metric without its policies and its market or learner.
+
+    >>> bare("best_reward.nash_conv_share"), bare("avg_price[EOM]")
+    ('nash_conv_share', 'avg_price')
+    """
+    return metric.partition("[")[0].rpartition(".")[2]
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit of measure of a metric, empty where it has none."""
+    known = METRICS.get(bare(metric))
+    return "" if known is None else known.unit
+
+
+def axis_name(metric: str) -> str:
+    """Return a metric with its unit of measure, e.g. `avg_price[EOM] (EUR/MWh)`."""
+    unit = unit_of(metric)
+    return f"{metric} ({unit})" if unit else metric
+
+
+def of_learner(metric: str) -> bool:
+    """Return whether a metric is a figure of a single learner, which a table of its own has."""
+    known = METRICS.get(bare(metric))
+    return known is not None and known.of == "learner"
+
+
+def of_policies(metric: str) -> bool:
+    """Return whether a metric is a score of some of the policies that a training kept."""
+    return "." in metric.partition("[")[0]
