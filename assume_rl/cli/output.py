@@ -13,7 +13,7 @@ from assume_rl.cli.judgement import CONSTANT, print_by_seed, print_figures, prin
 from assume_rl.cli.tables import NONE, euros, numbers, price, print_whole, share
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES, is_above_all
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
-from assume_rl.experiments.metric_names import unit_of
+from assume_rl.experiments.metric_names import unit_of, words_of
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
@@ -61,15 +61,15 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(f"valid, {count} warning(s)" if count else "valid")
 
 
-KPIS: Mapping[str, tuple[str, Callable[[float], str]]] = {
-    "avg_price": ("mean price", price),
-    "total_volume": ("bought", euros),
-    "total_cost": ("price times volume", euros),
-    "capacity_factor": ("capacity factor of plants", share),
-    "congestion_rent": ("congestion rent", euros),
-    "pay_as_bid_surplus": ("paid above what supply is paid", euros),
+KPIS: Mapping[str, Callable[[float], str]] = {
+    "avg_price": price,
+    "total_volume": euros,
+    "total_cost": euros,
+    "capacity_factor": share,
+    "congestion_rent": euros,
+    "pay_as_bid_surplus": euros,
 }
-"""What key figures are called beside their unit, and how they are printed."""
+"""How key figures are printed, in their order."""
 
 
 def print_kpis(console: Console, result: RunResult) -> None:
@@ -78,9 +78,9 @@ def print_kpis(console: Console, result: RunResult) -> None:
     markets = list(dict.fromkeys(market for _, market in found))
     table = Table("figure", *numbers(map(escape, markets)))
     for variable in sorted({own for own, _ in found}, key=[*KPIS].index):
-        name, text = KPIS[variable]
+        text = KPIS[variable]
         cells = [found.get((variable, market)) for market in markets]
-        unit = unit_of(variable)
+        name, unit = words_of(variable), unit_of(variable)
         heading = f"{name} ({unit})" if unit else name
         table.add_row(heading, *(NONE if cell is None else text(cell) for cell in cells))
     print_whole(console, table)

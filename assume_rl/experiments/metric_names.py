@@ -14,37 +14,39 @@ class Metric:
 
     :param of: all learners together, their distance from an equilibrium, markets, or one learner
     :param unit: of measure; empty: none
+    :param words: what people call it; empty: by its name
     """
 
     of: Of
     unit: str = ""
+    words: str = ""
 
 
 METRICS: dict[str, Metric] = {
     "reward": Metric("learners"),
-    "profit": Metric("learners", "EUR"),
-    "regret": Metric("learners", "EUR"),
+    "profit": Metric("learners", "EUR", "profit of learners"),
+    "regret": Metric("learners", "EUR", "regret of learners"),
     REWARD_GAP: Metric("learners"),
     PROFIT_GAP: Metric("learners", "EUR"),
-    SHARE: Metric("learners"),
+    SHARE: Metric("learners", words="share of best reward"),
     "movement": Metric("learners"),
-    "nash_conv": Metric("equilibrium", "EUR"),
+    "nash_conv": Metric("equilibrium", "EUR", "NashConv"),
     "nash_conv_share": Metric("equilibrium"),
     "nash_conv_error": Metric("equilibrium", "EUR"),
     "exploitability": Metric("equilibrium", "EUR"),
     "exploitability_share": Metric("equilibrium"),
-    "avg_price": Metric("markets", "EUR/MWh"),
-    "total_cost": Metric("markets", "EUR"),
-    "total_volume": Metric("markets", "MWh"),
-    "total_profit": Metric("markets", "EUR"),
-    "capacity_factor": Metric("markets"),
-    "congestion_rent": Metric("markets", "EUR"),
-    "pay_as_bid_surplus": Metric("markets", "EUR"),
-    "markup": Metric("markets", "EUR/MWh"),
-    "hhi": Metric("markets"),
-    "lowest_rsi": Metric("markets"),
+    "avg_price": Metric("markets", "EUR/MWh", "mean price"),
+    "total_cost": Metric("markets", "EUR", "price times volume"),
+    "total_volume": Metric("markets", "MWh", "bought"),
+    "total_profit": Metric("markets", "EUR", "profit of all sellers"),
+    "capacity_factor": Metric("markets", words="capacity factor of plants"),
+    "congestion_rent": Metric("markets", "EUR", "congestion rent"),
+    "pay_as_bid_surplus": Metric("markets", "EUR", "paid above what supply is paid"),
+    "markup": Metric("markets", "EUR/MWh", "mark-up"),
+    "hhi": Metric("markets", words="concentration of sales (HHI)"),
+    "lowest_rsi": Metric("markets", words="lowest residual supply index"),
     "pivotal_share": Metric("markets"),
-    "consumer_payment": Metric("markets", "EUR"),
+    "consumer_payment": Metric("markets", "EUR", "consumers pay"),
     "welfare": Metric("markets", "EUR"),
     "learner_profit": Metric("learner", "EUR"),
     "best_response_profit": Metric("learner", "EUR"),
@@ -76,6 +78,19 @@ def axis_name(metric: str) -> str:
     """Return a metric with its unit of measure, e.g. `avg_price[EOM] (EUR/MWh)`."""
     unit = unit_of(metric)
     return f"{metric} ({unit})" if unit else metric
+
+
+def words_of(metric: str) -> str:
+    """Return what people call a metric, with its market, e.g. `mean price, EOM`.
+
+    >>> words_of("avg_price[EOM]"), words_of("reward"), words_of("best_reward.profit")
+    ('mean price, EOM', 'reward', 'best_reward.profit')
+    """
+    name, _, where = metric.partition("[")
+    known = METRICS.get(name)
+    if known is None or not known.words:
+        return metric
+    return f"{known.words}, {where.rstrip(']')}" if where else known.words
 
 
 def of_learner(metric: str) -> bool:

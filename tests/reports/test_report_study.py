@@ -101,7 +101,10 @@ def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path
     assert isinstance(lead, Lead)
     much, sure, what, setting = lead.sentences[:4]
     minus = "\N{MINUS SIGN}"
-    assert much == f"{DESIGNS[1]} against {DESIGNS[0]}: profit 10,000 EUR lower ({minus}83.3%)."
+    assert (
+        much
+        == f"{DESIGNS[1]} against {DESIGNS[0]}: profit of learners 10,000 EUR lower ({minus}83.3%)."
+    )
     assert f"interval {minus}10,000 to {minus}10,000 EUR, 3 seeds in common" in sure
     assert "the test does not reject chance with these seeds" in sure  # p is 1/4 at least
     assert what.endswith("3 seeds: 6 of 6 runs finished.")
@@ -125,9 +128,9 @@ def test_a_difference_is_a_share_of_the_baseline_on_the_same_seeds(
     assert isinstance(lead, Lead)
     minus = "\N{MINUS SIGN}"
     # both have the seeds 1 and 2, in which the baseline earns 11,500 EUR; 12,000 EUR in all three
-    assert lead.sentences[0].endswith(f"profit 10,000 EUR lower ({minus}87.0%).")
+    assert lead.sentences[0].endswith(f"profit of learners 10,000 EUR lower ({minus}87.0%).")
     assert lead.sentences[1].startswith("80 % interval")
-    assert lead.facts[0].note.startswith("profit, IQM; 80 %: ")
+    assert lead.facts[0].note.startswith("profit of learners, IQM; 80 %: ")
     assert isinstance(differences, Grid)
     assert "with its 80 % bootstrap interval" in differences.caption
 
@@ -139,8 +142,8 @@ def test_many_designs_are_not_tested_but_the_extremes_are_named(
     lead, *rest = report_sections(open_source(study))[0].items
     assert isinstance(lead, Lead)
     assert lead.sentences[0].startswith(
-        f"profit: 12,000 EUR in {DESIGNS[0]}, the highest interquartile mean, 2,000 EUR in "
-        f"{DESIGNS[1]}, the lowest."
+        f"profit of learners: 12,000 EUR in {DESIGNS[0]}, the highest interquartile mean, "
+        f"2,000 EUR in {DESIGNS[1]}, the lowest."
     )
     assert [item.kind for item in rest] == ["chart"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from assume_rl.evaluation.gap import SHARE, share_text
-from assume_rl.experiments.metric_names import unit_of
+from assume_rl.experiments.metric_names import unit_of, words_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.source import Source
@@ -150,23 +150,16 @@ def _at_cost(effect: PriceEffect) -> str:
 
 def _numbers(figures: Mapping[str, float], effects: Mapping[str, PriceEffect]) -> Iterator[Fact]:
     """Yield key figures as tiles."""
-    named = (
-        ("profit", "profit of learners"),
-        (SHARE, "share of best reward"),
-        ("avg_price", "mean price"),
-        ("total_volume", "energy sold"),
-        ("consumer_payment", "consumers pay"),
-        ("total_profit", "profit of all sellers"),
-    )
+    named = ("profit", SHARE, "avg_price", "total_volume", "consumer_payment", "total_profit")
     count = 0
-    for metric, label in named:
+    for metric in named:
         for name, value in figures.items():
             if name.split("[", maxsplit=1)[0] != metric or count == 5:
                 continue
             count += 1
             where = name[len(metric) :].strip("[]")
             shown = share_text(value) if metric == SHARE else _shown(value, unit_of(name))
-            yield Fact(label, shown, unit_of(name), where)
+            yield Fact(words_of(metric), shown, unit_of(name), where)
     for name, effect in list(effects.items())[:1]:
         yield Fact("mark-up of price setter", f"{effect.markup:.2f}", "EUR/MWh", f"{name}, mean")
 

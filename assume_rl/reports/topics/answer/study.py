@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from assume_rl.errors import AssumeRlError
-from assume_rl.experiments.metric_names import axis_name, unit_of
+from assume_rl.experiments.metric_names import axis_name, unit_of, words_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.answer.words import counted
@@ -91,9 +91,9 @@ def _extremes(found: Comparison) -> str:
     low, high = known[0], known[-1]
     unit = unit_of(found.metric)
     return (
-        f"{found.metric}: {short(high.iqm.estimate)} {unit} in {high.design}, the highest "
-        f"interquartile mean, {short(low.iqm.estimate)} {unit} in {low.design}, the lowest. More "
-        f"than {DRAWN} designs are not tested here: assume-rl compare."
+        f"{words_of(found.metric)}: {short(high.iqm.estimate)} {unit} in {high.design}, the "
+        f"highest interquartile mean, {short(low.iqm.estimate)} {unit} in {low.design}, the "
+        f"lowest. More than {DRAWN} designs are not tested here: assume-rl compare."
     ).replace("  ", " ")
 
 
@@ -108,13 +108,13 @@ def _sentences(found: Comparison, base: DesignScore, one: DesignScore) -> Iterat
     mean, unit = contrast.paired.mean, unit_of(found.metric)
     against = f"{one.design} against {base.design}"
     if mean.estimate == 0:
-        yield f"{against}: {found.metric} is equal on all seeds."
+        yield f"{against}: {words_of(found.metric)} is equal on all seeds."
         return
     same = float(np.mean([base.runs.values[seed] for seed in contrast.seeds]))
     share = f" ({mean.estimate / abs(same):+.1%})" if same else ""
     much = " ".join(filter(None, (short(abs(mean.estimate)), unit)))
     more = "higher" if mean.estimate > 0 else "lower"
-    yield f"{against}: {found.metric} {much} {more}{share.replace('-', MINUS)}."
+    yield f"{against}: {words_of(found.metric)} {much} {more}{share.replace('-', MINUS)}."
     yield (
         f"{100 * found.level:g} % interval {short(mean.low)} to {short(mean.high)} {unit}, "
         f"{counted(contrast.paired.pairs, 'seed')} in common, adjusted p "
@@ -142,7 +142,8 @@ def _tiles(found: Comparison) -> Iterator[Fact]:
             one.design,
             short(one.iqm.estimate),
             unit_of(found.metric),
-            f"{found.metric}, IQM; {sure if several else ''}{counted(len(one.runs.values), 'run')}",
+            f"{words_of(found.metric)}, IQM; {sure if several else ''}"
+            f"{counted(len(one.runs.values), 'run')}",
         )
 
 
