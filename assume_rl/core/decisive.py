@@ -197,10 +197,10 @@ def _decisive(
     if not (volume == volume[:, :, :1]).all() or (volume < 0).any():
         every = (rung + ladder.rungs * entry).flatten().expand(*price.shape[:2], -1)
         return every, every
-    offered = volume[:, :, 0].clamp(max=market.max_volume).sum(-1)
+    offered = market.volume_of(volume[:, :, 0]).sum(-1)
     low, high = (end[:, :, None, :, None] for end in decisive_prices(others, offered))
     # What is asked beyond these prices makes no difference.
-    asked = price.clamp(market.min_price, market.max_price)
+    asked = market.price_of(price)
     asked = torch.minimum(torch.maximum(asked, low), high)
     asked = torch.unflatten(asked.flatten(-2), 2, (ladder.size, ladder.rungs))
 

@@ -147,23 +147,6 @@ def repeated(orders: Orders, copies: int) -> Orders:
     return Orders(price, volume, orders.unit, orders.node, orders.terms)
 
 
-def limited(orders: Orders, min_price: float, max_price: float, max_volume: float) -> Orders:
-    """Return orders cut to the limits of a market: corrected, never refused.
-
-    NaN stays NaN: refuse it where orders enter.
-
-    :param orders: of the market
-    :param min_price: EUR/MWh
-    :param max_price: EUR/MWh
-    :param max_volume: MW, of either sign
-    """
-    return replace(
-        orders,
-        price=orders.price.clamp(min_price, max_price),
-        volume=orders.volume.clamp(-max_volume, max_volume),
-    )
-
-
 def fault_of(orders: Orders, products: int, units: int) -> str | None:
     """Return why orders cannot stand beside others, None if they can.
 

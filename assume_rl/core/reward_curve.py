@@ -36,7 +36,7 @@ from assume_rl.core.clearing.insertion import (
 )
 from assume_rl.core.clearing.rule import PER_ORDER, PER_ZONE, Clearing
 from assume_rl.core.money import Outcome, Reward, by_unit
-from assume_rl.core.orders import Orders, auction_of, limited, unit_major
+from assume_rl.core.orders import Orders, auction_of, unit_major
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, Running, look, moved_to, settle
@@ -160,8 +160,8 @@ def book_among(
     :param price: EUR/MWh of the own orders, as they were sent
     :param volume: MW, sell > 0, buy < 0
     """
-    price = price.clamp(market.min_price, market.max_price)
-    volume = volume.clamp(-market.max_volume, market.max_volume)
+    price = market.price_of(price)
+    volume = market.volume_of(volume)
     same_price = published.price.unsqueeze(-1) == price.unsqueeze(-2)
     same_side = (published.volume.unsqueeze(-1) * volume.unsqueeze(-2)) > 0
     taken = torch.where(same_price & same_side, volume.unsqueeze(-2), 0.0).sum(-1)
@@ -224,8 +224,8 @@ def clear_among(
     :param price: EUR/MWh, on each rung
     :param volume: MW, sell > 0, buy < 0, on each rung
     """
-    price = price.clamp(market.min_price, market.max_price)
-    volume = volume.clamp(-market.max_volume, market.max_volume)
+    price = market.price_of(price)
+    volume = market.volume_of(volume)
     return clear_inserted(market.rule, others, price, volume)
 
 
@@ -241,13 +241,8 @@ def _clear_anew(
         return table.unsqueeze(-3).expand(shape).index_copy(-1, book.own, values)
 
     market, orders = book.market, book.orders
-    alternative = limited(
-        replace(
-            orders, price=with_own(orders.price, price), volume=with_own(orders.volume, volume)
-        ),
-        market.min_price,
-        market.max_price,
-        market.max_volume,
+    alternative = market.limited(
+        replace(orders, price=with_own(orders.price, price), volume=with_own(orders.volume, volume))
     )
     own_tie = torch.where(volume < 0, OWN_DEMAND, OWN_SUPPLY).to(volume.dtype)
     tie = with_own(torch.full_like(orders.price, OTHERS), own_tie)

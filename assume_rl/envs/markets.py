@@ -12,7 +12,7 @@ from torch import Tensor
 
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.clearing import MarketSpec, Slots
-from assume_rl.core.orders import Orders, limited
+from assume_rl.core.orders import Orders
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.envs.cohorts import Cohort, auctions_of
@@ -175,4 +175,4 @@ def _standing(
     offset = auction.first[0] - auction.opens // compiled.step_seconds
     opened = torch.arange(compiled.steps - offset, device=team.members.units.index.device)
     orders = standing_orders(cohort.portfolio, team, auction, opened)
-    return limited(orders, spec.min_price, spec.max_price, spec.max_volume)
+    return spec.limited(orders)

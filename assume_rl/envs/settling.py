@@ -10,7 +10,7 @@ from torch import Tensor
 
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome
-from assume_rl.core.orders import Orders, auction_of, beside, limited
+from assume_rl.core.orders import Orders, auction_of, beside
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, Result, booked, settle
 from assume_rl.envs.markets import Market, Share
@@ -105,11 +105,8 @@ def clear_standing(
 
 
 def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> ClearedAuction:
-    spec = market.spec
     within = [
-        orders
-        if part.standing is not None
-        else limited(orders, spec.min_price, spec.max_price, spec.max_volume)
+        orders if part.standing is not None else market.spec.limited(orders)
         for part, orders in zip(market.parts, book.orders, strict=True)
     ]
     joined, clearing = _cleared(market, within, tie)

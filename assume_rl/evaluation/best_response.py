@@ -1,10 +1,11 @@
 """The best that a bidder could have done, given all other orders.
 
 In a merit-order market a bidder's result changes only where its price passes another one's. In
-between, it is linear in the price, so the optimum lies next to such a break point, at the bidder's
-own cost or at a limit. Under pay-as-bid the published price, to which a reward may compare the
-bidder's cost, is a mean that its own price moves: there, the price at which that mean is the
-bidder's cost is tried too. Trying them all is exact, up to one rounding step of the price.
+between, it is linear in the price, so the optimum lies next to such a break point (where the market
+has ticks, one away), at the bidder's own cost or at a limit. Under pay-as-bid the published price,
+to which a reward may compare the bidder's cost, is a mean that its own price moves: there, the
+price at which that mean is the bidder's cost is tried too. Trying them all is exact, up to one
+rounding step of the price.
 
 In a large market most rivals' prices decide nothing: below those that are met even if the bidder
 sells all, it does, and above those that are met if it sells nothing, it does not. So only prices
@@ -21,13 +22,14 @@ several prices take no more than a few tries for each order and break point.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from assume_rl.core.clearing.insertion import can_insert, part_sold
-from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.clearing.rule import Clearing, MarketSpec
 from assume_rl.core.money import revenue
 from assume_rl.core.reward_curve import OwnBook, clear_rungs, rungs_at_once
 
@@ -59,7 +61,7 @@ class BestResponse:
     bid: Float[Tensor, "... own"]  # EUR/MWh of each own order
     value: Float[Tensor, "..."]  # of the objective
     sale: Sale
-    exact: bool = True  # else there may be better ones: several prices, and pay is another rule's
+    exact: bool = True  # else there may be better ones, see `best_response`
 
 
 def best_response(
@@ -74,7 +76,8 @@ def best_response(
     """Maximise `objective` over the prices of the own supply orders, auction by auction.
 
     All own orders share one price, or, with `one_price=False`, have rising prices in the order of
-    `book.own`. Own orders lose ties, see `core.reward_curve`.
+    `book.own`. Own orders lose ties, see `core.reward_curve`. Where pay is not uniform, the result
+    is not proven to be the best for prices on ticks, nor for several prices unless pay is as bid.
 
     :param book: of auctions of one product, the prices in the own slots are replaced
     :param objective: see `Objective`
@@ -93,7 +96,9 @@ def best_response(
         bids = _at_cost(own.bids, own.moved, own.cleared, marginal_cost, min_price, max_price)
         best = _best(best, bids, clear_at(book, bids), objective)
     assert best is not None  # the limits are always among the break points
-    return replace(best, exact=uniform or as_bid or one_price or len(book.own) == 1)
+    simple = as_bid or one_price or len(book.own) == 1
+    # On ticks the mean price may not be the cost: either tick beside it may be better.
+    return replace(best, exact=uniform or (simple and book.market.price_tick is None))
 
 
 def best_constant(
@@ -162,7 +167,7 @@ def break_points(
     rivals = torch.ones(price.shape[-1], dtype=torch.bool, device=price.device)
     rivals = rivals.index_fill(0, book.own, False)
     others, supply = price[..., rivals], volume[..., rivals] > 0
-    return _beside(others, supply, marginal_cost, min_price, max_price)
+    return _beside(book.market, others, supply, marginal_cost, min_price, max_price)
 
 
 def decisive_points(
@@ -187,12 +192,12 @@ def decisive_points(
     first = (first - 1).clamp(min=0)
     width = torch.arange(int((last - first).max()) + 2, device=price.device)
     place = (first.unsqueeze(-1) + width).clamp(max=price.shape[-1] - 1)
-    return _beside(
-        price.gather(-1, place), offered.gather(-1, place) > 0, marginal_cost, min_price, max_price
-    )
+    others, supply = price.gather(-1, place), offered.gather(-1, place) > 0
+    return _beside(book.market, others, supply, marginal_cost, min_price, max_price)
 
 
 def _beside(
+    market: MarketSpec[Any],
     others: Float[Tensor, "... other"],
     supply: Bool[Tensor, "... other"],
     marginal_cost: Float[Tensor, "..."],
@@ -201,10 +206,15 @@ def _beside(
 ) -> Float[Tensor, "... point"]:
     """Return the prices of others, those next to them, own cost and both limits, ascending."""
     limits = others.new_tensor([min_price, max_price]).expand(*others.shape[:-1], 2)
-    below = others.nextafter(others.new_tensor(-torch.inf))
-    above = others.nextafter(others.new_tensor(torch.inf))
+    cost, tick = marginal_cost.unsqueeze(-1), market.price_tick
+    if tick is None:
+        below = others.nextafter(others.new_tensor(-torch.inf))
+        above = others.nextafter(others.new_tensor(torch.inf))
+    else:
+        below, above = others - tick, others + tick
+        cost = torch.cat((cost - tick, cost, cost + tick), -1)  # it may lie between two ticks
     next_to = torch.where(supply, below, above)
-    points = torch.cat((limits, marginal_cost.unsqueeze(-1), others, next_to), -1)
+    points = torch.cat((limits, cost, others, next_to), -1)
     return points.clamp(min_price, max_price).sort(-1).values
 
 
@@ -261,7 +271,7 @@ def chosen(first: Bool[Tensor, "..."], one: BestResponse, other: BestResponse) -
 
 def _is_as_bid(book: OwnBook, bids: Float[Tensor, "... rung own"], cleared: Clearing) -> bool:
     """Return whether every own order that sells is paid its own price."""
-    asked = bids.clamp(book.market.min_price, book.market.max_price)
+    asked = book.market.price_of(bids)
     paid, accepted = cleared.paid[..., 0, :], cleared.accepted[..., 0, :]
     return bool(((paid == asked) | (accepted <= 0)).all())
 

@@ -1,6 +1,6 @@
 """Checks that need the whole scenario: names in one file that must exist in another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +9,7 @@ import numpy as np
 
 from assume_rl.core.bidding import BIDDERS, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
+from assume_rl.core.clearing.rule import ticks_within
 from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import (
@@ -81,11 +82,21 @@ def _check_market(where: str, market: Market, scenario: Scenario, problems: Prob
     check_mechanism(where, market, problems)
     if (problem := untraded(market.product_type)) is not None:
         problems.error(f"{where}.product_type", problem)
-    for key in ("price_tick", "volume_tick"):
-        if getattr(market, key) is not None:
-            problems.error(f"{where}.{key}", "not supported yet: ticks")
+    for key, what in _tick_problems(market):
+        problems.error(f"{where}.{key}", what)
     for key, what in market_problems(market, scenario.config):
         problems.error(f"{where}.{key}", what)
+
+
+def _tick_problems(market: Market) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence of ticks of which no multiple is within the limits of orders."""
+    least, most, size = market.minimum_bid_price, market.maximum_bid_price, market.price_tick
+    if size is not None:
+        low, high = ticks_within(least, most, size)
+        if low > high:
+            yield "price_tick", f"no multiple of {size:g} EUR/MWh lies in [{least:g}, {most:g}]"
+    if market.volume_tick is not None and market.volume_tick > market.maximum_bid_volume:
+        yield "volume_tick", f"is above maximum_bid_volume, {market.maximum_bid_volume:g} MW"
 
 
 def _check_simulation_id(scenario: Scenario, problems: Problems) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from assume_rl.core.clearing import pay_as_clear
 from assume_rl.core.orders import (
     BlockTerms,
     Orders,
@@ -12,7 +13,6 @@ from assume_rl.core.orders import (
     fault_of,
     is_finite,
     join,
-    limited,
     no_terms,
     products_of,
     repeated,
@@ -20,6 +20,7 @@ from assume_rl.core.orders import (
     split,
     unit_major,
 )
+from assume_rl.testing import toy_market
 
 NODES = torch.tensor([7, 8, 9])
 ONES = torch.ones(2, dtype=torch.float64)
@@ -118,7 +119,8 @@ def test_products_and_auctions_are_selected() -> None:
 
 def test_limits_cut_prices_and_both_signs_of_volume() -> None:
     made = unit_major(torch.tensor([[5000.0, -900, 20]]), torch.tensor([[10.0, -700, 600]]), 3)
-    cut = limited(made, -500.0, 3000.0, 500.0)
+    market = replace(toy_market(pay_as_clear), min_price=-500.0, max_price=3000.0, max_volume=500.0)
+    cut = market.limited(made)
     assert cut.price.tolist() == [[3000, -500, 20]]
     assert cut.volume.tolist() == [[10, -500, 500]]
     assert cut.unit is made.unit

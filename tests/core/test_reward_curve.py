@@ -17,7 +17,7 @@ from assume_rl.core.clearing import MarketSpec, NoParams, Rule, pay_as_bid, pay_
 from assume_rl.core.clearing.insertion import can_insert
 from assume_rl.core.clearing.rule import PER_ORDER, PER_ZONE, Clearing, Need, Slots
 from assume_rl.core.money import Reward
-from assume_rl.core.orders import Orders, beside, join, limited
+from assume_rl.core.orders import Orders, beside, join
 from assume_rl.core.reward_curve import (
     OwnBook,
     Tried,
@@ -119,7 +119,7 @@ class Case:
         unit = torch.cat([orders.unit, nowhere])
         node = torch.cat([orders.unit, torch.arange(RIVALS)]) % 2
         joined = beside([orders, rivals], unit, node)
-        return limited(joined, self.market.min_price, self.market.max_price, self.market.max_volume)
+        return self.market.limited(joined)
 
     def played(self, action: Tensor, tie: Tensor) -> Reward:
         """Return what an action brings the team, with the functions that both shells call."""
@@ -395,9 +395,7 @@ def test_published_curves_say_what_the_whole_book_does(rule: Rule[Any, Any]) -> 
     offered = (draw((COPIES, 2, slots), "volume") - 0.4) * 80
     offered[..., :2] = offered[..., :2].abs()
     nowhere = torch.zeros(slots, dtype=torch.long)
-    orders = limited(
-        Orders(sent, offered, nowhere, nowhere), market.min_price, market.max_price, 25.0
-    )
+    orders = market.limited(Orders(sent, offered, nowhere, nowhere))
     whole = OwnBook(market, rule.setup(market, Slots(nowhere)), orders, own)
     known = book_among(aggregated(orders), market, sent[..., :2], offered[..., :2])
     prices = (draw((COPIES, RUNGS, 2, 2), "rungs") * 10).round() * 10

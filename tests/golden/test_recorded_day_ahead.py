@@ -17,7 +17,7 @@ import torch
 from recorded import Shell, assert_close, compiled, read, run, run_batch
 from torch import Tensor
 
-from assume_rl.core.orders import Orders, limited
+from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.base import ENERGY
@@ -114,7 +114,7 @@ def orders_of(record: Record, position: Position, auction: Auction) -> Orders:
     price, volume = (torch.cat([getattr(o, n) for o in made], -1) for n in ("price", "volume"))
     spec = market.spec
     joined = Orders(price, volume, market.unit, market.node)
-    return limited(joined, spec.min_price, spec.max_price, spec.max_volume)
+    return spec.limited(joined)
 
 
 def auctions(record: Record) -> Iterator[tuple[Auction, int]]:

@@ -18,7 +18,7 @@ from assume_rl.envs.record import play_recorded
 from assume_rl.envs.support import unsupported
 from assume_rl.errors import ConfigurationError
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
 
@@ -56,6 +56,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "products of two lengths": {"EOM": BLOCKS},
     "tight price limits": {"EOM": market(maximum_bid_price=40, minimum_bid_price=8)},
     "pay-as-bid": {"EOM": market(market_mechanism="pay_as_bid")},
+    "ticks": {"DAM": HALF_SOLD, "EOM": market(price_tick=0.5, volume_tick=4)},
 }
 
 
@@ -135,6 +136,32 @@ def test_profit_under_pay_as_bid_is_what_the_orders_earned(tmp_path: Path) -> No
         earned = sink.table("rl_params")
         assert earned["profit"] == pytest.approx([4200.0] * 3)
         assert earned["reward"] == pytest.approx([4200.0 / (limit * 100)] * 3)
+
+
+def test_orders_on_ticks_are_paid_in_eur_and_delivered_in_mw(tmp_path: Path) -> None:
+    """Coal costs 24.6 EUR/MWh; 70 MW of load is 17.5 ticks of 4 MW, of which 18 are bought."""
+    markets = {"EOM": market(price_tick=0.5, volume_tick=4)}
+    toy_scenario(tmp_path, markets, hours=4, load=70)
+    plants = pd.read_csv(tmp_path / "powerplant_units.csv")
+    plant = plants[plants["name"] == "coal"].assign(additional_cost=0.6)
+    plant.to_csv(tmp_path / "powerplant_units.csv", index=False)
+    compiled = compile_scenario(load_scenario(tmp_path))
+    for sink in on_both_shells(compiled):
+        orders = pd.DataFrame(sink.table("market_orders"))
+        coal = orders[orders["unit_id"] == "coal"]
+        assert set(zip(coal["price"], coal["volume"], strict=True)) == {(24.5, 80.0)}
+        assert set(coal["accepted_volume"]) == {72.0}
+        dispatch = pd.DataFrame(sink.table("unit_dispatch")).groupby("unit")
+        assert dispatch["power"].max()["coal"] == 72
+        assert dispatch["revenue"].max()["coal"] == 72 * 24.5
+        assert dispatch["power"].min()["load"] == -72
+
+
+def on_both_shells(compiled: Compiled) -> tuple[MemorySink, MemorySink]:
+    message, batch = MemorySink(), MemorySink()
+    asyncio.run(World(compiled, seed=0, policies={}).run_episode(0, sink=message))
+    play_recorded(compiled, seed=0, policies={}, sink=batch)
+    return message, batch
 
 
 def test_operators_that_trade_in_other_markets_are_executed_at_other_times(tmp_path: Path) -> None:

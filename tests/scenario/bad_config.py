@@ -134,9 +134,15 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         CONFIG, "operator: exchange", "operator: x\n      product_type: capacity_pos",
         ["not supported yet: 'capacity_pos'"],
     ),
-    "ticks": (
-        CONFIG, "operator: exchange", "operator: x\n      price_tick: 0.1",
-        [f"{MARKET}.price_tick: not supported yet"],
+    "no price on a tick": (
+        CONFIG, "operator: exchange",
+        "operator: x\n      price_tick: 10\n      minimum_bid_price: 1\n      maximum_bid_price: 9",
+        [f"{MARKET}.price_tick: no multiple of 10 EUR/MWh lies in [1, 9]"],
+    ),
+    "no volume on a tick": (
+        CONFIG, "operator: exchange",
+        "operator: x\n      volume_tick: 10\n      maximum_bid_volume: 9",
+        [f"{MARKET}.volume_tick: is above maximum_bid_volume, 9 MW"],
     ),
     "product no multiple of the step": (
         CONFIG, "duration: 1h\n        count", "duration: 90min\n        count",

@@ -24,7 +24,7 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.transport import Failures, Handler, post, subscribe
 from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.clearing.rule import Clearing
-from assume_rl.core.orders import Orders, beside, fault_of, is_finite, limited
+from assume_rl.core.orders import Orders, beside, fault_of, is_finite
 from assume_rl.core.reward_curve import aggregated
 from assume_rl.core.time import Auction, Tick
 from assume_rl.episodes.calendar import EpisodeKey
@@ -225,7 +225,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         if joined is None or layout is None:
             return
         spec = self._spec
-        orders = limited(joined, spec.min_price, spec.max_price, spec.max_volume)
+        orders = spec.limited(joined)
         clearing = spec.clear(orders, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, orders, clearing)
         cleared = ClearedAuction(auction, orders.price, orders.volume, orders.node, clearing)

@@ -1,5 +1,6 @@
 """The protocol of a clearing rule, and its input and output."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -136,6 +137,30 @@ class MarketSpec(Generic[P]):
     grid: Grid | None = None  # zones of the nodes, and lines; None: there is one zone
     reads_ratios: bool = True  # whether the least share of an order that may trade counts
     publishes_curves: bool = True  # aggregated supply and demand of past auctions
+    price_tick: float | None = None  # EUR/MWh that prices are multiples of; None: any
+    volume_tick: float | None = None  # MW that volumes are multiples of; None: any
+
+    def price_of(self, price: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Return the prices of orders as the market takes them, EUR/MWh.
+
+        They are cut to the limits, then rounded to ticks; half a tick to the even one.
+        """
+        return _within(price, self.min_price, self.max_price, self.price_tick)
+
+    def volume_of(self, volume: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Return the volumes of orders as the market takes them, MW; see `price_of`."""
+        return _within(volume, -self.max_volume, self.max_volume, self.volume_tick)
+
+    def limited(self, orders: Orders) -> Orders:
+        """Return orders within the limits of the market: corrected, never refused.
+
+        NaN stays NaN: refuse it where orders enter.
+
+        :param orders: as they were sent
+        """
+        return replace(
+            orders, price=self.price_of(orders.price), volume=self.volume_of(orders.volume)
+        )
 
     def clear(self, orders: Orders, tie: Float[Tensor, "... product slot"], setup: Any) -> Clearing:
         """Return `Rule.clear`, checked: nothing else calls it.
@@ -172,6 +197,38 @@ class MarketSpec(Generic[P]):
             shaped(function, getattr(found, name), zones, name)
         shaped(function, found.zone, shape[-1:], "zone")
         return found
+
+
+def _within(
+    values: Float[Tensor, "..."], least: float, most: float, tick: float | None
+) -> Float[Tensor, "..."]:
+    """Return values cut to limits, and rounded to multiples of a tick that lie within them."""
+    cut = values.clamp(least, most)
+    if tick is None:
+        return cut
+    low, high = ticks_within(least, most, tick)
+    return (cut / tick).round().clamp(low, high) * tick
+
+
+def ticks_within(least: float, most: float, tick: float) -> tuple[float, float]:
+    """Return the number of ticks of the lowest and of the highest multiple within limits.
+
+    The first exceeds the second where there is none. Infinite limits stay.
+
+    :param least: lowest value
+    :param most: highest value
+    :param tick: > 0
+    """
+    low, high = least / tick, most / tick
+    if math.isfinite(low):
+        low = float(math.ceil(low - _ROUNDING))
+    if math.isfinite(high):
+        high = float(math.floor(high + _ROUNDING))
+    return low, high
+
+
+_ROUNDING = 1e-9
+"""Ticks; 0.3 is not quite three times 0.1."""
 
 
 def _stacked(each: Sequence[Clearing], batch: Sequence[int]) -> Clearing:

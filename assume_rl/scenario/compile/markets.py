@@ -25,6 +25,8 @@ def market_spec(scenario: Scenario, name: str) -> MarketSpec[Any]:
         grid=None if network is None else network.grid(nodes),
         reads_ratios="min_acceptance_ratio" in market.additional_fields,
         publishes_curves=market.information == "published_curves",
+        price_tick=market.price_tick,
+        volume_tick=market.volume_tick,
     )
 
 
