@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -15,6 +16,8 @@ import pytest
 import sqlalchemy as sa
 import torch
 
+# What leaves the whole of a module unchecked.
+ALL_UNCHECKED = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.unchecked\b", flags=re.MULTILINE)
 DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 
 
@@ -31,6 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # Small tensors: a second thread costs more than it brings.
     torch.set_num_threads(1)
     gc.disable()  # until all tests are known
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module none of whose tests is wanted, which takes as long as many of its tests."""
+    wanted = config.getoption("markexpr")
+    if collection_path.suffix != ".py" or wanted not in ("unchecked", "not unchecked"):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    none = "unchecked" not in text if wanted == "unchecked" else ALL_UNCHECKED.search(text)
+    return True if none else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
