@@ -8,22 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from assume_rl.agents.world import World
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.bidding.ladder import rungs_of, rungs_once_seen
 from assume_rl.core.team import Policy
-from assume_rl.envs.record import play_recorded
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.case import study_case
-from assume_rl.experiments.engines import choose_engine
-from assume_rl.experiments.loop import complete
+from assume_rl.experiments.in_memory import played_in_memory
 from assume_rl.experiments.policies import learned_bidders, policy_folder
-from assume_rl.experiments.sinks import Discard
 from assume_rl.learning.policies.assume_layout import is_assume_layout
 from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import entry_of
 from assume_rl.learning.types import NO_SCALES, Scales
-from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -142,15 +137,9 @@ def with_seen_prices(compiled: Compiled, fixed: Mapping[str, Policy]) -> Compile
 
 def _prices(compiled: Compiled, policies: Mapping[str, Policy]) -> dict[str, list[float]]:
     """Return the highest price that supply was paid, of each market, node and product, EUR/MWh."""
-    memory = MemorySink()
-    sink, seed = Discard(memory, frozenset({PRICES})), compiled.scenario.config.seed or 0
-    if choose_engine("auto", compiled, default="batch")[0] == "batch":
-        play_recorded(compiled, seed=seed, policies=policies, sink=sink, tables={PRICES})
-    else:
-        world = World(compiled, seed=seed, policies=policies)
-        complete(world.run_episode(0, sink=sink))
+    seed = compiled.scenario.config.seed or 0
+    rows = played_in_memory(compiled, policies, seed, frozenset({PRICES})).table(PRICES)
     found: dict[str, list[float]] = {}
-    rows = memory.table(PRICES)
     for market, price, volume in zip(
         rows["market_id"], rows["max_price"], rows["supply_volume"], strict=True
     ):

@@ -15,6 +15,7 @@ from assume_rl.experiments.train_task import (
     training_task,
     training_warnings,
 )
+from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
@@ -65,13 +66,13 @@ def test_a_check_plays_no_market(monkeypatch: pytest.MonkeyPatch) -> None:
         "learning_config.learning_mode": True,
     }
     played: list[object] = []
-    play = scales.play_recorded
+    play = scales.played_in_memory
 
-    def counted(*given: Any, **settings: Any) -> None:
+    def counted(*given: Any) -> MemorySink:
         played.append(given)
-        play(*given, **settings)
+        return play(*given)
 
-    monkeypatch.setattr(scales, "play_recorded", counted)
+    monkeypatch.setattr(scales, "played_in_memory", counted)
     scenario = load_scenario(SCENARIO, "tiny", overrides=ladder)
     step = Step("one", "train", str(SCENARIO), "tiny", {})
     Checks("auto").check(step, scenario, trained=False)

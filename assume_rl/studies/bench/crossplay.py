@@ -11,21 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assume_rl.agents.world import World
-from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
 from assume_rl.experiments.bounds import AT_THE_END, responses
-from assume_rl.experiments.engines import choose_engine
 from assume_rl.experiments.evaluate import KEPT
-from assume_rl.experiments.loop import complete
+from assume_rl.experiments.in_memory import played_in_memory
 from assume_rl.experiments.outputs import versions
 from assume_rl.experiments.policies import all_policies, policy_folder
 from assume_rl.experiments.scales import compiled_to_play
-from assume_rl.experiments.sinks import Discard
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.files import check_folder
-from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -142,13 +137,7 @@ def responses_of(
     :param agents: asked about
     :param most: see `bounds.responses`
     """
-    memory = MemorySink()
-    sink = Discard(memory, KEPT)
-    if choose_engine("auto", compiled, default="batch")[0] == "batch":
-        play_recorded(compiled, seed=seed, policies=policies, sink=sink, tables=KEPT)
-    else:
-        world = World(compiled, seed=seed, policies=policies)
-        complete(world.run_episode(0, sink=sink))
+    memory = played_in_memory(compiled, policies, seed, KEPT)
     return responses(compiled, memory, most, policies, seed, beside=False, of=agents)
 
 
