@@ -46,7 +46,8 @@ class Pool:
         self._marks = len(shapes) if len(shapes) > 1 else 0
         specs = [group.specs[0] for group in fleet.groups]
         self._unique_sizes = [spec.unique_size for spec in specs]
-        marks = torch.eye(len(shapes), device=spec.device)
+        # On the device `meta`, making it there would import a compiler, which takes seconds.
+        marks = torch.eye(len(shapes)).to(spec.device)
         self._mark = [marks[shapes.index(spec.shape)] for spec in specs]
         self._agents = [len(group.specs) for group in fleet.groups]
         self._rivals = max(len(fleet.agents) - 1, 1)
