@@ -109,11 +109,22 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             f"{own.minimum:.2f} to {own.maximum:.2f}, standard deviation {own.std:.2f}",
             markup=False,
         )
+    if result.trained_share is not None:
+        console.print(_of_days(result.trained_share), soft_wrap=True)
     _print_gap(console, evaluation)
     if evaluation.responses:
         print_responses(console, {"": evaluation})
         print_figures(console, {"all learners": evaluation})
     _print_place(console, result.folder, result.database)
+
+
+def _of_days(trained: float) -> str:
+    """Return a sentence on the part of a calendar that policies were trained on."""
+    if trained == 0:
+        return "days that these policies were not trained on"
+    if trained == 1:
+        return "days that these policies were trained on"
+    return f"days of which {share(trained)} are those that these policies were trained on"
 
 
 def print_given(console: Console, scenario: Scenario) -> None:

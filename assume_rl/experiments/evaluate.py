@@ -23,7 +23,8 @@ from assume_rl.experiments.engines import EngineName, choose_engine
 from assume_rl.experiments.market_figures import TABLES, Markets, market_figures, market_kpis
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
-from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.policies import all_policies, folder_manifest
+from assume_rl.experiments.provenance import trained_share
 from assume_rl.experiments.run import Policies, play
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.scores import (
@@ -126,6 +127,7 @@ class EvaluationResult:
     database: str  # SQLAlchemy URL
     evaluation: Evaluation
     warnings: tuple[str, ...]
+    trained_share: float | None  # of the calendar, see `provenance.trained_share`
 
 
 def evaluate(
@@ -172,11 +174,13 @@ def evaluate(
     ) as experiment:
         most = None if best_response else AT_THE_END
         evaluation = score(experiment, actors, observer or Silent(), most)
+        share = trained_share(compiled, folder_manifest(compiled, policies))
+        experiment.results["trained_share"] = share
         write_kpis(
             experiment.database, pay_as_bid_markets(compiled), more_kpis(compiled, evaluation)
         )
     return EvaluationResult(
-        experiment.folder, experiment.url, evaluation, compiled.scenario.warnings
+        experiment.folder, experiment.url, evaluation, compiled.scenario.warnings, share
     )
 
 

@@ -131,6 +131,13 @@ def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, Act
     return policies | (folder_policies(compiled, Path(source), rest) if rest and source else {})
 
 
+def folder_manifest(compiled: Compiled, folder: Path | str | None) -> PolicyManifest | None:
+    """Return the manifest of a folder, else of that of the study case; None where there is none."""
+    source = folder or compiled.scenario.learning.trained_policies_load_path
+    found = None if source is None else policy_folder(Path(source))
+    return None if found is None or is_assume_layout(found) else read_policies(found)
+
+
 def _check_names(compiled: Compiled, folder: Path, agents: Sequence[str]) -> None:
     """Refuse a folder without the policies of agents, and say how they could be found.
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from assume_rl.scenario.tables.base import Unit
 logger = logging.getLogger(__name__)
 
 TRAINED_IN, MADE_FOR, SCORES, EPISODES = "trained_in", "made_for", "scores", "episodes_done"
-"""Entries of a policy manifest's `extra`: study case and seed; units by agent; what a validation
-brought that policies were kept for; episodes of training."""
+"""Entries of a policy manifest's `extra`: study case, days and seed; units by agent; what a
+validation brought that policies were kept for; episodes of training."""
 
 ORIGIN = frozenset({TRAINED_IN, MADE_FOR, SCORES, EPISODES})
 """Those that say where policies are from; the others are settings that they depend on."""
@@ -33,10 +34,27 @@ def origin(compiled: Compiled, agents: Iterable[str], seed: int) -> dict[str, An
     """
     units = units_of(compiled)
     scenario = compiled.scenario
+    named = {"scenario": scenario.name, "case": scenario.case, "seed": seed}
     return {
-        TRAINED_IN: {"scenario": scenario.name, "case": scenario.case, "seed": seed},
+        TRAINED_IN: {**named, "start": str(scenario.start), "end": str(scenario.config.end_date)},
         MADE_FOR: {agent: _fields(units[agent]) for agent in agents},
     }
+
+
+def trained_share(compiled: Compiled, manifest: Manifest | None) -> float | None:
+    """Return the share of a calendar on which policies were trained; None where it is not known.
+
+    :param compiled: study case where they act
+    :param manifest: of the policies; None: it is not known where they are from
+    """
+    known = {} if manifest is None else manifest.extra.get(TRAINED_IN, {})
+    try:
+        start, end = (datetime.fromisoformat(known[key]) for key in ("start", "end"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    here, until = compiled.scenario.start, compiled.scenario.config.end_date
+    both = min(end, until) - max(start, here)
+    return max(both, timedelta()) / (until - here)
 
 
 def units_of(compiled: Compiled) -> dict[str, Unit]:

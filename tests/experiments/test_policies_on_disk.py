@@ -71,7 +71,9 @@ def test_a_description_has_sizes_features_scales_and_where_policies_are_from(
     assert own["sha256"] == sha256(
         (single.folder / "policies" / "best_reward" / "learner.safetensors").read_bytes()
     )
-    assert found["trained_in"] == {"scenario": "single_learner", "case": "tiny", "seed": 42}
+    trained = found["trained_in"]
+    assert (trained["scenario"], trained["case"], trained["seed"]) == ("single_learner", "tiny", 42)
+    assert trained["start"] < trained["end"]
     assert found["settings"] == {"max_bid_price": 100.0, "observation_window": "wrap"}
     assert own["made_for"]["max_power"] == 500.0
     best = dict(single.result.evaluations)["best_reward"]

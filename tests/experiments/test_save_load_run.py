@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from trained_runs import Trained, bids, tiny
 from assume_rl.agents.learning.role import Learning
 from assume_rl.agents.world import World
 from assume_rl.errors import PolicyError
+from assume_rl.experiments.evaluate import evaluate
+from assume_rl.experiments.provenance import trained_share
 from assume_rl.experiments.run import run
 from assume_rl.learning.policies.assume_layout import save_assume_layout
+from assume_rl.learning.policies.manifest import read_manifest
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.types import Scenario
@@ -83,6 +87,19 @@ def test_policies_of_the_study_case_and_of_a_folder_are_the_same(
     run(loaded, out=tmp_path / "loaded")
     assert bids(tmp_path / "named").equals(bids(single.folder))
     assert bids(tmp_path / "loaded").equals(bids(single.folder))
+
+
+def test_an_evaluation_says_how_much_of_its_days_was_trained_on(
+    single: Trained, tmp_path: Path
+) -> None:
+    result = evaluate(single.scenario, policies=single.folder, out=tmp_path / "same")
+    assert result.trained_share == 1.0
+    manifest = read_manifest(single.last)
+    start, end = single.scenario.start, single.scenario.config.end_date
+    for later, share in (((end - start) / 2, 0.5), (timedelta(weeks=1), 0.0)):
+        here = tiny("single_learner", start_date=start + later, end_date=end + later)
+        assert trained_share(compile_scenario(here), manifest) == share
+    assert trained_share(compile_scenario(single.scenario), None) is None
 
 
 def test_a_run_needs_no_critics_replay_or_optimiser(
