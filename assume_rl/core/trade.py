@@ -228,6 +228,8 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
         limits=calls.limits(technology, params, own, capacity, sold, now + first),
         lengths=auction.length,
         sold=sold[ENERGY],
+        throughout=_throughout(energy, now, auction, position.elapsed),
+        capacity=window.copies(capacity, batch, 2),
         marginal_cost=window.copies(cost, batch, 2),
         previous_power=energy.select(-2, now + first - 1),
         price_history=_price_history(state, team, first),
@@ -236,6 +238,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
             block.params, own, energy.narrow(-2, 0, now + first), position.elapsed + first
         ),
         running_share=None if state.running is None else units.of(state.running.share),
+        reserve={kind: table for kind, table in sold.items() if kind != ENERGY},
     )
 
 
@@ -550,6 +553,27 @@ def _steps_on(
         steps = window.rows(on, state.lookback + run.start, count * run.length)
         shape = (*steps.shape[:-2], count, run.length, steps.shape[-1])
         parts.append(steps.reshape(shape).sum(-2))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -2)
+
+
+def _throughout(
+    energy: Window, now: int, auction: Auction, elapsed: int
+) -> Float[Tensor, "... product unit"]:
+    """Return MW that units have sold (> 0) or bought (< 0) in every step of each product.
+
+    :param energy: MW sold
+    :param now: index of the current step
+    :param auction: of the products
+    :param elapsed: steps since the episode began
+    """
+    parts = []
+    for run in window.runs(offsets_of(auction, elapsed), auction.length):
+        count = run.last - run.first
+        steps = window.rows(energy, now + run.start, count * run.length)
+        if run.length > 1:
+            steps = steps.reshape(*steps.shape[:-2], count, run.length, steps.shape[-1])
+            steps = steps.amin(-2).clamp(min=0) + steps.amax(-2).clamp(max=0)
+        parts.append(steps)
     return parts[0] if len(parts) == 1 else torch.cat(parts, -2)
 
 

@@ -211,6 +211,8 @@ def _offers(
         limits=technology.limits(params, state, none, {ENERGY: none}, 0),
         lengths=(1,),
         sold=none,
+        throughout=none,
+        capacity=none,
         marginal_cost=none,
         previous_power=none[0],
         price_history=soc.new_zeros(count, 0),

@@ -85,7 +85,9 @@ def _check_orders(team: Team, view: AnyView, action: Tensor | None) -> None:
     sold, bought = offered.clamp(min=0).sum(-1), offered.clamp(max=0).sum(-1)
     # What units with a state can do in later products depends on what is accepted before.
     own = slice(None) if isinstance(team.members.block.technology, WithoutState) else slice(1)
-    most, least = view.limits.sell.most[:, own], view.limits.buy.most[:, own]
+    # What was traded before may be undone.
+    most = (view.limits.sell.most - view.sold.clamp(max=0))[:, own]
+    least = (view.limits.buy.most - view.sold.clamp(min=0))[:, own]
     assert (sold[:, own] <= most + ZERO_VOLUME).all(), (
         "a unit's sell orders of a product add up to more than `view.limits.sell.most`"
     )

@@ -13,6 +13,7 @@ from assume_rl.core.bidding import (
     elastic,
     exchange,
     flexible,
+    intraday,
     ladder,
     learned,
     portfolio,
@@ -68,6 +69,7 @@ class Entry(Generic[P, B]):
 BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "demand_energy_heuristic_elastic": Entry(elastic.elastic, NoParams),
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
+    "demand_energy_naive_intraday": Entry(intraday.demand, NoParams),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_energy_heuristic_block": Entry(block.block, flexible.FlexibleParams),
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
@@ -77,6 +79,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_learning_ladder": Entry(ladder.plant, ladder.PlantLadderParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
+    "powerplant_energy_naive_intraday": Entry(intraday.plant, NoParams),
     "powerplant_energy_naive_profile": Entry(block.profile, NoParams),
     "renewable_energy_learning_ladder": Entry(ladder.renewable, ladder.PlantLadderParams),
     "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),

@@ -1,7 +1,7 @@
 """The contract of bidders: their views, the actions of learned ones, and their orders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Float
@@ -147,6 +147,8 @@ class Context:
     max_bid_price: float  # EUR/MWh, what learned prices are scaled by
     products: int  # of an auction of the market
     step_hours: float  # length of a step
+    price_tick: float = 0.0  # EUR/MWh that prices are multiples of in the market; 0: any
+    highest_price: float = 3000.0  # EUR/MWh that orders of the market may have
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
@@ -160,6 +162,9 @@ class View(Generic[O]):
     limits: Limits  # additional to what is sold; of storages, for a single step
     lengths: tuple[int, ...]  # steps of each product
     sold: Float[Tensor, "... product unit"]  # MW of energy already sold for these steps
+    # MW sold (> 0) or bought (< 0) in every step of each product, so that it can be undone.
+    throughout: Float[Tensor, "... product unit"]
+    capacity: Float[Tensor, "... product unit"]  # MW available in its first step; of demand < 0
     marginal_cost: Float[Tensor, "... product unit"]  # EUR/MWh
     previous_power: Float[Tensor, "... unit"]  # MW in the step before the first product
     price_history: Float[Tensor, "... unit window"]  # EUR/MWh, up to and including the first step
@@ -167,6 +172,8 @@ class View(Generic[O]):
     own: O  # what the technology shows
     # Share of the steps so far in which each unit was on; None: no bidder needs it.
     running_share: Float[Tensor, "... unit"] | None = None
+    # MW sold for these steps, by product type.
+    reserve: Mapping[str, Float[Tensor, "... product unit"]] = field(default_factory=dict)
 
 
 AnyView = View[Any]

@@ -125,6 +125,13 @@ def create_bidder(
     learning = scenario.learning
     shared = learning.parameter_sharing is not None
     context = replace(context, reward=learning.reward.type, rungs=rungs, shared=shared)
+    settings = scenario.config.markets_config.get(market)
+    if settings is not None:
+        context = replace(
+            context,
+            price_tick=settings.price_tick or 0.0,
+            highest_price=settings.maximum_bid_price,
+        )
     return create(name, context, given)
 
 
