@@ -17,6 +17,7 @@ from assume_rl.experiments.metric_names import unit_of, words_of
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
+from assume_rl.results.metrics import Kpi
 from assume_rl.results.secrets import shown_url
 from assume_rl.scenario.describe import Summary
 from assume_rl.scenario.types import Scenario
@@ -72,19 +73,38 @@ KPIS: Mapping[str, Callable[[float], str]] = {
 """How key figures are printed, in their order."""
 
 
+OF_RESERVE: Mapping[str, str] = {
+    "avg_price": "mean price (EUR/MW and h)",
+    "total_volume": "held (MW times h)",
+    "capacity_factor": "power held of plants",
+}
+"""What key figures of reserve that is held are called."""
+
+
 def print_kpis(console: Console, result: RunResult) -> None:
-    """Print a run's key figures, a column for each market, and where the rest is."""
-    found = {(variable, market): value for variable, market, value in result.kpis}
+    """Print a run's key figures, a column for each market, and where the rest is.
+
+    Markets whose prices are in another unit are a table of their own.
+    """
+    for reserve, own in ((False, {}), (True, OF_RESERVE)):
+        kpis = [kpi for kpi in result.kpis if (kpi[1] in result.reserve) is reserve]
+        if kpis:
+            _print_kpis(console, kpis, own)
+    _print_place(console, result.folder, result.database)
+
+
+def _print_kpis(console: Console, kpis: Sequence[Kpi], own: Mapping[str, str]) -> None:
+    """Print a table of key figures, of which some have names of their own."""
+    found = {(variable, market): value for variable, market, value in kpis}
     markets = list(dict.fromkeys(market for _, market in found))
     table = Table("figure", *numbers(map(escape, markets)))
-    for variable in sorted({own for own, _ in found}, key=[*KPIS].index):
+    for variable in sorted({name for name, _ in found}, key=[*KPIS].index):
         text = KPIS[variable]
         cells = [found.get((variable, market)) for market in markets]
-        name, unit = words_of(variable), unit_of(variable)
-        heading = f"{name} ({unit})" if unit else name
+        words, unit = words_of(variable), unit_of(variable)
+        heading = own.get(variable, f"{words} ({unit})" if unit else words)
         table.add_row(heading, *(NONE if cell is None else text(cell) for cell in cells))
     print_whole(console, table)
-    _print_place(console, result.folder, result.database)
 
 
 def print_evaluation(console: Console, result: EvaluationResult) -> None:

@@ -131,6 +131,21 @@ class Outlook:
         prices, known = self._prices(0, steps)
         return (prices * known).sum(-2)[..., self.series] - known.sum(-2) * cost
 
+    def margin_in(
+        self, share: Float[Tensor, "... product window unit"], cost: Float[Tensor, " unit"]
+    ) -> tuple[Float[Tensor, "... product unit"], Float[Tensor, "... product unit"]]:
+        """Return price less cost, summed over shares of the steps from each product's start on.
+
+        EUR/MWh, and the steps that were added up; those after the end of the calendar are not.
+
+        :param share: of each step that counts, in [0, 1]
+        :param cost: EUR/MWh, the same in all these steps
+        :raises ValueError: the market has no forecasts
+        """
+        prices, known = self._prices(0, share.shape[-2] - 1)
+        counted = share * known
+        return (prices[..., self.series] - cost).mul(counted).sum(-2), counted.sum(-2)
+
     @property
     def _known(self) -> Forecasts:
         if self.forecasts is None:

@@ -527,7 +527,7 @@ def position_of(
     :param rows: of the units in it
     :param of: takes them out of a table of all units
     """
-    state, running = position.state, position.state.running
+    state, running, money = position.state, position.state.running, position.state.cashflow
     states = state.own[place]
 
     def kept(table: T) -> T:
@@ -540,7 +540,7 @@ def position_of(
             sold={kind: of(table) for kind, table in state.sold.items()},
             own=(states if states is NO_STATE else rows_of(states, rows),),
             accepted_price=kept(state.accepted_price),
-            cashflow=kept(state.cashflow),
+            cashflow=money and {kind: of(table) for kind, table in money.items()},
             revenue=kept(state.revenue),
             downtime=kept(state.downtime),
             running=None if running is None else Running(of(running.on), of(running.share)),

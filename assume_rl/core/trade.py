@@ -89,8 +89,9 @@ class UnitState:
     sold: Mapping[str, Window]  # MW by product type; energy, once executed: delivered
     own: tuple[Any, ...]  # the technology's state, per block of the fleet
     accepted_price: Window | None  # EUR/MWh of the unit's last energy order; None: not kept
-    # EUR as the established tables have it: every step has the money of its whole product.
-    cashflow: Window | None  # None: not recorded, so it is not kept
+    # EUR by product type, as the established tables have it: every step has the money of its whole
+    # product. None: not recorded, so it is not kept.
+    cashflow: Mapping[str, Window] | None
     # EUR of the step itself, so that it can be summed up; likewise None where it is not recorded.
     revenue: Window | None
     lookback: int
@@ -156,11 +157,12 @@ def begin(
     shape = (*batch, size, len(fleet.ids))
     zero = torch.zeros(shape, dtype=torch.float64, device=fleet.owner.device)
     never = zero[..., 0, :]
+    nothing = dict.fromkeys((ENERGY, *portfolio.product_types), zero)
     state = UnitState(
-        sold={kind: zero for kind in dict.fromkeys((ENERGY, *portfolio.product_types))},
+        sold=nothing,
         own=tuple(b.technology.initial(b.params, batch, size) for b in fleet.blocks),
         accepted_price=zero if portfolio.keeps_prices else None,
-        cashflow=zero if keep_money else None,
+        cashflow=nothing if keep_money else None,
         revenue=zero if keep_money else None,
         lookback=lookback,
         downtime=torch.full_like(zero, NEVER_RAN) if portfolio.needs("downtime") else None,
@@ -186,10 +188,10 @@ def moved_to(portfolio: Portfolio, position: Position, elapsed: int) -> Position
     blocks = zip(portfolio.fleet.blocks, state.own, strict=True)
     later = replace(
         state,
-        sold={kind: _later(sold, gone) for kind, sold in state.sold.items()},
+        sold=_all_later(state.sold, gone),
         own=tuple(block.technology.advance(own, gone) for block, own in blocks),
         accepted_price=_later(state.accepted_price, gone),
-        cashflow=_later(state.cashflow, gone),
+        cashflow=None if state.cashflow is None else _all_later(state.cashflow, gone),
         revenue=_later(state.revenue, gone),
         downtime=_later(state.downtime, gone),
     )
@@ -299,7 +301,7 @@ def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> U
     auction, orders = result.auction, result.orders
     kind = auction.product_type
     sold, prices = state.sold[kind], state.accepted_price if kind == ENERGY else None
-    cash, money = state.cashflow if kind == ENERGY else None, state.revenue
+    cash, money = None if state.cashflow is None else state.cashflow[kind], state.revenue
     for run in window.runs(offsets_of(auction, elapsed), auction.length):
         start = state.lookback + run.start
         accepted, paid = window.products(result.accepted, run), window.products(result.paid, run)
@@ -322,7 +324,7 @@ def book(state: UnitState, result: Result, elapsed: int, step_hours: float) -> U
         state,
         sold={**state.sold, kind: sold},
         accepted_price=state.accepted_price if prices is None else prices,
-        cashflow=state.cashflow if cash is None else cash,
+        cashflow=None if state.cashflow is None or cash is None else {**state.cashflow, kind: cash},
         revenue=money,
     )
 
@@ -597,6 +599,12 @@ def _price_history(state: UnitState, team: Team, first: int) -> Float[Tensor, ".
         raise ValueError("a bidder with a foresight needs a state that keeps accepted prices")
     back = tuple(range(first - foresight + 1, first + 1))
     return units.of(window.at(state.accepted_price, state.lookback, back)).transpose(-1, -2)
+
+
+def _all_later(tables: Mapping[str, Window], steps: int) -> Mapping[str, Window]:
+    """Return windows moved forward by `steps`, the same one once."""
+    moved = {id(table): _later(table, steps) for table in tables.values()}
+    return {kind: moved[id(table)] for kind, table in tables.items()}
 
 
 def _later(table: T, steps: int) -> T:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from assume_rl.core.units.base import ENERGY
 from assume_rl.evaluation.market_power import share_below
 from assume_rl.evaluation.sellers import MarketPower, market_power
 from assume_rl.evaluation.surplus import surplus
@@ -85,8 +86,10 @@ def _of_market(market: str, power: MarketPower, paid: float) -> MarketFigures:
 
 
 def _orders(compiled: Compiled, memory: MemorySink) -> pd.DataFrame:
-    """Return all orders with `operator`, `trades` and `marginal_cost`, as reports have them."""
+    """Return all orders for energy with `operator`, `trades`, `marginal_cost`, as reports do."""
     orders = pd.DataFrame(memory.table("market_orders"))
+    reserve = [spec.name for spec in compiled.markets if spec.product_type != ENERGY]
+    orders = orders[~orders["market_id"].isin(reserve)]
     units = {unit.id: (unit.unit_operator, table) for table, unit in compiled.scenario.each()}
     place = {unit: number for number, unit in enumerate(compiled.fleet.ids)}
     known = [units[unit] for unit in orders["unit_id"]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.agents.world import World
+from assume_rl.core.units.base import HELD
 from assume_rl.envs.record import Play, play_side_by_side
 from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.engines import EngineName, choose_engine
@@ -29,6 +30,7 @@ class RunResult:
     database: str  # SQLAlchemy URL
     kpis: tuple[tuple[str, str, float], ...]  # variable, market, value
     warnings: tuple[str, ...]
+    reserve: frozenset[str] = frozenset()  # markets whose prices are EUR/MW and hour
 
 
 def run(
@@ -62,7 +64,8 @@ def run(
         play(experiment, actors, observer or Silent())
         kpis = tuple(write_kpis(experiment.database, pay_as_bid_markets(compiled)))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
-    return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings)
+    reserve = frozenset(spec.name for spec in compiled.markets if spec.product_type in HELD)
+    return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings, reserve)
 
 
 def play(experiment: Experiment, policies: Policies, observer: Observer) -> None:

@@ -2,7 +2,8 @@
 
 Names and columns are those that users of the field know. Every table has `simulation`, so that
 runs can share a database. `unit_tables` adds those that describe units. Power is MW (supply > 0,
-demand < 0), prices EUR/MWh, money EUR; a column's `comment` says what its name does not.
+demand < 0), prices EUR/MWh (of reserve that is held EUR/MW and hour), money EUR; a column's
+`comment` says what its name does not.
 """
 
 import re
@@ -29,6 +30,10 @@ NUMBERED = ("market_dispatch", "market_meta")
 
 # Kept when a run starts, unless it trains from episode 1.
 LEARNING_TABLES = ("rl_grad_params", "rl_params")
+
+
+PRICE = "EUR/MWh; of reserve that is held EUR/MW and hour"
+OF_PRODUCT = "of the whole product, in each of its steps"
 
 
 def _table(name: str, *columns: Column[object]) -> Table:
@@ -61,13 +66,14 @@ _table(
     _number("demand_volume", "MW, positive"),
     _number("demand_volume_energy", "MWh, positive"),
     _text("market_id"),
-    _number("max_price", "EUR/MWh, highest of the accepted supply"),
-    _number("min_price", "EUR/MWh, lowest of the accepted supply"),
+    _number("max_price", f"{PRICE}, highest of the accepted supply"),
+    _number("min_price", f"{PRICE}, lowest of the accepted supply"),
     _text("node"),
     _text("only_hours"),
-    _number("price", "EUR/MWh"),
+    _number("price", PRICE),
     _date("product_end"),
     _date("product_start"),
+    _text("product_type", "energy or a kind of reserve"),
     _number("supply_volume", "MW"),
     _number("supply_volume_energy", "MWh"),
     _date("time", "UTC, start of delivery"),
@@ -75,14 +81,14 @@ _table(
 _table(
     "market_orders",
     _date("start_time"),
-    _number("accepted_price", "EUR/MWh"),
+    _number("accepted_price", PRICE),
     _number("accepted_volume", "MW"),
     _text("bid_id"),
     _text("bid_type"),
     _date("end_time"),
     _text("market_id"),
     _text("node"),
-    _number("price", "EUR/MWh"),
+    _number("price", PRICE),
     _text("unit_id"),
     _number("volume", "MW"),
 )
@@ -97,12 +103,16 @@ _table(
 _table(
     "unit_dispatch",
     _date("time"),
+    _number("capacity_neg_cashflow", f"EUR {OF_PRODUCT}"),
+    _number("capacity_pos_cashflow", f"EUR {OF_PRODUCT}"),
     _number("cost", "EUR of the delivered power; 0 for units that take power"),
-    _number("energy_cashflow", "EUR of the whole product, in each of its steps"),
+    _number("energy_cashflow", f"EUR {OF_PRODUCT}"),
     _number("energy_generation_costs", "EUR per step if steps are hours"),
+    _number("energy_neg_cashflow", f"EUR {OF_PRODUCT}"),
+    _number("energy_pos_cashflow", f"EUR {OF_PRODUCT}"),
     _number("heat", "MW"),
     _number("power", "MW delivered"),
-    _number("revenue", "EUR of what was sold (> 0) or bought (< 0) for this step"),
+    _number("revenue", "EUR of all that was sold (> 0) or bought (< 0) for this step"),
     _number("soc", "share of the capacity at the beginning of the step; storages only"),
     _number("total_costs", "EUR"),
     _text("unit"),

@@ -10,6 +10,7 @@ import numpy as np
 from assume_rl.core.bidding import BIDDERS, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.core.clearing.rule import ticks_within
+from assume_rl.core.units.base import ENERGY, RESERVE
 from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import (
@@ -52,6 +53,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     complete = not problems.errors  # else units may be missing only because they could not be read
     bidders = _check_bidders(scenario, problems)
     _check_operators(scenario, bidders, problems)
+    _check_reserve(scenario, bidders, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
@@ -155,6 +157,22 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
         if (problem := at_odds(tuple(own.values()))) is not None:
             problems.error(cell(file, unit.id), problem)
     return found
+
+
+def _check_reserve(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note bidders of reserve that read forecasts of energy where no market trades energy."""
+    markets = scenario.config.markets_config
+    if any(market.product_type == ENERGY for market in markets.values()):
+        return
+    for file, _, unit in _units(scenario):
+        for market, name in unit.bidding.items():
+            bidder = bidders.get((market, name))
+            here = market in markets and markets[market].product_type in RESERVE
+            if here and bidder and not isinstance(bidder, WithoutForecasts):
+                what = (
+                    f"the strategy '{name}' reads price forecasts of energy, which no market trades"
+                )
+                problems.error(cell(file, unit.id, f"{BIDDING}{market}"), what)
 
 
 def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
@@ -296,8 +314,11 @@ def _check_sides(scenario: Scenario, problems: Problems) -> None:
             problems.error(
                 where, f"no unit {side} in any market; columns {BIDDING}<MARKET> say who"
             )
-    for name in scenario.config.markets_config:
-        for side, units in sides.items():
+    # Of reserve nobody buys what it could sell.
+    consumers = [unit for table, unit in scenario.each() if table.buys and not table.sells]
+    for name, market in scenario.config.markets_config.items():
+        own = sides | {"buys": consumers} if market.product_type in RESERVE else sides
+        for side, units in own.items():
             if not any(name in unit.bidding for unit in units):
                 problems.warn(f"{where}.{name}", f"no unit {side} here")
 

@@ -133,7 +133,8 @@ def capability_table() -> str:
         "",
         "Every unit kind with every bidder that it can have, by what a market trades and how it "
         "clears; on both shells, or a reason why not. A "
-        "combination that is not here is refused: the bidder is not for that kind of unit.",
+        "combination that is not here is refused: the bidder is not for that kind of unit, or does "
+        "not trade that.",
         "",
         *_head("unit kind", "bidder", "product type", *(f"`{rule}`" for rule in RULES)),
         *_markets(table),
@@ -176,8 +177,10 @@ def capability_table() -> str:
 def _markets(table: Iterable[Capability]) -> Iterator[str]:
     """Rows of unit kind, bidder and product type; a column per rule."""
     rows: dict[tuple[str, str, str], list[str]] = {}
+    trades = {name: entry.create(ANY_CONTEXT, {}).product_types for name, entry in BIDDERS.items()}
     for one in table:
-        if one.refused != OTHER_KIND and one.strategy is None:
+        here = one.product_type in trades[one.bidder]
+        if here and one.refused != OTHER_KIND and one.strategy is None:
             rows.setdefault((one.kind, one.bidder, one.product_type), []).append(
                 one.refused or "works"
             )

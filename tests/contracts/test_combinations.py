@@ -1,7 +1,6 @@
 """The whole table: what goes together runs on both shells, and the rest is refused by name.
 
-A bidder of reserve is registered, so that there are two product types, and a strategy that makes
-block orders, which one rule only reads.
+A strategy is registered that makes block orders, which one rule only reads.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,12 +37,12 @@ pytestmark = pytest.mark.unchecked
 
 Command = Callable[..., tuple[int, str, str]]
 
-RESERVE, BLOCKS = "any_capacity_naive", "units_operator_blocks"
+BLOCKS = "units_operator_blocks"
 KINDS = [*UNIT_TABLES, "reservoir"]
-ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER, RESERVE]
+ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER]
 ALL_RULES = [*RULES, RULE]
 STRATEGIES = [*OPERATORS, BLOCKS]
-MARKETS = {"energy": "EOM", "capacity_pos": "RES"}
+MARKETS = {"energy": "EOM", "capacity_pos": "RES", "energy_neg": "RES"}
 # Bidders of block orders, which go with one rule only.
 COUPLED = "complex_clearing"
 IN_BLOCKS = {
@@ -52,9 +51,21 @@ IN_BLOCKS = {
     "powerplant_energy_naive_profile",
 }
 # The only place that says which bidders a kind has; a new bidder or kind must be added on purpose.
+UP, DOWN = {"capacity_pos", "energy_pos"}, {"capacity_neg", "energy_neg"}
+NAIVE_RESERVE = {"powerplant_energy_naive_balancing", "demand_energy_naive_balancing"}
+RESERVE = {
+    **dict.fromkeys(NAIVE_RESERVE, UP | DOWN),
+    "powerplant_capacity_heuristic_balancing_pos": UP,
+    "powerplant_capacity_heuristic_balancing_neg": DOWN,
+    "storage_capacity_heuristic_balancing_pos": UP,
+    "storage_capacity_heuristic_balancing_neg": DOWN,
+}
 FITS = {
     "power_plant": {
         *IN_BLOCKS,
+        *NAIVE_RESERVE,
+        "powerplant_capacity_heuristic_balancing_neg",
+        "powerplant_capacity_heuristic_balancing_pos",
         "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
         "powerplant_energy_learning_curve",
@@ -65,9 +76,10 @@ FITS = {
         "renewable_energy_learning_ladder",
         "renewable_energy_learning_single_bid",
         "demand_energy_naive",
-        RESERVE,
     },
     "storage": {
+        "storage_capacity_heuristic_balancing_neg",
+        "storage_capacity_heuristic_balancing_pos",
         "storage_energy_heuristic_flexable",
         "storage_energy_learning",
         "storage_energy_learning_ladder",
@@ -77,20 +89,16 @@ FITS = {
         "demand_energy_naive",
         "demand_energy_naive_intraday",
         "powerplant_energy_naive",
-        RESERVE,
+        *NAIVE_RESERVE,
     },
     "exchange": {"exchange_energy_naive"},
     "reservoir": {RULE_BIDDER, LEARNED_BIDDER},
 }
 
 
-def trades(bidder: str) -> str:
-    """Return the product type of a bidder."""
-    return "capacity_pos" if bidder == RESERVE else "energy"
-
-
-def reserve(context: Context, params: NoParams) -> Naive:
-    return Naive(RESERVE, product_types=frozenset({"capacity_pos"}))
+def trades(bidder: str) -> set[str]:
+    """Return the product types of a bidder."""
+    return RESERVE.get(bidder, {"energy"})
 
 
 def in_blocks(context: Context, params: NoParams) -> Strategy:
@@ -104,7 +112,6 @@ def in_blocks(context: Context, params: NoParams) -> Strategy:
 def registered() -> Iterator[None]:
     with (
         strangers(),
-        patch.dict(BIDDERS, {RESERVE: Entry(reserve, NoParams)}),
         patch.dict(OPERATORS, {BLOCKS: Entry(in_blocks, NoParams)}),
     ):
         yield
@@ -132,9 +139,12 @@ def two_markets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     plants, demands = (folder / f"{kind}_units.csv" for kind in ("powerplant", "demand"))
     table = pd.read_csv(plants)
-    table.assign(bidding_RES=[None, RESERVE]).to_csv(plants, index=False)
+    table.assign(bidding_RES=[None, "powerplant_energy_naive_balancing"]).to_csv(
+        plants, index=False
+    )
     table = pd.read_csv(demands)
-    backup = table.assign(name="backup", bidding_EOM=None, bidding_RES=RESERVE)
+    backup = table.assign(name="backup", bidding_EOM=None)
+    backup = backup.assign(bidding_RES="demand_energy_naive_balancing")
     pd.concat([table, backup]).to_csv(demands, index=False)
     load = pd.read_csv(folder / "demand_df.csv").assign(backup=30.0)
     load.to_csv(folder / "demand_df.csv", index=False)
@@ -167,14 +177,15 @@ def test_the_capability_table_says_what_fits() -> None:
     table = [one for one in capabilities(ANY_CONTEXT) if one.strategy is None]
     fits = {(o.kind, o.bidder, o.product_type, o.rule) for o in table if o.refused is None}
     assert fits == {
-        (kind, bidder, trades(bidder), rule)
+        (kind, bidder, product_type, rule)
         for kind, bidders in FITS.items()
         for bidder in bidders
+        for product_type in trades(bidder)
         for rule in ALL_RULES
         if bidder not in IN_BLOCKS or rule == COUPLED
     }
-    assert traded_types() == MARKETS.keys()
-    assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(MARKETS)
+    assert traded_types() == {"energy", *UP, *DOWN}
+    assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(traded_types())
 
 
 def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
@@ -194,9 +205,17 @@ def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
             assert (one.refused is not None) == (learns or unread or unmade)
 
 
-@pytest.mark.parametrize("product_type", MARKETS)
+EVERYTHING = [(kind, name, traded) for kind in KINDS for name in ALL_BIDDERS for traded in MARKETS]
+OFTEN_REFUSED = "energy_neg"  # only what fits is tried; refusals are those of the other reserve
+
+
 @pytest.mark.parametrize(
-    ("kind", "bidder"), [(kind, bidder) for kind in KINDS for bidder in ALL_BIDDERS]
+    ("kind", "bidder", "product_type"),
+    [
+        one
+        for one in EVERYTHING
+        if one[2] != OFTEN_REFUSED or (one[1] in FITS[one[0]] and one[2] in trades(one[1]))
+    ],
 )
 def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
     reader: Reader, case: Path, two_markets: Path, kind: str, bidder: str, product_type: str
@@ -205,8 +224,13 @@ def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
     folder = case if market == "EOM" else two_markets
     for rule in ALL_RULES:
         chosen = settings(kind, bidder, rule, market)
-        if not fits or trades(bidder) != product_type:
-            why = f"trades {trades(bidder)}" if fits else "is not for this kind of unit"
+        chosen[f"markets_config.{market}.product_type"] = product_type
+        if not fits or product_type not in trades(bidder):
+            why = (
+                f"trades {', '.join(sorted(trades(bidder)))}"
+                if fits
+                else "is not for this kind of unit"
+            )
             with pytest.raises(ScenarioError) as raised:
                 reader.load(folder, overrides=chosen)
             (problem,) = raised.value.problems
@@ -225,7 +249,7 @@ def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
     ("kind", "bidder"),
-    [(k, bidder) for k in KINDS for bidder in sorted(FITS[k]) if trades(bidder) == "energy"],
+    [(k, bidder) for k in KINDS for bidder in sorted(FITS[k]) if trades(bidder) == {"energy"}],
 )
 def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name(
     reader: Reader, case: Path, kind: str, bidder: str, strategy: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -102,7 +102,10 @@ def with_energy(position: Position, energy: Tensor) -> Position:
     return replace(position, state=replace(position.state, sold=sold))
 
 
-def kept(table: Tensor | None) -> Tensor:
+T = TypeVar("T")
+
+
+def kept(table: T | None) -> T:
     assert table is not None
     return table
 
@@ -226,7 +229,11 @@ def test_booking_adds_volumes_and_money_of_all_slots_of_a_unit() -> None:
     after = booked(state, orders, row(20.0, 30.0, 0.0)[None], row(40.0, 40.0, 40.0)[None])
     after = booked(after, orders, row(0.0, 5.0, 1.0)[None], row(10.0, 10.0, 10.0)[None])
     assert after.energy[2].tolist() == [55.0, 1.0]
-    assert kept(after.cashflow)[2].tolist() == kept(after.revenue)[2].tolist() == [2050.0, 10.0]
+    assert (
+        kept(after.cashflow)["energy"][2].tolist()
+        == kept(after.revenue)[2].tolist()
+        == [2050.0, 10.0]
+    )
     assert after.energy.sum() == 56.0
     assert state.energy.sum() == 0
 
@@ -237,7 +244,7 @@ def test_steps_of_a_long_product_get_its_whole_cash_flow_and_their_own_revenue()
     orders = orders_of(torch.ones(2, 1).double(), (1,))
     after = book(state, result_of(auction_of(1, 3, length=2), orders, accepted, paid), 0, 0.25)
     assert after.energy[:, 1].tolist() == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0, 0.0]
-    assert kept(after.cashflow)[:, 1].tolist() == [0.0, 0.0, 25.0, 25.0, 60.0, 60.0, 0.0]
+    assert kept(after.cashflow)["energy"][:, 1].tolist() == [0.0, 0.0, 25.0, 25.0, 60.0, 60.0, 0.0]
     assert kept(after.revenue)[:, 1].tolist() == [0.0, 0.0, 12.5, 12.5, 30.0, 30.0, 0.0]
     assert kept(after.accepted_price)[:, 1].tolist() == [0.0, 0.0, 5.0, 5.0, 6.0, 6.0, 0.0]
 
@@ -276,7 +283,8 @@ def test_reserve_is_sold_apart_and_its_price_is_not_remembered() -> None:
     assert after.sold["capacity_pos"][1].tolist() == [0.0, 20.0]
     assert not after.energy.any()
     assert not kept(after.accepted_price).any()
-    assert not kept(after.cashflow).any()
+    assert not kept(after.cashflow)["energy"].any()
+    assert kept(after.cashflow)["capacity_pos"][1].tolist() == [0.0, 100.0]
     assert kept(after.revenue)[1].tolist() == [0.0, 100.0]
 
 

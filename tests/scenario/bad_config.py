@@ -131,8 +131,8 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         [f"{MARKET}.product_type: unknown product type 'enery'", "'energy'?"],
     ),
     "planned product type": (
-        CONFIG, "operator: exchange", "operator: x\n      product_type: capacity_pos",
-        ["not supported yet: 'capacity_pos'"],
+        CONFIG, "operator: exchange", "operator: x\n      product_type: heat",
+        ["not supported yet: 'heat'"],
     ),
     "no price on a tick": (
         CONFIG, "operator: exchange",

@@ -28,6 +28,7 @@ from assume_rl.testing.episodes import Frames
 
 pytestmark = pytest.mark.unchecked
 
+TRADED = {"energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg"}
 CONFIG, PLANTS, DEMANDS = "config.yaml", "powerplant_units.csv", "demand_units.csv"
 RESERVE = """\
     RES:
@@ -126,7 +127,8 @@ def test_a_bidder_of_energy_is_refused_in_a_market_of_reserve(folder: Any) -> No
     (said,) = raised.value.problems
     assert said == (
         f"{PLANTS}, row 'coal', column 'bidding_RES': the strategy 'powerplant_energy_naive' "
-        "trades energy, but the market trades capacity_pos; valid: reserve"
+        "trades energy, but the market trades capacity_pos; did you mean "
+        "'powerplant_energy_naive_balancing'?"
     )
 
 
@@ -147,7 +149,7 @@ def test_a_product_type_that_no_bidder_trades_is_refused_once(folder: Any) -> No
     (said,) = raised.value.problems
     place, sentence = said.split("product_type: ")
     assert place.endswith("markets_config.EOM.")
-    assert sentence == "not supported yet: 'heat'; bidders trade capacity_pos, energy"
+    assert sentence == f"not supported yet: 'heat'; bidders trade {', '.join(sorted(TRADED))}"
 
 
 def test_blocks_are_refused_where_the_rule_does_not_read_them(folder: Any) -> None:
@@ -156,4 +158,40 @@ def test_blocks_are_refused_where_the_rule_does_not_read_them(folder: Any) -> No
         load_scenario(folder.path, "base")
     reads = replace(pay_as_clear, needs=frozenset({"blocks"}))
     with patch.dict(RULES, {"pay_as_clear": reads}):
+        load_scenario(folder.path, "base")
+
+
+def test_reserve_that_reads_forecasts_needs_a_market_of_energy(folder: Any) -> None:
+    rule = "powerplant_capacity_heuristic_balancing_pos"
+    with_reserve(folder, 4, plant=rule)
+    folder.change(CONFIG, "operator: exchange", "operator: x\n      product_type: energy_pos")
+    for name in ("powerplant_energy_naive,", "demand_energy_naive,"):
+        for file in (PLANTS, DEMANDS):
+            text = (folder.path / file).read_text()
+            folder.write(file, text.replace(name, name.replace(",", "_balancing,")))
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, "base")
+    assert raised.value.problems[0] == (
+        f"{PLANTS}, row 'coal', column 'bidding_RES': the strategy '{rule}' reads price forecasts "
+        "of energy, which no market trades"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "bids", "side"),
+    [(PLANTS, "naive,reserve,hard coal", "sells"), (DEMANDS, "backup,reserve,,reserve,", "buys")],
+)
+def test_a_market_of_reserve_without_bidders_is_named(
+    folder: Any, file: str, bids: str, side: str
+) -> None:
+    with_reserve(folder, 4)
+    folder.change(file, bids, ",,".join(bids.rsplit(",reserve,", 1)))
+    warnings = load_scenario(folder.path, "base").warnings
+    assert any(w.endswith(f"markets_config.RES: no unit {side} here") for w in warnings)
+
+
+def test_a_key_that_the_mechanism_of_reserve_does_not_have_is_named(folder: Any) -> None:
+    with_reserve(folder, 4)
+    folder.change(CONFIG, "operator: grid", "operator: grid\n      param_dict: {symetric: true}")
+    with pytest.raises(ScenarioError, match=r"markets_config\.RES\.param_dict\.symetric: "):
         load_scenario(folder.path, "base")

@@ -395,6 +395,26 @@ RUNGS: Mapping[str, Change] = {
     "rungs_at": runs([0.0, 33.0, 90.0], NO_STORAGES),
 }
 STORAGE_RUNGS = {**RUNGS, "rungs": runs(4), "rungs_at": runs([-90.0, -20.0, 20.0, 90.0])}
+DOWN, UP = (f"powerplant_capacity_heuristic_balancing_{sign}" for sign in ("neg", "pos"))
+STORAGE_UP = "storage_capacity_heuristic_balancing_pos"
+RESERVE = (DOWN, UP, STORAGE_UP)
+
+
+def held(product_type: str) -> Overrides:
+    """A market of reserve, which the mill buys in place of energy."""
+    market = {
+        "operator": "grid",
+        "product_type": product_type,
+        "products": [{"duration": "2h", "count": 1, "first_delivery": "1h"}],
+        "opening_frequency": "2h",
+        "opening_duration": "1h",
+        "market_mechanism": "pay_as_clear",
+    }
+    buys = {"units.mill.bidding_RES": "demand_energy_naive_balancing"}
+    return {"markets_config.RES": market, **buys, "units.mill.bidding_EOM": ""}
+
+
+FORESEEN = runs("1h", held("capacity_pos"))
 COUPLED = {"markets_config.EOM.market_mechanism": "complex_clearing"}
 IN_BLOCKS = ("powerplant_energy_heuristic_block", "powerplant_energy_heuristic_linked")
 CHANGES: Mapping[str, Mapping[str, Change]] = {
@@ -414,6 +434,11 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     **{b: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP, COUPLED)} for b in IN_BLOCKS},
     RENEWABLE: PLANT_LEARNER,
     RENEWABLE_LADDER: {**PLANT_LEARNER, **RUNGS, "unique_obs_dim": refused(6)},
+    UP: {"crm_foresight": FORESEEN},
+    DOWN: {
+        "crm_foresight": runs("1h", held("capacity_neg"), {"units.lignite.additional_cost": 60})
+    },
+    STORAGE_UP: {"crm_foresight": FORESEEN},
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
     "storage_energy_learning_ladder": {**STORAGE_LEARNER, **STORAGE_RUNGS},
@@ -481,6 +506,8 @@ USERS = {
     RENEWABLE: "gas",
     RENEWABLE_LADDER: "gas",
     FLEXIBLE: "lignite",
+    UP: "lignite",
+    DOWN: "lignite",
 }
 
 
@@ -494,7 +521,9 @@ def place(section: str, key: str) -> str:
 def change_of(section: str, key: str) -> tuple[Overrides, Overrides]:
     """What is given, and what is changed."""
     change = CHANGES[section][key]
-    user = bids(USERS.get(section, "pump"), section) if section in BIDDERS else {}
+    market = "RES" if section in RESERVE else "EOM"
+    unit = f"units.{USERS.get(section, 'pump')}.bidding_{market}"
+    user = {unit: section} if section in BIDDERS else {}
     return merged((change.given, user)), {change.at or place(section, key): change.value}
 
 

@@ -30,8 +30,8 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
         "eom_foresight: no bidder in use reads", False,
     ),
     "parameter of a strategy that is not supported": (
-        CONFIG, "seed: 7", "bidding_strategy_params: {crm_foresight: 4h}",
-        "crm_foresight: no supported bidder reads", False,
+        CONFIG, "seed: 7", "bidding_strategy_params: {nbins: 4}",
+        "nbins: no supported bidder reads", False,
     ),
     "unknown column": (
         PLANTS, "efficiency", "eficiency", "column 'eficiency': unknown column, nothing reads it; "

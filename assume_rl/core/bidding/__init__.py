@@ -17,6 +17,7 @@ from assume_rl.core.bidding import (
     ladder,
     learned,
     portfolio,
+    reserve,
     storage,
 )
 from assume_rl.core.bidding.base import (
@@ -29,6 +30,7 @@ from assume_rl.core.bidding.base import (
     parameter_error,
 )
 from assume_rl.core.bidding.cost_based import naive
+from assume_rl.core.units.base import RESERVE
 from assume_rl.errors import ConfigurationError, nearest_part
 
 P = TypeVar("P", bound=Params)
@@ -70,7 +72,12 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "demand_energy_heuristic_elastic": Entry(elastic.elastic, NoParams),
     "demand_energy_naive": Entry(partial(naive, "demand_energy_naive"), NoParams),
     "demand_energy_naive_intraday": Entry(intraday.demand, NoParams),
+    "demand_energy_naive_balancing": Entry(
+        partial(naive, "demand_energy_naive_balancing", product_types=RESERVE), NoParams
+    ),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
+    "powerplant_capacity_heuristic_balancing_neg": Entry(reserve.plant_neg, reserve.ReserveParams),
+    "powerplant_capacity_heuristic_balancing_pos": Entry(reserve.plant_pos, reserve.ReserveParams),
     "powerplant_energy_heuristic_block": Entry(block.block, flexible.FlexibleParams),
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_heuristic_linked": Entry(block.linked, flexible.FlexibleParams),
@@ -80,9 +87,14 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),
     "powerplant_energy_naive": Entry(partial(naive, "powerplant_energy_naive"), NoParams),
     "powerplant_energy_naive_intraday": Entry(intraday.plant, NoParams),
+    "powerplant_energy_naive_balancing": Entry(
+        partial(naive, "powerplant_energy_naive_balancing", product_types=RESERVE), NoParams
+    ),
     "powerplant_energy_naive_profile": Entry(block.profile, NoParams),
     "renewable_energy_learning_ladder": Entry(ladder.renewable, ladder.PlantLadderParams),
     "renewable_energy_learning_single_bid": Entry(learned.renewable, learned.PlantParams),
+    "storage_capacity_heuristic_balancing_neg": Entry(reserve.storage_neg, NoParams),
+    "storage_capacity_heuristic_balancing_pos": Entry(reserve.storage_pos, reserve.ReserveParams),
     "storage_energy_heuristic_flexable": Entry(storage.flexible, flexible.FlexibleParams),
     "storage_energy_learning": Entry(storage.learned, learned.LearnedParams),
     "storage_energy_learning_ladder": Entry(ladder.battery, ladder.LadderParams),
@@ -120,19 +132,13 @@ ALIASES: dict[str, str] = {
 # Names of the established format that are not supported yet.
 PLANNED: frozenset[str] = frozenset(
     {
-        "demand_energy_naive_balancing",
         "demand_energy_naive_otc",
         "demand_energy_naive_redispatch",
         "portfolio_learning",
-        "powerplant_capacity_heuristic_balancing_neg",
-        "powerplant_capacity_heuristic_balancing_pos",
         "powerplant_energy_interactive",
-        "powerplant_energy_naive_balancing",
         "powerplant_energy_naive_otc",
         "powerplant_energy_naive_redispatch",
         "powerplant_energy_optimization_dmas",
-        "storage_capacity_heuristic_balancing_neg",
-        "storage_capacity_heuristic_balancing_pos",
         "storage_energy_optimization_dmas",
     }
 )

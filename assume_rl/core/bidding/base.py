@@ -11,7 +11,7 @@ from torch import Tensor
 from assume_rl.core.forecasts import Outlook
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
-from assume_rl.core.units.base import Limits
+from assume_rl.core.units.base import ENERGY, Limits
 from assume_rl.errors import SettingError
 
 O = TypeVar("O")  # noqa: E741
@@ -153,6 +153,7 @@ class Context:
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
     shared: bool = False  # whether units share policies, which have to tell them apart
+    product_type: str = ENERGY  # that the market trades
 
 
 @dataclass(frozen=True)

@@ -54,11 +54,17 @@ def reachable(view: View[Any], own: ThermalView) -> Float[Tensor, "... product u
     return torch.stack(volumes, dim=-2)
 
 
-def naive(name: str, context: Context, params: NoParams) -> Naive:
+def naive(
+    name: str,
+    context: Context,
+    params: NoParams,
+    product_types: frozenset[str] = frozenset({ENERGY}),
+) -> Naive:
     """Return the naive bidder under one of its names.
 
     :param name: key in the registry
     :param context: not read
     :param params: none
+    :param product_types: that it trades
     """
-    return Naive(name)
+    return Naive(name, product_types=product_types)

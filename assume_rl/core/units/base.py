@@ -25,6 +25,19 @@ NEVER_RAN = float("inf")
 ENERGY = "energy"
 """Product type of energy markets: what is sold of it is delivered."""
 
+CAPACITY_POS, CAPACITY_NEG = "capacity_pos", "capacity_neg"
+"""Product types of reserve: power that is held to be added, or to be taken off."""
+
+ENERGY_POS, ENERGY_NEG = "energy_pos", "energy_neg"
+"""Product types of energy that is called from reserve."""
+
+UP, DOWN = frozenset({CAPACITY_POS, ENERGY_POS}), frozenset({CAPACITY_NEG, ENERGY_NEG})
+RESERVE = UP | DOWN
+"""Product types of reserve: those that add power, and those that take it off."""
+
+HELD = frozenset({CAPACITY_POS, CAPACITY_NEG})
+"""Product types of which power is paid, EUR/MW and hour, not energy."""
+
 Side = Literal["sells", "buys"]
 
 PerStep = Float[Tensor, "... step unit"]

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from assume_rl.core.time import Step
 from assume_rl.core.units.base import (
+    CAPACITY_NEG,
+    CAPACITY_POS,
     ENERGY,
     ZERO_VOLUME,
     Limits,
@@ -221,7 +223,7 @@ def limits_at(
     """
     energy = sold[ENERGY]
     zero = energy.new_zeros(())
-    up, down = sold.get("capacity_pos", zero), sold.get("capacity_neg", zero)
+    up, down = sold.get(CAPACITY_POS, zero), sold.get(CAPACITY_NEG, zero)
     most_charge = params.max_power_charge - (energy + down)
     least_charge = (params.min_power_charge - (energy + up)).clamp(max=0)
     most_charge = torch.where(most_charge <= least_charge, most_charge, 0.0)

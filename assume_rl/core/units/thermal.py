@@ -13,6 +13,8 @@ from torch import Tensor
 
 from assume_rl.core.time import Step
 from assume_rl.core.units.base import (
+    CAPACITY_NEG,
+    CAPACITY_POS,
     ENERGY,
     ZERO_VOLUME,
     Limits,
@@ -93,10 +95,10 @@ class Thermal(WithoutState):
         """
         energy = sold[ENERGY]
         most, least = capacity - energy, params.min_power - energy
-        if "capacity_pos" in sold:
-            most = most - sold["capacity_pos"]
-        if "capacity_neg" in sold:
-            least = least + sold["capacity_neg"]
+        if CAPACITY_POS in sold:
+            most = most - sold[CAPACITY_POS]
+        if CAPACITY_NEG in sold:
+            least = least + sold[CAPACITY_NEG]
         most, least = most.clamp(min=0), least.clamp(min=0)
         can_run = most >= least
         return Limits(sell=Range(least * can_run, most * can_run), buy=no_range(most))

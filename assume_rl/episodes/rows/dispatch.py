@@ -39,12 +39,10 @@ class DispatchLog:
         if not entries:
             return
         steps = torch.cat([torch.arange(e.step - e.steps + 1, e.step + 1) for e in entries])
-        cashflow, revenue = zip(*(money(e.state) for e in entries), strict=True)
-        tables = {
-            "power": [e.state.energy for e in entries],
-            "cashflow": cashflow,
-            "revenue": revenue,
-        }
+        cashflows, revenue = zip(*(money(e.state) for e in entries), strict=True)
+        tables = {"power": [e.state.energy for e in entries], "revenue": revenue}
+        for kind in cashflows[0]:
+            tables[f"{kind}_cashflow"] = [cashflow[kind] for cashflow in cashflows]
         rows = {
             name: torch.cat([_recent(t, e) for t, e in zip(windows, entries, strict=True)])
             for name, windows in tables.items()
@@ -54,27 +52,21 @@ class DispatchLog:
             name: torch.cat([_recent(m[name], e) for m, e in zip(more, entries, strict=True)])
             for name in more[0]
         }
-        yield "unit_dispatch", dispatch_columns(self._own, steps, **rows, extra=extra)
-        for columns in self._starts.rows(steps, rows["power"]):
+        power = rows.pop("power")
+        yield "unit_dispatch", dispatch_columns(self._own, steps, power, {**rows, **extra})
+        for columns in self._starts.rows(steps, power):
             yield "start_costs", columns
 
 
 def dispatch_columns(
-    portfolio: Portfolio,
-    steps: Tensor,
-    *,
-    power: Tensor,
-    cashflow: Tensor,
-    revenue: Tensor,
-    extra: Mapping[str, Tensor],
+    portfolio: Portfolio, steps: Tensor, power: Tensor, more: Mapping[str, Tensor]
 ) -> Columns:
     """Return the columns of `unit_dispatch`, a row per step and unit.
 
     :param steps: (step), since the episode began
     :param power: (step, unit), MW delivered
-    :param cashflow: (step, unit), EUR, see `UnitState`
-    :param revenue: (step, unit), EUR, see `UnitState`
-    :param extra: (step, unit), further columns; NaN where a unit has none
+    :param more: (step, unit), further columns, of money as `UnitState` has it; NaN where a unit has
+        none
     """
     series = portfolio.profiles.marginal_cost[steps]
     cost, running = [], []
@@ -88,16 +80,14 @@ def dispatch_columns(
         "step": np.repeat(steps.numpy(), len(names)),
         "unit": np.tile(names, len(steps)),
         "power": power.numpy().ravel(),
-        "revenue": revenue.numpy().ravel(),
         "cost": (side_by_side(running) * portfolio.step_hours).numpy().ravel(),
-        "energy_cashflow": cashflow.numpy().ravel(),
         "energy_generation_costs": generation_cost(side_by_side(cost), power).numpy().ravel(),
-        **{name: values.numpy().ravel() for name, values in extra.items()},
+        **{name: values.numpy().ravel() for name, values in more.items()},
     }
 
 
-def money(state: UnitState) -> tuple[Tensor, Tensor]:
-    """Return `cashflow` and `revenue` of a state that keeps them.
+def money(state: UnitState) -> tuple[Mapping[str, Tensor], Tensor]:
+    """Return `cashflow` by product type and `revenue` of a state that keeps them.
 
     :raises ValueError: it keeps none.
     """

@@ -57,7 +57,7 @@ class OrderLog:
     """
 
     def __init__(self, market: MarketSpec[Any], tables: Collection[str] = TABLES) -> None:
-        self._market = market.name
+        self._market, self._traded = market.name, market.product_type
         self._nodes = np.array(market.nodes, dtype=object)
         self._tables = tables
         self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
@@ -120,6 +120,7 @@ class OrderLog:
             "max_price": column("max_price"),
             "supply_volume": supply,
             "demand_volume": demand,
+            "product_type": np.full(first.size, self._traded, dtype=object),
             "steps": length.ravel(),
         }
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, settle
+from assume_rl.core.units.base import ENERGY
 from assume_rl.episodes.rows.dispatch import Columns, dispatch_columns, money
 from assume_rl.episodes.rows.starts import StartLog
 
@@ -75,10 +76,8 @@ class RoutineLog:
                 nothing.index_copy(0, delivered - first, found)
                 for found in (power, cashflow, revenue)
             )
-        columns = dispatch_columns(
-            self._own, steps, power=power, cashflow=cashflow, revenue=revenue, extra={}
-        )
-        yield "unit_dispatch", columns
+        earned = {"energy_cashflow": cashflow, "revenue": revenue}
+        yield "unit_dispatch", dispatch_columns(self._own, steps, power, earned)
         for rows in self._starts.rows(steps, power):
             yield "start_costs", rows
 
@@ -100,4 +99,4 @@ class RoutineLog:
         )
         position, _, _ = settle(self._own, position, [result])
         cashflow, revenue = money(position.state)
-        return position.state.energy[:, 0], cashflow[:, 0], revenue[:, 0]
+        return position.state.energy[:, 0], cashflow[ENERGY][:, 0], revenue[:, 0]

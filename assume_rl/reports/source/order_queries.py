@@ -6,7 +6,7 @@ from datetime import datetime
 import pandas as pd
 import sqlalchemy as sa
 
-from assume_rl.reports.source.queries import UNKNOWN, dated, units
+from assume_rl.reports.source.queries import UNKNOWN, dated, reserve_markets, units
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.thin import stride
 
@@ -23,14 +23,19 @@ def book(recorded: Recorded, market: str, start: datetime) -> pd.DataFrame:
 
 
 def orders(recorded: Recorded) -> tuple[pd.DataFrame, int]:
-    """Return all orders with technology and cost, and n: only every n-th delivery's are there."""
+    """Return all orders for energy with technology and cost, and n.
+
+    Only every n-th delivery's are there. What is asked for reserve is held against no cost.
+    """
     names = ("start_time", "end_time", "market_id", "unit_id", "price", "volume")
     rows = recorded.rows("market_orders", *names, "accepted_volume", "accepted_price")
-    count = recorded.number(sa.select(sa.func.count()).select_from(rows))
+    energy = rows.c.market_id.not_in(reserve_markets(recorded))
+    count = recorded.number(sa.select(sa.func.count()).select_from(rows).where(energy))
     every = stride(count, ORDERS_READ)
-    query = sa.select(rows)
+    query = sa.select(rows).where(energy)
     if every > 1:
-        starts = recorded.frame(sa.select(rows.c.start_time).distinct().order_by(rows.c.start_time))
+        times = sa.select(rows.c.start_time).where(energy).distinct()
+        starts = recorded.frame(times.order_by(rows.c.start_time))
         kept: Sequence[datetime] = [t.to_pydatetime() for t in starts["start_time"][::every]]
         query = query.where(rows.c.start_time.in_(kept))
     found = dated(recorded.frame(query), "start_time", "end_time")

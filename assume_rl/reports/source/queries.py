@@ -9,6 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Subquery
 
+from assume_rl.core.units.base import ENERGY
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -19,20 +20,35 @@ UNKNOWN = "unknown"  # technology of a unit that no table of units has
 
 
 def prices(recorded: Recorded) -> pd.DataFrame:
-    """Return `market_id`, `start`, `hours` (h), `price` (EUR/MWh), a row per cleared product."""
-    rows = recorded.rows("market_meta", "market_id", "product_start", "product_end", "price").c
-    query = sa.select(rows.market_id, rows.product_start, rows.product_end, rows.price)
+    """Return a row per cleared product.
+
+    `market_id`, `product_type`, `start`, `hours` (h) and `price` (EUR/MWh; of reserve that is held
+    EUR/MW and hour).
+    """
+    names = ("market_id", "product_type", "product_start", "product_end", "price")
+    rows = recorded.rows("market_meta", *names).c
+    query = sa.select(*(rows[name] for name in names))
     found = recorded.frame(query.order_by(rows.market_id, rows.product_start, rows.product_end))
     length = pd.to_datetime(found["product_end"]) - pd.to_datetime(found["product_start"])
     start = pd.to_datetime(found["product_start"])
     return pd.DataFrame(
         {
             "market_id": found["market_id"],
+            "product_type": found["product_type"].fillna(ENERGY),
             "start": start,
             "hours": length.dt.total_seconds() / 3600,
             "price": found["price"].astype(float),
         }
     )
+
+
+def reserve_markets(recorded: Recorded) -> tuple[str, ...]:
+    """Return the markets that trade reserve: prices there are not for what power costs."""
+    if "market_meta" not in recorded.present:
+        return ()
+    rows = recorded.rows("market_meta", "market_id", "product_type").c
+    query = sa.select(rows.market_id).where(rows.product_type != ENERGY).distinct()
+    return tuple(recorded.frame(query.order_by(rows.market_id))["market_id"])
 
 
 def paid_as_bid(recorded: Recorded) -> dict[str, bool]:

@@ -8,7 +8,13 @@ import pandas as pd
 
 from assume_rl.evaluation.price_setting import AtCost, cleared_at_cost, price_setters
 from assume_rl.reports.source.order_queries import orders
-from assume_rl.reports.source.queries import learners, paid_as_bid, technologies, units
+from assume_rl.reports.source.queries import (
+    learners,
+    paid_as_bid,
+    reserve_markets,
+    technologies,
+    units,
+)
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.hours import Hours
@@ -88,10 +94,12 @@ class Market:
     def learners_at_cost(self) -> float | None:
         """Return the profit of all learners (EUR) had they offered at marginal cost.
 
-        None where it cannot be said: in several markets, under pay-as-bid, of learners without a
-        marginal cost such as storages, or where only some deliveries are read.
+        None where it cannot be said: in several markets, with reserve, under pay-as-bid, of
+        learners without a marginal cost such as storages, or where only some deliveries are read.
         """
         if self.missing_orders or not self.learners or self.orders_read[1] > 1:
+            return None
+        if reserve_markets(self.recorded):
             return None
         if len(self.orders_by_market) != 1 or any(self.as_bid.values()):
             return None

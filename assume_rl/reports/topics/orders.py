@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from assume_rl.core.units.base import ENERGY
 from assume_rl.reports.colours import technology_colours, technology_patterns
 from assume_rl.reports.source.order_queries import book
 from assume_rl.reports.source.queries import prices
@@ -24,7 +25,8 @@ def order_items(market: Market) -> Iterator[Item]:
     if not recorded.has("market_orders"):
         yield Omitted("Merit order and demand", "no orders were recorded (market_orders is empty)")
         return
-    for name, own in prices(recorded).groupby("market_id", sort=True):
+    found = prices(recorded)
+    for name, own in found[found["product_type"] == ENERGY].groupby("market_id", sort=True):
         for start, what in market.hours[str(name)].items():
             rows = own[own["start"] == start]
             orders = book(recorded, str(name), start.to_pydatetime())

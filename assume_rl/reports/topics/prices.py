@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from assume_rl.core.units.base import HELD
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.style import HOVER, WHEN, Trace, figure, line_looks, marked, text
@@ -13,6 +14,8 @@ from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid
 from assume_rl.reports.types import Chart, Figure, Item, Omitted
 
+ENERGY_PRICE, RESERVE_PRICE = "EUR/MWh", "EUR/MW and h"
+
 
 @dataclass(frozen=True)
 class PriceLine:
@@ -20,7 +23,8 @@ class PriceLine:
 
     name: str
     run_id: str
-    rows: pd.DataFrame  # `start`, `hours` (h), `price` (EUR/MWh), in order of start
+    rows: pd.DataFrame  # `start`, `hours` (h), `price` (in `unit`), in order of start
+    unit: str = ENERGY_PRICE
 
 
 def price_items(scope: Scope) -> Iterator[Item]:
@@ -31,24 +35,38 @@ def price_items(scope: Scope) -> Iterator[Item]:
         reason = "no auction was recorded (no rows in market_meta)"
         yield Omitted("Prices", source.missing(reason))
         return
+    note = mean_paid(source)
+    for unit, what, key in ((ENERGY_PRICE, "Price", ""), (RESERVE_PRICE, "Reserve price", "-held")):
+        own = [line for line in lines if line.unit == unit]
+        if own:
+            yield from _charts(own, what, key, note if unit == ENERGY_PRICE else "")
+
+
+def _charts(lines: Sequence[PriceLine], what: str, key: str, note: str) -> Iterator[Item]:
+    """Yield the charts of lines whose prices are in one unit.
+
+    :param lines: at least one
+    :param what: the prices are, for titles
+    :param key: that the charts' keys end in
+    :param note: said of both
+    """
     longest = max(len(line.rows) for line in lines)
     thinned = longest > points_each(lines)
     runs = tuple(dict.fromkeys(line.run_id for line in lines))
-    note = mean_paid(source)
     yield Chart(
-        "Prices through time",
+        f"{what}s through time",
         prices_through_time(lines),
-        f"Price of each delivery.{note}" + (f" {_extremes(longest)}" if thinned else ""),
+        f"{what} of each delivery.{note}" + (f" {_extremes(longest)}" if thinned else ""),
         runs,
-        "prices",
+        f"prices{key}",
     )
     yield Chart(
-        "Price duration curve",
+        f"{what} duration curve",
         price_duration(lines),
-        f"For how many hours of the calendar prices are at least that high.{note}"
+        f"For how many hours of the calendar {what.lower()}s are at least that high.{note}"
         + (f" {_every(points_each(lines), longest)}" if thinned else ""),
         runs,
-        "price-duration",
+        f"price-duration{key}",
     )
 
 
@@ -60,7 +78,8 @@ def price_lines(recorded: Sequence[Recorded]) -> list[PriceLine]:
     for r, rows in found:
         for market, own in rows.groupby("market_id", sort=True):
             parts = [r.label] * (len(found) > 1) + [str(market)] * (len(markets) > 1)
-            lines.append(PriceLine(", ".join(parts) or str(market), r.run_id, own))
+            unit = RESERVE_PRICE if own["product_type"].iloc[0] in HELD else ENERGY_PRICE
+            lines.append(PriceLine(", ".join(parts) or str(market), r.run_id, own, unit))
     return lines
 
 
@@ -76,10 +95,10 @@ def prices_through_time(lines: Sequence[PriceLine]) -> Figure:
             | {
                 "x": [*start.iloc[kept], end],
                 "y": [*price[kept], price[-1]],
-                "hovertemplate": WHEN + "%{y:.2f} EUR/MWh" + HOVER,
+                "hovertemplate": WHEN + f"%{{y:.2f}} {line.unit}" + HOVER,
             }
         )
-    return figure(traces, x="start of delivery (UTC)", y="price (EUR/MWh)")
+    return figure(traces, x="start of delivery (UTC)", y=f"price ({lines[0].unit})")
 
 
 def price_duration(lines: Sequence[PriceLine]) -> Figure:
@@ -94,10 +113,11 @@ def price_duration(lines: Sequence[PriceLine]) -> Figure:
             | {
                 "x": [0.0, *hours[kept]],
                 "y": [price[0], *price[kept]],
-                "hovertemplate": "%{x:.1f} h at %{y:.2f} EUR/MWh or more" + HOVER,
+                "hovertemplate": f"%{{x:.1f}} h at %{{y:.2f}} {line.unit} or more" + HOVER,
             }
         )
-    return figure(traces, x="duration (h)", y="price (EUR/MWh)", xaxis_rangemode="tozero")
+    price_axis = f"price ({lines[0].unit})"
+    return figure(traces, x="duration (h)", y=price_axis, xaxis_rangemode="tozero")
 
 
 def points_each(lines: Sequence[PriceLine]) -> int:

@@ -8,6 +8,7 @@ from assume_rl.core.bidding import BIDDERS, OPERATORS, create, operator_strategy
 from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
+from assume_rl.core.units.base import ENERGY
 from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.scenario.compile.capabilities import misfit, misfit_of_strategy, untraded
 from assume_rl.scenario.types import Scenario
@@ -137,10 +138,12 @@ def create_bidder(
 
 def _context(market: str, scenario: Scenario) -> Context:
     config = scenario.config
-    products = config.markets_config[market].products if market in config.markets_config else ()
+    settings = config.markets_config.get(market)
+    products = () if settings is None else settings.products
     return Context(
         max_bid_price=scenario.learning.max_bid_price,
         products=sum(product.count for product in products) or 1,
         step_hours=config.time_step / 3600,
         orders=scenario.most_orders,
+        product_type=ENERGY if settings is None else settings.product_type,
     )

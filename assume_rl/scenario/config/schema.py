@@ -27,7 +27,7 @@ CONFIG_FILE = "config.yaml"
 """File of a scenario folder that holds its study cases."""
 
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
-"""Product types of the format; so far only `energy` is traded."""
+"""Product types of the format."""
 
 UNREAD_KEYS = frozenset({"maximum_volume", "only_hours", "eligible_obligations_lambda"})
 """Keys that public folders have although nothing reads them."""
@@ -62,13 +62,14 @@ class Market(Section):
     end_date: Instant | None = None
     """No auction closes later; the simulation's end by default."""
     product_type: str = "energy"
-    """What is traded."""
+    """What is traded: `energy`, or reserve, which is held (`capacity_pos`, `capacity_neg`) or
+    called (`energy_pos`, `energy_neg`)."""
     maximum_bid_volume: float = Field(1e6, gt=0)
     """MW; larger orders are cut."""
     maximum_bid_price: float = 3000.0
-    """EUR/MWh; higher prices are lowered to it."""
+    """EUR/MWh (reserve that is held: EUR/MW and hour); higher prices are lowered to it."""
     minimum_bid_price: float = -3000.0
-    """EUR/MWh; lower prices are raised to it."""
+    """EUR/MWh (reserve that is held: EUR/MW and hour); lower prices are raised to it."""
     max_gradient: float | None = None
     """Not read."""
     volume_unit: str = "MW"
@@ -100,7 +101,6 @@ class Market(Section):
 
 UNREAD_PARAMS = frozenset(
     {
-        "crm_foresight",
         "scale_firm_power_capacity",
         "steps",
         "nbins",
