@@ -2,7 +2,7 @@
 
 Actors are policy folders (`learning.policies.folder`). Critics, targets and optimisers go into a
 trainer state of their own, unit by unit, so that a changed fleet can take over what fits. A learner
-that is saved or loaded has one seed (`Learner.single`).
+that is loaded has one seed (`Learner.single`).
 """
 
 import logging
@@ -65,20 +65,26 @@ from assume_rl.learning.types import AgentSpec, Scales
 logger = logging.getLogger(__name__)
 
 
-def save_actors(learner: Learner, folder: Path, extra: Mapping[str, Any]) -> None:
-    """Write the actors as a policy folder.
+def save_actors(learner: Learner, folder: Path, extra: Mapping[str, Any], *, seed: int = 0) -> None:
+    """Write one seed's actors as a policy folder.
 
-    :param learner: of one seed
+    :param learner: whose they are
     :param folder: to write to
     :param extra: further entries of the manifest
+    :param seed: position of the seed
     """
-    algorithm = learner.config.algorithm
-    save_policies(folder, learner.policies(), learner.agents, algorithm=algorithm, extra=extra)
+    actors, algorithm = learner.policies(seed), learner.config.algorithm
+    save_policies(folder, actors, learner.agents, algorithm=algorithm, extra=extra)
 
 
-def save_critics(learner: Learner, folder: Path) -> None:
-    """Write critics, targets and optimisers into `folder`."""
-    save_trainer_state(folder, trainer_state(learner))
+def save_critics(learner: Learner, folder: Path, *, seed: int = 0) -> None:
+    """Write one seed's critics, targets and optimisers into `folder`.
+
+    :param learner: whose they are
+    :param folder: to write to
+    :param seed: position of the seed
+    """
+    save_trainer_state(folder, trainer_state(learner, seed))
 
 
 def _left_out(actor: State) -> dict[str, Tensor]:
@@ -118,12 +124,12 @@ def has_critics(folder: Path) -> bool:
     return is_assume_layout(folder) or (folder / FILE).is_file()
 
 
-def trainer_state(learner: Learner) -> dict[str, Any]:
-    """Return the state that further training needs beside actors and replay.
+def trainer_state(learner: Learner, seed: int) -> dict[str, Any]:
+    """Return the state of one seed that further training needs beside actors and replay.
 
     Of actors it has what policy files leave out: values, and spreads of noisy layers.
     """
-    kinds = networks(learner.nets, 0)
+    kinds = networks(learner.nets, seed)
     actors = kinds.pop("actor")
     if left_out := {unit: own for unit in actors if (own := _left_out(actors[unit]))}:
         kinds["actor"] = left_out
@@ -132,11 +138,11 @@ def trainer_state(learner: Learner) -> dict[str, Any]:
         "agents": [_identity(agent) for agent in learner.agents],
         "normaliser": {
             part: own
-            for part, own in learner.normaliser.state_of(0).items()
+            for part, own in learner.normaliser.state_of(seed).items()
             if part not in OF_ACTORS
         },
         "networks": kinds,
-        "optimizers": optimizers(learner.nets, 0),
+        "optimizers": optimizers(learner.nets, seed),
     }
 
 

@@ -26,10 +26,9 @@ def save_policies_of(
     :param origin: what the manifest says of where they are from, see `provenance`
     :param critics: whether to write them too
     """
-    single = learner.single(seed)
-    save_actors(single, folder, {**origin, **learner.config.policy_settings})
+    save_actors(learner, folder, {**origin, **learner.config.policy_settings}, seed=seed)
     if critics:
-        save_critics(single, folder)
+        save_critics(learner, folder, seed=seed)
 
 
 def start_policies(learner: Learner, task: Task) -> tuple[str, ...]:

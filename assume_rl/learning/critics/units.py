@@ -30,10 +30,6 @@ class UnitCritics(NamedTuple):
     columns: Int[Tensor, "agent entry"]  # where files have the rows of the first weight
     weights: Weights  # (critic, agent, ...), views
 
-    def module_state(self, unit_id: str) -> Weights:
-        """Return the state dict of one agent's `CriticTD3` (without `q2_` for a single critic)."""
-        return self.stack([unit_id]).module_state(unit_id)
-
     def stack(self, unit_ids: Sequence[str]) -> CriticStack:
         """Return copies of some units' critics."""
         index = [self.unit_ids.index(unit) for unit in unit_ids]
@@ -93,8 +89,8 @@ class UnitForm(OfGroup):
 
     def states(self, flat: Flat, seed: int) -> dict[str, Weights]:
         """Return module states by agent."""
-        table = self._of_seed(flat, seed)
-        return {unit: table.module_state(unit) for unit in self.names}
+        stack = self._of_seed(flat, seed).stack(self.names)
+        return {unit: stack.module_state(unit) for unit in self.names}
 
     def load(self, flat: Flat, seed: int, states: States) -> None:
         """Overwrite the agents that are in `states`; `PolicyError` if one does not fit."""

@@ -357,8 +357,9 @@ def _stack_row(state: State) -> Weights:
 
 
 def _module_row(weights: Weights, row: int) -> Weights:
-    rows = {name: w[row].detach().clone() for name, w in weights.items()}
-    return {name: w.T.contiguous() if w.ndim == 2 else w for name, w in rows.items()}
+    rows = {name: w[row].detach() for name, w in weights.items()}
+    rows = {name: w.T if w.ndim == 2 else w for name, w in rows.items()}
+    return {name: w.clone(memory_format=torch.contiguous_format) for name, w in rows.items()}
 
 
 def _write_row(weights: Weights, row: int, state: State, unit_id: str) -> None:
