@@ -1,6 +1,7 @@
 """Bids for reserve, by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,3 +193,11 @@ def test_crm_foresight_says_how_far_earnings_count(foresight: str, price: float)
 def test_crm_foresight_is_a_duration() -> None:
     with pytest.raises(SettingError, match=r"crm_foresight"):
         made(f"{PLANT}_pos", "capacity_pos", crm_foresight="four")
+
+
+def test_the_rule_of_storages_keeps_sold_reserve() -> None:
+    """Of 10 MW of discharging it has sold 4 MW as reserve."""
+    view = storage([20.0] * 12, max_power_discharge=10.0)
+    held = {"capacity_pos": row(4.0)[None]}
+    found = made("storage_energy_heuristic_flexable", "energy").orders(replace(view, reserve=held))
+    assert found.volume.tolist() == [[6.0]]

@@ -173,7 +173,7 @@ class View(Generic[O]):
     own: O  # what the technology shows
     # Share of the steps so far in which each unit was on; None: no bidder needs it.
     running_share: Float[Tensor, "... unit"] | None = None
-    # MW sold for these steps, by product type.
+    # MW of reserve already sold for these steps, by product type.
     reserve: Mapping[str, Float[Tensor, "... product unit"]] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 Semantics: docs/scenario-format.md, "Storage bidders" and "Learning".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,7 +69,9 @@ class FlexibleStorage:
         prices, volumes = [], []
         for i, sold in enumerate(view.sold.unbind(-2)):
             params = over(view.own.params, view.lengths[i])
-            charge, discharge = _reachable(params, soc, previous, sold)
+            reserve = {kind: table[..., i, :] for kind, table in view.reserve.items()}
+            limits = _limits(params, soc, sold, reserve)
+            charge, discharge = _reachable(params, soc, previous, sold, limits)
             sells = high[..., i, :] & (discharge > ZERO_VOLUME)
             volume = torch.where(sells, discharge, charge)
             price = torch.where(
@@ -241,7 +244,9 @@ def _most(
     :param product: by position in the auction
     :param soc: that is planned for it
     """
-    limits = view.limits if product == 0 else _limits(params, soc, view.sold[..., product, :])
+    reserve = {kind: table[..., product, :] for kind, table in view.reserve.items()}
+    sold = view.sold[..., product, :]
+    limits = view.limits if product == 0 else _limits(params, soc, sold, reserve)
     # The limits of the first product are those of a single step.
     charge = torch.maximum(limits.buy.most[..., 0, :], max_charge(params, soc))
     return charge, torch.minimum(limits.sell.most[..., 0, :], max_discharge(params, soc))
@@ -253,11 +258,14 @@ def _delivers(params: StorageParams, power: Float[Tensor, "... unit"]) -> Bool[T
 
 
 def _limits(
-    params: StorageParams, soc: Float[Tensor, "... unit"], sold: Float[Tensor, "... unit"]
+    params: StorageParams,
+    soc: Float[Tensor, "... unit"],
+    sold: Float[Tensor, "... unit"],
+    reserve: Mapping[str, Float[Tensor, "... unit"]],
 ) -> Limits:
     """Return the limits of one product, for which `soc` is planned."""
-    sold = sold.unsqueeze(-2)
-    return limits_at(params, soc.unsqueeze(-2), sold, {ENERGY: sold})
+    tables = {kind: table.unsqueeze(-2) for kind, table in {ENERGY: sold, **reserve}.items()}
+    return limits_at(params, soc.unsqueeze(-2), tables[ENERGY], tables)
 
 
 def _reachable(
@@ -265,9 +273,9 @@ def _reachable(
     soc: Float[Tensor, "... unit"],
     previous: Float[Tensor, "... unit"],
     sold: Float[Tensor, "... unit"],
+    limits: Limits,
 ) -> tuple[Float[Tensor, "... unit"], Float[Tensor, "... unit"]]:
     """Return the most that can be charged and discharged within limits and ramps, MW."""
-    limits = _limits(params, soc, sold)
     charge = ramp_charge(params, soc, previous, limits.buy.most[..., 0, :], sold.clamp(max=0))
     discharge = ramp_discharge(
         params, soc, previous, limits.sell.most[..., 0, :], sold.clamp(min=0)
