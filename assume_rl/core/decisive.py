@@ -50,7 +50,7 @@ def can_tell(market: MarketSpec[Any], team: Team) -> bool:
     :param team: on a ladder
     """
     apart = (products_apart(team, unit) for unit in range(len(team.ids)))
-    return pays_one_price(market.rule) and all(parts == 1 for parts in apart)
+    return pays_one_price(market) and all(parts == 1 for parts in apart)
 
 
 def copies_at_once(team: Team, slots: int, products: int) -> int:

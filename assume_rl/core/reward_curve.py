@@ -78,7 +78,7 @@ class OwnBook:
 
     def ordered(self) -> "OwnBook":
         """Return the book sorted, for all bidders that see it as theirs."""
-        if not can_insert(self.market.rule):
+        if not can_insert(self.market):
             return self
         return replace(self, order=book_order(self.orders.price, self.orders.volume))
 
@@ -179,7 +179,7 @@ def rungs_at_once(book: OwnBook) -> int:
     """Return how many rungs may be cleared in one call, see `AT_ONCE`; at least one."""
     price = book.orders.price
     each = price.numel()
-    if can_insert(book.market.rule):
+    if can_insert(book.market):
         each = each // max(1, price.shape[-1]) * (len(book.own) + 1)
     return max(1, AT_ONCE // max(1, each))
 
@@ -205,7 +205,7 @@ def clear_rungs(
 def _clearing_of(book: OwnBook) -> Callable[[Tensor, Tensor], Clearing]:
     """Return a function that clears prices and volumes of some rungs."""
     market = book.market
-    if not can_insert(market.rule):
+    if not can_insert(market):
         return partial(_clear_anew, book)
 
     return partial(clear_among, market, book.others)
@@ -219,14 +219,14 @@ def clear_among(
 ) -> Clearing:
     """Return `clear_inserted` of own orders that are cut to the limits of the market.
 
-    :param market: whose rule `can_insert` allows
+    :param market: that `can_insert` allows
     :param others: their orders, (... product other)
     :param price: EUR/MWh, on each rung
     :param volume: MW, sell > 0, buy < 0, on each rung
     """
     price = market.price_of(price)
     volume = market.volume_of(volume)
-    return clear_inserted(market.rule, others, price, volume)
+    return clear_inserted(market, others, price, volume)
 
 
 def _clear_anew(

@@ -184,7 +184,7 @@ def decisive_points(
     :param min_price: lowest price that the bidder may ask, EUR/MWh
     :param max_price: highest price that the bidder may ask, EUR/MWh
     """
-    if not can_insert(book.market.rule):
+    if not can_insert(book.market):
         return break_points(book, marginal_cost, min_price, max_price)
     price, offered = (table[..., 0, :] for table in (book.others.price, book.others.offered))
     own = book.orders.volume.index_select(-1, book.own).sum(-1)

@@ -4,7 +4,16 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from assume_rl.core.clearing import RULES, MarketSpec, Need, NoParams, Slots, pay_as_bid
+from assume_rl import keyed
+from assume_rl.core.clearing import (
+    RULES,
+    MarketSpec,
+    Need,
+    NoParams,
+    Slots,
+    pay_as_bid,
+    pay_as_clear,
+)
 from assume_rl.core.clearing.merit_order import Match, MeritOrder, Prices, uniform
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import Orders, unit_major
@@ -21,11 +30,11 @@ BOOKS = [
 ]
 
 
-def clear(rule: str, supply: Side, demand: Side) -> Clearing:
+def clear(rule: str, supply: Side, demand: Side, **params: bool) -> Clearing:
     book = [(p, v) for v, p in supply] + [(p, -v) for v, p in demand]
     price, volume = torch.tensor(book, dtype=torch.float64).T[:, None]
     orders = unit_major(price, volume, len(book))
-    setup = RULES[rule].setup(toy_market(RULES[rule]), Slots(node=orders.node))
+    setup = RULES[rule].setup(toy_market(RULES[rule], **params), Slots(node=orders.node))
     tie = torch.linspace(0, 0.9, len(book), dtype=torch.float64)[None]
     return RULES[rule].clear(orders, tie, setup)
 
@@ -41,6 +50,52 @@ def test_pay_as_clear_of_the_known_books(
     assert c.paid.tolist() == [[price] * len(c.zone)]
     assert set(c.zone.tolist()) == {0}
     assert c.supply_volume.item() == c.demand_volume.item() == sum(sold)
+
+
+SCARCITY_PRICES = (20, 3000, 15, 0, 30)
+
+
+@pytest.mark.parametrize(("book", "price"), list(zip(BOOKS, SCARCITY_PRICES, strict=True)))
+def test_demand_that_buys_less_than_it_wants_sets_the_price_in_scarcity(
+    book: tuple[Side, Side, float, list[float], list[float]], price: float
+) -> None:
+    supply, demand, _, sold, bought = book
+    c = clear("pay_as_clear", supply, demand, scarcity_pricing=True)
+    assert c.accepted.tolist() == [[*sold, *(-v for v in bought)]]
+    assert c.price.tolist() == c.max_price.tolist() == [[price]]
+    assert c.paid.tolist() == [[price] * len(c.zone)]
+
+
+def test_demand_dearer_than_all_supply_but_wholly_served_sets_no_price() -> None:
+    served = clear("pay_as_clear", [(100, 10)], [(60, 90), (40, 50)], scarcity_pricing=True)
+    assert served.price.item() == 10
+    refused = clear(
+        "pay_as_clear", [(100, 10)], [(60, 90), (40, 50), (5, 45)], scarcity_pricing=True
+    )
+    assert refused.price.item() == 45
+
+
+def test_in_scarcity_the_price_is_that_of_complex_clearing() -> None:
+    pytest.importorskip("highspy")
+    market = toy_market(pay_as_clear, scarcity_pricing=True)
+    others = toy_market(RULES["complex_clearing"])
+    price = keyed.array((200, 1, 8), 0, "price") * 100
+    volume = (keyed.array((200, 1, 8), 0, "volume") - 0.4) * 50
+    tie = keyed.array((200, 1, 8), 0, "tie")
+    node = torch.zeros(8, dtype=torch.long)
+    orders = Orders(price, volume, node, node)
+    found, expected = (
+        spec.clear(orders, tie, spec.rule.setup(spec, Slots(node))) for spec in (market, others)
+    )
+    torch.testing.assert_close(found.accepted, expected.accepted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.price, expected.price, atol=1e-6, rtol=0)
+    unlike = (
+        found.price
+        != toy_market(pay_as_clear)
+        .clear(orders, tie, pay_as_clear.setup(toy_market(pay_as_clear), Slots(node)))
+        .price
+    )
+    assert 0.2 < unlike.double().mean() < 0.8
 
 
 @pytest.mark.parametrize(("rule", "lowest"), [("pay_as_clear", 20), ("pay_as_bid", 10)])
@@ -85,6 +140,10 @@ def test_pay_as_bid_tells_rejected_orders_the_average() -> None:
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_every_rule_keeps_the_contract(rule: str) -> None:
     check_clearing(RULES[rule])
+
+
+def test_scarcity_pricing_keeps_the_contract() -> None:
+    check_clearing(pay_as_clear, scarcity_pricing=True)
 
 
 def test_contract_catches_a_rule_that_pays_too_little() -> None:

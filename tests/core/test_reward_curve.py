@@ -424,7 +424,7 @@ def test_as_many_rungs_are_cleared_at_once_as_memory_has_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rule = Counted()
-    assert not can_insert(rule)  # type: ignore[arg-type]
+    assert not can_insert(toy_market(rule))  # type: ignore[arg-type]
     price, volume = draw((4, 6), "price") * 100, (draw((4, 6), "volume") - 0.5) * 50
     book = book_of_one_product(toy_market(rule), price, volume, torch.tensor([0, 1]))
     rungs = draw((4, 10, 1, 2), "rungs") * 100

@@ -84,7 +84,7 @@ def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
     message = r"EOM\.param_dict\.capp: unknown key; did you mean 'cap'\?"
     with pytest.raises(ScenarioError, match=message):
         capped(**{f"{MARKET}.param_dict.capp": 45})
-    message = r"EOM\.param_dict\.cap: unknown key; 'pay_as_clear' has no parameters"
+    message = r"EOM\.param_dict\.cap: unknown key; it is a parameter of 'pay_as_clear_capped'"
     with pytest.raises(ScenarioError, match=message):
         tiny("single_learner", **{f"{MARKET}.param_dict": {"cap": 45}})
 

@@ -55,6 +55,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "delivery before clearing": {"EOM": LATE},
     "products of two lengths": {"EOM": BLOCKS},
     "tight price limits": {"EOM": market(maximum_bid_price=40, minimum_bid_price=8)},
+    "scarcity pricing": {"EOM": market(param_dict={"scarcity_pricing": True})},
     "pay-as-bid": {"EOM": market(market_mechanism="pay_as_bid")},
     "ticks": {"DAM": HALF_SOLD, "EOM": market(price_tick=0.5, volume_tick=4)},
 }

@@ -124,4 +124,4 @@ def test_a_book_that_was_sorted_once_is_that_of_each_bidder(
 
 @rules
 def test_the_rules_of_the_package_are_fast(rule: str) -> None:
-    assert can_insert(RULES[rule])
+    assert can_insert(toy_market(RULES[rule]))

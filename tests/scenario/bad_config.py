@@ -134,6 +134,14 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         CONFIG, "operator: exchange", "operator: x\n      product_type: heat",
         ["not supported yet: 'heat'"],
     ),
+    "parameter of another mechanism": (
+        CONFIG, "market_mechanism: pay_as_clear",
+        "market_mechanism: pay_as_bid\n      param_dict: {scarcity_pricing: true}",
+        [
+            f"{MARKET}.param_dict.scarcity_pricing: unknown key; it is a parameter of "
+            "'pay_as_clear', not of 'pay_as_bid'"
+        ],
+    ),
     "no price on a tick": (
         CONFIG, "operator: exchange",
         "operator: x\n      price_tick: 10\n      minimum_bid_price: 1\n      maximum_bid_price: 9",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.clearing import pay_as_clear
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -16,6 +17,7 @@ from assume_rl.scenario.tables.formats import TableFormat
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
 MODELS = (StudyCase, Market, Product, LearningConfig, TableFormat)
 MODELS += tuple(dict.fromkeys(entry.Params for entry in BIDDERS.values()))
+MODELS += (pay_as_clear.Params,)
 MODELS += tuple(table.row for table in UNIT_TABLES.values())
 
 

@@ -21,12 +21,13 @@ from torch.nn.functional import pad, threshold
 from assume_rl.core.clearing.merit_order import (
     MeritOrder,
     Prices,
+    Pricing,
     discriminatory,
     filled,
     ladder_order,
     uniform,
 )
-from assume_rl.core.clearing.rule import Clearing, Rule
+from assume_rl.core.clearing.rule import Clearing, MarketSpec
 from assume_rl.core.units.base import ZERO_VOLUME
 
 
@@ -242,21 +243,27 @@ def _average(own: Insertion) -> Float[Tensor, "... rung 1"]:
     return torch.where(own.traded > 0, revenue / own.traded, 0.0)
 
 
-PRICES: dict[Callable[..., Prices], Callable[[Insertion], Prices]] = {
+PRICES: dict[Pricing | None, Callable[[Insertion], Prices]] = {
     uniform: uniform_price,
     discriminatory: own_prices,
 }
 """How the prices of an insertion follow from it, by how those of a whole match do."""
 
 
-def can_insert(rule: Rule[Any, Any]) -> bool:
-    """Return whether own orders can be inserted into the book of a rule."""
-    return isinstance(rule, MeritOrder) and rule.pricing in PRICES
+def can_insert(market: MarketSpec[Any]) -> bool:
+    """Return whether own orders can be inserted into the book of a market."""
+    return _pricing(market) in PRICES
 
 
-def pays_one_price(rule: Rule[Any, Any]) -> bool:
-    """Return whether a rule `can_insert`, and pays all the price of the last supply that sells."""
-    return isinstance(rule, MeritOrder) and rule.pricing is uniform
+def pays_one_price(market: MarketSpec[Any]) -> bool:
+    """Return whether a market pays all the price of the last supply that sells; it `can_insert`."""
+    return _pricing(market) is uniform
+
+
+def _pricing(market: MarketSpec[Any]) -> Pricing | None:
+    """Return how a market that is cleared by merit order makes prices; None: it is not."""
+    rule = market.rule
+    return rule.priced(market.params) if isinstance(rule, MeritOrder) else None
 
 
 def part_sold(
@@ -298,21 +305,22 @@ def decisive_prices(
 
 
 def clear_inserted(
-    rule: Rule[Any, Any],
+    market: MarketSpec[Any],
     others: SortedBook,
     price: Float[Tensor, "... rung product own"],
     volume: Float[Tensor, "... rung product own"],
 ) -> Clearing:
     """Return the clearing of own orders on each rung; its slots are theirs alone.
 
-    :param rule: that `can_insert` allows
+    :param market: that `can_insert` allows
     :param others: their orders, (... product other)
     :param price: EUR/MWh
     :param volume: MW, sell > 0, buy < 0
     """
-    assert isinstance(rule, MeritOrder)
+    pricing = _pricing(market)
+    assert pricing is not None
     own = inserted(others, price.transpose(-3, -2), volume.transpose(-3, -2))
-    prices = PRICES[rule.pricing](own)
+    prices = PRICES[pricing](own)
 
     def by_slot(values: Tensor) -> Tensor:
         return torch.empty_like(values).scatter(-1, own.order, values).transpose(-3, -2)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import threshold
 
@@ -112,35 +113,62 @@ class Prices:
     highest: Float[Tensor, "*batch 1"]
 
 
+Pricing = Callable[[Match], Prices]
+"""How prices follow from what trades."""
+
+
+class UniformParams(BaseModel):
+    """Parameters of a uniform price."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    scarcity_pricing: bool = Field(False, strict=True)
+    """Whether demand that buys less than it wants sets the price, where it offers more than all \
+supply that sells."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The data that all auctions of a market share."""
+
+    zone: Int[Tensor, " slot"]
+    pricing: Pricing
+
+
 @dataclass(frozen=True)
 class MeritOrder:
     """A rule that clears every product separately by merit order, in one zone for all nodes."""
 
     name: str
-    pricing: Callable[[Match], Prices]
-    Params: type[NoParams] = NoParams
+    pricing: Pricing
+    Params: type[BaseModel] = NoParams
     couples_products: bool = False
     needs: frozenset[Need] = frozenset()
     batched: bool = True
 
-    def setup(self, spec: MarketSpec[Any], slots: Slots) -> Int[Tensor, " slot"]:
-        """Return the zone of each slot: 0. Rules built on this one may pass their own `spec`."""
-        return torch.zeros_like(slots.node)
+    def setup(self, spec: MarketSpec[Any], slots: Slots) -> Setup:
+        """Return the zone of each slot, 0, and how prices are made.
+
+        Rules built on this one may pass their own `spec`.
+        """
+        return Setup(torch.zeros_like(slots.node), self.priced(spec.params))
+
+    def priced(self, params: BaseModel) -> Pricing:
+        """Return how prices are made with some parameters, its own or those of another rule."""
+        scarce = isinstance(params, UniformParams) and params.scarcity_pricing
+        return scarcity if scarce else self.pricing
 
     def clear(
-        self,
-        orders: Orders,
-        tie: Float[Tensor, "*batch product slot"],
-        setup: Int[Tensor, " slot"],
+        self, orders: Orders, tie: Float[Tensor, "*batch product slot"], setup: Setup
     ) -> Clearing:
         """Return the `Clearing` of the matched supply and demand.
 
         :param orders: EUR/MWh and MW; volume 0 marks an empty slot
         :param tie: in [0, 1), orders equal prices (see `match`)
-        :param setup: zone of each slot
+        :param setup: of the market
         """
         matched = match(orders.price, orders.volume, tie)
-        prices = self.pricing(matched)
+        prices = setup.pricing(matched)
         return Clearing(
             accepted=to_slots(matched, matched.supply - matched.demand),
             paid=prices.paid,
@@ -149,16 +177,29 @@ class MeritOrder:
             demand_volume=matched.demand.sum(-1, keepdim=True),
             min_price=prices.lowest,
             max_price=prices.highest,
-            zone=setup,
+            zone=setup.zone,
         )
 
 
 def uniform(matched: Match) -> Prices:
     """Return `Prices` that pay all orders the highest accepted supply price.
 
-    Demand never sets the price, not even in shortage. Nothing trades: price 0.
+    Demand never sets the price, not even in shortage (see `scarcity`). Nothing trades: price 0.
     """
     highest = highest_supply_price(matched)
+    return Prices(highest.expand_as(matched.price), highest, highest, highest)
+
+
+def scarcity(matched: Match) -> Prices:
+    """Return `Prices` that pay all orders the lowest price at which nobody wants to buy more.
+
+    That is the highest accepted supply price, or if that is higher the price of the demand that is
+    not served, or not wholly. Nothing trades: price 0.
+    """
+    unserved = matched.demand_until > matched.traded + ZERO_VOLUME
+    wanted = torch.where(unserved, matched.price, -torch.inf).amax(-1, keepdim=True)
+    highest = torch.maximum(highest_supply_price(matched), wanted)
+    highest = torch.where(matched.traded > 0, highest, 0.0)
     return Prices(highest.expand_as(matched.price), highest, highest, highest)
 
 
@@ -209,5 +250,5 @@ def to_slots(matched: Match, ladder: Float[Tensor, "*batch slot"]) -> Float[Tens
     return torch.empty_like(ladder).scatter(-1, matched.order, ladder)
 
 
-pay_as_clear = MeritOrder("pay_as_clear", uniform)
+pay_as_clear = MeritOrder("pay_as_clear", uniform, UniformParams)
 pay_as_bid = MeritOrder("pay_as_bid", discriminatory)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.errors import ConfigurationError, nearest, nearest_part
 from assume_rl.scenario.config.schema import Market
-from assume_rl.scenario.problems import Problems, explain
+from assume_rl.scenario.problems import Problems, explain, some
 
 PLANNED_RULES = (
     "nodal_clearing",
@@ -76,6 +76,15 @@ def _own(rule: Rule[Any, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in given.items() if k in fields or k not in FOREIGN_PARAMS}
 
 
+def _hint(key: str, rule: Rule[Any, Any]) -> str:
+    """Return which mechanism has a key that `rule` does not have, or the nearest of its own."""
+    owners = [name for name, other in RULES.items() if key in other.Params.model_fields]
+    if owners:
+        return f"it is a parameter of {some(owners)}, not of '{rule.name}'"
+    fields = rule.Params.model_fields
+    return nearest(key, fields) if fields else f"'{rule.name}' has no parameters"
+
+
 def _check_params(
     where: str, rule: Rule[Any, Any], given: Mapping[str, Any], problems: Problems
 ) -> None:
@@ -83,8 +92,7 @@ def _check_params(
     for key in sorted(given.keys() - own.keys()):
         problems.warn(f"{where}.{key}", f"the mechanism '{rule.name}' does not read this key")
     for key in sorted(own.keys() - fields.keys()):
-        hint = nearest(key, fields) if fields else f"'{rule.name}' has no parameters"
-        problems.error(f"{where}.{key}", f"unknown key; {hint}")
+        problems.error(f"{where}.{key}", f"unknown key; {_hint(key, rule)}")
     try:
         rule.Params.model_validate({key: own[key] for key in own if key in fields})
     except ValidationError as error:
