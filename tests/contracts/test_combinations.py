@@ -50,6 +50,7 @@ IN_BLOCKS = {
     "powerplant_energy_heuristic_linked",
     "powerplant_energy_naive_profile",
 }
+OTC = {"demand_energy_naive_otc", "powerplant_energy_naive_otc"}
 # The only place that says which bidders a kind has; a new bidder or kind must be added on purpose.
 UP, DOWN = {"capacity_pos", "energy_pos"}, {"capacity_neg", "energy_neg"}
 NAIVE_RESERVE = {"powerplant_energy_naive_balancing", "demand_energy_naive_balancing"}
@@ -73,6 +74,7 @@ FITS = {
         "powerplant_energy_learning_single_bid",
         "powerplant_energy_naive",
         "powerplant_energy_naive_intraday",
+        *OTC,
         "renewable_energy_learning_ladder",
         "renewable_energy_learning_single_bid",
         "demand_energy_naive",
@@ -88,6 +90,7 @@ FITS = {
         "demand_energy_heuristic_elastic",
         "demand_energy_naive",
         "demand_energy_naive_intraday",
+        *OTC,
         "powerplant_energy_naive",
         *NAIVE_RESERVE,
     },

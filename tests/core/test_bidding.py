@@ -76,7 +76,7 @@ def test_each_parameter_names_the_bidders_that_take_it() -> None:
     ("name", "params", "message"),
     [
         ("powerplant_energy_naiv", {}, "did you mean 'powerplant_energy_naive'"),
-        ("otc_strategy", {}, "not supported yet"),
+        ("naive_redispatch", {}, "not supported yet"),
         (TWO_BID, {"foresight": 0}, "foresight: .* greater than 0"),
         (TWO_BID, {"foresight": True}, "foresight: .* valid integer"),
         (TWO_BID, {"foresight": 2.5}, "foresight: .* valid integer"),

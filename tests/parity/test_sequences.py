@@ -136,6 +136,26 @@ def test_a_third_market_knows_what_both_others_sold(tmp_path: Path, shell: str) 
     assert step(sink, "power")["coal"] == 90
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_firm_share_is_sold_over_the_counter_first(tmp_path: Path, shell: str) -> None:
+    """40 % over the counter: town buys 48 of 120 MW, coal sells 40 and gas 8. The rest follows."""
+    ahead = [{"duration": "1h", "count": 1, "first_delivery": "4h"}]
+    folder = sequence(tmp_path / "toy", OTC=market(products=ahead, market_mechanism="pay_as_bid"))
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    settings["base"]["bidding_strategy_params"] = {"scale_firm_power_capacity": 0.4}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    plants = pd.read_csv(folder / "powerplant_units.csv")
+    plants["bidding_OTC"] = ["powerplant_energy_naive_otc", "otc_strategy", None]
+    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    demands = pd.read_csv(folder / "demand_units.csv")
+    demands["bidding_OTC"] = ["demand_energy_naive_otc", None, None]
+    demands.to_csv(folder / "demand_units.csv", index=False)
+    sink = played(folder, shell)
+    assert sales(sink, "OTC") == {"coal": 40, "gas": 8, "town": -48}
+    assert sales(sink, "DAM") == {"coal": 60, "gas": 42, "town": -72, "mill": -30}
+    assert step(sink, "revenue")["coal"] == pytest.approx(40 * 30 + 60 * 60)
+
+
 QUARTERS = market(
     products=[{"duration": "15min", "count": 4, "first_delivery": "1h"}],
     price_tick=0.1,

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 import pandas as pd
 import pytest
+from hourly_market import SETTINGS
 from pydantic import BaseModel
 from small_market import DEMANDS, PLANTS, STORAGES, write_market
 
@@ -416,6 +417,19 @@ def held(product_type: str) -> Overrides:
 
 FORESEEN = runs("1h", held("capacity_pos"))
 COUPLED = {"markets_config.EOM.market_mechanism": "complex_clearing"}
+OTC = {"demand_energy_naive_otc": "mill", "powerplant_energy_naive_otc": "gas"}
+
+
+def over_the_counter(strategy: str) -> Overrides:
+    """A second market, in which wind and town trade beside the unit with the strategy."""
+    others = {"wind": "powerplant_energy_naive", "town": "demand_energy_naive"}
+    traders = others | {OTC[strategy]: strategy}
+    market = SETTINGS["markets_config"]["EOM"]
+    return {"markets_config": {"OTC": market, "EOM": market}} | {
+        f"units.{unit}.bidding_OTC": bidder for unit, bidder in traders.items()
+    }
+
+
 IN_BLOCKS = ("powerplant_energy_heuristic_block", "powerplant_energy_heuristic_linked")
 CHANGES: Mapping[str, Mapping[str, Change]] = {
     "StudyCase": STUDY_CASE,
@@ -432,6 +446,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
     **{b: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP, COUPLED)} for b in IN_BLOCKS},
+    **{b: {"scale_firm_power_capacity": runs(0.5, NO_STORAGES, over_the_counter(b))} for b in OTC},
     RENEWABLE: PLANT_LEARNER,
     RENEWABLE_LADDER: {**PLANT_LEARNER, **RUNGS, "unique_obs_dim": refused(6)},
     UP: {"crm_foresight": FORESEEN},
@@ -502,6 +517,7 @@ USERS = {
     TWO_BIDS: "gas",
     SUPPLY: "gas",
     LADDER: "gas",
+    **OTC,
     SINGLE_BID: "gas",
     RENEWABLE: "gas",
     RENEWABLE_LADDER: "gas",

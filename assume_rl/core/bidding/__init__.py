@@ -16,6 +16,7 @@ from assume_rl.core.bidding import (
     intraday,
     ladder,
     learned,
+    otc,
     portfolio,
     reserve,
     storage,
@@ -75,6 +76,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "demand_energy_naive_balancing": Entry(
         partial(naive, "demand_energy_naive_balancing", product_types=RESERVE), NoParams
     ),
+    "demand_energy_naive_otc": Entry(partial(otc.otc, "demand_energy_naive_otc"), otc.OtcParams),
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_capacity_heuristic_balancing_neg": Entry(reserve.plant_neg, reserve.ReserveParams),
     "powerplant_capacity_heuristic_balancing_pos": Entry(reserve.plant_pos, reserve.ReserveParams),
@@ -89,6 +91,9 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_naive_intraday": Entry(intraday.plant, NoParams),
     "powerplant_energy_naive_balancing": Entry(
         partial(naive, "powerplant_energy_naive_balancing", product_types=RESERVE), NoParams
+    ),
+    "powerplant_energy_naive_otc": Entry(
+        partial(otc.otc, "powerplant_energy_naive_otc"), otc.OtcParams
     ),
     "powerplant_energy_naive_profile": Entry(block.profile, NoParams),
     "renewable_energy_learning_ladder": Entry(ladder.renewable, ladder.PlantLadderParams),
@@ -132,11 +137,9 @@ ALIASES: dict[str, str] = {
 # Names of the established format that are not supported yet.
 PLANNED: frozenset[str] = frozenset(
     {
-        "demand_energy_naive_otc",
         "demand_energy_naive_redispatch",
         "portfolio_learning",
         "powerplant_energy_interactive",
-        "powerplant_energy_naive_otc",
         "powerplant_energy_naive_redispatch",
         "powerplant_energy_optimization_dmas",
         "storage_energy_optimization_dmas",

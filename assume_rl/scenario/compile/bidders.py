@@ -125,7 +125,9 @@ def create_bidder(
     context = _context(market, scenario)
     learning = scenario.learning
     shared = learning.parameter_sharing is not None
-    context = replace(context, reward=learning.reward.type, rungs=rungs, shared=shared)
+    context = replace(
+        context, reward=learning.reward.type, rungs=rungs, shared=shared, market=market
+    )
     settings = scenario.config.markets_config.get(market)
     if settings is not None:
         context = replace(

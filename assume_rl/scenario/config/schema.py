@@ -101,7 +101,6 @@ class Market(Section):
 
 UNREAD_PARAMS = frozenset(
     {
-        "scale_firm_power_capacity",
         "steps",
         "nbins",
         "min_markup",
