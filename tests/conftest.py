@@ -1,5 +1,7 @@
 """Options and fixtures of the whole suite."""
 
+import copy
+import functools
 import gc
 import os
 import re
@@ -101,6 +103,17 @@ def disk_is_not_waited_for() -> Iterator[None]:
         sa.event.listen(sa.Pool, "checkout", at_ease)
         yield
         sa.event.remove(sa.Pool, "checkout", at_ease)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def yaml_is_read_once() -> Iterator[None]:
+    """Keep what a text in YAML says: hundreds of tests load the same few scenarios."""
+    from assume_rl.scenario.config import yaml_file  # not before shapes are checked
+
+    loaded = functools.lru_cache(maxsize=200)(yaml_file._loaded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_file, "_loaded", lambda text: copy.deepcopy(loaded(text)))
+        yield
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class Stumbling(Silent):
     """Fails in the middle of an episode."""
 
     def opening(self, time: int) -> None:
-        if time == 7 * 3600:
+        if time == 3 * 3600:
             raise ConfigurationError("stumbled")
 
 

@@ -56,6 +56,10 @@ class Capped:
         return pay_as_clear.clear(asked, tie, zone)
 
 
+# Of the other tests' first hours, none is dearer than 45 EUR/MWh.
+DAY = {"end_date": "2019-03-05 00:00"}
+
+
 def capped(**settings: Any) -> Scenario:
     mechanism = {f"{MARKET}.market_mechanism": "pay_as_clear_capped"}
     return tiny("single_learner", **mechanism, **settings)
@@ -152,7 +156,7 @@ def test_both_shells_give_the_same() -> None:
 def test_its_parameters_change_prices_and_both_hashes(tmp_path: Path, engine: EngineName) -> None:
     found = []
     for cap in (45, 60):
-        scenario = capped(**{f"{MARKET}.param_dict.cap": cap}, **NAIVE)
+        scenario = capped(**{f"{MARKET}.param_dict.cap": cap}, **DAY, **NAIVE)
         run(scenario, out=tmp_path / str(cap), engine=engine)
         assert table(tmp_path / str(cap), "market_meta")["price"].max() <= cap
         found.append(table(tmp_path / str(cap), "runs").iloc[0])

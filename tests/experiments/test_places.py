@@ -161,7 +161,7 @@ def test_a_shared_database_keeps_the_rows_of_a_training(tmp_path: Path) -> None:
     for again in (False, True):
         evaluate(scenario, policies=trained.folder, out=tmp_path / "ev", db=url, overwrite=again)
         rows = table(tmp_path, "rl_params")["simulation"].value_counts().to_dict()
-        assert rows == {name: learned, f"{name}_evaluation": 23}
+        assert rows == {name: learned, f"{name}_evaluation": 5}
     assert set(table(tmp_path, "runs")["simulation"]) == {name, f"{name}_evaluation"}
 
     with pytest.raises(ResultsError, match=r"holds a run.*--overwrite"):

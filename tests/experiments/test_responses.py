@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from test_bounds import Constant
-from trained_runs import SCENARIOS, Trained, table
+from trained_runs import SCENARIOS, Trained, table, tiny
 
 from assume_rl.agents.world import World
 from assume_rl.envs.market_env import MarketEnv
@@ -218,9 +218,8 @@ def test_hours_that_are_sold_twice_leave_gaps_unknown(tmp_path: Path) -> None:
 
 
 def test_one_learner_alone_has_its_exact_best_response(single: Trained, tmp_path: Path) -> None:
-    result = evaluate(
-        single.scenario, policies=single.last, out=tmp_path / "out", best_response=True
-    )
+    day = tiny("single_learner", end_date="2019-03-05 00:00")  # of hours that differ
+    result = evaluate(day, policies=single.last, out=tmp_path / "out", best_response=True)
     evaluation = result.evaluation
     (own,) = evaluation.responses
     assert own.profit == pytest.approx(evaluation.profit)
@@ -263,7 +262,9 @@ def test_every_training_says_how_far_its_learners_are_from_their_best_responses(
     assert manifest["best_response_of_kept"]["best_reward"]["market"]["kind"] == "exact"
     assert kpis["nash_conv", "EOM"] == ten.result.last.equilibrium["nash_conv"]
     assert set(kpis["best_constant_bid"].index) == {u.unit for u in ten.result.last.units}
-    assert kpis["markup", "EOM"] > 0
+    (figures,) = ten.result.last.markets.each
+    assert figures.markup is not None
+    assert kpis["markup", "EOM"] == figures.markup
     assert 0 < kpis["hhi", "EOM"] < 10_000
     assert kpis["welfare", "all"] > 0
 

@@ -29,7 +29,7 @@ SETTINGS = {
     "learning_config.batch_size": 16,
     "learning_config.action_noise_schedule": "linear",
     "learning_config.learning_rate_schedule": "linear",
-    "learning_config.replay_buffer_size": 60,  # full after three episodes
+    "learning_config.replay_buffer_size": 15,  # full after three episodes
 }
 TABLES = ("rl_params", "rl_grad_params", "market_orders", "market_meta", "unit_dispatch", "kpis")
 

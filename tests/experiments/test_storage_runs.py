@@ -19,11 +19,12 @@ from assume_rl.scenario.types import Scenario
 pytestmark = pytest.mark.unchecked
 
 ENGINES = ("agents", "batch")
+DAY = {"end_date": "2019-01-02 00:00"}
 FEW = {
-    "end_date": "2019-01-02 12:00",
+    "end_date": "2019-01-01 12:00",
     "learning_config.gradient_steps": 2,
-    "learning_config.training_episodes": 3,
-    "learning_config.train_freq": "12h",
+    "learning_config.training_episodes": 2,
+    "learning_config.train_freq": "6h",
 }
 
 
@@ -111,13 +112,15 @@ def test_recorded_policies_buy_and_the_output_says_so(
     assert "2 storages" in out
     assert "learning bidders: S1, S2" in out
     code, out, _ = assume_rl_command(
-        "evaluate", folder / "inputs", "--policies", policies, "--out", tmp_path / "out"
+        *("evaluate", folder / "inputs", "--policies", policies, "--out", tmp_path / "out"),
+        *("--set", f"end_date={DAY['end_date']}"),
     )
     assert code == 0
     assert "to buy" in out
     assert "could gain" in out
     assert "±" in out  # their best bids come from a grid of states of charge
-    scores = evaluate(folder / "inputs", policies=policies, out=tmp_path / "again").evaluation
+    day = load_scenario(folder / "inputs", overrides=DAY)
+    scores = evaluate(day, policies=policies, out=tmp_path / "again").evaluation
     orders = table(tmp_path / "again", "market_orders")
     for unit in scores.units:
         own = orders[orders["unit_id"] == unit.unit]
@@ -132,11 +135,14 @@ def test_a_run_is_exported_and_reported(
 ) -> None:
     folder = vectors / "v03_storage_flexable" / "inputs"
     out = tmp_path / "run"
-    assert assume_rl_command("run", folder, "--out", out, "--csv", tmp_path / "csv")[0] == 0
+    setting = ("--set", f"end_date={DAY['end_date']}")
+    assert (
+        assume_rl_command("run", folder, *setting, "--out", out, "--csv", tmp_path / "csv")[0] == 0
+    )
     rows = pd.read_csv(tmp_path / "csv" / "unit_dispatch.csv")
     assert rows.groupby("unit")["soc"].count().to_dict() == dict.fromkeys(
         rows["unit"].unique(), 0
-    ) | {"S1": 48}
+    ) | {"S1": 24}
     assert assume_rl_command("report", out)[0] == 0
     page = (out / "report.html").read_text()
     assert "State of charge" in page
@@ -150,7 +156,7 @@ def test_designs_differ_in_the_capacity_of_a_storage(
     file.write_text(
         f"scenarios: {vectors / 'v03_storage_flexable' / 'inputs'}\n"
         "grid: {units.S1.capacity: [50, 200]}\n"
-        "steps: [run]\n"
+        f"steps: [run]\nset: {{end_date: '{DAY['end_date']}'}}\n"
     )
     study = tmp_path / "study"
     code, _, errors = assume_rl_command("batch", file, "--out", study)

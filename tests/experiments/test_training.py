@@ -45,7 +45,7 @@ def test_the_best_and_the_last_policies_are_kept(single: Trained) -> None:
 
 
 def test_the_tables_of_a_training_are_filled(ten: Trained) -> None:
-    hours = 23  # nobody bids for the first and the last one
+    hours = 5  # nobody bids for the first and the last one
     learned = table(ten.folder, "rl_params")
     assert len(learned.groupby("unit")) == 10
     episodes = learned.groupby(["evaluation_mode", "episode"]).size()

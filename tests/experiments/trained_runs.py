@@ -14,10 +14,10 @@ from assume_rl.scenario.types import Scenario
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
-# One day instead of two, and no more gradient steps than it takes to move the weights.
+# Six hours instead of two days, and no more gradient steps than it takes to move the weights.
 SHORT = {
-    "single_learner": {"end_date": "2019-03-05 00:00"},
-    "ten_learners": {"end_date": "2019-03-02 00:00"},
+    "single_learner": {"end_date": "2019-03-04 06:00", "learning_config.train_freq": "3h"},
+    "ten_learners": {"end_date": "2019-03-01 06:00", "learning_config.train_freq": "3h"},
 }
 FEW = {
     "learning_config.gradient_steps": 2,

@@ -1,6 +1,7 @@
 """`manifest.json`: a policy folder's description of its files."""
 
 import json
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def file_name(unit_id: str) -> str:
     return quote(unit_id, safe="") + ".safetensors"
 
 
+@cache  # reading what is installed takes as long as writing a policy
 def package_version() -> str:
     """Return the version of the installed package."""
     try:
