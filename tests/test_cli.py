@@ -37,7 +37,9 @@ SCENARIO = str(SCENARIOS / "single_learner")
 CASE = (SCENARIO, "--case", "tiny")
 SHORT = (
     "--set",
-    "end_date=2019-03-05 00:00",
+    "end_date=2019-03-04 06:00",
+    "--set",
+    "learning_config.train_freq=3h",
     "--set",
     "learning_config.training_episodes=2",
     "--set",

@@ -13,7 +13,8 @@ from assume_rl.studies.types import Run, Step, Study
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 RULES = Path(__file__).parents[1] / "fixtures" / "vectors" / "v01_basic" / "inputs"  # no learner
 SHORT: dict[str, Any] = {
-    "end_date": "2019-03-05 00:00",
+    "end_date": "2019-03-04 06:00",
+    "learning_config.train_freq": "3h",
     "learning_config.gradient_steps": 1,
     "learning_config.training_episodes": 2,
     "learning_config.validation_episodes_interval": 1,
@@ -22,7 +23,7 @@ TIMES = {"host", "seconds", "started", "finished", "attempts"}  # of `runs`: may
 
 
 def training(name: str = "train", **settings: Any) -> Step:
-    """A training of a day, well below a second."""
+    """A training of six hours, well below a second."""
     return Step(name, "train", SCENARIOS / "single_learner", "tiny", {**SHORT, **settings})
 
 
