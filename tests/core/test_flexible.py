@@ -162,6 +162,8 @@ def view_of(all_plants: list[Plant], forecast: list[float], first: int) -> View[
         limits=Limits(sell=Range(least * fits, most * fits), buy=no_range(most)),
         lengths=(1,) * len(sold),
         sold=sold,
+        throughout=sold,
+        capacity=available,
         marginal_cost=cost,
         previous_power=past[-1],
         price_history=torch.zeros(len(all_plants), 0, dtype=torch.float64),
