@@ -156,4 +156,5 @@ def _portfolio(
         horizon=compiled.horizon,
         delay=compiled.delay,
         product_types=compiled.product_types(teams),
+        deliverable=compiled.scenario.config.keeps_reserve,
     )

@@ -1,6 +1,6 @@
 """Who decides for units that share a bidder, and how their orders come about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ from assume_rl.core.contract import of_kind, shaped
 from assume_rl.core.money import Outcome, Reward
 from assume_rl.core.orders import Orders
 from assume_rl.core.units.fleet import Members
+from assume_rl.core.units.holding import cut
 
 
 @runtime_checkable
@@ -154,7 +155,9 @@ class Team:
         of_kind(self.bidder.orders, found, Orders)
         for name, shape in shapes.items():
             shaped(self.bidder.orders, getattr(found, name), shape, name)
-        return found
+        if view.reservable is None:
+            return found
+        return replace(found, volume=cut(found.volume, view.reservable))
 
     def observe(self, view: View[Any]) -> Float[Tensor, "... unit obs"]:
         """Return the policy's observation of a view.

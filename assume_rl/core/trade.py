@@ -30,7 +30,10 @@ from assume_rl.core.team import Team
 from assume_rl.core.time import Auction, Step
 from assume_rl.core.units import calls
 from assume_rl.core.units.base import (
+    CAPACITY_NEG,
+    CAPACITY_POS,
     ENERGY,
+    HELD,
     NEVER_RAN,
     NO_STATE,
     ZERO_VOLUME,
@@ -40,6 +43,7 @@ from assume_rl.core.units.base import (
     at_steps,
 )
 from assume_rl.core.units.fleet import Fleet, Profiles, side_by_side
+from assume_rl.core.units.holding import Held, HoldsReserve, held_in, narrowed, within
 
 T = TypeVar("T", Tensor, Tensor | None)
 
@@ -59,6 +63,8 @@ class Portfolio:
     delay: int = 0
     # What its markets trade, energy or reserve; energy always counts.
     product_types: tuple[str, ...] = (ENERGY,)
+    # Whether units are kept able to deliver the reserve that they sold.
+    deliverable: bool = False
 
     @property
     def keeps_prices(self) -> bool:
@@ -226,8 +232,22 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
     cost = units.of(window.at(profiles.marginal_cost, step, offsets))
     starts = tuple(offset - first for offset in offsets)
     params = at_steps(block.params, step, offsets)
+    limits = calls.limits(technology, params, own, capacity, sold, now + first)
+    reserve, reservable = {kind: sold[kind] for kind in sold if kind != ENERGY}, None
+    if portfolio.deliverable and isinstance(technology, HoldsReserve):
+        held = held_in(tables, tuple(now + offset for offset in offsets))
+        before = torch.full_like(capacity.expand_as(sold[ENERGY]), torch.inf)
+        before[..., 0, :] = energy.select(-2, now + first - 1)
+        room = technology.room(params, own, capacity, before, held, now + first)
+        alone = {ENERGY: sold[ENERGY]}
+        limits = calls.limits(technology, params, own, capacity, alone, now + first)
+        limits = narrowed(limits, sold[ENERGY], room, held)
+        # Downwards it takes from charging here.
+        reserve = {CAPACITY_POS: held.up, CAPACITY_NEG: -held.down}
+        if auction.product_type in HELD:
+            reservable = _reservable(portfolio, position, auction, team, tables)
     return View(
-        limits=calls.limits(technology, params, own, capacity, sold, now + first),
+        limits=limits,
         lengths=auction.length,
         sold=sold[ENERGY],
         throughout=_throughout(energy, now, auction, position.elapsed),
@@ -240,8 +260,40 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
             block.params, own, energy.narrow(-2, 0, now + first), position.elapsed + first
         ),
         running_share=None if state.running is None else units.of(state.running.share),
-        reserve={kind: table for kind, table in sold.items() if kind != ENERGY},
+        reserve=reserve,
+        reservable=reservable,
     )
+
+
+def _reservable(
+    portfolio: Portfolio,
+    position: Position,
+    auction: Auction,
+    team: Team,
+    tables: Mapping[str, Window],
+) -> Float[Tensor, "... product unit"]:
+    """Return the most reserve that can be sold of each product and delivered, MW.
+
+    :param portfolio: that the team is of
+    :param position: of the portfolio
+    :param auction: of reserve that is held
+    :param team: whose technology holds reserve
+    :param tables: sold by its units, by product type
+    """
+    units, block, now = team.members.units, team.members.block, position.state.lookback
+    technology = block.technology
+    assert isinstance(technology, HoldsReserve)
+    own, found = team.members.own(position.state.own), []
+    since = now + position.executed + 1 - position.elapsed
+    for offset, length in zip(offsets_of(auction, position.elapsed), auction.length, strict=True):
+        offsets = tuple(range(offset, offset + length))
+        at = tuple(now + step for step in offsets)
+        capacity = units.of(window.at(portfolio.profiles.capacity, position.step, offsets))
+        energy, held = tables[ENERGY][..., list(at), :], held_in(tables, at)
+        params = at_steps(block.params, position.step, offsets)
+        up, down = technology.reservable(params, own, capacity, energy, held, since)
+        found.append(up if auction.product_type == CAPACITY_POS else down)
+    return torch.stack(found, dim=-2)
 
 
 def settle(
@@ -341,12 +393,19 @@ def execute(
     due = until - position.executed
     if due <= 0:
         return position, None
+    if due > 1 and portfolio.deliverable:  # what may be delivered depends on the step before
+        for step in range(position.executed + 1, until + 1):
+            position, last = execute(portfolio, position, step)
+        assert last is not None
+        return position, replace(last, steps=due)
     state, ahead = position.state, until - position.elapsed
     stop = state.lookback + 1 + ahead
     first = stop - due
     offsets = tuple(range(ahead + 1 - due, ahead + 1))
     capacity = window.at(portfolio.profiles.capacity, position.step, offsets)
     energy = state.energy.narrow(-2, 0, stop)
+    if portfolio.deliverable:
+        capacity, energy = _keeping(portfolio, position, capacity, energy, first)
     delivered, own = [], []
     for block, mine in zip(portfolio.fleet.blocks, state.own, strict=True):
         params = at_steps(block.params, position.step, offsets)
@@ -370,6 +429,37 @@ def execute(
     state = replace(state, sold={**state.sold, ENERGY: table}, own=tuple(own), downtime=downtime)
     executed = replace(state, lookback=stop - 1)
     return replace(position, state=state, executed=until), Executed(executed, until, due)
+
+
+def _keeping(
+    portfolio: Portfolio,
+    position: Position,
+    capacity: Float[Tensor, "... 1 unit"],
+    energy: Window,
+    first: int,
+) -> tuple[Float[Tensor, "... 1 unit"], Window]:
+    """Return capacity without reserve, and sales at which reserve can be delivered, MW.
+
+    :param portfolio: that delivers
+    :param position: before
+    :param capacity: available in the step to deliver
+    :param energy: sold, the window up to and including that step
+    :param first: index of the step
+    """
+    state = position.state
+    held = held_in(state.sold, (first,))
+    planned = window.rows(energy, first, 1)
+    before = window.rows(energy, first - 1, 1) if first else torch.zeros_like(planned)
+    kept = []
+    for block, mine in zip(portfolio.fleet.blocks, state.own, strict=True):
+        power = _columns(planned, block)
+        if isinstance(block.technology, HoldsReserve):
+            own = Held(*(_columns(table, block) for table in vars(held).values()))
+            tables = (_columns(capacity, block), _columns(before, block))
+            room = block.technology.room(block.params, mine, *tables, own, first)
+            power = within(power, room)
+        kept.append(power)
+    return capacity - held.up, window.put(energy, first, side_by_side(kept))
 
 
 def outcome(

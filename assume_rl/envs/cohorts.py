@@ -100,6 +100,7 @@ def _cohort(
         horizon=compiled.horizon,
         delay=compiled.delay,
         product_types=compiled.product_types(trades[0].markets),
+        deliverable=compiled.scenario.config.keeps_reserve,
     )
     return Cohort(portfolio, trades[0].markets, routine)
 

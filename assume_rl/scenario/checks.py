@@ -10,7 +10,7 @@ import numpy as np
 from assume_rl.core.bidding import BIDDERS, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.core.clearing.rule import ticks_within
-from assume_rl.core.units.base import ENERGY, RESERVE
+from assume_rl.core.units.base import ENERGY, HELD, RESERVE
 from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names
 from assume_rl.scenario.compile.bidders import (
@@ -54,6 +54,7 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     bidders = _check_bidders(scenario, problems)
     _check_operators(scenario, bidders, problems)
     _check_reserve(scenario, bidders, problems)
+    _check_reserve_limits(scenario, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
@@ -173,6 +174,32 @@ def _check_reserve(scenario: Scenario, bidders: Bidders, problems: Problems) -> 
                     f"the strategy '{name}' reads price forecasts of energy, which no market trades"
                 )
                 problems.error(cell(file, unit.id, f"{BIDDING}{market}"), what)
+
+
+def _check_reserve_limits(scenario: Scenario, problems: Problems) -> None:
+    """Note markets in which reserve could not be kept deliverable."""
+    config = scenario.config
+    held = {n: m for n, m in config.markets_config.items() if m.product_type in HELD}
+    known: dict[str, str] = {}
+    for name, market in config.markets_config.items():
+        where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
+        if market.reserve_limits == "recorded":
+            continue
+        if name not in held:
+            what = f"is of markets of {' and '.join(sorted(HELD))}, not of {market.product_type}"
+            problems.error(f"{where}.reserve_limits", what)
+            continue
+        other = next((n for n, m in held.items() if m.reserve_limits == "recorded"), None)
+        if other is not None:
+            what = f"is deliverable, but that of {other} is recorded: all or none"
+            problems.error(f"{where}.reserve_limits", what)
+        same = known.setdefault(market.product_type, name)
+        if same != name:
+            what = f"{same} sells {market.product_type} too, of which nothing is known here"
+            problems.error(f"{where}.reserve_limits", f"cannot be deliverable: {what}")
+        if market.opening_duration > config.time_step:
+            what = "must be at most time_step where reserve_limits is deliverable"
+            problems.error(f"{where}.opening_duration", what)
 
 
 def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

@@ -199,5 +199,9 @@ def test_the_rule_of_storages_keeps_sold_reserve() -> None:
     """Of 10 MW of discharging it has sold 4 MW as reserve."""
     view = storage([20.0] * 12, max_power_discharge=10.0)
     held = {"capacity_pos": row(4.0)[None]}
-    found = made("storage_energy_heuristic_flexable", "energy").orders(replace(view, reserve=held))
+    limits = limits_at(
+        view.own.params, view.own.soc[None], view.sold, {"energy": view.sold, **held}
+    )
+    view = replace(view, limits=limits, reserve=held)
+    found = made("storage_energy_heuristic_flexable", "energy").orders(view)
     assert found.volume.tolist() == [[6.0]]

@@ -115,6 +115,70 @@ def test_both_shells_agree_on_reserve(folder: Any, hours: int) -> None:
     assert_same_episode(with_reserve(folder, hours))
 
 
+@pytest.mark.parametrize("hours", [1, 4])
+def test_both_shells_agree_on_reserve_that_can_be_delivered(folder: Any, hours: int) -> None:
+    with_reserve(folder, hours)
+    changed(folder, "operator: grid", "reserve_limits: deliverable")
+    compiled = compile_scenario(load_scenario(folder.path, "base"))
+    assert_same_episode(compiled)
+    orders = played(compiled).table("market_orders")
+    sold = orders[(orders["market_id"] == "RES") & (orders["accepted_volume"] > 0)]
+    assert set(sold["accepted_volume"]) == {30.0}
+
+
+def changed(folder: Any, after: str, more: str) -> None:
+    """Add a setting of a market after another one."""
+    folder.change(CONFIG, after, f"{after}\n      {more}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "said"),
+    [
+        (
+            [("operator: exchange", "reserve_limits: deliverable")],
+            "EOM.reserve_limits",
+            "is of markets of capacity_neg and capacity_pos, not of energy",
+        ),
+        (
+            [("operator: grid", "reserve_limits: deliverable\n      opening_duration: 2h")],
+            "RES.opening_duration",
+            "must be at most time_step where reserve_limits is deliverable",
+        ),
+    ],
+)
+def test_where_reserve_cannot_be_kept_deliverable_the_key_is_named(
+    folder: Any, settings: list[tuple[str, str]], place: str, said: str
+) -> None:
+    with_reserve(folder, 4)
+    if place.startswith("RES"):
+        market = RESERVE.format(hours=4).removesuffix("other:")
+        folder.change(CONFIG, market, market.replace("      opening_duration: 1h\n", ""))
+    for after, more in settings:
+        changed(folder, after, more)
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, "base")
+    (problem,) = raised.value.problems
+    assert problem.endswith(f"markets_config.{place}: {said}")
+
+
+def test_reserve_is_deliverable_in_all_markets_or_in_none(folder: Any) -> None:
+    with_reserve(folder, 4)
+    market = RESERVE.format(hours=4).removesuffix("other:")
+    for name, more in (("SAME", "deliverable"), ("OTHER", "recorded")):
+        copy = market.replace("RES:", f"{name}:") + f"      reserve_limits: {more}\n"
+        folder.change(CONFIG, "other:", copy + "other:")
+    changed(folder, "RES:", "reserve_limits: deliverable")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, "base")
+    said = [problem.split("markets_config.")[1] for problem in raised.value.problems]
+    assert said == [
+        "RES.reserve_limits: is deliverable, but that of OTHER is recorded: all or none",
+        "SAME.reserve_limits: is deliverable, but that of OTHER is recorded: all or none",
+        "SAME.reserve_limits: cannot be deliverable: RES sells capacity_pos too, of which nothing "
+        "is known here",
+    ]
+
+
 def test_a_market_of_reserve_has_the_forecasts_of_energy(folder: Any) -> None:
     forecasts = with_reserve(folder, 4).profiles.forecasts
     assert list(forecasts) == ["EOM", "RES"]

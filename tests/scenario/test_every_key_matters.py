@@ -193,6 +193,7 @@ MARKET: Mapping[str, Change] = {
     "additional_fields": warns(["bid_type"]),
     "supports_get_unmatched": warns(True),
     "param_dict": refused({"unheard_of": 1}),
+    "reserve_limits": refused("deliverable"),
     "information": refused("secret"),
 }
 PRODUCT: Mapping[str, Change] = {

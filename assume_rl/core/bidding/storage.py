@@ -70,7 +70,7 @@ class FlexibleStorage:
         for i, sold in enumerate(view.sold.unbind(-2)):
             params = over(view.own.params, view.lengths[i])
             reserve = {kind: table[..., i, :] for kind, table in view.reserve.items()}
-            limits = _limits(params, soc, sold, reserve)
+            limits = _limits(params, soc, sold, reserve) if i else view.limits
             charge, discharge = _reachable(params, soc, previous, sold, limits)
             sells = high[..., i, :] & (discharge > ZERO_VOLUME)
             volume = torch.where(sells, discharge, charge)

@@ -30,6 +30,7 @@ from assume_rl.core.units.base import (
     rows_of,
     starts_of,
 )
+from assume_rl.core.units.holding import Held
 
 IGNORED_VOLUME = 1.0
 """MW; smaller sales do not change what the stored energy has cost, as recorded."""
@@ -155,6 +156,45 @@ class Storage:
         parts = (state.soc[..., : first + 1, :], soc, state.soc[..., stop:, :])
         joined = torch.cat(parts, dim=-2)[..., : state.soc.shape[-2], :]
         return done, replace(state, soc=joined)
+
+    def room(
+        self,
+        params: StorageParams,
+        state: StorageState,
+        capacity: PerStep,
+        previous: PerStep,
+        held: Held,
+        first: int,
+    ) -> tuple[PerStep, PerStep]:
+        """Return the power that leaves power, and content to the end, for all reserve."""
+        soc = state.soc[..., first : first + 1, :]
+        content = (max_discharge(params, soc) - held.up_ahead).clamp(min=0)
+        space = (max_charge(params, soc) + held.down_ahead).clamp(max=0)
+        low = torch.maximum(params.max_power_charge + held.down, space)
+        return low, torch.minimum(params.max_power_discharge - held.up, content)
+
+    def reservable(
+        self,
+        params: StorageParams,
+        state: StorageState,
+        capacity: PerStep,
+        energy: PerStep,
+        held: Held,
+        since: int,
+    ) -> tuple[PerUnit, PerUnit]:
+        """Return what power, and content in all steps of the product at a time, allow.
+
+        The content counts that is least, or most, of what is planned. A storage with a least power
+        has none: part of its reserve may be called for less.
+        """
+        soc, steps = state.soc[..., since:, :], energy.shape[-2]
+        able = (params.min_power_charge == 0) & (params.min_power_discharge == 0)
+        content = max_discharge(params, soc.amin(-2)) - held.up_ahead.amax(-2)
+        space = -max_charge(params, soc.amax(-2)) - held.down_ahead.amax(-2)
+        up = (params.max_power_discharge - energy.clamp(min=0) - held.up).amin(-2)
+        down = (energy.clamp(max=0) - params.max_power_charge - held.down).amin(-2)
+        up, down = torch.minimum(up, content / steps), torch.minimum(down, space / steps)
+        return (able * up).clamp(min=0), (able * down).clamp(min=0)
 
     def view(
         self, params: StorageParams, state: StorageState, past: Window, since: Step

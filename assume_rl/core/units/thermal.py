@@ -32,6 +32,7 @@ from assume_rl.core.units.base import (
     rows_of,
     starts_of,
 )
+from assume_rl.core.units.holding import Held
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,43 @@ class Thermal(WithoutState):
     ) -> tuple[PerStep, NoState]:
         """Return the delivery of plants; see `delivered`."""
         return delivered(params, capacity, energy, since), state
+
+    def room(
+        self,
+        params: ThermalParams,
+        state: NoState,
+        capacity: PerStep,
+        previous: PerStep,
+        held: Held,
+        first: int,
+    ) -> tuple[PerStep, PerStep]:
+        """Return the power of running plants that leaves reserve above minimum power, below ramps.
+
+        Only what is called upwards takes from a ramp: plants with ramps hold none downwards.
+        """
+        reachable = torch.minimum(capacity, previous + params.ramp_up)
+        return params.min_power + held.down, reachable - held.up
+
+    def reservable(
+        self,
+        params: ThermalParams,
+        state: NoState,
+        capacity: PerStep,
+        energy: PerStep,
+        held: Held,
+        since: int,
+    ) -> tuple[PerUnit, PerUnit]:
+        """Return what the sold energy leaves, and at least minimum power, up and down.
+
+        A plant that is off can start, unless it has to rest. With ramps it has what they allow from
+        any power, and nothing downwards, since it may be off by then.
+        """
+        up = capacity - torch.maximum(energy, params.min_power) - held.up
+        down = energy - params.min_power - held.down
+        ramps = torch.minimum(params.ramp_up - params.min_power, params.ramp_down) - held.up
+        free = ~_ramp_limited(params)
+        up = torch.where(params.min_down_time > 1, free * up, torch.minimum(up, ramps))
+        return up.amin(-2).clamp(min=0), (free * down).amin(-2).clamp(min=0)
 
     def running_cost(self, params: ThermalParams, series: PerStep, power: PerStep) -> PerStep:
         """Return fuel, CO2 and other costs per hour, EUR/h."""

@@ -86,6 +86,8 @@ class Market(Section):
     """Not read."""
     param_dict: dict[str, Any] = Field({})
     """Parameters of the mechanism, see below."""
+    reserve_limits: Literal["recorded", "deliverable"] = "recorded"
+    """Limits of a market of reserve that is held: as recorded, or so that it can be delivered."""
     information: Literal["published_curves", "own_results"] = "published_curves"
     """What bidders learn of a past auction beside its price: supply and demand, or nothing else."""
 
@@ -242,6 +244,11 @@ class StudyCase(Section):
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return case
+
+    @property
+    def keeps_reserve(self) -> bool:
+        """Return whether units are kept able to deliver the reserve that they sold."""
+        return any(m.reserve_limits == "deliverable" for m in self.markets_config.values())
 
     def file(self, key: str) -> File:
         """Return the name of a file by its key; None if it is switched off."""
