@@ -101,6 +101,20 @@ class Outlook:
         """
         return self._ahead(self._known.price, steps)
 
+    def residual_load_ahead(self, steps: int) -> Float[Tensor, "... unit window"]:
+        """Return residual load of `steps` steps from the first product on, MW.
+
+        :raises ValueError: the market has no forecasts
+        """
+        return self._ahead(self._known.residual_load, steps)
+
+    def highest_price(self) -> Float[Tensor, ""]:
+        """Return the highest price of the first unit's forecast over the calendar, EUR/MWh.
+
+        :raises ValueError: the market has no forecasts
+        """
+        return self._known.price[self.series[0]].max()
+
     def price_at_products(self) -> Float[Tensor, "... product unit"]:
         """Return the price forecast of the first step of each product, EUR/MWh.
 

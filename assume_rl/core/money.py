@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from assume_rl.core.forecasts import Outlook
 from assume_rl.core.units.base import ZERO_VOLUME, P
 from assume_rl.core.units.thermal import ThermalParams
 
@@ -41,6 +42,7 @@ class Outcome(Generic[P]):
     params: P
     # EUR of the starts in a product, by their downtime; None: the state keeps no downtime
     start_cost: Float[Tensor, "... product unit"] | None = None
+    outlook: Outlook | None = None  # forecasts of the products; None: of what is tried afterwards
 
     def apart(self) -> "Outcome[P]":
         """Return the outcomes of auctions of one product each, one for each product."""

@@ -76,7 +76,8 @@ class Team:
 
     bidder: AnyBidder
     members: Members  # of the portfolio's fleet
-    agents: tuple[str, ...]  # names of the learners that its units are in this market
+    # Names of the learners that its units are in this market: one for each, or their operator's.
+    agents: tuple[str, ...]
     learns: bool = False  # its actions come from a learner
     policy: Policy | None = None  # its actions come from a fixed policy; None and no learner: rule
 
@@ -165,7 +166,7 @@ class Team:
         :raises ContractError: that is not what a bidder returns
         """
         learned = self._learned()
-        shape = (*view.marginal_cost.shape[:-2], len(self.ids), learned.layout.size)
+        shape = (*view.marginal_cost.shape[:-2], len(self.agents), learned.layout.size)
         return shaped(learned.observe, learned.observe(view), shape)
 
     def explore_around(
@@ -186,7 +187,7 @@ class Team:
         """
         learned = self._learned()
         found = of_kind(learned.reward, learned.reward(outcome), Reward)
-        shape = (*outcome.sold.shape[:-2], outcome.sold.shape[-1])
+        shape = (*outcome.sold.shape[:-2], len(self.agents))
         for name, value in vars(found).items():
             shaped(learned.reward, value, shape, name)
         return found

@@ -497,6 +497,12 @@ def outcome(
         previous_power=window.at(energy, state.lookback - 1, offsets),
         params=block.params,
         start_cost=_start_cost(position, team, auction),
+        outlook=_outlook(
+            portfolio.profiles.forecasts.get(auction.market),
+            team,
+            position.step + offsets[0],
+            tuple(offset - offsets[0] for offset in offsets),
+        ),
     )
 
 

@@ -96,7 +96,7 @@ def _nothing_follows(setting: Setting, state: State) -> State:
     copies = len(state.episodes)
     zeros = tuple(
         torch.zeros(
-            (copies, len(part.team.ids), part.bidder.layout.size),
+            (copies, len(part.team.agents), part.bidder.layout.size),
             dtype=torch.float64,
             device=state.episodes.device,
         )

@@ -247,7 +247,7 @@ class MarketEnv:
         if self.done(state):
             raise ConfigurationError("the episodes are over: reset or restart them first")
         expected = [
-            (self.copies, len(p.team.ids), p.bidder.action.size) for p in self.setting.learners
+            (self.copies, len(p.team.agents), p.bidder.action.size) for p in self.setting.learners
         ]
         given = [tuple(action.shape) for action in actions]
         if given != expected:

@@ -31,7 +31,7 @@ def env_bytes(setting: Setting, copies: int) -> int:
 
 def copy_bytes(setting: Setting) -> int:
     """Return the bytes of one copy: states, order books and observations."""
-    seen = sum(len(p.team.ids) * p.bidder.layout.size for p in setting.learners)
+    seen = sum(len(p.team.agents) * p.bidder.layout.size for p in setting.learners)
     books = sum(_book(setting))
     return _NUMBER * (_STATES * _state(setting) + _BOOKS * books + _LOOKS * seen)
 
@@ -98,7 +98,7 @@ def _transition(setting: Setting, ahead: bool) -> int:
         action = part.bidder.action
         each = 1 + (bidder_spec("", part.bidder).own_size if ahead else 0)
         curve = action.size * action.rungs * each if setting.curves else 0
-        found += len(part.team.ids) * (part.bidder.layout.size + action.size + 1 + curve)
+        found += len(part.team.agents) * (part.bidder.layout.size + action.size + 1 + curve)
     return found
 
 

@@ -35,7 +35,7 @@ def build_teams(
     free = [unit for unit in units if unit not in fixed]
     for chosen in (free, fixed):
         if chosen:
-            own = tuple(names[unit] for unit in chosen)
+            own = tuple(dict.fromkeys(names[unit] for unit in chosen))
             policy = side_by_side(tuple(policies[i] for i in own)) if chosen is fixed else None
             learns = learned and chosen is free
             yield Team(bidder, members(fleet, chosen), own, learns, policy)

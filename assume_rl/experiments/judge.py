@@ -41,7 +41,7 @@ def probes(env: MarketEnv) -> tuple[Probe, ...]:
     :param env: of evaluations, one copy a seed
     """
     seen: dict[str, list[Tensor]] = {agent: [] for team in env.teams for agent in team.agents}
-    sizes = [(len(p.team.ids), p.bidder.action.size) for p in env.setting.learners]
+    sizes = [(len(p.team.agents), p.bidder.action.size) for p in env.setting.learners]
     idle = [torch.zeros((env.copies, *size), device=env.device) for size in sizes]
     state = env.reset(torch.ones(env.copies, dtype=torch.int64))
     for _ in range(PROBES):

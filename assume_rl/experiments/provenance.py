@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.learning.policies.manifest import Manifest
+from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.tables.base import Unit
 
@@ -37,7 +38,7 @@ def origin(compiled: Compiled, agents: Iterable[str], seed: int) -> dict[str, An
     named = {"scenario": scenario.name, "case": scenario.case, "seed": seed}
     return {
         TRAINED_IN: {**named, "start": str(scenario.start), "end": str(scenario.config.end_date)},
-        MADE_FOR: {agent: _fields(units[agent]) for agent in agents},
+        MADE_FOR: {agent: _fields(units[agent]) for agent in agents if agent in units},
     }
 
 
@@ -58,9 +59,14 @@ def trained_share(compiled: Compiled, manifest: Manifest | None) -> float | None
 
 
 def units_of(compiled: Compiled) -> dict[str, Unit]:
-    """Return the unit of each learning agent."""
+    """Return the unit of each learning agent that is one; operators that learn have several."""
     units = {unit.id: unit for unit in compiled.scenario.units}
-    return {agent: units[unit] for own in compiled.agents.values() for unit, agent in own.items()}
+    return {
+        agent: units[unit]
+        for own in compiled.agents.values()
+        for unit, agent in own.items()
+        if unit_and_market(agent, units)[0] == unit
+    }
 
 
 def other_units(
@@ -77,7 +83,7 @@ def other_units(
     known = {} if manifest is None else manifest.extra.get(MADE_FOR, {})
     units, found = units_of(compiled), {}
     for agent, owner in owners.items():
-        if agent in compiled.shared or owner not in known:
+        if agent in compiled.shared or owner not in known or agent not in units:
             continue
         here, there = _fields(units[agent]), known[owner]
         unlike = [key for key in there if key in here and here[key] != there[key]]

@@ -45,8 +45,12 @@ def unknown_next(compiled: Compiled) -> str | None:
 
 
 def unit_of(compiled: Compiled, agent: str) -> tuple[int, object]:
-    """Return the index of a learner of the only market, and its parameters."""
-    unit = compiled.fleet.ids.index(agent)
+    """Return the index of a learner of the only market, and its parameters.
+
+    Of an operator that learns they are those of its first unit.
+    """
+    (agents,) = compiled.agents.values()
+    unit = compiled.fleet.ids.index(next(u for u, name in agents.items() if name == agent))
     block = next(b for b in compiled.fleet.blocks if b.start <= unit < b.stop)
     return unit, block.technology.select(block.params, torch.tensor([unit - block.start]))
 

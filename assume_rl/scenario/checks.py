@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from assume_rl.core.bidding import BIDDERS, parameters
+from assume_rl.core.bidding import BIDDERS, operator_learns, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.core.clearing.rule import ticks_within
 from assume_rl.core.units.base import ENERGY, HELD, RESERVE
@@ -23,7 +23,7 @@ from assume_rl.scenario.compile.capabilities import at_odds, untraded
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
-from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_PARAMS, Market
+from assume_rl.scenario.config.schema import CONFIG_FILE, Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import Unit, UnitTable
 from assume_rl.scenario.tables.csv_file import LARGEST
@@ -210,6 +210,11 @@ def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -
         if not units:
             owners = (unit.unit_operator for unit in scenario.units)
             problems.warn(cell(file, operator), f"owns no unit; {nearest(operator, owners)}")
+        if operator in {unit.id for unit in scenario.units} and any(
+            map(operator_learns, strategies.values())
+        ):
+            what = "a unit has the same name, and so would the policies of both"
+            problems.error(cell(file, operator), what)
         for market in strategies:
             own = ((t, bidders.get((market, unit.bidding.get(market, "")))) for t, unit in units)
             try:
@@ -246,9 +251,7 @@ def _check_params(scenario: Scenario, bidders: Bidders, problems: Problems) -> N
     for key in given:
         why = [unread[name].get(key) for name in known.get(key, ()) if name in unread]
         where = f"{CONFIG_FILE}, {scenario.case}.bidding_strategy_params.{key}"
-        if key in UNREAD_PARAMS:
-            problems.warn(where, "no supported bidder reads this key")
-        elif key not in known:
+        if key not in known:
             problems.error(where, f"unknown key; {nearest(key, known)}")
         elif used.isdisjoint(known[key]):
             problems.warn(where, f"no bidder in use reads this key, only {some(known[key])}")
@@ -356,10 +359,11 @@ def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) ->
     for file, table, unit in learners:
         if table.nameplate(unit) == 0:
             problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
-    if scenario.learning.learning_mode and not learners:
+    learns = bool(learners) or any(agent_names(scenario, bidders).values())
+    if scenario.learning.learning_mode and not learns:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"
         problems.warn(where, "learning_mode is on, but no unit has a learning bidder")
-    if scenario.config.learning_config is None and learners:
+    if scenario.config.learning_config is None and learns:
         where = f"{CONFIG_FILE}, {scenario.case}"
         problems.warn(where, "units learn, but learning_config is absent: its defaults hold")
 

@@ -31,7 +31,7 @@ from assume_rl.experiments.training_engine import TrainingEngine
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
-from assume_rl.scenario.config.schema import UNREAD_KEYS, UNREAD_PARAMS, Market, Product, StudyCase
+from assume_rl.scenario.config.schema import UNREAD_KEYS, Market, Product, StudyCase
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -723,12 +723,6 @@ def test_keys_that_only_public_folders_have_are_warned_of(key: str, tmp_path: Pa
     config.write_text(config.read_text().replace("    EOM:\n", f"    EOM:\n      {key}: 1\n"))
     found = Reader().load(tmp_path).warnings
     assert any(f"{key}: nothing reads this key" in warning for warning in found)
-
-
-@pytest.mark.parametrize("key", sorted(UNREAD_PARAMS))
-def test_parameters_of_bidders_to_come_are_warned_of(world: World, key: str) -> None:
-    found = world.load({f"bidding_strategy_params.{key}": 1}).warnings
-    assert any(key in warning for warning in found)
 
 
 TEXTS = {"power_plant": PLANTS, "storage": STORAGES, "demand": DEMANDS}

@@ -94,9 +94,6 @@ def test_names_that_do_not_exist(owned: Any) -> None:
         f"{FILE}, row 'South', column 'bidding_EOM': no strategy of operators is called "
         f"'units_operator_cournot'; did you mean"
     ) in problem(path)
-    assert "not supported yet: the strategy 'portfolio_learning'" in problem(
-        strategies(owned, "South,portfolio_learning")
-    )
     scenario = load_scenario(strategies(owned, f"Sout,{DIRECT}"))
     assert f"{FILE}, row 'Sout': owns no unit; did you mean 'South'?" in scenario.warnings
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from assume_rl.core.bidding import BIDDERS
+from assume_rl.core.bidding import BIDDERS, OPERATORS
 from assume_rl.core.clearing import pay_as_clear
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.scenario.config.schema import Market, Product, StudyCase
@@ -16,7 +16,9 @@ from assume_rl.scenario.tables.formats import TableFormat
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-format.md"
 MODELS = (StudyCase, Market, Product, LearningConfig, TableFormat)
-MODELS += tuple(dict.fromkeys(entry.Params for entry in BIDDERS.values()))
+MODELS += tuple(
+    dict.fromkeys(entry.Params for own in (BIDDERS, OPERATORS) for entry in own.values())
+)
 MODELS += (pay_as_clear.Params,)
 MODELS += tuple(table.row for table in UNIT_TABLES.values())
 

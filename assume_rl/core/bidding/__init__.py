@@ -16,6 +16,7 @@ from assume_rl.core.bidding import (
     intraday,
     ladder,
     learned,
+    operator_learning,
     otc,
     portfolio,
     reserve,
@@ -107,6 +108,7 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
 
 # What an operator's row in `unit_operators` may name.
 OPERATORS: dict[str, Entry[Any, portfolio.Strategy]] = {
+    "portfolio_learning": Entry(operator_learning.learning, operator_learning.OperatorParams),
     "units_operator_direct": Entry(portfolio.direct, NoParams),
     "units_operator_energy_heuristic_cournot": Entry(portfolio.cournot, portfolio.CournotParams),
 }
@@ -138,7 +140,6 @@ ALIASES: dict[str, str] = {
 PLANNED: frozenset[str] = frozenset(
     {
         "demand_energy_naive_redispatch",
-        "portfolio_learning",
         "powerplant_energy_interactive",
         "powerplant_energy_naive_redispatch",
         "powerplant_energy_optimization_dmas",
@@ -168,6 +169,12 @@ def bids_curve(name: str) -> bool:
     """Return whether the bidder called `name`, which may be an alias, bids a demand curve."""
     entry = BIDDERS.get(ALIASES.get(name, name))
     return entry is not None and isinstance(entry.create(ANY_CONTEXT, {}), BidsCurve)
+
+
+def operator_learns(name: str) -> bool:
+    """Return whether an operator with the strategy called `name`, if there is one, learns."""
+    entry = OPERATORS.get(name)
+    return entry is not None and entry.create(ANY_CONTEXT, {}).learns
 
 
 def operator_strategy(name: str, context: Context, given: Mapping[str, Any]) -> portfolio.Strategy:

@@ -150,6 +150,7 @@ class Context:
     price_tick: float = 0.0  # EUR/MWh that prices are multiples of in the market; 0: any
     highest_price: float = 3000.0  # EUR/MWh that orders of the market may have
     market: str = ""  # its name
+    start_hour: float = 0.0  # of the day at which the calendar starts
     orders: int = 1  # most orders per unit and product that a unit table asks for
     reward: str = "opportunity_cost"  # what learners are rewarded for, key of `money.REWARDS`
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known

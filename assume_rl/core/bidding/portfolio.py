@@ -34,6 +34,8 @@ class Strategy:
     # operator, and the nameplate power of those of its units that sell in the market, MW.
     bid: Callable[[AnyBidder, str, float], AnyBidder]
     takes_learners: bool = False  # whether it goes with bidders that learn their prices
+    # Whether the operator is an agent of its own, with one observation and action for all units.
+    learns: bool = False
 
     def applied(self, bidder: AnyBidder, operator: str, capacity: float) -> AnyBidder:
         """Return the bidder that units follow.

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 
+from assume_rl.core.bidding import operator_learns
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.scenario.compile.bidders import Bidders
 from assume_rl.scenario.types import Scenario
@@ -13,19 +14,31 @@ def agent_names(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str
     """Return the names of learning units as agents, by market and unit.
 
     A unit that learns in one market has its id as name; one that learns in several has the market
-    appended in each. So draws and policy files of a unit do not depend on what others learn.
+    appended in each. So draws and policy files of a unit do not depend on what others learn. Units
+    whose operator learns have that one's name, likewise.
     """
-    found: dict[str, dict[str, str]] = {}
+    markets = tuple(scenario.config.markets_config)
+    found: dict[str, dict[str, str]] = {market: {} for market in markets}
     for unit in scenario.units:
-        learns = [
+        by_operator = learning_markets(scenario, unit.unit_operator)
+        own = [
             market
-            for market in scenario.config.markets_config
-            if isinstance(bidders.get((market, unit.bidding.get(market, ""))), LearnedBidder)
+            for market in markets
+            if market not in by_operator
+            and isinstance(bidders.get((market, unit.bidding.get(market, ""))), LearnedBidder)
         ]
-        for market in learns:
-            name = unit.id if len(learns) == 1 else f"{unit.id}{AT}{market}"
-            found.setdefault(market, {})[unit.id] = name
-    return {market: found.get(market, {}) for market in scenario.config.markets_config}
+        for who, learns in ((unit.id, own), (unit.unit_operator, by_operator)):
+            for market in learns:
+                if market in unit.bidding:
+                    name = who if len(learns) == 1 else f"{who}{AT}{market}"
+                    found[market][unit.id] = name
+    return found
+
+
+def learning_markets(scenario: Scenario, operator: str) -> list[str]:
+    """Return the markets in which an operator learns for all of its units."""
+    strategies = scenario.operators.get(operator, {})
+    return [m for m in scenario.config.markets_config if operator_learns(strategies.get(m, ""))]
 
 
 def shared_policies(
@@ -49,6 +62,7 @@ def shared_policies(
         for market, own in agents.items()
         if unit.id in own
         for bidder in [bidders[market, unit.bidding[market]]]
+        if isinstance(bidder, LearnedBidder)  # else its operator learns
     }
     markets: dict[str, set[str]] = {}
     for (market, _), name in classes.items():

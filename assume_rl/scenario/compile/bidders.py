@@ -51,7 +51,13 @@ def strategy_of(scenario: Scenario, operator: str, market: str) -> Strategy | No
     if name is None:
         return None
     given = scenario.config.bidding_strategy_params
-    return operator_strategy(name, _context(market, scenario), given)
+    start = scenario.config.start_date
+    context = replace(
+        _context(market, scenario),
+        reward=scenario.learning.reward.type,
+        start_hour=start.hour + start.minute / 60,
+    )
+    return operator_strategy(name, context, given)
 
 
 def bidder_of(scenario: Scenario, operator: str, market: str, bidder: AnyBidder) -> AnyBidder:

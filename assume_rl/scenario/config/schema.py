@@ -101,17 +101,6 @@ class Market(Section):
         return self
 
 
-UNREAD_PARAMS = frozenset(
-    {
-        "steps",
-        "nbins",
-        "min_markup",
-        "max_markup",
-    }
-)
-"""Parameters of bidders of the format that are not supported yet."""
-
-
 def _params_schema() -> dict[str, Any]:
     """Return the JSON schema of the parameters of all bidders."""
     own = [
@@ -120,8 +109,7 @@ def _params_schema() -> dict[str, Any]:
         if entry.Params.model_fields
     ]
     known = {key: value for properties in own for key, value in properties.items()}
-    unread: dict[str, Any] = {key: {} for key in sorted(UNREAD_PARAMS)}
-    return {"type": "object", "properties": {**known, **unread}, "additionalProperties": False}
+    return {"type": "object", "properties": known, "additionalProperties": False}
 
 
 StrategyParams = Annotated[dict[str, Any], WithJsonSchema(_params_schema())]
