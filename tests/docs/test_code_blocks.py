@@ -43,6 +43,7 @@ SHORT = {
     "validation_episodes_interval": 1,
     "gradient_steps": 1,
 }
+HOURS = {"end_date": "2019-03-04 06:00", "learning_config.train_freq": "3h"}  # six of two days
 FILES = ("csv", "yaml")  # blocks that may be files, which other blocks of the page need
 ONE = "scenarios/single_learner"
 KEPT = ("--case", "--plugin", "--set")  # options of a training that make its study case
@@ -120,8 +121,8 @@ def shortened(study: str) -> str:
     content = yaml.safe_load(study)
     short = {f"learning_config.{key}": value for key, value in SHORT.items()}
     tiny = content.get("scenarios") == ONE and content.get("cases") in ("tiny", ["tiny"])
-    if tiny and "next_week" not in study:
-        short["end_date"] = "2019-03-05 00:00"  # a day of two
+    if tiny and "case: next_week" not in study:
+        short |= HOURS
     return yaml.safe_dump(content | {"set": content.get("set", {}) | short}, sort_keys=False)
 
 
@@ -133,7 +134,9 @@ def run_shell(block, later, monkeypatch, capsys):
     """
     more = [word for text in block.noted("add") for word in shlex.split(text)]
     if block.noted("shorten"):
-        more += [word for k, v in SHORT.items() for word in ("--set", f"learning_config.{k}={v}")]
+        short = {f"learning_config.{key}": value for key, value in SHORT.items()}
+        short |= HOURS if {ONE, "tiny"} <= {*block.text.split(), *more} else {}
+        more += [word for k, v in short.items() for word in ("--set", f"{k}={v}")]
     todo = [
         (command, replaced(command.words, more if command.words[0] == "assume-rl" else []))
         for command in commands(block)
