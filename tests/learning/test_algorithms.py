@@ -23,6 +23,7 @@ ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
 QUICK = {  # others have the updates of these, with critics of their own, or less of them
     *((name, "mlp") for name in ("masac", "mappo", "reinforce")),
     ("vpg", "lstm"),
+    ("matd3", "mlp"),  # the usual one, with its usual critic
 }
 NUMBERS = able("box")
 LEARNED = [*((name, "mlp") for name in NUMBERS), *((name, "lstm") for name in ONE_OF_A_FAMILY)]
