@@ -15,7 +15,7 @@ import yaml
 from small_case import ROWS, USUAL, write_case
 from strangers import LEARNED_BIDDER, RULE, RULE_BIDDER, strangers
 
-from assume_rl.core.bidding import BIDDERS, OPERATORS, PLANNED, Entry
+from assume_rl.core.bidding import BIDDERS, OPERATORS, PLANNED, Entry, operator_learns
 from assume_rl.core.bidding.base import ANY_CONTEXT, AnyBidder, Context, NoParams
 from assume_rl.core.bidding.cost_based import Naive
 from assume_rl.core.bidding.portfolio import Strategy
@@ -31,6 +31,7 @@ from assume_rl.scenario.config.mechanisms import PLANNED_RULES
 from assume_rl.scenario.problems import Problems
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.types import Scenario
 from assume_rl.testing import assert_same_episode
 
 pytestmark = pytest.mark.unchecked
@@ -249,6 +250,15 @@ def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
         assert_same_episode(compiled, fresh(compiled))
 
 
+def without_others(scenario: Scenario, kind: str) -> Scenario:
+    """Let another operator own the units of all other kinds."""
+    for name in UNIT_TABLES:
+        if name != kind:
+            units = (u.model_copy(update={"unit_operator": "other"}) for u in scenario.of(name))
+            scenario = scenario.with_units(name, units)
+    return scenario
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
     ("kind", "bidder"),
@@ -259,6 +269,8 @@ def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name
 ) -> None:
     rule = COUPLED if bidder in IN_BLOCKS else "pay_as_clear"
     scenario = reader.load(case, overrides=settings(kind, bidder, rule))
+    if operator_learns(strategy):  # for units of one kind
+        scenario = without_others(scenario, kind)
     owned = replace(scenario, operators={"owner": {"EOM": strategy}})
     problems = Problems()
     check_scenario(owned, problems)

@@ -1,5 +1,6 @@
 """Order books from tables: what is read, what comes out, and why orders were rejected."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +257,35 @@ def test_bad_orders_are_named(line: str, message: str) -> None:
         order_table(rows(line), "o.csv")
     assert message in str(error.value)
     assert str(error.value).startswith("o.csv")
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "message"),
+    [
+        ("a,1,sell,1,5,,block,,aa,,,", [], "column 'parent': there is no block 'aa'"),
+        ("a,1,sell,1,5,,block,,a,,,", [], "links lead in a circle: a -> a"),
+        ("a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,", [], "no line leads to zone 'x'"),
+        ("a,1,sell,1,5,,block,1.5,,,,", [], "column 'min_acceptance': is not in [0, 1]"),
+        ("a,1,sell,1,5,,,,,,,", ["--set", "pricing=1"], "param_dict.pricing: unknown key"),
+        (
+            "a,1,sell,1,5,,,,,,,",
+            ["--set", "scarcity_pricing=true"],
+            "it is a parameter of 'pay_as_clear', not of 'complex_clearing'",
+        ),
+    ],
+)
+def test_the_command_names_the_culprit_in_one_sentence(
+    line: str,
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    assume_rl_command: Callable[..., tuple[int, str, str]],
+) -> None:
+    rows(line).to_csv(tmp_path / "o.csv", index=False)
+    code, out, err = assume_rl_command("clear", tmp_path / "o.csv", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
 TWO_ZONES = "a,1,sell,1,5,x,,,,,,\nb,1,buy,2,5,y,,,,,,"
