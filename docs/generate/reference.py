@@ -235,7 +235,8 @@ def _columns(table: Table) -> Iterator[str]:
         kind = column.type.__visit_name__.lower().removeprefix("big_")
         yield f"| `{column.name}` | {kind} | {_cell(column.comment or '')} |"
     if table.name in FAMILIES:
-        pattern = FAMILIES[table.name].pattern.replace("|", "&#124;")
+        # As it is written, a class of signs would be taken for a link.
+        pattern = FAMILIES[table.name].pattern.replace("|", "&#124;").replace("[", "&#91;")
         yield f"| <code>{pattern}</code> | float | as many as the run needs |"
 
 
