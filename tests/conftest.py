@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.register_profile("short", max_examples=25)
+    hypothesis.settings.register_profile("short", max_examples=50)
     hypothesis.settings.register_profile("long", max_examples=200)
     hypothesis.settings.load_profile("long" if config.getoption("--run-slow") else "short")
     # Small tensors: a second thread costs more than it brings.
