@@ -11,6 +11,8 @@ from assume_rl.core.units.storage import StorageParams
 from assume_rl.evaluation.storage_plan import planned_profit
 from assume_rl.evaluation.storage_response import Store, best_trades
 
+pytestmark = pytest.mark.unchecked  # other tests check shapes of storages
+
 
 def taker(params: StorageParams, price: Tensor) -> Store:
     """Return a storage that is small in a market with these prices (auction,)."""

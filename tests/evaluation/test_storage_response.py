@@ -20,6 +20,8 @@ from assume_rl.evaluation.perfect_foresight import perfect_foresight
 from assume_rl.evaluation.storage_response import Store, best_trades
 from assume_rl.testing import toy_market, toy_storages
 
+pytestmark = pytest.mark.unchecked  # other tests check shapes of storages
+
 CAP = 100.0
 UNIFORM, AS_BID = toy_market(pay_as_clear), toy_market(pay_as_bid)
 

@@ -13,18 +13,21 @@ from hand_made_run import DEAR, PROFITS, write_run
 from assume_rl.experiments.train import train
 from assume_rl.reports.report import report
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
 Seen = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Output folder of a real training of two days."""
+    """Output folder of a real training of half a day."""
     browser()  # without one, nothing is trained
     from assume_rl.scenario.read import load_scenario
 
     folder = tmp_path_factory.mktemp("browser") / "run"
-    train(load_scenario(SCENARIO, "tiny"), out=folder, seed=1)
+    half = {"end_date": "2019-03-04 12:00", "learning_config.train_freq": "6h"}  # of a day
+    train(load_scenario(SCENARIO, "tiny", overrides=half), out=folder, seed=1)
     return folder
 
 

@@ -24,6 +24,8 @@ from assume_rl.results.study_database import StudyDatabase, read, tidy
 from assume_rl.results.unit_tables import declare_units, withdraw_units
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
 FEW = {
     "end_date": "2019-03-05 00:00",
