@@ -503,6 +503,7 @@ def outcome(
             position.step + offsets[0],
             tuple(offset - offsets[0] for offset in offsets),
         ),
+        forgone=_forgone(portfolio, position, team, auction),
     )
 
 
@@ -543,6 +544,26 @@ def _downtime(
         ]
         before = side_by_side(parts)
         found.append(before)
+    return torch.stack(found, dim=-2)
+
+
+def _forgone(
+    portfolio: Portfolio, position: Position, team: Team, auction: Auction
+) -> Float[Tensor, "... product unit"] | None:
+    """Return what power was forecast to earn as energy above its cost in each product, EUR/MW.
+
+    None where no reserve is held, or nothing is forecast.
+    """
+    profiles, units = portfolio.profiles, team.members.units
+    forecasts = profiles.forecasts.get(auction.market)
+    if auction.product_type not in HELD or forecasts is None:
+        return None
+    series, found = forecasts.series[units.index], []
+    for offset, length in zip(offsets_of(auction, position.elapsed), auction.length, strict=True):
+        steps = tuple(range(offset, offset + length))
+        price = window.at(forecasts.price.t(), position.step, steps)[..., series]
+        cost = units.of(window.at(profiles.marginal_cost, position.step, steps))
+        found.append((price - cost).clamp(min=0).sum(-2) * portfolio.step_hours)
     return torch.stack(found, dim=-2)
 
 

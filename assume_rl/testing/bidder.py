@@ -13,7 +13,7 @@ from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
-from assume_rl.core.units.base import DOWN, ZERO_VOLUME, WithoutState
+from assume_rl.core.units.base import DOWN, ENERGY, ZERO_VOLUME, WithoutState
 from assume_rl.core.units.fleet import members
 from assume_rl.testing.contract import alone, check_tensor, pure, same
 from assume_rl.testing.toys import TOYS
@@ -32,7 +32,7 @@ def check_bidder(bidder: AnyBidder) -> None:
     _check_sizes(bidder)
     for technology in sorted(bidder.technologies):
         portfolio, team, position = _toy(technology, bidder)
-        view = look(portfolio, position, _OPENS, team)
+        view = look(portfolio, position, _opens(bidder), team)
         if isinstance(bidder, LearnedBidder):
             action = _draw((_COPIES, len(team.ids), bidder.action.size), "action") * 2 - 1
             _check_observation(bidder, view, len(team.ids))
@@ -118,6 +118,12 @@ def _check_reward(
             same(single[name], value[i], alone(f"reward().{name}"))
 
 
+def _opens(bidder: AnyBidder) -> Auction:
+    """Return an auction of energy, or else of something that the bidder trades."""
+    types = bidder.product_types
+    return replace(_OPENS, product_type=ENERGY if ENERGY in types else min(types))
+
+
 def _toy(technology: str, bidder: AnyBidder) -> tuple[Portfolio, Team, Position]:
     """Return units with every kind of limit that have bought and sold at random before."""
     assert technology in TOYS, f"no toy fleet for the technology '{technology}'"
@@ -125,7 +131,15 @@ def _toy(technology: str, bidder: AnyBidder) -> tuple[Portfolio, Team, Position]
     units = range(len(fleet.ids))
     team = Team(bidder, members(fleet, units), fleet.ids, isinstance(bidder, LearnedBidder))
     lookback = max(bidder.foresight, 4) + 1
-    portfolio = Portfolio(fleet, profiles, {"EOM": (team,)}, 1.0, lookback, _PRODUCTS + 2)
+    portfolio = Portfolio(
+        fleet,
+        profiles,
+        {"EOM": (team,)},
+        step_hours=1.0,
+        lookback=lookback,
+        horizon=_PRODUCTS + 2,
+        product_types=(ENERGY, _opens(bidder).product_type),
+    )
     position = begin(portfolio, (_COPIES,), start=torch.arange(_COPIES) * 7)
     for hour in range(3):
         position = _traded(portfolio, moved_to(portfolio, position, hour + 1), team, hour)
@@ -156,7 +170,7 @@ def _outcome(portfolio: Portfolio, position: Position, team: Team, orders: Order
     """Return the outcome when a random share of each order is accepted, at random prices."""
     shape = tuple(orders.volume.shape)
     result = Result(
-        auction=_OPENS,
+        auction=_opens(team.bidder),
         orders=orders,
         accepted=orders.volume * (_draw(shape, "accepted") * 2 - 1).clamp(min=0),
         paid=_draw(shape, "paid") * 100,
@@ -183,6 +197,8 @@ def _one(value: Any, i: int) -> Any:
         batched = value.ndim > 1 and len(value) == _COPIES
         positions = value.ndim == 1 and not value.is_floating_point() and len(value) == _COPIES
         return value[i] if batched or positions else value
+    if isinstance(value, dict):
+        return {key: _one(own, i) for key, own in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         # Parameters and forecasts are shared by all copies.
         own = {f.name: getattr(value, f.name) for f in fields(value)}

@@ -60,6 +60,8 @@ RESERVE = {
     "powerplant_capacity_heuristic_balancing_pos": UP,
     "powerplant_capacity_heuristic_balancing_neg": DOWN,
     "storage_capacity_heuristic_balancing_pos": UP,
+    "powerplant_capacity_learning": {"capacity_pos"},
+    "powerplant_capacity_learning_ladder": {"capacity_pos"},
     "storage_capacity_heuristic_balancing_neg": DOWN,
 }
 FITS = {
@@ -68,6 +70,8 @@ FITS = {
         *NAIVE_RESERVE,
         "powerplant_capacity_heuristic_balancing_neg",
         "powerplant_capacity_heuristic_balancing_pos",
+        "powerplant_capacity_learning",
+        "powerplant_capacity_learning_ladder",
         "powerplant_energy_heuristic_flexable",
         "powerplant_energy_learning",
         "powerplant_energy_learning_curve",

@@ -67,8 +67,9 @@ def test_each_parameter_names_the_bidders_that_take_it() -> None:
     }
     plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE}
     storages = {"storage_energy_learning", LADDERS[2]}
-    assert set(found["foresight"]) == plants | storages | {"portfolio_learning"}
-    assert found["rungs"] == LADDERS
+    reserve = {"powerplant_capacity_learning", "powerplant_capacity_learning_ladder"}
+    assert set(found["foresight"]) == plants | storages | reserve | {"portfolio_learning"}
+    assert found["rungs"] == ("powerplant_capacity_learning_ladder", *LADDERS)
     assert found["curve_steps"] == (CURVE,)
 
 

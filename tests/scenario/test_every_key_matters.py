@@ -399,16 +399,18 @@ RUNGS: Mapping[str, Change] = {
 STORAGE_RUNGS = {**RUNGS, "rungs": runs(4), "rungs_at": runs([-90.0, -20.0, 20.0, 90.0])}
 DOWN, UP = (f"powerplant_capacity_heuristic_balancing_{sign}" for sign in ("neg", "pos"))
 STORAGE_UP = "storage_capacity_heuristic_balancing_pos"
-RESERVE = (DOWN, UP, STORAGE_UP)
+LEARNED_UP = "powerplant_capacity_learning"
+LADDER_UP = "powerplant_capacity_learning_ladder"
+RESERVE = (DOWN, UP, STORAGE_UP, LEARNED_UP, LADDER_UP)
 
 
-def held(product_type: str) -> Overrides:
+def held(product_type: str, count: int = 1) -> Overrides:
     """A market of reserve, which the mill buys in place of energy."""
     market = {
         "operator": "grid",
         "product_type": product_type,
-        "products": [{"duration": "2h", "count": 1, "first_delivery": "1h"}],
-        "opening_frequency": "2h",
+        "products": [{"duration": "2h", "count": count, "first_delivery": "1h"}],
+        "opening_frequency": f"{2 * count}h",
         "opening_duration": "1h",
         "market_mechanism": "pay_as_clear",
     }
@@ -417,6 +419,17 @@ def held(product_type: str) -> Overrides:
 
 
 FORESEEN = runs("1h", held("capacity_pos"))
+RESERVE_LEARNER: Mapping[str, Change] = {
+    "foresight": runs(6, held("capacity_pos")),
+    "act_dim": refused(5, held("capacity_pos")),
+    "unique_obs_dim": refused(5, held("capacity_pos")),
+    "learned_products": runs("first", held("capacity_pos", count=2)),
+}
+RESERVE_RUNGS: Mapping[str, Change] = {
+    "rungs": runs(4, held("capacity_pos")),
+    "rung_prices": refused("relative", held("capacity_pos")),
+    "rungs_at": runs([0.0, 33.0, 90.0], held("capacity_pos")),
+}
 COUPLED = {"markets_config.EOM.market_mechanism": "complex_clearing"}
 OTC = {"demand_energy_naive_otc": "mill", "powerplant_energy_naive_otc": "gas"}
 
@@ -455,6 +468,12 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         "crm_foresight": runs("1h", held("capacity_neg"), {"units.lignite.additional_cost": 60})
     },
     STORAGE_UP: {"crm_foresight": FORESEEN},
+    LEARNED_UP: RESERVE_LEARNER,
+    LADDER_UP: {
+        **RESERVE_LEARNER,
+        **RESERVE_RUNGS,
+        "unique_obs_dim": refused(6, held("capacity_pos")),
+    },
     "storage_energy_heuristic_flexable": {"eom_foresight": runs("3h")},
     "storage_energy_learning": STORAGE_LEARNER,
     "storage_energy_learning_ladder": {**STORAGE_LEARNER, **STORAGE_RUNGS},
@@ -525,6 +544,8 @@ USERS = {
     FLEXIBLE: "lignite",
     UP: "lignite",
     DOWN: "lignite",
+    LEARNED_UP: "lignite",
+    LADDER_UP: "lignite",
 }
 
 

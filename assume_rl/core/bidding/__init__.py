@@ -81,6 +81,8 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "exchange_energy_naive": Entry(exchange.naive, NoParams),
     "powerplant_capacity_heuristic_balancing_neg": Entry(reserve.plant_neg, reserve.ReserveParams),
     "powerplant_capacity_heuristic_balancing_pos": Entry(reserve.plant_pos, reserve.ReserveParams),
+    "powerplant_capacity_learning": Entry(learned.reserve, learned.LearnedParams),
+    "powerplant_capacity_learning_ladder": Entry(ladder.reserve, ladder.LadderParams),
     "powerplant_energy_heuristic_block": Entry(block.block, flexible.FlexibleParams),
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_heuristic_linked": Entry(block.linked, flexible.FlexibleParams),

@@ -542,6 +542,15 @@ def renewable(context: Context, params: PlantLadderParams) -> OnLadder[ThermalVi
     return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
+def reserve(context: Context, params: LadderParams) -> OnLadder[ThermalView, PlantLearning]:
+    """Return the plant that holds reserve at a price on a ladder."""
+    bidder = learned.reserve(context, _of_bidder(params))
+    name = "powerplant_capacity_learning_ladder"
+    if params.rung_prices != "uniform" and params.rungs_at is None:
+        raise parameter_error("rung_prices", f"{name} has uniform rungs, or those of rungs_at")
+    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
+
+
 def battery(context: Context, params: LadderParams) -> OnLadder[StorageView, LearnedStorage]:
     """Return the storage that buys or sells at a price on a ladder."""
     bidder = storage.learned(context, _of_bidder(params))

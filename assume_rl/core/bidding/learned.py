@@ -4,7 +4,7 @@ Semantics: docs/scenario-format.md, "Learning".
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from assume_rl.core.bidding.base import (
 )
 from assume_rl.core.money import Outcome, Reward, Stakes, plant_reward, plant_reward_range
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.units.base import ENERGY, Range
+from assume_rl.core.units.base import CAPACITY_POS, ENERGY, Range
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
 
 Slots = tuple[Float[Tensor, "... unit product slot"], Float[Tensor, "... unit product slot"]]
@@ -252,6 +252,38 @@ class PlantLearning:
         return least, most
 
 
+@dataclass(frozen=True)
+class LearnedReserve(PlantLearning):
+    """A plant that learns at which price to hold reserve.
+
+    What it holds costs what the same power was forecast to earn as energy.
+    """
+
+    def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
+        """Return `money.plant_reward` with forgone energy in place of marginal cost and starts.
+
+        :raises ValueError: the outcome is of no market of held reserve, or nothing is forecast
+        """
+        if outcome.forgone is None:
+            raise ValueError(f"{self.name} is rewarded in markets of reserve with forecasts only")
+        nothing = torch.zeros_like(outcome.sold)
+        cost = (outcome.forgone / outcome.hours).expand_as(outcome.sold)
+        free = replace(outcome, marginal_cost=cost, power=nothing, previous_power=nothing)
+        return super().reward(free)
+
+    def pays_for_starts(self, params: ThermalParams) -> bool:
+        """Return False: reserve starts no plant."""
+        return False
+
+    def reward_range(
+        self, params: ThermalParams, stakes: Stakes
+    ) -> tuple[Float[Tensor, " unit"], Float[Tensor, " unit"]]:
+        """Return no limit below, since any energy may be forgone, and that of the highest price."""
+        hours = sum(stakes.lengths[: self.products]) * stakes.step_hours
+        most = torch.full_like(params.max_power, stakes.price[1] * hours / self.max_bid_price)
+        return torch.full_like(most, -torch.inf), most.clamp(min=0)
+
+
 def inflexible_and_flexible(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:
     """Return minimum power at the lower of two prices, the rest at the higher one."""
     products = price.shape[-2]
@@ -341,6 +373,21 @@ def renewable(context: Context, params: PlantParams) -> PlantLearning:
         own=(PREVIOUS_POWER, AVAILABLE_POWER, MARGINAL_COST),
         rewarded_power=offered,
     )
+
+
+def reserve(context: Context, params: LearnedParams) -> PlantLearning:
+    """Return the plant with one price for the power that it can hold to be added."""
+    bidder = _plant(
+        "powerplant_capacity_learning",
+        all_at_once,
+        context,
+        PlantParams(**params.model_dump(include=set(LearnedParams.model_fields))),
+        prices=1,
+        foresight=24,
+        own=(PREVIOUS_POWER, AVAILABLE_POWER, MARGINAL_COST),
+    )
+    own = {field.name: getattr(bidder, field.name) for field in fields(bidder)}
+    return LearnedReserve(**own | {"product_types": frozenset({CAPACITY_POS})})
 
 
 def _plant(
