@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from policies import fresh_policies
-from toy_scenarios import EXCHANGE, PLANTS, STORAGE, market, toy_scenario
+from toy_scenarios import EXCHANGE, PLANTS, STORAGE, STORAGES, market, toy_scenario
 
 from assume_rl.core.bidding import BIDDERS, create
 from assume_rl.core.bidding.base import Context
+from assume_rl.core.units.base import ENERGY
 from assume_rl.testing import assert_same_episode
 
 HOURS = 12
@@ -18,6 +19,13 @@ UNITS = {
     "storage": [STORAGE],
     "exchange": [EXCHANGE],
 }
+
+RESERVE = {
+    **{plant[0]: "powerplant_energy_naive_balancing" for plant in PLANTS},
+    **dict.fromkeys(STORAGES["name"], ""),
+    "load": "demand_energy_naive_balancing",
+}
+"""Bids for reserve of units that have no other."""
 
 
 @pytest.mark.parametrize(
@@ -39,11 +47,15 @@ def test_every_bidder_gives_the_same_on_both_shells(
         market_mechanism=rule,
         additional_fields=["min_acceptance_ratio"] if bidder.blocks else [],
     )
+    markets, bids = {"EOM": settings}, {"EOM": own}
+    if ENERGY not in bidder.product_types:
+        markets["RES"] = settings | {"product_type": min(bidder.product_types)}
+        bids = {"RES": RESERVE | own}
     compiled = toy_scenario(
         tmp_path,
-        {"EOM": settings},
+        markets,
         hours=HOURS,
-        bids={"EOM": own},
+        bids=bids,
         storage="storage" in technologies,
         exchange="exchange" in technologies,
     )
