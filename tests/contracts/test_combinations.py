@@ -49,6 +49,8 @@ COUPLED = "complex_clearing"
 IN_BLOCKS = {
     "powerplant_energy_heuristic_block",
     "powerplant_energy_heuristic_linked",
+    "powerplant_energy_learning_block",
+    "powerplant_energy_learning_block_ladder",
     "powerplant_energy_naive_profile",
 }
 OTC = {"demand_energy_naive_otc", "powerplant_energy_naive_otc"}

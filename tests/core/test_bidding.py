@@ -25,6 +25,7 @@ CURVE = "powerplant_energy_learning_curve"
 LADDER = "powerplant_energy_learning_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
+BLOCKS = ("powerplant_energy_learning_block", "powerplant_energy_learning_block_ladder")
 LADDERS = (LADDER, "renewable_energy_learning_ladder", "storage_energy_learning_ladder")
 
 
@@ -58,18 +59,18 @@ def test_every_alias_names_a_bidder_or_a_planned_one() -> None:
 
 def test_each_parameter_names_the_bidders_that_take_it() -> None:
     found = parameters()
-    assert found["start_costs"] == (TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE)
+    plants = {TWO_BID, *BLOCKS, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE}
+    assert set(found["start_costs"]) == plants
     in_blocks = [f"powerplant_energy_heuristic_{name}" for name in ("block", "linked")]
     assert set(found["eom_foresight"]) == {
         FLEXIBLE,
         "storage_energy_heuristic_flexable",
         *in_blocks,
     }
-    plants = {TWO_BID, CURVE, LADDER, SINGLE_BID, LADDERS[1], RENEWABLE}
     storages = {"storage_energy_learning", LADDERS[2]}
     reserve = {"powerplant_capacity_learning", "powerplant_capacity_learning_ladder"}
     assert set(found["foresight"]) == plants | storages | reserve | {"portfolio_learning"}
-    assert found["rungs"] == ("powerplant_capacity_learning_ladder", *LADDERS)
+    assert set(found["rungs"]) == {"powerplant_capacity_learning_ladder", BLOCKS[1], *LADDERS}
     assert found["curve_steps"] == (CURVE,)
 
 

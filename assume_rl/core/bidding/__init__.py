@@ -16,6 +16,7 @@ from assume_rl.core.bidding import (
     intraday,
     ladder,
     learned,
+    learned_block,
     operator_learning,
     otc,
     portfolio,
@@ -87,6 +88,10 @@ BIDDERS: dict[str, Entry[Any, AnyBidder]] = {
     "powerplant_energy_heuristic_flexable": Entry(flexible.plant, flexible.FlexibleParams),
     "powerplant_energy_heuristic_linked": Entry(block.linked, flexible.FlexibleParams),
     "powerplant_energy_learning": Entry(learned.two_bids, learned.PlantParams),
+    "powerplant_energy_learning_block": Entry(learned_block.plant, learned.PlantParams),
+    "powerplant_energy_learning_block_ladder": Entry(
+        learned_block.on_ladder, ladder.PlantLadderParams
+    ),
     "powerplant_energy_learning_curve": Entry(curve.curve, curve.CurveParams),
     "powerplant_energy_learning_ladder": Entry(ladder.plant, ladder.PlantLadderParams),
     "powerplant_energy_learning_single_bid": Entry(learned.single_bid, learned.PlantParams),

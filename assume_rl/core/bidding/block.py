@@ -38,7 +38,7 @@ class Profile(WithoutForecasts):
         constant = torch.minimum(first, view.limits.sell.most.amin(-2, keepdim=True))
         volume = constant.clamp(min=0).expand(view.limits.sell.most.shape)
         price = view.marginal_cost[..., :1, :].expand(volume.shape)
-        return unit_major(price, volume, volume.shape[-1], _block_first(volume.shape[-1], 1))
+        return unit_major(price, volume, volume.shape[-1], block_first(volume.shape[-1], 1))
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,13 @@ class BlockPlant:
             prices.append(cost)
         price, volume = (torch.stack(own, -1).flatten(-2) for own in (prices, volumes))
         units = least.shape[-1]
-        terms = _block_first(units, self.slots, device=least.device)
+        terms = block_first(units, self.slots, device=least.device)
         terms = replace(terms, min_acceptance=terms.block.to(torch.float64))
         if self.linked:
             place = torch.arange(units * self.slots, device=least.device)
             parent = torch.where(place % self.slots == 1, place - 1, -1)
             terms = replace(terms, parent=parent)
         return unit_major(price, volume, units, terms)
-
-
-def _block_first(units: int, slots: int, device: torch.device | None = None) -> BlockTerms:
-    """Return terms by which the first slot of each unit is a block."""
-    block = torch.arange(units * slots, device=device) % slots == 0
-    return replace(no_terms(units * slots, device), block=block)
 
 
 def _mean(
@@ -116,3 +110,9 @@ def block(context: Context, params: FlexibleParams) -> BlockPlant:
 def linked(context: Context, params: FlexibleParams) -> BlockPlant:
     """Return the bidder whose minimum power is a block, on which the rest hangs."""
     return BlockPlant(plant(context, params), "powerplant_energy_heuristic_linked", linked=True)
+
+
+def block_first(units: int, slots: int, device: torch.device | None = None) -> BlockTerms:
+    """Return terms by which the first slot of each unit is a block."""
+    block = torch.arange(units * slots, device=device) % slots == 0
+    return replace(no_terms(units * slots, device), block=block)

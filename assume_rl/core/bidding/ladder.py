@@ -253,6 +253,11 @@ class LadderParams(LearnedParams):
         return prices
 
     @property
+    def of_bidder(self) -> Any:
+        """Return them without the sizes, which a ladder has others of than the bidder on it."""
+        return self.model_copy(update={"act_dim": None, "unique_obs_dim": None})
+
+    @property
     def unread(self) -> Mapping[str, str]:
         """Return the other settings of rung places, unread if prices are listed."""
         if self.rungs_at is None:
@@ -282,7 +287,7 @@ class OnLadder(BidsLike, Generic[O, B]):
     :param max_bid_price: EUR/MWh
     :param seen: whether the ladder is made of prices that the market was seen to have
     :param open: whether these are still to be seen
-    :param products: that it decides for
+    :param products: that have numbers of their own in an action
     """
 
     name: str
@@ -530,40 +535,35 @@ def rungs_of(bidder: AnyBidder) -> tuple[float, ...]:
 
 def plant(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
     """Return the plant with two prices on a ladder: one for minimum power, one for the rest."""
-    bidder = learned.two_bids(context, _of_bidder(params))
+    bidder = learned.two_bids(context, params.of_bidder)
     name = "powerplant_energy_learning_ladder"
-    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
+    return on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
 def renewable(context: Context, params: PlantLadderParams) -> OnLadder[ThermalView, PlantLearning]:
     """Return the plant on a ladder with one price that observes its available power."""
-    bidder = learned.renewable(context, _of_bidder(params))
+    bidder = learned.renewable(context, params.of_bidder)
     name = "renewable_energy_learning_ladder"
-    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
+    return on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
 def reserve(context: Context, params: LadderParams) -> OnLadder[ThermalView, PlantLearning]:
     """Return the plant that holds reserve at a price on a ladder."""
-    bidder = learned.reserve(context, _of_bidder(params))
+    bidder = learned.reserve(context, params.of_bidder)
     name = "powerplant_capacity_learning_ladder"
     if params.rung_prices != "uniform" and params.rungs_at is None:
         raise parameter_error("rung_prices", f"{name} has uniform rungs, or those of rungs_at")
-    return _on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
+    return on_ladder(name, bidder, plant_bounds, plant_able, context, params, own_cost=True)
 
 
 def battery(context: Context, params: LadderParams) -> OnLadder[StorageView, LearnedStorage]:
     """Return the storage that buys or sells at a price on a ladder."""
-    bidder = storage.learned(context, _of_bidder(params))
+    bidder = storage.learned(context, params.of_bidder)
     name = "storage_energy_learning_ladder"
-    return _on_ladder(name, bidder, storage_bounds, as_it_is, context, params, own_cost=False)
+    return on_ladder(name, bidder, storage_bounds, as_it_is, context, params, own_cost=False)
 
 
-def _of_bidder(params: LearnedParams) -> Any:
-    """Return parameters without the sizes, which a ladder has others of."""
-    return params.model_copy(update={"act_dim": None, "unique_obs_dim": None})
-
-
-def _on_ladder(
+def on_ladder(
     name: str,
     bidder: B,
     legal: Callable[[B, View[O], Prices], Bounds],
@@ -572,12 +572,23 @@ def _on_ladder(
     params: LadderParams,
     *,
     own_cost: bool,
+    products: int | None = None,
 ) -> OnLadder[O, B]:
+    """Return a learned bidder whose prices are rungs.
+
+    :param name: that it has as one of the registry
+    :param bidder: what it bids, given the prices
+    :param legal: see `OnLadder`, likewise `able`
+    :param context: of the bidder
+    :param params: say which prices there are
+    :param own_cost: whether a ladder of seen prices has the own marginal cost too
+    :param products: that have numbers of their own; None: all that it decides for
+    """
     ladder = _ladder(context, params, own_cost, bidder)
     rungs = ladder.rungs if isinstance(ladder, Listed | Moving) else params.rungs
     seen = params.sees
     still = seen and not context.rungs
-    products = params.products_of(context)
+    products = products or params.products_of(context)
     limit = context.max_bid_price
     found = OnLadder(name, bidder, rungs, ladder, legal, able, limit, seen, still, products)
     params.checked(name, found.action.size // products, found.layout.unique_size)

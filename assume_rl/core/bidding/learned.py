@@ -4,9 +4,9 @@ Semantics: docs/scenario-format.md, "Learning".
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -259,6 +259,8 @@ class LearnedReserve(PlantLearning):
     What it holds costs what the same power was forecast to earn as energy.
     """
 
+    product_types: frozenset[str] = frozenset({CAPACITY_POS})
+
     def reward(self, outcome: Outcome[ThermalParams]) -> Reward:
         """Return `money.plant_reward` with forgone energy in place of marginal cost and starts.
 
@@ -282,6 +284,9 @@ class LearnedReserve(PlantLearning):
         hours = sum(stakes.lengths[: self.products]) * stakes.step_hours
         most = torch.full_like(params.max_power, stakes.price[1] * hours / self.max_bid_price)
         return torch.full_like(most, -torch.inf), most.clamp(min=0)
+
+
+Kind = TypeVar("Kind", bound=PlantLearning)
 
 
 def inflexible_and_flexible(sell: Range, price: Float[Tensor, "... unit product slot"]) -> Slots:
@@ -352,18 +357,18 @@ def observe_market(
 def two_bids(context: Context, params: PlantParams) -> PlantLearning:
     """Return the plant with two prices: one for minimum power, one for the rest."""
     name = "powerplant_energy_learning"
-    return _plant(name, inflexible_and_flexible, context, params, prices=2, foresight=12)
+    return plant_of(name, inflexible_and_flexible, context, params, prices=2, foresight=12)
 
 
 def single_bid(context: Context, params: PlantParams) -> PlantLearning:
     """Return the plant with one price for all available power."""
     name = "powerplant_energy_learning_single_bid"
-    return _plant(name, all_at_once, context, params, prices=1, foresight=24)
+    return plant_of(name, all_at_once, context, params, prices=1, foresight=24)
 
 
 def renewable(context: Context, params: PlantParams) -> PlantLearning:
     """Return the plant with one price that sees its available power, which limits regret."""
-    return _plant(
+    return plant_of(
         "renewable_energy_learning_single_bid",
         all_at_once,
         context,
@@ -375,9 +380,9 @@ def renewable(context: Context, params: PlantParams) -> PlantLearning:
     )
 
 
-def reserve(context: Context, params: LearnedParams) -> PlantLearning:
+def reserve(context: Context, params: LearnedParams) -> LearnedReserve:
     """Return the plant with one price for the power that it can hold to be added."""
-    bidder = _plant(
+    return plant_of(
         "powerplant_capacity_learning",
         all_at_once,
         context,
@@ -385,12 +390,11 @@ def reserve(context: Context, params: LearnedParams) -> PlantLearning:
         prices=1,
         foresight=24,
         own=(PREVIOUS_POWER, AVAILABLE_POWER, MARGINAL_COST),
+        kind=LearnedReserve,
     )
-    own = {field.name: getattr(bidder, field.name) for field in fields(bidder)}
-    return LearnedReserve(**own | {"product_types": frozenset({CAPACITY_POS})})
 
 
-def _plant(
+def plant_of(
     name: str,
     divide: Divide,
     context: Context,
@@ -400,8 +404,18 @@ def _plant(
     foresight: int,
     own: tuple[OwnFeature, ...] = (PREVIOUS_POWER, MARGINAL_COST),
     rewarded_power: RewardedPower = nameplate,
-) -> PlantLearning:
-    bidder = PlantLearning(
+    kind: type[Kind] = PlantLearning,  # type: ignore[assignment]
+) -> Kind:
+    """Return a learned plant.
+
+    :param name: that it has in the registry
+    :param divide: see `PlantLearning`, likewise `prices`, `own`, `rewarded_power`
+    :param context: what the study case and the market give it
+    :param params: its parameters
+    :param foresight: steps, where parameters name none
+    :param kind: class of the bidder
+    """
+    bidder = kind(
         name=name,
         divide=divide,
         own=(*PLANT_FEATURES, *own) if context.shared else own,
