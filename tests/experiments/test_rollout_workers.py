@@ -19,7 +19,6 @@ from assume_rl.experiments.collection.ray import RayPool, ray_workers
 from assume_rl.experiments.observer import Observer, Silent
 from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.experiments.train import TrainResult, train
-from assume_rl.scenario.plugins import unload_plugins
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
@@ -127,40 +126,18 @@ def test_results_are_those_of_one_process(
     assert versions == sorted(versions)
 
 
-PLUG_IN = """
-from dataclasses import replace
-
-from assume_rl.core.clearing import pay_as_clear
-
-
-def register(registry):
-    registry.rule(replace(pay_as_clear, name="one_by_one", batched=False))
-"""
-
-
-@pytest.fixture
-def one_by_one(tmp_path: Path) -> Iterator[Scenario]:
-    """A market that the batch shell does not support: a plug-in clears one auction at a time."""
-    path = tmp_path / "one_by_one.py"
-    path.write_text(PLUG_IN)
-    overrides = {f"learning_config.{k}": v for k, v in SETTINGS.items()}
-    overrides |= {
-        "learning_config.max_staleness": 2,
-        "end_date": "2019-03-05 00:00",
-        "markets_config.EOM.market_mechanism": "one_by_one",
-    }
-    folder = SCENARIOS / "single_learner"
-    yield load_scenario(folder, "tiny", overrides=overrides, plugins=[path])
-    unload_plugins()
-
-
 @pytest.mark.parametrize("observer", [None, Murderer])
-def test_workers_play_on_the_message_shell_what_the_batch_shell_cannot(
-    observer: type[Any] | None, one_by_one: Scenario, pools: list[RayPool], tmp_path: Path
+def test_workers_play_on_the_message_shell_too(
+    observer: type[Any] | None, pools: list[RayPool], tmp_path: Path
 ) -> None:
-    alone = train(one_by_one, out=tmp_path / "alone")
+    overrides = {f"learning_config.{k}": v for k, v in SETTINGS.items()}
+    overrides |= {"learning_config.max_staleness": 2, "end_date": "2019-03-05 00:00"}
+    scenario = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=overrides)
+    alone = train(scenario, engine="agents", out=tmp_path / "alone")
     watching: Observer | None = observer(pools) if observer else None
-    result = train(one_by_one, rollout_workers=2, observer=watching, out=tmp_path / "out")
+    result = train(
+        scenario, engine="agents", rollout_workers=2, observer=watching, out=tmp_path / "out"
+    )
     assert alone.engine == result.engine == "agents"
     assert_same_results(result.folder, alone.folder)
     assert observer is None or watching.killed == 2

@@ -14,8 +14,9 @@ from assume_rl.testing.games import GAMES, Game, Judged, judged, judged_mixed
 from assume_rl.testing.games.judging import POINTS
 from assume_rl.testing.games.playing import Learned, Mix, play
 
-STACK = 25
-"""Seeds that are played together; what a seed learns does not depend on it."""
+STACK, PRIVATE_STACK = 25, 5
+"""Seeds that are played together, and where costs are private, whose curves are of all plays; what
+a seed learns does not depend on it."""
 DRAWS = 1024
 """Cases that players who mix are judged in, at least."""
 FEW = 81
@@ -224,8 +225,9 @@ def measure(name: str, algorithm: str, ladder: bool, seeds: int) -> list[dict[st
     """
     game, how = GAMES[name](), recipe(name, algorithm, ladder)
     config = LearningConfig.from_mapping({"algorithm": algorithm, **how.settings})
+    stacks = _stacks(seeds, PRIVATE_STACK if game.private else STACK)
     start = time.process_time()
-    played = [one for part in _stacks(seeds) for one in play(game, config, part, how.rungs)]
+    played = [one for part in stacks for one in play(game, config, part, how.rungs)]
     seconds = (time.process_time() - start) / seeds
     common = {"game": name, "title": game.title, "algorithm": algorithm, "rungs": how.rungs}
     common |= {"seeds": seeds, "seconds": round(seconds, 3)}
@@ -235,9 +237,9 @@ def measure(name: str, algorithm: str, ladder: bool, seeds: int) -> list[dict[st
     ]
 
 
-def _stacks(seeds: int) -> Iterator[Sequence[int]]:
-    for first in range(1, seeds + 1, STACK):
-        yield range(first, min(first + STACK, seeds + 1))
+def _stacks(seeds: int, size: int) -> Iterator[Sequence[int]]:
+    for first in range(1, seeds + 1, size):
+        yield range(first, min(first + size, seeds + 1))
 
 
 def _judged(game: Game, played: Sequence[Learned]) -> dict[str, list[Judged]]:
