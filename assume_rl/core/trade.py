@@ -30,7 +30,6 @@ from assume_rl.core.team import Team
 from assume_rl.core.time import Auction, Step
 from assume_rl.core.units import calls
 from assume_rl.core.units.base import (
-    CAPACITY_NEG,
     CAPACITY_POS,
     ENERGY,
     HELD,
@@ -242,8 +241,6 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
         alone = {ENERGY: sold[ENERGY]}
         limits = calls.limits(technology, params, own, capacity, alone, now + first)
         limits = narrowed(limits, sold[ENERGY], room, held)
-        # Downwards it takes from charging here.
-        reserve = {CAPACITY_POS: held.up, CAPACITY_NEG: -held.down}
         if auction.product_type in HELD:
             reservable = _reservable(portfolio, position, auction, team, tables)
     return View(
@@ -261,6 +258,7 @@ def look(portfolio: Portfolio, position: Position, auction: Auction, team: Team)
         ),
         running_share=None if state.running is None else units.of(state.running.share),
         reserve=reserve,
+        deliverable=portfolio.deliverable,
         reservable=reservable,
     )
 

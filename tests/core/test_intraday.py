@@ -29,13 +29,23 @@ def orders_after(
     sold: dict[str, Tensor],
     length: int = 1,
     tick: float = 0.0,
+    deliverable: bool = False,
 ) -> Orders:
     """Return the orders for steps 2 and on, of which earlier auctions sold (step unit) MW."""
     fleet, profiles = toy
     bidder: AnyBidder = create(name, replace(ANY_CONTEXT, price_tick=tick), {})
     team = Team(bidder, members(fleet, range(len(fleet.ids))), fleet.ids)
     types = tuple(sold)
-    portfolio = Portfolio(fleet, profiles, {"IDM": (team,)}, 1.0, 2, 6, product_types=types)
+    portfolio = Portfolio(
+        fleet,
+        profiles,
+        {"IDM": (team,)},
+        step_hours=1.0,
+        lookback=2,
+        horizon=6,
+        product_types=types,
+        deliverable=deliverable,
+    )
     position = begin(portfolio)
     results = []
     for kind, volume in sold.items():
@@ -67,9 +77,11 @@ def test_a_plant_sells_the_rest_and_buys_back_down_to_its_minimum(
     assert orders.price.tolist() == [[30.0, pytest.approx(29.99)]]
 
 
-def test_a_plant_keeps_the_power_that_it_has_sold_as_negative_reserve() -> None:
+@pytest.mark.parametrize("deliverable", [False, True])
+def test_a_plant_keeps_the_power_that_it_has_sold_as_negative_reserve(deliverable: bool) -> None:
     sold = {"energy": row(60)[None], "capacity_neg": row(15)[None]}
-    assert orders_after(PLANT, plants(), sold).volume.tolist() == [[40, -25]]
+    orders = orders_after(PLANT, plants(), sold, deliverable=deliverable)
+    assert orders.volume.tolist() == [[40, -25]]
 
 
 def test_a_plant_with_a_ramp_limit_buys_nothing_back() -> None:

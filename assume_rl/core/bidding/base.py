@@ -177,6 +177,8 @@ class View(Generic[O]):
     running_share: Float[Tensor, "... unit"] | None = None
     # MW of reserve already sold for these steps, by product type.
     reserve: Mapping[str, Float[Tensor, "... product unit"]] = field(default_factory=dict)
+    # Whether units are kept able to deliver that reserve.
+    deliverable: bool = False
     # MW of reserve that may be sold here, so that it can be delivered; None: nothing limits it.
     reservable: Float[Tensor, "... product unit"] | None = None
 

@@ -21,7 +21,7 @@ from assume_rl.core.bidding.learned import (
 )
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders, unit_major
-from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, Limits
+from assume_rl.core.units.base import CAPACITY_NEG, ENERGY, ZERO_VOLUME, Limits
 from assume_rl.core.units.storage import (
     IGNORED_VOLUME,
     StorageParams,
@@ -69,8 +69,7 @@ class FlexibleStorage:
         prices, volumes = [], []
         for i, sold in enumerate(view.sold.unbind(-2)):
             params = over(view.own.params, view.lengths[i])
-            reserve = {kind: table[..., i, :] for kind, table in view.reserve.items()}
-            limits = _limits(params, soc, sold, reserve) if i else view.limits
+            limits = _limits(params, soc, sold, _reserve(view, i)) if i else view.limits
             charge, discharge = _reachable(params, soc, previous, sold, limits)
             sells = high[..., i, :] & (discharge > ZERO_VOLUME)
             volume = torch.where(sells, discharge, charge)
@@ -244,9 +243,8 @@ def _most(
     :param product: by position in the auction
     :param soc: that is planned for it
     """
-    reserve = {kind: table[..., product, :] for kind, table in view.reserve.items()}
     sold = view.sold[..., product, :]
-    limits = view.limits if product == 0 else _limits(params, soc, sold, reserve)
+    limits = _limits(params, soc, sold, _reserve(view, product)) if product else view.limits
     # The limits of the first product are those of a single step.
     charge = torch.maximum(limits.buy.most[..., 0, :], max_charge(params, soc))
     return charge, torch.minimum(limits.sell.most[..., 0, :], max_discharge(params, soc))
@@ -255,6 +253,20 @@ def _most(
 def _delivers(params: StorageParams, power: Float[Tensor, "... unit"]) -> Bool[Tensor, "... unit"]:
     """Return whether power is not between the two minimum powers, where nothing is delivered."""
     return (power <= params.min_power_charge) | (power >= params.min_power_discharge)
+
+
+def _reserve(view: View[StorageView], product: int) -> Mapping[str, Float[Tensor, "... unit"]]:
+    """Return MW of reserve sold for a product by type, as it takes from what can be discharged.
+
+    Downwards it adds to what can be charged, as recorded, but takes from it if it is deliverable.
+
+    :param view: of the storages
+    :param product: by position in the auction
+    """
+    sold = {kind: table[..., product, :] for kind, table in view.reserve.items()}
+    if view.deliverable and CAPACITY_NEG in sold:
+        return {**sold, CAPACITY_NEG: -sold[CAPACITY_NEG]}
+    return sold
 
 
 def _limits(
