@@ -283,13 +283,20 @@ def _reservable(
     assert isinstance(technology, HoldsReserve)
     own, found = team.members.own(position.state.own), []
     since = now + position.executed + 1 - position.elapsed
+    whole = held_in(tables, (since,))  # also of steps before a product, which may be called first
+    steps = sum(auction.length)
     for offset, length in zip(offsets_of(auction, position.elapsed), auction.length, strict=True):
         offsets = tuple(range(offset, offset + length))
         at = tuple(now + step for step in offsets)
         capacity = units.of(window.at(portfolio.profiles.capacity, position.step, offsets))
         energy, held = tables[ENERGY][..., list(at), :], held_in(tables, at)
+        held = replace(
+            held,
+            up_ahead=whole.up_ahead.expand_as(held.up),
+            down_ahead=whole.down_ahead.expand_as(held.down),
+        )
         params = at_steps(block.params, position.step, offsets)
-        up, down = technology.reservable(params, own, capacity, energy, held, since)
+        up, down = technology.reservable(params, own, capacity, energy, held, since, steps)
         found.append(up if auction.product_type == CAPACITY_POS else down)
     return torch.stack(found, dim=-2)
 

@@ -174,6 +174,30 @@ def test_storages_can_deliver_their_reserve(own: Draws, charged: float) -> None:
     play(portfolio_of(fleet, profiles, "storage_capacity_heuristic_balancing_{}"), own)
 
 
+def sold_all(portfolio: Portfolio, position: Position, auction: Auction) -> Position:
+    """Sell all reserve that is offered in an auction."""
+    (team,) = portfolio.teams[auction.market]
+    volume = team.orders(look(portfolio, position, auction, team), None).volume
+    position, _, _ = settle(portfolio, position, [sale(auction, volume)])
+    return position
+
+
+@pytest.mark.parametrize("kind", RESERVE)
+def test_content_lasts_for_all_products_whenever_they_are_sold(kind: str) -> None:
+    fleet, profiles = toy_storages(initial_soc=0.5)
+    portfolio = portfolio_of(fleet, profiles, "storage_capacity_heuristic_balancing_{}")
+    both = Auction(kind, 0, 0, 1, (1, 5), (LENGTH, LENGTH), kind)
+    at_once = sold_all(portfolio, begin(portfolio), both)
+    check_content(portfolio, at_once)
+    assert float(held(at_once.state, kind, LOOKBACK + 5)[0]) > 0
+    first = sold_all(portfolio, begin(portfolio), auction_of(kind, 0, LENGTH))
+    check_content(portfolio, first)
+    assert float(held(first.state, kind, LOOKBACK + 1)[0]) > 0
+    later = sold_all(portfolio, first, auction_of(kind, 0, LENGTH, first=5))
+    check_content(portfolio, later)
+    assert float(held(later.state, kind, LOOKBACK + 5)[0]) == pytest.approx(0)
+
+
 def test_reserve_is_held_at_all() -> None:
     """100 MW, of which 20 are the least: 80 MW upwards; downwards only of energy already sold."""
     own = Draws([(1.0, 1.0)] * 5, [1.0] * HOURS, [0.0] * 5)

@@ -69,13 +69,15 @@ class HoldsReserve(Protocol[P_contra, S_contra]):
         energy: PerStep,
         held: Held,
         since: int,
+        steps: int,
     ) -> tuple[PerUnit, PerUnit]:
         """Return the most reserve upwards and downwards that can still be sold for all steps, MW.
 
         :param capacity: available in the steps of a product, MW
         :param energy: sold for them, MW
-        :param held: reserve that is sold for them
-        :param since: index into the window of the first step that is not delivered yet
+        :param held: reserve that is sold for them; ahead: of all steps that are not delivered yet
+        :param since: index into the window of the first of these steps
+        :param steps: of all products of the auction, since all of them may be sold
         """
         ...
 

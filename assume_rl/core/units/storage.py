@@ -181,13 +181,14 @@ class Storage:
         energy: PerStep,
         held: Held,
         since: int,
+        steps: int,
     ) -> tuple[PerUnit, PerUnit]:
-        """Return what power, and content in all steps of the product at a time, allow.
+        """Return what power, and content in all steps of the auction's products at a time, allow.
 
         The content counts that is least, or most, of what is planned. A storage with a least power
         has none: part of its reserve may be called for less.
         """
-        soc, steps = state.soc[..., since:, :], energy.shape[-2]
+        soc = state.soc[..., since:, :]
         able = (params.min_power_charge == 0) & (params.min_power_discharge == 0)
         content = max_discharge(params, soc.amin(-2)) - held.up_ahead.amax(-2)
         space = -max_charge(params, soc.amax(-2)) - held.down_ahead.amax(-2)

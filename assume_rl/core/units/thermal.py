@@ -140,6 +140,7 @@ class Thermal(WithoutState):
         energy: PerStep,
         held: Held,
         since: int,
+        steps: int,
     ) -> tuple[PerUnit, PerUnit]:
         """Return what the sold energy leaves, and at least minimum power, up and down.
 
