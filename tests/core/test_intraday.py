@@ -30,10 +30,13 @@ def orders_after(
     length: int = 1,
     tick: float = 0.0,
     deliverable: bool = False,
+    prices: tuple[float, float] = (-3000.0, 3000.0),
 ) -> Orders:
     """Return the orders for steps 2 and on, of which earlier auctions sold (step unit) MW."""
     fleet, profiles = toy
-    bidder: AnyBidder = create(name, replace(ANY_CONTEXT, price_tick=tick), {})
+    low, high = prices
+    context = replace(ANY_CONTEXT, price_tick=tick, lowest_price=low, highest_price=high)
+    bidder: AnyBidder = create(name, context, {})
     team = Team(bidder, members(fleet, range(len(fleet.ids))), fleet.ids)
     types = tuple(sold)
     portfolio = Portfolio(
@@ -128,6 +131,19 @@ def test_nothing_trades_with_itself(name: str, toy: tuple[Fleet, Profiles]) -> N
         asks, offers = orders.price[orders.volume > 0], orders.price[orders.volume < 0]
         assert len(asks) == len(offers) == 1
         assert asks > offers
+
+
+@pytest.mark.parametrize(("name", "toy"), [(PLANT, plants()), (DEMAND, demands())])
+@pytest.mark.parametrize("prices", [(0.0, 20.0), (60.0, 90.0), (30.0, 45.0)])
+def test_nothing_trades_with_itself_at_the_limits_of_prices(
+    name: str, toy: tuple[Fleet, Profiles], prices: tuple[float, float]
+) -> None:
+    sold = row(60.0 if name == PLANT else -60.0)[None]
+    market = replace(toy_market(pay_as_clear), min_price=prices[0], max_price=prices[1])
+    orders = market.limited(orders_after(name, toy, {"energy": sold}, prices=prices))
+    asks, offers = orders.price[orders.volume > 0], orders.price[orders.volume < 0]
+    assert len(asks) + len(offers) >= 1
+    assert (asks[:, None] > offers).all()
 
 
 def test_both_keep_the_contract_of_bidders() -> None:

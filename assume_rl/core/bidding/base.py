@@ -148,6 +148,7 @@ class Context:
     products: int  # of an auction of the market
     step_hours: float  # length of a step
     price_tick: float = 0.0  # EUR/MWh that prices are multiples of in the market; 0: any
+    lowest_price: float = -3000.0  # EUR/MWh that orders of the market may have
     highest_price: float = 3000.0  # EUR/MWh that orders of the market may have
     market: str = ""  # its name
     start_hour: float = 0.0  # of the day at which the calendar starts

@@ -28,7 +28,8 @@ class AdjustingPlant(WithoutForecasts):
     """
 
     margin: float  # EUR/MWh, see `_margin`
-    highest_price: float  # EUR/MWh
+    lowest_price: float  # EUR/MWh that orders may have, likewise
+    highest_price: float
     name: str = "powerplant_energy_naive_intraday"
     technologies: frozenset[str] = frozenset({"thermal"})
     product_types: frozenset[str] = frozenset({ENERGY})
@@ -39,14 +40,17 @@ class AdjustingPlant(WithoutForecasts):
 
     def orders(self, view: View[ThermalView]) -> Orders:
         """Return two orders per unit and product: of the difference, and of what it can undo."""
-        params, cost, sold = view.own.params, view.marginal_cost, view.throughout
+        params, sold = view.own.params, view.throughout
+        cost = view.marginal_cost.clamp(self.lowest_price, self.highest_price)
+        less = cost - self.margin
         above, below = (view.reserve.get(kind, 0.0) for kind in ("capacity_pos", "capacity_neg"))
         short = (sold + above - view.capacity).clamp(min=0).minimum(sold.clamp(min=0))
         free = (params.ramp_up == math.inf) & (params.ramp_down == math.inf)
-        spare = (sold - short - params.min_power - below).clamp(min=0) * free
+        spare = (sold - short - params.min_power - below).clamp(min=0)
+        spare = spare * (free & (less >= self.lowest_price))
         return _beside(
             volume=(reachable(view, view.own) - short, -spare),
-            price=(torch.where(short > 0, self.highest_price, cost), cost - self.margin),
+            price=(torch.where(short > 0, self.highest_price, cost), less),
         )
 
 
@@ -58,6 +62,8 @@ class AdjustingDemand(WithoutForecasts):
     """
 
     margin: float  # EUR/MWh, see `_margin`
+    lowest_price: float  # EUR/MWh that orders may have, likewise
+    highest_price: float
     name: str = "demand_energy_naive_intraday"
     technologies: frozenset[str] = frozenset({"demand"})
     product_types: frozenset[str] = frozenset({ENERGY})
@@ -68,28 +74,31 @@ class AdjustingDemand(WithoutForecasts):
 
     def orders(self, view: View[DemandView]) -> Orders:
         """Return two orders per unit and product: of the difference, and of what it can undo."""
-        worth, missing = view.marginal_cost, view.limits.buy.most  # > 0: bought too much
+        worth = view.marginal_cost.clamp(self.lowest_price, self.highest_price)
+        less, missing = worth - self.margin, view.limits.buy.most  # > 0: bought too much
         needed = (-view.throughout - missing.clamp(min=0)).clamp(min=0)
+        needed = needed * (less >= self.lowest_price)
         return _beside(
             volume=(missing, needed),
-            price=(torch.where(missing > 0, 0.0, worth - self.margin), worth),
+            price=(torch.where(missing > 0, 0.0, less), worth),
         )
 
 
 def plant(context: Context, params: NoParams) -> AdjustingPlant:
     """Return the adjusting bidder of plants."""
-    return AdjustingPlant(_margin(context), context.highest_price)
+    return AdjustingPlant(_margin(context), context.lowest_price, context.highest_price)
 
 
 def demand(context: Context, params: NoParams) -> AdjustingDemand:
     """Return the adjusting bidder of demand."""
-    return AdjustingDemand(_margin(context))
+    return AdjustingDemand(_margin(context), context.lowest_price, context.highest_price)
 
 
 def _margin(context: Context) -> float:
     """Return how much less than the price of a sale is paid to undo it, EUR/MWh.
 
-    Even on ticks it is less, or units would trade with themselves.
+    Even on ticks it is less, or units would trade with themselves. So prices are cut to the limits
+    of the market before, and where there is none below the lowest one, nothing is undone.
     """
     return UNDERCUT + context.price_tick
 

@@ -139,6 +139,7 @@ def create_bidder(
         context = replace(
             context,
             price_tick=settings.price_tick or 0.0,
+            lowest_price=settings.minimum_bid_price,
             highest_price=settings.maximum_bid_price,
         )
     return create(name, context, given)
