@@ -12,7 +12,7 @@ from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecas
 from assume_rl.core.clearing.rule import ticks_within
 from assume_rl.core.units.base import ENERGY, HELD, RESERVE
 from assume_rl.errors import ConfigurationError, SettingError, nearest
-from assume_rl.scenario.compile.agents import agent_names
+from assume_rl.scenario.compile.agents import agent_names, learning_markets
 from assume_rl.scenario.compile.bidders import (
     Bidders,
     check_strategy,
@@ -359,6 +359,16 @@ def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) ->
     for file, table, unit in learners:
         if table.nameplate(unit) == 0:
             problems.error(cell(file, unit.id, table.power), "is 0, but a learner must have power")
+    for operator in scenario.operators:
+        for market in learning_markets(scenario, operator):
+            own = [
+                table.nameplate(unit)
+                for table, unit in scenario.each()
+                if unit.unit_operator == operator and market in unit.bidding
+            ]
+            if own and not any(own):
+                where = cell(scenario.config.file(FILE) or "", operator, f"{BIDDING}{market}")
+                problems.error(where, "its plants have no power, but a learner must have some")
     learns = bool(learners) or any(agent_names(scenario, bidders).values())
     if scenario.learning.learning_mode and not learns:
         where = f"{CONFIG_FILE}, {scenario.case}.learning_config"

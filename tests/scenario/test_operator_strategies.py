@@ -70,6 +70,14 @@ def test_what_an_operator_buys_keeps_its_price(owned: Any) -> None:
     assert found == prices(strategies(owned, f"Grid,{DIRECT}"))
 
 
+def test_an_operator_without_power_cannot_learn(owned: Any) -> None:
+    table = pd.read_csv(owned.path / PLANTS)
+    table.loc[table["unit_operator"] == "North", ["max_power", "min_power"]] = 0
+    table.to_csv(owned.path / PLANTS, index=False)
+    found = problem(strategies(owned, "North,portfolio_learning"))
+    assert "row 'North', column 'bidding_EOM': its plants have no power" in found
+
+
 @pytest.mark.parametrize("row", [f"South,{DIRECT}", f"South,{COURNOT}", "South,"])
 def test_direct_no_markup_and_an_empty_cell_change_nothing(owned: Any, row: str) -> None:
     before = prices(owned.path)
