@@ -205,3 +205,15 @@ def test_the_rule_of_storages_keeps_sold_reserve() -> None:
     view = replace(view, limits=limits, reserve=held)
     found = made("storage_energy_heuristic_flexable", "energy").orders(view)
     assert found.volume.tolist() == [[6.0]]
+
+
+@pytest.mark.parametrize("own", [plant(), plant(forecast=(20.0,) * 8)])
+def test_a_reserve_price_counts_the_length_of_steps(own: View[ThermalView]) -> None:
+    """Five quarters of an hour bring a quarter of five hours."""
+    name = "powerplant_capacity_heuristic_balancing_pos"
+    hours = made(name, "capacity_pos", crm_foresight="4h").orders(own).price
+    context = Context(100.0, 1, 0.25, product_type="capacity_pos")
+    quarters = create(name, context, {"crm_foresight": "1h"})
+    assert isinstance(quarters, Bidder)
+    assert hours.abs().min() > 0
+    torch.testing.assert_close(quarters.orders(own).price, hours / 4)

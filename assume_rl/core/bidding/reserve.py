@@ -46,7 +46,7 @@ class Offer:
     """The reserve that units offer in each product, and what they ask for it."""
 
     volume: Float[Tensor, "... product unit"]  # MW, >= 0
-    power_price: Float[Tensor, "... product unit"]  # EUR/MW and hour, for holding it
+    power_price: Float[Tensor, "... product unit"]  # for holding it, EUR/MW and hour if steps are
     energy_price: Float[Tensor, "... product unit"]  # EUR/MWh, for delivering it
 
 
@@ -63,12 +63,14 @@ class Reserve:
     :param offering: what is offered
     :param ahead: steps after a product's start over which it adds up what energy would earn
     :param product_type: that the market trades
+    :param step_hours: length of a step
     """
 
     name: str
     offering: Offering
     ahead: int
     product_type: str
+    step_hours: float
     technologies: frozenset[str]
     product_types: frozenset[str]
     needs: frozenset[Need] = frozenset()
@@ -79,7 +81,8 @@ class Reserve:
     def orders(self, view: View[Any]) -> Orders:
         """Return one order per unit and product."""
         offer = self.offering(view, self.ahead)
-        price = offer.power_price if self.product_type in HELD else offer.energy_price
+        held = self.product_type in HELD
+        price = offer.power_price * self.step_hours if held else offer.energy_price
         return unit_major(price.expand_as(offer.volume), offer.volume, offer.volume.shape[-1])
 
 
@@ -185,10 +188,10 @@ def rule(
     :param context: says what the market trades
     :param params: those of a rule that looks ahead say how far
     """
-    own = (frozenset({technology}), product_types)
+    own = (context.product_type, context.step_hours, frozenset({technology}), product_types)
     if isinstance(params, ReserveParams):
-        return Reserve(name, offering, params.steps(context), context.product_type, *own)
-    return FreeReserve(name, offering, 0, context.product_type, *own)
+        return Reserve(name, offering, params.steps(context), *own)
+    return FreeReserve(name, offering, 0, *own)
 
 
 BALANCING = "capacity_heuristic_balancing"
