@@ -43,12 +43,16 @@ def origin(compiled: Compiled, agents: Iterable[str], seed: int) -> dict[str, An
 
 
 def trained_share(compiled: Compiled, manifest: Manifest | None) -> float | None:
-    """Return the share of a calendar on which policies were trained; None where it is not known.
+    """Return the share of a calendar on which policies were trained, in any case of the folder.
+
+    None where it is not known, or was another folder.
 
     :param compiled: study case where they act
     :param manifest: of the policies; None: it is not known where they are from
     """
     known = {} if manifest is None else manifest.extra.get(TRAINED_IN, {})
+    if known.get("scenario") != compiled.scenario.name:
+        return None  # the same days of another folder are other ones
     try:
         start, end = (datetime.fromisoformat(known[key]) for key in ("start", "end"))
     except (KeyError, TypeError, ValueError):

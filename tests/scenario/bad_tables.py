@@ -86,8 +86,8 @@ FAULTS: dict[str, tuple[str, str, str, list[str]]] = {
         ],
     ),
     "planned strategy": (
-        PLANTS, "powerplant_energy_learning", "powerplant_energy_naive_otc",
-        ["not supported yet: the strategy 'powerplant_energy_naive_otc'"],
+        PLANTS, "powerplant_energy_learning", "powerplant_energy_interactive",
+        ["not supported yet: the strategy 'powerplant_energy_interactive'"],
     ),
     "strategy for another kind of unit": (
         DEMANDS, "demand_energy_naive", "powerplant_energy_learning",

@@ -29,10 +29,6 @@ ODDITIES: dict[str, tuple[str, str, str, str, bool]] = {
         CONFIG, "seed: 7", "bidding_strategy_params: {eom_foresight: 6h}",
         "eom_foresight: no bidder in use reads", False,
     ),
-    "parameter of a strategy that is not supported": (
-        CONFIG, "seed: 7", "bidding_strategy_params: {nbins: 4}",
-        "nbins: no supported bidder reads", False,
-    ),
     "unknown column": (
         PLANTS, "efficiency", "eficiency", "column 'eficiency': unknown column, nothing reads it; "
         "did you mean 'efficiency'?", True,
