@@ -13,7 +13,7 @@ from assume_rl.cli.judgement import CONSTANT, print_by_seed, print_figures, prin
 from assume_rl.cli.tables import NONE, euros, numbers, price, print_whole, share
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES, is_above_all
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
-from assume_rl.experiments.metric_names import unit_of, words_of
+from assume_rl.experiments.metric_names import METRICS, OF_HELD, Metric
 from assume_rl.experiments.outputs import DATABASE
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.train import TrainResult
@@ -73,36 +73,28 @@ KPIS: Mapping[str, Callable[[float], str]] = {
 """How key figures are printed, in their order."""
 
 
-OF_RESERVE: Mapping[str, str] = {
-    "avg_price": "mean price (EUR/MW and h)",
-    "total_volume": "held (MW times h)",
-    "capacity_factor": "power held of plants",
-}
-"""What key figures of reserve that is held are called."""
-
-
 def print_kpis(console: Console, result: RunResult) -> None:
     """Print a run's key figures, a column for each market, and where the rest is.
 
     Markets whose prices are in another unit are a table of their own.
     """
-    for reserve, own in ((False, {}), (True, OF_RESERVE)):
-        kpis = [kpi for kpi in result.kpis if (kpi[1] in result.reserve) is reserve]
+    for held in (False, True):
+        kpis = [kpi for kpi in result.kpis if (kpi[1] in result.reserve) is held]
         if kpis:
-            _print_kpis(console, kpis, own)
+            _print_kpis(console, kpis, OF_HELD if held else {})
     _print_place(console, result.folder, result.database)
 
 
-def _print_kpis(console: Console, kpis: Sequence[Kpi], own: Mapping[str, str]) -> None:
-    """Print a table of key figures, of which some have names of their own."""
+def _print_kpis(console: Console, kpis: Sequence[Kpi], own: Mapping[str, Metric]) -> None:
+    """Print a table of key figures, of which some are others than usual."""
     found = {(variable, market): value for variable, market, value in kpis}
     markets = list(dict.fromkeys(market for _, market in found))
     table = Table("figure", *numbers(map(escape, markets)))
     for variable in sorted({name for name, _ in found}, key=[*KPIS].index):
         text = KPIS[variable]
         cells = [found.get((variable, market)) for market in markets]
-        words, unit = words_of(variable), unit_of(variable)
-        heading = own.get(variable, f"{words} ({unit})" if unit else words)
+        metric = own.get(variable, METRICS[variable])
+        heading = f"{metric.words} ({metric.unit})" if metric.unit else metric.words
         table.add_row(heading, *(NONE if cell is None else text(cell) for cell in cells))
     print_whole(console, table)
 
@@ -125,7 +117,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
     print_whole(console, table)
     for own in evaluation.prices:
         console.print(
-            f"{own.market}: price {own.mean:.2f} EUR/MWh on average, "
+            f"{own.market}: price {own.mean:.2f} {own.unit} on average, "
             f"{own.minimum:.2f} to {own.maximum:.2f}, standard deviation {own.std:.2f}",
             markup=False,
         )

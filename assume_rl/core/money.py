@@ -42,7 +42,7 @@ class Outcome(Generic[P]):
     params: P
     # EUR of the starts in a product, by their downtime; None: the state keeps no downtime
     start_cost: Float[Tensor, "... product unit"] | None = None
-    outlook: Outlook | None = None  # forecasts of the products; None: of what is tried afterwards
+    outlook: Outlook | None = None  # forecasts of the products; None where products are apart
     # EUR/MW that power was forecast to earn as energy in a product; None: no reserve is held
     forgone: Float[Tensor, "... product unit"] | None = None
 
@@ -63,6 +63,7 @@ class Outcome(Generic[P]):
             power=alone(self.power),
             previous_power=alone(self.previous_power),
             start_cost=None if self.start_cost is None else alone(self.start_cost),
+            outlook=None,
             forgone=None if self.forgone is None else alone(self.forgone),
         )
 

@@ -1,5 +1,6 @@
 """Every metric of a run by name: its unit of measure, and what it is a figure of."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,17 @@ METRICS: dict[str, Metric] = {
 """All metrics, without policies in front and without market or learner behind."""
 
 
+HELD_PRICE = "EUR/MW and h"
+"""Unit of prices of reserve that is held."""
+
+OF_HELD: dict[str, Metric] = {
+    "avg_price": Metric("markets", HELD_PRICE, "mean price"),
+    "total_volume": Metric("markets", "MW times h", "held"),
+    "capacity_factor": Metric("markets", words="power held of plants"),
+}
+"""Metrics that are others in markets of reserve that is held."""
+
+
 def bare(metric: str) -> str:
     """Return the name of a metric without its policies and its market or learner.
 
@@ -68,9 +80,22 @@ def bare(metric: str) -> str:
     return metric.partition("[")[0].rpartition(".")[2]
 
 
-def unit_of(metric: str) -> str:
-    """Return the unit of measure of a metric, empty where it has none."""
-    known = METRICS.get(bare(metric))
+def _known(metric: str, held: Collection[str]) -> Metric | None:
+    where = metric.partition("[")[2].rstrip("]")
+    own = OF_HELD.get(bare(metric)) if where in held else None
+    return own or METRICS.get(bare(metric))
+
+
+def unit_of(metric: str, held: Collection[str] = ()) -> str:
+    """Return the unit of measure of a metric, empty where it has none.
+
+    :param metric: with its market, if it is of one
+    :param held: markets of reserve that is held
+
+    >>> unit_of("avg_price[CRM]"), unit_of("avg_price[CRM]", {"CRM"})
+    ('EUR/MWh', 'EUR/MW and h')
+    """
+    known = _known(metric, held)
     return "" if known is None else known.unit
 
 
@@ -80,14 +105,17 @@ def axis_name(metric: str) -> str:
     return f"{metric} ({unit})" if unit else metric
 
 
-def words_of(metric: str) -> str:
+def words_of(metric: str, held: Collection[str] = ()) -> str:
     """Return what people call a metric, with its market, e.g. `mean price, EOM`.
+
+    :param metric: with its market, if it is of one
+    :param held: markets of reserve that is held
 
     >>> words_of("avg_price[EOM]"), words_of("reward"), words_of("best_reward.profit")
     ('mean price, EOM', 'reward', 'best_reward.profit')
     """
-    name, _, where = metric.partition("[")
-    known = METRICS.get(name)
+    where = metric.partition("[")[2]
+    known = None if of_policies(metric) else _known(metric, held)
     if known is None or not known.words:
         return metric
     return f"{known.words}, {where.rstrip(']')}" if where else known.words

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assume_rl.core.units.base import HELD
+from assume_rl.experiments.metric_names import HELD_PRICE
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.agents import unit_and_market
 
@@ -25,13 +27,14 @@ class UnitScore:
 
 @dataclass(frozen=True)
 class PriceStatistics:
-    """Clearing prices of one market, EUR/MWh, unweighted over its products."""
+    """Clearing prices of one market, in its unit, unweighted over its products."""
 
     market: str
     mean: float
     minimum: float
     maximum: float
     std: float
+    unit: str
 
 
 def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
@@ -54,11 +57,14 @@ def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
 def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
     """Return statistics per market in `market_meta`."""
     meta = memory.table("market_meta")
-    return tuple(
-        PriceStatistics(market, float(p.mean()), float(p.min()), float(p.max()), float(p.std()))
-        for market in dict.fromkeys(meta.get("market_id", ()))
-        for p in [meta["price"][meta["market_id"] == market]]
-    )
+    found = []
+    for market in dict.fromkeys(meta.get("market_id", ())):
+        own = meta["market_id"] == market
+        price, kind = meta["price"][own], meta["product_type"][own][0]
+        unit = HELD_PRICE if kind in HELD else "EUR/MWh"
+        mean, low, high, std = map(float, (price.mean(), price.min(), price.max(), price.std()))
+        found.append(PriceStatistics(market, mean, low, high, std, unit))
+    return tuple(found)
 
 
 def _mean(price: NDArray[np.float64], weight: NDArray[np.float64]) -> float | None:

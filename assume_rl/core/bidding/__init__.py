@@ -168,6 +168,8 @@ def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
         return BIDDERS[key].create(context, given)
     if key in PLANNED:
         raise ConfigurationError(f"not supported yet: the strategy '{name}'")
+    if key in OPERATORS:
+        raise ConfigurationError(f"'{name}' is a strategy of operators: name it in unit_operators")
     hint = nearest_part(name, [*BIDDERS, *ALIASES])
     raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
 

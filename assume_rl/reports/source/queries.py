@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Subquery
 
-from assume_rl.core.units.base import ENERGY
+from assume_rl.core.units.base import ENERGY, HELD
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -48,6 +48,15 @@ def reserve_markets(recorded: Recorded) -> tuple[str, ...]:
         return ()
     rows = recorded.rows("market_meta", "market_id", "product_type").c
     query = sa.select(rows.market_id).where(rows.product_type != ENERGY).distinct()
+    return tuple(recorded.frame(query.order_by(rows.market_id))["market_id"])
+
+
+def held_markets(recorded: Recorded) -> tuple[str, ...]:
+    """Return the markets that trade reserve that is held, at prices per MW and hour."""
+    if "market_meta" not in recorded.present:
+        return ()
+    rows = recorded.rows("market_meta", "market_id", "product_type").c
+    query = sa.select(rows.market_id).where(rows.product_type.in_(sorted(HELD))).distinct()
     return tuple(recorded.frame(query.order_by(rows.market_id))["market_id"])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from assume_rl.core.units.base import HELD
+from assume_rl.experiments.metric_names import HELD_PRICE
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.style import HOVER, WHEN, Trace, figure, line_looks, marked, text
@@ -14,7 +15,7 @@ from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid
 from assume_rl.reports.types import Chart, Figure, Item, Omitted
 
-ENERGY_PRICE, RESERVE_PRICE = "EUR/MWh", "EUR/MW and h"
+ENERGY_PRICE, RESERVE_PRICE = "EUR/MWh", HELD_PRICE
 
 
 @dataclass(frozen=True)

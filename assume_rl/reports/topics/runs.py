@@ -1,8 +1,9 @@
 """What was run: the table of runs, and key figures of few."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from assume_rl.experiments.metric_names import of_learner, unit_of
+from assume_rl.reports.source.queries import held_markets
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid
@@ -16,7 +17,8 @@ def run_items(scope: Scope) -> Iterator[Item]:
     source = scope.source
     few = source.metrics["run_id"].nunique() <= FIGURED
     if few and not source.metrics.empty:
-        yield _figures(source)
+        held = {name for own in scope.markets for name in held_markets(own.recorded)}
+        yield _figures(source, held)
     yield _runs(source)
     versions = list(dict.fromkeys(_versions(run) for run in source.runs if run.versions))
     if versions:
@@ -63,8 +65,12 @@ def _row(run: RunInfo, keys: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _figures(source: Source) -> Grid:
-    """Return key figures: a row each, a column per run, in the order of the table of runs."""
+def _figures(source: Source, held: Collection[str]) -> Grid:
+    """Return key figures: a row each, a column per run, in the order of the table of runs.
+
+    :param source: of the runs
+    :param held: markets of reserve that is held
+    """
     metrics = source.metrics[~source.metrics["name"].map(of_learner).astype(bool)]
     wide = metrics.pivot_table(
         index=["step", "name"], columns="run_id", values="value", aggfunc="first", sort=False
@@ -72,7 +78,7 @@ def _figures(source: Source) -> Grid:
     runs = [run for run in source.runs if run.run_id in wide.columns]
     wide = wide[[run.run_id for run in runs]]
     rows = [
-        (step, name, unit_of(name), *values)
+        (step, name, unit_of(name, held), *values)
         for (step, name), values in zip(wide.index, wide.to_numpy().tolist(), strict=True)
     ]
     with_step = any(row[0] for row in rows)

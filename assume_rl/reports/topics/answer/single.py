@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from assume_rl.evaluation.gap import SHARE, share_text
-from assume_rl.experiments.metric_names import unit_of, words_of
+from assume_rl.experiments.metric_names import HELD_PRICE, unit_of, words_of
 from assume_rl.reports.page.cells import short
-from assume_rl.reports.source.queries import prices
+from assume_rl.reports.source.queries import held_markets, prices
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.answer.words import counted, subject
 from assume_rl.reports.topics.base import Market, Scope
@@ -29,7 +29,8 @@ def single_lead(scope: Scope, run: RunInfo) -> Lead:
         *(_price(name, effect) for name, effect in list(effects.items())[:2]),
     ]
     what = _what(source, run, market, learners)
-    return Lead((*found[:1], what, *found[1:], ONE_RUN), tuple(_numbers(figures, effects)))
+    held = () if market is None else held_markets(market.recorded)
+    return Lead((*found[:1], what, *found[1:], ONE_RUN), tuple(_numbers(figures, effects, held)))
 
 
 def _figures(source: Source, run: RunInfo) -> dict[str, float]:
@@ -148,8 +149,10 @@ def _at_cost(effect: PriceEffect) -> str:
     )
 
 
-def _numbers(figures: Mapping[str, float], effects: Mapping[str, PriceEffect]) -> Iterator[Fact]:
-    """Yield key figures as tiles."""
+def _numbers(
+    figures: Mapping[str, float], effects: Mapping[str, PriceEffect], held: Sequence[str]
+) -> Iterator[Fact]:
+    """Yield key figures as tiles; `held`: markets of reserve that is held."""
     named = ("profit", SHARE, "avg_price", "total_volume", "consumer_payment", "total_profit")
     count = 0
     for metric in named:
@@ -158,8 +161,9 @@ def _numbers(figures: Mapping[str, float], effects: Mapping[str, PriceEffect]) -
                 continue
             count += 1
             where = name[len(metric) :].strip("[]")
-            shown = share_text(value) if metric == SHARE else _shown(value, unit_of(name))
-            yield Fact(words_of(metric), shown, unit_of(name), where)
+            unit = unit_of(name, held)
+            shown = share_text(value) if metric == SHARE else _shown(value, unit)
+            yield Fact(words_of(name, held).partition(",")[0], shown, unit, where)
     for name, effect in list(effects.items())[:1]:
         yield Fact("mark-up of price setter", f"{effect.markup:.2f}", "EUR/MWh", f"{name}, mean")
 
@@ -167,4 +171,4 @@ def _numbers(figures: Mapping[str, float], effects: Mapping[str, PriceEffect]) -
 def _shown(value: float, unit: str) -> str:
     if abs(value) >= LARGE:
         return f"{short(value / 1e6)} M"
-    return f"{value:.2f}" if unit == "EUR/MWh" else short(value)
+    return f"{value:.2f}" if unit in ("EUR/MWh", HELD_PRICE) else short(value)
