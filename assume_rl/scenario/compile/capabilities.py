@@ -149,7 +149,7 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
 
 
 def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
-    """Return the bidders that choose rungs of a ladder, for the same technologies as another.
+    """Return the bidders on ladders for the same technologies and markets as another.
 
     :param bidder: that chooses any numbers
     """
@@ -160,6 +160,8 @@ def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
         if isinstance(other, LearnedBidder)
         and isinstance(other.action, Ladder)
         and bidder.technologies <= other.technologies
+        and bidder.product_types <= other.product_types
+        and bidder.blocks == other.blocks
     )
 
 
