@@ -222,5 +222,6 @@ def _grid(rows: pd.DataFrame, name: str, lines: pd.DataFrame | None, file: str) 
     for place, zone in enumerate(zones):
         if len(zones) > 1 and place not in joined:
             at = int((rows["zone"] == zone).to_numpy().argmax())
-            raise _fail(name, at, "zone", f"no line leads to zone '{zone}'")
+            hint = "" if made else ": name the lines with --lines"
+            raise _fail(name, at, "zone", f"no line leads to zone '{zone}'{hint}")
     return Grid(tuple(zones), tuple(range(len(zones))), tuple(made))

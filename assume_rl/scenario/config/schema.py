@@ -76,9 +76,9 @@ class Market(Section):
     """A label."""
     price_unit: str = "EUR/MWh"
     """A label."""
-    volume_tick: float | None = Field(None, gt=0)
+    volume_tick: float | None = Field(None, ge=1e-9)
     """MW that volumes of orders are rounded to multiples of; none by default."""
-    price_tick: float | None = Field(None, gt=0)
+    price_tick: float | None = Field(None, ge=1e-9)
     """EUR/MWh that prices of orders are rounded to multiples of; none by default."""
     additional_fields: tuple[str, ...] = ()
     """Read by `complex_clearing`: with `min_acceptance_ratio` among them, least shares count."""
