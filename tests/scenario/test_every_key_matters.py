@@ -97,6 +97,8 @@ def settings(**values: Any) -> Overrides:
 TWO_BIDS, SINGLE_BID = "powerplant_energy_learning", "powerplant_energy_learning_single_bid"
 SUPPLY = "powerplant_energy_learning_curve"
 LADDER = "powerplant_energy_learning_ladder"
+BLOCK = "powerplant_energy_learning_block"
+BLOCK_LADDER = "powerplant_energy_learning_block_ladder"
 FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 RENEWABLE_LADDER = "renewable_energy_learning_ladder"
@@ -431,6 +433,18 @@ RESERVE_RUNGS: Mapping[str, Change] = {
     "rungs_at": runs([0.0, 33.0, 90.0], held("capacity_pos")),
 }
 COUPLED = {"markets_config.EOM.market_mechanism": "complex_clearing"}
+BLOCK_LEARNER: Mapping[str, Change] = {
+    "foresight": runs(6, NO_STORAGES, COUPLED),
+    "act_dim": refused(5, COUPLED),
+    "unique_obs_dim": refused(5, COUPLED),
+    "learned_products": runs("first", NO_STORAGES, TWO_PRODUCTS, COUPLED),
+    "start_costs": runs(True, NO_STORAGES, COUPLED),
+}
+BLOCK_RUNGS: Mapping[str, Change] = {
+    "rungs": runs(4, NO_STORAGES, COUPLED),
+    "rung_prices": refused("other", COUPLED),
+    "rungs_at": runs([0.0, 33.0, 90.0], NO_STORAGES, COUPLED),
+}
 OTC = {"demand_energy_naive_otc": "mill", "powerplant_energy_naive_otc": "gas"}
 
 
@@ -456,6 +470,8 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "exchange": EXCHANGE,
     TWO_BIDS: PLANT_LEARNER,
     LADDER: {**PLANT_LEARNER, **RUNGS},
+    BLOCK: BLOCK_LEARNER,
+    BLOCK_LADDER: {**BLOCK_LEARNER, **BLOCK_RUNGS},
     SUPPLY: PLANT_LEARNER | {"act_dim": refused(4), "curve_steps": runs(2, NO_STORAGES)},
     SINGLE_BID: PLANT_LEARNER,
     FLEXIBLE: {"eom_foresight": runs("3h", NO_STORAGES, DEAR_TO_STOP)},
@@ -536,6 +552,8 @@ USERS = {
     **dict.fromkeys(IN_BLOCKS, "lignite"),
     TWO_BIDS: "gas",
     SUPPLY: "gas",
+    BLOCK: "gas",
+    BLOCK_LADDER: "gas",
     LADDER: "gas",
     **OTC,
     SINGLE_BID: "gas",
