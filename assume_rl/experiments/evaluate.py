@@ -127,7 +127,7 @@ class EvaluationResult:
     database: str  # SQLAlchemy URL
     evaluation: Evaluation
     warnings: tuple[str, ...]
-    trained_share: float | None  # of the calendar, see `provenance.trained_share`
+    trained_share: float | None = None  # of the calendar, see `provenance.trained_share`
 
 
 def evaluate(
