@@ -366,7 +366,8 @@ def _check_learning(scenario: Scenario, bidders: Bidders, problems: Problems) ->
                 for table, unit in scenario.each()
                 if unit.unit_operator == operator and market in unit.bidding
             ]
-            if own and not any(own):
+            # A kind without nameplate power is refused for what it is.
+            if own and all(power == 0 for power in own):
                 where = cell(scenario.config.file(FILE) or "", operator, f"{BIDDING}{market}")
                 problems.error(where, "its plants have no power, but a learner must have some")
     learns = bool(learners) or any(agent_names(scenario, bidders).values())
