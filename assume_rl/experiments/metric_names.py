@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from assume_rl.core.units.base import HELD
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE
 
 Of = Literal["learners", "equilibrium", "markets", "learner"]
@@ -60,8 +61,8 @@ METRICS: dict[str, Metric] = {
 """All metrics, without policies in front and without market or learner behind."""
 
 
-HELD_PRICE = "EUR/MW and h"
-"""Unit of prices of reserve that is held."""
+ENERGY_PRICE, HELD_PRICE = "EUR/MWh", "EUR/MW and h"
+"""Units of prices, the latter of reserve that is held."""
 
 OF_HELD: dict[str, Metric] = {
     "avg_price": Metric("markets", HELD_PRICE, "mean price"),
@@ -69,6 +70,11 @@ OF_HELD: dict[str, Metric] = {
     "capacity_factor": Metric("markets", words="power held of plants"),
 }
 """Metrics that are others in markets of reserve that is held."""
+
+
+def price_unit(product_type: str) -> str:
+    """Return the unit of the prices of a market by what it trades."""
+    return HELD_PRICE if product_type in HELD else ENERGY_PRICE
 
 
 def bare(metric: str) -> str:

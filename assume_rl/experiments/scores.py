@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assume_rl.core.units.base import HELD
-from assume_rl.experiments.metric_names import HELD_PRICE
+from assume_rl.experiments.metric_names import price_unit
 from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.agents import unit_and_market
 
@@ -60,8 +59,7 @@ def price_statistics(memory: MemorySink) -> tuple[PriceStatistics, ...]:
     found = []
     for market in dict.fromkeys(meta.get("market_id", ())):
         own = meta["market_id"] == market
-        price, kind = meta["price"][own], meta["product_type"][own][0]
-        unit = HELD_PRICE if kind in HELD else "EUR/MWh"
+        price, unit = meta["price"][own], price_unit(meta["product_type"][own][0])
         mean, low, high, std = map(float, (price.mean(), price.min(), price.max(), price.std()))
         found.append(PriceStatistics(market, mean, low, high, std, unit))
     return tuple(found)

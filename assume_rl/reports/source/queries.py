@@ -44,20 +44,22 @@ def prices(recorded: Recorded) -> pd.DataFrame:
 
 def reserve_markets(recorded: Recorded) -> tuple[str, ...]:
     """Return the markets that trade reserve: prices there are not for what power costs."""
-    if "market_meta" not in recorded.present:
-        return ()
-    rows = recorded.rows("market_meta", "market_id", "product_type").c
-    query = sa.select(rows.market_id).where(rows.product_type != ENERGY).distinct()
-    return tuple(recorded.frame(query.order_by(rows.market_id))["market_id"])
+    return tuple(name for name, kind in _product_types(recorded) if kind != ENERGY)
 
 
 def held_markets(recorded: Recorded) -> tuple[str, ...]:
     """Return the markets that trade reserve that is held, at prices per MW and hour."""
+    return tuple(name for name, kind in _product_types(recorded) if kind in HELD)
+
+
+def _product_types(recorded: Recorded) -> list[tuple[str, str]]:
+    """Return each market with what it trades, by name; none where that was not recorded."""
     if "market_meta" not in recorded.present:
-        return ()
+        return []
     rows = recorded.rows("market_meta", "market_id", "product_type").c
-    query = sa.select(rows.market_id).where(rows.product_type.in_(sorted(HELD))).distinct()
-    return tuple(recorded.frame(query.order_by(rows.market_id))["market_id"])
+    query = sa.select(rows.market_id, rows.product_type).distinct().order_by(rows.market_id)
+    found = recorded.frame(query.where(rows.product_type.is_not(None)))
+    return list(zip(found["market_id"], found["product_type"], strict=True))
 
 
 def paid_as_bid(recorded: Recorded) -> dict[str, bool]:

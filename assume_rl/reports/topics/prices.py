@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from assume_rl.core.units.base import HELD
-from assume_rl.experiments.metric_names import HELD_PRICE
+from assume_rl.experiments.metric_names import ENERGY_PRICE, HELD_PRICE, price_unit
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.style import HOVER, WHEN, Trace, figure, line_looks, marked, text
@@ -14,8 +13,6 @@ from assume_rl.reports.thin import LIMIT, evenly, extremes
 from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.mean_paid import mean_paid
 from assume_rl.reports.types import Chart, Figure, Item, Omitted
-
-ENERGY_PRICE, RESERVE_PRICE = "EUR/MWh", HELD_PRICE
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def price_items(scope: Scope) -> Iterator[Item]:
         yield Omitted("Prices", source.missing(reason))
         return
     note = mean_paid(source)
-    for unit, what, key in ((ENERGY_PRICE, "Price", ""), (RESERVE_PRICE, "Reserve price", "-held")):
+    for unit, what, key in ((ENERGY_PRICE, "Price", ""), (HELD_PRICE, "Reserve price", "-held")):
         own = [line for line in lines if line.unit == unit]
         if own:
             yield from _charts(own, what, key, note if unit == ENERGY_PRICE else "")
@@ -79,7 +76,7 @@ def price_lines(recorded: Sequence[Recorded]) -> list[PriceLine]:
     for r, rows in found:
         for market, own in rows.groupby("market_id", sort=True):
             parts = [r.label] * (len(found) > 1) + [str(market)] * (len(markets) > 1)
-            unit = RESERVE_PRICE if own["product_type"].iloc[0] in HELD else ENERGY_PRICE
+            unit = price_unit(own["product_type"].iloc[0])
             lines.append(PriceLine(", ".join(parts) or str(market), r.run_id, own, unit))
     return lines
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from assume_rl.evaluation.gap import SHARE, share_text
-from assume_rl.experiments.metric_names import HELD_PRICE, unit_of, words_of
+from assume_rl.experiments.metric_names import ENERGY_PRICE, HELD_PRICE, unit_of, words_of
 from assume_rl.reports.page.cells import short
 from assume_rl.reports.source.queries import held_markets, prices
 from assume_rl.reports.source.source import Source
@@ -171,4 +171,4 @@ def _numbers(
 def _shown(value: float, unit: str) -> str:
     if abs(value) >= LARGE:
         return f"{short(value / 1e6)} M"
-    return f"{value:.2f}" if unit in ("EUR/MWh", HELD_PRICE) else short(value)
+    return f"{value:.2f}" if unit in (ENERGY_PRICE, HELD_PRICE) else short(value)
