@@ -1,17 +1,19 @@
 """The contract of bidders: their views, the actions of learned ones, and their orders."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor
 
 from assume_rl.core.forecasts import Outlook
 from assume_rl.core.money import Outcome, Reward, Stakes
 from assume_rl.core.orders import Orders
-from assume_rl.core.units.base import ENERGY, Limits
+from assume_rl.core.units.base import ENERGY, ROUNDING, Limits
+from assume_rl.durations import duration_seconds
 from assume_rl.errors import SettingError
 
 O = TypeVar("O")  # noqa: E741
@@ -140,6 +142,15 @@ def parameter_error(key: str, what: str) -> SettingError:
     return SettingError(f"bidding_strategy_params.{key}", what)
 
 
+def _is_duration(text: str) -> str:
+    duration_seconds(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_is_duration)]
+"""A parameter such as `12h`."""
+
+
 @dataclass(frozen=True)
 class Context:
     """The settings of a study case and a market that every bidder is given."""
@@ -157,6 +168,11 @@ class Context:
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
     shared: bool = False  # whether units share policies, which have to tell them apart
     product_type: str = ENERGY  # that the market trades
+
+    def whole_steps(self, duration: str) -> int:
+        """Return how many whole steps a duration has, such as `12h`."""
+        steps = duration_seconds(duration) / 3600 / self.step_hours
+        return math.floor(steps + ROUNDING)
 
 
 @dataclass(frozen=True)

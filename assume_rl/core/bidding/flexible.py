@@ -3,20 +3,17 @@
 Semantics: docs/scenario-format.md, "Plant bidders".
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import field_validator
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Context, Need, Params, View
+from assume_rl.core.bidding.base import Context, Duration, Need, Params, View
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units import thermal
-from assume_rl.core.units.base import ENERGY, ROUNDING, ZERO_VOLUME, start_cost
+from assume_rl.core.units.base import ENERGY, ZERO_VOLUME, start_cost
 from assume_rl.core.units.thermal import ThermalParams, ThermalView
-from assume_rl.durations import duration_seconds
 
 PRICE_ROUNDING = 1e-9
 """EUR/MWh; prices this close are equal, so that rounding decides nothing."""
@@ -31,19 +28,12 @@ GREATEST_PRICE = 3000.0
 class FlexibleParams(Params):
     """Parameters of rules that read price forecasts."""
 
-    eom_foresight: str = "12h"
+    eom_foresight: Duration = "12h"
     """How far a plant looks ahead, and a storage around, for whether prices are high."""
-
-    @field_validator("eom_foresight")
-    @classmethod
-    def _is_duration(cls, text: str) -> str:
-        duration_seconds(text)
-        return text
 
     def steps(self, context: Context) -> int:
         """Return the foresight in whole steps."""
-        steps = duration_seconds(self.eom_foresight) / 3600 / context.step_hours
-        return math.floor(steps + ROUNDING)
+        return context.whole_steps(self.eom_foresight)
 
 
 @dataclass(frozen=True)

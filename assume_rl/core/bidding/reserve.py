@@ -3,7 +3,6 @@
 Semantics: docs/scenario-format.md, "Reserve".
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,34 +10,33 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import field_validator
 from torch import Tensor
 
-from assume_rl.core.bidding.base import Context, Need, NoParams, Params, View, WithoutForecasts
+from assume_rl.core.bidding.base import (
+    Context,
+    Duration,
+    Need,
+    NoParams,
+    Params,
+    View,
+    WithoutForecasts,
+)
 from assume_rl.core.orders import Orders, unit_major
 from assume_rl.core.units import storage, thermal
-from assume_rl.core.units.base import DOWN, HELD, ROUNDING, UP, ZERO_VOLUME
+from assume_rl.core.units.base import DOWN, HELD, UP, ZERO_VOLUME
 from assume_rl.core.units.storage import StorageView
 from assume_rl.core.units.thermal import ThermalView
-from assume_rl.durations import duration_seconds
 
 
 class ReserveParams(Params):
     """Parameters of rules that hold reserve."""
 
-    crm_foresight: str = "4h"
+    crm_foresight: Duration = "4h"
     """How far a seller of reserve looks ahead for what its power would earn as energy."""
-
-    @field_validator("crm_foresight")
-    @classmethod
-    def _is_duration(cls, text: str) -> str:
-        duration_seconds(text)
-        return text
 
     def steps(self, context: Context) -> int:
         """Return the foresight in whole steps."""
-        steps = duration_seconds(self.crm_foresight) / 3600 / context.step_hours
-        return math.floor(steps + ROUNDING)
+        return context.whole_steps(self.crm_foresight)
 
 
 @dataclass(frozen=True)
