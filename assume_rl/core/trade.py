@@ -557,11 +557,16 @@ def _forgone(
 ) -> Float[Tensor, "... product unit"] | None:
     """Return what power was forecast to earn as energy above its cost in each product, EUR/MW.
 
-    None where no reserve is held, or nothing is forecast.
+    Nothing for units that are rewarded for the energy itself. None where no reserve is held, or
+    nothing is forecast.
     """
     profiles, units = portfolio.profiles, team.members.units
     forecasts = profiles.forecasts.get(auction.market)
-    if auction.product_type not in HELD or forecasts is None:
+    if auction.product_type not in HELD:
+        return None
+    if team.energy and all(team.energy):
+        return position.state.energy.new_zeros((len(auction.first), len(units.ids)))
+    if forecasts is None:
         return None
     series, found = forecasts.series[units.index], []
     for offset, length in zip(offsets_of(auction, position.elapsed), auction.length, strict=True):
@@ -569,7 +574,11 @@ def _forgone(
         price = window.at(forecasts.price.t(), position.step, steps)[..., series]
         cost = units.of(window.at(profiles.marginal_cost, position.step, steps))
         found.append((price - cost).clamp(min=0).sum(-2) * portfolio.step_hours)
-    return torch.stack(found, dim=-2)
+    forgone = torch.stack(found, dim=-2)
+    if not team.energy:
+        return forgone
+    rewarded = constant(tuple(map(bool, team.energy)), forgone.device, torch.bool)
+    return forgone.masked_fill(rewarded, 0.0)
 
 
 def _start_cost(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from assume_rl.core.bidding.base import AnyView
@@ -12,7 +13,7 @@ from assume_rl.core.time import Auction, Step
 from assume_rl.core.trade import look
 from assume_rl.envs.markets import Part
 from assume_rl.envs.setting import Setting
-from assume_rl.envs.state import Actions, Book, State
+from assume_rl.envs.state import Actions, Book, Observations, State
 
 
 def view_of(
@@ -36,22 +37,37 @@ def view_of(
 def with_views(
     setting: Setting, state: State, auctions: tuple[Auction, ...], now: Step | None = None
 ) -> State:
-    """Return the state with views and observations of the learners, made before their markets open.
+    """Return the state with views and observations of the learners whose markets open now.
+
+    Those of the others stay.
 
     :param setting: of the environment
     :param state: of all copies
-    :param auctions: those of the learners' markets, one each
+    :param auctions: of learners' markets
     :param now: calendar step of the views; None: that of `state`
     """
     by_market = {auction.market: auction for auction in auctions}
-    views = tuple(
-        view_of(setting, state, part, by_market[part.market], now) for part in setting.learners
-    )
-    seen = zip(setting.learners, views, strict=True)
-    return replace(
-        state,
-        views=views,
-        observations=tuple(part.team.observe(view) for part, view in seen),
+    views, seen = list(state.views), list(state.observations)
+    for k, part in enumerate(setting.learners):
+        if part.market in by_market:
+            views[k] = view = view_of(setting, state, part, by_market[part.market], now)
+            seen[k] = part.team.observe(view)
+    return replace(state, views=tuple(views), observations=tuple(seen))
+
+
+def nothing_seen(setting: Setting, copies: int) -> Observations:
+    """Return observations of all learners before they make any: zeros.
+
+    :param setting: of the environment
+    :param copies: of the market
+    """
+    return tuple(
+        torch.zeros(
+            (copies, len(part.team.agents), part.bidder.layout.size),
+            dtype=torch.float64,
+            device=setting.device,
+        )
+        for part in setting.learners
     )
 
 
@@ -108,7 +124,7 @@ def _decided(setting: Setting, state: State, actions: Actions) -> dict[int, tupl
     if not actions:
         return {}
     parts = zip(setting.learners, state.views, actions, strict=True)
-    return {id(part): (view, action) for part, view, action in parts}
+    return {id(part): (view, action) for part, view, action in parts if view is not None}
 
 
 def _made(

@@ -87,7 +87,9 @@ def _cohort(
         market: tuple(
             team
             for bidder, alike in _alike(fleet, trades, market)
-            for team in build_teams(fleet, bidder, alike, compiled.agents[market], policies)
+            for team in build_teams(
+                fleet, bidder, alike, compiled.agents[market], policies, compiled.energy
+            )
         )
         for market in trades[0].markets
     }

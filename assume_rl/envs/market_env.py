@@ -22,7 +22,7 @@ from torch import Tensor
 from assume_rl.core.team import Policy, Team
 from assume_rl.core.time import Auction, Step, Tick
 from assume_rl.core.trade import Position, begin
-from assume_rl.envs.bidding import Mixing, open_auctions, with_views
+from assume_rl.envs.bidding import Mixing, nothing_seen, open_auctions, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
 from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
@@ -166,8 +166,8 @@ class MarketEnv:
                 None if cohort.routine else self._fresh(cohort, start) for cohort in setting.cohorts
             ),
             books={},
-            views=(),
-            observations=(),
+            views=(None,) * len(setting.learners),
+            observations=nothing_seen(setting, self.copies),
         )
         drawn = self._drawn(episodes, range(self._decision(0) + 1), range(self._decision(0)))
         return self._go_on(state, Happened(), drawn)
@@ -182,18 +182,26 @@ class MarketEnv:
     def observe(self, state: State) -> Observations:
         """Return the learners' observations, (copy agent obs) float64, one tensor per team.
 
+        Teams that do not decide now (`acting`) have those of their last decision, at first zeros.
         After the end of a window they are the next ones; zeros at the end of the calendar.
         """
         return state.observations
 
     def noise(self, state: State) -> Actions:
-        """Return standard normal draws (copy, agent, act) per team to explore at this decision."""
-        number = {auction.market: auction.number for auction in self.openings(state)}
-        parts = zip(self.setting.learners, self._noise, strict=True)
-        return tuple(draws.of_auction(state.episodes, number[part.market]) for part, draws in parts)
+        """Return standard normal draws (copy, agent, act) per team to explore at this decision.
+
+        Those of teams that do not decide now are of no use.
+        """
+        number = self.openings(state)[0].number  # the same in all markets
+        return tuple(draws.of_auction(state.episodes, number) for draws in self._noise)
+
+    def acting(self, state: State) -> tuple[bool, ...]:
+        """Return for each team whether it decides now: whether its market opens."""
+        markets = [auction.market for auction in self.openings(state)]
+        return tuple(part.market in markets for part in self.setting.learners)
 
     def openings(self, state: State) -> tuple[Auction, ...]:
-        """Return the learners' auctions that wait for actions, one per market of theirs.
+        """Return the learners' auctions that wait for actions, one per market that opens.
 
         Times count from the start of the episode.
 
@@ -210,7 +218,7 @@ class MarketEnv:
         """Return the `State` at the next decision, or at the end, and the events until then.
 
         :param state: at a decision
-        :param actions: (copy, agent, act) per team
+        :param actions: (copy, agent, act) per team; of those that do not decide now, any
         :raises ConfigurationError: the episodes are over, or actions have another shape
         """
         self._check_actions(state, actions)

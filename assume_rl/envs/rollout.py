@@ -7,6 +7,7 @@ stay on the device.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import or_
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +17,7 @@ from assume_rl.core.money import Reward
 from assume_rl.core.team import Team
 from assume_rl.envs.curves import curves_ahead
 from assume_rl.envs.market_env import MarketEnv
-from assume_rl.envs.seating import rearrangement
+from assume_rl.envs.seating import Pick, rearrangement
 from assume_rl.envs.state import Earned, Happened, Observations, State
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.acting import Actors
@@ -84,12 +85,16 @@ class Place:
 
 @dataclass
 class Delivery:
-    """Observations, actions and rewards of the learners at one decision; one tensor per group."""
+    """Observations, actions and rewards of the learners for one delivery; one tensor per group.
 
-    obs: tuple[Tensor, ...]  # (copy agent obs)
-    action: tuple[Tensor, ...]  # (copy agent act)
+    Where learners decide in turns, all of them have decided once there are observations.
+    """
+
+    obs: tuple[Tensor, ...] = ()  # (copy agent obs)
+    action: tuple[Tensor, ...] = ()  # (copy agent act)
     earned: dict[int, Tensor] = field(default_factory=dict)  # per team (copy agent)
-    rewarded: int | None = None  # seconds since the episodes began, once all teams are
+    closed: int = 0  # seconds since the episodes began, of the auction cleared last
+    rewarded: int | None = None  # likewise, once all teams are
     reward: tuple[Tensor, ...] = ()  # (copy agent)
     extras: dict[str, tuple[Tensor, ...]] = field(default_factory=dict)  # (copy agent _)
     # Per team what reward curves are worked out from; empty where none are wanted.
@@ -160,6 +165,10 @@ class Rollout:
         self._deliveries: dict[int, Delivery] = {}
         self._sums: dict[int, Reward] = {}
         self._memories: tuple[Tensor, ...] = ()  # of the actors, per group (seed copy agent _)
+        self._before: tuple[Tensor, ...] = ()  # before any decided for the running delivery
+        self._decided: tuple[Decision, ...] = ()  # each team's latest
+        self._number = -1  # of the running delivery
+        self._turned: tuple[bool, ...] = ()  # per team: has it decided for that?
 
     def play(self, episodes: Int[Tensor, " copy"], updates: Sequence[int]) -> Iterator[Stretch]:
         """Play one episode per copy and yield a `Stretch` for each update and for the end.
@@ -167,7 +176,7 @@ class Rollout:
         :param episodes: numbers of the episodes
         :param updates: seconds since the episodes begin at which to stop for an update, ascending
         """
-        self._deliveries, self._sums = {}, {}
+        self._deliveries, self._sums, self._number = {}, {}, -1
         self._memories = self._actors.memories(self.env.num_envs)
         env, due = self.env, list(updates)
         with torch.inference_mode():
@@ -179,7 +188,7 @@ class Rollout:
             if self._opening is not None:
                 self._opening(now)
             with torch.inference_mode():  # stacked outside of it, transitions can be learned from
-                state = self._advance(state, now)
+                state = self._advance(state)
         for time in due:
             yield Stretch(time, self._joint(state, before=time))
         yield Stretch(None, self._joint(state, before=None))
@@ -197,36 +206,81 @@ class Rollout:
     def _nothing(self) -> Tensor:
         return torch.zeros(self.env.copies, dtype=torch.float64, device=self.env.device)
 
-    def _advance(self, state: State, now: int) -> State:
+    def _advance(self, state: State) -> State:
         """Return the state after one decision; keep its observations, actions and rewards."""
-        observed = self.env.observe(state)
+        observed, acting = self.env.observe(state), self.env.acting(state)
+        number = self.env.openings(state)[0].number
+        if number != self._number:
+            self._number, self._turned = number, (False,) * len(acting)
+            self._before = self._memories
+            if self._store:
+                self._deliveries[number] = Delivery()
         seen = tuple(obs.to(self._dtype) for obs in observed)
         obs = tuple(pick(seen) for pick in self._to_groups)
-        before = self._memories
-        decisions = self._decide(state, observed, obs)
-        actions = tuple(decision.action for decision in decisions)
-        if self._store:
-            acted = tuple(pick(actions) for pick in self._to_groups)
-            extras = {
-                name: tuple(memory.flatten(0, 1) for memory in before)
-                if name == MEMORY
-                else self._extras(name, decisions)
-                for name in self._of_decisions
-            }
-            self._deliveries[now] = Delivery(obs, acted, extras=extras)
-        state, happened = self.env.step(state, actions)
+        decisions = self._decide(state, observed, obs, acting)
+        self._turned = tuple(map(or_, self._turned, acting))
+        if self._store and all(self._turned):
+            self._keep(self._deliveries[number], obs, decisions)
+        state, happened = self.env.step(state, tuple(own.action for own in decisions))
         self._note(happened)
         if self._listener is not None:
             self._listener(happened)
         return state
+
+    def _keep(
+        self, delivery: Delivery, obs: tuple[Tensor, ...], decisions: Sequence[Decision]
+    ) -> None:
+        """Keep the observations and decisions of all learners for a delivery.
+
+        :param delivery: that they are kept with
+        :param obs: per group, as each team observed when it decided
+        :param decisions: per team
+        """
+        acted = [decision.action for decision in decisions]
+        delivery.obs = obs
+        delivery.action = tuple(pick(acted) for pick in self._to_groups)
+        delivery.extras = {
+            name: tuple(memory.flatten(0, 1) for memory in self._before)
+            if name == MEMORY
+            else self._extras(name, decisions)
+            for name in self._of_decisions
+        }
 
     def _extras(self, name: str, decisions: Sequence[Decision]) -> tuple[Tensor, ...]:
         own = [decision.extras[name] for decision in decisions]
         return tuple(pick(own) for pick in self._to_groups)
 
     def _decide(
+        self,
+        state: State,
+        observed: Observations,
+        obs: Sequence[Tensor],
+        acting: tuple[bool, ...],
+    ) -> tuple[Decision, ...]:
+        """Return the latest decision of each team: now made where it acts."""
+        before = self._memories
+        made = self._made(state, observed, obs)
+        if not all(acting):  # those of the others come to nothing
+            after = zip(self._to_groups, self._memories, before, strict=True)
+            self._memories = tuple(
+                torch.where(self._of_group(pick, acting), new, old) for pick, new, old in after
+            )
+            if self._decided:
+                latest = zip(acting, made, self._decided, strict=True)
+                made = tuple(new if acts else old for acts, new, old in latest)
+        self._decided = made
+        return made
+
+    def _of_group(self, pick: Pick, acting: tuple[bool, ...]) -> Tensor:
+        """Return whether the agents of a group act, (1 agent 1)."""
+        teams = zip(self.env.teams, acting, strict=True)
+        device = self.env.device
+        return pick([torch.full((1, len(t.agents)), a, device=device) for t, a in teams])[..., None]
+
+    def _made(
         self, state: State, observed: Observations, obs: Sequence[Tensor]
     ) -> tuple[Decision, ...]:
+        """Return a decision of each team, and keep the memories after."""
         copies = (len(self.env.seeds), self.env.num_envs)
         rows = tuple(part.view(*copies, *part.shape[1:]) for part in obs)
         training = self.exploration.mode != "off"
@@ -289,13 +343,14 @@ class Rollout:
             total = self._sums.get(earned.team)
             self._sums[earned.team] = earned.reward if total is None else total + earned.reward
             if self._store:
-                # The key of a decision is the instant at which its auctions opened.
-                delivery = self._deliveries[earned.auction.opens]
+                # Auctions of all markets for the same delivery have the same number.
+                delivery = self._deliveries[earned.auction.number]
                 if self._curves:
                     delivery.played[earned.team] = earned
                 delivery.earned[earned.team] = earned.reward.reward.to(self._dtype)
+                delivery.closed = max(delivery.closed, earned.auction.closes)
                 if len(delivery.earned) == len(self.env.teams):
-                    delivery.rewarded = earned.auction.closes
+                    delivery.rewarded = delivery.closed
                     own = [delivery.earned[team] for team in sorted(delivery.earned)]
                     delivery.reward = tuple(pick(own) for pick in self._to_groups)
 
@@ -306,7 +361,7 @@ class Rollout:
         numbers = list(self._deliveries)
         ready = sum(1 for n in numbers if _complete(self._deliveries[n], before))
         if before is not None:
-            ready = min(ready, len(numbers) - 1)
+            ready = min(ready, sum(1 for n in numbers if self._deliveries[n].obs) - 1)
         if ready <= 0:
             return None
         rows = [self._deliveries.pop(n) for n in numbers[:ready]]

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
+
 from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
 from assume_rl.envs.cohorts import Cohort, auctions_of, build_cohorts
@@ -39,8 +41,19 @@ class Setting:
 
     @cached_property
     def learners_markets(self) -> tuple[str, ...]:
-        """Return the markets in which teams learn; they open at the same instants."""
+        """Return the markets in which teams learn."""
         return tuple(dict.fromkeys(part.market for part in self.learners))
+
+    @cached_property
+    def in_turns(self) -> bool:
+        """Return whether learners decide in turns: some of their markets open after others."""
+        opens = [tuple(a.opens for a in self.auctions(m)) for m in self.learners_markets]
+        return len(set(opens)) > 1
+
+    @property
+    def device(self) -> torch.device:
+        """Return the device of all tensors."""
+        return self.compiled.fleet.owner.device
 
     @property
     def routine(self) -> bool:
@@ -61,7 +74,7 @@ def build_setting(
     :param policies: fixed policies by agent; agents without one are trained
     :param window: steps of an episode; None: the whole calendar
     :param curves: whether what reward curves are worked out from is kept
-    :raises ConfigurationError: agents learn in markets that open at different instants, or the
+    :raises ConfigurationError: agents learn in markets that cannot be learned in together, or the
         window cannot be played
     """
     cohorts = build_cohorts(compiled, policies)

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from assume_rl.core.both import Waiting, told, waiting
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders, auction_of, beside
+from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, Result, booked, settle
 from assume_rl.envs.markets import Market, Share
@@ -76,10 +78,27 @@ def close_auctions(
             earned += [
                 (place, p, _earned(setting, closed[place], p, got, played)) for p, got in asked
             ]
+    waits = state.waiting
     for place, p, got in sorted(earned, key=lambda entry: entry[:2]):
-        learns = closed[place].market.parts[p].team.learns
-        (happened.learners if learns else happened.fixed).append(got)
-    return replace(state, books=books, positions=tuple(positions))
+        waits, known = _known(waits, closed[place].market.parts[p].team, got)
+        for reward in known:
+            (happened.learners if reward.learns else happened.fixed).append(reward)
+    return replace(state, books=books, positions=tuple(positions), waiting=waits)
+
+
+def _known(
+    waits: tuple[Waiting[Earned], ...], team: Team, got: Earned
+) -> tuple[tuple[Waiting[Earned], ...], list[Earned]]:
+    """Return the rewards that wait for others, and those that are known, after a team's reward.
+
+    :param waits: before
+    :param team: that is rewarded
+    :param got: its reward
+    """
+    if team.energy:
+        return (*waits, waiting(team, got.auction, got.reward, got)), []
+    still, complete = told(waits, team, got.auction, got.reward)
+    return still, [got, *(replace(wait.own, reward=wait.reward) for wait in complete)]
 
 
 def clear_standing(
@@ -162,4 +181,5 @@ def _earned(
     part, action = closed.market.parts[position], closed.book.actions[position]
     assert action is not None
     team = setting.team(part) if part.team.learns else position
-    return Earned(team, closed.cleared.auction, action, part.team.reward(outcome), played)
+    reward, learns = part.team.reward(outcome), part.team.learns
+    return Earned(team, closed.cleared.auction, action, reward, learns, played)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from assume_rl.core import trade
 from assume_rl.core.bidding.base import AnyView
+from assume_rl.core.both import Waiting
 from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction, Step
@@ -43,10 +44,11 @@ class State:
     episodes: Int[Tensor, " copy"]
     positions: tuple[Position | None, ...]  # per cohort; None: its bids need no memory
     books: Mapping[tuple[str, int], Book]  # open auctions by market and number
-    views: tuple[AnyView, ...]  # per learner team
-    observations: Observations
+    views: tuple[AnyView | None, ...]  # per learner team; None: its market has not opened yet
+    observations: Observations  # made when the team's market opened last
     # What fixed policies remember of the episode, (copy agent _) by agents; none of most.
     memories: Mapping[tuple[str, ...], Tensor] = field(default_factory=dict)
+    waiting: tuple[Waiting["Earned"], ...] = ()  # rewards for reserve
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Earned:
     auction: Auction
     action: Float[Tensor, "copy agent act"]
     reward: Reward
+    learns: bool
     played: Played | None = None  # None: no reward curves are wanted
 
 

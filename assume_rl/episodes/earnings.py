@@ -14,7 +14,8 @@ from assume_rl.scenario.types import Compiled
 def earnings_of(compiled: Compiled) -> Mapping[str, Earnings]:
     """Return the earnings of the agents by name, where the algorithm needs them.
 
-    Agents are left out whose bidder does not know what its reward can be.
+    Agents are left out whose bidder does not know what its reward can be, and those that are
+    rewarded in other markets too.
     """
     if not compiled.scenario.learning.settings.needs_earnings:
         return {}
@@ -25,6 +26,7 @@ def earnings_of(compiled: Compiled) -> Mapping[str, Earnings]:
         for participant in participants
         if isinstance(participant.bidder, LearnedBidder) and isinstance(participant.bidder, Bounded)
         for unit in participant.units
+        if compiled.agent(market, unit) not in compiled.energy
         if (earnings := _of(compiled, market, participant.bidder, unit)) is not None
     }
 

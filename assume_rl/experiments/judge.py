@@ -44,10 +44,9 @@ def probes(env: MarketEnv) -> tuple[Probe, ...]:
     sizes = [(len(p.team.agents), p.bidder.action.size) for p in env.setting.learners]
     idle = [torch.zeros((env.copies, *size), device=env.device) for size in sizes]
     state = env.reset(torch.ones(env.copies, dtype=torch.int64))
-    for _ in range(PROBES):
-        if env.done(state):
-            break
-        for team, observed in zip(env.teams, env.observe(state), strict=True):
+    while not env.done(state) and env.openings(state)[0].number < PROBES:
+        decided = zip(env.teams, env.observe(state), env.acting(state), strict=True)
+        for team, observed in [(team, own) for team, own, acts in decided if acts]:
             for place, agent in enumerate(team.agents):
                 seen[agent].append(observed[:, place])
         state, _ = env.step(state, idle)

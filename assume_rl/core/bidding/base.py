@@ -168,6 +168,7 @@ class Context:
     rungs: tuple[float, ...] = ()  # EUR/MWh, rising: a ladder of seen prices, once it is known
     shared: bool = False  # whether units share policies, which have to tell them apart
     product_type: str = ENERGY  # that the market trades
+    after_reserve: bool = False  # whether units learn to hold reserve, then to sell what is left
 
     def whole_steps(self, duration: str) -> int:
         """Return how many whole steps a duration has, such as `12h`."""

@@ -418,7 +418,7 @@ def plant_of(
     bidder = kind(
         name=name,
         divide=divide,
-        own=(*PLANT_FEATURES, *own) if context.shared else own,
+        own=_observed(own, context),
         rewarded_power=rewarded_power,
         prices=prices,
         products=params.products_of(context),
@@ -429,3 +429,10 @@ def plant_of(
     )
     params.checked(name, prices, bidder.layout.unique_size)
     return bidder
+
+
+def _observed(own: tuple[OwnFeature, ...], context: Context) -> tuple[OwnFeature, ...]:
+    """Return what a plant observes of itself; what is left to sell where it sold reserve before."""
+    if context.after_reserve and AVAILABLE_POWER not in own:
+        own = (*own, AVAILABLE_POWER)
+    return (*PLANT_FEATURES, *own) if context.shared else own

@@ -78,6 +78,13 @@ class Decisions:
             raise ConfigurationError(
                 f"{chosen.name}, case {chosen.case}: no unit is left that learns to bid"
             )
+        if self._env.setting.in_turns:
+            markets = ", ".join(self._env.setting.learners_markets)
+            raise ConfigurationError(
+                f"{chosen.name}, case {chosen.case}: units learn in markets that open one after "
+                f"the other ({markets}), but all agents of this interface act at the same time; "
+                "give those of all but one market fixed policies"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle its arguments and its position; loading compiles it again.

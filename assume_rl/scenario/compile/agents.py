@@ -1,10 +1,13 @@
 """Names of learning units as agents (a unit in a market), and of the policies that they share."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from assume_rl.core.bidding import operator_learns
 from assume_rl.core.bidding.base import LearnedBidder
+from assume_rl.core.time import Tick
+from assume_rl.core.units.base import ENERGY, HELD
 from assume_rl.scenario.compile.bidders import Bidders
+from assume_rl.scenario.compile.plan import one_after_the_other, out_of_step
 from assume_rl.scenario.types import Scenario
 
 AT = "@"
@@ -32,6 +35,42 @@ def agent_names(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str
                 if market in unit.bidding:
                     name = who if len(learns) == 1 else f"{who}{AT}{market}"
                     found[market][unit.id] = name
+    return found
+
+
+def energy_agents(
+    scenario: Scenario, agents: Mapping[str, Mapping[str, str]], plan: Sequence[Tick]
+) -> dict[str, tuple[str, ...]]:
+    """Return, for each agent in a market of held reserve, what its unit is in those of energy.
+
+    Only where energy is sold for the same deliveries once reserve has cleared, so that what is held
+    is not sold again. Operators that learn are left out: they earn for all of their units.
+
+    :param scenario: of the units
+    :param agents: names of learning units, by market and unit
+    :param plan: of the auctions
+    """
+    markets = scenario.config.markets_config
+    following = {
+        reserve: [
+            energy
+            for energy in markets
+            if markets[energy].product_type == ENERGY
+            and out_of_step(plan, (reserve, energy)) is None
+            and one_after_the_other(plan, reserve, energy)
+        ]
+        for reserve in markets
+        if markets[reserve].product_type in HELD
+    }
+    found = {}
+    for unit in scenario.units:
+        by_operator = learning_markets(scenario, unit.unit_operator)
+        for reserve, later in following.items():
+            own = [
+                agents[m][unit.id] for m in later if m not in by_operator and unit.id in agents[m]
+            ]
+            if own and reserve not in by_operator and unit.id in agents[reserve]:
+                found[agents[reserve][unit.id]] = tuple(own)
     return found
 
 

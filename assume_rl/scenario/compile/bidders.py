@@ -117,7 +117,12 @@ def _trade(market: str, scenario: Scenario) -> tuple[str | None, Rule[Any, Any] 
 
 
 def create_bidder(
-    name: str, market: str, scenario: Scenario, rungs: tuple[float, ...] = ()
+    name: str,
+    market: str,
+    scenario: Scenario,
+    rungs: tuple[float, ...] = (),
+    *,
+    after_reserve: bool = False,
 ) -> AnyBidder:
     """Return the bidder called `name`, with the scenario's parameters.
 
@@ -125,6 +130,7 @@ def create_bidder(
     :param market: in which it bids; one that does not exist counts as one with a single product
     :param scenario: source of the parameters
     :param rungs: EUR/MWh, prices of a ladder of seen prices; empty: they are not known yet
+    :param after_reserve: see `Context`
     :raises ConfigurationError: unknown or not supported name, or an invalid parameter
     """
     given = scenario.config.bidding_strategy_params
@@ -132,7 +138,12 @@ def create_bidder(
     learning = scenario.learning
     shared = learning.parameter_sharing is not None
     context = replace(
-        context, reward=learning.reward.type, rungs=rungs, shared=shared, market=market
+        context,
+        reward=learning.reward.type,
+        rungs=rungs,
+        shared=shared,
+        market=market,
+        after_reserve=after_reserve,
     )
     settings = scenario.config.markets_config.get(market)
     if settings is not None:

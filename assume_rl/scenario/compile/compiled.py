@@ -15,7 +15,7 @@ from assume_rl.core.bidding.ladder import rungs_of
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.learning.types import NO_SCALES, Scales
-from assume_rl.scenario.compile.agents import agent_names, shared_policies
+from assume_rl.scenario.compile.agents import agent_names, energy_agents, shared_policies
 from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
 from assume_rl.scenario.compile.forecasts import ranges, scaled_as
@@ -58,10 +58,11 @@ def compile_scenario(
         if market in scenario.config.markets_config
     }
     agents = agent_names(scenario, bidders)
+    energy = energy_agents(scenario, agents, plan)
     by_unit = scaled_as(scenario, agents, scales)
     profiles = build_profiles(scenario, by_unit)
     known = {agent: own.rungs for agent, own in scales.items()}
-    operators = _operators(scenario, fleet, Bidding(bidders, agents, known))
+    operators = _operators(scenario, fleet, Bidding(bidders, agents, known, energy))
     return Compiled(
         scenario=scenario,
         fleet=to_device(fleet, device),
@@ -81,6 +82,7 @@ def compile_scenario(
             for own in [by_unit.get(market, {}).get(fleet.ids[unit], NO_SCALES)]
         },
         shared=shared_policies(scenario, bidders, agents),
+        energy=energy,
     )
 
 
@@ -91,12 +93,16 @@ class Bidding:
     bidders: Bidders
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
     rungs: Mapping[str, tuple[float, ...]]  # EUR/MWh, ladders of seen prices by agent
+    energy: Mapping[str, tuple[str, ...]]  # see `energy_agents`
 
     def bidder(self, scenario: Scenario, market: str, unit: Unit) -> AnyBidder:
-        """Return the bidder that a unit's row names, on the unit's own ladder if that is known."""
-        name = unit.bidding[market]
-        rungs = self.rungs.get(self.agents[market].get(unit.id, ""), ())
-        return create_bidder(name, market, scenario, rungs) if rungs else self.bidders[market, name]
+        """Return the bidder that a unit's row names, as what else is known of the unit makes it."""
+        name, agent = unit.bidding[market], self.agents[market].get(unit.id, "")
+        rungs = self.rungs.get(agent, ())
+        after = any(agent in own for own in self.energy.values())
+        if not rungs and not after:
+            return self.bidders[market, name]
+        return create_bidder(name, market, scenario, rungs, after_reserve=after)
 
 
 def _learners(

@@ -8,6 +8,7 @@ an hourly market that sells the next hour first delivers one hour after the star
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from assume_rl.core.time import Auction, Tick
 from assume_rl.scenario.config.schema import Market, StudyCase
@@ -45,19 +46,35 @@ def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
 def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
     """Return a sentence if learners of several markets cannot be trained together, else None.
 
-    Observations and actions of all agents are joined auction by auction. Hence their markets must
-    open at the same instants, with the same first delivery.
+    Observations and actions of all agents are joined delivery by delivery. Hence their markets must
+    have the same first deliveries, and all auctions for one open before any for the next one.
     """
-    times = {
-        market: [(a.opens, a.first[0]) for tick in plan for a in tick.opening if a.market == market]
-        for market in markets
-    }
-    if len({tuple(own) for own in times.values()}) <= 1:
-        return None
+    auctions = [
+        [a for tick in plan for a in tick.opening if a.market == market] for market in markets
+    ]
+    if len({tuple(a.first[0] for a in own) for own in auctions}) <= 1:
+        opened = [[a.opens for a in cycle] for cycle in zip(*auctions, strict=True)]
+        if all(max(before) < min(after) for before, after in pairwise(opened)):
+            return None
     return (
-        f"learning bidders take part in {len(markets)} markets ({', '.join(markets)}) that do not "
-        "open and deliver at the same times; give those of all but one a fixed policy"
+        f"learning bidders take part in {len(markets)} markets ({', '.join(markets)}) whose "
+        "auctions do not begin to deliver at the same times, all of them open before any for the "
+        "next delivery; give those of all but one a fixed policy"
     )
+
+
+def one_after_the_other(plan: Sequence[Tick], first: str, second: str) -> bool:
+    """Return whether auctions of a market have cleared when those of another one open.
+
+    :param plan: of the auctions
+    :param first: market that can be learned in together with the second one, see `out_of_step`
+    :param second: market
+    """
+    closes, opens = (
+        [getattr(a, when) for tick in plan for a in tick.opening if a.market == market]
+        for when, market in (("closes", first), ("opens", second))
+    )
+    return all(closed <= opened for closed, opened in zip(closes, opens, strict=True))
 
 
 def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:

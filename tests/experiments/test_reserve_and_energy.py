@@ -1,0 +1,213 @@
+"""A plant that learns in reserve and in energy at once, held against all pairs of prices."""
+
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from test_fleets import check_same_learning
+from test_ladders import resumed_is_uninterrupted
+from torch import Tensor
+from trained_runs import table
+
+from assume_rl.envs.adapters.decisions import Decisions
+from assume_rl.envs.record import play_recorded
+from assume_rl.errors import ConfigurationError
+from assume_rl.experiments.train import train
+from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
+from assume_rl.scenario.read import load_scenario
+from assume_rl.testing import assert_same_episode
+from assume_rl.testing.episodes import Frames
+
+pytestmark = pytest.mark.unchecked
+
+RUNGS = [0.0, 5.0, 12.0, 30.0, 45.0, 70.0]
+LENGTH = 4  # hours of a delivery
+DELIVERIES = 6
+EOM, RES = "learner@EOM", "learner@RES"
+CHEAP, DEAR = 15.0, 60.0
+PRICES = [CHEAP, DEAR] * (DELIVERIES // 2)  # of energy, EUR/MWh, by delivery
+
+
+def write(folder: Path) -> Path:
+    """Write a folder in which every other delivery is cheap energy: reserve pays then, else energy.
+
+    The learner has 50 MW at 20 EUR/MWh. Of 40 MW of reserve a rival offers all at 13 EUR/MW and
+    hour. Of energy another one offers all at 15 or at 60 EUR/MWh, by turns.
+    """
+    market = {
+        "operator": "grid",
+        "opening_frequency": "4h",
+        "opening_duration": "1h",
+        "market_mechanism": "pay_as_clear",
+    }
+
+    def delivers(after: str) -> list[dict[str, object]]:
+        return [{"duration": f"{LENGTH}h", "count": 1, "first_delivery": after}]
+
+    case = {
+        "start_date": "2019-01-01 00:00",
+        "end_date": "2019-01-02 04:00",
+        "time_step": "1h",
+        "markets_config": {
+            "RES": {**market, "products": delivers("4h"), "product_type": "capacity_pos"},
+            # Opens when reserve has cleared.
+            "EOM": {**market, "products": delivers("3h"), "start_date": "2019-01-01 01:00"},
+        },
+        "bidding_strategy_params": {"rungs_at": RUNGS, "foresight": 1},
+        "learning_config": {
+            "algorithm": "q_learning",
+            "gamma": 0.0,
+            "reward": {"type": "profit"},
+            "training_episodes": 24,
+            "num_envs": 8,
+            "episodes_collecting_initial_experience": 8,
+            "initial_actions": "uniform",
+            "validation_episodes_interval": 12,
+            "gradient_steps": 20,
+            "learning_rate": 0.01,
+            "train_freq": "24h",
+        },
+    }
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump({"base": case}))
+    naive = "powerplant_energy_naive"
+    learns, holds = "powerplant_energy_learning_ladder", "powerplant_capacity_learning_ladder"
+    rows = [
+        ("learner", learns, holds, 50, 0, 20),
+        ("holder", None, f"{naive}_balancing", 40, 0, 13),
+        ("seller", naive, None, 200, 0, 0),
+    ]
+    names = ["name", "bidding_EOM", "bidding_RES", "max_power", "min_power", "additional_cost"]
+    plants = pd.DataFrame(rows, columns=names).assign(technology="gas", unit_operator="owner")
+    plants["fuel_type"] = ["none", "none", "gas"]
+    plants = plants.assign(emission_factor=0, efficiency=1)
+    plants.to_csv(folder / "powerplant_units.csv", index=False)
+    naive = "demand_energy_naive"
+    rows = [("town", naive, None), ("grid", None, f"{naive}_balancing")]
+    demand = pd.DataFrame(rows, columns=names[:3]).assign(max_power=200, min_power=0)
+    demand = demand.assign(technology="demand", unit_operator="grid")
+    demand.to_csv(folder / "demand_units.csv", index=False)
+    times = pd.date_range("2019-01-01", periods=(DELIVERIES + 1) * LENGTH + 1, freq="h")
+    loads = pd.DataFrame({"datetime": times, "town": 100.0, "grid": 40.0})
+    loads.to_csv(folder / "demand_df.csv", index=False)
+    cheap = (torch.arange(len(times)) // LENGTH % 2 == 1).tolist()
+    gas = [CHEAP if low else DEAR for low in cheap]
+    fuel = pd.DataFrame({"datetime": times, "gas": gas, "none": 0.0})
+    fuel.to_csv(folder / "fuel_prices_df.csv", index=False)
+    seen = pd.DataFrame({"datetime": times, "price_EOM": gas, "price_RES": gas})
+    seen.to_csv(folder / "forecasts_df.csv", index=False)
+    return folder
+
+
+class Always:
+    """A policy that takes one rung where energy is cheap, and another one where it is not."""
+
+    dtype = torch.float64
+
+    def __init__(self, cheap: int, dear: int) -> None:
+        self.cheap, self.dear = (2.0 * rung / (len(RUNGS) - 1) - 1.0 for rung in (cheap, dear))
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        # residual load, then price forecast of the delivery's first hour, scaled to [0, 1]
+        return torch.where(obs[..., 1:2] < 0.5, self.cheap, self.dear)
+
+
+def played(compiled: Compiled, reserve: int, energy: int) -> pd.DataFrame:
+    """Rows of the learner's agents on one rung each."""
+    frames = Frames()
+    policies = {RES: Always(reserve, reserve), EOM: Always(energy, energy)}
+    play_recorded(compiled, seed=1, policies=policies, sink=frames)
+    return frames.table("rl_params")
+
+
+def by_hand(reserve: float, energy: float, price: float) -> float:
+    """EUR of one delivery at prices asked, where energy costs `price`."""
+    held = 40 if reserve < 13 else 0
+    sold = 50 - held if energy < price else 0
+    return LENGTH * (held * reserve + sold * (price - 20))
+
+
+def test_it_learns_what_no_other_pair_of_prices_beats(tmp_path: Path) -> None:
+    # GIVEN what each pair of prices brings in each delivery, as worked out by hand
+    scenario = load_scenario(write(tmp_path / "case"))
+    compiled = compile_scenario(scenario)
+    best: dict[float, tuple[float, ...]] = {}
+    for reserve, energy in product(range(len(RUNGS)), repeat=2):
+        found = played(compiled, reserve, energy).groupby("datetime").profit.sum().tolist()
+        asked = RUNGS[reserve], RUNGS[energy]
+        assert found == pytest.approx([by_hand(*asked, price) for price in PRICES])
+        for price, profit in zip(PRICES, found, strict=True):
+            best[price] = max(best.get(price, ()), (profit, *asked))
+    # Reserve is sold at the highest price below the rival's where energy is cheap, and left to the
+    # rival where it is dear, so that all power is sold as energy.
+    assert best[CHEAP][:2] == (1920.0, 12.0)
+    assert best[DEAR][0] == 8000.0
+    # WHEN it learns both
+    result = train(scenario, engine="batch", seed=1, out=tmp_path / "out")
+    orders = table(result.folder, "market_orders").query("unit_id == 'learner'")
+    accepted = orders.set_index(["market_id", "start_time"]).accepted_volume.unstack(0)
+    # THEN it earns as much as the best pairs, more than in any one market
+    assert accepted.RES.tolist() == [40.0, 0.0] * (DELIVERIES // 2)
+    assert accepted.EOM.tolist() == [0.0, 50.0] * (DELIVERIES // 2)
+    profit = sum(unit.profit for unit in result.last.units)
+    assert profit == pytest.approx(sum(best[price][0] for price in PRICES))
+    alone = {name: sum(by_hand(*asked, p) for p in PRICES) for name, asked in ALONE.items()}
+    assert profit > max(alone.values())
+
+
+ALONE = {"energy": (70.0, 45.0), "reserve": (12.0, 70.0)}
+"""Prices at which the learner sells in one market only, as much as pays there."""
+
+
+def test_an_agent_of_reserve_is_rewarded_for_energy_too(tmp_path: Path) -> None:
+    compiled = compile_scenario(load_scenario(write(tmp_path / "case")))
+    assert compiled.energy == {RES: (EOM,)}
+    rows = played(compiled, reserve=2, energy=0).set_index(["unit", "datetime"])
+    full = 50 * 100.0  # nameplate power at max_bid_price
+    own = rows.profit / full
+    assert rows.reward[EOM].tolist() == pytest.approx(own[EOM].tolist())
+    assert rows.reward[RES].tolist() == pytest.approx((own[RES] + own[EOM]).tolist())
+
+
+@pytest.mark.parametrize("algorithm", ["q_learning", "r2d2"])
+def test_both_shells_learn_the_same_and_resume_it(algorithm: str, tmp_path: Path) -> None:
+    few = {"training_episodes": 3, "num_envs": 1, "episodes_collecting_initial_experience": 1}
+    few |= {"validation_episodes_interval": 1, "gradient_steps": 2, "train_freq": "14h"}
+    settings = {f"learning_config.{key}": value for key, value in few.items()}
+    settings |= {"learning_config.algorithm": algorithm}
+    scenario = load_scenario(write(tmp_path / "case"), overrides=settings)
+    resumed_is_uninterrupted(scenario, "batch", tmp_path)
+    batch = train(scenario, engine="batch", out=tmp_path / "again")
+    agents = train(scenario, engine="agents", out=tmp_path / "agents")
+    check_same_learning(scenario, batch, agents)
+    columns = ["unit", "episode", "evaluation_mode", "datetime", "reward", "profit", "regret"]
+    one, other = (
+        table(own.folder, "rl_params")
+        .query("evaluation_mode == 1")[columns]
+        .sort_values(columns[:4], ignore_index=True)
+        for own in (batch, agents)
+    )
+    pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-6, atol=1e-6)
+
+
+def test_policies_bid_alike_on_both_shells(tmp_path: Path) -> None:
+    compiled = compile_scenario(load_scenario(write(tmp_path / "case")))
+    assert_same_episode(compiled, {RES: Always(2, 5), EOM: Always(5, 0)})
+
+
+def test_energy_that_opens_before_reserve_has_cleared_counts_for_itself(tmp_path: Path) -> None:
+    together = {
+        "markets_config.EOM.start_date": "2019-01-01 00:00",
+        "markets_config.EOM.products": [{"duration": "4h", "count": 1, "first_delivery": "4h"}],
+    }
+    folder = write(tmp_path / "case")
+    assert compile_scenario(load_scenario(folder, overrides=together)).energy == {}
+
+
+def test_what_needs_all_learners_at_once_is_refused(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path / "case"))
+    with pytest.raises(ConfigurationError, match=r"one after the other \(EOM, RES\)"):
+        Decisions(scenario, num_envs=1, seed=1, window=None, policies=None)
