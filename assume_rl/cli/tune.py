@@ -25,7 +25,7 @@ def tune(
     """Search the settings that make a figure best; the same command resumes after a stop.
 
     Exit code 0: trials are done, or time is up and one is complete; 1: none is complete, or not all
-    are in the database; 130: interrupted. Needs Optuna: pip install 'assume-rl[tune]'.
+    are in the database; 130: interrupted. Needs Optuna, which the extra 'tune' installs.
     """
     from assume_rl.cli.console import placed, settings, stoppable
     from assume_rl.cli.pace import Heartbeat
