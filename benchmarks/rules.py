@@ -108,17 +108,17 @@ def measure(folder: Path, case: str, shells: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def written(folder: Path, case: str, shell: str) -> Run:
+def written(folder: Path, case: str, shell: str, out: Path) -> Run:
     """Return the time of a run whose tables are all written to SQLite, and where it goes.
 
     :param folder: of the scenario
     :param case: study case
     :param shell: key of `SHELLS`
+    :param out: folder for `results.db`
     """
     compiled = compile_scenario(load_scenario(folder, case))
     flush_hours = compiled.scenario.config.save_frequency_hours or None
     with (
-        tempfile.TemporaryDirectory() as out,
         DatabaseSink(f"sqlite:///{out}/results.db", "benchmark") as sink,
         timed(PLACES[shell]) as phases,
     ):
@@ -140,7 +140,8 @@ def against(peer: Path, folder: Path, cases: Mapping[str, str]) -> None:
     theirs = peer_seconds(peer, folder, "week")["run"]
     print(f"peer, week: {theirs:.1f} s, {1000 * theirs / hours:.1f} ms per simulated hour")
     for shell, case in cases.items():
-        ours = written(folder, case, shell)
+        with tempfile.TemporaryDirectory() as out:
+            ours = written(folder, case, shell, Path(out))
         ratio = theirs / hours / ours.per_hour
         print(f"{shell}, {case}: {ours.report()}; {ratio:.1f} times as fast as the peer")
 

@@ -34,9 +34,14 @@ class TimedSink:
         self.rows += len(next(iter(columns.values())))
 
 
-def peer_seconds(python: Path, scenario: Path, case: str) -> dict[str, float]:
-    """Seconds that ASSUME, in the environment of `python`, takes to load and to run a case."""
-    found: dict[str, float] = ask_peer(python, "peer", scenario, case, "sqlite:///peer.db")
+def peer_seconds(
+    python: Path, scenario: Path, case: str, database: str = "sqlite:///peer.db"
+) -> dict[str, float]:
+    """Seconds that ASSUME, in the environment of `python`, takes to load and to run a case.
+
+    :param database: where it writes its tables; a temporary folder by default
+    """
+    found: dict[str, float] = ask_peer(python, "peer", scenario, case, database)
     return found
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from assume_rl.learning.learner import Learner
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-from benchmarks import curves, gpu, peer, phases, rules, training
+from benchmarks import curves, day_ahead, gpu, peer, phases, rules, training
 from benchmarks.peer_update import write_scenario
 from benchmarks.timing import ask_peer
 
@@ -249,3 +250,17 @@ def test_small_work_is_measured() -> None:
     assert gpu.update(2, gpu.CPU, "bfloat16", iterations=1, repeats=1) > 0
     assert gpu.clearing(2, gpu.CPU, "plain") > 0
     assert gpu.experience(1, gpu.CPU, "plain") > 0
+
+
+@pytest.mark.unchecked
+def test_halves_of_plants_are_units_that_make_as_much_as_the_whole(tmp_path: Path) -> None:
+    folder = day_ahead.with_products(tmp_path / "folder", "complex clearing", "2019-01-02 00:00")
+    split, whole = load_scenario(folder, "base"), load_scenario(rules.NATIONAL, "week")
+    assert len(split.units) == 263
+    power = [Counter[str](), Counter[str]()]
+    for own, scenario in zip(power, (split, whole), strict=True):
+        for plant in scenario.of("power_plant"):
+            own[plant.technology] += plant.max_power
+    assert power[0] == power[1]
+    blocks = [p for p in split.of("power_plant") if p.bidding["EOM"] == day_ahead.BLOCKS]
+    assert len(blocks) == sum(p.min_power > 0 for p in split.of("power_plant")) > 150
