@@ -25,7 +25,7 @@ from assume_rl.envs.support import unsupported
 from assume_rl.errors import ScenarioError
 from assume_rl.learning.nets.stack import ActorStack, initial_actors
 from assume_rl.scenario.checks import check_scenario
-from assume_rl.scenario.compile.capabilities import capabilities, pairs, traded_types
+from assume_rl.scenario.compile.capabilities import Capability, capabilities, pairs, traded_types
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.config.mechanisms import PLANNED_RULES
 from assume_rl.scenario.problems import Problems
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.unchecked
 
 Command = Callable[..., tuple[int, str, str]]
 
-BLOCKS = "units_operator_blocks"
+BLOCKS, DIRECT = "units_operator_blocks", "units_operator_direct"
 KINDS = [*UNIT_TABLES, "reservoir"]
 ALL_BIDDERS = [*BIDDERS, RULE_BIDDER, LEARNED_BIDDER]
 ALL_RULES = [*RULES, RULE]
@@ -118,13 +118,19 @@ def in_blocks(context: Context, params: NoParams) -> Strategy:
     return Strategy(bid)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
     with (
         strangers(),
         patch.dict(OPERATORS, {BLOCKS: Entry(in_blocks, NoParams)}),
     ):
         yield
+
+
+@pytest.fixture(scope="module")
+def table(registered: None) -> list[Capability]:
+    """Every combination, refused or not."""
+    return list(capabilities(ANY_CONTEXT))
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +189,9 @@ def test_there_is_a_unit_of_every_kind() -> None:
     assert set().union(*FITS.values()) == BIDDERS.keys()
 
 
-def test_the_capability_table_says_what_fits() -> None:
-    table = [one for one in capabilities(ANY_CONTEXT) if one.strategy is None]
-    fits = {(o.kind, o.bidder, o.product_type, o.rule) for o in table if o.refused is None}
+def test_the_capability_table_says_what_fits(table: list[Capability]) -> None:
+    alone = [one for one in table if one.strategy is None]
+    fits = {(o.kind, o.bidder, o.product_type, o.rule) for o in alone if o.refused is None}
     assert fits == {
         (kind, bidder, product_type, rule)
         for kind, bidders in FITS.items()
@@ -195,11 +201,12 @@ def test_the_capability_table_says_what_fits() -> None:
         if bidder not in IN_BLOCKS or rule == COUPLED
     }
     assert traded_types() == {"energy", *UP, *DOWN}
-    assert len(table) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(traded_types())
+    assert len(alone) == len(KINDS) * len(ALL_BIDDERS) * len(ALL_RULES) * len(traded_types())
 
 
-def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
-    table = list(capabilities(ANY_CONTEXT))
+def test_the_capability_table_says_which_strategies_of_operators_fit(
+    table: list[Capability],
+) -> None:
     alone = {(o.kind, o.bidder, o.product_type, o.rule): o for o in table if o.strategy is None}
     assert len(table) == len(alone) * (1 + len(STRATEGIES))
     for one in table:
@@ -218,45 +225,78 @@ def test_the_capability_table_says_which_strategies_of_operators_fit() -> None:
             assert (one.refused is not None) == (learns or unread or unmade or unlearned), one
 
 
-EVERYTHING = [(kind, name, traded) for kind in KINDS for name in ALL_BIDDERS for traded in MARKETS]
-OFTEN_REFUSED = "energy_neg"  # only what fits is tried; refusals are those of the other reserve
+def rules_of(bidder: str) -> list[str]:
+    """Return the rules that a bidder goes with."""
+    return [COUPLED] if bidder in IN_BLOCKS else ALL_RULES
+
+
+def always_tried(kind: str, bidder: str, product_type: str) -> list[str]:
+    """Return a rule in turn, and all of them for the usual bidder of a kind."""
+    turn = ALL_BIDDERS.index(bidder) + list(MARKETS).index(product_type)
+    rules = rules_of(bidder)
+    return rules if bidder == USUAL[kind] else [rules[turn % len(rules)]]
 
 
 @pytest.mark.parametrize(
-    ("kind", "bidder", "product_type"),
+    ("kind", "bidder", "product_type", "rule"),
     [
-        one
-        for one in EVERYTHING
-        if one[2] != OFTEN_REFUSED or (one[1] in FITS[one[0]] and one[2] in trades(one[1]))
+        pytest.param(
+            *(kind, bidder, traded, rule),
+            marks=() if rule in always_tried(kind, bidder, traded) else pytest.mark.slow,
+        )
+        for kind in KINDS
+        for bidder in sorted(FITS[kind])
+        for traded in MARKETS
+        if traded in trades(bidder)
+        for rule in rules_of(bidder)
     ],
 )
-def test_a_combination_runs_alike_on_both_shells_or_is_refused_by_name(
-    reader: Reader, case: Path, two_markets: Path, kind: str, bidder: str, product_type: str
+def test_what_fits_runs_alike_on_both_shells(
+    *,
+    reader: Reader,
+    case: Path,
+    two_markets: Path,
+    kind: str,
+    bidder: str,
+    product_type: str,
+    rule: str,
 ) -> None:
-    market, fits = MARKETS[product_type], bidder in FITS[kind]
+    market = MARKETS[product_type]
+    chosen = settings(kind, bidder, rule, market)
+    chosen[f"markets_config.{market}.product_type"] = product_type
     folder = case if market == "EOM" else two_markets
-    for rule in ALL_RULES:
-        chosen = settings(kind, bidder, rule, market)
-        chosen[f"markets_config.{market}.product_type"] = product_type
-        if not fits or product_type not in trades(bidder):
-            why = (
-                f"trades {', '.join(sorted(trades(bidder)))}"
-                if fits
-                else "is not for this kind of unit"
-            )
-            with pytest.raises(ScenarioError) as raised:
-                reader.load(folder, overrides=chosen)
-            (problem,) = raised.value.problems
-            assert problem.startswith(f"override units.{kind}.bidding_{market}: ")
-            assert f"the strategy '{bidder}' {why}" in problem
-            return  # whatever the rule is
-        if bidder in IN_BLOCKS and rule != COUPLED:
-            with pytest.raises(ScenarioError, match=f"makes block orders, .*'{rule}' does not"):
-                reader.load(folder, overrides=chosen)
-            continue
-        compiled = compile_scenario(reader.load(folder, overrides=chosen))
-        assert unsupported(compiled) is None
-        assert_same_episode(compiled, fresh(compiled))
+    compiled = compile_scenario(reader.load(folder, overrides=chosen))
+    assert unsupported(compiled) is None
+    assert_same_episode(compiled, fresh(compiled))
+
+
+@pytest.mark.parametrize("product_type", ["energy", "capacity_pos"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_does_not_fit_is_refused_by_name(
+    reader: Reader, case: Path, two_markets: Path, kind: str, product_type: str
+) -> None:
+    market = MARKETS[product_type]
+    for bidder in ALL_BIDDERS:
+        why = "is not for this kind of unit"
+        if bidder in FITS[kind]:
+            if product_type in trades(bidder):
+                continue
+            why = f"trades {', '.join(sorted(trades(bidder)))}"
+        chosen = settings(kind, bidder, "pay_as_clear", market)
+        with pytest.raises(ScenarioError) as raised:
+            reader.load(case if market == "EOM" else two_markets, overrides=chosen)
+        (problem,) = raised.value.problems
+        assert problem.startswith(f"override units.{kind}.bidding_{market}: ")
+        assert f"the strategy '{bidder}' {why}" in problem
+
+
+@pytest.mark.parametrize("bidder", sorted(IN_BLOCKS))
+def test_rules_that_read_no_blocks_refuse_those_who_bid_them(
+    reader: Reader, case: Path, bidder: str
+) -> None:
+    for rule in set(ALL_RULES) - {COUPLED}:
+        with pytest.raises(ScenarioError, match=f"makes block orders, .*'{rule}' does not"):
+            reader.load(case, overrides=settings("power_plant", bidder, rule))
 
 
 def without_others(scenario: Scenario, kind: str) -> Scenario:
@@ -268,13 +308,22 @@ def without_others(scenario: Scenario, kind: str) -> Scenario:
     return scenario
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
-    ("kind", "bidder"),
-    [(k, bidder) for k in KINDS for bidder in sorted(FITS[k]) if trades(bidder) == {"energy"}],
+    ("kind", "bidder", "strategy"),
+    [
+        pytest.param(
+            *(kind, bidder, strategy),
+            # It changes no bid: one of each kind will do.
+            marks=pytest.mark.slow if strategy == DIRECT and bidder != USUAL[kind] else (),
+        )
+        for kind in KINDS
+        for bidder in sorted(FITS[kind])
+        if trades(bidder) == {"energy"}
+        for strategy in STRATEGIES
+    ],
 )
 def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name(
-    reader: Reader, case: Path, kind: str, bidder: str, strategy: str
+    reader: Reader, case: Path, table: list[Capability], kind: str, bidder: str, strategy: str
 ) -> None:
     rule = COUPLED if bidder in IN_BLOCKS else "pay_as_clear"
     scenario = reader.load(case, overrides=settings(kind, bidder, rule))
@@ -285,7 +334,7 @@ def test_a_strategy_of_operators_runs_alike_on_both_shells_or_is_refused_by_name
     check_scenario(owned, problems)
     (found,) = (
         one
-        for one in capabilities(ANY_CONTEXT)
+        for one in table
         if (one.kind, one.bidder, one.rule) == (kind, bidder, rule)
         and (one.strategy, one.product_type) == (strategy, "energy")
     )

@@ -7,14 +7,14 @@ import pandas as pd
 import yaml
 from hourly_market import SETTINGS
 
-HOURS = 26
+HOURS = 51  # of the series, more than any calendar has
 NAIVE = "powerplant_energy_naive"
 COURNOT = "units_operator_energy_heuristic_cournot"
 HEURISTIC = "storage_energy_heuristic_flexable"
 
 CONFIG = SETTINGS | {
     "start_date": "2019-01-01 00:00",
-    "end_date": "2019-01-02 02:00",
+    "end_date": "2019-01-01 14:00",
     "learning_config": SETTINGS["learning_config"] | {"batch_size": 8},
 }
 
@@ -60,8 +60,8 @@ def _with_bids(table: str, strategy: str) -> str:
 
 
 def _write_series(path: Path, scale: float, **columns: np.ndarray) -> None:
-    """Write hourly values, times `scale`, a day more than the calendar has."""
-    index = pd.date_range("2019-01-01", periods=HOURS + 25, freq="h", name="datetime")
+    """Write hourly values, times `scale`."""
+    index = pd.date_range("2019-01-01", periods=HOURS, freq="h", name="datetime")
     frame = pd.DataFrame({name: scale * values for name, values in columns.items()}, index=index)
     frame.to_csv(path, date_format="%Y-%m-%d %H:%M")
 
@@ -86,7 +86,7 @@ def write_market(folder: Path) -> None:
     (folder / "few_powerplant_units.csv").write_text(_with_bids(few_text, NAIVE))
     (folder / "fuel_prices_df.csv").write_text(FUELS)
     (folder / "other_fuel_prices_df.csv").write_text(FUELS.replace("12,25", "17,22"))
-    hour = np.arange(HOURS + 25)
+    hour = np.arange(HOURS)
     town = 170 + 130 * np.sin(hour / 3.7) + 30 * np.sin(hour * 1.3)
     mill = 20 + 10 * np.sin(hour / 2.1)
     wind = 0.5 + 0.5 * np.sin(hour / 5.1)

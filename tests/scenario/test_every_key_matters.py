@@ -22,12 +22,14 @@ from small_market import DEMANDS, PLANTS, STORAGES, write_market
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
+from assume_rl.episodes.selection import Scores
 from assume_rl.errors import ScenarioError
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train_task import ready, training_task, training_warnings
 from assume_rl.experiments.training import Standing, training
 from assume_rl.experiments.training_engine import TrainingEngine
+from assume_rl.experiments.validations import Validated
 from assume_rl.learning.config import LearningConfig, learning_keys
 from assume_rl.learning.nets.stack import initial_actors
 from assume_rl.scenario.compile.compiled import compile_scenario
@@ -103,8 +105,14 @@ FLEXIBLE = "powerplant_energy_heuristic_flexable"
 RENEWABLE = "renewable_energy_learning_single_bid"
 RENEWABLE_LADDER = "renewable_energy_learning_ladder"
 LEARNER = bids("gas", TWO_BIDS)
+# Most settings show in half a day.
+LONG = {"end_date": "2019-01-02 02:00"}
 # A plant that is on below its cost.
-DEAR_TO_STOP = {"units.lignite.additional_cost": 25, "units.lignite.hot_start_cost": 100}
+DEAR_TO_STOP = {
+    "units.lignite.additional_cost": 25,
+    "units.lignite.hot_start_cost": 100,
+    **LONG,
+}
 LEARNERS = merged((LEARNER, bids("coal", TWO_BIDS)))
 LADDERS = merged((bids("gas", LADDER), bids("coal", LADDER)))
 NO_STARTS = {
@@ -182,7 +190,7 @@ MARKET: Mapping[str, Change] = {
     "opening_duration": runs("2h", NO_STORAGES),
     "market_mechanism": runs("pay_as_bid", NO_STORAGES),
     "start_date": runs("2019-01-01 05:00", NO_STORAGES),
-    "end_date": runs("2019-01-01 20:00", NO_STORAGES),
+    "end_date": runs("2019-01-01 12:00", NO_STORAGES),
     "product_type": refused("capacity_pos"),
     "maximum_bid_volume": runs(50, NO_STORAGES),
     "maximum_bid_price": runs(60, NO_STORAGES),
@@ -313,12 +321,12 @@ PLANT: Mapping[str, Change] = {
     "ramp_up": runs(35, NO_STORAGES),
     "ramp_down": runs(10, NO_STORAGES),
     "hot_start_cost": runs(15, NO_STORAGES),
-    "warm_start_cost": runs(25, NO_STORAGES),
+    "warm_start_cost": runs(25, NO_STORAGES, LONG),
     "cold_start_cost": runs(35, NO_STORAGES),
     "min_operating_time": runs(6, NO_STORAGES),
     "min_down_time": runs(6, NO_STORAGES),
     "downtime_hot_start": runs(0, NO_STORAGES),
-    "downtime_warm_start": runs(20, NO_STORAGES),
+    "downtime_warm_start": runs(20, NO_STORAGES, LONG),
 }
 STORAGE: Mapping[str, Change] = {
     "id": label(None),
@@ -654,7 +662,13 @@ class World:
 
 
 class Unsaved(TrainingEngine):
-    """Writes no policies, which takes longer than such a small training."""
+    """Writes no policies and judges none, which takes longer than such a small training.
+
+    Nothing of that is among the numbers of a training.
+    """
+
+    def _judged(self, seed: int, played: Validated) -> Scores:
+        return played.scores
 
     def _save(self, seed: int, name: str, notes: Mapping[str, Any], *, critics: bool) -> None:
         pass

@@ -157,11 +157,11 @@ def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
     return tuple(
         name
         for name, other in made.items()
-        if isinstance(other, LearnedBidder)
-        and isinstance(other.action, Ladder)
-        and bidder.technologies <= other.technologies
+        if bidder.technologies <= other.technologies
         and bidder.product_types <= other.product_types
         and bidder.blocks == other.blocks
+        and isinstance(other, LearnedBidder)
+        and isinstance(other.action, Ladder)
     )
 
 
