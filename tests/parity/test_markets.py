@@ -176,10 +176,29 @@ def test_learners_in_markets_that_are_out_of_step_are_not_supported(tmp_path: Pa
     learning = "powerplant_energy_learning"
     bids = {"EOM": {"coal": learning}, "DAM": {"gas": learning}}
     compiled = toy_scenario(tmp_path, {"EOM": market(), "DAM": HALF_SOLD}, bids=bids)
-    message = r"take part in 2 markets \(EOM, DAM\) that do not open and deliver at the same times"
+    message = (
+        r"take part in 2 markets \(EOM, DAM\) whose auctions do not begin to deliver at the same"
+    )
     assert re.search(message, unsupported(compiled) or "")
     with pytest.raises(ConfigurationError, match=message):
         MarketEnv(compiled, num_envs=1, seeds=(1,))
+
+
+def test_units_that_learn_in_markets_one_after_the_other_give_the_same_on_both_shells(
+    tmp_path: Path,
+) -> None:
+    learning = "powerplant_energy_learning"
+    bids = {"EOM": {"coal": learning, "gas": learning}, "LATER": {"coal": learning}}
+    # The second auction for two hours opens when the first one has closed.
+    hours = {"duration": "1h", "count": 2}
+    first = market(products=[{**hours, "first_delivery": "2h"}], opening_frequency="2h")
+    later = {**first, "products": [{**hours, "first_delivery": "1h"}]}
+    later["start_date"] = "2019-01-01 01:00"
+    compiled = toy_scenario(tmp_path, {"EOM": first, "LATER": later}, bids=bids)
+    setting = MarketEnv(compiled, num_envs=1, seeds=(1,)).setting
+    assert setting.in_turns
+    assert compiled.energy == {}
+    assert_same_episode(compiled, fresh_policies(compiled))
 
 
 def test_units_that_learn_in_two_markets_give_the_same_on_both_shells(tmp_path: Path) -> None:
