@@ -160,8 +160,8 @@ def _curves(
         opened=_together([one.opened for one in played]),
         closed=_together([one.closed for one in played]),
         orders=Orders(
-            price=torch.cat([one.cleared.price for one in played]),
-            volume=torch.cat([one.cleared.volume for one in played]),
+            price=torch.cat([one.cleared.orders.price for one in played]),
+            volume=torch.cat([one.cleared.orders.volume for one in played]),
             unit=market.unit,
             node=market.node,
         ),

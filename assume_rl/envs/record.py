@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assume_rl.core.orders import BlockTerms
 from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import fleet_from, profiles_from
@@ -280,7 +281,7 @@ class Recording:
 def copy_of(value: Any, copy: int) -> Any:
     """Return `value` with one copy's entry of every tensor in it, on the CPU.
 
-    Numbers have an axis of copies; indices (integers) are the same for all copies.
+    Numbers have an axis of copies; indices (integers) and terms of orders are the same for all.
     """
     if isinstance(value, Tensor):
         return (value[copy] if value.is_floating_point() else value).cpu()
@@ -288,6 +289,6 @@ def copy_of(value: Any, copy: int) -> Any:
         return {key: copy_of(item, copy) for key, item in value.items()}
     if isinstance(value, tuple):
         return tuple(copy_of(item, copy) for item in value)
-    if isinstance(value, Auction) or not hasattr(value, "__dataclass_fields__"):
+    if isinstance(value, Auction | BlockTerms) or not hasattr(value, "__dataclass_fields__"):
         return value
     return replace(value, **{f.name: copy_of(getattr(value, f.name), copy) for f in fields(value)})

@@ -120,7 +120,7 @@ def clear_standing(
     if len(standing) < len(market.parts):
         raise ValueError(f"orders in {market.spec.name} depend on events")
     joined, clearing = _cleared(market, [auction_of(orders, opened) for orders in standing], tie)
-    return ClearedAuctions(tuple(auctions), joined.price, joined.volume, joined.node, clearing)
+    return ClearedAuctions(tuple(auctions), joined, clearing)
 
 
 def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> ClearedAuction:
@@ -129,7 +129,7 @@ def _clear(market: Market, auction: Auction, book: Book, tie: Tensor) -> Cleared
         for part, orders in zip(market.parts, book.orders, strict=True)
     ]
     joined, clearing = _cleared(market, within, tie)
-    return ClearedAuction(auction, joined.price, joined.volume, joined.node, clearing)
+    return ClearedAuction(auction, joined, clearing)
 
 
 def _cleared(market: Market, orders: Sequence[Orders], tie: Tensor) -> tuple[Orders, Clearing]:

@@ -63,8 +63,8 @@ def play_draws(
                 column[:, at] = getattr(got.reward, name)[:, unit]
     book = book_of_one_product(
         market.spec,
-        torch.stack([book.price[:, product] for book, product in books], 1),
-        torch.stack([book.volume[:, product] for book, product in books], 1),
+        torch.stack([book.orders.price[:, product] for book, product in books], 1),
+        torch.stack([book.orders.volume[:, product] for book, product in books], 1),
         torch.zeros(0, dtype=torch.long),
     )
     return DrawnEpisodes(market.unit_ids, book.ordered(), earned)

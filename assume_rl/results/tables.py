@@ -84,10 +84,14 @@ _table(
     _number("accepted_price", PRICE),
     _number("accepted_volume", "MW"),
     _text("bid_id"),
-    _text("bid_type"),
+    _text("bid_type", "SB, BB (block) or LB (linked); empty where no bidder makes blocks"),
+    _text("complex_order", "bid_id of the first order of the complex order that it is part of"),
     _date("end_time"),
+    _text("exclusive_group", "bid_id of the first order of its exclusive group"),
     _text("market_id"),
+    _number("min_acceptance_ratio", "least share that may trade; empty: any"),
     _text("node"),
+    _text("parent_bid_id", "block whose share bounds that of this order"),
     _number("price", PRICE),
     _text("unit_id"),
     _number("volume", "MW"),
@@ -99,6 +103,13 @@ _table(
     _text("market_id"),
     _number("power", "MW sold in this market"),
     _text("unit_id"),
+)
+_table(
+    "grid_flows",
+    _date("datetime"),
+    _number("flow", "MW, > 0 from the zone of bus0 to that of bus1"),
+    _text("line"),
+    _text("market_id"),
 )
 _table(
     "unit_dispatch",

@@ -23,6 +23,7 @@ KEYS = {
     "market_meta": ["market_id", "product_start", "product_end"],
     "market_orders": ["market_id", "start_time", "end_time", "bid_id"],
     "market_dispatch": ["market_id", "datetime", "unit_id"],
+    "grid_flows": ["market_id", "datetime", "line"],
     "unit_dispatch": ["time", "unit"],
     "start_costs": ["time", "unit"],
     "rl_params": ["datetime", "unit"],

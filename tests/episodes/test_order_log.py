@@ -1,4 +1,4 @@
-"""Cleared auctions become rows of three tables."""
+"""Cleared auctions become rows of tables."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from assume_rl.core.clearing import Slots, pay_as_clear
-from assume_rl.core.orders import unit_major
+from assume_rl.core.clearing.grid import Grid, Line
+from assume_rl.core.orders import BlockTerms, Orders, no_terms, unit_major
 from assume_rl.core.time import Auction
 from assume_rl.episodes.rows.orders import ClearedAuction, ClearedAuctions, Columns, OrderLog
 from assume_rl.testing import toy_market
@@ -23,14 +24,25 @@ def cleared(number: int, volume: list[list[float]], first: tuple[int, ...]) -> C
     setup = pay_as_clear.setup(toy_market(pay_as_clear), Slots(node=orders.node))
     clearing = pay_as_clear.clear(orders, torch.zeros_like(volumes), setup)
     auction = Auction("EOM", number, 0, 3600, first, (2,) * len(first))
-    return ClearedAuction(auction, price, volumes, orders.node, clearing)
+    return ClearedAuction(auction, orders, clearing)
 
 
-def rows(*auctions: ClearedAuction) -> dict[str, Columns]:
+def rows(*auctions: ClearedAuction, units: tuple[str, ...] = UNITS) -> dict[str, Columns]:
     log = OrderLog(MARKET)
     for auction in auctions:
-        log.add(UNITS, auction)
+        log.add(units, auction)
     return dict(log.drain())
+
+
+def bound(terms: BlockTerms, volume: list[list[float]], first: tuple[int, ...]) -> ClearedAuction:
+    """An auction of orders with these terms, none of which trades."""
+    volumes = torch.tensor(volume, dtype=torch.float64)
+    count = volumes.shape[-1]
+    own = torch.zeros(count, dtype=torch.int64)
+    orders = Orders(volumes, volumes, own, own, terms)
+    setup = pay_as_clear.setup(MARKET, Slots(node=own))
+    clearing = pay_as_clear.clear(orders, torch.zeros_like(volumes), setup)
+    return ClearedAuction(Auction("EOM", 0, 0, 3600, first, (1,) * len(first)), orders, clearing)
 
 
 TWO = cleared(0, [[10.0, 10.0, -15.0], [10.0, 0.0, -5.0]], first=(4, 6))
@@ -86,6 +98,66 @@ def test_market_dispatch_sums_a_units_orders_in_every_step_of_a_product() -> Non
     assert np.array_equal(dispatch["power"][~own], -dispatch["power"][own])
 
 
+def test_orders_name_what_binds_them() -> None:
+    """Slots of a plant: a block, what hangs on it, two exclusive blocks, two of a complex order."""
+    count = 6
+    terms = replace(
+        no_terms(count),
+        block=torch.tensor([True, False, True, True, False, False]),
+        min_acceptance=torch.tensor([1.0, 0.0, 0.5, 0.0, 0.0, 0.0], dtype=torch.float64),
+        parent=torch.tensor([-1, 0, -1, -1, -1, -1]),
+        group=torch.tensor([-1, -1, 2, 2, -1, -1]),
+        offer=torch.tensor([-1, -1, -1, -1, 4, 4]),
+    )
+    volume = [[5.0, 7.0, 0.0, 3.0, 0.0, 4.0], [5.0, 7.0, 2.0, 3.0, 1.0, 4.0]]
+    book = bound(terms, volume, first=(0, 1))
+    orders = rows(book, units=("a",) * count)["market_orders"]
+    assert orders["bid_id"].tolist() == [f"a_{n}" for n in (1, 2, 3, 4, 1, 6, 7, 3, 9, 10)]
+    assert orders["bid_type"].tolist() == [
+        "BB",
+        "LB",
+        "BB",
+        "SB",
+        "BB",
+        "LB",
+        "BB",
+        "BB",
+        "SB",
+        "SB",
+    ]
+    parents = [None, "a_1", None, None, None, "a_1", None, None, None, None]
+    assert orders["parent_bid_id"].tolist() == parents
+    groups = [None, None, "a_3", None, None, None, "a_3", "a_3", None, None]
+    assert orders["exclusive_group"].tolist() == groups
+    offers = [None] * 3 + ["a_4"] + [None] * 4 + ["a_4", "a_4"]
+    assert orders["complex_order"].tolist() == offers
+    least = np.array([1, np.nan, np.nan, np.nan, 1, np.nan, 0.5, np.nan, np.nan, np.nan])
+    assert np.array_equal(orders["min_acceptance_ratio"], least, equal_nan=True)
+
+
+def test_an_order_whose_parent_has_no_volume_hangs_on_nothing() -> None:
+    block = torch.tensor([True, False])
+    terms = replace(no_terms(2), block=block, parent=torch.tensor([-1, 0]))
+    orders = rows(bound(terms, [[0.0, 5.0]], first=(0,)), units=("a", "a"))["market_orders"]
+    assert (orders["bid_type"].tolist(), orders["parent_bid_id"].tolist()) == (["SB"], [None])
+
+
+def test_orders_that_nothing_binds_have_no_columns_of_terms() -> None:
+    assert {"bid_type", "parent_bid_id"}.isdisjoint(rows(TWO)["market_orders"])
+
+
+def test_flows_are_there_in_every_step_of_a_product() -> None:
+    flows = torch.tensor([[30.0, -5.0], [0.0, 1.0]], dtype=torch.float64)
+    lines = (Line("west", 0, 1, 40.0), Line("east", 1, 0, 40.0))
+    log = OrderLog(replace(MARKET, grid=Grid(("S", "N"), (0, 1), lines)))
+    log.add(UNITS, replace(TWO, clearing=replace(TWO.clearing, flows=flows)))
+    found = dict(log.drain())["grid_flows"]
+    assert found["step"].tolist() == [4, 4, 5, 5, 6, 6, 7, 7]
+    assert found["line"].tolist() == ["west", "east"] * 4
+    assert found["flow"].tolist() == [30, -5, 30, -5, 0, 1, 0, 1]
+    assert "grid_flows" not in rows(TWO)
+
+
 def test_draining_forgets() -> None:
     log = OrderLog(MARKET)
     log.add(UNITS, TWO)
@@ -119,9 +191,11 @@ def test_auctions_cleared_in_one_call_give_the_rows_of_each_alone() -> None:
     )
     together = ClearedAuctions(
         tuple(one.auction for one in alone),
-        torch.stack([one.price for one in alone]),
-        torch.stack([one.volume for one in alone]),
-        TWO.node,
+        replace(
+            TWO.orders,
+            price=torch.stack([one.orders.price for one in alone]),
+            volume=torch.stack([one.orders.volume for one in alone]),
+        ),
         clearing,
     )
     log = OrderLog(MARKET)

@@ -276,7 +276,10 @@ def test_only_chosen_tables_are_stored_with_the_key_figures_made_of_them(
 def test_a_table_that_cannot_be_chosen_is_refused_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
-    for name, hint in (("market_mta", "did you mean 'market_meta'"), ("runs", "valid: kpis")):
+    for name, hint in (
+        ("market_mta", "did you mean 'market_meta'"),
+        ("runs", "valid: grid_flows, kpis"),
+    ):
         with pytest.raises(ResultsError, match=hint):
             run(VECTOR, out=tmp_path / "out", tables=[name])
     assert not (tmp_path / "out").exists()

@@ -78,3 +78,19 @@ def test_a_run_of_its_own_is_the_record(reference: Path, shell: Shell) -> None:
     ]
     both = pd.concat(sold, axis=1).fillna(0.0).to_numpy()
     assert np.abs(both[:, 0] - both[:, 1]).max() < 1e-5
+    kinds = [conditions(rows) for rows in (ours["market_orders"], recorded)]
+    pd.testing.assert_frame_equal(*kinds, check_dtype=False)
+
+
+def conditions(orders: pd.DataFrame) -> pd.DataFrame:
+    """What binds each order, with the type of its parent, as their names differ."""
+    keys = ["start_time", "unit_id"]
+    orders = orders[orders.volume != 0]
+    blocks = orders[orders.bid_type == "BB"][[*keys, "bid_id"]]
+    known = orders.merge(blocks, on=keys, how="left", suffixes=("", "_of_block"))
+    own = known.parent_bid_id == known.bid_id_of_block
+    return (
+        known.assign(hangs_on_block=own, least=known.min_acceptance_ratio.fillna(0.0))
+        .sort_values([*keys, "bid_type"])
+        .reset_index(drop=True)[[*keys, "bid_type", "hangs_on_block", "least"]]
+    )

@@ -75,6 +75,18 @@ def test_a_zone_sells_no_more_than_its_line_carries(folder: Path) -> None:
     assert (meta["price"]["north"] <= meta["price"]["south"]).all()
 
 
+def test_flows_are_what_zones_sell_and_do_not_use(folder: Path) -> None:
+    tables = played(zoned(folder))
+    flows = tables.table("grid_flows")
+    assert set(flows["market_id"]) == {"EOM"}
+    assert set(flows["line"]) == {"border"}, "a line within a zone limits nothing"
+    meta = tables.table("market_meta").query("node == 'north'").set_index("product_start")
+    sold = meta["supply_volume"] - meta["demand_volume"]
+    carried = flows.set_index("datetime")["flow"]
+    assert carried.to_dict() == pytest.approx(sold.to_dict())
+    assert carried.max() == pytest.approx(50)
+
+
 @pytest.mark.parametrize("pricing", ["pay_as_clear", "pay_as_bid"])
 def test_money_balances_with_what_lines_earn(folder: Path, tmp_path: Path, pricing: str) -> None:
     own = {"markets_config.EOM.param_dict.pricing_mechanism": pricing}
@@ -82,6 +94,8 @@ def test_money_balances_with_what_lines_earn(folder: Path, tmp_path: Path, prici
     kpis = {name: value for name, _, value in result.kpis}
     with closing(sqlite3.connect(tmp_path / "out" / "results.db")) as connection:
         (revenue,) = connection.execute("select sum(revenue) from unit_dispatch").fetchone()
+        (most,) = connection.execute("select max(abs(flow)) from grid_flows").fetchone()
+    assert most == pytest.approx(50)
     assert kpis["congestion_rent"] > 1000
     named = kpis["congestion_rent" if pricing == "pay_as_clear" else "pay_as_bid_surplus"]
     assert revenue == pytest.approx(-named, rel=1e-9)

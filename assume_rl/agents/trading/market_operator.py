@@ -228,7 +228,7 @@ class MarketOperator(Role):  # type: ignore[misc]
         orders = spec.limited(joined)
         clearing = spec.clear(orders, layout.tie[auction.number], layout.setup)
         self._tell(auction, layout, orders, clearing)
-        cleared = ClearedAuction(auction, orders.price, orders.volume, orders.node, clearing)
+        cleared = ClearedAuction(auction, orders, clearing)
         self._record(layout, cleared)
 
     def _joined(

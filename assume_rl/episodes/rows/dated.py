@@ -55,6 +55,7 @@ DATED: dict[str, Callable[[dict[str, Any], Calendar], dict[str, Any]]] = {
     "market_meta": _market_meta,
     "market_orders": _market_orders,
     "market_dispatch": _renamed("datetime"),
+    "grid_flows": _renamed("datetime"),
     "unit_dispatch": _renamed("time"),
     "start_costs": _renamed("time"),
     "rl_params": _renamed("datetime"),

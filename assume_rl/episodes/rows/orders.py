@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assume_rl.core.clearing.rule import Clearing, MarketSpec
+from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.units.base import ZERO_VOLUME
+from assume_rl.episodes.rows.terms import with_terms
 
 Columns = dict[str, Any]
 
@@ -23,9 +25,7 @@ class ClearedAuction:
     """The whole order book of an auction and its clearing."""
 
     auction: Auction
-    price: Tensor  # (product, slot) EUR/MWh
-    volume: Tensor  # (product, slot) MW
-    node: Tensor  # (slot) index into the nodes of the market
+    orders: Orders
     clearing: Clearing
 
 
@@ -33,21 +33,19 @@ class ClearedAuction:
 class ClearedAuctions:
     """Auctions whose books have the same slots, with their clearing.
 
-    Tensors have a leading axis of auctions; nodes and `clearing.zone` are the same for all.
+    Numbers have a leading axis of auctions; what slots are is the same for all.
     """
 
     auctions: tuple[Auction, ...]
-    price: Tensor  # (auction, product, slot) EUR/MWh
-    volume: Tensor  # (auction, product, slot) MW
-    node: Tensor  # (slot) index into the nodes of the market
+    orders: Orders
     clearing: Clearing
 
 
-TABLES = frozenset({"market_meta", "market_orders", "market_dispatch"})
+TABLES = frozenset({"market_meta", "market_orders", "market_dispatch", "grid_flows"})
 
 
 class OrderLog:
-    """A buffer of one market's auctions, which become rows of three tables.
+    """A buffer of one market's auctions, which become rows of `TABLES`.
 
     Delivery times are calendar steps (`start_step`, `end_step`); the recorder turns them into
     dates. Empty slots are not orders and give no rows, nor does an auction without any order.
@@ -59,6 +57,8 @@ class OrderLog:
     def __init__(self, market: MarketSpec[Any], tables: Collection[str] = TABLES) -> None:
         self._market, self._traded = market.name, market.product_type
         self._nodes = np.array(market.nodes, dtype=object)
+        lines = () if market.grid is None else market.grid.lines
+        self._lines = np.array([line.name for line in lines], dtype=object)
         self._tables = tables
         self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
         self._stacked: list[tuple[tuple[str, ...], ClearedAuctions]] = []
@@ -72,7 +72,7 @@ class OrderLog:
         self._stacked.append((units, cleared))
 
     def drain(self) -> Iterator[tuple[str, Columns]]:
-        """Yield rows of `market_meta`, `market_orders`, `market_dispatch`, and clear the buffer."""
+        """Yield rows of the wanted tables, and clear the buffer."""
         buffer, self._buffer = self._buffer, defaultdict(list)
         stacked, self._stacked = self._stacked, []
         stacked += [(units, _stack(auctions)) for units, auctions in buffer.items()]
@@ -82,7 +82,7 @@ class OrderLog:
     def _rows(
         self, units: NDArray[np.object_], cleared: ClearedAuctions
     ) -> Iterator[tuple[str, Columns]]:
-        real = (cleared.volume.abs() > ZERO_VOLUME).cpu()
+        real = (cleared.orders.volume.abs() > ZERO_VOLUME).cpu()
         traded = real.any(-1).any(-1)
         if not traded.any():
             return
@@ -97,6 +97,9 @@ class OrderLog:
         if "market_dispatch" in self._tables:
             accepted = cleared.clearing.accepted.cpu().numpy()
             yield "market_dispatch", self._dispatch(units, first, length, accepted)
+        flows = cleared.clearing.flows
+        if "grid_flows" in self._tables and flows is not None and len(self._lines):
+            yield "grid_flows", self._flows(first, length, flows.cpu().numpy())
 
     def _meta(self, first: Any, length: Any, clearing: Clearing) -> Columns:
         """Return rows per auction, product and zone; a market without zones has an empty zone."""
@@ -141,17 +144,23 @@ class OrderLog:
             own: NDArray[np.float64] = values.cpu().numpy()[real]
             return own
 
+        orders = cleared.orders
+        bid_id = names[slot, position - 1]
+        terms: Columns = {}
+        if orders.terms is not None:
+            bid_id, terms = with_terms(orders.terms, bid_id, auction, slot)
         return {
             "market_id": np.full(len(slot), self._market, dtype=object),
             "start_step": first[auction, product],
             "end_step": (first + length)[auction, product],
             "unit_id": units[slot],
-            "bid_id": names[slot, position - 1],
-            "price": column(cleared.price),
-            "volume": column(cleared.volume),
+            "bid_id": bid_id,
+            "price": column(orders.price),
+            "volume": column(orders.volume),
             "accepted_price": column(cleared.clearing.paid),
             "accepted_volume": column(cleared.clearing.accepted),
-            "node": self._nodes[cleared.node.cpu().numpy()][slot],
+            "node": self._nodes[orders.node.cpu().numpy()][slot],
+            **terms,
         }
 
     def _dispatch(
@@ -165,17 +174,38 @@ class OrderLog:
         else:
             for slot, unit in enumerate(column):
                 sold[:, :, unit] += accepted[:, :, slot]
-        repeats = length.ravel()
-        steps = np.concatenate(
-            [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]
-        )
-        power = np.repeat(sold.reshape(-1, len(names)), repeats, axis=0)
+        steps, power = _each_step(first, length, sold)
         return {
             "market_id": np.full(power.size, self._market, dtype=object),
             "step": np.repeat(steps, len(names)),
             "unit_id": np.tile(names, len(steps)),
             "power": power.ravel(),
         }
+
+    def _flows(self, first: Any, length: Any, flows: NDArray[np.float64]) -> Columns:
+        """Return the columns of `grid_flows`: MW per step and line (auction, product, line)."""
+        steps, flow = _each_step(first, length, flows)
+        return {
+            "market_id": np.full(flow.size, self._market, dtype=object),
+            "step": np.repeat(steps, len(self._lines)),
+            "line": np.tile(self._lines, len(steps)),
+            "flow": flow.ravel(),
+        }
+
+
+def _each_step(
+    first: Any, length: Any, values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the steps of all products, and for each the values of its product.
+
+    :param first: step at which each product begins (auction, product)
+    :param length: steps of each
+    :param values: (auction, product, _)
+    """
+    repeats = length.ravel()
+    steps = [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]
+    rows = values.reshape(-1, values.shape[-1])
+    return np.concatenate(steps), np.repeat(rows, repeats, axis=0)
 
 
 def _stack(cleared: Sequence[ClearedAuction]) -> ClearedAuctions:
@@ -187,22 +217,22 @@ def _stack(cleared: Sequence[ClearedAuction]) -> ClearedAuctions:
     }
     return ClearedAuctions(
         auctions=tuple(one.auction for one in cleared),
-        price=torch.stack([one.price for one in cleared]),
-        volume=torch.stack([one.volume for one in cleared]),
-        node=cleared[0].node,
+        orders=replace(
+            cleared[0].orders,
+            price=torch.stack([one.orders.price for one in cleared]),
+            volume=torch.stack([one.orders.volume for one in cleared]),
+        ),
         clearing=replace(clearings[0], **stacked),
     )
 
 
 def _select(cleared: ClearedAuctions, chosen: Tensor) -> ClearedAuctions:
     """Return the auctions that a mask chooses."""
-    clearing = cleared.clearing
+    orders, clearing = cleared.orders, cleared.clearing
     own: dict[str, Any] = {name: getattr(clearing, name)[chosen] for name in _per_auction(clearing)}
     return ClearedAuctions(
         auctions=tuple(compress(cleared.auctions, chosen.tolist())),
-        price=cleared.price[chosen],
-        volume=cleared.volume[chosen],
-        node=cleared.node,
+        orders=replace(orders, price=orders.price[chosen], volume=orders.volume[chosen]),
         clearing=replace(clearing, **own),
     )
 
