@@ -10,7 +10,7 @@ import numpy as np
 from assume_rl.core.bidding import BIDDERS, operator_learns, parameters
 from assume_rl.core.bidding.base import AnyBidder, LearnedBidder, WithoutForecasts
 from assume_rl.core.clearing.rule import ticks_within
-from assume_rl.core.units.base import ENERGY, HELD, RESERVE
+from assume_rl.core.units.base import RESERVE
 from assume_rl.errors import ConfigurationError, SettingError, nearest
 from assume_rl.scenario.compile.agents import agent_names, learning_markets
 from assume_rl.scenario.compile.bidders import (
@@ -19,7 +19,7 @@ from assume_rl.scenario.compile.bidders import (
     find_bidder,
     strategy_of,
 )
-from assume_rl.scenario.compile.capabilities import at_odds, untraded
+from assume_rl.scenario.compile.capabilities import at_odds, undeliverable, unpriced, untraded
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
@@ -45,16 +45,16 @@ def check_scenario(scenario: Scenario, problems: Problems) -> None:
     config = scenario.config
     if not config.markets_config and not problems.errors:
         problems.error(f"{CONFIG_FILE}, {scenario.case}.markets_config", "there is no market")
-    for name, market in config.markets_config.items():
+    for name in config.markets_config:
         where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
-        _check_market(where, market, scenario, problems)
+        _check_market(where, name, scenario, problems)
     _check_simulation_id(scenario, problems)
     _check_ids(scenario, problems)
     complete = not problems.errors  # else units may be missing only because they could not be read
     bidders = _check_bidders(scenario, problems)
+    if not problems.errors:  # else a market may be missing only because it was refused
+        _check_prices(scenario, bidders, problems)
     _check_operators(scenario, bidders, problems)
-    _check_reserve(scenario, bidders, problems)
-    _check_reserve_limits(scenario, problems)
     _check_unused(scenario, bidders, problems)
     _check_params(scenario, bidders, problems)
     _check_fuels(scenario, problems)
@@ -80,11 +80,15 @@ def _check_nodes(scenario: Scenario, problems: Problems) -> None:
                 )
 
 
-def _check_market(where: str, market: Market, scenario: Scenario, problems: Problems) -> None:
-    """Note problems of mechanism, product type, ticks and timing of one market."""
+def _check_market(where: str, name: str, scenario: Scenario, problems: Problems) -> None:
+    """Note problems of mechanism, product type, reserve, ticks and timing of one market."""
+    market = scenario.config.markets_config[name]
     check_mechanism(where, market, problems)
     if (problem := untraded(market.product_type)) is not None:
         problems.error(f"{where}.product_type", problem)
+    else:
+        for key, what in undeliverable(name, scenario.config):
+            problems.error(f"{where}.{key}", what)
     for key, what in _tick_problems(market):
         problems.error(f"{where}.{key}", what)
     for key, what in market_problems(market, scenario.config):
@@ -160,46 +164,18 @@ def _check_bidders(scenario: Scenario, problems: Problems) -> Bidders:
     return found
 
 
-def _check_reserve(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
-    """Note bidders of reserve that read forecasts of energy where no market trades energy."""
+def _check_prices(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:
+    """Note bidders that read prices which no market of the scenario makes."""
     markets = scenario.config.markets_config
-    if any(market.product_type == ENERGY for market in markets.values()):
-        return
+    traded = {market.product_type for market in markets.values()}
     for file, _, unit in _units(scenario):
         for market, name in unit.bidding.items():
-            bidder = bidders.get((market, name))
-            here = market in markets and markets[market].product_type in RESERVE
-            if here and bidder and not isinstance(bidder, WithoutForecasts):
-                what = (
-                    f"the strategy '{name}' reads price forecasts of energy, which no market trades"
-                )
-                problems.error(cell(file, unit.id, f"{BIDDING}{market}"), what)
-
-
-def _check_reserve_limits(scenario: Scenario, problems: Problems) -> None:
-    """Note markets in which reserve could not be kept deliverable."""
-    config = scenario.config
-    held = {n: m for n, m in config.markets_config.items() if m.product_type in HELD}
-    known: dict[str, str] = {}
-    for name, market in config.markets_config.items():
-        where = f"{CONFIG_FILE}, {scenario.case}.markets_config.{name}"
-        if market.reserve_limits == "recorded":
-            continue
-        if name not in held:
-            what = f"is of markets of {' and '.join(sorted(HELD))}, not of {market.product_type}"
-            problems.error(f"{where}.reserve_limits", what)
-            continue
-        other = next((n for n, m in held.items() if m.reserve_limits == "recorded"), None)
-        if other is not None:
-            what = f"is deliverable, but that of {other} is recorded: all or none"
-            problems.error(f"{where}.reserve_limits", what)
-        same = known.setdefault(market.product_type, name)
-        if same != name:
-            what = f"{same} sells {market.product_type} too, of which nothing is known here"
-            problems.error(f"{where}.reserve_limits", f"cannot be deliverable: {what}")
-        if market.opening_duration > config.time_step:
-            what = "must be at most time_step where reserve_limits is deliverable"
-            problems.error(f"{where}.opening_duration", what)
+            if market not in markets:
+                continue
+            problem = unpriced(bidders[market, name], markets[market].product_type, traded)
+            if problem is not None:
+                where = cell(file, unit.id, f"{BIDDING}{market}")
+                problems.error(where, f"the strategy '{name}' {problem}")
 
 
 def _check_operators(scenario: Scenario, bidders: Bidders, problems: Problems) -> None:

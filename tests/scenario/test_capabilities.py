@@ -179,6 +179,41 @@ def test_reserve_is_deliverable_in_all_markets_or_in_none(folder: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "place", "said"),
+    [
+        (
+            "operator: exchange",
+            "operator: exchange\n      product_type: enrgy",
+            "EOM.product_type",
+            "unknown product type 'enrgy'; did you mean 'energy'?",
+        ),
+        (
+            "operator: exchange",
+            "operator: exchange\n      reserve_limits: delivrable",
+            "EOM.reserve_limits",
+            "should be 'recorded' or 'deliverable', not 'delivrable'",
+        ),
+        (
+            "product_type: capacity_pos",
+            "product_type: capacity_poss\n      reserve_limits: deliverable",
+            "RES.product_type",
+            "unknown product type 'capacity_poss'; did you mean 'capacity_pos'?",
+        ),
+    ],
+)
+def test_a_wrong_word_in_a_market_is_all_that_is_said(
+    folder: Any, before: str, after: str, place: str, said: str
+) -> None:
+    """Not that bidders of reserve miss prices of energy, nor that this kind has no limits."""
+    with_reserve(folder, 4)
+    folder.change(CONFIG, before, after)
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(folder.path, "base")
+    (problem,) = raised.value.problems
+    assert problem.endswith(f"markets_config.{place}: {said}")
+
+
 def test_a_market_of_reserve_has_the_forecasts_of_energy(folder: Any) -> None:
     forecasts = with_reserve(folder, 4).profiles.forecasts
     assert list(forecasts) == ["EOM", "RES"]

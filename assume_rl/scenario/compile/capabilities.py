@@ -1,10 +1,11 @@
 """The only place that decides which unit kind, bidder, product type, rule and shell go together.
 
-Refusals of a scenario's checks and of the batch shell, and the table in the documentation, ask
-here. The portfolio strategy of an operator is one more part of it; None: units bid for themselves.
+It also decides what a market of reserve needs of others. Refusals of a scenario's checks and of the
+batch shell, and the table in the documentation, ask here. The portfolio strategy of an operator is
+one more part of it; None: units bid for themselves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -18,12 +19,14 @@ from assume_rl.core.bidding.base import (
     Context,
     Ladder,
     LearnedBidder,
+    WithoutForecasts,
 )
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
+from assume_rl.core.units.base import ENERGY, HELD, RESERVE
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import nearest
-from assume_rl.scenario.config.schema import PRODUCT_TYPES
+from assume_rl.scenario.config.schema import PRODUCT_TYPES, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 
 OTHER_KIND = "is not for this kind of unit"
@@ -124,6 +127,45 @@ def untraded(product_type: str) -> str | None:
         return f"not supported yet: '{product_type}'; bidders trade {', '.join(sorted(traded))}"
     known = {*PRODUCT_TYPES, *traded}
     return f"unknown product type '{product_type}'; {nearest(product_type, known)}"
+
+
+def unpriced(bidder: AnyBidder, product_type: str, traded: Collection[str]) -> str | None:
+    """Return why a bidder would have no prices to read, None if it has or needs none.
+
+    :param bidder: that a unit's row names
+    :param product_type: that its market trades
+    :param traded: product types of all markets
+    """
+    if product_type not in RESERVE or ENERGY in traded or isinstance(bidder, WithoutForecasts):
+        return None
+    return "reads price forecasts of energy, which no market trades"
+
+
+def undeliverable(name: str, config: StudyCase) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence of why reserve could not be kept deliverable in a market.
+
+    :param name: of the market, whose product type bidders trade
+    :param config: with all markets
+    """
+    market = config.markets_config[name]
+    if market.reserve_limits == "recorded":
+        return
+    if market.product_type not in HELD:
+        what = f"is of markets of {' and '.join(sorted(HELD))}, not of {market.product_type}"
+        yield "reserve_limits", what
+        return
+    held = {n: m for n, m in config.markets_config.items() if m.product_type in HELD}
+    other = next((n for n, m in held.items() if m.reserve_limits == "recorded"), None)
+    if other is not None:
+        what = f"is deliverable, but that of {other} is recorded: all or none"
+        yield "reserve_limits", what
+    kept = [n for n, m in held.items() if m.reserve_limits == "deliverable"]
+    same = next(n for n in kept if held[n].product_type == market.product_type)
+    if same != name:
+        what = f"{same} sells {market.product_type} too, of which nothing is known here"
+        yield "reserve_limits", f"cannot be deliverable: {what}"
+    if market.opening_duration > config.time_step:
+        yield "opening_duration", "must be at most time_step where reserve_limits is deliverable"
 
 
 def beyond_price_and_volume(rule: Rule[Any, Any]) -> str | None:
