@@ -92,13 +92,28 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     "did you mean 'ippo' or 'mappo'?"
     """
     choices = sorted(set(valid))
-    longer = [choice for choice in choices if name and choice.endswith(name)]
-    if 1 < len(longer) <= MOST_SUGGESTED:
-        return f"did you mean {' or '.join(map(repr, longer))}?"
-    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
-    if matches:
-        return f"did you mean '{matches[0]}'?"
+    close = closest(name, choices)
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
     return "valid: " + ", ".join(choices)
+
+
+def closest(name: str, valid: Iterable[str]) -> list[str]:
+    """Return the choices closest to `name`, whatever their case; none if no one is close.
+
+    >>> closest("CO2", ["co2", "coal"]), closest("gas", ["hard coal", "natural gas"])
+    (['co2'], ['natural gas'])
+    """
+    plain, folded = name.casefold(), {own.casefold(): own for own in sorted(valid, reverse=True)}
+    if plain in folded:
+        return [folded[plain]]
+    found = [own for own in folded if plain and own.endswith(plain)]
+    words = [own for own in found if own.removesuffix(plain)[-1] in "_. "]
+    if len(words) == 1:
+        found = words
+    elif not 1 < len(found) <= MOST_SUGGESTED:
+        found = difflib.get_close_matches(plain, folded, n=1, cutoff=0.6)
+    return sorted(folded[own] for own in found)
 
 
 def nearest_part(name: str, valid: Iterable[str]) -> str:

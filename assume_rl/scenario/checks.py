@@ -25,7 +25,7 @@ from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
 from assume_rl.scenario.config.schema import CONFIG_FILE, Market
 from assume_rl.scenario.problems import Problems, cell, some
-from assume_rl.scenario.tables.base import Unit, UnitTable
+from assume_rl.scenario.tables.base import CO2, Unit, UnitTable
 from assume_rl.scenario.tables.csv_file import LARGEST
 from assume_rl.scenario.tables.demands import contradiction, inelastic
 from assume_rl.scenario.tables.operators import FILE
@@ -35,9 +35,6 @@ from assume_rl.scenario.types import Scenario
 
 MOST_NAMED = 255
 """Bytes of the name of a file, of most file systems."""
-
-CO2 = "co2"
-"""Column of the fuel prices that a fuel does not need to be for."""
 
 
 def check_scenario(scenario: Scenario, problems: Problems) -> None:

@@ -107,6 +107,13 @@ def test_unknown_case(folder: Any) -> None:
         ),
         ("lerning_config.gamma", "0.9", "'lerning_config'; did you mean 'learning_config'?"),
         ("markets_config.EM.operator", "x", "unknown key 'EM'; did you mean 'EOM'?"),
+        ("markets_config.eom.operator", "x", "unknown key 'eom'; did you mean 'EOM'?"),
+        ("co2", "30", "unknown key; did you mean 'fuel_prices.co2'?"),
+        ("CO2", "30", "unknown key; did you mean 'fuel_prices.co2'?"),
+        ("LEARNING_CONFIG.gamma", "0", "did you mean 'learning_config'?"),
+        ("max_power", "30", "unknown key; did you mean 'units.<UNIT>.max_power'?"),
+        ("coal.max_power", "30", "unknown key 'coal'; did you mean 'units.coal.max_power'?"),
+        ("zzz", "30", "fuel_prices.<FUEL>, demand.<UNIT>, availability.<UNIT>"),
         ("seed", "[", "override seed: '[' is not valid YAML"),
     ],
 )

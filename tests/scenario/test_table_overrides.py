@@ -139,6 +139,15 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
         "units.coal.bidding_EOM", "powerplant_energy_lerning",
         "unknown strategy 'powerplant_energy_lerning'; did you mean 'powerplant_energy_learning'?",
     ),
+    "kind": (
+        "units.town.bidding_EOM", "powerplant_energy_naive_intraday",
+        "is not for this kind of unit; did you mean 'demand_energy_naive_intraday'?",
+    ),
+    "short": (
+        "units.coal.bidding_EOM", "intraday",
+        "unknown strategy 'intraday'; did you mean 'powerplant_energy_naive_intraday'?",
+    ),
+    "tonnes": ("fuel_prices.CO2", 30, "there is no such fuel; did you mean 'co2'?"),
     "fuel": ("fuel_prices.hard_coal", 1, "there is no such fuel; did you mean 'hard coal'?"),
     "fuel type": ("fuel_prices.co2", "dear", "must be a number or {scale: number}, not 'dear'"),
     "infinite": ("fuel_prices.co2", float("inf"), "must be a number"),

@@ -174,6 +174,11 @@ def create(name: str, context: Context, given: Mapping[str, Any]) -> AnyBidder:
     raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
 
 
+def is_known(name: str) -> bool:
+    """Return whether a strategy of units or operators is called `name`, here or in the format."""
+    return any(name in names for names in (BIDDERS, ALIASES, PLANNED, OPERATORS))
+
+
 def bids_curve(name: str) -> bool:
     """Return whether the bidder called `name`, which may be an alias, bids a demand curve."""
     entry = BIDDERS.get(ALIASES.get(name, name))
@@ -226,6 +231,7 @@ __all__ = [
     "bids_curve",
     "create",
     "entries",
+    "is_known",
     "operator_strategy",
     "parameters",
 ]

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from assume_rl.core.bidding import BIDDERS, OPERATORS, create, operator_strategy
+from assume_rl.core.bidding import (
+    ALIASES,
+    BIDDERS,
+    OPERATORS,
+    create,
+    is_known,
+    operator_strategy,
+)
 from assume_rl.core.bidding.base import AnyBidder, Context
 from assume_rl.core.bidding.portfolio import Strategy
 from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units.base import ENERGY
-from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.errors import ConfigurationError, closest, nearest, nearest_part
 from assume_rl.scenario.compile.capabilities import misfit, misfit_of_strategy, untraded
 from assume_rl.scenario.types import Scenario
 
@@ -26,17 +33,36 @@ def find_bidder(name: str, technology: str, market: str, scenario: Scenario) -> 
     :param scenario: source of the market and of the parameters
     :raises ConfigurationError: unknown, not supported yet, or it does not fit, see `misfit`
     """
+    if not is_known(name):
+        fitting = _fitting(technology, market, scenario)
+        aliases = [alias for alias, own in ALIASES.items() if own in fitting]
+        hint = nearest_part(name, fitting if closest(name, fitting) else [*fitting, *aliases])
+        raise ConfigurationError(f"unknown strategy '{name}'; {hint}")
     bidder = create_bidder(name, market, scenario)
-    trade = _trade(market, scenario)
-    problem = misfit(bidder, technology, *trade)
+    problem = misfit(bidder, technology, *_trade(market, scenario))
     if problem is not None:
-        # Without the parameters of the study case: another bidder may refuse them.
-        context = _context(market, scenario)
-        others = (entry.create(context, {}) for entry in BIDDERS.values())
-        fitting = [o.name for o in others if misfit(o, technology, *trade) is None]
-        hint = nearest(name, fitting) if fitting else "no strategy fits"
+        fitting = _fitting(technology, market, scenario)
+        alike = [own for own in fitting if _rule_of(own) == _rule_of(bidder.name)]
+        hint = nearest(name, alike or fitting) if fitting else "no strategy fits"
         raise ConfigurationError(f"the strategy '{name}' {problem}; {hint}")
     return bidder
+
+
+def _fitting(technology: str, market: str, scenario: Scenario) -> list[str]:
+    """Return the bidders that units of a technology can use in a market."""
+    # Without the parameters of the study case: another bidder may refuse them.
+    context, trade = _context(market, scenario), _trade(market, scenario)
+    others = (entry.create(context, {}) for entry in BIDDERS.values())
+    return [other.name for other in others if misfit(other, technology, *trade) is None]
+
+
+def _rule_of(name: str) -> str:
+    """Return the name of a bidder without the units that it is named for.
+
+    >>> _rule_of("demand_energy_naive")
+    'energy_naive'
+    """
+    return name.partition("_")[2]
 
 
 def strategy_of(scenario: Scenario, operator: str, market: str) -> Strategy | None:

@@ -11,20 +11,25 @@
 The first kind is applied here, the others by `table_overrides`.
 """
 
-import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from assume_rl.core.bidding import parameters
-from assume_rl.errors import nearest
+from assume_rl.errors import closest, nearest
 from assume_rl.learning.config import learning_keys
 from assume_rl.scenario.config.schema import Market, StudyCase, known_keys
 from assume_rl.scenario.config.yaml_file import read_value
 from assume_rl.scenario.problems import Problems
+from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.scenario.tables.base import CO2
+from assume_rl.scenario.tables.read import columns_of
 
 TABLES = ("units", "fuel_prices", "demand", "availability")
 """First parts of keys that change tables, not settings."""
+
+UNIT = "<UNIT>"
+"""Stands in suggestions for the name of a unit, which tables have."""
 
 # Sections that an override may open where the study case has none.
 OPTIONAL_SECTIONS = (
@@ -109,7 +114,7 @@ def override_setting(
     head, *rest = key.split(".")
     if head not in settings and head not in known_keys():
         name = f" '{head}'" if rest else ""
-        problems.error(f"override {key}", f"unknown key{name}; {_suggestion(head, settings)}")
+        problems.error(f"override {key}", f"unknown key{name}; {_suggestion(head, rest, settings)}")
         return settings
     if head == "policies" and rest:
         rest = [".".join(rest)]  # the name of a unit may have dots
@@ -146,18 +151,33 @@ def _replace(node: Any, parts: list[str], value: Any, known: Collection[str] = (
     return {**node, head: _replace(child, rest, value, inside)}
 
 
-def _suggestion(head: str, settings: Mapping[str, Any]) -> str:
+def _suggestion(head: str, rest: Sequence[str], settings: Mapping[str, Any]) -> str:
     """Return the nearest key, with its section where that was left out."""
-    places = _places(settings)
-    close = difflib.get_close_matches(head, places, n=1)
-    return f"did you mean '{places[close[0]]}'?" if close else nearest(head, known_keys())
+    columns = {name for table in UNIT_TABLES.values() for name in columns_of(table.row)}
+    if closest(head, TABLES):
+        return nearest(head, TABLES)
+    if rest and rest[-1] in columns:
+        return f"did you mean '{'.'.join(('units', head, *rest))}'?"
+    places = _places(settings, columns)
+    close = [places[name] for name in closest(head, places)]
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    tables = (
+        f"units.{UNIT}.<COLUMN>",
+        "fuel_prices.<FUEL>",
+        f"demand.{UNIT}",
+        f"availability.{UNIT}",
+    )
+    return f"valid: {', '.join([*sorted(known_keys()), *tables])}"
 
 
-def _places(settings: Mapping[str, Any]) -> dict[str, str]:
+def _places(settings: Mapping[str, Any], columns: Collection[str]) -> dict[str, str]:
     """Return full dotted keys by their last part; keys nearer to the top win."""
     markets = settings.get("markets_config")
     names = [str(name) for name in markets] if isinstance(markets, Mapping) else []
     sections = {
+        f"units.{UNIT}.": columns,
+        "fuel_prices.": (CO2,),
         **{f"markets_config.{name}.": Market.model_fields for name in names[:1]},
         "markets_config.": names,
         "bidding_strategy_params.": parameters(),

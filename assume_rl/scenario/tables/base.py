@@ -14,6 +14,9 @@ from assume_rl.core.bidding.base import Need
 from assume_rl.core.units import TECHNOLOGIES
 from assume_rl.scenario.config.section import Section
 
+CO2 = "co2"
+"""Column of the fuel prices that is for no fuel."""
+
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 """One number per step of the calendar, (step)."""
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from assume_rl.errors import nearest
 from assume_rl.scenario.problems import Problems, explain
 from assume_rl.scenario.tables import UNIT_TABLES
-from assume_rl.scenario.tables.base import Row, Unit, UnitTable
+from assume_rl.scenario.tables.base import CO2, Row, Unit, UnitTable
 from assume_rl.scenario.tables.demands import inelastic
-from assume_rl.scenario.tables.read import BIDDING, FORECAST
+from assume_rl.scenario.tables.read import BIDDING, FORECAST, columns_of
 from assume_rl.scenario.types import Scenario
 
 SCALE = "scale"
@@ -111,8 +111,7 @@ def _changed(
 
 
 def _columns(model: type[Unit], markets: Iterable[str]) -> list[str]:
-    fields = [name for name in model.model_fields if name not in ("id", *LABELLED.values())]
-    return [*fields, *(f"{BIDDING}{market}" for market in markets)]
+    return [*columns_of(model), *(f"{BIDDING}{market}" for market in markets)]
 
 
 def _is_column(model: type[Unit], column: str, markets: Iterable[str]) -> bool:
@@ -185,7 +184,7 @@ def _known(scenario: Scenario, table: str, frame: pd.DataFrame) -> list[str]:
         return [unit.id for unit in scenario.of("demand") if inelastic(unit)]
     if table == "availability":
         return [unit.id for kind, unit in scenario.each() if kind.availability]
-    used = {fuel for kind, unit in scenario.each() for fuel in kind.fuels(unit)} | {"co2"}
+    used = {fuel for kind, unit in scenario.each() for fuel in kind.fuels(unit)} | {CO2}
     return sorted(used | set(map(str, frame.columns)))
 
 

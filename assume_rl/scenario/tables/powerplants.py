@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from assume_rl.core.bidding.base import Need
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.scenario.tables.base import (
+    CO2,
     Basis,
     MetaColumn,
     Series,
@@ -80,7 +81,7 @@ def marginal_cost(plant: Plant, series: Series) -> Values:
 
     Formula: docs/scenario-format.md, "Marginal cost".
     """
-    fuel, co2 = series.fuel_price(plant.fuel_type), series.fuel_price("co2")
+    fuel, co2 = series.fuel_price(plant.fuel_type), series.fuel_price(CO2)
     eta = plant.efficiency
     return fuel / eta + co2 * plant.emission_factor / eta + plant.additional_cost
 
@@ -110,7 +111,7 @@ def _to_params(plants: Sequence[Plant], basis: Basis) -> ThermalParams:
 
 
 def _fuels(plant: Plant) -> tuple[str, ...]:
-    return (plant.fuel_type, "co2") if plant.emission_factor > 0 else (plant.fuel_type,)
+    return (plant.fuel_type, CO2) if plant.emission_factor > 0 else (plant.fuel_type,)
 
 
 POWER_PLANTS = UnitTable(
