@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from assume_rl.scenario.config.read import (
     read_cases,
     study_case,
 )
-from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
+from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase, switched_off
 from assume_rl.scenario.files import optional_file, required_file
 from assume_rl.scenario.network import read_networks
 from assume_rl.scenario.plugins import load_plugins, plugins_with
@@ -157,7 +157,8 @@ class Reader:
         plugins = tuple(dict.fromkeys((*plugins, *self._own_plugins(name, written, problems))))
         config = study_case(written, name, problems)
         index = _calendar(name, config, problems)
-        tables = self._tables_of(folder, config, index, plugins)
+        off = switched_off(written)
+        tables = self._tables_of(folder, config, off, index, plugins)
         problems.errors += tables.problems.errors
         problems.warnings += tables.problems.warnings
         scenario = Scenario(
@@ -189,14 +190,16 @@ class Reader:
         self,
         folder: Path,
         config: StudyCase,
+        off: tuple[str, ...],
         index: pd.DatetimeIndex,
         plugins: tuple[Plugin, ...],
     ) -> Tables:
         # Of the sections on learning and markets, tables depend only on the names of the markets.
         rest = config.model_dump_json(exclude={"learning_config", "markets_config"})
-        key = repr((folder, list(config.markets_config), rest, plugins))
+        key = repr((folder, list(config.markets_config), off, rest, plugins))
         if key not in self._tables:
-            self._tables[key] = _read_tables(folder, config, index, Problems(strict=self._strict))
+            problems = Problems(strict=self._strict)
+            self._tables[key] = _read_tables(folder, config, off, index, problems)
         return self._tables[key]
 
 
@@ -238,24 +241,47 @@ def _parts(scenario: Scenario) -> set[tuple[str, str]]:
 
 
 def _read_tables(
-    folder: Path, config: StudyCase, index: pd.DatetimeIndex, problems: Problems
+    folder: Path,
+    config: StudyCase,
+    off: tuple[str, ...],
+    index: pd.DatetimeIndex,
+    problems: Problems,
 ) -> Tables:
+    """Return all tables, as if nobody took part in the markets that are switched off.
+
+    :param folder: of the scenario
+    :param config: of the study case
+    :param off: markets that are switched off
+    :param index: of the calendar
+    :param problems: takes what is wrong with the tables
+    """
+    markets = (*config.markets_config, *off)
     _refuse_unsupported_files(folder, config, problems)
     formats = read_formats(folder, config.files(), problems)
     units = {
-        name: _units_of(folder, config, table, formats, problems)
+        name: tuple(
+            unit.model_copy(update={"bidding": _besides(off, unit.bidding)})
+            for unit in _units_of(folder, config, markets, table, formats, problems)
+        )
         for name, table in UNIT_TABLES.items()
     }
     series = read_all_series(folder, config, units, index, formats, problems)
     path = optional_file(folder, config, OPERATORS_FILE, problems)
     form = formats.of(path.name) if path else PLAIN
-    operators = read_operators(path, config.markets_config, problems, form)
-    return Tables(units, series, operators, problems)
+    operators = read_operators(path, markets, problems, form)
+    kept = {name: rest for name, own in operators.items() if (rest := _besides(off, own))}
+    return Tables(units, series, kept, problems)
+
+
+def _besides(off: Collection[str], strategies: Mapping[str, str]) -> dict[str, str]:
+    """Return strategies by market, without those for markets that are switched off."""
+    return {market: name for market, name in strategies.items() if market not in off}
 
 
 def _units_of(
     folder: Path,
     config: StudyCase,
+    markets: Collection[str],
     table: UnitTable[Any],
     formats: Formats,
     problems: Problems,
@@ -267,7 +293,7 @@ def _units_of(
         return ()
     else:
         path = found
-    return read_units(path, table.row, config.markets_config, problems, formats.of(path.name))
+    return read_units(path, table.row, markets, problems, formats.of(path.name))
 
 
 def _refuse_unsupported_files(folder: Path, config: StudyCase, problems: Problems) -> None:

@@ -17,6 +17,7 @@ from assume_rl.core.units.fleet import Profiles
 from assume_rl.errors import nearest, nearest_part
 from assume_rl.learning.types import NO_SCALES, Scales
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
+from assume_rl.scenario.config.schema import switched_off
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
 from assume_rl.scenario.tables.demands import inelastic
@@ -58,9 +59,8 @@ def check_forecasts(scenario: Scenario, problems: Problems) -> None:
     """Note forecast algorithms that do not exist, and unread columns of forecasts_df."""
     for where, key, algorithm in _choices(scenario):
         _check_choice(where, key, algorithm, problems)
-    valid = [
-        f"{metric}_{market}" for metric in METRICS for market in scenario.config.markets_config
-    ]
+    markets = (*scenario.config.markets_config, *switched_off(scenario.written))
+    valid = [f"{metric}_{market}" for metric in METRICS for market in markets]
     for name in (str(c) for c in scenario.series.forecasts.columns if c not in valid):
         where = cell(scenario.config.forecasts_df or "", column=name)
         problems.stray(where, f"unknown column, nothing reads it; {nearest(name, valid)}")

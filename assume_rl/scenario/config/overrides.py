@@ -3,6 +3,7 @@
 ::
 
     learning_config.gamma: 0.9              any setting of `config.yaml`
+    markets_config.CRM_pos: null            switches the market off
     units.coal_new.max_power: 500           any column of the unit tables
     fuel_prices.natural gas: 30             EUR/MWh thermal, EUR/t for co2; or {scale: 1.2}
     demand.town: {scale: 1.05}              or MW
@@ -118,6 +119,12 @@ def override_setting(
         return settings
     if head == "policies" and rest:
         rest = [".".join(rest)]  # the name of a unit may have dots
+    if head == "markets_config" and value is None and len(rest) == 1:
+        markets = settings.get(head) or {}
+        if isinstance(markets, Mapping) and rest[0] not in markets:
+            hint = nearest(rest[0], map(str, markets))
+            problems.error(f"override {key}", f"there is no such market to switch off; {hint}")
+            return settings
     try:
         replaced: dict[str, Any] = _replace(settings, [head, *rest], value)
     except KeyError as error:
@@ -141,7 +148,7 @@ def _replace(node: Any, parts: list[str], value: Any, known: Collection[str] = (
         child = None  # the name of a schedule gives way to its parts
     if child is None:
         optional = head in OPTIONAL_SECTIONS or head in known
-        if head in StudyCase.model_fields and not optional:
+        if (head in StudyCase.model_fields or head in node) and not optional:
             raise KeyError(f"there is no section '{head}'")
         if not optional:
             raise KeyError(f"unknown key '{head}'; {nearest(head, [*map(str, node), *known])}")

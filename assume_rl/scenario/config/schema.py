@@ -4,9 +4,11 @@ Every model is frozen and refuses unknown keys; `scenario.config.read` turns the
 sentences.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -118,6 +120,26 @@ StrategyParams = Annotated[dict[str, Any], WithJsonSchema(_params_schema())]
 File = str | None
 
 
+def _switched_on(markets: Any) -> Any:
+    """Return markets without those that are null."""
+    if not isinstance(markets, dict):
+        return markets
+    return {name: market for name, market in markets.items() if market is not None}
+
+
+def switched_off(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of markets that settings switch off."""
+    markets = settings.get("markets_config")
+    own = markets.items() if isinstance(markets, dict) else ()
+    return tuple(str(name) for name, market in own if market is None)
+
+
+Markets = Annotated[
+    dict[str, Market],
+    BeforeValidator(_switched_on, json_schema_input_type=dict[str, Market | None]),
+]
+
+
 def _with_registered(schema: dict[str, Any]) -> None:
     """Add the parameters and file keys of registered bidders and unit kinds to the JSON schema."""
     schema["additionalProperties"] = False
@@ -147,8 +169,8 @@ class StudyCase(Section):
     """Last step of the calendar, included."""
     time_step: StepSeconds
     """Length of a step."""
-    markets_config: dict[str, Market]
-    """Markets by name."""
+    markets_config: Markets
+    """Markets by name; null switches one off."""
     learning_config: LearningConfig | None = None
     """Settings of a learning run."""
     simulation_id: str | None = None
