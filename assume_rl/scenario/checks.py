@@ -1,6 +1,7 @@
 """Checks that need the whole scenario: names in one file that must exist in another."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,13 @@ from assume_rl.scenario.compile.bidders import (
     find_bidder,
     strategy_of,
 )
-from assume_rl.scenario.compile.capabilities import at_odds, undeliverable, unpriced, untraded
+from assume_rl.scenario.compile.capabilities import (
+    at_odds,
+    undeliverable,
+    unpriced,
+    unsuited,
+    untraded,
+)
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
 from assume_rl.scenario.config.mechanisms import check_mechanism
@@ -84,7 +91,7 @@ def _check_market(where: str, name: str, scenario: Scenario, problems: Problems)
     if (problem := untraded(market.product_type)) is not None:
         problems.error(f"{where}.product_type", problem)
     else:
-        for key, what in undeliverable(name, scenario.config):
+        for key, what in chain(unsuited(market), undeliverable(name, scenario.config)):
             problems.error(f"{where}.{key}", what)
     for key, what in _tick_problems(market):
         problems.error(f"{where}.{key}", what)

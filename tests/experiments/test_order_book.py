@@ -249,7 +249,6 @@ def test_a_table_gives_what_merit_order_gives() -> None:
             "a,1,sell,1,5,,,,,,C,7\nb,1,sell,1,5,,,,,,C,8",
             "line 3, column 'fixed_cost': differs among the rows of 'C'",
         ),
-        ("a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,", "no line leads to zone 'x'"),
     ],
 )
 def test_bad_orders_are_named(line: str, message: str) -> None:
@@ -265,6 +264,16 @@ def test_bad_orders_are_named(line: str, message: str) -> None:
         ("a,1,sell,1,5,,block,,aa,,,", [], "column 'parent': there is no block 'aa'"),
         ("a,1,sell,1,5,,block,,a,,,", [], "links lead in a circle: a -> a"),
         ("a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,", [], "no line leads to zone 'x'"),
+        (
+            "a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,",
+            ["--rule", "pay_as_clear"],
+            "o.csv has several zones, which the mechanism 'pay_as_clear' does not read",
+        ),
+        (
+            "a,1,sell,1,5,x,,,,,,\nb,1,buy,1,5,y,,,,,,",
+            ["--rule", "pay_as_cler"],
+            "unknown mechanism 'pay_as_cler'; did you mean 'pay_as_clear'?",
+        ),
         ("a,1,sell,1,5,,block,1.5,,,,", [], "column 'min_acceptance': is not in [0, 1]"),
         ("a,1,sell,1,5,,,,,,,", ["--set", "pricing=1"], "param_dict.pricing: unknown key"),
         (

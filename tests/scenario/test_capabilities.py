@@ -144,13 +144,18 @@ def changed(folder: Any, after: str, more: str) -> None:
             "RES.opening_duration",
             "must be at most time_step where reserve_limits is deliverable",
         ),
+        (
+            [("operator: grid", "param_dict: {scarcity_pricing: true}")],
+            "RES.param_dict.scarcity_pricing",
+            "is for markets of energy, this one trades capacity_pos",
+        ),
     ],
 )
-def test_where_reserve_cannot_be_kept_deliverable_the_key_is_named(
+def test_where_a_market_of_reserve_cannot_have_a_setting_the_key_is_named(
     folder: Any, settings: list[tuple[str, str]], place: str, said: str
 ) -> None:
     with_reserve(folder, 4)
-    if place.startswith("RES"):
+    if place.endswith("opening_duration"):
         market = RESERVE.format(hours=4).removesuffix("other:")
         folder.change(CONFIG, market, market.replace("      opening_duration: 1h\n", ""))
     for after, more in settings:

@@ -15,7 +15,7 @@ from assume_rl.core.orders import BlockTerms, Orders, no_terms
 from assume_rl.core.units.base import ENERGY
 from assume_rl.errors import ConfigurationError, nearest_part
 from assume_rl.experiments.order_book.reasons import Reasons
-from assume_rl.experiments.order_book.table import OrderTable
+from assume_rl.experiments.order_book.table import OrderTable, check_zones
 from assume_rl.scenario.config.mechanisms import checked_params
 from assume_rl.scenario.config.schema import Market
 
@@ -49,13 +49,15 @@ def clear_table(
     :param table: the orders
     :param rule: key of `RULES`
     :param params: of the rule, as in `param_dict`
-    :raises ConfigurationError: there is no such rule, or it does not read what the table has
+    :raises ConfigurationError: there is no such rule, it does not read what the table has, or no
+        line leads to a zone
     """
     if rule not in RULES:
         raise ConfigurationError(f"unknown mechanism '{rule}'; {nearest_part(rule, RULES)}")
     spec = _market(table, RULES[rule], params or {})
     made = slotted(table)
     _check_needs(RULES[rule], table, made)
+    check_zones(table)
     shape = made.orders.volume.shape
     tie = torch.zeros(shape, dtype=torch.float64)
     count = len(table.rows)

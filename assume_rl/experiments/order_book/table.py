@@ -56,7 +56,7 @@ def order_table(
     """
     _check_columns(rows, name, COLUMNS, NEEDED)
     rows = _typed(rows, name)
-    grid = _grid(rows, name, lines, "" if lines_path is None else lines_path.name)
+    grid = _grid(rows, lines, "" if lines_path is None else lines_path.name)
     hours = tuple(sorted(rows["hour"].unique(), key=_hour_key))
     _check_names(rows, name)
     _check_blocks(rows, name)
@@ -197,7 +197,7 @@ def _check_complex(rows: pd.DataFrame, name: str) -> None:
             raise _fail(name, at, "fixed_cost", f"differs among the rows of '{order}'")
 
 
-def _grid(rows: pd.DataFrame, name: str, lines: pd.DataFrame | None, file: str) -> Grid:
+def _grid(rows: pd.DataFrame, lines: pd.DataFrame | None, file: str) -> Grid:
     zones = list(dict.fromkeys(rows["zone"]))
     made: list[Line] = []
     if lines is not None:
@@ -218,10 +218,18 @@ def _grid(rows: pd.DataFrame, name: str, lines: pd.DataFrame | None, file: str) 
                 lines["name"], ends.to_numpy(), size, strict=True
             )
         ]
-    joined = {end for line in made for end in (line.start, line.stop)}
+    return Grid(tuple(zones), tuple(range(len(zones))), tuple(made))
+
+
+def check_zones(table: OrderTable) -> None:
+    """Refuse a table with a zone among several that no line leads to.
+
+    :raises ConfigurationError: names the zone
+    """
+    zones, lines = table.grid.zones, table.grid.lines
+    joined = {end for line in lines for end in (line.start, line.stop)}
     for place, zone in enumerate(zones):
         if len(zones) > 1 and place not in joined:
-            at = int((rows["zone"] == zone).to_numpy().argmax())
-            hint = "" if made else ": name the lines with --lines"
-            raise _fail(name, at, "zone", f"no line leads to zone '{zone}'{hint}")
-    return Grid(tuple(zones), tuple(range(len(zones))), tuple(made))
+            at = int((table.rows["zone"] == zone).to_numpy().argmax())
+            hint = "" if lines else ": name the lines with --lines"
+            raise _fail(table.name, at, "zone", f"no line leads to zone '{zone}'{hint}")

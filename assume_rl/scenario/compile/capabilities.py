@@ -26,11 +26,13 @@ from assume_rl.core.clearing import RULES, Rule
 from assume_rl.core.units.base import ENERGY, HELD, RESERVE
 from assume_rl.core.units.thermal import ThermalParams
 from assume_rl.errors import nearest
-from assume_rl.scenario.config.schema import PRODUCT_TYPES, StudyCase
+from assume_rl.scenario.config.schema import PRODUCT_TYPES, Market, StudyCase
 from assume_rl.scenario.tables import UNIT_TABLES
 
 OTHER_KIND = "is not for this kind of unit"
 NO_LADDER = "it chooses no rungs of a ladder"
+SCARCITY = "scarcity_pricing"
+"""Parameter of rules by which what consumers would pay for energy sets the price."""
 THERMAL = "thermal"
 """The technology whose units sell in an auction what they can, whatever they sold before."""
 
@@ -139,6 +141,16 @@ def unpriced(bidder: AnyBidder, product_type: str, traded: Collection[str]) -> s
     if product_type not in RESERVE or ENERGY in traded or isinstance(bidder, WithoutForecasts):
         return None
     return "reads price forecasts of energy, which no market trades"
+
+
+def unsuited(market: Market) -> Iterator[tuple[str, str]]:
+    """Yield key and sentence of parameters of a rule that a market cannot have for what it trades.
+
+    :param market: its settings
+    """
+    if market.product_type != ENERGY and market.param_dict.get(SCARCITY) is True:
+        what = f"is for markets of energy, this one trades {market.product_type}"
+        yield f"param_dict.{SCARCITY}", what
 
 
 def undeliverable(name: str, config: StudyCase) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,8 @@ def elastic_price(
         unit=torch.tensor(units),
         node=node,
     )
-    return cleared_price(market_spec(scenario, market), orders)
+    spec = market_spec(scenario, market)
+    return cleared_price(spec, spec.limited(orders))
 
 
 def cleared_price(spec: MarketSpec[Any], orders: Orders) -> Tensor:
