@@ -159,7 +159,7 @@ def print_training(console: Console, result: TrainResult) -> None:
     if result.movement is not None:
         console.print(
             f"policies moved {result.movement:.4f} between the last two validations (mean change "
-            "of actions on fixed observations, 1: max_bid_price)",
+            "of actions on fixed observations, 1: half of what they can span)",
             soft_wrap=True,
         )
     _print_gap(console, result.last)

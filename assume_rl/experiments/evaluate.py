@@ -217,7 +217,7 @@ def scored(
     compiled, memory = experiment.compiled, experiment.memory
     bounds = single_plant_bounds(compiled, memory)
     evaluation = Evaluation(
-        tuple(own for own in unit_scores(memory) if of is None or own.unit in of),
+        tuple(own for own in unit_scores(compiled, memory) if of is None or own.unit in of),
         price_statistics(memory),
         best_reward=float(bounds.best.reward.sum()) if bounds else None,
         best_scale=float(bounds.best.reward.abs().sum()) if bounds else None,

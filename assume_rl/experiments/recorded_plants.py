@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from assume_rl.core.bidding.learned import PlantLearning
+from assume_rl.core.bidding.operator_learning import OperatorLearning
 from assume_rl.core.money import REWARDS, Outcome, Reward
 from assume_rl.core.reward_curve import OwnBook
 from assume_rl.core.units.base import rows_of
@@ -45,6 +46,8 @@ def unlike_plant(compiled: Compiled, agent: str) -> str | None:
     """
     unit, params = unit_of(compiled, agent)
     bidder = bidder_of(compiled, unit)
+    if isinstance(bidder, OperatorLearning):
+        return f"{agent} is an operator, which decides for all of its plants at once"
     if not isinstance(params, ThermalParams):
         return f"{agent} is no power plant: its sales depend on its earlier purchases"
     if not isinstance(bidder, PlantLearning):

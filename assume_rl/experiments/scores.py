@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from assume_rl.experiments.metric_names import price_unit
 from assume_rl.results.sinks import MemorySink
-from assume_rl.scenario.compile.agents import unit_and_market
+from assume_rl.scenario.compile.compiled import Compiled
 
 REWARD_COLUMNS = ("reward", "profit", "regret")
 
 
 @dataclass(frozen=True)
 class UnitScore:
-    """One bidder over a whole episode."""
+    """One agent over a whole episode: a unit, or an operator with all of its units."""
 
-    unit: str
+    unit: str  # name of the agent
     reward: float
     profit: float  # EUR
     regret: float  # EUR
@@ -36,17 +36,22 @@ class PriceStatistics:
     unit: str
 
 
-def unit_scores(memory: MemorySink) -> tuple[UnitScore, ...]:
-    """Return the scores of all agents in `rl_params`; `market_orders` has their bids."""
+def unit_scores(compiled: Compiled, memory: MemorySink) -> tuple[UnitScore, ...]:
+    """Return the scores of all agents in `rl_params`; `market_orders` has their bids.
+
+    :param compiled: says which units an agent bids for, and where
+    :param memory: tables of the episode
+    """
     earned, orders = memory.table("rl_params"), memory.table("market_orders")
-    scores, known = [], set(orders["unit_id"])
+    scores = []
     for unit in dict.fromkeys(earned.get("unit", ())):
         own = earned["unit"] == unit
         reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
-        name, market = unit_and_market(unit, known)
-        bids = orders["unit_id"] == name
-        if market is not None:
-            bids &= orders["market_id"] == market
+        bids = np.zeros(len(orders["unit_id"]), dtype=bool)
+        for market, agents in compiled.agents.items():
+            names = [name for name, agent in agents.items() if agent == unit]
+            here = orders["market_id"] == market
+            bids |= here & np.isin(orders["unit_id"].astype(str), names)
         price, volume = orders["price"][bids], orders["volume"][bids]
         sale, purchase = _mean(price, volume.clip(min=0)), _mean(price, -volume.clip(max=0))
         scores.append(UnitScore(unit, reward, profit, regret, sale, purchase))

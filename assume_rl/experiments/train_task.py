@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assume_rl.core.bidding.ladder import OnLadder
+from assume_rl.core.bidding.operator_learning import NAME as LEARNING
+from assume_rl.core.bidding.operator_learning import OperatorLearning
 from assume_rl.durations import duration_seconds
 from assume_rl.envs.windows import window_plan
 from assume_rl.episodes.earnings import earnings_of
@@ -172,7 +174,9 @@ def _check_learners(compiled: Compiled, learners: list[str]) -> None:
     specs = _specs(compiled, learners)
     for spec in specs:
         bidder = bidders[spec.unit_id]
-        owner = f"unit '{spec.unit_id}' with the bidder {bidder.name}"
+        own = f"unit '{spec.unit_id}' with the bidder {bidder.name}"
+        operator = f"operator '{spec.unit_id}' with the strategy {LEARNING}"
+        owner = operator if isinstance(bidder, OperatorLearning) else own
         instead = on_ladders(bidder) if spec.action == "box" else ()
         check_action(config.algorithm, spec.action, owner, instead)
     check_learnable(config, specs)

@@ -1,9 +1,12 @@
 """Operators that learn for all of their plants, on both shells and from the command line."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -11,9 +14,12 @@ from policies import fresh_policies
 from toy_scenarios import market, toy_scenario
 
 from assume_rl.envs.support import unsupported
-from assume_rl.errors import ScenarioError
+from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
+from assume_rl.experiments.train_task import check_training
+from assume_rl.reports.source.opening import open_source
+from assume_rl.reports.source.queries import learners
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
@@ -81,7 +87,40 @@ def test_it_trains_and_its_policy_is_read_again(tmp_path: Path) -> None:
     last = train(scenario, engine="batch", out=tmp_path / "out").last
     again = evaluate(scenario, policies=tmp_path / "out", out=tmp_path / "again")
     assert again.evaluation.reward == pytest.approx(last.reward, abs=1e-6)
-    assert again.evaluation.profit > 0
+    own = ["coal", "gas"]
+    (score,) = again.evaluation.units
+    orders = table(tmp_path / "out", "market_orders").query("unit_id in @own")
+    cost = orders["unit_id"].map(constant_costs(tmp_path / "out"))
+    earned = ((orders["accepted_price"] - cost) * orders["accepted_volume"]).sum()
+    assert again.evaluation.profit == pytest.approx(earned) != 0
+    assert score.unit == "O2"
+    assert score.mean_bid == pytest.approx(np.average(orders["price"], weights=orders["volume"]))
+    assert again.evaluation.unknown == (
+        "O2 is an operator, which decides for all of its plants at once"
+    )
+    (recorded,) = open_source(tmp_path / "out").recorded
+    assert learners(recorded) == {*own}
+
+
+def constant_costs(run: Path) -> "pd.Series[float]":
+    """Marginal costs of plants, which are the same in all steps."""
+    costs = table(run, "marginal_costs").set_index("unit")["marginal_cost"]
+    assert costs.index.is_unique
+    return costs
+
+
+def table(run: Path, name: str) -> pd.DataFrame:
+    with closing(sqlite3.connect(run / "results.db")) as connection:
+        return pd.read_sql(f"select * from {name}", connection)
+
+
+def test_an_algorithm_for_rungs_is_refused_without_advice_for_units(tmp_path: Path) -> None:
+    folder = owned(tmp_path / "toy", {"EOM": market()}, {"O2": {"EOM": NAME}})
+    scenario = load_scenario(folder, overrides={"learning_config.algorithm": "q_learning"})
+    with pytest.raises(ConfigurationError) as raised:
+        check_training(compile_scenario(scenario))
+    assert "as operator 'O2' with the strategy portfolio_learning must" in str(raised.value)
+    assert "ladder" not in str(raised.value)
 
 
 @pytest.mark.slow

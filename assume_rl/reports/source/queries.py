@@ -98,15 +98,18 @@ def technologies(recorded: Recorded) -> list[str]:
 
 
 def learners(recorded: Recorded) -> frozenset[str]:
-    """Return the units with a learned bidder."""
+    """Return the units with a learned bidder, those of an operator that learns among them."""
     if "rl_params" not in recorded.present:
         return frozenset()
     rows = recorded.rows("rl_params", "unit").c
-    agents, known = (
-        recorded.frame(sa.select(rows.unit).distinct())["unit"],
-        set(units(recorded)["unit"]),
+    agents, known = recorded.frame(sa.select(rows.unit).distinct())["unit"], units(recorded)
+    sellers = known[~known["demand"].astype(bool) & ~known["trades"].astype(bool)]
+    owned = {str(name): set(own) for name, own in sellers.groupby("operator")["unit"]}
+    ids = set(known["unit"])
+    names = (unit_and_market(agent, ids | owned.keys())[0] for agent in agents)
+    return frozenset(
+        unit for name in names for unit in ({name} if name in ids else owned.get(name, {name}))
     )
-    return frozenset(unit_and_market(agent, known)[0] for agent in agents)
 
 
 def dispatch(recorded: Recorded) -> pd.DataFrame:

@@ -205,8 +205,12 @@ def without_curves(bidder: AnyBidder, technology: str, rule: Rule[Any, Any]) -> 
 def on_ladders(bidder: LearnedBidder[Any]) -> tuple[str, ...]:
     """Return the bidders on ladders for the same technologies and markets as another.
 
+    Who is named by no unit's row, as an operator that learns, has none.
+
     :param bidder: that chooses any numbers
     """
+    if bidder.name not in BIDDERS:
+        return ()
     made = {name: entry.create(ANY_CONTEXT, {}) for name, entry in BIDDERS.items()}
     return tuple(
         name
