@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mango.messages.codecs import SerializationError
 from mango.messages.message import MangoMessage
 from torch import Tensor
 
@@ -205,5 +206,5 @@ def test_without_the_secret_nothing_is_read() -> None:
 
 
 def test_a_parameter_of_a_network_is_refused_rather_than_half_carried() -> None:
-    with pytest.raises(Exception, match="Parameter"):
+    with pytest.raises(SerializationError, match="Parameter"):
         carried(m.Observed("a", 0.0, torch.nn.Parameter(torch.ones(2))))

@@ -14,6 +14,7 @@ from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Result, begin, look, moved_to, settle
 from assume_rl.core.units.fleet import members
+from assume_rl.errors import SettingError
 from assume_rl.testing import toy_fleet
 
 LADDER = "powerplant_capacity_learning_ladder"
@@ -76,6 +77,6 @@ def test_holding_costs_what_energy_was_forecast_to_earn(
 
 
 def test_a_ladder_of_energy_prices_is_refused() -> None:
-    with pytest.raises(Exception, match="rung_prices: powerplant_capacity_learning_ladder has"):
+    with pytest.raises(SettingError, match="rung_prices: powerplant_capacity_learning_ladder has"):
         made(rung_prices="relative")
     assert made(rungs_at=[0.0, 5.0, 7.0], rung_prices="relative") != made()

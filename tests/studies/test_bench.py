@@ -12,6 +12,7 @@ import yaml
 
 from assume_rl.cli.bench_page import BEGIN, END, markdown, placed
 from assume_rl.episodes.selection import Scores
+from assume_rl.errors import ResultsError
 from assume_rl.learning.algorithms import ALGORITHMS, able
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.plugins import unload_plugins
@@ -263,7 +264,7 @@ def test_a_file_that_is_no_cell_is_named(tmp_path: Path) -> None:
     write(tmp_path, measured)
     assert read(tmp_path, cell) == measured
     (tmp_path / cell.file).write_text("{}")
-    with pytest.raises(Exception, match="is no cell of a benchmark"):
+    with pytest.raises(ResultsError, match="is no cell of a benchmark"):
         read(tmp_path, cell)
 
 
