@@ -69,9 +69,11 @@ class Frames:
         self._parts[table].append(pd.DataFrame(columns))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return all rows of a table."""
+        """Return all rows of a table; of one without rows, its keys."""
         parts = self._parts[name]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        if not parts:
+            return pd.DataFrame(columns=KEYS.get(name))
+        return pd.concat(parts, ignore_index=True)
 
 
 class Watched:
