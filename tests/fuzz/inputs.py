@@ -3,11 +3,11 @@
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import damage
 import hostile
 import torch
 import yaml
@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 VECTORS = Path(__file__).parents[1] / "fixtures" / "vectors"
-HOLE = "HOLE"
 
 # Files of a scenario folder, the study case, and the last hour.
 CASES = {
@@ -40,6 +39,53 @@ grid:
   markets_config.EOM.market_mechanism: [pay_as_clear, pay_as_bid]
 steps: [run]
 """
+TUNE = """\
+scenarios: {folder: scenario, cases: tiny}
+space:
+  learning_config.learning_rate: {log_uniform: [0.001, 0.1]}
+  learning_config.actor_hidden: {choice: [[8], [16, 8]]}
+objective: {maximize: best_reward.reward}
+seeds: 2
+trials: 2
+"""
+ORDERS = """\
+id,hour,side,price,volume,zone,type,min_acceptance,parent,group,complex,fixed_cost
+load,1,buy,3000,70,south,,,,,,
+load,2,buy,3000,60,south,,,,,,
+nuclear,1,sell,10,40,north,,,,,,
+nuclear,2,sell,10,40,north,,,,,,
+gas,1,sell,60,50,south,,,,,,
+gas,2,sell,60,50,south,,0.5,,,,
+coal,1,sell,45,20,south,block,1,,either,,
+coal,2,sell,45,20,south,block,1,,either,,
+other coal,2,sell,35,20,south,block,0.5,,either,,
+more coal,1,sell,30,10,south,,,coal,,,
+ccgt,1,sell,40,20,south,,,,,CC1,900
+ccgt,2,sell,40,20,south,,,,,CC1,
+"""
+LINES = "name,bus0,bus1,s_nom\nN-S,north,south,30\n"
+COMMANDS = {
+    "validate": 5,
+    "run": 5,
+    "evaluate": 3,
+    "train": 1,
+    "batch": 2,
+    "clear": 3,
+    "export": 2,
+    "compare": 1.5,
+    "report": 0.5,
+    "tune": 0.5,
+}
+"""Commands, and how often they are drawn, seldom those that take long."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Folders with what commands wrote, good ones."""
+
+    policies: Path  # of the learner
+    run: Path
+    study: Path
 
 
 @dataclass
@@ -57,47 +103,105 @@ class Input:
         """Where its results go unless an option says otherwise."""
         return self.place / "out"
 
+    @property
+    def pipe(self) -> Path:
+        """One that nobody writes to."""
+        return self.place / "pipe"
+
     def __str__(self) -> str:
         changes = "; ".join(own if len(own) < 200 else own[:200] + "..." for own in self.changes)
         words = (word if len(word) < 100 else word[:100] + "..." for word in self.arguments)
         return f"seed {self.seed}: {self.command} {' '.join(words)}\n  changed: {changes}"
 
 
-def draw(seed: int, place: Path, policies: Path, *, changed: bool = True) -> Input:
-    """Return a command line and write what it reads.
+Kind = Callable[[random.Random, Input, Path], str]
+"""A mutation: draws, what it changes, and its folder of tables; returns what it did."""
+
+
+def draw(seed: int, place: Path, made: Made) -> Input:
+    """Return a command line with mutations, and write what it reads.
 
     :param seed: of all that is drawn
     :param place: an empty folder
-    :param policies: of the learner, good ones
-    :param changed: whether there are mutations
+    :param made: what commands read that others wrote
     """
     rng = random.Random(seed)
-    commands = ["validate", "run", "evaluate", "train", "batch"]
-    command = rng.choices(commands, [5, 5, 3, 1, 2])[0]
-    cases = {"evaluate": ["learner"], "train": ["learner"], "batch": ["storage"]}
-    case = rng.choice(cases.get(command, [*CASES]))
-    found, folder = Input(seed, place, command), place / "scenario"
-    hostile.lay_traps(place)
-    name = _write_scenario(folder, case)
-    shutil.copytree(policies, place / "policies")
-    if command == "batch":
-        (place / "study.yaml").write_text(STUDY)
-        found.arguments += [str(place / "study.yaml"), "--dry-run", "--out", str(found.out)]
-    elif command == "validate":
-        found.arguments += [str(folder), "--case", name]
-    else:
-        found.arguments += [str(folder), "--case", name, "--out", str(found.out), "--quiet"]
-        if case == "learner" and command != "train":
-            found.arguments += ["--policies", str(place / "policies")]
-    kinds: list[Callable[[random.Random, Input, Path], str]] = [_table, _table, _config, _setting]
-    kinds += [_option] if command != "batch" else [_study, _study]
-    kinds += [_policy] if command == "evaluate" else []
-    for _ in range(rng.choice([1, 1, 1, 2, 3]) if changed else 0):
-        found.changes.append(rng.choice(kinds)(rng, found, folder))
+    found = Input(seed, place, rng.choices([*COMMANDS], [*COMMANDS.values()])[0])
+    kinds = write(rng, found, made)
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        found.changes.append(rng.choice(kinds)(rng, found, place / "scenario"))
     return found
 
 
-def _write_scenario(folder: Path, case: str) -> str:
+def write(rng: random.Random, found: Input, made: Made) -> tuple[Kind, ...]:
+    """Write what a command reads, without mutations, and its arguments; return what may be changed.
+
+    :param rng: draws which of several it reads
+    :param found: its command, and an empty folder
+    :param made: what commands read that others wrote
+    """
+    hostile.lay_traps(found.place)
+    return WRITERS[found.command](rng, found, made)
+
+
+def _simulation(rng: random.Random, found: Input, made: Made) -> tuple[Kind, ...]:
+    """Write a scenario and policies; return what may be changed in them."""
+    command, place = found.command, found.place
+    case = "learner" if command in ("evaluate", "train") else rng.choice([*CASES])
+    name = write_scenario(place / "scenario", case)
+    shutil.copytree(made.policies, place / "policies")
+    found.arguments += [str(place / "scenario"), "--case", name]
+    if command != "validate":
+        found.arguments += ["--out", str(found.out), "--quiet"]
+    if case == "learner" and command not in ("validate", "train"):
+        found.arguments += ["--policies", str(place / "policies")]
+    kinds = (_table, _table, _config, _setting, _option)
+    return (*kinds, _policy) if command == "evaluate" else kinds
+
+
+def _batch(rng: random.Random, found: Input, _: Made) -> tuple[Kind, ...]:
+    """Write a scenario and a study, or a tuning, of it; return what may be changed in them."""
+    case, text = {"batch": ("storage", STUDY), "tune": ("learner", TUNE)}[found.command]
+    write_scenario(found.place / "scenario", case)
+    file = found.place / "study.yaml"
+    file.write_text(text)
+    found.arguments += [str(file), "--dry-run", "--out", str(found.out)]
+    return _table, _table, _config, _setting, _study, _study
+
+
+def _book(rng: random.Random, found: Input, _: Made) -> tuple[Kind, ...]:
+    """Write an order book; return what may be changed in it."""
+    folder = found.place / "scenario"
+    folder.mkdir()
+    for name, text in (("orders", ORDERS), ("lines", LINES)):
+        (folder / f"{name}.csv").write_text(text)
+    found.arguments += [str(folder / "orders.csv"), "--lines", str(folder / "lines.csv")]
+    found.arguments += ["--out", str(found.out)]
+    return _table, _table, _table, _option
+
+
+def _finished(rng: random.Random, found: Input, made: Made) -> tuple[Kind, ...]:
+    """Write a finished run or study; return what may be changed in it."""
+    command, done = found.command, found.place / "done"
+    study = command == "compare" or rng.random() < 0.3
+    shutil.copytree(made.study if study else made.run, done)
+    found.arguments.append(str(done))
+    if command == "export":
+        found.arguments += ["--csv", str(found.out)]
+    if command == "compare":
+        found.arguments += ["--metric", "total_profit"]
+    return _result, _result, _option
+
+
+WRITERS: Mapping[str, Callable[[random.Random, Input, Made], tuple[Kind, ...]]] = {
+    **dict.fromkeys(("validate", "run", "evaluate", "train"), _simulation),
+    **dict.fromkeys(("batch", "tune"), _batch),
+    "clear": _book,
+    **dict.fromkeys(("export", "compare", "report"), _finished),
+}
+
+
+def write_scenario(folder: Path, case: str) -> str:
     """Write a small scenario with one study case; return its name."""
     source, name, end = CASES[case]
     shutil.copytree(source, folder)
@@ -113,146 +217,45 @@ def _write_scenario(folder: Path, case: str) -> str:
     return name
 
 
-# --- tables --------------------------------------------------------------------------------------
+# --- files ---------------------------------------------------------------------------------------
 
 
-def _table(rng: random.Random, _: Input, folder: Path) -> str:
+def _table(rng: random.Random, given: Input, folder: Path) -> str:
     """Change a table, or put something else in its place."""
     tables = [own for own in sorted(folder.glob("*.csv")) if own.is_file()]
     if not tables:
         return "nothing: there is no table"
     path = rng.choice(tables)
-    rows = [line.split(",") for line in path.read_text(errors="replace").splitlines()]
-    if not rows or rng.random() < 0.15:
-        return f"{path.name}: {_another_file(rng, path)}"
-    row, column = rng.randrange(len(rows)), rng.randrange(len(rows[0]))
-    kind = rng.choice(["cell"] * 9 + ["row", "column", "twice", "twin", "short", "order", "none"])
-    match kind:
-        case "cell":
-            column = min(column, len(rows[row]) - 1)
-            rows[row][column] = _cell(rng, rows[row][column])
-            what = f"row {row}, column {column} is {rows[row][column]!r}"
-        case "row":
-            what = f"without row {row}: {rows.pop(row)}"
-        case "twice":
-            rows.insert(row, rows[row])
-            what = f"row {row} twice"
-        case "column":
-            rows = [own[:column] + own[column + 1 :] for own in rows]
-            what = f"without column {column}"
-        case "twin":
-            rows = [[*own, *own[column : column + 1]] for own in rows]
-            what = f"column {column} twice"
-        case "short":
-            rows[row] = rows[row][:column]
-            what = f"row {row} ends before column {column}"
-        case "order":
-            rng.shuffle(rows)
-            what = "rows in any order"
-        case _:
-            rows = rows[:1]
-            what = "no rows"
-    path.write_text("\n".join(map(",".join, rows)) + "\n")
-    return f"{path.name}: {what}"
-
-
-def _cell(rng: random.Random, old: str) -> str:
-    """Return other text for a cell: anything, or as often a number that may stand there."""
-    try:
-        number = float(old)
-    except ValueError:
-        return rng.choice(hostile.CELLS)
-    return rng.choice([*hostile.CELLS, *(f"{number * f:g}" for f in (0, 0.1, 0.9, 1.5, 1e6) * 5)])
-
-
-def _another_file(rng: random.Random, path: Path) -> str:
-    """Put something else where a file is; return what."""
-    text = path.read_bytes()
-    kind = rng.choice(["gone", "folder", "loop", "pipe", "cut", "bytes", "semicolons", "utf-16"])
-    path.unlink()
-    match kind:
-        case "folder":
-            path.mkdir()
-        case "loop":
-            path.symlink_to(path)
-        case "pipe":
-            path.symlink_to(path.parents[1] / "pipe")
-        case "cut":
-            path.write_bytes(text[: rng.randrange(len(text) + 1)])
-        case "bytes":
-            path.write_bytes(rng.randbytes(300))
-        case "semicolons":
-            path.write_bytes(text.replace(b",", b";"))
-        case "utf-16":
-            path.write_bytes(text.decode(errors="replace").encode("utf-16"))
-    return kind
-
-
-# --- configuration, studies, settings ------------------------------------------------------------
+    if not path.read_text(errors="replace").strip() or rng.random() < 0.15:
+        return f"{path.name}: {damage.another_file(rng, path, given.pipe)}"
+    return f"{path.name}: {damage.table(rng, path)}"
 
 
 def _config(rng: random.Random, given: Input, folder: Path) -> str:
     """Change a value of `config.yaml`."""
-    return _yaml_file(rng, folder / "config.yaml", training=given.command == "train")
+    return _yaml(rng, given, folder / "config.yaml")
 
 
 def _study(rng: random.Random, given: Input, _: Path) -> str:
-    """Change a value of the study file."""
-    return _yaml_file(rng, given.place / "study.yaml")
+    """Change a value of the study file, or of the tune file."""
+    return _yaml(rng, given, given.place / "study.yaml")
 
 
-def _yaml_file(rng: random.Random, path: Path, *, training: bool = False) -> str:
-    """Change a value of a YAML file, its key, or the file as it is."""
-    text = path.read_text(errors="replace") if path.is_file() else ""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        content = None
-    places = [own for own in _places(content) if not (training and ENDLESS & {*map(str, own)})]
-    if not places or rng.random() < 0.05:
-        return f"{path.name}: {_another_file(rng, path) if path.is_file() else 'as it was'}"
-    place = rng.choice(places)
-    value = _value(rng, content, place)
-    *above, last = place
-    parent = content
-    for part in above:
-        parent = parent[part]
-    kind = rng.choice(["value"] * 6 + ["gone", "unknown", "list", "section"])
-    match kind:
-        case "gone":
-            del parent[last]
-        case "unknown" if isinstance(parent, dict):
-            parent[f"{last}s"] = parent[last]
-        case "list":
-            parent[last] = [parent[last]]
-        case "section":
-            parent[last] = {"a": parent[last]}
-        case _:
-            kind, parent[last] = "value", HOLE
-    path.write_text(yaml.safe_dump(content, sort_keys=False).replace(HOLE, value, 1))
-    shown = f"{value!r}" if kind == "value" else kind
-    return f"{path.name}, {'.'.join(map(str, place))}: {shown}"
+def _yaml(rng: random.Random, given: Input, path: Path) -> str:
+    """Change a value of a YAML file, or put something else in its place."""
+    spared = ENDLESS if given.command == "train" else ()
+    what = "" if rng.random() < 0.05 else damage.yaml_file(rng, path, spared)
+    if not what:
+        what = damage.another_file(rng, path, given.pipe) if path.is_file() else "as it was"
+    return f"{path.name}: {what}"
 
 
-def _value(rng: random.Random, content: Any, place: tuple[Any, ...]) -> str:
-    """Return YAML for another value at a place: anything, or as often a number like it."""
-    old = content
-    for part in place:
-        old = old[part]
-    if isinstance(old, bool) or not isinstance(old, int | float) or rng.random() < 0.5:
-        return rng.choice(hostile.YAML)
-    return f"{old * rng.choice([0, 0.5, 2, 3, 10])}"
+def _result(rng: random.Random, given: Input, _: Path) -> str:
+    """Change a file of the finished run or study."""
+    return damage.result(rng, given.place / "done", given.pipe)
 
 
-def _places(node: Any) -> list[tuple[Any, ...]]:
-    """Return the places of all values in nested mappings and lists."""
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if _is_list(node) else ()
-    return [(key, *below) for key, own in pairs for below in ((), *_places(own))]
-
-
-def _is_list(node: Any) -> bool:
-    return isinstance(node, list)
-
+# --- settings ------------------------------------------------------------------------------------
 
 SETTINGS = (
     *("seed", "start_date", "end_date", "time_step", "simulation_id", "save_frequency_hours"),
@@ -291,29 +294,51 @@ URLS = ("sqlite://", "sqlite:///:memory:", "nonsense://x", "x", "postgresql://u:
 
 def _option(rng: random.Random, given: Input, _: Path) -> str:
     """Add an option, or one more time one that is there."""
-    where = hostile.path(rng, given.place)
-    options = [("--case", rng.choice(["", "nobody", hostile.LONG])), ("--strict", None)]
-    if given.command != "validate":
+    name, value = rng.choice(_options(rng, given.command, hostile.path(rng, given.place)))
+    given.arguments += [name] if value is None else [name, value]
+    return f"{name} {value!r}"
+
+
+def _options(rng: random.Random, command: str, where: str) -> list[tuple[str, str | None]]:
+    """Return options that a command has, with values of which few are good.
+
+    :param where: a path of something else
+    """
+    words = rng.choice(["", "nobody", hostile.LONG])
+    files: list[tuple[str, str | None]] = [("--out", where), ("--csv", where)]
+    match command:
+        case "clear":
+            rule = rng.choice(["pay_as_bid", "nodal_clearing", words])
+            value = rng.choice(["pricing_mechanism=pay_as_bid", "a=1", "", *hostile.YAML])
+            return [*files[:1], ("--rule", rule), ("--set", value), ("--lines", where)]
+        case "report":
+            return [*files[:1], ("--hours", rng.choice(hostile.CELLS)), ("--overwrite", None)]
+        case "export":
+            own = ("--parquet", "--tidy", "--scenario")
+            return [*files[1:], *((name, where) for name in own), ("--formulas", None)]
+        case "compare":
+            designs = rng.choice(["fuel_prices.lignite=3", words])
+            own = [("--metric", words), ("--baseline", designs), ("--step", words)]
+            return [*files[1:], *own, ("--study", words)]
+    options: list[tuple[str, str | None]] = [("--case", words), ("--strict", None)]
+    if command != "validate":
         options += [
             ("--seed", rng.choice(hostile.NUMBERS)),
             ("--engine", rng.choice(["agents", "batch", "auto", "", "both"])),
-            ("--tables", rng.choice(["", "nothing", "kpis", "kpis,kpis", ",", "runs,"])),
             ("--db", rng.choice([*URLS, f"sqlite:///{where}"])),
-            ("--out", where),
-            ("--csv", where),
+            *files,
             ("--policies", where),
         ]
-    if given.command == "train":
-        options += [
+    if command == "train":
+        return [
+            *options,
             ("--seeds", rng.choice([*hostile.NUMBERS[:-1], "2"])),
             ("--track", "nobody"),
             ("--resume", None),
             ("--rollout-workers", rng.choice(["0", "-1", "x"])),
         ]
-        options = [own for own in options if own[0] != "--tables"]
-    name, value = rng.choice(options)
-    given.arguments += [name] if value is None else [name, value]
-    return f"{name} {value!r}"
+    tables = rng.choice(["", "nothing", "kpis", "kpis,kpis", ",", "runs,"])
+    return options if command == "validate" else [*options, ("--tables", tables)]
 
 
 def _policy(rng: random.Random, given: Input, _: Path) -> str:
@@ -324,20 +349,9 @@ def _policy(rng: random.Random, given: Input, _: Path) -> str:
         return "nothing: there are no policies"
     path = rng.choice([own for own in files if own.suffix in (".json", ".safetensors")] or files)
     if rng.random() < 0.2:
-        return f"{path.name}: {_another_file(rng, path)}"
-    return _manifest(rng, path) if path.suffix == ".json" else _weights(rng, path)
-
-
-def _manifest(rng: random.Random, path: Path) -> str:
-    """Change a value of a manifest."""
-    content = json.loads(path.read_text())
-    *above, last = rng.choice(_places(content))
-    parent = content
-    for part in above:
-        parent = parent[part]
-    parent[last] = rng.choice(hostile.JSON)
-    path.write_text(json.dumps(content))
-    return f"{path.name}, {'.'.join(map(str, [*above, last]))}: {parent[last]!r}"
+        return f"{path.name}: {damage.another_file(rng, path, given.pipe)}"
+    what = (damage.json_file if path.suffix == ".json" else _weights)(rng, path)
+    return f"{path.name}, {what}"
 
 
 def _weights(rng: random.Random, path: Path) -> str:
@@ -362,7 +376,7 @@ def _weights(rng: random.Random, path: Path) -> str:
     else:
         tensors[name] = changed[kind].contiguous()
     save_file(tensors, path)
-    return f"{path.name}, {name}: {kind}{_without_hashes(rng, path.parent)}"
+    return f"{name}: {kind}{_without_hashes(rng, path.parent)}"
 
 
 def _without_hashes(rng: random.Random, folder: Path) -> str:

@@ -1,12 +1,14 @@
 """Run a command line in this process, and say what is wrong with how it ended."""
 
 import contextlib
+import csv
 import io
 import math
 import signal
 import sqlite3
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +92,24 @@ def fault(given: Input, how: Ended) -> str:
         return "" if how.errors.strip() else "says nothing"
     if how.code != 0:
         return f"exit code {how.code}: {how.errors}"
+    if given.command == "clear":
+        return unequal(given.out / "orders.csv")
     return unbalanced(given.out / "results.db") if given.command in ("run", "evaluate") else ""
+
+
+def unequal(orders: Path) -> str:
+    """Return the hour of a cleared order book in which more is sold than bought, or less."""
+    if not orders.is_file():
+        return ""  # the results are elsewhere
+    sold: Counter[str] = Counter()
+    traded: Counter[str] = Counter()
+    with orders.open(newline="") as file:
+        for row in csv.DictReader(file):
+            volume = float(row["accepted_volume"])
+            sold[row["hour"]] += volume if row["side"] == "sell" else -volume
+            traded[row["hour"]] += volume
+    wrong = [hour for hour in sold if not _is_small(sold[hour], 1e-9 * (traded[hour] + 1.0))]
+    return f"hours {wrong} do not balance: {sold} of {traded}" if wrong else ""
 
 
 def unbalanced(database: Path) -> str:
