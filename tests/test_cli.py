@@ -19,6 +19,7 @@ import assume_rl
 from assume_rl import cli
 from assume_rl.cli import completion
 from assume_rl.cli.output import KPIS, print_evaluation, print_kpis
+from assume_rl.core.clearing import RULES
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
@@ -27,7 +28,8 @@ from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.scores import UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.scenario.config.schema import CONFIG_FILE
+from assume_rl.scenario.config.cases import CONFIG_FILE
+from assume_rl.scenario.config.overrides import TABLES
 from assume_rl.studies.records import STUDY
 
 pytestmark = pytest.mark.unchecked
@@ -248,6 +250,18 @@ def test_help_version_and_completion_load_no_heavy_library(tmp_path: Path) -> No
         ("run scenarios/two --policies runs/", ["runs/trained"]),
         ("report runs/t", ["runs/trained"]),
         ("run scenarios/two --engine a", ["agents", "auto"]),
+        ("run scenarios/two --set a", ["availability."]),
+        ("run scenarios/two --set fuel", ["fuel_prices.", "fuel_prices.co2="]),
+        ("run scenarios/two --set learning_config.gam", ["learning_config.gamma="]),
+        (
+            "run scenarios/two --set markets_config.C",
+            ["markets_config.CRM.operator=", "markets_config.CRM=null"],
+        ),
+        ("bench algorithms --algorithms mat", ["matd3"]),
+        ("bench games --algorithms ppo,it", ["ppo,itd3"]),
+        ("list algorithm ippo", ["ippo"]),
+        ("list rule pay_as_b", ["pay_as_bid"]),
+        ("clear orders.csv --rule c", ["complex_clearing"]),
     ],
 )
 def test_words_are_completed(
@@ -257,7 +271,7 @@ def test_words_are_completed(
     typed: str,
     offered: list[str],
 ) -> None:
-    cases = 'base: {}\n"next week":\n  seed: 1\nnext_day: *x\n'
+    cases = 'base:\n  markets_config: {CRM: {operator: x}}\n"next week":\n  seed: 1\nnext_day: {}\n'
     for name, text in {
         "scenarios/one/config.yaml": "one: {}",
         "scenarios/two/config.yaml": cases,
@@ -278,6 +292,46 @@ def test_words_are_completed(
 def test_completion_looks_for_the_files_that_commands_read() -> None:
     assert (completion.CONFIG, completion.MANIFEST) == (CONFIG_FILE, MANIFEST)
     assert completion.STUDY == STUDY
+    assert set(completion.RULES) == RULES.keys()
+    assert {table.rstrip(".") for table in completion.TABLES if table.endswith(".")} == {*TABLES}
+
+
+MISTAKE = """
+import sys
+
+from assume_rl import cli
+
+sys.argv = ["assume-rl", *sys.argv[1:]]
+try:
+    cli.main()
+except SystemExit as end:
+    assert end.code == 2, end.code
+heavy = {"mango", "numpy", "pandas", "sqlalchemy", "torch"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "scenarios/single_lerner"], "did you mean 'scenarios/single_learner'?"),
+        (["train", "scenarios/single_learner", "--case", "tinny"], "did you mean 'tiny'?"),
+        (["run", "scenarios/single_learner", "--set", "seed"], "--set seed: expected key=value"),
+        (["batch", "x.yaml", "--set", "a=1", "--set", "a=2"], "--set a: is set twice"),
+        (["run", "scenarios/single_learner", "--engine", "btch"], "did you mean 'batch'?"),
+        (["train", "scenarios/single_learner", "--gamma", "1"], "--set learning_config.gamma="),
+    ],
+)
+def test_a_mistake_in_arguments_loads_no_heavy_library(arguments: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MISTAKE, *arguments],
+        cwd=SCENARIOS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in " ".join(done.stderr.replace("│", "").split())
 
 
 def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:

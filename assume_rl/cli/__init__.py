@@ -37,13 +37,17 @@ def main() -> None:
     try:
         app(prog_name="assume-rl")
     except Exception as error:
-        from assume_rl.scenario.plugins import blame
-
-        told = blame(error) or _of_path(error)
+        told = _blame(error) or _of_path(error)
         if told is None and not isinstance(error, AssumeRlError):
             raise
         errors.print(told or str(error), markup=False)
         sys.exit(2)
+
+
+def _blame(error: Exception) -> str | None:
+    """Return the sentence that names the plug-in to blame, if any; what loads them may be heavy."""
+    loading = sys.modules.get("assume_rl.scenario.plugins.loading")
+    return None if loading is None else loading.blame(error)
 
 
 def _of_path(error: Exception) -> str | None:

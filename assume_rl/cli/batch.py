@@ -56,9 +56,10 @@ def batch(
 
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
+    from assume_rl.cli.assignments import settings
     from assume_rl.cli.batch_output import print_estimate, print_result, print_status
     from assume_rl.cli.batch_progress import study_watching
-    from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.cli.console import placed, stoppable
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.studies.driver import run_study
     from assume_rl.studies.estimate import estimate

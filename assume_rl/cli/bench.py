@@ -41,7 +41,9 @@ def algorithms(
     names: Annotated[
         str | None,
         typer.Option(
-            "--algorithms", help="Names, separated by commas; by default all that a case can have."
+            "--algorithms",
+            help="Names, separated by commas; by default all that a case can have.",
+            autocompletion=completion.algorithms,
         ),
     ] = None,
     plugins: Plugins = None,
@@ -61,8 +63,8 @@ def algorithms(
 
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
+    from assume_rl.cli.assignments import settings
     from assume_rl.cli.bench_page import markdown, placed, put
-    from assume_rl.cli.console import settings
     from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.evaluation.perfect_foresight import check_solver
     from assume_rl.experiments.outputs import replace_text
@@ -108,7 +110,12 @@ def games(
         str | None, typer.Option("--games", help="Names, separated by commas; all by default.")
     ] = None,
     names_of_algorithms: Annotated[
-        str, typer.Option("--algorithms", help="Names, separated by commas.")
+        str,
+        typer.Option(
+            "--algorithms",
+            help="Names, separated by commas.",
+            autocompletion=completion.algorithms,
+        ),
     ] = "mirror_descent",
     plugins: Plugins = None,
     seeds: TrainingsOfEach = 10,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Formulas, Plugins
 
@@ -20,11 +21,20 @@ SHOWN = 40  # orders with conditions
 ROWS = 48  # of a table that is printed
 
 OrdersFile = Annotated[Path, typer.Argument(metavar="ORDERS", help="CSV file of orders.")]
-RuleName = Annotated[str, typer.Option("--rule", help="Market mechanism that clears them.")]
+RuleName = Annotated[
+    str,
+    typer.Option(
+        "--rule",
+        help="Market mechanism that clears them.",
+        autocompletion=completion.one_of(completion.RULES),
+    ),
+]
 Param = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Parameter of the rule, e.g. pricing_mechanism=pay_as_bid; repeatable."
+        "--set",
+        help="Parameter of the rule, e.g. pricing_mechanism=pay_as_bid; repeatable.",
+        callback=checked.assignments,
     ),
 ]
 Lines = Annotated[
@@ -54,7 +64,7 @@ def clear(
     """Clear an order book from a table: prices, volumes, what was rejected and why."""
     from rich.console import Console
 
-    from assume_rl.cli.console import settings
+    from assume_rl.cli.assignments import settings
     from assume_rl.experiments.order_book.clear import clear_table
     from assume_rl.experiments.order_book.table import read_orders
     from assume_rl.scenario.plugins import load_plugins

@@ -11,13 +11,12 @@ from typing import TypeVar
 import typer
 from rich.console import Console
 
+from assume_rl.cli.assignments import settings
 from assume_rl.cli.options import Device
 from assume_rl.cli.output import print_warnings
 from assume_rl.cli.progress import LineObserver, ProgressObserver
 from assume_rl.episodes.plan import pick_device
-from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.observer import Observer, Silent
-from assume_rl.scenario.config.overrides import overlap
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.tuning.types import Tuning
@@ -45,27 +44,6 @@ def load(
         strict=strict,
         plugins=plugins or (),
     )
-
-
-def settings(assignments: list[str]) -> dict[str, str]:
-    """Return `key=value` texts as a mapping; values are read as YAML later.
-
-    :raises ConfigurationError: a text is no assignment, or a key is set twice, or with a part of it
-    """
-    settings: dict[str, str] = {}
-    for text in assignments:
-        name, sign, value = text.partition("=")
-        key = name.strip()
-        if not sign or not key:
-            raise ConfigurationError(
-                f"--set {text}: expected key=value, e.g. learning_config.gamma=0.9"
-            )
-        for other in settings:
-            if overlap(key, other):
-                also = "twice" if key == other else f"beside {other}"
-                raise ConfigurationError(f"--set {key}: is set {also}; leave one of them out")
-        settings[key] = value
-    return settings
 
 
 def console_of(scenario: Scenario, quiet: bool, warnings: tuple[str, ...] = ()) -> Console:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assume_rl.cli import completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Plugins
 from assume_rl.errors import ConfigurationError, nearest_part
@@ -41,7 +42,10 @@ class Format(StrEnum):
 @app.command("list")
 def list_parts(
     sort: Annotated[Sort | None, typer.Argument(help="Only these; all by default.")] = None,
-    name: Annotated[str | None, typer.Argument(help="Only the one of this name.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Only the one of this name.", autocompletion=completion.parts),
+    ] = None,
     plugins: Plugins = None,
     output: Annotated[
         Format, typer.Option("--format", help="Text, or JSON for programs.")

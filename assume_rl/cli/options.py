@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from assume_rl.cli import completion
+from assume_rl.cli import checked, completion
 
 
 class Device(StrEnum):
@@ -28,7 +28,9 @@ class Engine(StrEnum):
 Folder = Annotated[
     Path,
     typer.Argument(
-        help="Scenario folder (with a config.yaml).", autocompletion=completion.scenario_folders
+        help="Scenario folder (with a config.yaml).",
+        autocompletion=completion.scenario_folders,
+        callback=checked.scenario_folder,
     ),
 ]
 Case = Annotated[
@@ -54,6 +56,8 @@ Set = Annotated[
         "--set",
         help="Change a setting, e.g. learning_config.gamma=0.9; repeatable. Relative paths "
         "(..._path=, policies.<unit>=) start at the scenario folder.",
+        autocompletion=completion.settings,
+        callback=checked.assignments,
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
@@ -145,7 +149,9 @@ Address = Annotated[
 StudySet = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Change a key of the file, or a setting of all its runs; repeatable."
+        "--set",
+        help="Change a key of the file, or a setting of all its runs; repeatable.",
+        callback=checked.assignments,
     ),
 ]
 DryRun = Annotated[

@@ -185,7 +185,7 @@ def train(
 
 def _recorded(folder: Path, case: Case, overrides: Set, out: Out) -> list[str]:
     """Plug-ins of the training that is to be resumed."""
-    from assume_rl.cli.console import settings
+    from assume_rl.cli.assignments import settings
     from assume_rl.scenario.read import simulation_id
     from assume_rl.studies.recorded_plugins import recorded_plugins
 

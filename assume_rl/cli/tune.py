@@ -27,7 +27,8 @@ def tune(
     Exit code 0: trials are done, or time is up and one is complete; 1: none is complete, or not all
     are in the database; 130: interrupted. Needs Optuna, which the extra 'tune' installs.
     """
-    from assume_rl.cli.console import placed, settings, stoppable
+    from assume_rl.cli.assignments import settings
+    from assume_rl.cli.console import placed, stoppable
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
     from assume_rl.studies.estimate import estimate

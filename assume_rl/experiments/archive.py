@@ -20,7 +20,7 @@ from assume_rl.experiments.policies import policy_folder
 from assume_rl.files import write_file
 from assume_rl.learning.policies.files import MANIFEST
 from assume_rl.results.files import SCENARIO
-from assume_rl.scenario.config.schema import CONFIG_FILE
+from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario

@@ -31,7 +31,7 @@ from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.capabilities import on_ladders
 from assume_rl.scenario.compile.compiled import Compiled
-from assume_rl.scenario.config.schema import CONFIG_FILE
+from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.types import Scenario
 
 

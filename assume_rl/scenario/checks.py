@@ -29,8 +29,9 @@ from assume_rl.scenario.compile.capabilities import (
 )
 from assume_rl.scenario.compile.forecasts import check_forecasts
 from assume_rl.scenario.compile.plan import market_problems
+from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.mechanisms import check_mechanism
-from assume_rl.scenario.config.schema import CONFIG_FILE, Market
+from assume_rl.scenario.config.schema import Market
 from assume_rl.scenario.problems import Problems, cell, some
 from assume_rl.scenario.tables.base import CO2, Unit, UnitTable
 from assume_rl.scenario.tables.csv_file import LARGEST

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
+from assume_rl.scenario.config.cases import CONFIG_FILE
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.problems import Problems, similar
 from assume_rl.scenario.text_file import is_there
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from assume_rl.core.clearing.grid import Grid, Line
 from assume_rl.errors import nearest
+from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.mechanisms import reads_blocks
-from assume_rl.scenario.config.schema import CONFIG_FILE, Market, StudyCase
+from assume_rl.scenario.config.schema import Market, StudyCase
 from assume_rl.scenario.problems import Problems, cell
 
 BUSES, LINES = "buses.csv", "lines.csv"

@@ -12,14 +12,14 @@ import pandas as pd
 
 from assume_rl.errors import ConfigurationError, ScenarioError
 from assume_rl.scenario.checks import check_scenario
+from assume_rl.scenario.config.cases import CONFIG_FILE, read_cases
 from assume_rl.scenario.config.overrides import is_setting, split
 from assume_rl.scenario.config.read import (
     case_settings,
     named_plugins,
-    read_cases,
     study_case,
 )
-from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase, switched_off
+from assume_rl.scenario.config.schema import StudyCase, switched_off
 from assume_rl.scenario.files import optional_file, required_file
 from assume_rl.scenario.network import read_networks
 from assume_rl.scenario.plugins import load_plugins, plugins_with

@@ -15,7 +15,8 @@ from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet, Profiles
 from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.types import Scales
-from assume_rl.scenario.config.schema import CONFIG_FILE, StudyCase
+from assume_rl.scenario.config.cases import CONFIG_FILE
+from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.network import Network
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable

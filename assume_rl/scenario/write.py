@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.read import with_paths
-from assume_rl.scenario.config.schema import CONFIG_FILE
 from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Unit

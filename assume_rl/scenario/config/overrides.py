@@ -66,15 +66,6 @@ def is_setting(key: str) -> bool:
     return key.partition(".")[0] not in TABLES
 
 
-def overlap(one: str, other: str) -> bool:
-    """Return whether two dotted keys are the same, or one is a section that holds the other.
-
-    >>> overlap("learning_config", "learning_config.gamma"), overlap("seed", "seeds")
-    (True, False)
-    """
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
 def flatten(key: str, value: Any) -> dict[str, Any]:
     """Return the leaves of `value` by dotted key.
 

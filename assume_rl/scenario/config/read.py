@@ -1,41 +1,22 @@
 """Read `config.yaml`: one study case, with overrides, as a validated `StudyCase`."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from assume_rl.errors import ScenarioError, nearest
 from assume_rl.learning.algorithms.unread import unread_keys
 from assume_rl.learning.config import LearningConfig
+from assume_rl.scenario.config.cases import CONFIG_FILE, unknown_case
 from assume_rl.scenario.config.mechanisms import reads_blocks
 from assume_rl.scenario.config.overrides import override_setting
-from assume_rl.scenario.config.schema import CONFIG_FILE, UNREAD_KEYS, StudyCase
-from assume_rl.scenario.config.yaml_file import read_yaml
+from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
 from assume_rl.scenario.plugins import is_file
 from assume_rl.scenario.problems import Location, Problems, explain
-from assume_rl.scenario.text_file import is_there
 
 UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file"})
 """Keys of a study case that nothing reads."""
-
-
-def read_cases(folder: Path) -> dict[str, Any]:
-    """Return the study cases of a folder by name, as they are written.
-
-    :raises ScenarioError: there is no such folder, or no file that holds study cases.
-    """
-    if not (is_there(folder) and folder.is_dir()):
-        raise ScenarioError(f"{folder}: is not a folder{_nearest_folder(folder)}")
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        raise ScenarioError(f"{CONFIG_FILE}: is missing in {folder}{_scenarios_in(folder)}")
-    content = read_yaml(path)
-    if not isinstance(content, dict) or not content:
-        raise ScenarioError(f"{CONFIG_FILE}: must map study-case names to settings")
-    return {str(name): settings for name, settings in content.items()}
 
 
 def case_settings(
@@ -56,7 +37,7 @@ def case_settings(
     """
     name = next(iter(cases)) if case is None else case
     if name not in cases:
-        problems.error(CONFIG_FILE, f"unknown study case '{name}'; {nearest(name, cases)}")
+        problems.error(CONFIG_FILE, unknown_case(name, cases))
         problems.check()
     settings = cases[name]
     if not isinstance(settings, dict):
@@ -72,30 +53,6 @@ def named_plugins(settings: Mapping[str, Any]) -> list[str]:
     """Return the plug-ins that settings name; none where the key is refused later."""
     found = settings.get("plugins")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
-
-
-def _nearest_folder(path: Path) -> str:
-    """Return the end of a sentence that names a similar folder or the nearest that exists."""
-    found = Path(path.anchor)
-    for part in path.relative_to(path.anchor).parts:
-        if is_there(found / part) and (found / part).is_dir():
-            found /= part
-            continue
-        there = [] if is_there(found / part) else [p.name for p in found.iterdir() if p.is_dir()]
-        close = difflib.get_close_matches(part, there, n=1)
-        if not close:
-            return "" if found == Path(path.anchor) else f"; '{found}' is the nearest that exists"
-        found /= close[0]
-    return f"; did you mean '{found}'?"
-
-
-def _scenarios_in(folder: Path) -> str:
-    """Return the end of a sentence on a folder that is no scenario: those in it, or its kind."""
-    inside = sorted(own.name for own in folder.glob("*/") if (own / CONFIG_FILE).is_file())
-    if inside:
-        return f"; it has the scenarios {', '.join(inside)}"
-    results = (folder / "manifest.json").is_file()
-    return ", which holds results or policies: name the folder of the scenario" if results else ""
 
 
 def _drop_unread(settings: Any, where: str, problems: Problems) -> Any:

@@ -25,9 +25,6 @@ from assume_rl.scenario.config.section import Section
 from assume_rl.scenario.config.times import Instant, PositiveSeconds, Seconds, StepSeconds
 from assume_rl.scenario.tables import UNIT_TABLES
 
-CONFIG_FILE = "config.yaml"
-"""File of a scenario folder that holds its study cases."""
-
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
 """Product types of the format."""
 
