@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("long" if config.getoption("--run-slow") else "short")
     # Small tensors: a second thread costs more than it brings.
     torch.set_num_threads(1)
+    # No tensor here is distributed: what `assert_close` asks for those takes seconds to import.
+    pytest.MonkeyPatch().setattr(torch.testing._comparison, "_HAS_DTENSOR", False, raising=False)
     gc.disable()  # until all tests are known
 
 

@@ -19,6 +19,7 @@ from assume_rl.cli import app
 from assume_rl.core.bidding import BIDDERS
 from assume_rl.core.clearing import RULES
 from assume_rl.core.units import TECHNOLOGIES
+from assume_rl.reports.topics.registry import TOPICS
 from assume_rl.results.tracking import TRACKERS
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.plugins import unload_plugins
@@ -67,7 +68,7 @@ def registries():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, pytestconfig):
     """A folder with the repository's scenarios and examples in it, to work in."""
     for name in ("scenarios", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -78,6 +79,10 @@ def folder(tmp_path, monkeypatch):
     training = TrainCost(1.0, 0.01, 0.1, 0.01, 0.1, play, tmp_path)
     monkeypatch.setattr(Probe, "train", lambda *_: training)
     monkeypatch.setattr(Probe, "play", lambda *_: play)
+    # Other tests look at the topics of reports, too.
+    if not pytestconfig.getoption("--run-slow"):
+        for name in TOPICS.keys() - {"learning", "runs"}:
+            monkeypatch.delitem(TOPICS, name)
     return tmp_path
 
 
@@ -143,6 +148,8 @@ def run_shell(block, later, monkeypatch, capsys):
     ]
     for number, (command, words) in enumerate(todo):
         only_checked = False
+        if later is not None and words[:2] == ["assume-rl", "bench"] and block.noted("slow"):
+            continue  # its options are those of the other blocks of the page
         if later is not None and words[:2] == ["assume-rl", "train"]:
             looked_at = block.noted("exact") or block.noted("fails")
             needed = looked_at or folder_of(words) in f"{todo[number + 1 :]}{later}"

@@ -17,7 +17,7 @@ from assume_rl.learning.policies.folder import load_policies
 
 pytestmark = pytest.mark.unchecked
 
-SOME = {"learning_config.training_episodes": 4, "learning_config.validation_episodes_interval": 1}
+SOME = {"learning_config.training_episodes": 3, "learning_config.validation_episodes_interval": 1}
 
 
 @pytest.fixture(scope="module")

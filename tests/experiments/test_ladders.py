@@ -36,7 +36,7 @@ MIXED = [
 
 
 def test_boxes_and_ladders_learn_the_same_on_both_shells(tmp_path: Path) -> None:
-    settings = {"algorithm": "mappo", "learning_rate": 0.003}
+    settings = {"algorithm": "mappo", "learning_rate": 0.003, "epochs": 2}
     scenario = load_scenario(write_fleet(tmp_path / "case", MIXED, **settings))
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
@@ -63,7 +63,7 @@ def test_saved_policies_of_a_ladder_are_evaluated_and_gone_on_from(
 
 
 def test_curves_are_learned_from_and_resumed_with_the_same_bytes(tmp_path: Path) -> None:
-    settings = {"algorithm": "fictitious_play", "training_episodes": 3, "gradient_steps": 2}
+    settings = {"algorithm": "fictitious_play", "gradient_steps": 2, "training_episodes": 3}
     scenario = load_scenario(write_fleet(tmp_path / "case", PLANTS, **settings))
     resumed_is_uninterrupted(scenario, "batch", tmp_path)
     rows = table(tmp_path / "whole", "rl_grad_params")
@@ -279,6 +279,14 @@ BY_VALUE: dict[str, tuple[dict[str, Any], str, set[str]]] = {
 """Algorithms that learn values of rungs, with settings, prices of rungs and the heads they make."""
 
 
+def of_values(algorithm: str, tmp_path: Path, **settings: Any) -> Scenario:
+    """A storage and two plants that learn the values of their rungs."""
+    own, prices, _ = BY_VALUE[algorithm]
+    settings |= {"algorithm": algorithm, "learning_rate": 0.003, **own}
+    folder = write_fleet(tmp_path / "case", COUPLED, **settings)
+    return load_scenario(folder, overrides={"bidding_strategy_params.rung_prices": prices})
+
+
 def test_all_that_learn_values_of_rungs_are_tried_here() -> None:
     found = {name for name in able("ladder") if issubclass(SETTINGS[name], RungValuesConfig)}
     assert found == BY_VALUE.keys()
@@ -289,19 +297,21 @@ def test_all_that_learn_values_of_rungs_are_tried_here() -> None:
     [n if n in ("qrdqn", "r2d2") else pytest.param(n, marks=pytest.mark.slow) for n in BY_VALUE],
 )
 def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
-    fleet = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
-    own, prices, heads = BY_VALUE[algorithm]
-    settings = {"algorithm": algorithm, "learning_rate": 0.003, **own}
-    ladder = {"bidding_strategy_params.rung_prices": prices}
-    folder = write_fleet(tmp_path / "case", fleet, **settings)
-    scenario = load_scenario(folder, overrides=ladder)
+    scenario, heads = of_values(algorithm, tmp_path), BY_VALUE[algorithm][2]
     trained = [train(scenario, engine=engine, out=tmp_path / engine) for engine in ENGINES]
     check_same_learning(scenario, *trained)
     last = trained[0].folder / "policies" / "last"
     assert {stack.head for stack in load_policies(last).actors} == heads
     again = evaluate(scenario, policies=last, out=tmp_path / "evaluate")
     assert again.evaluation.reward == pytest.approx(trained[0].last.reward, rel=1e-12)
-    resumed_is_uninterrupted(scenario, "batch", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [n if n == "r2d2" else pytest.param(n, marks=pytest.mark.slow) for n in BY_VALUE],
+)
+def test_values_of_rungs_are_resumed_with_the_same_bytes(algorithm: str, tmp_path: Path) -> None:
+    resumed_is_uninterrupted(of_values(algorithm, tmp_path, training_episodes=3), "batch", tmp_path)
 
 
 @pytest.mark.slow

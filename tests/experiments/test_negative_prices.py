@@ -86,7 +86,8 @@ def test_the_report_shows_them(ran: dict[str, Path]) -> None:
 def test_learners_train_in_them_and_their_policies_are_read_again(
     tmp_path: Path, case: str, engine: str
 ) -> None:
-    scenario = load_scenario(FOLDER, case, overrides=FEW)
+    half_a_day = {"end_date": "2019-07-01 12:00"}  # the best trades of storages take long to find
+    scenario = load_scenario(FOLDER, case, overrides=FEW | half_a_day)
     result = train(scenario, engine=engine, out=tmp_path / "out")
     again = evaluate(scenario, policies=result.folder, engine=engine, out=tmp_path / "again")
     assert again.evaluation.reward == pytest.approx(result.last.reward, abs=1e-6)

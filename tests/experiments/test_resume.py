@@ -23,13 +23,13 @@ pytestmark = pytest.mark.unchecked
 
 SETTINGS = {
     "learning_config.gradient_steps": 3,
-    "learning_config.training_episodes": 6,
-    "learning_config.episodes_collecting_initial_experience": 2,
-    "learning_config.validation_episodes_interval": 2,
+    "learning_config.training_episodes": 3,
+    "learning_config.episodes_collecting_initial_experience": 1,
+    "learning_config.validation_episodes_interval": 1,  # after the second episode, and the third
     "learning_config.batch_size": 16,
     "learning_config.action_noise_schedule": "linear",
     "learning_config.learning_rate_schedule": "linear",
-    "learning_config.replay_buffer_size": 15,  # full after three episodes
+    "learning_config.replay_buffer_size": 10,  # full after two episodes
 }
 TABLES = ("rl_params", "rl_grad_params", "market_orders", "market_meta", "unit_dispatch", "kpis")
 
@@ -101,10 +101,10 @@ def batch(wholes: Callable[[EngineName], TrainResult]) -> TrainResult:
 @pytest.mark.parametrize(
     ("after", "middle"),
     [
-        (5, False),
-        (4, True),
+        (3, False),
+        (3, True),
         pytest.param(1, False, marks=pytest.mark.slow),
-        pytest.param(8, False, marks=pytest.mark.slow),
+        pytest.param(5, False, marks=pytest.mark.slow),
     ],
 )
 def test_resumed_is_uninterrupted(
@@ -123,7 +123,7 @@ def test_resumed_is_uninterrupted(
 def test_a_training_can_be_interrupted_again_and_again(batch: TrainResult, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(3):  # resuming starts what has not begun
-        observer = Impatient(2, middle=True)
+        observer = Impatient(1, middle=True)
         with pytest.raises(KeyboardInterrupt):
             train(case(), engine="batch", out=out, resume=True, observer=observer)
     train(case(), engine="batch", out=out, resume=True)
@@ -144,19 +144,19 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stopped(original: Path, tmp_path: Path) -> Path:
-    """The folder of a training of seed 1 that was interrupted after the third episode."""
+    """The folder of a training of seed 1 that was interrupted in the third episode."""
     return shutil.copytree(original, tmp_path / "out")
 
 
 def test_seeds_resume_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
-    seeds, short = (3, 4), case(**{"learning_config.training_episodes": 4})
-    expected = train_seeds(short, seeds=seeds, engine="batch", out=tmp_path / "whole")
+    seeds, scenario = (3, 4), case()
+    expected = train_seeds(scenario, seeds=seeds, engine="batch", out=tmp_path / "whole")
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        train_seeds(short, seeds=seeds, engine="batch", out=out, observer=Impatient(4))
+        train_seeds(scenario, seeds=seeds, engine="batch", out=out, observer=Impatient(5))
     newest = max((out / "seed_4" / "checkpoints").glob("episode_*"))
     newest.unlink()  # as if the process had died before the last seed's was written
-    found = train_seeds(short, seeds=seeds, engine="batch", out=out, resume=True)
+    found = train_seeds(scenario, seeds=seeds, engine="batch", out=out, resume=True)
     assert manifest(out / "seed_3")["resumed_after"] == [2]
     for one, other in zip(found, expected, strict=True):
         assert_same_results(one.folder, other.folder)
@@ -183,14 +183,14 @@ def test_a_seed_that_has_not_begun_does_not_hold_others_back(
     with pytest.raises(KeyboardInterrupt):
         train_seeds(case(), seeds=[seed], engine=engine, out=tmp_path, observer=Impatient(4))
     found = train_seeds(case(), seeds=[seed, seed + 1], engine=engine, out=tmp_path, resume=True)
-    assert manifest(tmp_path / f"seed_{seed}")["resumed_after"] == [3]
+    assert manifest(tmp_path / f"seed_{seed}")["resumed_after"] == [2]
     assert manifest(found[0].folder)["final_hash"] == manifest(batch.folder)["final_hash"]
 
 
 def test_what_results_do_not_depend_on_may_change(stopped: Path, tmp_path: Path) -> None:
     other = case(seed=7, **{"learning_config.trained_policies_save_path": str(tmp_path / "copy")})
     train(other, seed=1, engine="batch", out=stopped, resume=True)
-    assert manifest(stopped)["resumed_after"] == [3]
+    assert manifest(stopped)["resumed_after"] == [2]
 
 
 def test_seeds_that_are_finished_are_left_alone(batch: TrainResult, tmp_path: Path) -> None:
@@ -204,6 +204,7 @@ def test_seeds_that_are_finished_are_left_alone(batch: TrainResult, tmp_path: Pa
 
 def test_a_training_that_settled_early_is_only_finished(tmp_path: Path, monkeypatch) -> None:
     early = {
+        "learning_config.training_episodes": 4,
         "learning_config.early_stopping_steps": 1,
         "learning_config.early_stopping_threshold": 9.0,
     }
@@ -222,7 +223,7 @@ def die(*_: object) -> None:
 
 
 def test_a_damaged_checkpoint_leaves_the_one_before(batch: TrainResult, tmp_path: Path) -> None:
-    out = interrupted(tmp_path / "out", after=6)
+    out = interrupted(tmp_path / "out", after=4)
     kept = sorted((out / "checkpoints").glob("episode_*"))
     assert len(kept) == 2
     kept[-1].write_bytes(kept[-1].read_bytes()[:-100])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from trained_runs import table, tiny
+from trained_runs import Trained, table, tiny
 
 from assume_rl.errors import ConfigurationError, ResultsError, ScenarioError
 from assume_rl.experiments.engines import EngineName, choose_engine
@@ -42,7 +42,6 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
                 "num_envs": 2,
                 "update_ratio": 0.5,
                 "max_staleness": 3,
-                "train_freq": "6h",
                 "validation_episodes_interval": 2,
                 "training_episodes": 4,
             },
@@ -53,10 +52,8 @@ def lines(result: TrainResult) -> list[dict[str, object]]:
     ],
 )
 def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    half_a_day = {"single_learner": "2019-03-04 12:00", "ten_learners": "2019-03-01 12:00"}
-    settings = {"training_episodes": 3, "train_freq": "6h"} | settings
+    settings = {"training_episodes": 3} | settings
     overrides = {f"learning_config.{key}": value for key, value in settings.items()}
-    overrides["end_date"] = half_a_day[name]
     results = [
         train(tiny(name, **overrides), engine=engine, out=tmp_path / engine)
         for engine in ("agents", "batch")
@@ -76,7 +73,7 @@ def test_both_engines_learn_the_same(name: str, settings: dict[str, Any], tmp_pa
     assert batch.last.reward == pytest.approx(agents.last.reward, abs=1e-4)
     rows = table(agents.folder, "rl_params")
     trained = rows[rows["evaluation_mode"] == 0].groupby(["episode", "unit"]).size()
-    assert set(trained) == {11}  # deliveries of half a day
+    assert set(trained) == {5}  # deliveries of six hours
     assert len(trained) == settings["training_episodes"] * rows["unit"].nunique()
 
 
@@ -218,14 +215,12 @@ def test_more_copies_than_fit_between_evaluations_are_told(tmp_path: Path) -> No
 
 
 @pytest.mark.unchecked
-def test_runs_and_evaluations_are_the_same_on_both_engines(tmp_path: Path) -> None:
-    scenario = tiny("ten_learners")
-    trained = train(scenario, out=tmp_path / "train")
+def test_runs_and_evaluations_are_the_same_on_both_engines(ten: Trained, tmp_path: Path) -> None:
     for experiment in (run, evaluate):
         tables = []
         for engine in ("agents", "batch"):
             out = tmp_path / experiment.__name__ / engine
-            experiment(scenario, policies=trained.folder, engine=engine, out=out)
+            experiment(ten.scenario, policies=ten.folder, engine=engine, out=out)
             orders = table(out, "market_orders")
             tables.append(orders.sort_values(["start_time", "unit_id", "bid_id"]))
         for column in ("price", "volume", "accepted_price", "accepted_volume"):

@@ -1,6 +1,6 @@
 """The first screen of runs, and what learning curves compare with, worked out by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from assume_rl.reports.types import Chart, Grid, Item, Lead
 
 pytestmark = pytest.mark.unchecked
 
+Choose = Callable[..., None]
 SCORES = {"reward": 4.0, "profit": 1_600.0, **GAP}
 
 
@@ -41,7 +42,10 @@ def test_a_training_is_held_against_the_best_response_and_bids_at_cost(tmp_path:
     assert (lines[BEST], lines[AT_COST]) == ([2_100, 2_100], [0, 0])
 
 
-def test_prices_are_held_against_the_cost_of_the_unit_that_sets_them(tmp_path: Path) -> None:
+def test_prices_are_held_against_the_cost_of_the_unit_that_sets_them(
+    tmp_path: Path, only_topics: Choose
+) -> None:
+    only_topics("learning")
     lead, _ = first_screen(write_run(tmp_path / "run", evaluation=SCORES))
     # prices 10, 70, 90; mark-ups 0, 20, 40; at cost 10, 50, 50 EUR/MWh
     assert lead.sentences[2] == (
@@ -80,7 +84,8 @@ def test_an_equilibrium_is_claimed_of_exact_figures_only(
     assert "".join(equilibrium_sentence(figures)) == sentence
 
 
-def test_several_seeds_have_an_interval(tmp_path: Path) -> None:
+def test_several_seeds_have_an_interval(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("learning")
     for seed, profit in ((1, 1_000.0), (2, 2_000.0), (3, 3_000.0)):
         scores = {**SCORES, "profit": profit}
         write_run(
@@ -105,7 +110,8 @@ def test_the_figure_of_the_answer_is_drawn_once(tmp_path: Path) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_bids_through_time_stand_beside_cost_and_price(tmp_path: Path) -> None:
+def test_bids_through_time_stand_beside_cost_and_price(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("bids", "prices")
     sections = report_sections(open_source(write_run(tmp_path / "run")))
     items = [item for section in sections for item in section.items]
     figure = next(i for i in items if i.title == f"Bids of {DEAR} through time")
@@ -116,7 +122,8 @@ def test_bids_through_time_stand_beside_cost_and_price(tmp_path: Path) -> None:
     assert lines["price"] == [10, 70, 90]
 
 
-def test_the_unit_that_sets_the_price_has_a_row(tmp_path: Path) -> None:
+def test_the_unit_that_sets_the_price_has_a_row(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("market power")
     sections = report_sections(open_source(write_run(tmp_path / "run")))
     items = [item for section in sections for item in section.items]
     grid = next(i for i in items if i.title == "Who sets the price, EOM")

@@ -1,5 +1,6 @@
 """Reports of studies."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from assume_rl.reports.source import study_rows
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
 from assume_rl.reports.topics.answer import study as answer
-from assume_rl.reports.types import Chart, Grid, Item, Lead, Omitted
+from assume_rl.reports.types import Chart, Grid, Item, Lead, Omitted, Section
 from assume_rl.results.study_database import StudyDatabase
 
 pytestmark = pytest.mark.unchecked
 
+Choose = Callable[..., None]
 CELLS = [(design, seed) for design in DESIGNS for seed in (1, 2, 3)]
 
 
@@ -27,8 +29,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def items(study: Path) -> list[Item]:
-    return [item for section in report_sections(open_source(study)) for item in section.items]
+def sections(study: Path) -> list[Section]:
+    return report_sections(open_source(study))
+
+
+@pytest.fixture(scope="module")
+def items(sections: list[Section]) -> list[Item]:
+    return [item for section in sections for item in section.items]
 
 
 def chart(items: list[Item], name: str) -> Chart:
@@ -62,7 +69,8 @@ def test_a_metric_that_is_equal_in_all_runs_is_told_in_a_sentence(items: list[It
     assert "compare-train-avg_price[EOM]" not in names
 
 
-def test_one_run_alone_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_one_run_alone_is_told_in_a_sentence(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("comparison")
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:1])
     items = [item for section in report_sections(open_source(folder)) for item in section.items]
     reasons = {item.title: item.reason for item in items if isinstance(item, Omitted)}
@@ -95,9 +103,10 @@ def test_the_table_of_a_step_has_each_metric_and_design(items: list[Item]) -> No
     assert rows == [("reward", DESIGNS[0], 3, 12.0), ("reward", DESIGNS[1], 3, 2.0)]
 
 
-def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path) -> None:
-    first, *_ = report_sections(open_source(study))
-    lead, figure, differences = first.items
+def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(
+    sections: list[Section],
+) -> None:
+    lead, figure, differences = sections[0].items
     assert isinstance(lead, Lead)
     much, sure, what, setting = lead.sentences[:4]
     minus = "\N{MINUS SIGN}"
@@ -120,8 +129,9 @@ def test_the_first_screen_says_what_differs_by_how_much_and_how_sure(study: Path
 
 
 def test_a_difference_is_a_share_of_the_baseline_on_the_same_seeds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only_topics: Choose
 ) -> None:
+    only_topics("comparison")
     monkeypatch.setattr(answer, "compare", partial(answer.compare, level=0.8))
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:-1])
     lead, _, differences = report_sections(open_source(folder))[0].items
@@ -136,8 +146,9 @@ def test_a_difference_is_a_share_of_the_baseline_on_the_same_seeds(
 
 
 def test_many_designs_are_not_tested_but_the_extremes_are_named(
-    study: Path, monkeypatch: pytest.MonkeyPatch
+    study: Path, monkeypatch: pytest.MonkeyPatch, only_topics: Choose
 ) -> None:
+    only_topics("comparison")
     monkeypatch.setattr(answer, "DRAWN", 1)
     lead, *rest = report_sections(open_source(study))[0].items
     assert isinstance(lead, Lead)
@@ -178,7 +189,8 @@ def test_many_episodes_are_thinned_in_the_database(
     assert "one episode in 2" in source.notes[-1]
 
 
-def test_a_database_by_its_url_is_the_same_study(study: Path, items: list[Item]) -> None:
+def test_a_database_by_its_url_is_the_same_study(study: Path, only_topics: Choose) -> None:
+    only_topics("comparison")
     url = f"sqlite:///{study / 'study.db'}"
     found = [item for section in report_sections(open_source(url)) for item in section.items]
     means, _ = chart(found, "compare-train-reward").figure.data
@@ -193,7 +205,8 @@ def test_a_run_of_a_study_has_its_report(study: Path) -> None:
     assert source.recorded[0].keys == {"simulation": "toy_case"}
 
 
-def test_runs_that_are_not_stored_are_named(tmp_path: Path) -> None:
+def test_runs_that_are_not_stored_are_named(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("runs")
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[:2], failed=CELLS[2:3])
     html = report(folder).read_text(encoding="utf-8")
     assert "3 of 6 runs are not in the study database yet" in html
@@ -223,7 +236,8 @@ def test_a_study_without_results_says_so(tmp_path: Path) -> None:
         assert f"Left out: {title}: no run has finished yet." in html
 
 
-def test_key_figures_are_headed_by_design_and_seed(tmp_path: Path) -> None:
+def test_key_figures_are_headed_by_design_and_seed(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("runs")
     folder = write_study(tmp_path / "s", CELLS, stored=CELLS[::-2])
     found = [item for section in report_sections(open_source(folder)) for item in section.items]
     grid = next(i for i in found if isinstance(i, Grid) and i.title == "Key figures")

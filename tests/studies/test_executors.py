@@ -78,6 +78,7 @@ def wait_long(folder: Path, job: Job) -> Report:
 # --- what becomes of it -----------------------------------------------------------------------
 
 
+@QUICK
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_job_is_done_once_and_few_are_in_flight(
     workers: int, monkeypatch: pytest.MonkeyPatch

@@ -50,7 +50,7 @@ HIDDEN = "learning_config.actor_hidden"
 EPISODES = "learning_config.training_episodes"
 TOY: dict[str, Any] = {
     "scenarios": {"folder": "scenarios/single_learner", "cases": "tiny"},
-    "set": {**SHORT, EPISODES: 3, "learning_config.gradient_steps": 4},
+    "set": {**SHORT, "learning_config.gradient_steps": 2},
     "space": {RATE: {"log_uniform": [1e-3, 1e-1]}, HIDDEN: {"choice": [[8], [16, 8]]}},
     "objective": {"maximize": "best_reward.reward"},
     "seeds": 2,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -62,6 +63,12 @@ def load_jinja() -> Any:
         jinja = import_module("jinja2")
     except ModuleNotFoundError:
         raise ConfigurationError(uninstalled("a report", "Jinja2", "report")) from None
+    return _environment(jinja)
+
+
+@cache
+def _environment(jinja: Any) -> Any:
+    """Return one that compiles each template once."""
     folder = files("assume_rl.reports.page")
     found = jinja.Environment(
         loader=jinja.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
