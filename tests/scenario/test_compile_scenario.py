@@ -87,25 +87,6 @@ def test_given_forecasts(folder: Any, used: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "load", "price"),
-    [
-        ({}, 1, 40),
-        ({}, 10, 3000),  # beyond all supply: what the town would pay
-        ({"maximum_bid_price": 500}, 10, 500),
-        ({"maximum_bid_price": 30}, 1, 30),
-        ({"minimum_bid_price": 45}, 1, 45),
-        ({"price_tick": 7}, 1, 42),
-    ],
-)
-def test_forecasts_are_within_the_limits_of_the_market(
-    folder: Any, limits: dict[str, float], load: float, price: float
-) -> None:
-    overrides = {f"markets_config.EOM.{key}": value for key, value in limits.items()}
-    scenario = load_scenario(folder.path, overrides=overrides | {"demand.town.scale": load})
-    assert compile_scenario(scenario).profiles.forecasts["EOM"].price[0, 0] == price
-
-
-@pytest.mark.parametrize(
     ("technology", "found"),
     [("Wind Onshore", True), ("SOLAR", True), ("wind_onshore", False), ("biomass", False)],
 )

@@ -63,8 +63,7 @@ def elastic_price(
         unit=torch.tensor(units),
         node=node,
     )
-    spec = market_spec(scenario, market)
-    return cleared_price(spec, spec.limited(orders))
+    return cleared_price(market_spec(scenario, market), orders)
 
 
 def cleared_price(spec: MarketSpec[Any], orders: Orders) -> Tensor:

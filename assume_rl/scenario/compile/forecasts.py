@@ -17,7 +17,6 @@ from assume_rl.core.units.fleet import Profiles
 from assume_rl.errors import nearest, nearest_part
 from assume_rl.learning.types import NO_SCALES, Scales
 from assume_rl.scenario.compile.elastic_forecast import elastic_price
-from assume_rl.scenario.compile.markets import market_spec
 from assume_rl.scenario.config.schema import switched_off
 from assume_rl.scenario.problems import Problems, cell
 from assume_rl.scenario.tables.base import Unit
@@ -217,10 +216,9 @@ def naive_price(basis: Basis) -> Tensor:
     if elastic:
         members = {"plants": plants, "elastic": elastic, "inelastic": buyers}
         return elastic_price(scenario, market, profiles, demand, **members)
-    spec = market_spec(scenario, market)  # orders are cut to its limits
-    worth = spec.price_of(profiles.marginal_cost[:, buyers])
+    worth = profiles.marginal_cost[:, buyers]
     scarcity = float(worth.max()) if buyers else 0.0
-    cost, available = spec.price_of(profiles.marginal_cost[:, plants]), profiles.capacity[:, plants]
+    cost, available = profiles.marginal_cost[:, plants], profiles.capacity[:, plants]
     return merit_order_price(cost, available, demand, scarcity)
 
 
