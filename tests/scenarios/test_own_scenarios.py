@@ -236,6 +236,7 @@ def assert_remade(script: Path, out: Path) -> None:
     [
         "border_and_industry/make_profiles.py",
         "national/make_units.py",
+        "reserve_and_energy/make_demand.py",
         "single_learner/make_demand.py",
         "summer_week/make_profiles.py",
         "ten_learners/make_profiles.py",
