@@ -14,7 +14,7 @@ from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
-from assume_rl.experiments.train import train
+from assume_rl.experiments.train import TrainResult, train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.learning.algorithms import able
 from assume_rl.learning.config import SETTINGS, RungValuesConfig
@@ -124,7 +124,7 @@ def test_resumed_is_uninterrupted(engine: EngineName, tmp_path: Path) -> None:
     resumed_is_uninterrupted(scenario, engine, tmp_path)
 
 
-def resumed_is_uninterrupted(scenario: Scenario, engine: EngineName, tmp_path: Path) -> None:
+def resumed_is_uninterrupted(scenario: Scenario, engine: EngineName, tmp_path: Path) -> TrainResult:
     """Train a case at once, and again with a break within the last episode."""
     whole = train(scenario, engine=engine, out=tmp_path / "whole")
     observer = Impatient(len(whole.episodes) - 2, middle=True)
@@ -132,6 +132,7 @@ def resumed_is_uninterrupted(scenario: Scenario, engine: EngineName, tmp_path: P
         train(scenario, engine=engine, out=tmp_path / "out", observer=observer)
     train(scenario, engine=engine, out=tmp_path / "out", resume=True)
     assert_same_results(tmp_path / "out", whole.folder)
+    return whole
 
 
 @pytest.mark.parametrize("algorithm", ["matd3", "isac"])

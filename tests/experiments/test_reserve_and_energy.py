@@ -12,7 +12,8 @@ from test_ladders import resumed_is_uninterrupted
 from torch import Tensor
 from trained_runs import table
 
-from assume_rl.envs.adapters.decisions import Decisions
+from assume_rl.envs.adapters.decisions import Decisions, learned
+from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.train import train
@@ -22,6 +23,8 @@ from assume_rl.testing import assert_same_episode
 from assume_rl.testing.episodes import Frames
 
 pytestmark = pytest.mark.unchecked
+
+SLOW = pytest.mark.slow
 
 RUNGS = [0.0, 5.0, 12.0, 30.0, 45.0, 70.0]
 LENGTH = 4  # hours of a delivery
@@ -66,7 +69,7 @@ def write(folder: Path) -> Path:
             "episodes_collecting_initial_experience": 8,
             "initial_actions": "uniform",
             "validation_episodes_interval": 12,
-            "gradient_steps": 20,
+            "gradient_steps": 10,
             "learning_rate": 0.01,
             "train_freq": "24h",
         },
@@ -170,17 +173,26 @@ def test_an_agent_of_reserve_is_rewarded_for_energy_too(tmp_path: Path) -> None:
     own = rows.profit / full
     assert rows.reward[EOM].tolist() == pytest.approx(own[EOM].tolist())
     assert rows.reward[RES].tolist() == pytest.approx((own[RES] + own[EOM]).tolist())
+    # Likewise where only one of both agents learns.
+    for learner, fixed, rung in ((RES, EOM, 2), (EOM, RES, 0)):
+        policies = {fixed: Always(2, 2) if fixed == RES else Always(0, 0)}
+        env = MarketEnv(compiled, num_envs=1, seeds=(1,), policies=policies)
+        state, rewards = env.reset(torch.tensor([0])), []
+        action = torch.full((1, 1, learned(env.teams[0]).action.size), Always(rung, rung).cheap)
+        while not env.done(state):
+            state, happened = env.step(state, (action,))
+            rewards += [earned.reward.reward.item() for earned in happened.learners]
+        assert rewards == pytest.approx(rows.reward[learner].tolist())
 
 
-@pytest.mark.parametrize("algorithm", ["q_learning", "r2d2"])
+@pytest.mark.parametrize("algorithm", [pytest.param("q_learning", marks=SLOW), "r2d2"])
 def test_both_shells_learn_the_same_and_resume_it(algorithm: str, tmp_path: Path) -> None:
     few = {"training_episodes": 3, "num_envs": 1, "episodes_collecting_initial_experience": 1}
     few |= {"validation_episodes_interval": 1, "gradient_steps": 2, "train_freq": "14h"}
     settings = {f"learning_config.{key}": value for key, value in few.items()}
     settings |= {"learning_config.algorithm": algorithm}
     scenario = load_scenario(write(tmp_path / "case"), overrides=settings)
-    resumed_is_uninterrupted(scenario, "batch", tmp_path)
-    batch = train(scenario, engine="batch", out=tmp_path / "again")
+    batch = resumed_is_uninterrupted(scenario, "batch", tmp_path)
     agents = train(scenario, engine="agents", out=tmp_path / "agents")
     check_same_learning(scenario, batch, agents)
     columns = ["unit", "episode", "evaluation_mode", "datetime", "reward", "profit", "regret"]
