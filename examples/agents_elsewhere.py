@@ -5,7 +5,8 @@
 
 The market waits for its client, trains, and says goodbye. A client that ends, by Ctrl-C or by
 force, can be started again; the market waits for it before the next episode. With `--mqtt` the
-address is that of a broker. `MARKET_SECRET` in the environment of both signs all messages.
+address is that of a broker. `MARKET_SECRET` in the environment of both signs all messages, and
+`MARKET_TLS`, a folder with `authority.pem`, `own.pem` and `own.key`, encrypts them over TCP.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from mango import AgentAddress, activate, agent_composed_of
 from assume_rl import AssumeRlError, Learning, load_scenario
 from assume_rl.agents.client import Client
 from assume_rl.agents.lobby import Lobby
-from assume_rl.agents.wire import Networked, mqtt_container, tcp_container
+from assume_rl.agents.wire import Certificates, Networked, mqtt_container, tcp_container
 from assume_rl.agents.world import World
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 
@@ -41,7 +42,11 @@ def container(place: tuple[str, int], name: str, mqtt: bool) -> Networked:
     secret = os.environ.get("MARKET_SECRET")
     if mqtt:
         return mqtt_container(place, name, secret=secret)
-    return tcp_container(place, secret=secret)
+    folder = os.environ.get("MARKET_TLS")
+    files = (Path(folder or "") / name for name in ("authority.pem", "own.pem", "own.key"))
+    return tcp_container(
+        place, secret=secret, certificates=Certificates(*files) if folder else None
+    )
 
 
 async def market(place: tuple[str, int], mqtt: bool, episodes: int, patience: float) -> Learning:

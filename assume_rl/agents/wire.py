@@ -9,8 +9,11 @@ cannot be written is tried again, until a container counts as lost.
 
 import asyncio
 import logging
+import ssl
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
@@ -18,11 +21,13 @@ from uuid import uuid4
 from mango import AgentAddress, ExternalClock
 from mango.container.core import Container
 from mango.container.mqtt import MQTTContainer
+from mango.container.protocol import ContainerProtocol
 from mango.container.tcp import TCPContainer
 from mango.util.clock import Clock
 
 from assume_rl.agents.codec import Unreadable, make_codec
 from assume_rl.agents.messages import Refused
+from assume_rl.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +189,34 @@ class Networked(Container):  # type: ignore[misc]
         await super().shutdown()
 
 
+@dataclass(frozen=True)
+class Certificates:
+    """Files (PEM) by which TCP containers know each other, as all of them must have.
+
+    A certificate names the host, as messages are sent there, among its alternative names.
+    """
+
+    authority: Path  # certificate of who signed those of all containers
+    own: Path  # certificate of this container
+    key: Path  # of that
+
+    def context(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+        """Return what encrypts connections, and refuses who has no certificate of the authority.
+
+        :param purpose: whom this side of a connection is to know, servers or clients
+        :raises ConfigurationError: a file cannot be read, or is none of these
+        """
+        try:
+            context = ssl.create_default_context(purpose, cafile=str(self.authority))
+            context.load_cert_chain(self.own, self.key)
+        except OSError as error:  # also of certificates
+            files = ", ".join(f"'{file}'" for file in (self.authority, self.own, self.key))
+            raise ConfigurationError(f"certificates {files}: {error}") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
+
+
 class OverTCP(Networked, TCPContainer):  # type: ignore[misc]
     """A container at a host and port.
 
@@ -192,6 +225,39 @@ class OverTCP(Networked, TCPContainer):  # type: ignore[misc]
     """
 
     quality = MappingProxyType({})
+
+    def __init__(self, *, certificates: Certificates | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._serving = self._calling = None
+        if certificates is not None:
+            self._serving = certificates.context(ssl.Purpose.CLIENT_AUTH)
+            self._calling = certificates.context(ssl.Purpose.SERVER_AUTH)
+
+    async def start(self) -> None:
+        """Listen at the address; the system chooses the port if that is 0."""
+        host, port = self.addr
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self._protocol, host, port, ssl=self._serving)
+        self.addr: tuple[str, int] = (host, self.server.sockets[0].getsockname()[1])
+        await super(TCPContainer, self).start()  # mango's own listens without encryption
+
+    async def _send_external_message(self, addr: Any, message: Any, meta: dict[str, Any]) -> bool:
+        """Return whether a message was written to a connection of its own."""
+        host, port = addr
+        loop = asyncio.get_running_loop()
+        try:
+            _, protocol = await loop.create_connection(
+                self._protocol, host, port, ssl=self._calling
+            )
+        except OSError as error:
+            logger.warning("%s:%s cannot be reached: %s", host, port, error)
+            return False
+        protocol.write(self.codec.encode(message))
+        await protocol.shutdown()  # once all is written
+        return True
+
+    def _protocol(self) -> ContainerProtocol:
+        return ContainerProtocol(container=self, codec=self.codec)
 
 
 class OverMQTT(Networked, MQTTContainer):  # type: ignore[misc]
@@ -205,19 +271,26 @@ class OverMQTT(Networked, MQTTContainer):  # type: ignore[misc]
 
 
 def tcp_container(
-    address: tuple[str, int], clock: Clock | None = None, *, secret: str | None = None
+    address: tuple[str, int],
+    clock: Clock | None = None,
+    *,
+    secret: str | None = None,
+    certificates: Certificates | None = None,
 ) -> OverTCP:
     """Return a container whose agents exchange our messages with others over TCP.
 
     :param address: host and port; port 0: the system chooses one when the container starts
     :param clock: of its agents; None: one of simulated time
     :param secret: that all containers share, which signs every message; None: any sender is heard
+    :param certificates: with which both sides of a connection prove who they are, encrypted; None:
+        nothing is encrypted
+    :raises ConfigurationError: see `Certificates.context`
     """
     return OverTCP(
         addr=address,
         codec=make_codec(secret),
         clock=clock or ExternalClock(),
-        tcp_connection_ttl=-1,
+        certificates=certificates,
     )
 
 

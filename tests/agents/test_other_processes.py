@@ -121,7 +121,8 @@ def in_one_process(episodes: int) -> str:
 
 
 def check_same(processes: Processes, *options: str) -> None:
-    secret = {"MARKET_SECRET": "only ours"}
+    tls = EXAMPLE.parents[1] / "tests" / "fixtures" / "tls"
+    secret = {"MARKET_SECRET": "only ours", "MARKET_TLS": str(tls)}
     market = processes.start("market", *options, **secret)
     client = processes.start("client", *options, **secret)
     assert market.wait(SECONDS) == 0, processes.said("market")
