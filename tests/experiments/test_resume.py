@@ -149,11 +149,11 @@ def stopped(original: Path, tmp_path: Path) -> Path:
 
 
 def test_seeds_resume_together_though_interrupted_an_episode_apart(tmp_path: Path) -> None:
-    seeds, scenario = (3, 4), case()
+    seeds, scenario = (3, 4), case(**{"learning_config.training_episodes": 4})
     expected = train_seeds(scenario, seeds=seeds, engine="batch", out=tmp_path / "whole")
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        train_seeds(scenario, seeds=seeds, engine="batch", out=out, observer=Impatient(5))
+        train_seeds(scenario, seeds=seeds, engine="batch", out=out, observer=Impatient(6))
     newest = max((out / "seed_4" / "checkpoints").glob("episode_*"))
     newest.unlink()  # as if the process had died before the last seed's was written
     found = train_seeds(scenario, seeds=seeds, engine="batch", out=out, resume=True)
