@@ -65,6 +65,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 KPIS: Mapping[str, Callable[[float], str]] = {
     "avg_price": price,
     "total_volume": euros,
+    "undeliverable_reserve": euros,
     "total_cost": euros,
     "capacity_factor": share,
     "congestion_rent": euros,

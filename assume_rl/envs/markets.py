@@ -143,7 +143,8 @@ def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
             parts.append(Part(spec.name, index, team, slice(start, stop), standing))
     units = [unit for p in parts for unit in p.team.ids for _ in range(p.team.bidder.slots)]
     places = {unit: i for i, unit in enumerate(compiled.fleet.ids)}
-    unit = torch.tensor([places[unit] for unit in units], device=compiled.fleet.node.device)
+    rows = [places[unit] for unit in units]
+    unit = torch.tensor(rows, dtype=torch.int64, device=compiled.fleet.node.device)
     node = compiled.fleet.node[unit]
     return Market(
         spec=spec,

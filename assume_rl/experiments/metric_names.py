@@ -43,6 +43,7 @@ METRICS: dict[str, Metric] = {
     "total_profit": Metric("markets", "EUR", "profit of all sellers"),
     "capacity_factor": Metric("markets", words="capacity factor of plants"),
     "congestion_rent": Metric("markets", "EUR", "congestion rent"),
+    "undeliverable_reserve": Metric("markets", "MW times h", "held, but not deliverable"),
     "pay_as_bid_surplus": Metric("markets", "EUR", "paid above what supply is paid"),
     "markup": Metric("markets", "EUR/MWh", "mark-up"),
     "hhi": Metric("markets", words="concentration of sales (HHI)"),

@@ -9,6 +9,7 @@ from assume_rl.core.units.base import HELD
 from assume_rl.envs.record import Play, play_side_by_side
 from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.held_reserve import undeliverable_reserve
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent
@@ -62,7 +63,8 @@ def run(
         compiled, "run", places, seed=seed, engine=shell, reads=policies
     ) as experiment:
         play(experiment, actors, observer or Silent())
-        kpis = tuple(write_kpis(experiment.database, pay_as_bid_markets(compiled)))
+        missing = undeliverable_reserve(compiled, experiment.database)
+        kpis = tuple(write_kpis(experiment.database, pay_as_bid_markets(compiled), missing))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
     reserve = frozenset(spec.name for spec in compiled.markets if spec.product_type in HELD)
     return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings, reserve)

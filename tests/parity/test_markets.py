@@ -139,6 +139,14 @@ def test_profit_under_pay_as_bid_is_what_the_orders_earned(tmp_path: Path) -> No
         assert earned["reward"] == pytest.approx([4200.0 / (limit * 100)] * 3)
 
 
+def test_a_market_in_which_nobody_bids_changes_nothing(tmp_path: Path) -> None:
+    toy_scenario(tmp_path / "toy", {"EOM": market(), "IDLE": market()}, hours=12)
+    units = load_scenario(tmp_path / "toy").units
+    nobody = {f"units.{unit.id}.bidding_IDLE": None for unit in units}
+    compiled = compile_scenario(load_scenario(tmp_path / "toy", overrides=nobody))
+    assert_same_episode(compiled)
+
+
 def test_orders_on_ticks_are_paid_in_eur_and_delivered_in_mw(tmp_path: Path) -> None:
     """Coal costs 24.6 EUR/MWh; 70 MW of load is 17.5 ticks of 4 MW, of which 18 are bought."""
     markets = {"EOM": market(price_tick=0.5, volume_tick=4)}
