@@ -89,13 +89,10 @@ def market_power(orders: pd.DataFrame) -> MarketPower | None:
     )
     if sales.empty:
         return None
-    sold, offered, money = (
-        sales.pivot_table(index="start_time", columns="unit_id", values=name, aggfunc="sum")
-        for name in ("accepted_volume", "volume", "money")
-    )
-    cost = sales.pivot_table(
-        index="start_time", columns="unit_id", values="marginal_cost", dropna=False
-    ).reindex(index=sold.index, columns=sold.columns)
+    own = sales.groupby(["start_time", "unit_id"])
+    sums = own[["accepted_volume", "volume", "money"]].sum().unstack()
+    sold, offered, money = sums["accepted_volume"], sums["volume"], sums["money"]
+    cost = own["marginal_cost"].mean().unstack()
     operator = sales.groupby("unit_id")["operator"].first().fillna("unknown")
     names = tuple(sorted(operator.unique()))
     wanted = orders["price"] >= orders["accepted_price"]

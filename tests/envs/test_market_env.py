@@ -21,6 +21,8 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
 
@@ -50,7 +52,6 @@ def play(env: MarketEnv, episodes: list[int]) -> tuple[list[Tensor], list[Tensor
 # --- copies --------------------------------------------------------------------------------------
 
 
-@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [None, 13])
 def test_every_copy_is_what_it_is_alone(window: int | None) -> None:
     compiled, seeds, episodes = scenario(), (5, 8), [3, 4, 9, 3, 4, 11]

@@ -19,6 +19,8 @@ from two_markets import two_markets
 
 from assume_rl.envs.adapters.pettingzoo import ParallelMarket, parallel_env
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
 TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")
@@ -38,7 +40,6 @@ def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tup
     return steps
 
 
-@pytest.mark.unchecked
 @pytest.mark.parametrize("window", [pytest.param(None, marks=pytest.mark.slow), 8])
 def test_the_library_accepts_it(window: int | None) -> None:
     cycles = 3 * (window or 50)  # beyond the end of an episode
@@ -56,7 +57,6 @@ def test_agents_are_the_learning_units() -> None:
         assert env.layouts[agent].size == len(observations[agent])
 
 
-@pytest.mark.unchecked
 def test_the_state_is_what_all_agents_observe() -> None:
     env = parallel_env(TEN)
     observations, _ = env.reset()
@@ -66,7 +66,6 @@ def test_the_state_is_what_all_agents_observe() -> None:
         observations, *_ = env.step({a: env.action_space(a).sample() for a in env.agents})
 
 
-@pytest.mark.unchecked
 def test_a_learner_in_two_markets_is_an_agent_in_each(tmp_path: Path) -> None:
     """They bid in one step, each for its own products, and earn what their market pays."""
     env = parallel_env(two_markets(tmp_path / "two"))
@@ -82,7 +81,6 @@ def test_a_learner_in_two_markets_is_an_agent_in_each(tmp_path: Path) -> None:
     assert rewards["learner@PAIRS"] != rewards["learner@EOM"]
 
 
-@pytest.mark.unchecked
 def test_learners_on_a_ladder_choose_rungs_and_are_told_which_are_legal() -> None:
     """A plant that has to stay on sells its minimum power at the lowest rung."""
     ramped = {f"units.learner.{key}": 12 for key in ("min_operating_time", "min_down_time")}
@@ -103,7 +101,6 @@ def test_learners_on_a_ladder_choose_rungs_and_are_told_which_are_legal() -> Non
     assert len(seen) > 1
 
 
-@pytest.mark.unchecked
 def test_where_nothing_follows_all_rungs_are_legal() -> None:
     bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
     env = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=bidder))
@@ -113,7 +110,6 @@ def test_where_nothing_follows_all_rungs_are_legal() -> None:
     assert infos["learner"]["action_mask"].all()
 
 
-@pytest.mark.unchecked
 def test_a_rung_is_its_price() -> None:
     """The same bids as numbers and as a rung earn the same."""
     single = "powerplant_energy_learning_single_bid"
@@ -136,7 +132,6 @@ def test_a_rung_is_its_price() -> None:
     assert not rung.agents
 
 
-@pytest.mark.unchecked
 @pytest.mark.parametrize("wrong", [3, -1, 0.5])
 def test_what_is_no_rung_is_refused(wrong: float) -> None:
     bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
@@ -196,7 +191,6 @@ def test_the_end_of_the_calendar_is_terminated_and_shows_zeros() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.unchecked
 def test_the_end_of_a_window_is_truncated_and_shows_what_the_next_decision_would() -> None:
     """A longer window from the same place goes on where the shorter one stops."""
     shorter, longer = (parallel_env(SINGLE, window=steps) for steps in (8, 20))

@@ -194,7 +194,7 @@ def test_light_policies_act_like_their_learner(settings: dict[str, Any]) -> None
 
 
 def test_light_policies_weigh_a_small_part_of_a_learner() -> None:
-    stage = stage_of("ten_learners")
+    stage = stage_of("ten_learners", actor_hidden=None, critic_hidden=None)
     learner = Learner(stage.task.config, stage.agents, seeds=(5,), device=CPU)
     nets = learner.all_nets()
     flats = [flat for net in nets for flat in (net.online, net.target) if flat is not None]

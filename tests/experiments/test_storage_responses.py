@@ -20,6 +20,8 @@ from assume_rl.results.sinks import MemorySink
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 
+pytestmark = pytest.mark.unchecked
+
 FLEET = [Unit("storage", "one"), Unit("single", "two")]
 
 

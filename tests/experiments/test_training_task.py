@@ -22,6 +22,8 @@ from assume_rl.scenario.types import Scenario
 from assume_rl.studies.checks import Checks
 from assume_rl.studies.types import Step
 
+pytestmark = pytest.mark.unchecked
+
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "single_learner"
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 

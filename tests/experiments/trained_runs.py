@@ -17,7 +17,13 @@ SCENARIOS = Path(__file__).parents[2] / "scenarios"
 # Six hours instead of two days, and no more gradient steps than it takes to move the weights.
 SHORT = {
     "single_learner": {"end_date": "2019-03-04 06:00", "learning_config.train_freq": "3h"},
-    "ten_learners": {"end_date": "2019-03-01 06:00", "learning_config.train_freq": "3h"},
+    "ten_learners": {
+        "end_date": "2019-03-01 06:00",
+        "learning_config.train_freq": "3h",
+        # To make, save and read twenty networks of the usual sizes takes longer than to train.
+        "learning_config.actor_hidden": [16, 16],
+        "learning_config.critic_hidden": [16, 16],
+    },
 }
 FEW = {
     "learning_config.gradient_steps": 2,

@@ -1,6 +1,7 @@
 """Public example scenarios against their recorded runs (9 significant digits)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,10 +35,16 @@ LEARNING = [
     ("example_02d", "base"),
     ("example_02e", "tiny"),
     ("example_02a", "base_lstm"),
-    # As the tiny cases, for weeks.
-    pytest.param("example_02a", "base", marks=pytest.mark.slow),
-    pytest.param("example_02e", "base", marks=pytest.mark.slow),
+    ("example_02a", "base"),
+    ("example_02e", "base"),
 ]
+# As the tiny cases, for weeks.
+WEEKS = (("example_02a", "base"), ("example_02e", "base"))
+
+
+def slow(*cases: tuple[str, str]) -> list[Any]:
+    """What learns, some of it in long tests only."""
+    return [pytest.param(*own, marks=pytest.mark.slow) if own in cases else own for own in LEARNING]
 
 
 def prices_and_volumes(ours: Tables, results: Path, price: float, volume: float) -> None:
@@ -136,7 +143,9 @@ def rewards(ours: Tables, results: Path, tolerance: float) -> None:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize(("scenario", "case"), LEARNING)
+@pytest.mark.parametrize(
+    ("scenario", "case"), slow(*WEEKS, ("example_02a", "base_lstm"), ("example_02b", "base"))
+)
 def test_recorded_actions(reference: Path, scenario: str, case: str) -> None:
     examples = reference / "examples"
     results = examples / "results" / scenario / case
@@ -148,7 +157,7 @@ def test_recorded_actions(reference: Path, scenario: str, case: str) -> None:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize(("scenario", "case"), LEARNING)
+@pytest.mark.parametrize(("scenario", "case"), slow(*WEEKS, ("example_02d", "base")))
 def test_recorded_policies(reference: Path, scenario: str, case: str) -> None:
     examples = reference / "examples"
     results = examples / "results" / scenario / case

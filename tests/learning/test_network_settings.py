@@ -230,7 +230,7 @@ def test_temperatures_from_another_start_are_not_used(
     ours = made(algorithm="masac")
     with caplog.at_level(logging.WARNING):
         load_critics(tmp_path, ours)
-    assert "mlp actors, actor_hidden: (8, 6), initial_temperature: 1, this" in caplog.text
+    assert "critic_hidden: (32, 32), initial_temperature: 1, this training" in caplog.text
     assert not any(
         own["log_temperature"].any() for own in networks(ours.nets, 0)["log_temperature"].values()
     )

@@ -34,6 +34,8 @@ def learner(
     seeds: Sequence[int] = (3,),
     **settings: Any,
 ) -> Learner:
+    """A learner with settings of one's own, and networks that take little time."""
+    settings = {"actor_hidden": (32, 32), "critic_hidden": (32, 32)} | settings
     return Learner(LearningConfig(**settings), agents, seeds=seeds, device=CPU, dtype=dtype)
 
 

@@ -11,7 +11,7 @@ from assume_rl.core.bidding.base import Context
 from assume_rl.core.units.base import ENERGY
 from assume_rl.testing import assert_same_episode
 
-HOURS = 12
+HOURS = 8
 CONTEXT = Context(max_bid_price=100.0, products=1, step_hours=1.0)
 UNITS = {
     "thermal": [plant[0] for plant in PLANTS],

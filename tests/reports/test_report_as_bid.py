@@ -13,6 +13,8 @@ from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.source.queries import paid_as_bid
 from assume_rl.reports.types import Chart, Grid, Item
 
+pytestmark = pytest.mark.unchecked
+
 MERIT_ORDER = re.compile(r"EOM, 203\d-")  # titles of these figures
 NO_PRICE = "not a clearing price that could be compared with one"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hand_made_run import write_run
 
+pytestmark = pytest.mark.unchecked
+
 Command = Callable[..., tuple[int, str, str]]
 
 

@@ -18,6 +18,8 @@ from assume_rl.studies.driver import run_study
 from assume_rl.studies.place import find_study, recorded_database
 from assume_rl.studies.types import Study
 
+pytestmark = pytest.mark.unchecked
+
 
 def rules(folder: Path, database: str | None = None) -> Study:
     """A study of one run, a tenth of a second."""
