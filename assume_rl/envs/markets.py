@@ -69,8 +69,9 @@ class Market:
 
 def build_markets(compiled: Compiled, cohorts: Sequence[Cohort]) -> dict[str, Market]:
     """Return the markets that units take part in, by name, in the order of the configuration."""
-    markets = (_market(compiled, spec, cohorts) for spec in compiled.markets)
-    return {market.spec.name: market for market in markets if market.parts}
+    parts = [_parts(compiled, spec, cohorts) for spec in compiled.markets]
+    found = zip(compiled.markets, parts, strict=True)
+    return {spec.name: _market(compiled, spec, cohorts, own) for spec, own in found if own}
 
 
 def tie_breaks(
@@ -132,7 +133,10 @@ def _draw_ties(
     return torch.cat(drawn, dim=-1)
 
 
-def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]) -> Market:
+def _parts(
+    compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
+) -> tuple[Part, ...]:
+    """Return the teams that bid in a market, with their places in its order book."""
     auctions = auctions_of(compiled.plan, spec.name)
     parts: list[Part] = []
     stop = 0
@@ -141,6 +145,12 @@ def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
             start, stop = stop, stop + len(team.ids) * team.bidder.slots
             standing = _standing(compiled, spec, cohort, team, auctions[0])
             parts.append(Part(spec.name, index, team, slice(start, stop), standing))
+    return tuple(parts)
+
+
+def _market(
+    compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort], parts: tuple[Part, ...]
+) -> Market:
     units = [unit for p in parts for unit in p.team.ids for _ in range(p.team.bidder.slots)]
     places = {unit: i for i, unit in enumerate(compiled.fleet.ids)}
     rows = [places[unit] for unit in units]
@@ -148,7 +158,7 @@ def _market(compiled: Compiled, spec: MarketSpec[Any], cohorts: Sequence[Cohort]
     node = compiled.fleet.node[unit]
     return Market(
         spec=spec,
-        parts=tuple(parts),
+        parts=parts,
         shares=tuple(_shares(parts, cohorts)),
         unit_ids=tuple(units),
         unit=unit,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from assume_rl.agents.world import World
@@ -47,6 +48,15 @@ def play(env: MarketEnv, episodes: list[int]) -> tuple[list[Tensor], list[Tensor
         state, happened = env.step(state, bid(env, state))
         earned += [got.reward.reward for got in happened.learners]
     return seen, earned, state
+
+
+def test_a_market_in_which_nobody_bids_is_none() -> None:
+    config = yaml.safe_load((SCENARIOS / "ten_learners" / "config.yaml").read_text())
+    other = config["tiny"]["markets_config"]["EOM"]
+    compiled = scenario(**{"markets_config.other": other})
+    assert [spec.name for spec in compiled.markets] == ["EOM", "other"]
+    env = MarketEnv(compiled, num_envs=1, seeds=(1,))
+    assert any(reward.abs().sum() > 0 for reward in play(env, [0])[1])
 
 
 # --- copies --------------------------------------------------------------------------------------
