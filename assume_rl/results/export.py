@@ -210,7 +210,10 @@ def _anything(value: Any) -> Any:
 
 
 def _write_parquet(path: Path, table: Stored, groups: Iterable[Group]) -> None:
-    with replacing(path, ResultsError) as part, parquet_writer(part, table.columns) as write:
+    with (
+        replacing(path, ResultsError) as part,
+        parquet_writer(part, table.name, table.columns) as write,
+    ):
         for group in groups:
             write(group)
 

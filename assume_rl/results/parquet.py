@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float
 
-from assume_rl.errors import ConfigurationError, uninstalled
+from assume_rl.errors import ConfigurationError, ResultsError, uninstalled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,10 +35,17 @@ def parquet_columns(path: Path) -> list[str]:
 
 
 @contextmanager
-def parquet_writer(path: Path, columns: Sequence[Column[Any]]) -> Iterator[Callable[[Group], None]]:
-    """Yield a function that writes a group of rows, as the driver gives them, to `path`.
+def parquet_writer(
+    path: Path, table: str, columns: Sequence[Column[Any]]
+) -> Iterator[Callable[[Group], None]]:
+    """Yield a function that writes a group of rows, as the driver gives them, to a file.
 
-    Comments on columns become metadata of the file's fields.
+    Comments on columns become metadata of the file's fields. The function raises `ResultsError`
+    where a value is none of its column's.
+
+    :param path: of the file
+    :param table: whose rows are written, for messages
+    :param columns: of the table
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -50,7 +57,7 @@ def parquet_writer(path: Path, columns: Sequence[Column[Any]]) -> Iterator[Calla
 
         def write(group: Group) -> None:
             values = zip(*group, strict=True)
-            arrays = [_array(v, field.type) for v, field in zip(values, schema, strict=True)]
+            arrays = [_array(v, field, table) for v, field in zip(values, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
         yield write
@@ -68,10 +75,13 @@ def _type(column: Column[Any]) -> "pa.DataType":
     return next((kind for sql, kind in kinds if isinstance(column.type, sql)), pa.string())
 
 
-def _array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+def _array(values: Sequence[Any], field: "pa.Field", table: str) -> "pa.Array":
     """Return the values of one column; SQLite has times as text, flags as 0 and 1."""
     import pyarrow as pa
 
-    if pa.types.is_string(kind):
-        return pa.array([None if v is None else str(v) for v in values], kind)
-    return pa.array(values).cast(kind)
+    if pa.types.is_string(field.type):
+        return pa.array([None if v is None else str(v) for v in values], field.type)
+    try:
+        return pa.array(values).cast(field.type)
+    except pa.ArrowException as error:
+        raise ResultsError(f"table '{table}', column '{field.name}': {error}") from None

@@ -114,6 +114,17 @@ def test_a_column_that_somebody_added_is_exported_as_text(tmp_path: Path) -> Non
     assert pq.read_table(tmp_path / "files" / "kpis.parquet")["remark"].to_pylist() == ["7"]
 
 
+def test_a_value_that_is_none_of_its_column_is_named(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    file = folder / "run" / "results.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("update runs set created = '=1+1'")
+        connection.commit()
+    with pytest.raises(ResultsError, match=r"table 'runs', column 'created': .*'=1\+1'"):
+        export_parquet(f"sqlite:///{file}", tmp_path / "files")
+    assert not (tmp_path / "files" / "runs.parquet").exists()
+
+
 def test_missing_numbers_are_null_in_parquet(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'results.db'}"
     with DatabaseSink(url, "run") as sink:
