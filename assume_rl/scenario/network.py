@@ -1,6 +1,7 @@
 """Buses and lines of a market: `param_dict.network_path` names the folder of their files."""
 
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.mechanisms import reads_blocks
 from assume_rl.scenario.config.schema import Market, StudyCase
 from assume_rl.scenario.problems import Problems, cell
+from assume_rl.scenario.text_file import UnreadableFile, read_text
 
 BUSES, LINES = "buses.csv", "lines.csv"
 
@@ -85,8 +87,11 @@ def _table(
     where: str, path: Path, needed: tuple[str, ...], problems: Problems
 ) -> pd.DataFrame | None:
     try:
-        table = pd.read_csv(path, index_col=0)
-    except (OSError, ValueError) as error:
+        table = pd.read_csv(StringIO(read_text(path)), index_col=0)
+    except UnreadableFile as error:
+        problems.error(f"{where}.network_path", f"{path} {error}")
+        return None
+    except ValueError as error:
         problems.error(f"{where}.network_path", f"{path} cannot be read: {error}")
         return None
     table.index = table.index.astype(str)

@@ -1,5 +1,6 @@
 """Order books from tables: what is read, what comes out, and why orders were rejected."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -316,6 +317,15 @@ def test_a_row_with_more_fields_than_the_header_is_refused(row: str, tmp_path: P
     (tmp_path / "o.csv").write_text(f"hour,side,price,volume\n{row}\n")
     with pytest.raises(ConfigurationError, match=r"o.csv.*line [23]"):
         read_orders(tmp_path / "o.csv")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_orders_and_lines_are_files(which: int, tmp_path: Path) -> None:
+    given = list(files(tmp_path))
+    given[which] = tmp_path / "pipe"  # that nobody writes to
+    os.mkfifo(given[which])
+    with pytest.raises(ConfigurationError, match="pipe is a pipe or a device, not a file"):
+        read_orders(*given)
 
 
 def test_bad_columns_are_named() -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from assume_rl.core.clearing.grid import NO_GRID, Grid, Line
 from assume_rl.errors import ConfigurationError, nearest
+from assume_rl.scenario.text_file import UnreadableFile, read_text
 
 COLUMNS = (
     *("id", "hour", "side", "price", "volume", "zone"),
@@ -66,11 +68,15 @@ def order_table(
 
 def _csv(path: Path) -> pd.DataFrame:
     try:
+        text = read_text(path)
+    except UnreadableFile as error:
+        raise ConfigurationError(f"{path} {error}") from None
+    try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
-            return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+            return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False, index_col=False)
     except pd.errors.ParserWarning:  # of the first row; pandas names any later one
         raise ConfigurationError(f"{path}, line 2: has more fields than the header") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
