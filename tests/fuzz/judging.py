@@ -122,7 +122,7 @@ def unbalanced(database: Path) -> str:
             if table not in tables:
                 continue
             for scale, value in connection.execute(query):
-                if not _is_small(value, least * (scale + 1.0)):
+                if not _is_small(value, least * ((scale or 0.0) + 1.0)):
                     return f"does not balance: {query}: {value!r} of {scale!r}"
     return ""
 
