@@ -41,6 +41,7 @@ SETTINGS = {
 ROUNDS = {  # of 24 elsewhere
     **{"a2c": 100, "ippo": 32, "mappo": 32, "reinforce": 250, "vpg": 100},
     **{"itd3": 36, "matd3": 36},  # their actors move every second step
+    "maddpg": 48,
 }
 # Without a baseline the gradient is noisy.
 ROWS = {"a2c": 64, "ippo": 64, "mappo": 64, "reinforce": 128, "vpg": 64}  # of 32 elsewhere
