@@ -168,7 +168,7 @@ def test_every_kind_of_step_can_be_tried(tmp_path: Path, monkeypatch: pytest.Mon
         tmp_path,
         """
         scenarios: {folder: scenarios/single_learner, cases: tiny}
-        set: {end_date: 2019-03-05 00:00}
+        set: {end_date: 2019-03-05 00:00, learning_config.gradient_steps: 2}
         steps: [train, evaluate, {run: {which: best_reward}}]
         engine: agents
         """,

@@ -520,7 +520,7 @@ def test_a_file_may_include_others_and_nest_its_space(tmp_path: Path) -> None:
 
 
 def test_the_budget_counts_every_training(tmp_path: Path) -> None:
-    assert tuning(tmp_path).budget.most == 2 * 2 * 3
+    assert tuning(tmp_path).budget.most == 2 * 2 * 2
     space = TOY["space"] | {EPISODES: {"integer": [3, 5]}}
     own = tuning(tmp_path, space=space, steps=["train", {"train": {"name": "more"}}]).budget
     assert (own.episodes, own.most) == ((6, 10), 2 * 2 * 10)
