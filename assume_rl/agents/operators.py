@@ -143,7 +143,7 @@ def _portfolio(
                 [operator.units.index(unit) for unit in participant.units],
                 compiled.agents[market],
                 policies,
-                compiled.energy,
+                compiled.rewarded_with,
             )
         )
         for market, participants in operator.participants.items()

@@ -44,6 +44,9 @@ def print_summary(console: Console, summary: Summary) -> None:
         f"units: {units}; operators: {len(summary.operators)}", markup=False, highlight=False
     )
     console.print(f"learning bidders: {learners}", markup=False, highlight=False)
+    for agent, energy in summary.rewarded_with.items():
+        both = f"{agent} is rewarded for {' and '.join(energy)} as well"
+        console.print(both, markup=False, highlight=False)
     counts = numbers(["auctions", "products", "sellers", "buyers"])
     table = Table("market", "mechanism", *counts, "deliveries")
     for market in summary.markets:

@@ -80,9 +80,9 @@ class Team:
     agents: tuple[str, ...]
     learns: bool = False  # its actions come from a learner
     policy: Policy | None = None  # its actions come from a fixed policy; None and no learner: rule
-    # For each agent, what its unit is in markets of energy, whose rewards are its own as well, see
-    # `core.both`; empty: there are none.
-    energy: tuple[tuple[str, ...], ...] = ()
+    # For each agent, others of its unit whose rewards are its own as well, see `joint_reward`;
+    # empty: there are none.
+    rewarded_with: tuple[tuple[str, ...], ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -564,7 +564,7 @@ def _forgone(
     forecasts = profiles.forecasts.get(auction.market)
     if auction.product_type not in HELD:
         return None
-    if team.energy and all(team.energy):
+    if team.rewarded_with and all(team.rewarded_with):
         return position.state.energy.new_zeros((len(auction.first), len(units.ids)))
     if forecasts is None:
         return None
@@ -575,9 +575,9 @@ def _forgone(
         cost = units.of(window.at(profiles.marginal_cost, position.step, steps))
         found.append((price - cost).clamp(min=0).sum(-2) * portfolio.step_hours)
     forgone = torch.stack(found, dim=-2)
-    if not team.energy:
+    if not team.rewarded_with:
         return forgone
-    rewarded = constant(tuple(map(bool, team.energy)), forgone.device, torch.bool)
+    rewarded = constant(tuple(map(bool, team.rewarded_with)), forgone.device, torch.bool)
     return forgone.masked_fill(rewarded, 0.0)
 
 

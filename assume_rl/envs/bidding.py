@@ -55,7 +55,7 @@ def with_views(
     return replace(state, views=tuple(views), observations=tuple(seen))
 
 
-def nothing_seen(setting: Setting, copies: int) -> Observations:
+def no_observations(setting: Setting, copies: int) -> Observations:
     """Return observations of all learners before they make any: zeros.
 
     :param setting: of the environment

@@ -88,7 +88,7 @@ def _cohort(
             team
             for bidder, alike in _alike(fleet, trades, market)
             for team in build_teams(
-                fleet, bidder, alike, compiled.agents[market], policies, compiled.energy
+                fleet, bidder, alike, compiled.agents[market], policies, compiled.rewarded_with
             )
         )
         for market in trades[0].markets

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import execute
-from assume_rl.envs.bidding import nothing_seen, with_views
+from assume_rl.envs.bidding import no_observations, with_views
 from assume_rl.envs.cohorts import auctions_of
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Executed, Happened, State, moved_to
@@ -93,5 +93,5 @@ def _next_opening(setting: Setting, last: Auction) -> int:
 
 
 def _nothing_follows(setting: Setting, state: State) -> State:
-    zeros = nothing_seen(setting, len(state.episodes))
+    zeros = no_observations(setting, len(state.episodes))
     return replace(state, views=(), observations=zeros)

@@ -22,7 +22,7 @@ from torch import Tensor
 from assume_rl.core.team import Policy, Team
 from assume_rl.core.time import Auction, Step, Tick
 from assume_rl.core.trade import Position, begin
-from assume_rl.envs.bidding import Mixing, nothing_seen, open_auctions, with_views
+from assume_rl.envs.bidding import Mixing, no_observations, open_auctions, with_views
 from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead
 from assume_rl.envs.ends import at_end, deliver_rest, ends_calendar
@@ -167,7 +167,7 @@ class MarketEnv:
             ),
             books={},
             views=(None,) * len(setting.learners),
-            observations=nothing_seen(setting, self.copies),
+            observations=no_observations(setting, self.copies),
         )
         drawn = self._drawn(episodes, range(self._decision(0) + 1), range(self._decision(0)))
         return self._go_on(state, Happened(), drawn)

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from assume_rl.core.both import Waiting, told, waiting
+from assume_rl.core import joint_reward
 from assume_rl.core.clearing.rule import Clearing
+from assume_rl.core.joint_reward import complete
 from assume_rl.core.money import Outcome
 from assume_rl.core.orders import Orders, auction_of, beside
-from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Position, Result, booked, settle
 from assume_rl.envs.markets import Market, Share
@@ -78,27 +78,15 @@ def close_auctions(
             earned += [
                 (place, p, _earned(setting, closed[place], p, got, played)) for p, got in asked
             ]
-    waits = state.waiting
+    pending = state.pending
     for place, p, got in sorted(earned, key=lambda entry: entry[:2]):
-        waits, known = _known(waits, closed[place].market.parts[p].team, got)
-        for reward in known:
-            (happened.learners if reward.learns else happened.fixed).append(reward)
-    return replace(state, books=books, positions=tuple(positions), waiting=waits)
-
-
-def _known(
-    waits: tuple[Waiting[Earned], ...], team: Team, got: Earned
-) -> tuple[tuple[Waiting[Earned], ...], list[Earned]]:
-    """Return the rewards that wait for others, and those that are known, after a team's reward.
-
-    :param waits: before
-    :param team: that is rewarded
-    :param got: its reward
-    """
-    if team.energy:
-        return (*waits, waiting(team, got.auction, got.reward, got)), []
-    still, complete = told(waits, team, got.auction, got.reward)
-    return still, [got, *(replace(wait.own, reward=wait.reward) for wait in complete)]
+        team = closed[place].market.parts[p].team
+        reward = joint_reward.Earned(team, got.auction, got.reward, got)
+        pending, rewards = complete(pending, reward)
+        for known in rewards:
+            kept = replace(known.own, reward=known.reward)
+            (happened.learners if kept.learns else happened.fixed).append(kept)
+    return replace(state, books=books, positions=tuple(positions), pending=pending)
 
 
 def clear_standing(

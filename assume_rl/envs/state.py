@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assume_rl.core import trade
 from assume_rl.core.bidding.base import AnyView
-from assume_rl.core.both import Waiting
+from assume_rl.core.joint_reward import Pending
 from assume_rl.core.money import Reward
 from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction, Step
@@ -48,7 +48,7 @@ class State:
     observations: Observations  # made when the team's market opened last
     # What fixed policies remember of the episode, (copy agent _) by agents; none of most.
     memories: Mapping[tuple[str, ...], Tensor] = field(default_factory=dict)
-    waiting: tuple[Waiting["Earned"], ...] = ()  # rewards for reserve
+    pending: tuple[Pending["Earned"], ...] = ()  # rewards that wait for others
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def earnings_of(compiled: Compiled) -> Mapping[str, Earnings]:
         for participant in participants
         if isinstance(participant.bidder, LearnedBidder) and isinstance(participant.bidder, Bounded)
         for unit in participant.units
-        if compiled.agent(market, unit) not in compiled.energy
+        if compiled.agent(market, unit) not in compiled.rewarded_with
         if (earnings := _of(compiled, market, participant.bidder, unit)) is not None
     }
 

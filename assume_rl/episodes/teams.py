@@ -20,7 +20,7 @@ def build_teams(
     units: Sequence[int],
     agents: Mapping[str, str],
     policies: Mapping[str, Policy],
-    energy: Mapping[str, tuple[str, ...]],
+    rewarded_with: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Team]:
     """Yield a `Team` of the units that learn or follow a rule, and one of those on fixed policies.
 
@@ -29,7 +29,7 @@ def build_teams(
     :param units: indices into `fleet`, ascending, of one technology
     :param agents: names of the units as agents of this market, by unit id
     :param policies: fixed policies by agent; further agents are ignored
-    :param energy: of agents that hold reserve, those whose rewards count as theirs
+    :param rewarded_with: of agents that hold reserve, those whose rewards are theirs as well
     """
     learned = isinstance(bidder, LearnedBidder)
     names = {unit: agents.get(fleet.ids[unit], fleet.ids[unit]) for unit in units}
@@ -40,7 +40,7 @@ def build_teams(
             own = tuple(dict.fromkeys(names[unit] for unit in chosen))
             policy = side_by_side(tuple(policies[i] for i in own)) if chosen is fixed else None
             learns = learned and chosen is free
-            others = tuple(energy.get(agent, ()) for agent in own)
+            others = tuple(rewarded_with.get(agent, ()) for agent in own)
             yield Team(
                 bidder, members(fleet, chosen), own, learns, policy, others if any(others) else ()
             )

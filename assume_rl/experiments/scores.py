@@ -43,15 +43,16 @@ def unit_scores(compiled: Compiled, memory: MemorySink) -> tuple[UnitScore, ...]
     :param memory: tables of the episode
     """
     earned, orders = memory.table("rl_params"), memory.table("market_orders")
+    traders = orders["unit_id"].astype(str)
+    markets = {market: orders["market_id"] == market for market in compiled.agents}
     scores = []
     for unit in dict.fromkeys(earned.get("unit", ())):
         own = earned["unit"] == unit
         reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
         bids = np.zeros(len(orders["unit_id"]), dtype=bool)
         for market, agents in compiled.agents.items():
-            names = [name for name, agent in agents.items() if agent == unit]
-            here = orders["market_id"] == market
-            bids |= here & np.isin(orders["unit_id"].astype(str), names)
+            for name in (name for name, agent in agents.items() if agent == unit):
+                bids |= markets[market] & (traders == name)
         price, volume = orders["price"][bids], orders["volume"][bids]
         sale, purchase = _mean(price, volume.clip(min=0)), _mean(price, -volume.clip(max=0))
         scores.append(UnitScore(unit, reward, profit, regret, sale, purchase))

@@ -297,7 +297,7 @@ def _memory_warnings(compiled: Compiled, engine: str) -> tuple[str, ...]:
 def _transitions(compiled: Compiled, engine: str) -> int:
     """Return how many transitions a training has."""
     seconds = _episode_seconds(compiled.scenario, engine)
-    each = sum(time < seconds for time in openings(compiled, compiled.learners))
+    each = sum(time < seconds for time in _decided(compiled, compiled.learners))
     return compiled.scenario.learning.training_episodes * each
 
 
@@ -344,7 +344,7 @@ def _check_schedule(compiled: Compiled, learners: list[str], engine: str) -> Non
     seconds = _episode_seconds(compiled.scenario, engine)
     _check_window(compiled)
     updates = update_times(0, seconds, update_interval(config.train_freq, seconds))
-    times = [time for time in openings(compiled, learners) if time < seconds]
+    times = [time for time in _decided(compiled, learners) if time < seconds]
     if config.settings.on_policy:
         _check_waiting(config, most_waiting(times, updates))
 
@@ -382,7 +382,7 @@ def window_steps(compiled: Compiled) -> int | None:
 
 
 def openings(compiled: Compiled, learners: Sequence[str]) -> list[int]:
-    """Return when learners decide, and transitions begin: seconds since the calendar starts."""
+    """Return when learners decide: seconds since the calendar starts."""
     agents = compiled.agents.items()
     learned = {market for market, own in agents if not set(learners).isdisjoint(own.values())}
     return [
@@ -390,6 +390,21 @@ def openings(compiled: Compiled, learners: Sequence[str]) -> list[int]:
         for tick in compiled.plan
         if any(auction.market in learned for auction in tick.opening)
     ]
+
+
+def _decided(compiled: Compiled, learners: Sequence[str]) -> list[int]:
+    """Return when all learners have decided for a delivery, and its transition begins, likewise.
+
+    Where they decide in turns, that is when the last of them does.
+    """
+    agents = compiled.agents.items()
+    learned = {market for market, own in agents if not set(learners).isdisjoint(own.values())}
+    last: dict[int, int] = {}
+    for auction in compiled.auctions:
+        if auction.market in learned:
+            first = auction.first[0]
+            last[first] = max(last.get(first, 0), auction.opens)
+    return sorted(last.values())
 
 
 def _episode_seconds(scenario: Scenario, engine: str) -> int:

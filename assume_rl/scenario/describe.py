@@ -1,6 +1,7 @@
 """A summary of a scenario as plain data, printed by `assume-rl validate`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,6 +35,7 @@ class Summary:
     units: dict[str, int]  # by kind, as messages call it
     operators: tuple[str, ...]
     learners: tuple[str, ...]
+    rewarded_with: Mapping[str, tuple[str, ...]]  # agents, by one that is rewarded for theirs too
     markets: tuple[MarketSummary, ...]
     warnings: tuple[str, ...]
 
@@ -51,6 +53,7 @@ def describe(compiled: Compiled) -> Summary:
         units=dict(Counter(table.label for table, _ in scenario.each())),
         operators=tuple(operator.name for operator in compiled.operators),
         learners=compiled.learners,
+        rewarded_with=compiled.rewarded_with,
         markets=tuple(_market(compiled, market.name) for market in compiled.markets),
         warnings=scenario.warnings,
     )

@@ -152,8 +152,9 @@ class Compiled:
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
     scales: Mapping[str, Scales]  # what numbers of each agent stand for
     shared: Mapping[str, str]  # policy of each agent that shares one
-    # Agents that learn to hold reserve: those of the same unit that sell energy in what is left.
-    energy: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Agents that learn to hold reserve: those of the same unit that sell energy in what is left,
+    # whose rewards are theirs as well.
+    rewarded_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def auctions(self) -> tuple[Auction, ...]:

@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,11 +13,13 @@ from test_ladders import resumed_is_uninterrupted
 from torch import Tensor
 from trained_runs import table
 
+from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.adapters.decisions import Decisions, learned
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.train import train
+from assume_rl.experiments.train_task import training_task
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.testing import assert_same_episode
@@ -85,7 +88,7 @@ def write(folder: Path) -> Path:
     ]
     names = ["name", "bidding_EOM", "bidding_RES", "max_power", "min_power", "additional_cost"]
     plants = pd.DataFrame(rows, columns=names).assign(technology="gas", unit_operator="owner")
-    plants["fuel_type"] = ["none", "none", "gas"]
+    plants["fuel_type"] = ["nothing", "nothing", "gas"]
     plants = plants.assign(emission_factor=0, efficiency=1)
     plants.to_csv(folder / "powerplant_units.csv", index=False)
     naive = "demand_energy_naive"
@@ -98,7 +101,7 @@ def write(folder: Path) -> Path:
     loads.to_csv(folder / "demand_df.csv", index=False)
     cheap = (torch.arange(len(times)) // LENGTH % 2 == 1).tolist()
     gas = [CHEAP if low else DEAR for low in cheap]
-    fuel = pd.DataFrame({"datetime": times, "gas": gas, "none": 0.0})
+    fuel = pd.DataFrame({"datetime": times, "gas": gas, "nothing": 0.0})
     fuel.to_csv(folder / "fuel_prices_df.csv", index=False)
     seen = pd.DataFrame({"datetime": times, "price_EOM": gas, "price_RES": gas})
     seen.to_csv(folder / "forecasts_df.csv", index=False)
@@ -167,7 +170,7 @@ ALONE = {"energy": (70.0, 45.0), "reserve": (12.0, 70.0)}
 
 def test_an_agent_of_reserve_is_rewarded_for_energy_too(tmp_path: Path) -> None:
     compiled = compile_scenario(load_scenario(write(tmp_path / "case")))
-    assert compiled.energy == {RES: (EOM,)}
+    assert compiled.rewarded_with == {RES: (EOM,)}
     rows = played(compiled, reserve=2, energy=0).set_index(["unit", "datetime"])
     full = 50 * 100.0  # nameplate power at max_bid_price
     own = rows.profit / full
@@ -185,12 +188,15 @@ def test_an_agent_of_reserve_is_rewarded_for_energy_too(tmp_path: Path) -> None:
         assert rewards == pytest.approx(rows.reward[learner].tolist())
 
 
-@pytest.mark.parametrize("algorithm", [pytest.param("q_learning", marks=SLOW), "r2d2"])
+@pytest.mark.parametrize(
+    "algorithm", [*(pytest.param(name, marks=SLOW) for name in ("q_learning", "mappo")), "r2d2"]
+)
 def test_both_shells_learn_the_same_and_resume_it(algorithm: str, tmp_path: Path) -> None:
-    few = {"training_episodes": 3, "num_envs": 1, "episodes_collecting_initial_experience": 1}
-    few |= {"validation_episodes_interval": 1, "gradient_steps": 2, "train_freq": "14h"}
+    few: dict[str, Any] = {"training_episodes": 3, "num_envs": 1, "train_freq": "14h"}
+    few |= {"validation_episodes_interval": 1, "gamma": 0.9, "algorithm": algorithm}
+    if algorithm != "mappo":
+        few |= {"episodes_collecting_initial_experience": 1, "gradient_steps": 2}
     settings = {f"learning_config.{key}": value for key, value in few.items()}
-    settings |= {"learning_config.algorithm": algorithm}
     scenario = load_scenario(write(tmp_path / "case"), overrides=settings)
     batch = resumed_is_uninterrupted(scenario, "batch", tmp_path)
     agents = train(scenario, engine="agents", out=tmp_path / "agents")
@@ -210,13 +216,59 @@ def test_policies_bid_alike_on_both_shells(tmp_path: Path) -> None:
     assert_same_episode(compiled, {RES: Always(2, 5), EOM: Always(5, 0)})
 
 
-def test_energy_that_opens_before_reserve_has_cleared_counts_for_itself(tmp_path: Path) -> None:
-    together = {
-        "markets_config.EOM.start_date": "2019-01-01 00:00",
-        "markets_config.EOM.products": [{"duration": "4h", "count": 1, "first_delivery": "4h"}],
-    }
+EOM_KEYS = "markets_config.EOM"
+APART = {
+    "energy opens before reserve has cleared": {
+        f"{EOM_KEYS}.start_date": "2019-01-01 00:00",
+        f"{EOM_KEYS}.products": [{"duration": "4h", "count": 1, "first_delivery": "4h"}],
+    },
+    "energy closes after the next opening of reserve": {f"{EOM_KEYS}.opening_duration": "4h"},
+    "energy is rewarded by the power that is offered": {
+        "units.learner.bidding_EOM": "renewable_energy_learning_ladder"
+    },
+}
+
+
+@pytest.mark.parametrize("overrides", APART.values(), ids=APART)
+def test_others_are_rewarded_for_their_own_market(
+    overrides: dict[str, Any], tmp_path: Path
+) -> None:
+    compiled = compile_scenario(load_scenario(write(tmp_path / "case"), overrides=overrides))
+    assert compiled.rewarded_with == {}
+    rows = played(compiled, reserve=2, energy=0).set_index(["unit", "datetime"]).loc[RES]
+    # 50 MW that cost 40 EUR/MWh where energy is dear; regret of what it kept.
+    forgone = [LENGTH * max(price - 20.0, 0.0) for price in PRICES]
+    expected = [LENGTH * 40 * 12.0 - 40 * own for own in forgone]
+    assert rows.profit.tolist() == pytest.approx(expected)
+
+
+def test_units_that_share_a_policy_observe_the_same(tmp_path: Path) -> None:
     folder = write(tmp_path / "case")
-    assert compile_scenario(load_scenario(folder, overrides=together)).energy == {}
+    plants = pd.read_csv(folder / "powerplant_units.csv")
+    other = plants.iloc[[0]].assign(name="other", bidding_RES=None)
+    pd.concat([plants, other]).to_csv(folder / "powerplant_units.csv", index=False)
+    key = "learning_config.parameter_sharing"
+    scenario = load_scenario(folder, overrides={key: "technology"})
+    names = [
+        [feature.name for feature in bidder.layout.features]
+        for operator in compile_scenario(scenario).operators
+        for part in operator.participants.get("EOM", ())
+        if isinstance(bidder := part.bidder, LearnedBidder)
+    ]
+    assert len(names) == 1
+    assert "available_power" in names[0]
+    training_task(scenario, None, None, "auto")
+
+
+def test_a_delivery_is_one_transition_however_many_decide(tmp_path: Path) -> None:
+    settings = {"algorithm": "mappo", "num_envs": 1, "replay_buffer_size": DELIVERIES}
+    settings |= {"train_freq": "28h", "initial_actions": None}
+    given = {f"learning_config.{key}": value for key, value in settings.items() if value}
+    folder = write(tmp_path / "case")
+    training_task(load_scenario(folder, overrides=given), None, None, "auto")
+    given["learning_config.replay_buffer_size"] = DELIVERIES - 1
+    with pytest.raises(ConfigurationError, match=f"{DELIVERIES} transitions"):
+        training_task(load_scenario(folder, overrides=given), None, None, "auto")
 
 
 def test_what_needs_all_learners_at_once_is_refused(tmp_path: Path) -> None:

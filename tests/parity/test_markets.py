@@ -205,7 +205,7 @@ def test_units_that_learn_in_markets_one_after_the_other_give_the_same_on_both_s
     compiled = toy_scenario(tmp_path, {"EOM": first, "LATER": later}, bids=bids)
     setting = MarketEnv(compiled, num_envs=1, seeds=(1,)).setting
     assert setting.in_turns
-    assert compiled.energy == {}
+    assert compiled.rewarded_with == {}
     assert_same_episode(compiled, fresh_policies(compiled))
 
 

@@ -27,8 +27,9 @@ from assume_rl.agents.messages import (
 from assume_rl.agents.trading.actors import Act, Actors
 from assume_rl.agents.trading.routine import routine_of
 from assume_rl.agents.transport import AgentFailure, Failures, Handler, post, subscribe
-from assume_rl.core.both import Waiting, told, waiting
+from assume_rl.core import joint_reward
 from assume_rl.core.clearing import MarketSpec
+from assume_rl.core.joint_reward import Pending, complete
 from assume_rl.core.money import Reward, by_unit
 from assume_rl.core.orders import Orders, join
 from assume_rl.core.reward_curve import Aggregated, Tried, book_among, ladder_curve, observed_next
@@ -78,11 +79,10 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Earned:
-    """A part of a cleared auction, whose team is rewarded."""
+class Rewarding:
+    """What belongs to a reward of a team."""
 
     part: Part
-    auction: Auction
     tried: Sequence[Tried]  # of each unit; empty where no other bids were tried
 
 
@@ -148,7 +148,7 @@ class UnitOperator(Role):  # type: ignore[misc]
         self._sold = -1  # last step that an auction with a result delivers
         self._placed: dict[tuple[str, int], Placed] = {}
         self._results: list[tuple[Placed, AuctionResult]] = []  # of one instant, not settled yet
-        self._waiting: tuple[Waiting[Earned], ...] = ()  # rewards for reserve
+        self._pending: tuple[Pending[Rewarding], ...] = ()  # rewards that wait for others
         self._answered: dict[str, int] = {}  # the latest auction of each market that was bid in
         self.records_sent = 0
 
@@ -334,7 +334,11 @@ class UnitOperator(Role):  # type: ignore[misc]
                 if part.team.learns and answer.curves is not None:
                     closed = booked(self._own, before, others)
                     tried = self._tried(placed, part, closed, answer.curves)
-                self._know(Earned(part, result.auction, tried), part.team.reward(outcome))
+                reward, own = part.team.reward(outcome), Rewarding(part, tried)
+                earned = joint_reward.Earned(part.team, result.auction, reward, own)
+                self._pending, rewards = complete(self._pending, earned)
+                for one in rewards:
+                    self._reward(one.own, one.auction, one.reward)
 
     def _tried(
         self, placed: Placed, part: Part, closed: Position, published: Aggregated
@@ -387,20 +391,9 @@ class UnitOperator(Role):  # type: ignore[misc]
         seen = observed_next(tried, after, after.opens // self._calendar.step_seconds)
         return seen[..., seen.shape[-1] - own :].flatten()
 
-    def _know(self, earned: Earned, reward: Reward) -> None:
-        """Report a team's reward, or let it wait for others; and those that waited for it."""
-        team, auction = earned.part.team, earned.auction
-        if team.energy:
-            self._waiting = (*self._waiting, waiting(team, auction, reward, earned))
-            return
-        self._reward(earned, reward)
-        self._waiting, complete = told(self._waiting, team, auction, reward)
-        for wait in complete:
-            self._reward(wait.own, wait.reward)
-
-    def _reward(self, earned: Earned, got: Reward) -> None:
+    def _reward(self, own: Rewarding, auction: Auction, got: Reward) -> None:
         """Report the rewards of a team, with its curves where other bids were tried."""
-        part, auction, tried = earned.part, earned.auction, earned.tried
+        part, tried = own.part, own.tried
         team = part.team
         assert part.action is not None
         if not team.learns:

@@ -34,7 +34,7 @@ from assume_rl.core.bidding.base import (
     View,
     parameter_error,
 )
-from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams
+from assume_rl.core.bidding.learned import LearnedParams, PlantLearning, PlantParams, nameplate
 from assume_rl.core.bidding.storage import LearnedStorage
 from assume_rl.core.constant import constant
 from assume_rl.core.money import Outcome, Reward, Stakes
@@ -511,6 +511,15 @@ def storage_bounds(
 def as_it_is(bidder: B, view: View[O]) -> View[O]:
     """Return the view unchanged: limits of storages already hold their possible delivery."""
     return view
+
+
+def by_nameplate(bidder: AnyBidder) -> bool:
+    """Return whether a bidder's rewards are shares of what nameplate power could earn.
+
+    :param bidder: any, on a ladder or not
+    """
+    own = bidder.bidder if isinstance(bidder, OnLadder) else bidder
+    return isinstance(own, PlantLearning) and own.rewarded_power is nameplate
 
 
 def rungs_once_seen(bidder: AnyBidder, seen: Iterable[float]) -> tuple[float, ...]:

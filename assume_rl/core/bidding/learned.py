@@ -415,10 +415,11 @@ def plant_of(
     :param foresight: steps, where parameters name none
     :param kind: class of the bidder
     """
+    observed = _observed(own, context)
     bidder = kind(
         name=name,
         divide=divide,
-        own=_observed(own, context),
+        own=(*PLANT_FEATURES, *observed) if context.shared else observed,
         rewarded_power=rewarded_power,
         prices=prices,
         products=params.products_of(context),
@@ -427,12 +428,13 @@ def plant_of(
         start_costs=params.start_costs,
         rewarded=context.reward,
     )
-    params.checked(name, prices, bidder.layout.unique_size)
+    # What a unit observes after reserve is not counted: it depends on the unit, not on settings.
+    params.checked(name, prices, bidder.layout.unique_size - (len(observed) - len(own)))
     return bidder
 
 
 def _observed(own: tuple[OwnFeature, ...], context: Context) -> tuple[OwnFeature, ...]:
     """Return what a plant observes of itself; what is left to sell where it sold reserve before."""
     if context.after_reserve and AVAILABLE_POWER not in own:
-        own = (*own, AVAILABLE_POWER)
-    return (*PLANT_FEATURES, *own) if context.shared else own
+        return (*own, AVAILABLE_POWER)
+    return own

@@ -4,10 +4,11 @@ from collections.abc import Container, Mapping, Sequence
 
 from assume_rl.core.bidding import operator_learns
 from assume_rl.core.bidding.base import LearnedBidder
+from assume_rl.core.bidding.ladder import by_nameplate
 from assume_rl.core.time import Tick
 from assume_rl.core.units.base import ENERGY, HELD
 from assume_rl.scenario.compile.bidders import Bidders
-from assume_rl.scenario.compile.plan import one_after_the_other, out_of_step
+from assume_rl.scenario.compile.plan import in_turn
 from assume_rl.scenario.types import Scenario
 
 AT = "@"
@@ -39,14 +40,19 @@ def agent_names(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str
 
 
 def energy_agents(
-    scenario: Scenario, agents: Mapping[str, Mapping[str, str]], plan: Sequence[Tick]
+    scenario: Scenario,
+    bidders: Bidders,
+    agents: Mapping[str, Mapping[str, str]],
+    plan: Sequence[Tick],
 ) -> dict[str, tuple[str, ...]]:
-    """Return, for each agent in a market of held reserve, what its unit is in those of energy.
+    """Return, for each agent of held reserve, those that sell energy in what it leaves of its unit.
 
-    Only where energy is sold for the same deliveries once reserve has cleared, so that what is held
-    is not sold again. Operators that learn are left out: they earn for all of their units.
+    Energy is sold for the same deliveries, from the time at which reserve has cleared to the next
+    opening of reserve, and rewarded by nameplate power, as reserve is, so that both can be added.
+    Operators that learn are left out: they earn for all of their units.
 
     :param scenario: of the units
+    :param bidders: by market and name
     :param agents: names of learning units, by market and unit
     :param plan: of the auctions
     """
@@ -55,9 +61,7 @@ def energy_agents(
         reserve: [
             energy
             for energy in markets
-            if markets[energy].product_type == ENERGY
-            and out_of_step(plan, (reserve, energy)) is None
-            and one_after_the_other(plan, reserve, energy)
+            if markets[energy].product_type == ENERGY and in_turn(plan, reserve, energy)
         ]
         for reserve in markets
         if markets[reserve].product_type in HELD
@@ -67,11 +71,28 @@ def energy_agents(
         by_operator = learning_markets(scenario, unit.unit_operator)
         for reserve, later in following.items():
             own = [
-                agents[m][unit.id] for m in later if m not in by_operator and unit.id in agents[m]
+                agents[market][unit.id]
+                for market in later
+                if market not in by_operator
+                and unit.id in agents[market]
+                and by_nameplate(bidders[market, unit.bidding[market]])
             ]
             if own and reserve not in by_operator and unit.id in agents[reserve]:
                 found[agents[reserve][unit.id]] = tuple(own)
     return found
+
+
+def after_reserve(
+    rewarded_with: Mapping[str, tuple[str, ...]], shared: Mapping[str, str]
+) -> frozenset[str]:
+    """Return the agents that observe what reserve leaves, and those that share their policies.
+
+    :param rewarded_with: see `energy_agents`
+    :param shared: policy of each agent that shares one
+    """
+    own = frozenset(agent for agents in rewarded_with.values() for agent in agents)
+    policies = {shared[agent] for agent in own if agent in shared}
+    return own | {agent for agent, policy in shared.items() if policy in policies}
 
 
 def learning_markets(scenario: Scenario, operator: str) -> list[str]:

@@ -15,7 +15,12 @@ from assume_rl.core.bidding.ladder import rungs_of
 from assume_rl.core.time import Auction, Tick
 from assume_rl.core.units.fleet import Fleet
 from assume_rl.learning.types import NO_SCALES, Scales
-from assume_rl.scenario.compile.agents import agent_names, energy_agents, shared_policies
+from assume_rl.scenario.compile.agents import (
+    after_reserve,
+    agent_names,
+    energy_agents,
+    shared_policies,
+)
 from assume_rl.scenario.compile.bidders import Bidders, bidder_of, create_bidder
 from assume_rl.scenario.compile.fleet import build_fleet, build_profiles
 from assume_rl.scenario.compile.forecasts import ranges, scaled_as
@@ -58,11 +63,14 @@ def compile_scenario(
         if market in scenario.config.markets_config
     }
     agents = agent_names(scenario, bidders)
-    energy = energy_agents(scenario, agents, plan)
+    shared = shared_policies(scenario, bidders, agents)
+    rewarded_with = energy_agents(scenario, bidders, agents, plan)
     by_unit = scaled_as(scenario, agents, scales)
     profiles = build_profiles(scenario, by_unit)
     known = {agent: own.rungs for agent, own in scales.items()}
-    operators = _operators(scenario, fleet, Bidding(bidders, agents, known, energy))
+    operators = _operators(
+        scenario, fleet, Bidding(bidders, agents, known, after_reserve(rewarded_with, shared))
+    )
     return Compiled(
         scenario=scenario,
         fleet=to_device(fleet, device),
@@ -81,8 +89,8 @@ def compile_scenario(
             for market, agent, unit, rungs in _learners(fleet, agents, operators)
             for own in [by_unit.get(market, {}).get(fleet.ids[unit], NO_SCALES)]
         },
-        shared=shared_policies(scenario, bidders, agents),
-        energy=energy,
+        shared=shared,
+        rewarded_with=rewarded_with,
     )
 
 
@@ -93,13 +101,13 @@ class Bidding:
     bidders: Bidders
     agents: Mapping[str, Mapping[str, str]]  # names of learning units, by market and unit
     rungs: Mapping[str, tuple[float, ...]]  # EUR/MWh, ladders of seen prices by agent
-    energy: Mapping[str, tuple[str, ...]]  # see `energy_agents`
+    after_reserve: frozenset[str]  # agents that sell what their units' reserve leaves
 
     def bidder(self, scenario: Scenario, market: str, unit: Unit) -> AnyBidder:
         """Return the bidder that a unit's row names, as what else is known of the unit makes it."""
         name, agent = unit.bidding[market], self.agents[market].get(unit.id, "")
         rungs = self.rungs.get(agent, ())
-        after = any(agent in own for own in self.energy.values())
+        after = agent in self.after_reserve
         if not rungs and not after:
             return self.bidders[market, name]
         return create_bidder(name, market, scenario, rungs, after_reserve=after)

@@ -63,18 +63,24 @@ def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
     )
 
 
-def one_after_the_other(plan: Sequence[Tick], first: str, second: str) -> bool:
-    """Return whether auctions of a market have cleared when those of another one open.
+def in_turn(plan: Sequence[Tick], first: str, second: str) -> bool:
+    """Return whether two markets serve each delivery one after the other, before the next one.
+
+    An auction of the second opens when that of the first has cleared, and closes before the next
+    one of the first opens.
 
     :param plan: of the auctions
-    :param first: market that can be learned in together with the second one, see `out_of_step`
+    :param first: market
     :param second: market
     """
-    closes, opens = (
-        [getattr(a, when) for tick in plan for a in tick.opening if a.market == market]
-        for when, market in (("closes", first), ("opens", second))
+    if out_of_step(plan, (first, second)) is not None:
+        return False
+    own, other = (
+        [a for tick in plan for a in tick.opening if a.market == market]
+        for market in (first, second)
     )
-    return all(closed <= opened for closed, opened in zip(closes, opens, strict=True))
+    cleared = all(a.closes <= b.opens for a, b in zip(own, other, strict=True))
+    return cleared and all(b.closes <= a.opens for b, a in zip(other, own[1:], strict=False))
 
 
 def market_problems(market: Market, config: StudyCase) -> Iterator[tuple[str, str]]:
