@@ -12,7 +12,7 @@ plants with a rule bid their marginal cost as ever. In a scenario's `config.yaml
 import sys
 from pathlib import Path
 
-from assume_rl import load_scenario, train
+from assume_rl import evaluate, load_scenario, train
 
 SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "ten_learners"
 
@@ -25,8 +25,11 @@ def main(out: Path) -> None:
     keep = {f"policies.{unit}": str(finished) for unit in ("learner_01", "learner_02")}
     mixed = load_scenario(SCENARIO, "tiny", overrides=keep)
     result = train(mixed, out=out / "mixed", overwrite=True)
+    last = result.folder / "policies" / "last"
+    # The figures of a training are of those that learn; an evaluation has all ten.
+    both = evaluate(mixed, policies=last, out=out / "evaluated", overwrite=True).evaluation
     before = {score.unit: score.reward for score in earlier.last.units}
-    for score in result.last.units:
+    for score in both.units:
         kind = "finished" if f"policies.{score.unit}" in keep else "learning"
         print(f"{score.unit} ({kind}): reward {before[score.unit]:.3f} -> {score.reward:.3f}")
 
