@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import CPU, fleet, learner
+from toys import CPU, USUAL_SIZES, fleet, learner
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.bytes import costly_critic, estimate
@@ -15,7 +15,7 @@ MIXED = fleet(*[(5, 2, 2)] * 7, (4, 1, 3), (6, 1, 0))
 @pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize("algorithm", ["maddpg", "matd3", "itd3"])
 def test_an_estimate_is_what_a_learner_takes(algorithm, critic):
-    settings = {"algorithm": algorithm, "critic": critic, "replay_buffer_size": 50}
+    settings = {"algorithm": algorithm, "critic": critic, "replay_buffer_size": 50, **USUAL_SIZES}
     real = learner(MIXED, seeds=(1, 2), dtype=torch.float32, **settings)
 
     found = estimate(LearningConfig(**settings), MIXED, seeds=2, device=CPU)

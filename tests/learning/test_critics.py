@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import fleet, learner, random_joint
+from toys import USUAL_SIZES, fleet, learner, random_joint
 
 from assume_rl.learning.algorithms.base import critic_losses
 from assume_rl.learning.critics import CRITICS
@@ -175,6 +175,8 @@ def test_an_agent_without_rivals_learns(kind):
 
 @pytest.mark.parametrize("kind", OF_SHAPES)
 def test_networks_do_not_grow_with_the_fleet(kind):
-    few, many = (new(kind, [(5, 2, 2)] * n).nets["critic"][0].online.views for n in (3, 30))
+    few, many = (
+        new(kind, [(5, 2, 2)] * n, **USUAL_SIZES).nets["critic"][0].online.views for n in (3, 30)
+    )
     assert few["layers.1.weight"].shape == many["layers.1.weight"].shape == (2, 1, 256, 128)
     assert many["embedding"].shape[2] == 30

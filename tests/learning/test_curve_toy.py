@@ -9,7 +9,7 @@ import pytest
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from toys import fleet, learner
+from toys import USUAL_SIZES, fleet, learner
 
 from assume_rl.core.bidding.curve import decode
 from assume_rl.learning.exploration import Exploration, decide
@@ -57,7 +57,7 @@ def test_a_learned_curve_beats_every_single_price(name: str) -> None:
         gradient_steps=10,
         learning_rate=2e-3,
         actor_hidden=(32, 32),
-        critic_hidden=None,  # of the usual sizes: smaller ones do not know such a peak
+        critic_hidden=USUAL_SIZES["critic_hidden"],  # smaller ones do not know such a peak
     )
     obs = torch.ones((1, rows, 1, 1), dtype=torch.float64)
     flags = torch.zeros((1, rows), dtype=torch.bool)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import fleet, learner
+from toys import USUAL_SIZES, fleet, learner
 
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.nets.net import GradientStep
@@ -109,8 +109,7 @@ def test_an_agent_finds_the_best_action_of_each_state(algorithm, critic):
         dtype=torch.float32,
         algorithm=algorithm,
         critic=critic,
-        actor_hidden=None,  # networks of the usual sizes
-        critic_hidden=None,
+        **USUAL_SIZES,
         gradient_steps=500,
         batch_size=64,
         learning_rate=2e-3,

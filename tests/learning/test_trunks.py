@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from toys import fleet, learner
+from toys import USUAL_SIZES, fleet, learner
 
 from assume_rl.compat.modules import LSTMActor
 from assume_rl.episodes.learning_files import load_actors, save_actors
@@ -64,7 +64,7 @@ def test_a_stack_acts_like_its_single_agents(unique):
 @pytest.mark.parametrize("name", ["matd3", "masac"])
 def test_gradients_are_those_of_a_loop_over_agents(name):
     specs = fleet((8, 2, 2), (5, 1, 2), (8, 2, 2), (8, 2, 2))
-    ours = learner(specs, seeds=(3, 5), algorithm=name, actor_architecture="lstm")
+    ours = learner(specs, seeds=(3, 5), algorithm=name, actor_architecture="lstm", **USUAL_SIZES)
     for net, group in zip(ours.nets["actor"], ours.groups, strict=True):
         obs = torch.randn(2, len(group.specs), 6, group.obs_size, dtype=torch.float64)
         weight = torch.randn(2, len(group.specs), 6, group.act_size, dtype=torch.float64)

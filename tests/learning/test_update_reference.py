@@ -1,7 +1,7 @@
 import pytest
 import torch
 from loop_update import LoopUpdate
-from toys import fleet, learner, random_joint
+from toys import USUAL_SIZES, fleet, learner, random_joint
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.learning.states import networks
@@ -17,7 +17,13 @@ FLEETS = {
 @pytest.mark.parametrize("shapes", FLEETS.values(), ids=FLEETS.keys())
 def test_updates_equal_a_loop_over_agents(shapes, algorithm):
     ours = learner(
-        fleet(*shapes), algorithm=algorithm, batch_size=16, gradient_steps=3, tau=0.1, gamma=0.9
+        fleet(*shapes),
+        algorithm=algorithm,
+        batch_size=16,
+        gradient_steps=3,
+        tau=0.1,
+        gamma=0.9,
+        **USUAL_SIZES,
     )
     joint = random_joint(ours, 40)
     loop = LoopUpdate(ours, joint)

@@ -20,6 +20,8 @@ from assume_rl.learning.types import (
 )
 
 CPU = torch.device("cpu")
+USUAL_SIZES: dict[str, Any] = {"actor_hidden": None, "critic_hidden": None}
+"""Of networks, where a test is about them."""
 
 
 def fleet(*shapes: tuple[int, int, int]) -> tuple[AgentSpec, ...]:
