@@ -31,6 +31,7 @@ from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.policies.manifest import PolicyEntry
 from assume_rl.learning.policies.manifest import read_manifest as read_policies
 from assume_rl.learning.types import AgentSpec
+from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.compile.capabilities import on_ladders
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario
@@ -165,6 +166,9 @@ def _check_names(compiled: Compiled, folder: Path, agents: Sequence[str]) -> Non
                 f"'{folder}' has no policy for unit '{agent}' alone, but one for all of the "
                 f"{by} '{name}': set learning_config.parameter_sharing to {by}"
             )
+    # A unit that learned in several markets is an agent in each: that of a market here is meant.
+    units, markets = compiled.fleet.ids, (None, *compiled.agents)
+    known = tuple(name for name in known if unit_and_market(name, units)[1] in markets) or known
     like = next(iter(difflib.get_close_matches(agent, known, n=1)), known[0])
     file = folder / entries[like].file if ours else actor_path(folder, like)
     raise PolicyError(

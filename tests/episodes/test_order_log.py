@@ -173,6 +173,16 @@ def test_books_of_another_make_up_come_separately() -> None:
     assert tables == ["market_meta", "market_orders", "market_dispatch"] * 2
 
 
+def test_terms_are_those_of_their_own_auction() -> None:
+    log = OrderLog(MARKET)
+    for share in (0.25, 0.75, 0.25):
+        least = torch.tensor([share], dtype=torch.float64)
+        terms = replace(no_terms(1), block=torch.tensor([True]), min_acceptance=least)
+        log.add(("a",), bound(terms, [[5.0]], first=(0,)))
+    found = [c["min_acceptance_ratio"].tolist() for t, c in log.drain() if t == "market_orders"]
+    assert found == [[0.25, 0.25], [0.75]]
+
+
 def test_an_auction_without_any_order_gives_no_row() -> None:
     silent = cleared(1, [[0.0, 1e-12, 0.0]] * 2, first=(8, 10))
     assert rows(silent) == {}

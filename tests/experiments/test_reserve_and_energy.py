@@ -17,7 +17,8 @@ from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.adapters.decisions import Decisions, learned
 from assume_rl.envs.market_env import MarketEnv
 from assume_rl.envs.record import play_recorded
-from assume_rl.errors import ConfigurationError
+from assume_rl.errors import ConfigurationError, PolicyError
+from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.train import train
 from assume_rl.experiments.train_task import training_task
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
@@ -258,6 +259,17 @@ def test_units_that_share_a_policy_observe_the_same(tmp_path: Path) -> None:
     assert len(names) == 1
     assert "available_power" in names[0]
     training_task(scenario, None, None, "auto")
+
+
+def test_without_a_market_the_policy_of_the_other_one_is_suggested(tmp_path: Path) -> None:
+    folder = write(tmp_path / "case")
+    few = {"training_episodes": 2, "num_envs": 1, "episodes_collecting_initial_experience": 1}
+    few |= {"validation_episodes_interval": 1, "gradient_steps": 1}
+    settings = {f"learning_config.{key}": value for key, value in few.items()}
+    result = train(load_scenario(folder, overrides=settings), engine="batch", out=tmp_path / "out")
+    alone = load_scenario(folder, overrides={"markets_config.RES": None})
+    with pytest.raises(PolicyError, match=r"'learner', did you mean 'learner@EOM'.*EOM"):
+        evaluate(alone, policies=result.folder)
 
 
 def test_a_delivery_is_one_transition_however_many_decide(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from assume_rl.core.units.base import ZERO_VOLUME
 from assume_rl.episodes.rows.terms import with_terms
 
 Columns = dict[str, Any]
+Alike = tuple[tuple[str, ...], tuple[bytes, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ class OrderLog:
         lines = () if market.grid is None else market.grid.lines
         self._lines = np.array([line.name for line in lines], dtype=object)
         self._tables = tables
-        self._buffer: dict[tuple[str, ...], list[ClearedAuction]] = defaultdict(list)
+        # By unit ids of the slots, and what binds these together: both are the same in a table.
+        self._buffer: dict[Alike, list[ClearedAuction]] = defaultdict(list)
         self._stacked: list[tuple[tuple[str, ...], ClearedAuctions]] = []
 
     def add(self, units: tuple[str, ...], cleared: ClearedAuction) -> None:
         """Keep an auction; `units` is the unit id of each slot."""
-        self._buffer[units].append(cleared)
+        self._buffer[units, _bound(cleared.orders)].append(cleared)
 
     def add_all(self, units: tuple[str, ...], cleared: ClearedAuctions) -> None:
         """Keep auctions that were cleared in one call; `units` as in `add`."""
@@ -75,7 +77,7 @@ class OrderLog:
         """Yield rows of the wanted tables, and clear the buffer."""
         buffer, self._buffer = self._buffer, defaultdict(list)
         stacked, self._stacked = self._stacked, []
-        stacked += [(units, _stack(auctions)) for units, auctions in buffer.items()]
+        stacked += [(units, _stack(auctions)) for (units, _), auctions in buffer.items()]
         for units, cleared in stacked:
             yield from self._rows(np.array(units, dtype=object), cleared)
 
@@ -206,6 +208,12 @@ def _each_step(
     steps = [np.arange(f, f + n) for f, n in zip(first.ravel(), repeats, strict=True)]
     rows = values.reshape(-1, values.shape[-1])
     return np.concatenate(steps), np.repeat(rows, repeats, axis=0)
+
+
+def _bound(orders: Orders) -> tuple[bytes, ...]:
+    """Return the terms of orders as something to compare; empty: every order stands alone."""
+    terms = () if orders.terms is None else vars(orders.terms).values()
+    return tuple(own.cpu().numpy().tobytes() for own in terms)
 
 
 def _stack(cleared: Sequence[ClearedAuction]) -> ClearedAuctions:
