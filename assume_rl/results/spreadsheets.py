@@ -24,8 +24,13 @@ def plain(value: Any) -> Any:
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a data frame with all text as `plain` returns it, names of columns too."""
     found = frame.rename(columns=plain)
-    texts = [name for name in found if found[name].dtype == object]
+    texts = [name for name in found if is_text(found[name])]
     return found.assign(**{str(name): found[name].map(plain) for name in texts})
+
+
+def is_text(column: "pd.Series[Any]") -> bool:
+    """Return whether a column may hold text, under any version of pandas."""
+    return column.dtype == object or isinstance(column.dtype, pd.StringDtype)
 
 
 def _is_number(text: str) -> bool:

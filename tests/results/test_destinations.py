@@ -64,6 +64,7 @@ def test_every_beginning_of_a_formula_is_covered(text: str) -> None:
     assert list(found.columns) == [f"'{text}", "n"]
     assert found.iloc[0, 0] == f"'{text}"
     assert found["n"].tolist() == [-1.0, 2.0, 3.0]
+    assert plain_frame(pd.DataFrame({"a": [text]}))["a"].tolist() == [f"'{text}"]
 
 
 @pytest.mark.parametrize("value", ["-1", "+1e5", "-inf", "a=b", "", -3, 2.5, None])

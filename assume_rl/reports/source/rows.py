@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Subquery, Table
 
 from assume_rl.results.database import check_columns, readable_errors
 from assume_rl.results.secrets import shown_url
+from assume_rl.results.spreadsheets import is_text
 from assume_rl.results.study_engine import reading
 
 
@@ -58,9 +59,13 @@ class Recorded:
         return not self.frame(sa.select(self.rows(table, key)).limit(1)).empty
 
     def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
-        """Return what a query finds; numbers that are missing are not numbers."""
+        """Return what a query finds; numbers that are missing are not numbers.
+
+        Columns of text hold objects, whatever version of pandas reads them, as empty ones do.
+        """
         with readable_errors(self.engine.url), reading(self.engine) as connection:
-            return pd.read_sql_query(query, connection)
+            found = pd.read_sql_query(query, connection)
+        return found.astype({name: object for name in found if is_text(found[name])})
 
     def number(self, query: sa.Select[Any]) -> int:
         """Return a count."""

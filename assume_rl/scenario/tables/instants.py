@@ -95,7 +95,7 @@ def changeover(moment: pd.Timestamp) -> str:
 
     :param moment: as it is written, or should be
     """
-    sunday_night = moment.dayofweek == 6 and moment.hour <= 3
+    sunday_night = moment.weekday() == 6 and moment.hour <= 3
     if not sunday_night or moment.month not in (3, 4, 9, 10, 11):
         return ""
     return (
