@@ -88,7 +88,10 @@ def test_the_order_of_markets_changes_no_result(
     assert len(first.table("rl_params")) >= 26
     for other in others:
         for table, keys in KEYS.items():
-            a, b = (found.table(table).sort_values(keys) for found in (first, other))
+            a, b = (found.table(table) for found in (first, other))
+            if a.empty and b.empty:  # flows, as there is no line
+                continue
+            a, b = a.sort_values(keys), b.sort_values(keys)
             pd.testing.assert_frame_equal(
                 a.reset_index(drop=True), b[list(a)].reset_index(drop=True), rtol=0, atol=1e-9
             )
