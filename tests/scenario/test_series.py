@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from assume_rl.scenario.problems import Problems
+from assume_rl.scenario.tables import csv_file
 from assume_rl.scenario.tables.timeseries import read_series
 
 HOURS = pd.date_range("2019-01-01", periods=4, freq="h")
@@ -25,6 +26,17 @@ def test_finer_series_is_averaged_and_the_last_step_may_be_short(tmp_path: Path)
     assert problems.errors == []
     assert table is not None
     np.testing.assert_array_equal(table["a"], [3, 0, 0, 5])
+
+
+def test_a_table_without_flaws_is_not_read_cell_by_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which takes many times as long; no version of pandas may refuse how it is read."""
+    monkeypatch.setattr(csv_file, "_read_rows", lambda *_: pytest.fail("it was"))
+    values = [0.1, 123456.789, 2.5e-300, 4.0]
+    table = read_series(write(tmp_path, values, "h"), HOURS, Problems())
+    assert table is not None
+    assert table["a"].tolist() == values
 
 
 def test_what_lies_outside_the_calendar_does_not_matter(tmp_path: Path) -> None:

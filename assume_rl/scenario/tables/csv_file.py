@@ -221,6 +221,8 @@ def _all_numbers(path: Path) -> pd.DataFrame | None:
         if not path.is_file():
             return None
         with warnings.catch_warnings(action="error"):
+            # The default is as precise from pandas 3.1 on, which warns of the name.
+            warnings.filterwarnings("ignore", "The 'float_precision'")
             names = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding=UTF_8).loc[0]
             table = pd.read_csv(
                 path,
