@@ -440,6 +440,7 @@ def test_key_figures_have_a_column_for_each_market_and_stand_in_words() -> None:
     assert [row for row in rows if row] == [
         ["mean price (EUR/MWh)", "1,234.50", "-3.14"],
         ["bought (MWh)", "1,234", "-"],
+        ["held, but not deliverable (MW times h)", "1,234", "-"],
         ["price times volume (EUR)", "1,234", "-"],
         ["capacity factor of plants", "123450.00%", "-"],
         ["congestion rent (EUR)", "1,234", "-"],
