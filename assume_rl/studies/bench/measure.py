@@ -48,7 +48,9 @@ def measure(cell: Cell, planned: int | None = None) -> Measured:
             saved = run.folder / POLICIES / "last"
             policies = task.fixed | folder_policies(task.compiled, saved, task.learners)
             found = score(run.unrecorded(KEPT), policies, Silent())
-    most = _foresight(cell.scenario, tuple(cell.overrides.items()))
+    # Overrides may be keys of this algorithm, not of the one that the study case has.
+    settings = {**cell.overrides, "learning_config.algorithm": cell.algorithm}
+    most = _foresight(cell.scenario, tuple(settings.items()))
     alone = len(found.responses) == 1  # whose gap its share says already
     return Measured(
         cell,
