@@ -375,3 +375,15 @@ def test_real_trainings_side_by_side(command: Command, tmp_path: Path) -> None:
         assert row[known]["estimate"] < 1
         assert row["seconds"] < 5
     assert "share of perfect foresight" in out
+
+
+def test_a_key_of_the_algorithm_may_be_none_of_the_study_cases_own() -> None:
+    changes = {"learning_config.noisy": "factorised", "end_date": "2019-03-05 00:00"}
+    (cell,) = grid(
+        [str(Path(__file__).parents[2] / "scenarios/single_learner:ladder")],
+        ["dqn"],
+        1,
+        0.1,
+        changes,
+    )
+    assert measuring.measure(cell).episodes > 0
