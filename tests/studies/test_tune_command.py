@@ -71,7 +71,7 @@ def test_it_says_what_is_tried_what_came_and_what_is_next(
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[:3] == [
-        "budget: 2 trials x 2 seeds x 3 training episodes: 12 episodes at most; no trial is begun "
+        "budget: 2 trials x 2 seeds x 2 training episodes: 8 episodes at most; no trial is begun "
         "after 2.0 h",
         "trial 0: learning_rate=0.0123457, actor_hidden=[8]: best_reward.reward 0.5 (best 0.5, "
         "trial 0), 30 s; 3 left, about 2 min",
@@ -134,7 +134,7 @@ def test_a_dry_run_states_the_budget_and_writes_nothing(
     code, out, err = command("--dry-run")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "budget: 2 trials x 2 seeds x 3 training episodes: 12 episodes at most",
+        "budget: 2 trials x 2 seeds x 2 training episodes: 8 episodes at most",
         "a trial of the first values takes about 2 min of one processor with its seeds one after "
         "the other, 2 trials about 3 min. This is an estimate.",
     ]
