@@ -260,8 +260,12 @@ class Cast:
         self.agents: list[Agent] = []
 
     def join(self, name: str, *roles: Role) -> AgentAddress:
-        """Register an agent called `name` with these roles and return its address."""
-        agent = self.container.register(agent_composed_of(*roles), suggested_aid=name)
+        """Register an agent with these roles and return its address.
+
+        It is called `name`, unless another agent is: who runs a market may own units as well.
+        """
+        free = name if self.container.is_aid_available(name) else None
+        agent = self.container.register(agent_composed_of(*roles), suggested_aid=free)
         self.agents.append(agent)
         address: AgentAddress = agent.addr
         return address

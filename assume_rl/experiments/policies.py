@@ -166,9 +166,12 @@ def _check_names(compiled: Compiled, folder: Path, agents: Sequence[str]) -> Non
                 f"'{folder}' has no policy for unit '{agent}' alone, but one for all of the "
                 f"{by} '{name}': set learning_config.parameter_sharing to {by}"
             )
-    # A unit that learned in several markets is an agent in each: that of a market here is meant.
-    units, markets = compiled.fleet.ids, (None, *compiled.agents)
-    known = tuple(name for name in known if unit_and_market(name, units)[1] in markets) or known
+    several = [name for name in known if unit_and_market(name, compiled.fleet.ids)[0] == agent]
+    if several:  # it may have observed there what it does not observe here
+        raise PolicyError(
+            f"'{folder}' has no policy for unit '{agent}' in one market, but {', '.join(several)}, "
+            "from learning in several: train it in this one alone"
+        )
     like = next(iter(difflib.get_close_matches(agent, known, n=1)), known[0])
     file = folder / entries[like].file if ours else actor_path(folder, like)
     raise PolicyError(

@@ -212,9 +212,12 @@ def test_both_shells_learn_the_same_and_resume_it(algorithm: str, tmp_path: Path
     pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-6, atol=1e-6)
 
 
-def test_policies_bid_alike_on_both_shells(tmp_path: Path) -> None:
+def test_policies_bid_alike_on_both_shells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     compiled = compile_scenario(load_scenario(write(tmp_path / "case")))
     assert_same_episode(compiled, {RES: Always(2, 5), EOM: Always(5, 0)})
+    assert caplog.text == ""  # although who runs the markets owns units as well
 
 
 EOM_KEYS = "markets_config.EOM"
@@ -261,14 +264,14 @@ def test_units_that_share_a_policy_observe_the_same(tmp_path: Path) -> None:
     training_task(scenario, None, None, "auto")
 
 
-def test_without_a_market_the_policy_of_the_other_one_is_suggested(tmp_path: Path) -> None:
+def test_policies_of_several_markets_are_not_those_of_one(tmp_path: Path) -> None:
     folder = write(tmp_path / "case")
     few = {"training_episodes": 2, "num_envs": 1, "episodes_collecting_initial_experience": 1}
     few |= {"validation_episodes_interval": 1, "gradient_steps": 1}
     settings = {f"learning_config.{key}": value for key, value in few.items()}
     result = train(load_scenario(folder, overrides=settings), engine="batch", out=tmp_path / "out")
     alone = load_scenario(folder, overrides={"markets_config.RES": None})
-    with pytest.raises(PolicyError, match=r"'learner', did you mean 'learner@EOM'.*EOM"):
+    with pytest.raises(PolicyError, match="'learner' in one market, but learner@EOM, learner@RES"):
         evaluate(alone, policies=result.folder)
 
 
