@@ -107,8 +107,10 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
     """Print the score of every learned bidder."""
     evaluation = result.evaluation
     buying = any(unit.mean_purchase is not None for unit in evaluation.units)
-    names = ["reward", "profit (EUR)", "regret (EUR)", "mean bid (EUR/MWh)"]
-    table = Table("unit", *numbers(names + ["mean bid to buy (EUR/MWh)"] * buying))
+    units = {own.unit for own in evaluation.prices}
+    unit_of_bids = units.pop() if len(units) == 1 else "unit of its market's prices"
+    names = ["reward", "profit (EUR)", "regret (EUR)", f"mean bid ({unit_of_bids})"]
+    table = Table("unit", *numbers(names + [f"mean bid to buy ({unit_of_bids})"] * buying))
     for unit in evaluation.units:
         table.add_row(
             escape(unit.unit),

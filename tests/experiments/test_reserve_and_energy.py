@@ -1,5 +1,6 @@
 """A plant that learns in reserve and in energy at once, held against all pairs of prices."""
 
+from io import StringIO
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from test_fleets import check_same_learning
 from test_ladders import resumed_is_uninterrupted
 from torch import Tensor
 from trained_runs import table
 
+from assume_rl.cli.output import print_evaluation
 from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.envs.adapters.decisions import Decisions, learned
 from assume_rl.envs.market_env import MarketEnv
@@ -273,6 +276,11 @@ def test_policies_of_several_markets_are_not_those_of_one(tmp_path: Path) -> Non
     alone = load_scenario(folder, overrides={"markets_config.RES": None})
     with pytest.raises(PolicyError, match="'learner' in one market, but learner@EOM, learner@RES"):
         evaluate(alone, policies=result.folder)
+    # In both, bids are in the unit of each market's prices.
+    found = evaluate(load_scenario(folder), policies=result.folder, out=tmp_path / "evaluated")
+    text = StringIO()
+    print_evaluation(Console(file=text, width=200), found)
+    assert "mean bid (unit of its market's prices)" in text.getvalue()
 
 
 def test_a_delivery_is_one_transition_however_many_decide(tmp_path: Path) -> None:
