@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from assume_rl.core.bidding.base import AnyBidder, kind_of
 from assume_rl.core.team import Policy
-from assume_rl.core.time import Auction, Tick
 from assume_rl.core.trade import Portfolio
 from assume_rl.core.units.fleet import Fleet, members, select, select_profiles
 from assume_rl.episodes.routines import memoryless, one_step_each
 from assume_rl.episodes.teams import build_teams
 from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.plan import auctions_of
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,6 @@ def build_cohorts(compiled: Compiled, policies: Mapping[str, Policy]) -> tuple[C
     return tuple(
         _cohort(compiled, trades, policies, routine) for (_, routine, _), trades in kinds.items()
     )
-
-
-def auctions_of(plan: Sequence[Tick], market: str) -> tuple[Auction, ...]:
-    """Return all auctions of a market, in order."""
-    return tuple(a for tick in plan for a in tick.opening if a.market == market)
 
 
 def _trades(compiled: Compiled) -> list[Trade]:

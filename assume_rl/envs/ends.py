@@ -9,9 +9,9 @@ from torch import Tensor
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import execute
 from assume_rl.envs.bidding import no_observations, with_views
-from assume_rl.envs.cohorts import auctions_of
 from assume_rl.envs.setting import Setting
 from assume_rl.envs.state import Executed, Happened, State, moved_to
+from assume_rl.scenario.compile.plan import auctions_of
 
 
 def deliver_rest(setting: Setting, state: State, happened: Happened) -> None:

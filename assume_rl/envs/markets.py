@@ -15,11 +15,12 @@ from assume_rl.core.clearing import MarketSpec, Slots
 from assume_rl.core.orders import Orders
 from assume_rl.core.team import Team
 from assume_rl.core.time import Auction
-from assume_rl.envs.cohorts import Cohort, auctions_of
+from assume_rl.envs.cohorts import Cohort
 from assume_rl.envs.draws_ahead import Ahead, stacked_keys
 from assume_rl.episodes.draws import noise, noise_keys, tie_keys, ties
 from assume_rl.episodes.routines import standing_orders
 from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.plan import auctions_of
 
 
 @dataclass(frozen=True)

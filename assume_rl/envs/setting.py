@@ -8,12 +8,12 @@ import torch
 
 from assume_rl.core.team import Policy
 from assume_rl.core.time import Auction, Tick
-from assume_rl.envs.cohorts import Cohort, auctions_of, build_cohorts
+from assume_rl.envs.cohorts import Cohort, build_cohorts
 from assume_rl.envs.markets import Market, Part, build_markets
 from assume_rl.envs.windows import Window, window_plan, windows_of
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.compile.compiled import Compiled
-from assume_rl.scenario.compile.plan import out_of_step
+from assume_rl.scenario.compile.plan import auctions_of, out_of_step
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def close_auctions(
         reward = joint_reward.Earned(team, got.auction, got.reward, got)
         pending, rewards = complete(pending, reward)
         for known in rewards:
-            kept = replace(known.own, reward=known.reward)
-            (happened.learners if kept.learns else happened.fixed).append(kept)
+            into = happened.learners if known.team.learns else happened.fixed
+            into.append(replace(known.own, reward=known.reward))
     return replace(state, books=books, positions=tuple(positions), pending=pending)
 
 
@@ -169,5 +169,4 @@ def _earned(
     part, action = closed.market.parts[position], closed.book.actions[position]
     assert action is not None
     team = setting.team(part) if part.team.learns else position
-    reward, learns = part.team.reward(outcome), part.team.learns
-    return Earned(team, closed.cleared.auction, action, reward, learns, played)
+    return Earned(team, closed.cleared.auction, action, part.team.reward(outcome), played)

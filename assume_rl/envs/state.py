@@ -85,7 +85,6 @@ class Earned:
     auction: Auction
     action: Float[Tensor, "copy agent act"]
     reward: Reward
-    learns: bool
     played: Played | None = None  # None: no reward curves are wanted
 
 

@@ -41,7 +41,8 @@ def undeliverable_reserve(compiled: Compiled, sink: DatabaseSink) -> Kpis:
     :param compiled: scenario
     :param sink: with all tables of the run
     """
-    held = {spec.name: spec.product_type in DOWN for spec in compiled.markets if _holds(spec)}
+    markets = [spec for spec in compiled.markets if spec.product_type in HELD]
+    held = {spec.name: spec.product_type in DOWN for spec in markets}
     if not held or not all(map(sink.stores, TABLES)):
         return []
     recorded = _delivered(compiled, sink)
@@ -54,10 +55,6 @@ def undeliverable_reserve(compiled: Compiled, sink: DatabaseSink) -> Kpis:
             share = torch.where(alike > 0, tables[name] / alike, 0.0)  # of markets alike
             found.append((FIGURE, name, float((missing * share).sum()) * hours))
     return found
-
-
-def _holds(spec: Any) -> bool:
-    return spec.product_type in HELD
 
 
 def _delivered(compiled: Compiled, sink: DatabaseSink) -> Delivered:

@@ -1,5 +1,6 @@
 """The earnings of learned bidders in an episode on fixed policies."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,14 +46,17 @@ def unit_scores(compiled: Compiled, memory: MemorySink) -> tuple[UnitScore, ...]
     earned, orders = memory.table("rl_params"), memory.table("market_orders")
     traders = orders["unit_id"].astype(str)
     markets = {market: orders["market_id"] == market for market in compiled.agents}
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)  # market and unit, by agent
+    for market, agents in compiled.agents.items():
+        for name, agent in agents.items():
+            places[agent].append((market, name))
     scores = []
     for unit in dict.fromkeys(earned.get("unit", ())):
         own = earned["unit"] == unit
         reward, profit, regret = (float(earned[n][own].sum()) for n in REWARD_COLUMNS)
         bids = np.zeros(len(orders["unit_id"]), dtype=bool)
-        for market, agents in compiled.agents.items():
-            for name in (name for name, agent in agents.items() if agent == unit):
-                bids |= markets[market] & (traders == name)
+        for market, name in places[unit]:
+            bids |= markets[market] & (traders == name)
         price, volume = orders["price"][bids], orders["volume"][bids]
         sale, purchase = _mean(price, volume.clip(min=0)), _mean(price, -volume.clip(max=0))
         scores.append(UnitScore(unit, reward, profit, regret, sale, purchase))

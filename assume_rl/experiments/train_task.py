@@ -381,10 +381,15 @@ def window_steps(compiled: Compiled) -> int | None:
     return duration_seconds(length) // compiled.step_seconds + 1
 
 
+def _learned_in(compiled: Compiled, learners: Sequence[str]) -> set[str]:
+    """Return the markets in which any of these agents bids."""
+    agents = compiled.agents.items()
+    return {market for market, own in agents if not set(learners).isdisjoint(own.values())}
+
+
 def openings(compiled: Compiled, learners: Sequence[str]) -> list[int]:
     """Return when learners decide: seconds since the calendar starts."""
-    agents = compiled.agents.items()
-    learned = {market for market, own in agents if not set(learners).isdisjoint(own.values())}
+    learned = _learned_in(compiled, learners)
     return [
         tick.time
         for tick in compiled.plan
@@ -397,8 +402,7 @@ def _decided(compiled: Compiled, learners: Sequence[str]) -> list[int]:
 
     Where they decide in turns, that is when the last of them does.
     """
-    agents = compiled.agents.items()
-    learned = {market for market, own in agents if not set(learners).isdisjoint(own.values())}
+    learned = _learned_in(compiled, learners)
     last: dict[int, int] = {}
     for auction in compiled.auctions:
         if auction.market in learned:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
+from reserve_markets import MARKET, write_folder
 from torch import Tensor
 from trained_runs import table
 
@@ -26,13 +26,8 @@ def write(folder: Path) -> Path:
 
     The learner has 50 MW, which energy is forecast to pay 15 EUR/MWh above its cost.
     """
-    market = {
-        "operator": "grid",
-        "products": [{"duration": "1h", "count": 1, "first_delivery": "1h"}],
-        "opening_frequency": "1h",
-        "opening_duration": "1h",
-        "market_mechanism": "pay_as_clear",
-    }
+    products = [{"duration": "1h", "count": 1, "first_delivery": "1h"}]
+    market = {**MARKET, "products": products, "opening_frequency": "1h"}
     case = {
         "start_date": "2019-01-01 00:00",
         "end_date": "2019-01-01 08:00",
@@ -52,8 +47,6 @@ def write(folder: Path) -> Path:
             "train_freq": "8h",
         },
     }
-    folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump({"base": case}))
     naive = "powerplant_energy_naive"
     rows = [
         ("learner", naive, "powerplant_capacity_learning_ladder", 50, 30),
@@ -62,16 +55,9 @@ def write(folder: Path) -> Path:
         ("energy", naive, None, 500, 45),
     ]
     names = ["name", "bidding_EOM", "bidding_RES", "max_power", "additional_cost"]
-    plants = pd.DataFrame(rows, columns=names).assign(technology="gas", unit_operator="owner")
-    plants.to_csv(folder / "powerplant_units.csv", index=False)
-    naive = "demand_energy_naive"
-    rows = [("town", naive, None), ("grid", None, f"{naive}_balancing")]
-    demand = pd.DataFrame(rows, columns=names[:3]).assign(max_power=200, min_power=0)
-    demand = demand.assign(technology="demand", unit_operator="grid")
-    demand.to_csv(folder / "demand_units.csv", index=False)
+    plants = pd.DataFrame(rows, columns=names)
     times = pd.date_range("2019-01-01", periods=HOURS, freq="h")
-    loads = pd.DataFrame({"datetime": times, "town": 200.0, "grid": 80.0})
-    loads.to_csv(folder / "demand_df.csv", index=False)
+    write_folder(folder, case, plants, times, town=200.0, grid=80.0)
     return folder
 
 

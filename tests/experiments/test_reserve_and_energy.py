@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-import yaml
+from reserve_markets import MARKET, write_folder
 from rich.console import Console
 from test_fleets import check_same_learning
 from test_ladders import resumed_is_uninterrupted
@@ -47,12 +47,7 @@ def write(folder: Path) -> Path:
     The learner has 50 MW at 20 EUR/MWh. Of 40 MW of reserve a rival offers all at 13 EUR/MW and
     hour. Of energy another one offers all at 15 or at 60 EUR/MWh, by turns.
     """
-    market = {
-        "operator": "grid",
-        "opening_frequency": "4h",
-        "opening_duration": "1h",
-        "market_mechanism": "pay_as_clear",
-    }
+    market = {**MARKET, "opening_frequency": "4h"}
 
     def delivers(after: str) -> list[dict[str, object]]:
         return [{"duration": f"{LENGTH}h", "count": 1, "first_delivery": after}]
@@ -81,8 +76,6 @@ def write(folder: Path) -> Path:
             "train_freq": "24h",
         },
     }
-    folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump({"base": case}))
     naive = "powerplant_energy_naive"
     learns, holds = "powerplant_energy_learning_ladder", "powerplant_capacity_learning_ladder"
     rows = [
@@ -91,18 +84,10 @@ def write(folder: Path) -> Path:
         ("seller", naive, None, 200, 0, 0),
     ]
     names = ["name", "bidding_EOM", "bidding_RES", "max_power", "min_power", "additional_cost"]
-    plants = pd.DataFrame(rows, columns=names).assign(technology="gas", unit_operator="owner")
+    plants = pd.DataFrame(rows, columns=names).assign(emission_factor=0, efficiency=1)
     plants["fuel_type"] = ["nothing", "nothing", "gas"]
-    plants = plants.assign(emission_factor=0, efficiency=1)
-    plants.to_csv(folder / "powerplant_units.csv", index=False)
-    naive = "demand_energy_naive"
-    rows = [("town", naive, None), ("grid", None, f"{naive}_balancing")]
-    demand = pd.DataFrame(rows, columns=names[:3]).assign(max_power=200, min_power=0)
-    demand = demand.assign(technology="demand", unit_operator="grid")
-    demand.to_csv(folder / "demand_units.csv", index=False)
     times = pd.date_range("2019-01-01", periods=(DELIVERIES + 1) * LENGTH + 1, freq="h")
-    loads = pd.DataFrame({"datetime": times, "town": 100.0, "grid": 40.0})
-    loads.to_csv(folder / "demand_df.csv", index=False)
+    write_folder(folder, case, plants, times, town=100.0, grid=40.0)
     cheap = (torch.arange(len(times)) // LENGTH % 2 == 1).tolist()
     gas = [CHEAP if low else DEAR for low in cheap]
     fuel = pd.DataFrame({"datetime": times, "gas": gas, "nothing": 0.0})

@@ -21,9 +21,10 @@ from assume_rl.core.orders import Orders
 from assume_rl.core.time import Auction
 from assume_rl.core.trade import Portfolio, Position, Result, begin, look, moved_to, settle
 from assume_rl.core.units.base import ENERGY
-from assume_rl.envs.cohorts import auctions_of, build_cohorts
+from assume_rl.envs.cohorts import build_cohorts
 from assume_rl.envs.markets import Market, build_markets
 from assume_rl.scenario.compile.compiled import Compiled
+from assume_rl.scenario.compile.plan import auctions_of
 
 pytestmark = [pytest.mark.unchecked, pytest.mark.reference]
 

@@ -61,10 +61,12 @@ def energy_agents(
         reserve: [
             energy
             for energy in markets
-            if markets[energy].product_type == ENERGY and in_turn(plan, reserve, energy)
+            if markets[energy].product_type == ENERGY
+            and agents[energy]
+            and in_turn(plan, reserve, energy)
         ]
         for reserve in markets
-        if markets[reserve].product_type in HELD
+        if markets[reserve].product_type in HELD and agents[reserve]
     }
     found = {}
     for unit in scenario.units:

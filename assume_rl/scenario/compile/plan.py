@@ -43,15 +43,18 @@ def auction_plan(config: StudyCase) -> tuple[Tick, ...]:
     )
 
 
+def auctions_of(plan: Sequence[Tick], market: str) -> tuple[Auction, ...]:
+    """Return all auctions of a market, in order."""
+    return tuple(a for tick in plan for a in tick.opening if a.market == market)
+
+
 def out_of_step(plan: Sequence[Tick], markets: Sequence[str]) -> str | None:
     """Return a sentence if learners of several markets cannot be trained together, else None.
 
     Observations and actions of all agents are joined delivery by delivery. Hence their markets must
     have the same first deliveries, and all auctions for one open before any for the next one.
     """
-    auctions = [
-        [a for tick in plan for a in tick.opening if a.market == market] for market in markets
-    ]
+    auctions = [auctions_of(plan, market) for market in markets]
     if len({tuple(a.first[0] for a in own) for own in auctions}) <= 1:
         opened = [[a.opens for a in cycle] for cycle in zip(*auctions, strict=True)]
         if all(max(before) < min(after) for before, after in pairwise(opened)):
@@ -75,10 +78,7 @@ def in_turn(plan: Sequence[Tick], first: str, second: str) -> bool:
     """
     if out_of_step(plan, (first, second)) is not None:
         return False
-    own, other = (
-        [a for tick in plan for a in tick.opening if a.market == market]
-        for market in (first, second)
-    )
+    own, other = auctions_of(plan, first), auctions_of(plan, second)
     cleared = all(a.closes <= b.opens for a, b in zip(own, other, strict=True))
     return cleared and all(b.closes <= a.opens for b, a in zip(other, own[1:], strict=False))
 
