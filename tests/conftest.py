@@ -5,8 +5,10 @@ import functools
 import gc
 import os
 import re
+import shutil
 import sqlite3
 import sys
+import typing
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ import torch
 
 # What leaves the whole of a module unchecked.
 ALL_UNCHECKED = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.unchecked\b", flags=re.MULTILINE)
+# A file system in memory, and how much tests may write there.
+MEMORY, WRITTEN = Path("/dev/shm"), 3 * 2**30
 DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 
 
@@ -37,7 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
     # No tensor here is distributed: what `assert_close` asks for those takes seconds to import.
     pytest.MonkeyPatch().setattr(torch.testing._comparison, "_HAS_DTENSOR", False, raising=False)
+    if sys.version_info < (3, 12):  # which keeps what a protocol asks for by itself
+        attributes = functools.cache(typing._get_protocol_attrs)  # type: ignore[attr-defined]
+        pytest.MonkeyPatch().setattr(typing, "_get_protocol_attrs", attributes)
     gc.disable()  # until all tests are known
+    # Trainings write many small files: on a disk these take an eighth of a tiny one's time.
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > WRITTEN:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
