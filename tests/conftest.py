@@ -16,6 +16,7 @@ from typing import Any
 
 import hypothesis
 import jaxtyping
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 import torch
@@ -73,6 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     # Modules and tests stay until the end: the collector need not look at them again and again.
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # there is memory; the usual ones take a thirtieth of the time
     gc.enable()
 
 
@@ -125,6 +127,27 @@ def yaml_is_read_once() -> Iterator[None]:
     loaded = functools.lru_cache(maxsize=200)(yaml_file._loaded)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml_file, "_loaded", lambda text: copy.deepcopy(loaded(text)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def numbers_are_read_once() -> Iterator[None]:
+    """Keep the numbers of a file: the same few time series are loaded again and again."""
+    from assume_rl.scenario.tables import csv_file  # not before shapes are checked
+
+    read, known = csv_file._all_numbers, dict[bytes, pd.DataFrame | None]()
+
+    def once(path: Path) -> pd.DataFrame | None:
+        if not path.is_file():
+            return read(path)
+        text = path.read_bytes()
+        if text not in known:
+            known[text] = read(path)
+        table = known[text]
+        return None if table is None else table.copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "_all_numbers", once)
         yield
 
 

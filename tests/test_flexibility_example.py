@@ -76,6 +76,7 @@ def assert_as_stored(script: ModuleType, studies: Path, count: int) -> None:
     pd.testing.assert_frame_equal(found, stored.loc[found.index], check_dtype=False, atol=0.02)
 
 
+@pytest.mark.slow
 def test_the_plain_runs_give_the_stored_figures_again(script: ModuleType, plain_runs: Path) -> None:
     assert_as_stored(script, plain_runs, 2)
 
@@ -87,6 +88,7 @@ def test_all_runs_give_the_stored_figures_again(script: ModuleType, tmp_path: Pa
     assert_as_stored(script, tmp_path, 20)
 
 
+@pytest.mark.slow
 def test_the_picture_is_drawn(script: ModuleType, plain_runs: Path, tmp_path: Path) -> None:
     picture = tmp_path / "prices.png"
 

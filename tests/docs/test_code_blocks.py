@@ -102,7 +102,8 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pyte
             GIVEN[what](names.__dict__, shared)
         if block.title:
             write(block, folder)
-        if block.language == "python" and not block.title:
+        left_out = block.noted("slow") and not pytestconfig.getoption("--run-slow")
+        if block.language == "python" and not block.title and not left_out:
             exec(compile(block.text, block.where, "exec"), names.__dict__)
         elif block.language in ("bash", "console"):
             whole = pytestconfig.getoption("--run-slow")

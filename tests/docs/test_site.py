@@ -48,6 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.slow  # all pages are made
 def test_the_site_loads_nothing_from_outside(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert site / "tutorial.html" in pages
@@ -57,6 +58,7 @@ def test_the_site_loads_nothing_from_outside(site: Path) -> None:
         assert not re.findall(r"<link[^>]+href=\"(?:https?:)?//[^\"]*", text), page
 
 
+@pytest.mark.slow  # all pages are made
 def test_every_link_of_the_site_leads_to_a_page(site: Path) -> None:
     for page in site.rglob("*.html"):
         for link in re.findall(r"href=\"([^\"#?]+)", page.read_text(encoding="utf-8")):
@@ -64,6 +66,7 @@ def test_every_link_of_the_site_leads_to_a_page(site: Path) -> None:
                 assert (page.parent / link).exists(), f"{page.relative_to(site)}: {link}"
 
 
+@pytest.mark.slow  # all pages are made
 def test_every_public_name_has_its_entry(site: Path) -> None:
     text = (site / "reference" / "python.html").read_text(encoding="utf-8")
     assert [name for name in assume_rl.__all__ if f'id="assume_rl.{name}"' not in text] == []
@@ -107,6 +110,7 @@ def test_links_to_files_beside_docs_lead_to_their_pages(generate: dict[str, Modu
     )
 
 
+@pytest.mark.slow  # all pages are made
 def test_pictures_of_files_beside_docs_are_on_the_site(
     site: Path, generate: dict[str, ModuleType]
 ) -> None:

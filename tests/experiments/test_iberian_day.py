@@ -25,12 +25,14 @@ def cleared(day: Day) -> ClearedTable:
     return clear_table(order_table(day.orders, "day"))
 
 
+@pytest.mark.slow
 def test_prices_are_close_to_the_published_ones(day: Day, cleared: ClearedTable) -> None:
     error = error_of(cleared, day).abs()
     assert error.mean() < LARGEST_ERROR
     assert (error <= 1).sum() >= LEAST_NEAR
 
 
+@pytest.mark.slow
 def test_complex_orders_earn_their_fixed_costs(day: Day, cleared: ClearedTable) -> None:
     orders = cleared.orders.assign(complex=day.orders["complex"].to_numpy())
     orders["earned"] = (orders["accepted_price"] - orders["price"]) * orders["accepted_volume"]
@@ -42,6 +44,7 @@ def test_complex_orders_earn_their_fixed_costs(day: Day, cleared: ClearedTable) 
     assert (accepted["earned"] >= cost[accepted.index] - 1e-3).all()
 
 
+@pytest.mark.slow
 def test_blocks_are_all_or_nothing(day: Day, cleared: ClearedTable) -> None:
     blocks = cleared.orders[(day.orders["type"] == "block").to_numpy()]
     whole = blocks["accepted_volume"] == blocks["volume"]

@@ -88,6 +88,7 @@ def test_both_shells_and_every_seed_see_the_same(tmp_path: Path) -> None:
         assert begun.scales == {unit: policy.scales for unit, policy in one.items()}
 
 
+@pytest.mark.slow
 def test_a_training_is_resumed_on_the_same_ladder(tmp_path: Path) -> None:
     settings = {"algorithm": "fictitious_play", "gradient_steps": 2, "training_episodes": 3}
     folder = write_fleet(tmp_path / "case", PLANTS, **settings)

@@ -157,7 +157,9 @@ def test_recorded_actions(reference: Path, scenario: str, case: str) -> None:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize(("scenario", "case"), slow(*WEEKS, ("example_02d", "base")))
+@pytest.mark.parametrize(
+    ("scenario", "case"), slow(*WEEKS, ("example_02d", "base"), ("example_02a", "base_lstm"))
+)
 def test_recorded_policies(reference: Path, scenario: str, case: str) -> None:
     examples = reference / "examples"
     results = examples / "results" / scenario / case

@@ -21,8 +21,7 @@ SHAPES = {
 }
 ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
 QUICK = {  # others have the updates of these, with critics of their own, or less of them
-    *((name, "mlp") for name in ("masac", "mappo", "reinforce")),
-    ("vpg", "lstm"),
+    *((name, "mlp") for name in ("masac", "mappo")),
     ("matd3", "mlp"),  # the usual one, with its usual critic
 }
 NUMBERS = able("box")

@@ -177,7 +177,11 @@ def chosen(ours):
 
 @pytest.mark.parametrize(
     ("algorithm", "gamma", "when_empty"),
-    [(NAMES[0], 0.9, 0), (NAMES[0], 0.0, 5), (NAMES[1], 0.9, 0)],
+    [
+        (NAMES[0], 0.9, 0),
+        pytest.param(NAMES[0], 0.0, 5, marks=pytest.mark.slow),
+        pytest.param(NAMES[1], 0.9, 0, marks=pytest.mark.slow),
+    ],
 )
 def test_it_gives_up_reward_now_for_more_later(algorithm, gamma, when_empty):
     ours, metrics = taught([LADDER], algorithm=algorithm, gamma=gamma)

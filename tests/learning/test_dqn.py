@@ -167,8 +167,11 @@ LEARNS = {
     "more",
     [
         {},
-        {"double": "main_chooses", "dueling": True, "sampling": "prioritised"},
-        {"double": "random_roles"},
+        pytest.param(
+            {"double": "main_chooses", "dueling": True, "sampling": "prioritised"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"double": "random_roles"}, marks=pytest.mark.slow),
     ],
 )
 def test_it_gives_up_reward_now_for_more_later(more):

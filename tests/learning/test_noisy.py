@@ -182,6 +182,7 @@ def test_functions_draw_with_each_decision_and_not_without_exploration():
     assert found[1] == 1
 
 
+@pytest.mark.slow
 def test_a_learner_explores_by_noise_alone_and_less_as_it_learns():
     """The storage of `test_dqn.py`, after a stretch of random rungs as in initial experience."""
     generator = torch.Generator().manual_seed(1)

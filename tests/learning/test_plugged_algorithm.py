@@ -28,6 +28,7 @@ def test_the_page_shows_the_file():
     assert FILE.read_text(encoding="utf-8") in PAGE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_it_finds_the_best_action_of_each_state():
     generator = torch.Generator().manual_seed(1)
     ours = learner(fleet(*SHAPES["mlp"]), algorithm="rwr", actor_hidden=(32, 32))

@@ -103,6 +103,7 @@ def test_names_of_heads_tell_quantiles_and_attitude(tmp_path):
         assert found.sizes() == own.sizes()
 
 
+@pytest.mark.slow
 def test_quantiles_of_a_known_law_are_recovered_and_the_cautious_bidder_takes_what_is_sure():
     """Rung 1 brings 0.25 for sure, 4 between -0.3 and 0.9, all alike, others nothing."""
     generator, rounds = torch.Generator().manual_seed(1), 60

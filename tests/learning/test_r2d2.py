@@ -168,6 +168,7 @@ def share_of_cues(ours):
 
 
 @pytest.mark.parametrize(("algorithm", "share"), [("r2d2", 1.0), ("dqn", 0.5)])
+@pytest.mark.slow
 def test_a_cue_is_remembered_by_r2d2_but_not_by_dqn(algorithm, share):
     own = {"sequence_length": 3, "burn_in": 0} if algorithm == "r2d2" else {}
     ours = learner(

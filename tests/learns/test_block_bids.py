@@ -86,6 +86,7 @@ def rewards_of_all_pairs(compiled: Compiled) -> Tensor:
     return total.view(len(PRICES), len(PRICES))
 
 
+@pytest.mark.slow
 def test_no_other_pair_of_prices_earns_more(tmp_path: Path) -> None:
     scenario = load_scenario(write(tmp_path))
     known = rewards_of_all_pairs(compile_scenario(scenario))

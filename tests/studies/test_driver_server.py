@@ -41,6 +41,7 @@ class StopsServer(Unobserved):
             self._server.stop()
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_loses_nothing(
     server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
