@@ -169,7 +169,7 @@ def test_a_refused_book_does_not_hold_up_what_other_markets_sold(
 
 
 @pytest.mark.parametrize("kind", ["_bid", "_take", "_adopt"])
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("late", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_repeated_message_changes_nothing(
     kind: str, late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,7 +152,7 @@ def test_copies_side_by_side_are_learned_from_together(
 @pytest.mark.parametrize(
     ("before", "after", "engine"),
     [
-        ("matd3", "masac", "agents"),
+        pytest.param("matd3", "masac", "agents", marks=pytest.mark.slow),
         ("masac", "mappo", "batch"),
         pytest.param("itd3", "matd3", "batch", marks=pytest.mark.slow),
     ],

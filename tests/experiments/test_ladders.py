@@ -295,7 +295,7 @@ def test_all_that_learn_values_of_rungs_are_tried_here() -> None:
 
 @pytest.mark.parametrize(
     "algorithm",
-    [n if n in ("qrdqn", "r2d2") else pytest.param(n, marks=pytest.mark.slow) for n in BY_VALUE],
+    [n if n == "qrdqn" else pytest.param(n, marks=pytest.mark.slow) for n in BY_VALUE],
 )
 def test_values_of_rungs_are_learned_the_same_and_kept(algorithm: str, tmp_path: Path) -> None:
     scenario, heads = of_values(algorithm, tmp_path), BY_VALUE[algorithm][2]

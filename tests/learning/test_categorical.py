@@ -153,7 +153,7 @@ ROUNDS = {"ippo": 20, "mappo": 20, "reinforce": 150}  # of 80 elsewhere
 
 @pytest.mark.parametrize(
     "name",  # those left out differ in their advantages only
-    [n if n in ("mappo", "vpg") else pytest.param(n, marks=pytest.mark.slow) for n in ABLE],
+    [n if n == "mappo" else pytest.param(n, marks=pytest.mark.slow) for n in ABLE],
 )
 def test_it_finds_the_best_rung_of_each_state(name):
     generator = torch.Generator().manual_seed(1)

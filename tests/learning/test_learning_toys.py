@@ -98,7 +98,7 @@ def test_a_truncated_row_bootstraps_and_a_terminated_one_does_not():
 @pytest.mark.parametrize(
     ("algorithm", "critic"),
     [
-        ("maddpg", "shared"),
+        pytest.param("maddpg", "shared", marks=pytest.mark.slow),
         *(pytest.param("matd3", c, marks=pytest.mark.slow) for c in CRITICS),
     ],
 )

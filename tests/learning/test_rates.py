@@ -120,7 +120,12 @@ def test_rates_follow_divergences_within_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "critic"), [*((name, "concat") for name in ON_POLICY), ("mappo", "shared")]
+    ("name", "critic"),
+    [
+        *(pytest.param(name, "concat", marks=pytest.mark.slow) for name in ON_POLICY[1:]),
+        (ON_POLICY[0], "concat"),
+        ("mappo", "shared"),
+    ],
 )
 def test_rates_rise_and_fall_with_what_is_aimed_at(name: str, critic: str) -> None:
     bounds = {"schedule": "kl_adaptive", "least": 1e-4, "most": 2e-3}

@@ -234,7 +234,7 @@ def test_a_storage_trains_and_its_policy_is_read_again(
     assert assume_rl_command("report", result.folder)[0] == 0
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 def test_minimum_times_are_steps(tmp_path: Path, shell: str) -> None:
     """A plant that must run for 24 steps of a quarter of an hour runs for six hours."""
     first_runs = []

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from assume_rl.reports.types import Chart, Grid, Item
 pytestmark = pytest.mark.unchecked
 
 MERIT_ORDER = re.compile(r"EOM, 203\d-")  # titles of these figures
+Choose = Callable[..., None]
 NO_PRICE = "not a clearing price that could be compared with one"
 
 
@@ -34,7 +36,10 @@ def test_tables_tell_how_orders_are_paid(tmp_path: Path, as_bid: bool) -> None:
 
 
 @pytest.mark.parametrize("as_bid", [True, False])
-def test_price_figures_say_what_their_prices_are(tmp_path: Path, as_bid: bool) -> None:
+def test_price_figures_say_what_their_prices_are(
+    tmp_path: Path, as_bid: bool, only_topics: Choose
+) -> None:
+    only_topics("prices", "orders")
     found = charts(write_run(tmp_path / "run", as_bid=as_bid))
     for name in ("prices", "price-duration", "orders-EOM-20300101T0200"):
         assert (NO_PRICE in found[name].caption) == as_bid
@@ -43,7 +48,8 @@ def test_price_figures_say_what_their_prices_are(tmp_path: Path, as_bid: bool) -
     assert f"{dotted} EUR/MWh" in names
 
 
-def test_buyers_pay_what_plants_are_paid(tmp_path: Path) -> None:
+def test_buyers_pay_what_plants_are_paid(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("profits", "market power")
     found = items(write_run(tmp_path / "run", as_bid=True))
     (profits,) = [i for i in found if isinstance(i, Chart) and i.name == "profit-units"]
     assert f"what storages and exchanges pay: {PAYMENTS_AS_BID:,.0f} EUR" in profits.caption
@@ -51,7 +57,10 @@ def test_buyers_pay_what_plants_are_paid(tmp_path: Path) -> None:
     assert dict(grid.rows)["what buyers pay"] == PAYMENTS_AS_BID
 
 
-def test_a_study_names_the_designs_without_clearing_prices(tmp_path: Path) -> None:
+def test_a_study_names_the_designs_without_clearing_prices(
+    tmp_path: Path, only_topics: Choose
+) -> None:
+    only_topics("comparison", "prices", "runs")
     cells = [(design, seed) for design in DESIGNS for seed in (1, 2)]
     found = items(write_study(tmp_path / "s", cells, stored=cells, as_bid=DESIGNS[0]))
     sentence = f"Prices of {DESIGNS[0]} under pay-as-bid: volume-weighted mean"
@@ -63,7 +72,8 @@ def test_a_study_names_the_designs_without_clearing_prices(tmp_path: Path) -> No
     assert sentence in grid.caption
 
 
-def test_all_runs_show_the_deliveries_of_the_first(tmp_path: Path) -> None:
+def test_all_runs_show_the_deliveries_of_the_first(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("orders")
     # GIVEN a second run whose prices are lowest where those of the first are highest
     for seed in (1, 2):
         write_run(tmp_path / f"seed_{seed}", simulation=f"toy_seed_{seed}", seed=seed)
@@ -79,7 +89,8 @@ def test_all_runs_show_the_deliveries_of_the_first(tmp_path: Path) -> None:
     assert titles[0].endswith("00:00 (lowest price of seed 1): seed 1")
 
 
-def test_another_calendar_has_deliveries_of_its_own(tmp_path: Path) -> None:
+def test_another_calendar_has_deliveries_of_its_own(tmp_path: Path, only_topics: Choose) -> None:
+    only_topics("orders")
     for seed in (1, 2):
         write_run(tmp_path / f"seed_{seed}", simulation=f"toy_seed_{seed}", seed=seed)
     database = sqlite3.connect(tmp_path / "seed_2" / "results.db")
