@@ -18,6 +18,7 @@ from assume_rl.cli.options import (
     StudySet,
     Workers,
 )
+from assume_rl.errors import ConfigurationError
 from assume_rl.studies.limits import MOST_RUNS
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def batch(
     from assume_rl.studies.file import read_study
     from assume_rl.studies.status import status
 
+    if show_status and dry_run:
+        raise ConfigurationError("--status and --dry-run: name one of them")
     study = read_study(file, settings(overrides or []), plugins or (), most_runs)
     study = placed(study, out, db)
     console = Console(quiet=quiet)

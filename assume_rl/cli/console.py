@@ -17,6 +17,7 @@ from assume_rl.cli.output import print_warnings
 from assume_rl.cli.progress import LineObserver, ProgressObserver
 from assume_rl.episodes.plan import pick_device
 from assume_rl.experiments.observer import Observer, Silent
+from assume_rl.results.database import check_kept
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.tuning.types import Tuning
@@ -75,7 +76,10 @@ def placed(asked: Asked, out: Path | None, db: str | None) -> Asked:
     :param asked: as its file says
     :param out: study folder; None: the file's
     :param db: SQLAlchemy URL; None: the file's
+    :raises ResultsError: the URL cannot be understood
     """
+    if db is not None:
+        check_kept(db)
     return replace(asked, folder=out or asked.folder, database=db or asked.database)
 
 

@@ -1,9 +1,11 @@
 """Claims an output folder, and puts a run that is there aside until the new one counts."""
 
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,9 @@ from assume_rl.results.owner import LOCK, Hold, owned
 from assume_rl.results.tables import METADATA, table_of
 
 TENSORBOARD = "tensorboard"
-KINDS = ("run", "train", "evaluate")
+HELD = {"run": "an earlier run", "evaluate": "an earlier evaluation"}
+"""Kinds of runs that can be done again at any time, in words."""
+KINDS = (*HELD, "train")
 OURS = (
     *(POLICIES, CHECKPOINTS, TENSORBOARD, SCENARIO),
     *(METRICS, DATABASE, f"{DATABASE}-journal", MANIFEST),
@@ -76,19 +80,39 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
     if not holds_run(folder):
         raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
     if not overwrite:
-        manifest = read_manifest(folder)
-        if manifest.get("kind") == "train" and manifest.get("state") != "finished":
-            raise ResultsError(
-                f"'{folder}' holds a training that is not finished; --resume continues it, "
-                "--overwrite starts afresh"
-            )
-        raise ResultsError(f"'{folder}' holds another run; choose another --out or add --overwrite")
+        raise ResultsError(_held(folder, read_manifest(folder)))
     for path in needed:
         if path.resolve().is_relative_to(folder.resolve()):
             raise ResultsError(
                 f"the policies in '{path}' would be deleted by --overwrite; choose another --out"
             )
     _check_guests(folder)
+
+
+def _held(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """Return what a folder holds, and how to keep it; last how to replace it.
+
+    :param manifest: of the run in the folder
+    """
+    elsewhere = f"--out {shlex.quote(str(_free_beside(folder)))}"
+    if manifest.get("kind") != "train":
+        held = HELD.get(manifest.get("kind", ""), "a run")
+        return f"'{folder}' holds {held}; choose another folder, {elsewhere}, or add --overwrite"
+    if manifest.get("state") != "finished":
+        return (
+            f"'{folder}' holds a training that is not finished; 'assume-rl train --resume' "
+            f"continues it, {elsewhere} leaves it as it is, --overwrite deletes it"
+        )
+    return (
+        f"'{folder}' holds a training and its policies; choose another folder, {elsewhere}, or "
+        "have the training deleted by --overwrite"
+    )
+
+
+def _free_beside(folder: Path) -> Path:
+    """Return the first of `folder`_2, `folder`_3, ... that is not there."""
+    names = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
+    return next(name for name in names if not name.exists())
 
 
 def holds_run(folder: Path) -> bool:

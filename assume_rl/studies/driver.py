@@ -8,6 +8,8 @@ from typing import Protocol
 
 from sqlalchemy import make_url
 
+from assume_rl.errors import ResultsError
+from assume_rl.results.files import MANIFEST
 from assume_rl.results.gather import ENDED
 from assume_rl.results.owner import TakenError, owned
 from assume_rl.studies.attempts import relabel
@@ -114,7 +116,12 @@ def run_study(
 
 @contextmanager
 def alone(study: Study, hint: str = "") -> Iterator[None]:
-    """Hold the lock of the study folder; raise `TakenError`, with a hint, if it is taken."""
+    """Hold the lock of the study folder; raise `TakenError`, with a hint, if it is taken.
+
+    :raises ResultsError: there is a run of its own in the folder
+    """
+    if (study.folder / MANIFEST).is_file():
+        raise ResultsError(f"'{study.folder}' holds a run, not a study; choose another --out")
     with ExitStack() as held:
         try:
             held.enter_context(owned(study.folder, what=f"study folder '{study.folder}'"))

@@ -33,7 +33,10 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_another_run_is_replaced_only_on_request(tmp_path: Path) -> None:
     run(VECTOR, out=tmp_path / "out")
     before = content(tmp_path / "out")
-    with pytest.raises(ResultsError, match=r"holds another run.*--overwrite"):
+    (tmp_path / "out_2").mkdir()
+    with pytest.raises(
+        ResultsError, match=r"holds an earlier run.* --out \S+/out_3, .*--overwrite"
+    ):
         run(VECTOR, out=tmp_path / "out")
     assert content(tmp_path / "out") == before
     (tmp_path / "out" / "notes.txt").write_text("mine")
@@ -51,6 +54,15 @@ def test_a_file_or_a_folder_of_something_else_stays_untouched(tmp_path: Path) ->
         with pytest.raises(ResultsError, match=reason):
             run(VECTOR, out=tmp_path / name, overwrite=True)
     assert content(tmp_path) == before
+
+
+def test_a_run_is_told_to_leave_a_training_before_it_is_told_to_replace_it(
+    single: Trained, tmp_path: Path
+) -> None:
+    shutil.copytree(single.folder, tmp_path / "a training")
+    elsewhere = r"holds a training and its policies; .* --out '\S+/a training_2', .*--overwrite$"
+    with pytest.raises(ResultsError, match=elsewhere):
+        run(single.scenario, policies=single.folder, out=tmp_path / "a training")
 
 
 def test_overwriting_never_deletes_the_policies_that_the_run_needs(

@@ -271,7 +271,7 @@ def test_another_training_is_not_resumed(
 
 
 def test_an_interrupted_training_is_not_taken_for_any_other_run(stopped: Path) -> None:
-    with pytest.raises(ResultsError, match="not finished; --resume continues it"):
+    with pytest.raises(ResultsError, match=r"not finished; .*--resume.* continues it, --out"):
         train(case(), seed=1, engine="batch", out=stopped)
 
 

@@ -134,7 +134,9 @@ def test_runs_that_are_not_stored_yet_are_told(
         (("--set", "sedes=3"), "unknown key"),
         (("--set", "seeds"), "expected key=value"),
         (("--db", "nonsense"), "the database URL cannot be understood"),
-        (("--address", "auto"), "needs the executor ray"),
+        (("--db", "nonsense", "--dry-run"), "the database URL cannot be understood"),
+        (("--status", "--dry-run"), "name one of them"),
+        (("--address", "auto"), "add --executor ray"),
         (("--executor", "ray", "--address", "127.0.0.1:1"), "Ray at '127.0.0.1:1'"),
     ],
 )
@@ -146,6 +148,14 @@ def test_a_mistake_is_one_sentence_and_nothing_runs(
     assert sentence in err
     assert "Traceback" not in err
     assert not (tmp_path / "studies" / "toys" / "runs").exists()
+
+
+def test_a_study_is_not_written_among_the_files_of_a_run(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text("{}")
+    code, _, err = command("--out", str(tmp_path / "run"))
+    assert (code, err) == (2, f"'{tmp_path}/run' holds a run, not a study; choose another --out\n")
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["manifest.json"]
 
 
 def test_ctrl_c_and_sigterm_say_how_to_resume(

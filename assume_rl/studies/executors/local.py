@@ -22,7 +22,7 @@ GRACE = 10.0  # seconds in which a worker that is to stop may write down where i
 def local_executor(workers: int, address: str | None) -> Iterator[Executor]:
     """See `EXECUTORS`; one worker is this process itself."""
     if address is not None:
-        raise ConfigurationError("an address needs the executor ray, local has no cluster")
+        raise ConfigurationError("--address is that of a Ray cluster: add --executor ray")
     yield Serial() if workers == 1 else Local(workers)
 
 
