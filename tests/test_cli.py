@@ -26,7 +26,7 @@ from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.outputs import MANIFEST
 from assume_rl.experiments.run import RunResult
-from assume_rl.experiments.scores import UnitScore
+from assume_rl.experiments.scores import PriceStatistics, UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.overrides import TABLES
@@ -499,6 +499,47 @@ def test_best_responses_say_what_is_a_bound_and_what_is_not_known(tmp_path: Path
         assert expected in out
         assert ("NashConv" in out) == (other.unknown is None)
         assert "learning bidders" not in out
+
+
+def test_a_profit_next_to_nothing_is_an_amount_and_no_share(tmp_path: Path) -> None:
+    figures: list[str] = []
+    for profit in (1_200.0, 90.0, -90.0):
+        known = Response("a", profit, 1_000.0, 1_000.0)
+        units = (UnitScore("a", 1.0, profit, 0.0, None),)
+        evaluation = Evaluation(units, (), None, None, None, None, None, None, (known,))
+        console = Console(width=300, file=io.StringIO())
+        print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///r.db", evaluation, ()))
+        assert isinstance(console.file, io.StringIO)
+        rows = [line.split("│")[1:-1] for line in console.file.getvalue().splitlines()]
+        figures += [
+            cells[1].strip() for cells in rows if cells and "as a share of profit" in cells[0]
+        ]
+    assert figures == ["83.33%", "earned only 90 EUR", "-"]
+
+
+def test_a_plant_with_two_agents_is_one_learner_and_its_reward_is_explained(
+    tmp_path: Path,
+) -> None:
+    agents = ("gas@CRM_pos", "gas@EOM")
+    units = tuple(UnitScore(agent, 1.0, 5.0, 0.0, None) for agent in agents)
+    prices = tuple(PriceStatistics(m, 1.0, 0.0, 1.0, 1.0, "EUR/MWh") for m in ("CRM_pos", "EOM"))
+    unknown = tuple(Response(agent, 5.0, unknown="there are 2 markets") for agent in agents)
+    evaluation = Evaluation(
+        units,
+        prices,
+        *[None] * 5,
+        responses=unknown,
+        rewarded_with={"gas@CRM_pos": ("gas@EOM",)},
+    )
+    console = Console(width=300, file=io.StringIO())
+    print_evaluation(console, EvaluationResult(tmp_path, "sqlite:///r.db", evaluation, ()))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert "best response of gas: not known, there are 2 markets" in lines
+    assert (
+        "gas@CRM_pos is rewarded for gas@EOM as well: that is in its reward, not in its profit and "
+        "regret"
+    ) in lines
 
 
 def test_shares_above_all_are_explained_and_gaps_not_rounded_away(tmp_path: Path) -> None:

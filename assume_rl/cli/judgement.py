@@ -8,9 +8,10 @@ from rich.table import Table
 
 from assume_rl.cli.tables import NONE, euros, numbers, price, print_whole, share
 from assume_rl.evaluation.exploitability import Exploitability, Kind, Response
-from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all
+from assume_rl.evaluation.gap import MORE_PROFIT, earned_only, is_above_all
 from assume_rl.experiments.evaluate import Evaluation
 from assume_rl.experiments.market_figures import MarketFigures
+from assume_rl.scenario.compile.agents import owner_of
 
 AT_LEAST = "≥ "  # a lower bound
 SHOWN = 12  # learners that are printed one by one, those that could gain most
@@ -51,8 +52,9 @@ def _figures(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
     yield from _equilibrium(own)
     found = [{market.market: market for market in e.markets.each} for e in own]
     markets = sorted({market for each in found for market in each})
+    several = len({price.market for e in own for price in e.prices}.union(markets)) > 1
     for market in markets:
-        where = f", {market}" if len(markets) > 1 else ""
+        where = f", {market}" if several else ""
         for name, text in MARKET_ROWS.items():
             yield name + where, [text(each[market]) if market in each else NONE for each in found]
     if any(e.markets.welfare is not None for e in own):
@@ -86,10 +88,7 @@ def _equilibrium(own: Sequence[Evaluation]) -> Iterator[tuple[str, Cells]]:
                 for e in found
             ],
         )
-        shares = [share(getattr(one, f"{column}_share", None)) for one in found]
-        yield f"{name} as a share of profit", [
-            _bound(*both) for both in zip(found, shares, strict=True)
-        ]  # fmt: skip
+        yield f"{name} as a share of profit", [_of_profit(one, column) for one in found]
 
 
 def print_by_seed(console: Console, found: Mapping[tuple[str, str], Evaluation]) -> None:
@@ -106,10 +105,16 @@ def print_by_seed(console: Console, found: Mapping[tuple[str, str], Evaluation])
     print_whole(console, table)
 
 
-def _bound(found: Exploitability | None, text: str) -> str:
-    """Return a share as text, marked where it is a lower bound."""
-    lower = found is not None and found.kind == "lower_bound" and text != NONE
-    return AT_LEAST + text if lower else text
+def _of_profit(found: Exploitability | None, column: str) -> str:
+    """Return the share of a profit as text, or how small that profit is.
+
+    :param column: the figure of which it is the share
+    """
+    own = getattr(found, f"{column}_share", None)
+    if found is None or own is None:
+        return NONE
+    bound = AT_LEAST if found.kind == "lower_bound" else ""
+    return earned_only(own, getattr(found, column)) or bound + share(own)
 
 
 def marked(value: float | None, kind: Kind, error: float) -> str:
@@ -142,7 +147,7 @@ def print_responses(console: Console, evaluations: Mapping[str, Evaluation]) -> 
             console.print(MORE_PROFIT, soft_wrap=True)
     if len(known) > SHOWN:
         console.print(f"and {len(known) - SHOWN} more that could gain less: see manifest.json")
-    _print_unknown(console, first.responses)
+    _print_unknown(console, first.responses, [own.market for own in first.prices])
 
 
 def _shares(evaluations: Iterable[Evaluation]) -> Iterator[float | None]:
@@ -194,14 +199,17 @@ def _gap(own: Response) -> str:
     return marked(own.gap, own.kind, own.error)
 
 
-def _print_unknown(console: Console, responses: Sequence[Response]) -> None:
-    """Print why best responses are not known, a line per reason."""
-    reasons: dict[str, list[str]] = {}
+def _print_unknown(console: Console, responses: Sequence[Response], markets: Sequence[str]) -> None:
+    """Print why best responses are not known, a line per reason.
+
+    :param markets: names of them; a unit that learns in several has an agent in each
+    """
+    reasons: dict[str, dict[str, None]] = {}
     for own in responses:
         if own.unknown is not None:
-            reasons.setdefault(own.unknown, []).append(own.agent)
-    for why, agents in list(reasons.items())[:SHOWN]:
-        whose = agents[0] if len(agents) == 1 else f"{len(agents)} learners"
+            reasons.setdefault(own.unknown, {})[owner_of(own.agent, markets)] = None
+    for why, owners in list(reasons.items())[:SHOWN]:
+        whose = next(iter(owners)) if len(owners) == 1 else f"{len(owners)} learners"
         console.print(f"best response of {whose}: not known, {why}", markup=False, soft_wrap=True)
     if len(reasons) > SHOWN:
         console.print(f"and of {len(reasons) - SHOWN} more learners: see manifest.json")

@@ -45,8 +45,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     )
     console.print(f"learning bidders: {learners}", markup=False, highlight=False)
     for agent, energy in summary.rewarded_with.items():
-        both = f"{agent} is rewarded for {' and '.join(energy)} as well"
-        console.print(both, markup=False, highlight=False)
+        console.print(_rewarded(agent, energy), markup=False, highlight=False)
     counts = numbers(["auctions", "products", "sellers", "buyers"])
     table = Table("market", "mechanism", *counts, "deliveries")
     for market in summary.markets:
@@ -63,6 +62,11 @@ def print_summary(console: Console, summary: Summary) -> None:
     print_warnings(console, summary.warnings)
     count = len(summary.warnings)
     console.print(f"valid, {count} warning(s)" if count else "valid")
+
+
+def _rewarded(agent: str, energy: Sequence[str]) -> str:
+    """Return which other agents' energy an agent is rewarded for too."""
+    return f"{agent} is rewarded for {' and '.join(energy)} as well"
 
 
 KPIS: Mapping[str, Callable[[float], str]] = {
@@ -121,6 +125,7 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
             *([price(unit.mean_purchase)] if buying else []),
         )
     print_whole(console, table)
+    _print_rewarded(console, evaluation)
     for own in evaluation.prices:
         console.print(
             f"{own.market}: price {own.mean:.2f} {own.unit} on average, "
@@ -134,6 +139,13 @@ def print_evaluation(console: Console, result: EvaluationResult) -> None:
         print_responses(console, {"": evaluation})
         print_figures(console, {"all learners": evaluation})
     _print_place(console, result.folder, result.database)
+
+
+def _print_rewarded(console: Console, evaluation: Evaluation) -> None:
+    """Say whose energy is in the rewards of agents of reserve, and in no other figure of theirs."""
+    for agent, energy in evaluation.rewarded_with.items():
+        text = f"{_rewarded(agent, energy)}: that is in its reward, not in its profit and regret"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _of_days(trained: float) -> str:
@@ -161,6 +173,7 @@ def print_training(console: Console, result: TrainResult) -> None:
     """Print how good the last and the kept policies are, and what learners could gain alone."""
     found = _of_policies(result)
     print_figures(console, found)
+    _print_rewarded(console, result.last)
     print_responses(console, found)
     if result.movement is not None:
         console.print(

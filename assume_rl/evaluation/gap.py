@@ -1,8 +1,9 @@
 """How far a bidder stays behind the exact best response.
 
-The gap is a difference, in reward and in EUR, and always has a meaning. A share of the best reward
-has one only where that reward is clearly above zero: a policy that never sells "reaches" 323.5 % of
-a best reward of -0.1. Everything that shows a share asks `share_of_best`.
+The gap is a difference, in reward and in EUR, and always has a meaning. A share has one only where
+what it is a share of is clearly above zero: a policy that never sells "reaches" 323.5 % of a best
+reward of -0.1, and could gain 4,000,000 % of a profit of 1 EUR. Everything that shows a share of
+rewards asks `share_of_best`, of profits `share_of_profit` or `earned_only`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ REWARD_GAP = "reward_gap_to_best_response"
 PROFIT_GAP = "profit_gap_to_best_response"
 
 LEAST_SHARE = 0.01  # of the sum of absolute hourly best rewards: what a denominator must exceed
+
+MOST_SHARE = 10.0  # of a profit: from 1,000 % on it says only that the profit is next to nothing
 
 ROUNDING = 1e-9  # relative, of sums over many auctions
 
@@ -41,6 +44,30 @@ def share_of_best(reward: float, best: float, scale: float) -> float | None:
     :param scale: sum of the absolute best rewards of the auctions
     """
     return reward / best if best > LEAST_SHARE * scale else None
+
+
+def share_of_profit(part: float, profit: float) -> float | None:
+    """Return the share that an amount is of a profit; None where it has no meaning.
+
+    >>> share_of_profit(50.0, 200.0), share_of_profit(-50.0, 1.0), share_of_profit(50.0, -200.0)
+    (0.25, None, None)
+
+    :param part: EUR
+    :param profit: EUR
+    """
+    return part / profit if profit > 0 and abs(part) <= MOST_SHARE * profit else None
+
+
+def earned_only(share: float, amount: float) -> str | None:
+    """Return the profit, in words, of which a share has no meaning; None where it has one.
+
+    >>> earned_only(400.0, 1_200_000.0), earned_only(4.0, 1_200_000.0)
+    ('earned only 3,000 EUR', None)
+
+    :param share: of the profit
+    :param amount: EUR, that is this share of it
+    """
+    return f"earned only {amount / share:,.0f} EUR" if share > MOST_SHARE else None
 
 
 def is_above_all(share: float | None) -> bool:

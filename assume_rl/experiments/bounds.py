@@ -41,6 +41,7 @@ from assume_rl.experiments.recorded_storages import (
 from assume_rl.experiments.sampled_responses import response_to_draws, unlike_sampled
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.results.sinks import MemorySink
+from assume_rl.scenario.compile.agents import owner_of
 from assume_rl.scenario.compile.compiled import Compiled
 
 AT_THE_END = 1 << 31
@@ -169,7 +170,9 @@ def responses(
         why = f"it would take {count:.1g} cleared orders; {LEFT_OUT}"
         unknown, sampled = unknown | dict.fromkeys(known, why), []
     episode = RecordedEpisode(compiled, memory)
-    what = f"best responses of {len(learners)} learner{'s' if len(learners) > 1 else ''}"
+    markets = [market.name for market in compiled.markets]
+    owners = {owner_of(agent, markets) for agent in learners}
+    what = f"best responses of {len(owners)} learner{'s' if len(owners) > 1 else ''}"
     found: dict[str, Response] = {}
     for agent, reason in unknown.items():
         if agent not in sampled:

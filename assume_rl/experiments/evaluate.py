@@ -1,6 +1,6 @@
 """Evaluates finished policies: one episode without exploration, and how good it was."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Evaluation:
     unknown: str | None = None  # why the best response is not known
     responses: tuple[Response, ...] = ()  # of all learners
     markets: Markets = field(default_factory=lambda: Markets((), None))
+    rewarded_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Agents of energy, by the agent of reserve that is rewarded for theirs too."""
 
     @property
     def exploitability(self) -> Exploitability | None:
@@ -229,6 +231,7 @@ def scored(
             compiled, memory, most, policies, experiment.seed, doing=observer.doing
         ),
         markets=market_figures(compiled, memory),
+        rewarded_with=compiled.rewarded_with,
     )
     if evaluation.unknown is not None:
         experiment.results["best_response_unknown"] = evaluation.unknown

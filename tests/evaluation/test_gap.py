@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from assume_rl.evaluation.gap import share_of_best, share_text
+from assume_rl.evaluation.gap import earned_only, share_of_best, share_of_profit, share_text
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,27 @@ def test_a_share_needs_a_best_reward_clearly_above_zero(
     reward: float, best: float, scale: float, share: float | None
 ) -> None:
     assert share_of_best(reward, best, scale) == share
+
+
+@pytest.mark.parametrize(
+    ("part", "profit", "share"),
+    [
+        (50.0, 200.0, 0.25),
+        (1_000.0, 100.0, 10.0),
+        (1_001.0, 100.0, None),
+        (-1_001.0, 100.0, None),
+        (1.0, 0.0, None),
+        (1.0, -5.0, None),
+        (1.0, math.nan, None),
+    ],
+)
+def test_a_share_of_a_profit_next_to_nothing_has_no_meaning(
+    part: float, profit: float, share: float | None
+) -> None:
+    assert share_of_profit(part, profit) == share
+    if profit > 0:
+        amount = None if share is not None or part < 0 else "earned only 100 EUR"
+        assert earned_only(part / profit, part) == amount
 
 
 @pytest.mark.parametrize(

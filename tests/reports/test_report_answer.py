@@ -9,7 +9,7 @@ from hand_made_run import DEAR, GAP, write_run
 from assume_rl.reports.report import report, report_sections
 from assume_rl.reports.source.opening import open_source
 from assume_rl.reports.style import text
-from assume_rl.reports.topics.answer.single import equilibrium_sentence
+from assume_rl.reports.topics.answer.single import equilibrium_sentence, unsaid_markets
 from assume_rl.reports.topics.base import Market, Scope, Topic
 from assume_rl.reports.topics.learning import AT_COST, BEST, levels
 from assume_rl.reports.topics.registry import TOPICS
@@ -82,6 +82,16 @@ def test_an_equilibrium_is_claimed_of_exact_figures_only(
     figures: dict[str, float], sentence: str
 ) -> None:
     assert "".join(equilibrium_sentence(figures)) == sentence
+
+
+def test_market_power_is_said_to_be_of_energy_where_there_is_reserve_too() -> None:
+    assert list(unsaid_markets(["EOM"], [])) == []
+    assert list(unsaid_markets([], ["CRM_pos"])) == []
+    assert list(unsaid_markets(["EOM"], ["CRM_pos"])) == [
+        "Who could move prices of reserve (CRM_pos) is not known: figures of market power are of "
+        "energy (EOM)."
+    ]
+    assert list(unsaid_markets(["A", "B", "C"], [])) == ["For C see the section on market power."]
 
 
 def test_several_seeds_have_an_interval(tmp_path: Path, only_topics: Choose) -> None:

@@ -49,8 +49,31 @@ def test_markets_and_kept_policies_have_a_row_each(tmp_path: Path) -> None:
     grid = items(tmp_path / "run")[0]
     assert isinstance(grid, Grid)
     played, kept = grid.rows
-    assert played == (SIMULATION, "", "played", 300, 7, 3, 250, 25, 12, 5_000, "", 17_500, 90_000)
+    assert played == (
+        SIMULATION,
+        "",
+        "played, EOM",
+        300,
+        7,
+        3,
+        250,
+        25,
+        12,
+        5_000,
+        "",
+        17_500,
+        90_000,
+    )
     assert kept == (SIMULATION, "", "best_reward", 200, "", 2, "", "", "", "", "", "", "")
+
+
+def test_a_profit_next_to_nothing_is_an_amount_and_no_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FIGURES, "nash_conv_share[EOM]", 30.0)
+    grid = items(tmp_path / "run")[0]
+    assert isinstance(grid, Grid)
+    assert grid.rows[0][grid.columns.index("of profit (%)")] == "earned only 10 EUR"
 
 
 def test_learners_have_shares_beside_that_of_the_best_constant_bid(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from assume_rl.evaluation.gap import MORE_PROFIT, is_above_all, share_of_best
+from assume_rl.evaluation.gap import MORE_PROFIT, earned_only, is_above_all, share_of_profit
 from assume_rl.experiments.evaluate import OF_LEARNER
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.base import Scope
@@ -59,7 +59,8 @@ def equilibrium_items(scope: Scope) -> Iterator[Item]:
         MARKET_COLUMNS,
         markets,
         "NashConv: the sum of what all learners could gain, each alone; exploitability: the "
-        "largest of these, as a share of the profit of that learner. Empty where the best "
+        "largest of these, as a share of the profit of that learner. In place of a share of more "
+        "than 1,000 % stands that profit, which is next to nothing. Empty where the best "
         "response of a learner is not known: manifests say why, and have lower bounds. Errors, "
         "how much larger NashConv may be, are those of grids and of draws; exact has none. "
         "Of policies that a training kept beside the last ones only these are known. Margin over "
@@ -105,11 +106,12 @@ def _market_rows(source: Source, key: Key, own: Figures) -> list[Sequence[object
     markets = list(dict.fromkeys(market for figures in named for market in figures))
     rows: list[Sequence[object]] = []
     for market in markets:
-        where = f", {market}" if len(markets) > 1 else ""
         power = [_of(own, name).get(market, "") for name in POWER[:-1]]
         welfare = _of(own, "welfare").get("all", "")
         figures = [_of(own, name).get(market) for name in EQUILIBRIUM]
-        rows.append((*_run(source, key), f"played{where}", *_in_per_cent(figures), *power, welfare))
+        rows.append(
+            (*_run(source, key), f"played, {market}", *_in_per_cent(figures), *power, welfare)
+        )
     for policies in _of(own, "kept nash_conv"):
         figures = [_of(own, f"kept {name}").get(policies) for name in EQUILIBRIUM]
         rows.append((*_run(source, key), policies, *_in_per_cent(figures), *[""] * len(POWER)))
@@ -157,11 +159,23 @@ def _run(source: Source, key: Key) -> tuple[str, str]:
 
 
 def _in_per_cent(figures: Sequence[float | None]) -> list[object]:
-    """Return the cells of `EQUILIBRIUM`: amounts, and shares in per cent."""
+    """Return the cells of `EQUILIBRIUM`: amounts, and shares in per cent or in words."""
+    own = dict(zip(EQUILIBRIUM, figures, strict=True))
+    amounts = {name: own.get(name.removesuffix("_share")) for name in own}
     return [
-        "" if value is None else 100 * value if name.endswith("_share") else value
-        for name, value in zip(EQUILIBRIUM, figures, strict=True)
+        _of_profit(value, amounts[name]) if name.endswith("_share") else _cell(value)
+        for name, value in own.items()
     ]
+
+
+def _of_profit(share: float | None, amount: float | None) -> object:
+    """Return a share of a profit in per cent, or how small that profit is; empty if unknown.
+
+    :param amount: EUR, that is this share of it
+    """
+    if share is None or amount is None:
+        return ""
+    return earned_only(share, amount) or 100 * share
 
 
 def _cell(value: float | None) -> object:
@@ -170,5 +184,5 @@ def _cell(value: float | None) -> object:
 
 def _share(part: float | None, best: float | None) -> object:
     """Return a share of a best profit in per cent; empty where it has no meaning."""
-    known = None if part is None or best is None else share_of_best(part, best, abs(part))
+    known = None if part is None or best is None else share_of_profit(part, best)
     return "" if known is None else 100 * known

@@ -39,6 +39,19 @@ def agent_names(scenario: Scenario, bidders: Bidders) -> dict[str, dict[str, str
     return found
 
 
+def owner_of(agent: str, markets: Container[str]) -> str:
+    """Return the unit, or the operator, that an agent decides for in one market or in all.
+
+    >>> owner_of("gas@CRM_pos", ["EOM", "CRM_pos"]), owner_of("gas@home", ["EOM"])
+    ('gas', 'gas@home')
+
+    :param agent: as `agent_names` names it
+    :param markets: names of all markets
+    """
+    owner, _, market = agent.rpartition(AT)
+    return owner if market in markets and owner else agent
+
+
 def energy_agents(
     scenario: Scenario,
     bidders: Bidders,

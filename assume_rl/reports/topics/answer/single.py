@@ -14,6 +14,7 @@ from assume_rl.reports.topics.market_power import PriceEffect, price_effects
 from assume_rl.reports.types import Fact, Lead, RunInfo
 
 LARGE = 1e7  # from where on numbers are in millions where there is little room
+SAID = 2  # markets whose market power the first screen tells of
 ONE_RUN = "One run: it says nothing of how much another seed would differ."
 
 
@@ -24,12 +25,13 @@ def single_lead(scope: Scope, run: RunInfo) -> Lead:
     market = scope.markets[-1] if scope.markets else None
     learners = sorted(market.learners) if market is not None else []
     effects = {} if market is None or market.missing_orders else price_effects(market)
+    held = () if market is None else held_markets(market.recorded)
     found = [
         *_learned(source, run, figures, market, learners),
-        *(_price(name, effect) for name, effect in list(effects.items())[:2]),
+        *(_price(name, effect) for name, effect in list(effects.items())[:SAID]),
+        *unsaid_markets(list(effects), held),
     ]
     what = _what(source, run, market, learners)
-    held = () if market is None else held_markets(market.recorded)
     return Lead((*found[:1], what, *found[1:], ONE_RUN), tuple(_numbers(figures, effects, held)))
 
 
@@ -137,6 +139,21 @@ def _price(name: str, effect: PriceEffect) -> str:
     )
 
 
+def unsaid_markets(names: Sequence[str], held: Sequence[str]) -> Iterator[str]:
+    """Yield of which markets the first screen has no such sentence.
+
+    :param names: of markets whose price setters have a known cost
+    :param held: markets of reserve that is held
+    """
+    if names[SAID:]:
+        yield f"For {', '.join(names[SAID:])} see the section on market power."
+    if names and held:
+        yield (
+            f"Who could move prices of reserve ({', '.join(held)}) is not known: figures of market "
+            f"power are of energy ({', '.join(names)})."
+        )
+
+
 def _at_cost(effect: PriceEffect) -> str:
     other = effect.at_cost
     if other is None:
@@ -164,7 +181,7 @@ def _numbers(
             unit = unit_of(name, held)
             shown = share_text(value) if metric == SHARE else _shown(value, unit)
             yield Fact(words_of(name, held).partition(",")[0], shown, unit, where)
-    for name, effect in list(effects.items())[:1]:
+    for name, effect in list(effects.items())[:SAID]:
         yield Fact("mark-up of price setter", f"{effect.markup:.2f}", "EUR/MWh", f"{name}, mean")
 
 
