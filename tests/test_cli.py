@@ -5,10 +5,13 @@ import json
 import os
 import pickle
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -17,20 +20,25 @@ from rich.console import Console
 
 import assume_rl
 from assume_rl import cli
-from assume_rl.cli import completion
+from assume_rl.cli import completion, folder_contents
 from assume_rl.cli.output import KPIS, print_evaluation, print_kpis
 from assume_rl.core.clearing import RULES
 from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
-from assume_rl.experiments.outputs import MANIFEST
+from assume_rl.experiments.outputs import DATABASE, MANIFEST, POLICIES
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.scores import PriceStatistics, UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
+from assume_rl.results.study_tables import STUDY as STUDY_TABLES
+from assume_rl.results.tables import row_tables
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.overrides import TABLES
+from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.studies.records import STUDY
+from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
+from assume_rl.testing.games import GAMES
 
 pytestmark = pytest.mark.unchecked
 
@@ -238,6 +246,16 @@ def test_help_version_and_completion_load_no_heavy_library(tmp_path: Path) -> No
         assert f"assume-rl {command} [OPTIONS]" in done.stdout
 
 
+def write_study(folder: Path) -> None:
+    """Write the part of a study database that words are completed from."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "study.db")) as database, database:
+        database.execute("CREATE TABLE runs (study TEXT, design TEXT)")
+        database.execute("CREATE TABLE metrics (step TEXT, name TEXT)")
+        database.execute("INSERT INTO runs VALUES ('toys', 'cap'), ('toys', 'no cap')")
+        database.execute("INSERT INTO metrics VALUES ('train', 'profit'), ('next', 'profit')")
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
@@ -248,7 +266,7 @@ def test_help_version_and_completion_load_no_heavy_library(tmp_path: Path) -> No
         ("run scenarios/two --case next", ["next week", "next_day"]),
         ("run nowhere --case b", []),
         ("run scenarios/two --policies runs/", ["runs/trained"]),
-        ("report runs/t", ["runs/trained"]),
+        ("report runs/", ["runs/simulated", "runs/trained"]),
         ("run scenarios/two --engine a", ["agents", "auto"]),
         ("run scenarios/two --set a", ["availability."]),
         ("run scenarios/two --set fuel", ["fuel_prices.", "fuel_prices.co2="]),
@@ -259,6 +277,21 @@ def test_help_version_and_completion_load_no_heavy_library(tmp_path: Path) -> No
         ),
         ("bench algorithms --algorithms mat", ["matd3"]),
         ("bench games --algorithms ppo,it", ["ppo,itd3"]),
+        ("bench games --games E2,E1", ["E2,E1", "E2,E1-3", "E2,E11"]),
+        ("run scenarios/two --tables kpis,market_m", ["kpis,market_meta"]),
+        ("run scenarios/two --set units.", ["units.gas.", "units.town."]),
+        ("run scenarios/two --set units.gas.m", ["units.gas.max_power="]),
+        ("run scenarios/two --set demand.", ["demand.town.scale=", "demand.town="]),
+        (
+            "run scenarios/two --set availability.g",
+            ["availability.gas.scale=", "availability.gas="],
+        ),
+        ("run scenarios/two --set policies.", ["policies.gas=", "policies.town="]),
+        ("run nowhere --set units.", []),
+        ("compare studies/toys --metric pro", ["profit"]),
+        ("compare studies/toys --metric profit --step ", ["next", "train"]),
+        ("compare studies/toys --baseline ", ["cap", "no cap"]),
+        ("compare studies/broken --metric pro", []),
         ("list algorithm ippo", ["ippo"]),
         ("list rule pay_as_b", ["pay_as_bid"]),
         ("clear orders.csv --rule c", ["complex_clearing"]),
@@ -276,12 +309,18 @@ def test_words_are_completed(
         "scenarios/one/config.yaml": "one: {}",
         "scenarios/two/config.yaml": cases,
         "scenarios/none/plants.csv": "",
+        "scenarios/two/powerplant_units.csv": "name,max_power,price\ngas,5,1\n",
+        "scenarios/two/demand_units_tight.csv": "name,max_power\ntown,5\n",
         "runs/trained/manifest.json": "{}",
+        "runs/simulated/manifest.json": "{}",
+        "runs/simulated/results.db": "",
+        "studies/broken/study.db": "no database",
         ".hidden/one/config.yaml": "",
     }.items():
         file = tmp_path / name
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+    write_study(tmp_path / "studies" / "toys")
     monkeypatch.setenv("_ASSUME_RL_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", f"assume-rl {typed}")
     monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
@@ -292,6 +331,15 @@ def test_words_are_completed(
 def test_completion_looks_for_the_files_that_commands_read() -> None:
     assert (completion.CONFIG, completion.MANIFEST) == (CONFIG_FILE, MANIFEST)
     assert completion.STUDY == STUDY
+    assert (completion.POLICIES, completion.DATABASE) == (POLICIES, DATABASE)
+    assert folder_contents.STUDY_DATABASE == STUDY_DATABASE
+    files = [table.file for table in UNIT_TABLES.values()]
+    assert folder_contents.DEMAND in files
+    assert all(fnmatch(f"{file}.csv", folder_contents.UNITS) for file in files)
+    assert {*completion.GAMES} == GAMES.keys()
+    assert {*completion.RESULT_TABLES} == {*row_tables()}
+    for name, columns in {"metrics": {"name", "step"}, "runs": {"design", "study"}}.items():
+        assert columns <= {*STUDY_TABLES.tables[name].columns.keys()}
     assert set(completion.RULES) == RULES.keys()
     assert {table.rstrip(".") for table in completion.TABLES if table.endswith(".")} == {*TABLES}
 

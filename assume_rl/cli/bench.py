@@ -107,7 +107,12 @@ def algorithms(
 @bench.command()
 def games(
     names: Annotated[
-        str | None, typer.Option("--games", help="Names, separated by commas; all by default.")
+        str | None,
+        typer.Option(
+            "--games",
+            help="Names, separated by commas; all by default.",
+            autocompletion=completion.some_of(completion.GAMES),
+        ),
     ] = None,
     names_of_algorithms: Annotated[
         str,

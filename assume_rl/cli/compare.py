@@ -18,17 +18,37 @@ StudyPlace = Annotated[
         autocompletion=completion.study_folders,
     ),
 ]
-Metric = Annotated[str, typer.Option("--metric", help="What is compared, e.g. reward.")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        "--metric",
+        help="What is compared, e.g. reward.",
+        autocompletion=completion.of_study("metrics.name"),
+    ),
+]
 Step = Annotated[
     str | None,
-    typer.Option("--step", help="Step that the metric is from, where several have it."),
+    typer.Option(
+        "--step",
+        help="Step that the metric is from, where several have it.",
+        autocompletion=completion.of_study("metrics.step"),
+    ),
 ]
 Baseline = Annotated[
     str | None,
-    typer.Option("--baseline", help="Design that the others are compared with, on equal seeds."),
+    typer.Option(
+        "--baseline",
+        help="Design that the others are compared with, on equal seeds.",
+        autocompletion=completion.of_study("runs.design"),
+    ),
 ]
 StudyName = Annotated[
-    str | None, typer.Option("--study", help="Which study, where a database holds several.")
+    str | None,
+    typer.Option(
+        "--study",
+        help="Which study, where a database holds several.",
+        autocompletion=completion.of_study("runs.study"),
+    ),
 ]
 Csv = Annotated[
     Path | None, typer.Option("--csv", help="Write a row per design to this file, all digits.")

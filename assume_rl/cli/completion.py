@@ -4,25 +4,36 @@ Nothing heavy is loaded for it, and few folders are looked into, so that a key p
 once.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
 
-CONFIG = "config.yaml"
+from assume_rl.cli import folder_contents as contents
+from assume_rl.cli.folder_contents import CONFIG
+
+DATABASE = "results.db"
 MANIFEST = "manifest.json"
+POLICIES = "policies"
 STUDY = "study.json"
 
 RULES = ("complex_clearing", "pay_as_bid", "pay_as_clear")
 """Keys of `core.clearing.RULES`, which are loaded with all that they need."""
-TABLES = ("availability.", "demand.", "fuel_prices.", "fuel_prices.co2=", "units.")
+CO2 = "fuel_prices.co2="
+TABLES = ("availability.", "demand.", "fuel_prices.", CO2, "units.")
 """Beginnings of keys that change tables."""
-SECTIONS = ("learning_config.", "markets_config.")
+SECTIONS = ("learning_config.", "markets_config.", "policies.")
 """Sections of a study case whose keys are completed one by one."""
-
-CASE = re.compile(r"""^(?P<quote>["']?)(?P<name>[^\s#"'\[\]{}][^#"':]*)(?P=quote):(?:\s|$)""", re.M)
-"""A study case: a key that begins a line."""
+GAMES = (
+    *("E1", "E1-3", "E2", "E3", "E4", "E5", "E6-2", "E6-3", "E6-5", "E7-8", "E7-32"),
+    *("E8-2", "E8-3", "E8-5", "E9", "E11"),
+)
+"""Keys of `testing.games.GAMES`."""
+RESULT_TABLES = (
+    *("grid_flows", "kpis", "marginal_costs", "market_dispatch", "market_meta", "market_orders"),
+    *("rl_params", "start_costs", "unit_dispatch"),
+)
+"""Tables that `results.tables.row_tables` returns."""
 
 Completer = Callable[[str], list[str]]
 
@@ -49,18 +60,44 @@ def _folders(incomplete: str, files: tuple[str, ...]) -> Iterator[str]:
 
 
 scenario_folders = folders_with(CONFIG)
-policy_folders = folders_with(MANIFEST)
 results_folders = folders_with(MANIFEST, STUDY)
 study_folders = folders_with(STUDY)
 
 
-def study_cases(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the study cases of the scenario folder among the words that were typed before."""
+def policy_folders(incomplete: str) -> list[str]:
+    """Return folders that hold policies: those of a set, and of trainings."""
+    return [
+        folder
+        for folder in folders_with(MANIFEST)(incomplete)
+        if Path(folder, POLICIES).is_dir() or not Path(folder, DATABASE).exists()
+    ]
+
+
+def _typed(context: typer.Context, argument: str) -> Iterator[Path]:
+    """Yield folders among the words that were typed before, of which one is the argument."""
     # A last option that has no value yet ends parsing: words before it are left in `args` then.
-    words = [context.params.get("scenario"), *context.args]
-    texts = (_read(Path(word) / CONFIG) for word in words if word)
-    names = [found["name"].strip() for text in texts for found in CASE.finditer(text)]
+    yield from map(Path, filter(None, (context.params.get(argument), *context.args)))
+
+
+def study_cases(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the study cases of the scenario folder that was typed before."""
+    names = [name for word in _typed(context, "scenario") for name in contents.cases(word)]
     return [name for name in names if name.startswith(incomplete)]
+
+
+def of_study(column: str) -> Callable[[typer.Context, str], list[str]]:
+    """Return a completer of what the database of the study folder typed before has in a column.
+
+    :param column: `table.column`
+    """
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        found = (
+            name for word in _typed(context, "place") for name in contents.recorded(word, column)
+        )
+        return one_of(found)(incomplete)
+
+    return complete
 
 
 def one_of(names: Iterable[str]) -> Completer:
@@ -72,12 +109,21 @@ def one_of(names: Iterable[str]) -> Completer:
     return complete
 
 
+def some_of(names: Iterable[str]) -> Completer:
+    """Return a completer of names, the last of several that commas part."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in one_of(names)(last)]
+
+    return complete
+
+
 def algorithms(incomplete: str) -> list[str]:
     """Return names of algorithms, the last of several that commas part."""
     from assume_rl.learning.config import SETTINGS
 
-    before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in one_of(SETTINGS)(last)]
+    return some_of(SETTINGS)(incomplete)
 
 
 def parts(context: typer.Context, incomplete: str) -> list[str]:
@@ -88,39 +134,25 @@ def parts(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def settings(context: typer.Context, incomplete: str) -> list[str]:
-    """Return keys of settings: of learning, and of the markets of the folder typed before."""
+    """Return keys of settings: of learning, and of markets and units of the folder typed before."""
     from assume_rl.learning.config import learning_keys
 
-    keys = [*TABLES, *SECTIONS] if "." not in incomplete else [*TABLES]
-    keys += [f"learning_config.{key}=" for key in learning_keys() if "." in incomplete]
-    keys += [f"markets_config.{key}" for key in _markets(context) if "." in incomplete]
-    return one_of(dict.fromkeys(keys))(incomplete)
+    if "." not in incomplete:
+        return one_of((*TABLES, *SECTIONS))(incomplete)
+    keys = [f"learning_config.{key}=" for key in learning_keys()]
+    for folder in _typed(context, "scenario"):
+        keys += [f"markets_config.{key}" for key in contents.markets(folder)]
+        keys += _of_units(contents.units(folder), incomplete)
+    return one_of(dict.fromkeys((*keys, CO2)))(incomplete)
 
 
-def _markets(context: typer.Context) -> Iterator[str]:
-    """Yield the beginnings of keys of the markets of a scenario folder, and keys that they have."""
-    from assume_rl.errors import ScenarioError
-    from assume_rl.scenario.config.cases import read_cases
-
-    for word in filter(None, (context.params.get("scenario"), *context.args)):
-        if not (Path(word) / CONFIG).is_file():
-            continue
-        try:
-            cases = read_cases(Path(word)).values()
-        except ScenarioError:
-            continue
-        for case in cases:
-            found = case.get("markets_config") if isinstance(case, dict) else None
-            for name, market in found.items() if isinstance(found, dict) else ():
-                yield f"{name}=null"
-                yield from (
-                    f"{name}.{key}=" for key in (market if isinstance(market, dict) else ())
-                )
-
-
-def _read(file: Path) -> str:
-    """Return what a file holds; nothing where it cannot be read."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _of_units(units: Iterable[contents.Unit], incomplete: str) -> Iterator[str]:
+    """Yield keys that change units, their series or their policies; columns of a named one only."""
+    for unit in units:
+        own = f"units.{unit.name}."
+        yield own
+        if incomplete.startswith(own):
+            yield from (f"{own}{column}=" for column in unit.columns)
+        for series in ("availability", "demand") if unit.is_demand else ("availability",):
+            yield from (f"{series}.{unit.name}{end}" for end in ("=", ".scale="))
+        yield f"policies.{unit.name}="

@@ -101,6 +101,7 @@ Tables = Annotated[
         "--tables",
         help="Result tables to store, e.g. market_meta,kpis; all by default. runs and the tables "
         "that describe units are always stored.",
+        autocompletion=completion.some_of(completion.RESULT_TABLES),
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
