@@ -75,9 +75,10 @@ def _too_few(pairs: Sequence[int], rate: float) -> Iterator[str]:
     """Yield a note if no difference, however clear, could be significant."""
     smallest = len(pairs) * smallest_p(max(pairs, default=1))
     if pairs and smallest > rate + 1e-12:
+        most = max(pairs)
         yield (
-            f"{max(pairs)} equal seeds are too few to tell any difference from chance: the "
-            f"smallest adjusted p-value that can be is {min(1, smallest):.3g}"
+            f"{most} equal seed{' is' if most == 1 else 's are'} too few to tell any difference "
+            f"from chance: the smallest adjusted p-value that can be is {min(1, smallest):.3g}"
         )
 
 
