@@ -25,7 +25,7 @@ from assume_rl.files import is_part
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.files import SCENARIO
 from assume_rl.results.owner import LOCK, Hold, owned
-from assume_rl.results.tables import METADATA, table_of
+from assume_rl.results.tables import metadata, table_of
 
 TENSORBOARD = "tensorboard"
 HELD = {"run": "an earlier run", "evaluate": "an earlier evaluation"}
@@ -141,7 +141,7 @@ def _is_free(folder: Path, names: AbstractSet[str]) -> bool:
             tables = set(sa.inspect(connection).get_table_names())
             runs = sa.select(sa.func.count()).select_from(table_of("runs"))
             empty = "runs" not in tables or connection.execute(runs).scalar_one() == 0
-            return tables <= METADATA.tables.keys() and empty
+            return tables <= metadata().tables.keys() and empty
     except ResultsError:
         return False
     finally:

@@ -22,7 +22,7 @@ from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.destinations import check_table_files
 from assume_rl.results.owner import LOCK, owned
 from assume_rl.results.sinks import configuration_hash
-from assume_rl.results.tables import METADATA, table_of
+from assume_rl.results.tables import metadata, table_of
 
 MANIFEST, DATABASE, METRICS = files.MANIFEST, files.DATABASE, files.METRICS
 POLICIES = "policies"
@@ -68,7 +68,7 @@ def export_folder(folder: Path, output: Path, overwrite: bool) -> Iterator[None]
     :param overwrite: whether files may be replaced that no export wrote
     :raises ResultsError: it cannot be written, or holds something that would be lost
     """
-    check_table_files(folder, "csv", METADATA.tables, overwrite=overwrite)
+    check_table_files(folder, "csv", metadata().tables, overwrite=overwrite)
     with nullcontext() if folder.resolve() == output.resolve() else owned(folder):
         yield
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.parquet import parquet_columns
-from assume_rl.results.study_tables import STUDY
-from assume_rl.results.tables import METADATA
+from assume_rl.results.study_tables import study_metadata
+from assume_rl.results.tables import metadata
 
 HEAD = 65_536
 """Bytes at the beginning of a file that tell whether it is ours."""
@@ -70,7 +70,7 @@ def remove_stale(folder: Path, kind: str, written: Iterable[Path]) -> None:
 
 def all_tables() -> set[str]:
     """Return the names of the tables that runs and studies have."""
-    return {*METADATA.tables, *STUDY.tables}
+    return {*metadata().tables, *study_metadata().tables}
 
 
 def has_header(*columns: str) -> Ours:
@@ -94,7 +94,9 @@ def _of_table(kind: str, table: str) -> Ours:
     """
     columns_of = parquet_columns if kind == "parquet" else _header
     fixed = [
-        set(own.tables[table].columns.keys()) for own in (METADATA, STUDY) if table in own.tables
+        set(own.tables[table].columns.keys())
+        for own in (metadata(), study_metadata())
+        if table in own.tables
     ]
 
     def ours(path: Path) -> bool:

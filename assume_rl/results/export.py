@@ -28,8 +28,8 @@ from assume_rl.results.destinations import (
 from assume_rl.results.parquet import Group, check_parquet, parquet_writer
 from assume_rl.results.spreadsheets import plain, plain_frame
 from assume_rl.results.study_reading import FIRST, tidy
-from assume_rl.results.study_tables import STUDY, study_column
-from assume_rl.results.tables import METADATA, column_of, table_of
+from assume_rl.results.study_tables import study_column, study_metadata
+from assume_rl.results.tables import column_of, metadata, table_of
 
 AT_ONCE = 10_000  # rows that are fetched together
 UNITS = "_meta"  # ends the names of tables that describe units
@@ -146,8 +146,9 @@ def result_tables(connection: Connection) -> list[Stored]:
     """Return the result tables in a database of runs or of a study, as they are there."""
     found = sa.inspect(connection).get_multi_columns()
     names = {table: [str(c["name"]) for c in columns] for (_, table), columns in found.items()}
-    known = STUDY if "run_id" in names.get("runs", ()) else METADATA
-    describe = study_column if known is STUDY else _run_column
+    of_study = "run_id" in names.get("runs", ())
+    known = study_metadata() if of_study else metadata()
+    describe = study_column if of_study else _run_column
     return [
         Stored(table, tuple(_described(describe, table, name) for name in names[table]))
         for table in known.tables
@@ -163,7 +164,7 @@ def unknown_kinds(database: str) -> tuple[str, ...]:
         f"table '{name}' is of a unit kind that nothing here knows, of a plug-in perhaps: it is "
         "left out."
         for name in sorted(names)
-        if name.endswith(UNITS) and name not in METADATA.tables
+        if name.endswith(UNITS) and name not in metadata().tables
     )
 
 

@@ -28,9 +28,9 @@ from assume_rl.results.secrets import shown_url
 from assume_rl.results.simulation_lock import writing_alone
 from assume_rl.results.tables import (
     LEARNING_TABLES,
-    METADATA,
     NUMBERED,
     column_of,
+    metadata,
     row_tables,
     table_of,
 )
@@ -223,13 +223,13 @@ class DatabaseSink:
         with self._connection.begin():
             if self._engine.dialect.name == "sqlite":  # readers may take long to export much
                 self._connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * PATIENCE}")
-            METADATA.create_all(self._connection)
+            metadata().create_all(self._connection)
             self._file = sqlite_file(self._engine.url)
             inspector = sa.inspect(self._connection)
             known = {}
-            for name in METADATA.tables:
+            for name in metadata().tables:
                 known[name] = {column["name"] for column in inspector.get_columns(name)}
-            check_columns(f"database {shown_url(self._engine.url)}", known, METADATA)
+            check_columns(f"database {shown_url(self._engine.url)}", known, metadata())
         return known
 
     def _add_columns(self, table: Table, names: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class DatabaseSink:
 def _replaced_rows(simulation: str, clear_learning: bool) -> tuple[sa.Delete, ...]:
     """Return statements that delete an earlier run of a simulation, see `DatabaseSink`."""
     found = []
-    for name, table in METADATA.tables.items():
+    for name, table in metadata().tables.items():
         old = table.delete().where(table.c.simulation == simulation)
         if clear_learning or name not in LEARNING_TABLES:
             found.append(old)

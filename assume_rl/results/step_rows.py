@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_columns
 from assume_rl.results.study_tables import collected, study_column, study_name
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import metadata
 
 Row = tuple[Any, ...]
 
@@ -43,7 +43,7 @@ def step_columns(database: Path) -> dict[str, list[str]]:
     """
     with open_results(database) as connection:
         stored = {table: _columns(connection, table) for table in present(connection)}
-    check_columns(f"'{database}'", stored, METADATA)
+    check_columns(f"'{database}'", stored, metadata())
     found = {table: [study_name(name) for name in names] for table, names in stored.items()}
     for table, names in found.items():
         for name in names:

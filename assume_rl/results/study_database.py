@@ -18,7 +18,7 @@ from assume_rl.results.step_rows import Rows, step_columns, step_rows
 from assume_rl.results.study_engine import append, patiently, reading, study_engine, writing
 from assume_rl.results.study_reading import read, tidy
 from assume_rl.results.study_schema import Names, ensure_schema
-from assume_rl.results.study_tables import EPISODES, METRICS, RUNS, STUDY
+from assume_rl.results.study_tables import EPISODES, METRICS, RUNS, study_metadata
 
 __all__ = ["RunTakenError", "StudyDatabase", "read", "tidy"]
 
@@ -62,7 +62,7 @@ class StudyDatabase:
                 _delete(connection, gathered.run_id)
                 connection.execute(RUNS.insert(), dict(gathered.run))
                 for rows in tables:
-                    append(connection, STUDY.tables[rows.table], rows.columns, rows.rows)
+                    append(connection, study_metadata().tables[rows.table], rows.columns, rows.rows)
 
         self._patiently(replace, _needed(gathered))
 
@@ -124,7 +124,7 @@ def _check_ours(connection: Connection, gathered: Gathered) -> None:
 
 
 def _delete(connection: Connection, run_id: str) -> None:
-    for table in STUDY.tables.values():
+    for table in study_metadata().tables.values():
         connection.execute(table.delete().where(table.c.run_id == run_id))
 
 

@@ -13,7 +13,7 @@ from assume_rl.results.database import check_there
 from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import patiently, reading, study_engine
 from assume_rl.results.study_schema import columns_of
-from assume_rl.results.study_tables import STUDY, study_column
+from assume_rl.results.study_tables import study_column, study_metadata
 
 PATIENCE = 60.0  # seconds that a locked database is waited for
 MANY = 1_000  # run ids in one query; databases set a limit
@@ -28,10 +28,9 @@ def read(url: str, table: str, run_ids: Collection[str] | None = None) -> pd.Dat
     :param run_ids: only these runs' rows; None: all.
     :raises ResultsError: there is no such table or no such database.
     """
-    if table not in STUDY.tables:
-        raise ResultsError(
-            f"a study has no table '{table}'; {nearest(table, map(str, STUDY.tables))}"
-        )
+    known = study_metadata().tables
+    if table not in known:
+        raise ResultsError(f"a study has no table '{table}'; {nearest(table, map(str, known))}")
     engine = existing_study(url)
 
     def look() -> pd.DataFrame:

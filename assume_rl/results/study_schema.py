@@ -9,7 +9,7 @@ from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_columns
 from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import reading, writing
-from assume_rl.results.study_tables import STUDY, study_column
+from assume_rl.results.study_tables import study_column, study_metadata
 
 Names = Mapping[str, Collection[str]]  # columns by table
 
@@ -26,11 +26,11 @@ def ensure_schema(engine: Engine, needed: Names) -> None:
         if not _missing(columns_of(connection), needed):
             return
     with writing(engine, "schema") as connection:
-        STUDY.create_all(connection)
+        study_metadata().create_all(connection)
         prepare = connection.dialect.identifier_preparer
         for table, name in _missing(columns_of(connection), needed):
             kind = study_column(table, name).type.compile(connection.dialect)
-            target = prepare.format_table(STUDY.tables[table])
+            target = prepare.format_table(study_metadata().tables[table])
             connection.exec_driver_sql(
                 f"ALTER TABLE {target} ADD COLUMN {prepare.quote(name)} {kind}"
             )
@@ -46,14 +46,15 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
     if "simulation" in names.get("runs", ()):
         where = shown_url(connection.engine.url)
         raise ResultsError(f"database {where} holds results of single runs, not of studies")
-    check_columns(f"database {shown_url(connection.engine.url)}", names, STUDY)
-    return {table: names[table] for table in STUDY.tables if table in names}
+    check_columns(f"database {shown_url(connection.engine.url)}", names, study_metadata())
+    return {table: names[table] for table in study_metadata().tables if table in names}
 
 
 def _missing(known: Names, needed: Names) -> list[tuple[str, str]]:
     """Return the tables and columns that are not there yet."""
     wanted = {
-        name: [*table.columns.keys(), *needed.get(name, ())] for name, table in STUDY.tables.items()
+        name: [*table.columns.keys(), *needed.get(name, ())]
+        for name, table in study_metadata().tables.items()
     }
     return [
         (table, name)

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Index, Meta
 
 from assume_rl.results import tables
 
-STUDY = MetaData()
+DECLARED = MetaData()
+"""The tables that are declared so far; `study_metadata` has those of all unit kinds."""
 
 # What a step's own database says of it as a whole; `runs` says it of the study's runs.
 NOT_COLLECTED = frozenset({"runs"})
@@ -43,7 +44,7 @@ def _date(name: str) -> Column[object]:
 
 RUNS = Table(
     "runs",
-    STUDY,
+    DECLARED,
     Column("run_id", Text, primary_key=True, comment="hash of what was run"),
     _text("study"),
     _text("design", "label of the cell; its seeds have it in common"),
@@ -65,10 +66,10 @@ RUNS = Table(
     _text("parameters", "JSON: what differs between the cells"),
     _text("versions", "JSON"),
 )
-METRICS = Table("metrics", STUDY, _run(), _step(), _text("name"), _number("value"))
+METRICS = Table("metrics", DECLARED, _run(), _step(), _text("name"), _number("value"))
 EPISODES = Table(
     "episodes",
-    STUDY,
+    DECLARED,
     _run(),
     _step(),
     _count("episode", "of the training or, in evaluations, of the evaluation"),
@@ -81,6 +82,12 @@ EPISODES = Table(
 )
 
 
+def study_metadata() -> MetaData:
+    """Return the tables of studies, those of all unit kinds among them."""
+    tables.load_unit_kinds()
+    return DECLARED
+
+
 def study_name(column: str) -> str:
     """Return the name in a study database of a result table's column."""
     return RENAMED.get(column, column)
@@ -88,15 +95,16 @@ def study_name(column: str) -> str:
 
 def study_column(table: str, name: str) -> Column[object]:
     """Return a column of a study table, also one of a family; `ValueError` if there is none."""
-    if name in STUDY.tables[table].columns:
-        return STUDY.tables[table].columns[name]
+    found = study_metadata().tables[table].columns
+    if name in found:
+        return found[name]
     return tables.column_of(tables.table_of(table), name)
 
 
 def side_by_side(source: Table) -> None:
     """Add a result table as studies have it: with `run_id` and `step` in front."""
     own = [Column(study_name(c.name), c.type, comment=c.comment) for c in source.columns]
-    _indexed(Table(source.name, STUDY, _run(), _step(), *own))
+    _indexed(Table(source.name, DECLARED, _run(), _step(), *own))
 
 
 def _indexed(table: Table) -> None:
@@ -105,10 +113,14 @@ def _indexed(table: Table) -> None:
 
 def collected() -> list[str]:
     """Return the tables whose rows are copied from the databases of the steps."""
-    return [name for name in tables.METADATA.tables if name not in NOT_COLLECTED]
+    return _collected(tables.metadata())
+
+
+def _collected(declared: MetaData) -> list[str]:
+    return [name for name in declared.tables if name not in NOT_COLLECTED]
 
 
 for _own in (METRICS, EPISODES):
     _indexed(_own)
-for _name in collected():
+for _name in _collected(tables.DECLARED):
     side_by_side(tables.table_of(_name))

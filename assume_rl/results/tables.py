@@ -1,19 +1,21 @@
 """Result tables: their columns, types and units of measure, in one place.
 
 Names and columns are those that users of the field know. Every table has `simulation`, so that
-runs can share a database. `unit_tables` adds those that describe units. Power is MW (supply > 0,
-demand < 0), prices EUR/MWh (of reserve that is held EUR/MW and hour), money EUR; a column's
-`comment` says what its name does not.
+runs can share a database. Unit kinds bring tables of their own, as plug-ins do, see `unit_tables`.
+Power is MW (supply > 0, demand < 0), prices EUR/MWh (of reserve that is held EUR/MW and hour),
+money EUR; a column's `comment` says what its name does not.
 """
 
 import re
 from collections.abc import Collection, Mapping
+from importlib import import_module
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, MetaData, Table, Text
 
 from assume_rl.errors import ResultsError, nearest
 
-METADATA = MetaData()
+DECLARED = MetaData()
+"""The tables that are declared so far; `metadata` has those of all unit kinds."""
 
 STATES: dict[str, Mapping[str, str]] = {}
 """Columns of `unit_dispatch` for the state of units, with comments, by the table of their kind."""
@@ -37,7 +39,7 @@ OF_PRODUCT = "of the whole product, in each of its steps"
 
 
 def _table(name: str, *columns: Column[object]) -> Table:
-    return Table(name, METADATA, *columns, Column("simulation", Text, nullable=False))
+    return Table(name, DECLARED, *columns, Column("simulation", Text, nullable=False))
 
 
 def _number(name: str, comment: str = "") -> Column[object]:
@@ -180,11 +182,27 @@ _table(
 )
 
 
+def load_unit_kinds() -> None:
+    """Declare the tables of all built-in unit kinds, whatever else was loaded.
+
+    Not as soon as results are imported: tensors come with them, which take seconds to load and
+    which a wrong folder or database needs nothing of.
+    """
+    import_module("assume_rl.scenario.tables")  # by name, as scenarios are a layer above
+
+
+def metadata() -> MetaData:
+    """Return the tables of runs, those of all unit kinds among them."""
+    load_unit_kinds()
+    return DECLARED
+
+
 def table_of(name: str) -> Table:
     """Return the table called `name`; `ValueError` if there is none."""
-    if name not in METADATA.tables:
+    found = DECLARED.tables if name in DECLARED.tables else metadata().tables
+    if name not in found:
         raise ValueError(f"there is no result table '{name}'")
-    return METADATA.tables[name]
+    return found[name]
 
 
 def row_tables() -> list[str]:
@@ -193,7 +211,7 @@ def row_tables() -> list[str]:
     `runs` and the tables that describe units are small, and others are read with them.
     """
     always = ("runs", "rl_grad_params")
-    return [n for n, table in METADATA.tables.items() if n not in always and not table.info]
+    return [n for n, table in DECLARED.tables.items() if n not in always and not table.info]
 
 
 def chosen_tables(names: Collection[str]) -> frozenset[str]:
@@ -217,7 +235,9 @@ def column_of(table: Table, name: str) -> Column[object]:
     family = FAMILIES.get(table.name)
     if family is not None and family.fullmatch(name):
         return _number(name)
-    for columns in STATES.values() if table.name == "unit_dispatch" else ():
-        if name in columns:
-            return _number(name, columns[name])
+    if table.name == "unit_dispatch":
+        load_unit_kinds()
+        for columns in STATES.values():
+            if name in columns:
+                return _number(name, columns[name])
     raise ValueError(f"result table '{table.name}' has no column '{name}'")

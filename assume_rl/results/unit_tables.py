@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Column, Float, Table, Text
 
-from assume_rl.results.study_tables import STUDY, side_by_side
-from assume_rl.results.tables import METADATA, STATES
+from assume_rl.results import study_tables, tables
 
 SELLS = "sells"
 """Key of a table's `info`: whether its units can sell."""
@@ -30,17 +29,21 @@ def declare_units(
     ]
     index = Column("index", Text, comment="unit id")
     simulation = Column("simulation", Text, nullable=False)
-    side_by_side(Table(name, METADATA, index, *own, simulation, info={SELLS: sells}))
-    STATES[name] = dict(states)
+    study_tables.side_by_side(
+        Table(name, tables.DECLARED, index, *own, simulation, info={SELLS: sells})
+    )
+    tables.STATES[name] = dict(states)
 
 
 def tables_of_buyers() -> list[str]:
     """Return the names of the tables whose units only buy."""
-    return [name for name, table in METADATA.tables.items() if table.info.get(SELLS) is False]
+    return [
+        name for name, table in tables.metadata().tables.items() if table.info.get(SELLS) is False
+    ]
 
 
 def withdraw_units(name: str) -> None:
     """Remove a table that was declared."""
-    STATES.pop(name)
-    for metadata in (METADATA, STUDY):
-        metadata.remove(metadata.tables[name])
+    tables.STATES.pop(name)
+    for declared in (tables.DECLARED, study_tables.DECLARED):
+        declared.remove(declared.tables[name])

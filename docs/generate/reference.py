@@ -15,8 +15,8 @@ from assume_rl.cli import app
 from assume_rl.core.bidding import BIDDERS, OPERATORS, entries
 from assume_rl.core.clearing import RULES
 from assume_rl.learning.config import learning_keys
-from assume_rl.results.study_tables import STUDY
-from assume_rl.results.tables import FAMILIES, METADATA
+from assume_rl.results.study_tables import study_metadata
+from assume_rl.results.tables import FAMILIES, metadata
 from assume_rl.scenario.compile.capabilities import (
     NO_LADDER,
     OTHER_KIND,
@@ -104,8 +104,8 @@ def _default(field: FieldInfo) -> str:
 
 
 DATABASES = (
-    ("A run: results.db", "results", METADATA),
-    ("A study: study.db", "study-database", STUDY),
+    ("A run: results.db", "results", metadata()),
+    ("A study: study.db", "study-database", study_metadata()),
 )
 
 
@@ -116,9 +116,9 @@ def tables() -> str:
         "",
         "Power is MW, sale > 0; prices EUR/MWh; money EUR; times UTC.",
     ]
-    for title, page, metadata in DATABASES:
+    for title, page, own in DATABASES:
         lines += ["", f"## {title}", "", f"See [{page}](../{page}.md)."]
-        for table in metadata.tables.values():
+        for table in own.tables.values():
             lines += ["", f"### {table.name}", "", *_head("column", "type", "meaning")]
             lines += _columns(table)
     return "\n".join(lines) + "\n"

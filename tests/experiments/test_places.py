@@ -17,7 +17,7 @@ from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import metadata
 from assume_rl.scenario.read import load_scenario
 
 pytestmark = pytest.mark.unchecked
@@ -193,7 +193,7 @@ def test_an_export_holds_one_simulation_and_nothing_stale(tmp_path: Path) -> Non
     url, tables = f"sqlite:///{tmp_path / 'mine.db'}", tmp_path / "tables"
     tables.mkdir()
     (tables / "notes.csv").write_text("earlier")
-    columns = [column.name for column in METADATA.tables["rl_params"].columns]
+    columns = [column.name for column in metadata().tables["rl_params"].columns]
     (tables / "rl_params.csv").write_text(",".join([*columns, "actions_0"]) + "\n")
     for name in ("a", "b"):
         scenario = load_scenario(VECTOR, overrides={"simulation_id": name})

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase
+from assume_rl.results.tables import load_unit_kinds
 
 
 def main() -> None:
+    load_unit_kinds()
     started: list[int] = []
     for line in sys.stdin:
         order = json.loads(line)

@@ -12,7 +12,7 @@ from assume_rl.errors import ResultsError
 from assume_rl.results import database
 from assume_rl.results.export import export_csv
 from assume_rl.results.sinks import Columns, DatabaseSink, MemorySink
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import metadata
 
 HOUR = np.datetime64("2019-01-01T01:00:00")
 
@@ -217,7 +217,7 @@ def test_csv_files_hold_every_digit(path: Path, tmp_path: Path) -> None:
 
     assert [file.name for file in written] == ["unit_dispatch.csv"]
     header, row = written[0].read_text().splitlines()
-    assert header == ",".join(c.name for c in METADATA.tables["unit_dispatch"].columns)
+    assert header == ",".join(c.name for c in metadata().tables["unit_dispatch"].columns)
     cells = dict(zip(header.split(","), row.split(","), strict=True))
     known = {"time": "2019-01-01 01:00:00.000000", "power": "0.3333333333333333"}
     known |= {"unit": "N", "simulation": "a"}

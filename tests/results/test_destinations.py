@@ -22,7 +22,7 @@ from assume_rl.results.parquet import parquet_columns
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.spreadsheets import plain, plain_frame
 from assume_rl.results.study_database import StudyDatabase
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import metadata
 
 pytestmark = pytest.mark.unchecked
 
@@ -84,7 +84,7 @@ def test_only_exports_are_replaced(url: str, tmp_path: Path) -> None:
     export_csv(url, folder, overwrite=True)
     before = file.read_bytes()
     stale = folder / "market_meta.csv"
-    stale.write_text(",".join(METADATA.tables["market_meta"].columns.keys()) + "\n")
+    stale.write_text(",".join(metadata().tables["market_meta"].columns.keys()) + "\n")
     export_csv(url, folder)
     assert file.read_bytes() == before
     assert not stale.exists()

@@ -22,7 +22,7 @@ from assume_rl.results.export import export_csv, export_parquet, export_tidy
 from assume_rl.results.gather import gather
 from assume_rl.results.sinks import DatabaseSink
 from assume_rl.results.study_database import StudyDatabase, tidy
-from assume_rl.results.study_tables import STUDY
+from assume_rl.results.study_tables import study_metadata
 
 pytestmark = pytest.mark.unchecked
 
@@ -56,7 +56,9 @@ def test_parquet_files_hold_the_values_and_types_of_the_database(
 ) -> None:
     written = export_parquet(study, tmp_path / "files")
 
-    assert {path.stem for path in written} == {t for t in STUDY.tables if stored(study, t)}
+    assert {path.stem for path in written} == {
+        t for t in study_metadata().tables if stored(study, t)
+    }
     for path in written:
         assert pq.read_table(path).to_pylist() == stored(study, path.stem)
     schema = pq.read_schema(tmp_path / "files" / "rl_params.parquet")

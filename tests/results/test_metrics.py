@@ -13,7 +13,7 @@ import torch
 from assume_rl.errors import ResultsError
 from assume_rl.results.metrics import JsonLines, compute_kpis, read_episodes, write_kpis
 from assume_rl.results.sinks import DatabaseSink
-from assume_rl.results.tables import METADATA
+from assume_rl.results.tables import metadata
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def number(text: str) -> float:
 
 def write_recorded(sink: DatabaseSink, folder: Path) -> None:
     for name in ("market_meta", "market_dispatch"):
-        kinds = METADATA.tables[name].columns
+        kinds = metadata().tables[name].columns
         convert = {c.name: number for c in kinds if isinstance(c.type, sa.Float)}
         convert |= {c.name: np.datetime64 for c in kinds if isinstance(c.type, sa.DateTime)}
         sink.write(name, columns(folder / "expected" / f"{name}.csv", convert))
@@ -53,7 +53,7 @@ def test_key_figures_of_recorded_runs(reference: Path, sink: DatabaseSink, vecto
 
     write_kpis(sink)
 
-    table = METADATA.tables["kpis"].c
+    table = metadata().tables["kpis"].c
     found = {
         (v, i): x for v, i, x in sink.read(sa.select(table.variable, table.ident, table.value))
     }

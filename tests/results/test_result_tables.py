@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assume_rl.results.tables import FAMILIES, METADATA
+from assume_rl.results.tables import FAMILIES, metadata
 
 # Money that can be summed up, what a market trades, and what else binds orders together.
 OURS = {"revenue", "cost", "product_type", "exclusive_group", "complex_order"}
@@ -43,11 +43,11 @@ def test_columns_are_those_recorded(reference: Path, table: str) -> None:
     family = FAMILIES.get(table)
     recorded = {name for name in recorded if family is None or not family.fullmatch(name)}
 
-    ours = {column.name for column in METADATA.tables[table].columns}
+    ours = {column.name for column in metadata().tables[table].columns}
 
     assert ours - OURS - CALLED - UNRECORDED == recorded - UNRECORDED
 
 
 def test_every_table_tells_the_simulation() -> None:
-    assert METADATA.tables
-    assert all("simulation" in table.columns for table in METADATA.tables.values())
+    assert metadata().tables
+    assert all("simulation" in table.columns for table in metadata().tables.values())

@@ -14,8 +14,8 @@ from study_folders import run_folder, write_record, write_step
 from assume_rl.errors import ResultsError
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase, read, tidy
-from assume_rl.results.study_tables import STUDY
-from assume_rl.results.tables import METADATA
+from assume_rl.results.study_tables import study_metadata
+from assume_rl.results.tables import metadata
 
 
 def collect(url: str, *folders: Path) -> None:
@@ -25,12 +25,12 @@ def collect(url: str, *folders: Path) -> None:
 
 
 def test_study_tables_are_the_result_tables_with_run_and_step_in_front() -> None:
-    for name, table in METADATA.tables.items():
+    for name, table in metadata().tables.items():
         if name != "runs":
-            columns = [c.name for c in STUDY.tables[name].columns]
+            columns = [c.name for c in study_metadata().tables[name].columns]
             own = ["iteration" if c.name == "step" else c.name for c in table.columns]
             assert columns == ["run_id", "step", *own]
-    assert set(STUDY.tables) == {*METADATA.tables, "metrics", "episodes"}
+    assert set(study_metadata().tables) == {*metadata().tables, "metrics", "episodes"}
 
 
 def test_a_run_arrives_with_all_that_is_known_of_it(url: str, tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_rows_are_those_of_the_step_with_the_same_types(url: str, tmp_path: Path
 def test_collecting_twice_is_collecting_once(url: str, tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     collect(url, folder)
-    once = {name: read(url, name) for name in STUDY.tables}
+    once = {name: read(url, name) for name in study_metadata().tables}
 
     collect(url, folder, folder)
 
-    for name in STUDY.tables:
+    for name in study_metadata().tables:
         pd.testing.assert_frame_equal(read(url, name), once[name])
     assert sum(map(len, once.values())) > 5
 
@@ -100,12 +100,12 @@ def test_a_run_of_another_study_is_not_replaced(url: str, tmp_path: Path) -> Non
     first, second = run_folder(tmp_path / "1"), run_folder(tmp_path / "2")
     write_record(second, study="second", seconds=3.0)
     collect(url, first)
-    before = {name: read(url, name) for name in STUDY.tables}
+    before = {name: read(url, name) for name in study_metadata().tables}
     # THEN the second one is refused, whole
     sentence = "run a is in this database already, of study 'toys'; give each study a database of"
     with pytest.raises(ResultsError, match=sentence):
         collect(url, second)
-    for name in STUDY.tables:
+    for name in study_metadata().tables:
         pd.testing.assert_frame_equal(read(url, name), before[name])
 
 
@@ -124,7 +124,7 @@ def test_dropped_runs_are_gone_and_others_are_not(url: str, tmp_path: Path) -> N
         database.drop(["a", "c", "never there"])
         assert database.known() == {"b": "finished"}
 
-    for name in STUDY.tables:
+    for name in study_metadata().tables:
         assert set(read(url, name)["run_id"]) <= {"b"}
 
 

@@ -21,7 +21,7 @@ from study_folders import run_folder, write_step
 from assume_rl.errors import ResultsError
 from assume_rl.results.gather import gather
 from assume_rl.results.study_database import StudyDatabase, read
-from assume_rl.results.study_tables import STUDY
+from assume_rl.results.study_tables import study_metadata
 
 
 class Nursery:
@@ -58,7 +58,7 @@ def nursery() -> Iterator[Nursery]:
 
 def all_rows(url: str) -> dict[str, pd.DataFrame]:
     """Every table, rows in one certain order."""
-    tables = {name: read(url, name) for name in STUDY.tables}
+    tables = {name: read(url, name) for name in study_metadata().tables}
     return {name: t.sort_values(list(t.columns), ignore_index=True) for name, t in tables.items()}
 
 

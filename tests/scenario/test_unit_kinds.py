@@ -17,8 +17,8 @@ from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.run import run
 from assume_rl.reports.source import queries
 from assume_rl.reports.source.opening import open_source
-from assume_rl.results.study_tables import STUDY, collected
-from assume_rl.results.tables import METADATA
+from assume_rl.results.study_tables import collected, study_metadata
+from assume_rl.results.tables import metadata
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.config.schema import StudyCase
 from assume_rl.scenario.describe import describe
@@ -211,9 +211,16 @@ def test_it_runs_and_is_written_and_reported(windy: Any, tmp_path: Path, engine:
 
 def test_studies_collect_its_table(windy: Any) -> None:
     assert "turbine_meta" in collected()
-    assert {"run_id", "step", "rotor"} <= set(STUDY.tables["turbine_meta"].columns.keys())
+    assert {"run_id", "step", "rotor"} <= set(
+        study_metadata().tables["turbine_meta"].columns.keys()
+    )
     unregister("turbine")
-    assert "turbine_meta" not in {*collected(), *METADATA.tables, *STUDY.tables, *UNIT_TABLES}
+    assert "turbine_meta" not in {
+        *collected(),
+        *metadata().tables,
+        *study_metadata().tables,
+        *UNIT_TABLES,
+    }
 
 
 def test_a_kind_whose_technology_is_not_registered_is_refused() -> None:

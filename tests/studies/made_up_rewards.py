@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from assume_rl.results.study_tables import METRICS, RUNS, STUDY
+from assume_rl.results.study_tables import METRICS, RUNS, study_metadata
 
 Row = tuple[str, int, float | None]  # design, seed, value
 
@@ -54,7 +54,7 @@ def add_rows(url: str, table: sa.Table, rows: list[dict[str, object]]) -> None:
     """Add rows to a table of a study database, which is made if it is not there."""
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        STUDY.create_all(connection, tables=[RUNS, METRICS])
+        study_metadata().create_all(connection, tables=[RUNS, METRICS])
         if rows:
             connection.execute(table.insert(), rows)
     engine.dispose()

@@ -17,7 +17,7 @@ from assume_rl.results.files import DATABASE, MANIFEST, METRICS
 from assume_rl.results.gather import step_figures
 from assume_rl.results.metrics import read_episodes
 from assume_rl.results.study_reading import existing_study
-from assume_rl.results.tables import METADATA, table_of
+from assume_rl.results.tables import metadata, table_of
 from assume_rl.studies.records import read_record
 
 Manifest = Mapping[str, Any]
@@ -96,7 +96,7 @@ def _recorded(experiment: _Experiment, others: int) -> Recorded | None:
         step=step,
         label=label,
         engine=existing_study(f"sqlite:///{file}"),
-        tables=METADATA.tables,
+        tables=metadata().tables,
         keys={"simulation": simulation},
     )
     if not found.has("runs"):

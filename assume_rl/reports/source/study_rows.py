@@ -19,7 +19,7 @@ from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import reading
 from assume_rl.results.study_reading import existing_study, read
 from assume_rl.results.study_schema import columns_of
-from assume_rl.results.study_tables import EPISODES, STUDY
+from assume_rl.results.study_tables import EPISODES, study_metadata
 from assume_rl.studies.place import Asked
 from assume_rl.studies.records import read_record, run_folder
 
@@ -96,7 +96,7 @@ def _last_market(engine: Engine, run: RunInfo) -> Recorded | None:
     for step in reversed(run.steps):
         keys = {"run_id": run.run_id, "step": step}
         label = f"{run.design}, seed {run.seed}"
-        recorded = Recorded(run.run_id, step, label, engine, STUDY.tables, keys)
+        recorded = Recorded(run.run_id, step, label, engine, study_metadata().tables, keys)
         if recorded.has("market_meta"):
             return recorded
     return None
