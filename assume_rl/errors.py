@@ -79,6 +79,19 @@ def install(extra: str) -> str:
     return f"pip install 'assume-rl[{extra}]'"
 
 
+def check_parts(sort: str, names: Iterable[str], valid: Iterable[str]) -> None:
+    """Raise `ConfigurationError` unless parts of some names are registered.
+
+    :param sort: of parts, for the message
+    :param names: that were given
+    :param valid: names of all of the sort
+    """
+    known = set(valid)
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"unknown {sort} '{name}'; {nearest_part(name, known)}")
+
+
 MOST_SUGGESTED = 3
 """Names that end alike and are suggested together; of more, the closest by spelling is."""
 

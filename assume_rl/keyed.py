@@ -18,9 +18,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-MOST_SEED = 2**63 - 1
-"""The largest seed: databases hold no larger number."""
-
 
 def _signed(number: int) -> int:
     """Return the same 64 bits as torch's signed int64."""

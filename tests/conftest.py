@@ -138,9 +138,12 @@ def numbers_are_read_once() -> Iterator[None]:
     read, known = csv_file._all_numbers, dict[bytes, pd.DataFrame | None]()
 
     def once(path: Path) -> pd.DataFrame | None:
-        if not path.is_file():
+        try:
+            text = path.read_bytes() if path.is_file() else None
+        except OSError:
+            text = None
+        if text is None:
             return read(path)
-        text = path.read_bytes()
         if text not in known:
             known[text] = read(path)
         table = known[text]

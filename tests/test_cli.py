@@ -13,9 +13,11 @@ from contextlib import closing
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 from rich.console import Console
 
 import assume_rl
@@ -27,17 +29,17 @@ from assume_rl.evaluation.exploitability import Response
 from assume_rl.evaluation.gap import MORE_PROFIT, NO_SHARE, TWO_PRICES
 from assume_rl.experiments.evaluate import Evaluation, EvaluationResult
 from assume_rl.experiments.observer import Silent
-from assume_rl.experiments.outputs import DATABASE, MANIFEST, POLICIES
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.scores import PriceStatistics, UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.results.study_tables import STUDY as STUDY_TABLES
+from assume_rl.results.files import DATABASE, MANIFEST, POLICIES
+from assume_rl.results.study_tables import study_metadata
 from assume_rl.results.tables import row_tables
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.overrides import TABLES
 from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.studies.records import DATABASE as STUDY_DATABASE
 from assume_rl.studies.records import STUDY
-from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
 from assume_rl.testing.games import GAMES
 
 pytestmark = pytest.mark.unchecked
@@ -292,6 +294,7 @@ def write_study(folder: Path) -> None:
         ("compare studies/toys --metric profit --step ", ["next", "train"]),
         ("compare studies/toys --baseline ", ["cap", "no cap"]),
         ("compare studies/broken --metric pro", []),
+        ("bench games --games E1,E7", ["E1,E7-32", "E1,E7-8"]),
         ("list algorithm ippo", ["ippo"]),
         ("list rule pay_as_b", ["pay_as_bid"]),
         ("clear orders.csv --rule c", ["complex_clearing"]),
@@ -336,50 +339,127 @@ def test_completion_looks_for_the_files_that_commands_read() -> None:
     files = [table.file for table in UNIT_TABLES.values()]
     assert folder_contents.DEMAND in files
     assert all(fnmatch(f"{file}.csv", folder_contents.UNITS) for file in files)
-    assert {*completion.GAMES} == GAMES.keys()
     assert {*completion.RESULT_TABLES} == {*row_tables()}
     for name, columns in {"metrics": {"name", "step"}, "runs": {"design", "study"}}.items():
-        assert columns <= {*STUDY_TABLES.tables[name].columns.keys()}
+        assert columns <= {*study_metadata().tables[name].columns.keys()}
     assert set(completion.RULES) == RULES.keys()
+    assert list(completion.GAMES) == list(GAMES)
     assert {table.rstrip(".") for table in completion.TABLES if table.endswith(".")} == {*TABLES}
 
 
-MISTAKE = """
+LIGHT = """
+import contextlib
+import io
+import json
 import sys
 
 from assume_rl import cli
 
-sys.argv = ["assume-rl", *sys.argv[1:]]
-try:
-    cli.main()
-except SystemExit as end:
-    assert end.code == 2, end.code
-heavy = {"mango", "numpy", "pandas", "sqlalchemy", "torch"} & sys.modules.keys()
-assert not heavy, heavy
+allowed, rows = json.loads(sys.stdin.read())
+for arguments, said in rows:
+    sys.argv = ["assume-rl", *arguments]
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        try:
+            cli.main()
+        except SystemExit as end:
+            assert end.code == 2, (arguments, end.code)
+    told = " ".join(errors.getvalue().replace("│", "").split())
+    assert said in told, (arguments, told)
+    heavy = {"mango", "numpy", "pandas", "sqlalchemy", "torch"} & sys.modules.keys()
+    assert heavy <= set(allowed), (arguments, heavy)
 """
+
+ONE = "scenarios/single_learner"
+LIGHT_MISTAKES = [
+    (["run", "scenarios/single_lerner"], "did you mean 'scenarios/single_learner'?"),
+    (["train", ONE, "--case", "tinny"], "did you mean 'tiny'?"),
+    (["run", ONE, "--set", "seed"], "--set seed: expected key=value"),
+    (["batch", "x.yaml", "--set", "a=1", "--set", "a=2"], "--set a: is set twice"),
+    (["run", ONE, "--engine", "btch"], "did you mean 'batch'?"),
+    (["train", ONE, "--gamma", "1"], "--set learning_config.gamma="),
+    (["run", ONE, "--policies", "nowhere"], "policy folder 'nowhere' does not exist"),
+    (["evaluate", ONE, "--policies", "README.md"], "is a file, not a policy folder"),
+    (["train", ONE, "--policies", "scenarios"], "'scenarios' is not a policy folder"),
+    (["train", ONE, "--seed", "-1"], "--seed: must be from 0 to 2**63 - 1"),
+    (["validate", ONE, "--plugin", "no.py"], "plug-in 'no.py': No such file or directory"),
+    (["schema", "scenario", "--plugin", "no"], "no installed package has an entry point"),
+    (["clear", "no.csv"], "no.csv cannot be read: no such file"),
+    (["clear", "README.md", "--lines", "no.csv"], "no.csv cannot be read: no such file"),
+    (["clear", "README.md", "--rule", "pay_as_cler"], "did you mean 'pay_as_clear'?"),
+    (["bench", "algorithms", "--algorithms", "matd4"], "did you mean 'matd3'?"),
+    (["bench", "algorithms", "--scenarios", f"{ONE}:tinny"], "did you mean 'tiny'?"),
+    (["bench", "games", "--algorithms", "matd4"], "did you mean 'matd3'?"),
+    (["bench", "games", "--games", "E10"], "unknown game 'E10'; did you mean 'E1'"),
+    (["bench", "crossplay", "no", "--scenario", ONE], "policy folder 'no' does not exist"),
+    (["bench", "crossplay", "no", "--scenario", "no"], "policy folder 'no' does not exist"),
+    (["policies", "inspect", "scenarios"], "'scenarios' is not a policy folder"),
+    (["policies", "verify", "no"], "policy folder 'no' does not exist"),
+    (["policies", "diff", "no", "no"], "policy folder 'no' does not exist"),
+    (["list", "algorithm", "ppo"], "did you mean 'ippo' or 'mappo'?"),
+    (["list", "rule", "pay_as_cler"], "did you mean 'pay_as_clear'?"),
+    (["init", "scenarios"], "'scenarios' is there already"),
+    (["batch", "nowhere.yaml"], "there is no study file 'nowhere.yaml'"),
+    (["batch", {"seds": 2}], "study.yaml, seds: unknown key; did you mean 'seeds'?"),
+    (["batch", {"seeds": 0}], "study.yaml, seeds: must be at least 1, not 0"),
+    (["batch", {"steps": "runn"}], "unknown key; did you mean 'run'?"),
+    (["batch", {"cases": "tinny"}], "has no study case 'tinny'; did you mean 'tiny'?"),
+    (["batch", {"scenarios": "nowhere"}], "nowhere: is not a folder"),
+    (["batch", {"plugins": "no.py"}], "study.yaml, plugins: plug-in "),
+    (["tune", {"trials": "many"}], "study.yaml, trials: should be a valid integer"),
+    (["tune", {"objective": {"maximize": "rewrd"}}], "there is no metric 'rewrd'; did you mean"),
+]
+"""Commands and what they say; a mapping is what a study file has beside its scenario."""
+
+OF_DATABASES = [
+    (["run", "scenarios/national", "--tables", "market_mta"], "did you mean 'market_meta'?"),
+    (["train", ONE, "--db", "nonsense"], "the database URL cannot be understood"),
+    (["train", ONE, "--track", "tensorbord"], "did you mean 'tensorboard'?"),
+    (["compare", "nowhere", "--metric", "reward"], "there is no study folder 'nowhere'"),
+    (["compare", "scenarios", "--metric", "reward"], "'scenarios' holds no study"),
+    (["report"], "name a run or a study"),
+    (["report", "nowhere"], "there is no folder 'nowhere'"),
+    (["report", "scenarios"], "'scenarios' is neither a run"),
+    (["export", "nowhere", "--csv", "x"], "there is no folder 'nowhere'"),
+    (["export", "scenarios"], "name at least one of --parquet"),
+    (["export", "scenarios", "--csv", "x"], "'scenarios' holds neither a run nor a study"),
+    (["export", "sqlite:///x.db", "--scenario", "x"], "is a database; --scenario needs"),
+]
+"""The same, of commands that read URLs of databases."""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["run", "scenarios/single_lerner"], "did you mean 'scenarios/single_learner'?"),
-        (["train", "scenarios/single_learner", "--case", "tinny"], "did you mean 'tiny'?"),
-        (["run", "scenarios/single_learner", "--set", "seed"], "--set seed: expected key=value"),
-        (["batch", "x.yaml", "--set", "a=1", "--set", "a=2"], "--set a: is set twice"),
-        (["run", "scenarios/single_learner", "--engine", "btch"], "did you mean 'batch'?"),
-        (["train", "scenarios/single_learner", "--gamma", "1"], "--set learning_config.gamma="),
-    ],
+    ("rows", "allowed"), [(LIGHT_MISTAKES, []), (OF_DATABASES, ["numpy", "sqlalchemy"])]
 )
-def test_a_mistake_in_arguments_loads_no_heavy_library(arguments: list[str], said: str) -> None:
+def test_mistakes_in_arguments_load_no_heavy_library(
+    tmp_path: Path, rows: list[tuple[list[Any], str]], allowed: list[str]
+) -> None:
+    """All in one process: it is light after the last one only if it was after each."""
+    lines = [
+        ([_written(tmp_path / str(number), part) for part in arguments], said)
+        for number, (arguments, said) in enumerate(rows)
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", MISTAKE, *arguments],
+        [sys.executable, "-c", LIGHT],
         cwd=SCENARIOS.parent,
+        input=json.dumps([allowed, lines]),
+        env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert said in " ".join(done.stderr.replace("│", "").split())
+
+
+def _written(folder: Path, part: Any) -> str:
+    """An argument; of a mapping the path of a study file that has it."""
+    if isinstance(part, str):
+        return part
+    folder.mkdir()
+    path = folder / "study.yaml"
+    path.write_text(
+        yaml.safe_dump({"scenarios": SCENARIO, "cases": "tiny", "steps": "run", **part})
+    )
+    return str(path)
 
 
 def test_a_wrong_choice_or_a_setting_given_as_an_option_is_named(command: Command) -> None:

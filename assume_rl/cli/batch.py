@@ -58,19 +58,24 @@ def batch(
     Exit code 0: all are finished, 1: some failed or are not in the database, 130: interrupted.
     """
     from assume_rl.cli.assignments import settings
+    from assume_rl.studies.reading import read_keys
+    from assume_rl.studies.schema import StudyFile
+
+    if show_status and dry_run:
+        raise ConfigurationError("--status and --dry-run: name one of them")
+    # Before anything heavy is loaded: most mistakes of a file are found in it alone.
+    written = read_keys(file, settings(overrides or []), StudyFile, plugins or ())
+
     from assume_rl.cli.batch_output import print_estimate, print_result, print_status
     from assume_rl.cli.batch_progress import study_watching
     from assume_rl.cli.console import placed, stoppable
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.studies.driver import run_study
     from assume_rl.studies.estimate import estimate
-    from assume_rl.studies.file import read_study
+    from assume_rl.studies.file import study_of
     from assume_rl.studies.status import status
 
-    if show_status and dry_run:
-        raise ConfigurationError("--status and --dry-run: name one of them")
-    study = read_study(file, settings(overrides or []), plugins or (), most_runs)
-    study = placed(study, out, db)
+    study = placed(study_of(written, plugins or (), most_runs), out, db)
     console = Console(quiet=quiet)
     if show_status:
         print_status(console, study, status(study))

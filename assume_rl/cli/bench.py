@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from assume_rl.cli import completion
+from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Case, Page, Plugins, Quiet, Seed, Set, TrainingsOfEach, Workers
-from assume_rl.errors import ConfigurationError, ResultsError, nearest_part
+from assume_rl.errors import ResultsError, check_parts
 
 if TYPE_CHECKING:
     from assume_rl.cli.pace import Pace
@@ -63,22 +63,30 @@ def algorithms(
 
     Processors should have nothing else to do: what others take of caches and clock counts too.
     """
+    from assume_rl.learning.config import SETTINGS
+
+    cases = checked.listed("--scenarios", scenarios)
+    own = [checked.scenario(Path(f), c or None) for f, _, c in (x.partition(":") for x in cases)]
+    chosen = None if names is None else checked.listed("--algorithms", names)
+    if not (plugins or any(isinstance(one, dict) and "plugins" in one for one in own)):
+        check_parts("algorithm", chosen or (), SETTINGS)
+
     from assume_rl.cli.assignments import settings
     from assume_rl.cli.bench_page import markdown, placed, put
     from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.evaluation.perfect_foresight import check_solver
-    from assume_rl.experiments.outputs import replace_text
     from assume_rl.learning.algorithms import ALGORITHMS
+    from assume_rl.results.files import replace_text
     from assume_rl.studies.bench.cells import grid
     from assume_rl.studies.bench.run import measure_rest, measured, trainable
     from assume_rl.studies.bench.summary import summary
 
     check_solver()  # all that can be mended is said before hours have passed
-    cases = _parts("--scenarios", scenarios)
     loaded = _plugins(plugins or (), cases)
     changes = settings(overrides or [])
-    every = list(ALGORITHMS) if names is None else _algorithms(names)
-    cells = trainable(grid(cases, every, seeds, budget, changes), skip=names is None)
+    check_parts("algorithm", chosen or (), ALGORITHMS)
+    every = list(ALGORITHMS) if chosen is None else chosen
+    cells = trainable(grid(cases, every, seeds, budget, changes), skip=chosen is None)
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
@@ -128,30 +136,34 @@ def games(
     quiet: Quiet = False,
 ) -> None:
     """Play games whose answer is known, and say how near to an equilibrium policies come."""
+    from assume_rl.learning.config import SETTINGS
+
+    chosen = None if names is None else checked.listed("--games", names)
+    check_parts("game", chosen or (), completion.GAMES)
+    algorithms = checked.listed("--algorithms", names_of_algorithms)
+    if not plugins:
+        check_parts("algorithm", algorithms, SETTINGS)
+
     from assume_rl.cli.bench_page import placed, put
     from assume_rl.cli.games_page import games_table
     from assume_rl.cli.pace import Heartbeat, Pace
-    from assume_rl.experiments.outputs import replace_text
-    from assume_rl.learning.algorithms import able
+    from assume_rl.learning.algorithms import ALGORITHMS, able
+    from assume_rl.results.files import replace_text
     from assume_rl.scenario.plugins import load_plugins
     from assume_rl.studies.bench import games as playing
     from assume_rl.testing.games import GAMES
 
     load_plugins(plugins or ())
-    chosen = list(GAMES) if names is None else _parts("--games", names)
-    for name in chosen:
-        if name not in GAMES:
-            raise ConfigurationError(f"unknown game '{name}', {nearest_part(name, GAMES)}")
-    algorithms = _algorithms(names_of_algorithms)
+    check_parts("algorithm", algorithms, ALGORITHMS)
     for name in algorithms:
         playing.check_playable(name)
     if page is not None:
         placed(page, "")
     console = Console(quiet=quiet, highlight=False, soft_wrap=True)
     rows = _measured(page)
-    pace = Pace(len(chosen) * len(algorithms))
+    pace = Pace(len(chosen or GAMES) * len(algorithms))
     with Heartbeat(console, lambda: _now(pace, "games and algorithms")) as heart:
-        for name, own in product(chosen, algorithms):
+        for name, own in product(chosen or GAMES, algorithms):
             rows = [row for row in rows if (row["game"], row["algorithm"]) != (name, own)]
             rows += playing.measure(name, own, own in able("ladder"), seeds)
             near = f"{rows[-1]['within_1']:.0%} ({rows[-1]['policy']})"
@@ -173,6 +185,7 @@ def crossplay(
             metavar="FOLDER...",
             help="Policy folders, or output folders of trainings, whose last policies are meant.",
             autocompletion=completion.policy_folders,
+            callback=checked.sets_of_policies,
         ),
     ],
     scenario: Annotated[
@@ -193,12 +206,14 @@ def crossplay(
     quiet: Quiet = False,
 ) -> None:
     """Let every unit act by each set of policies among rivals that act by each other set."""
+    checked.scenario(scenario, case)
+
     from assume_rl.cli.console import load
     from assume_rl.cli.crossplay_page import crossplay_tables
     from assume_rl.cli.pace import Heartbeat, Pace
     from assume_rl.episodes.draws import draw_seed
     from assume_rl.experiments.case import single_thread
-    from assume_rl.experiments.outputs import replace_text
+    from assume_rl.results.files import replace_text
     from assume_rl.studies.bench import crossplay as crossing
 
     loaded = load(scenario, case, overrides, False, plugins=plugins)
@@ -229,14 +244,6 @@ def _make(folder: Path) -> None:
         raise ResultsError(f"'{folder}' cannot be written: {error.strerror}") from None
 
 
-def _parts(option: str, text: str) -> list[str]:
-    """Return what an option names; `ConfigurationError` if that is nothing."""
-    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not found:
-        raise ConfigurationError(f"{option}: '{text}' names nothing; separate names by commas")
-    return found
-
-
 def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
     """Load plug-ins, those that study cases name too; return their names."""
     from assume_rl.scenario.plugins import load_plugins
@@ -244,19 +251,6 @@ def _plugins(given: Sequence[str], scenarios: Sequence[str]) -> list[str]:
 
     named = (study_case(scenario).plugins for scenario in scenarios)
     return list(dict.fromkeys(one.name for own in (load_plugins(given), *named) for one in own))
-
-
-def _algorithms(text: str) -> list[str]:
-    """Return the names of algorithms; `ConfigurationError` if one is unknown."""
-    from assume_rl.learning.algorithms import ALGORITHMS
-
-    names = _parts("--algorithms", text)
-    for name in names:
-        if name not in ALGORITHMS:
-            raise ConfigurationError(
-                f"unknown algorithm '{name}', {nearest_part(name, ALGORITHMS)}"
-            )
-    return names
 
 
 def _announce(console: Console, cells: int, done: int, budget: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from assume_rl.cli.tables import number
 from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import replace_text
+from assume_rl.results.files import replace_text
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 NOT_YET = "*Not measured yet.*"

@@ -10,6 +10,7 @@ import typer
 from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Formulas, Plugins
+from assume_rl.errors import check_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 SHOWN = 40  # orders with conditions
 ROWS = 48  # of a table that is printed
 
-OrdersFile = Annotated[Path, typer.Argument(metavar="ORDERS", help="CSV file of orders.")]
+OrdersFile = Annotated[
+    Path,
+    typer.Argument(metavar="ORDERS", help="CSV file of orders.", callback=checked.text_file),
+]
 RuleName = Annotated[
     str,
     typer.Option(
@@ -39,7 +43,11 @@ Param = Annotated[
 ]
 Lines = Annotated[
     Path | None,
-    typer.Option("--lines", help="CSV file of the lines between zones: name,bus0,bus1,s_nom."),
+    typer.Option(
+        "--lines",
+        help="CSV file of the lines between zones: name,bus0,bus1,s_nom.",
+        callback=checked.text_file,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -62,6 +70,9 @@ def clear(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Clear an order book from a table: prices, volumes, what was rejected and why."""
+    if not plugins:  # which may have rules of their own
+        check_parts("mechanism", [rule], completion.RULES)
+
     from rich.console import Console
 
     from assume_rl.cli.assignments import settings

@@ -67,14 +67,16 @@ def compare(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Compare the designs of a study: interquartile means, intervals, differences, p-values."""
+    from assume_rl.studies.place import find_study
+
+    found = find_study(place)  # before anything heavy is loaded
+
     from assume_rl.cli.compare_tables import print_contrasts, print_designs
     from assume_rl.results.destinations import has_header
     from assume_rl.results.export import export_frame
     from assume_rl.studies.comparison import compare as compare_designs
     from assume_rl.studies.comparison_table import comparison_table
-    from assume_rl.studies.place import find_study
 
-    found = find_study(place)
     comparison = compare_designs(
         found.database, metric, step=step, baseline=baseline, study=study, asked=found.asked
     )

@@ -44,27 +44,30 @@ def export(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write the tables of a run or a study to files, or the scenario that a run simulated."""
+    from assume_rl.results.secrets import shown_place
+
+    tables = parquet is not None or csv is not None or tidy is not None
+    if scenario is None and not tables:
+        raise ConfigurationError("name at least one of --parquet, --csv, --tidy and --scenario")
+    if scenario is not None and "://" in place:
+        raise ConfigurationError(
+            f"'{shown_place(place)}' is a database; --scenario needs the output folder of a run"
+        )
+    url = database_of(place) if tables else ""  # before anything heavy is loaded
+
     from assume_rl.experiments.archive import export_scenario
     from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
     from assume_rl.results.owner import owned
-    from assume_rl.results.secrets import shown_place
     from assume_rl.scenario.plugins import unload_plugins
     from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 
     console = Console(highlight=False, soft_wrap=True)
     if scenario is not None:
-        if "://" in place:
-            raise ConfigurationError(
-                f"'{shown_place(place)}' is a database; --scenario needs the output folder of a run"
-            )
         command = export_scenario(Path(place), scenario)
         unload_plugins()  # copies, in whose place tables need those that the run had
         console.print(f"{scenario}\nthe same results: {command}", markup=False)
-        if parquet is None and csv is None and tidy is None:
+        if not tables:
             return
-    if parquet is None and csv is None and tidy is None:
-        raise ConfigurationError("name at least one of --parquet, --csv, --tidy and --scenario")
-    url = database_of(place)
     plugins = recorded_plugins(Path(place)) or stored_plugins(url)
     for note in (*load_recorded(plugins), *unknown_kinds(url), *_unfinished(place)):
         Console(stderr=True, soft_wrap=True, highlight=False).print(note, markup=False)
@@ -96,12 +99,11 @@ def _unfinished(place: str) -> tuple[str, ...]:
 
 def database_of(place: str) -> str:
     """SQLAlchemy URL of a run's or a study's database; `ResultsError` if there is none."""
-    from assume_rl.experiments.outputs import DATABASE, MANIFEST
-    from assume_rl.results.gather import RECORD
+    from assume_rl.results.files import DATABASE, MANIFEST, RECORD
     from assume_rl.results.secrets import shown_place
     from assume_rl.studies.place import find_study
+    from assume_rl.studies.records import DATABASE as STUDY_DATABASE
     from assume_rl.studies.records import STUDY
-    from assume_rl.studies.storing import DATABASE as STUDY_DATABASE
 
     if "://" in place:
         return place

@@ -1,6 +1,7 @@
 """`assume-rl list`: what scenarios can be made of."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,12 @@ def list_parts(
     ] = Format.text,
 ) -> None:
     """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
+    from assume_rl.learning.config import SETTINGS
+
+    light = {Sort.algorithms: tuple(SETTINGS), Sort.rules: completion.RULES}
+    if name is not None and sort in light and not plugins:  # which may have parts of their own
+        _check_part(name, light[sort])
+
     from assume_rl.scenario.plugins import load_plugins
     from assume_rl.scenario.plugins.catalogue import catalogue
 
@@ -76,10 +83,15 @@ def _called(name: str, parts: "list[Part]") -> "list[Part]":
     from assume_rl.scenario.plugins.catalogue import COMMON
 
     own = {part.name: part for part in parts if part.sort != COMMON}
+    _check_part(name, own)
+    return [own[name]]
+
+
+def _check_part(name: str, own: Collection[str]) -> None:
+    """Raise `ConfigurationError` unless a part has one of some names."""
     if name not in own:
         hint = f"; {nearest_part(name, own)}" if own else ", nor anything else; load a plug-in"
         raise ConfigurationError(f"there is no '{name}'{hint}")
-    return [own[name]]
 
 
 def _shown(sort: Sort) -> tuple[str, ...]:
@@ -92,7 +104,7 @@ def _shown(sort: Sort) -> tuple[str, ...]:
 
 def _entry_points() -> list[dict[str, Any]]:
     """Return the plug-ins of installed packages, which are loaded only where they are named."""
-    from assume_rl.scenario.plugins.loading import installed_plugins
+    from assume_rl.scenario.found_plugins import installed_plugins
 
     return [
         {

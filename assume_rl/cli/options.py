@@ -48,6 +48,7 @@ Plugins = Annotated[
         metavar="FILE",
         help="Load a plug-in: a Python file, or the name of an entry point; repeatable. It is code "
         "that runs.",
+        callback=checked.plugins,
     ),
 ]
 Set = Annotated[
@@ -67,9 +68,13 @@ Policies = Annotated[
         "--policies",
         help="Policy folder, in our layout or ASSUME's.",
         autocompletion=completion.policy_folders,
+        callback=checked.policies,
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed; the study case's by default.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", help="Seed; the study case's by default.", callback=checked.seed),
+]
 DeviceOption = Annotated[
     Device | None,
     typer.Option(
@@ -92,7 +97,12 @@ Seeds = Annotated[
     ),
 ]
 Database = Annotated[
-    str | None, typer.Option("--db", help="SQLAlchemy URL; results.db in --out by default.")
+    str | None,
+    typer.Option(
+        "--db",
+        help="SQLAlchemy URL; results.db in --out by default.",
+        callback=checked.database,
+    ),
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
 Tables = Annotated[
@@ -102,6 +112,7 @@ Tables = Annotated[
         help="Result tables to store, e.g. market_meta,kpis; all by default. runs and the tables "
         "that describe units are always stored.",
         autocompletion=completion.some_of(completion.RESULT_TABLES),
+        callback=checked.tables,
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
@@ -133,7 +144,11 @@ Resume = Annotated[
 ]
 Track = Annotated[
     list[str] | None,
-    typer.Option("--track", help="Follow the training in a tracker too: tensorboard; repeatable."),
+    typer.Option(
+        "--track",
+        help="Follow the training in a tracker too: tensorboard; repeatable.",
+        callback=checked.trackers,
+    ),
 ]
 RolloutWorkers = Annotated[
     int | None,
@@ -170,7 +185,12 @@ Page = Annotated[
 ]
 StudyFolder = Annotated[Path | None, typer.Option("--out", help="Study folder.")]
 StudyDatabase = Annotated[
-    str | None, typer.Option("--db", help="SQLAlchemy URL; study.db in --out by default.")
+    str | None,
+    typer.Option(
+        "--db",
+        help="SQLAlchemy URL; study.db in --out by default.",
+        callback=checked.database,
+    ),
 ]
 BestResponse = Annotated[
     bool,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assume_rl.cli import completion
+from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
 from assume_rl.cli.options import Case, OverwriteFiles, Plugins, Set
 from assume_rl.errors import ConfigurationError
@@ -25,6 +25,7 @@ Saved = Annotated[
         help="Policy folder, in our layout or ASSUME's, or the output folder of a training, whose "
         "last policies are meant.",
         autocompletion=completion.policy_folders,
+        callback=checked.policies,
     ),
 ]
 
@@ -74,13 +75,16 @@ def verify(
 
     Exit code 0: all is well; 2: something is wrong, each on a line.
     """
+    if scenario is None and (case or overrides):
+        raise ConfigurationError("--case and --set need a --scenario")
+    if scenario is not None:
+        checked.scenario(scenario, case)
+
     from assume_rl.cli.console import load
     from assume_rl.cli.policies_tables import print_verified
     from assume_rl.experiments.policies_on_disk.verified import verified
     from assume_rl.scenario.plugins import load_plugins
 
-    if scenario is None and (case or overrides):
-        raise ConfigurationError("--case and --set need a --scenario")
     load_plugins(plugins or ())
     loaded = None if scenario is None else load(scenario, case, overrides, False, plugins=plugins)
     found = verified(folder, loaded)

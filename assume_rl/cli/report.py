@@ -47,12 +47,17 @@ def report(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write one HTML file with the figures of a run or a study; it works offline."""
-    from assume_rl.cli.pace import Heartbeat
-    from assume_rl.reports.report import report as write_report
+    from assume_rl.reports.source.place import experiments_of, is_database
     from assume_rl.studies.place import listed
 
     if place is None:
         raise ResultsError(f"name a run or a study{listed(Path())}")
+    if not is_database(place):
+        experiments_of(Path(place))  # before anything heavy is loaded
+
+    from assume_rl.cli.pace import Heartbeat
+    from assume_rl.reports.report import report as write_report
+
     console = Console(highlight=False, soft_wrap=True)
     with Heartbeat(console, lambda: "figures are being made"):
         file = write_report(place, out=out, png=png, hours=hours or (), overwrite=overwrite)

@@ -28,14 +28,20 @@ def tune(
     are in the database; 130: interrupted. Needs Optuna, which the extra 'tune' installs.
     """
     from assume_rl.cli.assignments import settings
+    from assume_rl.studies.reading import read_keys
+    from assume_rl.studies.tuning.schema import TuneFile
+
+    # Before anything heavy is loaded: most mistakes of a file are found in it alone.
+    written = read_keys(file, settings(overrides or []), TuneFile, plugins or ())
+
     from assume_rl.cli.console import placed, stoppable
     from assume_rl.cli.pace import Heartbeat
     from assume_rl.cli.tune_output import TuningLines, print_budget, print_estimate, print_tuning
     from assume_rl.studies.estimate import estimate
     from assume_rl.studies.tuning.driver import run_tuning
-    from assume_rl.studies.tuning.file import read_tuning
+    from assume_rl.studies.tuning.file import tuning_of
 
-    tuning = placed(read_tuning(file, settings(overrides or []), plugins or ()), out, db)
+    tuning = placed(tuning_of(written, plugins or ()), out, db)
     console = Console(quiet=quiet)
     print_budget(console, tuning)
     if dry_run:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from assume_rl import keyed
 from assume_rl.episodes.calendar import EpisodeKey
-from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.types import Scenario
+from assume_rl.seeds import check_seed
 
 CPU = torch.device("cpu")
 
@@ -27,8 +27,7 @@ def draw_seed(scenario: Scenario, seed: int | None) -> int:
     chosen = scenario.config.seed if seed is None else seed
     if chosen is None:
         return secrets.randbelow(2**31)
-    if not 0 <= chosen <= keyed.MOST_SEED:
-        raise ConfigurationError(f"--seed: must be from 0 to 2**63 - 1, not {chosen}")
+    check_seed(chosen)
     return chosen
 
 

@@ -33,17 +33,8 @@ from assume_rl.learning.nets.transfer import (
 )
 from assume_rl.learning.nets.valued_actor import VALUE
 from assume_rl.learning.normalise import OF_ACTORS
-from assume_rl.learning.policies.assume_layout import (
-    is_assume_layout,
-    load_assume_actors,
-    load_assume_critics,
-)
-from assume_rl.learning.policies.files import (
-    check_folder,
-    load_torch,
-    parse_safetensors,
-    read_file,
-)
+from assume_rl.learning.policies.assume_layout import load_assume_actors, load_assume_critics
+from assume_rl.learning.policies.files import load_torch, parse_safetensors, read_file
 from assume_rl.learning.policies.folder import (
     load_policies,
     read_as,
@@ -51,6 +42,7 @@ from assume_rl.learning.policies.folder import (
     save_trainer_state,
 )
 from assume_rl.learning.policies.manifest import read_manifest
+from assume_rl.learning.policies.places import check_folder, is_assume_layout
 from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
 from assume_rl.learning.states import (
     TARGET,

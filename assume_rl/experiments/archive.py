@@ -15,11 +15,10 @@ from typing import Any
 from assume_rl.errors import AssumeRlError, ResultsError
 from assume_rl.experiments.claim import is_run
 from assume_rl.experiments.description import data_digest
-from assume_rl.experiments.outputs import read_manifest
-from assume_rl.experiments.policies import policy_folder
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.files import write_file
-from assume_rl.learning.policies.files import MANIFEST
-from assume_rl.results.files import SCENARIO
+from assume_rl.learning.policies.places import MANIFEST
+from assume_rl.results.files import SCENARIO, read_manifest
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.yaml_file import read_yaml
 from assume_rl.scenario.read import load_scenario

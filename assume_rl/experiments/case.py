@@ -21,13 +21,13 @@ from assume_rl.experiments.outputs import (
     Manifest,
     check_simulation,
     export_folder,
-    read_manifest,
     versions,
 )
 from assume_rl.experiments.policies import policy_sources
 from assume_rl.experiments.sinks import Discard, Fingerprint, Tee
 from assume_rl.results.database import check_kept
 from assume_rl.results.export import export_csv
+from assume_rl.results.files import read_manifest
 from assume_rl.results.owner import Hold
 from assume_rl.results.sinks import DatabaseSink, MemorySink
 from assume_rl.results.tables import chosen_tables

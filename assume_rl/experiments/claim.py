@@ -12,18 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import (
-    CHECKPOINTS,
-    DATABASE,
-    MANIFEST,
-    METRICS,
-    POLICIES,
-    read_manifest,
-    simulations,
-)
+from assume_rl.experiments.outputs import CHECKPOINTS, DATABASE, MANIFEST, METRICS, simulations
 from assume_rl.files import is_part
 from assume_rl.results.database import create_engine, readable_errors
-from assume_rl.results.files import SCENARIO
+from assume_rl.results.files import POLICIES, SCENARIO, read_manifest
 from assume_rl.results.owner import LOCK, Hold, owned
 from assume_rl.results.tables import metadata, table_of
 

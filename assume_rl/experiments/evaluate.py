@@ -19,7 +19,8 @@ from assume_rl.experiments.case import (
     Places,
     open_experiment,
 )
-from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.market_figures import TABLES, Markets, market_figures, market_kpis
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Observer, Silent

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from assume_rl.agents.world import World
 from assume_rl.core.team import Policy
 from assume_rl.envs.record import play_recorded
-from assume_rl.experiments.engines import choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.sinks import Discard
 from assume_rl.results.sinks import MemorySink

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from assume_rl.core.units.base import HELD
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE
 
 Of = Literal["learners", "equilibrium", "markets", "learner"]
@@ -71,11 +70,6 @@ OF_HELD: dict[str, Metric] = {
     "capacity_factor": Metric("markets", words="power held of plants"),
 }
 """Metrics that are others in markets of reserve that is held."""
-
-
-def price_unit(product_type: str) -> str:
-    """Return the unit of the prices of a market by what it trades."""
-    return HELD_PRICE if product_type in HELD else ENERGY_PRICE
 
 
 def bare(metric: str) -> str:

@@ -14,18 +14,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.files import write_file
-from assume_rl.learning.policies.files import write_set
+from assume_rl.errors import ResultsError
 from assume_rl.results import files
 from assume_rl.results.database import create_engine, readable_errors
 from assume_rl.results.destinations import check_table_files
-from assume_rl.results.owner import LOCK, owned
+from assume_rl.results.files import replace_text
+from assume_rl.results.owner import owned
 from assume_rl.results.sinks import configuration_hash
 from assume_rl.results.tables import metadata, table_of
 
 MANIFEST, DATABASE, METRICS = files.MANIFEST, files.DATABASE, files.METRICS
-POLICIES = "policies"
 CHECKPOINTS = "checkpoints"
 LIBRARIES = ("assume-rl", "mango-agents", "numpy", "pandas", "torch")
 
@@ -73,31 +71,6 @@ def export_folder(folder: Path, output: Path, overwrite: bool) -> Iterator[None]
         yield
 
 
-def check_policy_copy(folder: Path, *, overwrite: bool) -> None:
-    """Raise `ResultsError` unless a training may copy its policies to `folder`."""
-    key = f"learning_config.trained_policies_save_path '{folder}'"
-    if folder.exists() and not folder.is_dir():
-        raise ResultsError(f"{key} is a file, not a folder")
-    if folder.is_dir() and {file.name for file in folder.iterdir()} - {LOCK} and not overwrite:
-        raise ResultsError(f"{key} is not empty; choose another one or add --overwrite")
-
-
-def copy_policies(source: Path, folder: Path) -> None:
-    """Copy a run's policies to a folder of the user's; other files there stay.
-
-    :param source: holds a policy folder for each kind, which is copied whole or not at all
-    :raises ResultsError: a policy folder cannot be copied; the earlier one is there still
-    """
-    try:
-        for kind in sorted(source.iterdir()):
-            files = {file.name: file.read_bytes() for file in kind.iterdir()}
-            write_set(folder / kind.name, files, files.pop(MANIFEST))
-    except PolicyError as error:
-        raise ResultsError(f"policies cannot be copied: {error}") from None
-    except OSError as error:
-        raise ResultsError(f"policies cannot be copied to '{folder}': {error.strerror}") from None
-
-
 @dataclass
 class Manifest:
     """The description of a run, in `manifest.json`; rewritten whenever the run changes state."""
@@ -131,20 +104,3 @@ class Manifest:
     def write(self) -> None:
         """Replace the file, see `replace_text`."""
         replace_text(self.path, json.dumps(self.content, indent=2, default=str) + "\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file at once, so that it is never half written; folders are made.
-
-    :raises ResultsError: it cannot be written
-    """
-    write_file(path, text.encode(), ResultsError)
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of an output folder; empty if there is no readable one."""
-    try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

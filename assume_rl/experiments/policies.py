@@ -10,18 +10,16 @@ from assume_rl.core.bidding.base import LearnedBidder
 from assume_rl.core.bidding.ladder import OnLadder
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, PolicyError, nearest
-from assume_rl.experiments.outputs import POLICIES, read_manifest
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.provenance import warn_of_other_units
 from assume_rl.learning.config import SharingName
 from assume_rl.learning.nets.heads import head_of
 from assume_rl.learning.nets.stack import ActorStack
 from assume_rl.learning.policies.assume_layout import actor_path
 from assume_rl.learning.policies.assume_layout import unit_ids as assume_unit_ids
-from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import (
     check_fit,
     entry_of,
-    is_assume_layout,
     load_policies,
     load_policy,
     read_as,
@@ -30,6 +28,7 @@ from assume_rl.learning.policies.folder import (
 from assume_rl.learning.policies.manifest import Manifest as PolicyManifest
 from assume_rl.learning.policies.manifest import PolicyEntry
 from assume_rl.learning.policies.manifest import read_manifest as read_policies
+from assume_rl.learning.policies.places import check_folder, is_assume_layout
 from assume_rl.learning.types import AgentSpec
 from assume_rl.scenario.compile.agents import unit_and_market
 from assume_rl.scenario.compile.capabilities import on_ladders
@@ -93,20 +92,6 @@ def policy_sources(scenario: Scenario, folder: Path | str | None) -> tuple[Path,
     """Return all paths that policies are read from: `folder` and those in the study case."""
     named = (folder, scenario.learning.trained_policies_load_path)
     return tuple(Path(p) for p in (*named, *scenario.config.policies.values()) if p is not None)
-
-
-def policy_folder(folder: Path) -> Path:
-    """Return `folder`, or the last policies of the training that it holds.
-
-    :raises PolicyError: it is the output folder of a run that has no policies.
-    """
-    for last in (folder / POLICIES / "last", folder / "last"):
-        if last.is_dir():
-            return last
-    # The manifest of a run; policies have one of another kind.
-    if "simulation" in read_manifest(folder):
-        raise PolicyError(f"'{folder}' is the output folder of a run, but it holds no policies")
-    return folder
 
 
 def all_policies(compiled: Compiled, folder: Path | str | None) -> dict[str, ActorStack]:

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from assume_rl.errors import PolicyError, ResultsError
 from assume_rl.experiments.checkpoints import Checkpoints
 from assume_rl.experiments.marks import Mark, NotResumable
-from assume_rl.experiments.outputs import CHECKPOINTS, read_manifest
+from assume_rl.experiments.outputs import CHECKPOINTS
 from assume_rl.experiments.training import Engine, Standing
 from assume_rl.learning.data.replay import Replay
-from assume_rl.scenario.config.overrides import flatten
+from assume_rl.results.files import read_manifest
+from assume_rl.scenario.config.keys import flatten
 
 # Of a manifest: what results do not depend on, since seed and device stand on their own.
 WITHOUT_EFFECT = {

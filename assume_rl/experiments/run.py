@@ -8,7 +8,8 @@ from assume_rl.agents.world import World
 from assume_rl.core.units.base import HELD
 from assume_rl.envs.record import Play, play_side_by_side
 from assume_rl.experiments.case import Experiment, Places, open_experiment
-from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.held_reserve import undeliverable_reserve
 from assume_rl.experiments.loop import complete
 from assume_rl.experiments.meta import pay_as_bid_markets

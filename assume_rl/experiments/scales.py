@@ -14,10 +14,10 @@ from assume_rl.core.team import Policy
 from assume_rl.errors import PolicyError
 from assume_rl.experiments.case import study_case
 from assume_rl.experiments.in_memory import played_in_memory
-from assume_rl.experiments.policies import learned_bidders, policy_folder
-from assume_rl.learning.policies.assume_layout import is_assume_layout
-from assume_rl.learning.policies.files import check_folder
+from assume_rl.experiments.policies import learned_bidders
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.learning.policies.folder import entry_of
+from assume_rl.learning.policies.places import check_folder, is_assume_layout
 from assume_rl.learning.types import NO_SCALES, Scales
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario

@@ -13,8 +13,9 @@ from assume_rl.experiments.evaluate import KEPT, Evaluation, more_kpis, scored
 from assume_rl.experiments.marks import Mark
 from assume_rl.experiments.meta import pay_as_bid_markets
 from assume_rl.experiments.observer import Afterwards, EpisodeReport, Observer, with_plugins
-from assume_rl.experiments.outputs import CHECKPOINTS, METRICS, POLICIES, copy_policies
+from assume_rl.experiments.outputs import CHECKPOINTS, METRICS
 from assume_rl.experiments.policies import folder_policies
+from assume_rl.experiments.policy_copies import copy_policies
 from assume_rl.experiments.resuming import Resumable, restore, write_checkpoint
 from assume_rl.experiments.run import play_all
 from assume_rl.experiments.together import shared_places
@@ -23,6 +24,7 @@ from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Standing, training
 from assume_rl.experiments.training_engine import TrainingEngine, check_learner, check_markets
 from assume_rl.learning.policies.manifest import read_manifest
+from assume_rl.results.files import POLICIES
 from assume_rl.results.metrics import JsonLines, read_episodes, write_kpis
 from assume_rl.results.owner import Hold
 from assume_rl.results.tracking import track_episode

@@ -10,14 +10,9 @@ from assume_rl.experiments.archive import policy_digests
 from assume_rl.experiments.case import Places
 from assume_rl.experiments.claim import claim
 from assume_rl.experiments.description import description
-from assume_rl.experiments.outputs import (
-    MANIFEST,
-    POLICIES,
-    check_policy_copy,
-    check_simulation,
-    read_manifest,
-)
+from assume_rl.experiments.outputs import MANIFEST, check_simulation
 from assume_rl.experiments.policies import policy_sources
+from assume_rl.experiments.policy_copies import check_policy_copy
 from assume_rl.experiments.resuming import (
     Found,
     check_same,
@@ -25,6 +20,7 @@ from assume_rl.experiments.resuming import (
     whole_checkpoints,
 )
 from assume_rl.experiments.train_task import Task
+from assume_rl.results.files import POLICIES, read_manifest
 from assume_rl.results.owner import Hold, owned
 
 

@@ -16,8 +16,10 @@ from assume_rl.episodes.plan import most_waiting, pick_device, update_interval, 
 from assume_rl.episodes.teams import bidder_spec
 from assume_rl.errors import ConfigurationError, SettingError
 from assume_rl.experiments.case import compiled_case, study_case
-from assume_rl.experiments.engines import EngineName, choose_engine
-from assume_rl.experiments.policies import learned_bidders, named_policies, policy_folder
+from assume_rl.experiments.engine_choice import choose_engine
+from assume_rl.experiments.engines import EngineName
+from assume_rl.experiments.policies import learned_bidders, named_policies
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.recorded_market import unknown_next
 from assume_rl.experiments.recorded_plants import not_alone
 from assume_rl.experiments.scales import compiled_on, with_seen_prices

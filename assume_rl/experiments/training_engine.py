@@ -25,7 +25,6 @@ from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.episode_progress import EpisodeProgress
 from assume_rl.experiments.judge import Judge, Movement, Probe, by_agent
 from assume_rl.experiments.observer import Observer, Silent
-from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.provenance import EPISODES, SCORES, origin
 from assume_rl.experiments.train_task import Task
 from assume_rl.experiments.training import Advance, waves
@@ -35,6 +34,7 @@ from assume_rl.learning.bytes import estimate
 from assume_rl.learning.data.replay import Replay
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.processes import joined
+from assume_rl.results.files import POLICIES
 
 
 class TrainingEngine:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import ResultsError
-from assume_rl.results.files import DATABASE, MANIFEST, METRICS
+from assume_rl.results.files import DATABASE, MANIFEST, METRICS, RECORD
 from assume_rl.results.metrics import read_episodes
 from assume_rl.results.step_rows import Row, open_results, step_columns
 from assume_rl.results.unit_tables import tables_of_buyers
 
-RECORD = "run.json"
 ENDED = ("finished", "failed", "pruned")
 """States of runs that have ended."""
 CURVE_COLUMNS = (

@@ -21,6 +21,7 @@ from assume_rl.scenario.config.read import (
 )
 from assume_rl.scenario.config.schema import StudyCase, switched_off
 from assume_rl.scenario.files import optional_file, required_file
+from assume_rl.scenario.found_plugins import Plugin
 from assume_rl.scenario.network import read_networks
 from assume_rl.scenario.plugins import load_plugins, plugins_with
 from assume_rl.scenario.problems import Problems
@@ -32,7 +33,7 @@ from assume_rl.scenario.tables.operators import Operators, read_operators
 from assume_rl.scenario.tables.overrides import with_overrides
 from assume_rl.scenario.tables.read import read_units
 from assume_rl.scenario.tables.series import read_all_series
-from assume_rl.scenario.types import Plugin, Scenario, usual_simulation
+from assume_rl.scenario.types import Scenario, usual_simulation
 
 MOST_STEPS = 2_000_000
 """Steps of a calendar: 57 years of quarters of an hour, 23 days of seconds."""
@@ -90,13 +91,6 @@ class Reader:
         self._cases: dict[Path, dict[str, Any]] = {}
         self._tables: dict[str, Tables] = {}
         self._plugins: dict[tuple[str, ...], tuple[Plugin, ...]] = {}
-
-    def cases(self, path: str | Path) -> tuple[str, ...]:
-        """Return the names of the study cases of a folder.
-
-        :raises ScenarioError: it has none
-        """
-        return tuple(self._cases_of(Path(path)))
 
     def load(
         self,

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from assume_rl.errors import AssumeRlError
+from assume_rl.errors import AssumeRlError, ConfigurationError
 
 UTF_8 = "utf-8-sig"
 """UTF-8, with the mark at its beginning that spreadsheets write, or without."""
@@ -34,6 +34,14 @@ def read_text(path: Path, encoding: str = UTF_8) -> str:
     except (OSError, ValueError) as error:  # the latter: a zero in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableFile(f"cannot be read: {reason[:1].lower()}{reason[1:]}") from None
+
+
+def read_named(path: Path) -> str:
+    """Return the content of a file that a command names; `ConfigurationError` if it is not read."""
+    try:
+        return read_text(path)
+    except UnreadableFile as error:
+        raise ConfigurationError(f"{path} {error}") from None
 
 
 def is_there(path: Path) -> bool:

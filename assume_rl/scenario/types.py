@@ -17,6 +17,7 @@ from assume_rl.learning.config import LearningConfig
 from assume_rl.learning.types import Scales
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.schema import StudyCase
+from assume_rl.scenario.found_plugins import Plugin
 from assume_rl.scenario.network import Network
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Series, Unit, UnitTable
@@ -26,14 +27,6 @@ from assume_rl.scenario.tables.operators import Operators
 def usual_simulation(folder: Path, case: str) -> str:
     """Return the name in result tables of a study case that has no `simulation_id`."""
     return f"{folder.resolve().name}_{case}"
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plug-in and its hash when it was loaded."""
-
-    name: str  # absolute path of a file, or name of an entry point
-    sha256: str  # of its content
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import yaml
 
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.read import with_paths
-from assume_rl.scenario.plugins import is_file
+from assume_rl.scenario.found_plugins import is_file
 from assume_rl.scenario.tables import UNIT_TABLES
 from assume_rl.scenario.tables.base import Unit
 from assume_rl.scenario.tables.operators import FILE as OPERATORS

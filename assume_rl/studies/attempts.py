@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from assume_rl.errors import AssumeRlError, ResultsError
-from assume_rl.experiments.outputs import read_manifest, versions
+from assume_rl.experiments.outputs import versions
+from assume_rl.results.files import read_manifest
 from assume_rl.results.owner import TakenError, owned
 from assume_rl.scenario.plugins import blame
 from assume_rl.studies.records import (

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from assume_rl.scenario.config.overrides import flatten
+from assume_rl.scenario.config.keys import flatten
 from assume_rl.studies.draws import draw
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.sections import Design

@@ -7,7 +7,8 @@ from typing import Any
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.experiments.case import compiled_case
-from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.policies import all_policies
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.experiments.train_task import training_task

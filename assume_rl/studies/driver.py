@@ -16,10 +16,10 @@ from assume_rl.studies.attempts import relabel
 from assume_rl.studies.execute import PATIENCE, Work, record_death
 from assume_rl.studies.executors import open_executor
 from assume_rl.studies.jobs import Job, Outcome, Report, jobs_of
-from assume_rl.studies.place import recorded_database
+from assume_rl.studies.place import database_url, recorded_database
 from assume_rl.studies.records import STUDY, now, write_json
 from assume_rl.studies.status import Status, status
-from assume_rl.studies.storing import database_url, is_stored, store, unstored
+from assume_rl.studies.storing import is_stored, store, unstored
 from assume_rl.studies.types import Study
 
 LAST_PATIENCE = 60.0  # seconds for a database, when there is nothing else left to do

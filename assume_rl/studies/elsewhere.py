@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.scenario.config.keys import overlap
-from assume_rl.scenario.config.overrides import flatten
+from assume_rl.scenario.config.keys import flatten, overlap
 
 
 def check_free(content: Mapping[str, Any], key: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError, nearest
+from assume_rl.errors import AssumeRlError, ConfigurationError, ScenarioError
 from assume_rl.scenario.read import Reader
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.cells import Cell, cells
@@ -14,6 +14,7 @@ from assume_rl.studies.identity import Digests, run_id, scenario_identity, step_
 from assume_rl.studies.labels import labels, parameter_keys, parameters
 from assume_rl.studies.limits import MOST_RUNS
 from assume_rl.studies.plans import StepPlan, plan_steps
+from assume_rl.studies.reading import places
 from assume_rl.studies.schema import StudyFile
 from assume_rl.studies.types import Run, Step
 
@@ -41,15 +42,14 @@ def expand(
     :param most: runs that may be asked for.
     :raises ConfigurationError: something cannot be run; the sentence starts with the key.
     """
-    reader = Reader()
-    places = _places(file, base, reader)
+    reader, found_places = Reader(), places(file, base)
     seeds = file.seeds if isinstance(file.seeds, int) else len(file.seeds)
-    runs_wanted = len(places) * file.designs * seeds
+    runs_wanted = len(found_places) * file.designs * seeds
     if runs_wanted > most:
         raise ConfigurationError(
             f"asks for {runs_wanted:,} runs, more than {most:,}; allow them by --most-runs"
         )
-    found = cells(file, places)
+    found = cells(file, found_places)
     names, keys = labels(found, name), parameter_keys(found)
     expansion = _Expansion(file, base, reader, plugins)
     runs: dict[str, Run] = {}
@@ -62,26 +62,6 @@ def expand(
                 )
             runs[run.id] = run
     return tuple(runs.values())
-
-
-def _places(file: StudyFile, base: Path, reader: Reader) -> list[tuple[Path, str]]:
-    """Return the scenario folders, absolute, and cases."""
-    places: list[tuple[Path, str]] = []
-    for place in file.scenarios:
-        folder = (base / place.folder).resolve()
-        try:
-            there = reader.cases(folder)
-        except ScenarioError as error:
-            raise ConfigurationError(f"scenarios: {error}") from None
-        for case in place.cases or file.cases or there[:1]:
-            if case not in there:
-                raise ConfigurationError(
-                    f"cases: '{place.folder}' has no study case '{case}'; {nearest(case, there)}"
-                )
-            if (folder, case) in places:
-                raise ConfigurationError(f"scenarios: '{place.folder}', {case} is there twice")
-            places.append((folder, case))
-    return places
 
 
 class _Expansion:

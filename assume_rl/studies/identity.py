@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.experiments.description import data_digest
-from assume_rl.experiments.policies import policy_folder
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.types import Step
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assume_rl.errors import AssumeRlError, ConfigurationError
-from assume_rl.experiments.engines import choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario

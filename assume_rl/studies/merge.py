@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import AssumeRlError, ConfigurationError, nearest
-from assume_rl.scenario.config.overrides import flatten
+from assume_rl.scenario.config.keys import flatten
 from assume_rl.scenario.config.yaml_file import read_value, read_yaml
 from assume_rl.scenario.text_file import is_there
 from assume_rl.studies.elsewhere import check_free

@@ -13,8 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from assume_rl.errors import ResultsError
 from assume_rl.results.files import MANIFEST
 from assume_rl.results.secrets import is_whole, shown_place, shown_url
-from assume_rl.studies.records import STUDY
-from assume_rl.studies.storing import DATABASE, database_url
+from assume_rl.studies.records import DATABASE, STUDY
 from assume_rl.studies.types import Study
 
 LISTED = 10
@@ -36,6 +35,11 @@ class Place:
 
     database: str  # SQLAlchemy URL
     asked: tuple[Asked, ...] | None = None  # in the study's order; None: not known
+
+
+def database_url(study: Study) -> str:
+    """Return the SQLAlchemy URL of the study database."""
+    return study.database or f"sqlite:///{study.folder / DATABASE}"
 
 
 def recorded_database(study: Study) -> str | None:

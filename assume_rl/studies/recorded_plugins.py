@@ -6,9 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.experiments.outputs import MANIFEST
+from assume_rl.results.files import MANIFEST
 from assume_rl.results.study_reading import read
-from assume_rl.scenario.plugins import found_plugin, load_plugins
+from assume_rl.scenario.found_plugins import found_plugin
+from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.records import STUDY
 
 

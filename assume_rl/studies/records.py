@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import replace_text
-from assume_rl.results.gather import RECORD
+from assume_rl.results.files import RECORD, replace_text
 from assume_rl.studies.types import Run, Step
 
 STUDY = "study.json"  # of a study folder: what was asked for last
 RUNS = "runs"  # the same: a folder per run
 TRACE = "error.txt"  # the same: traceback of an unexpected error
 STORED = "stored"  # the same: an empty file, there once the run is in the study database
+DATABASE = "study.db"  # of a study folder, unless results go to another database
 
 State = Literal["running", "finished", "failed", "pruned", "interrupted"]
 

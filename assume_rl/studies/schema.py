@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from assume_rl.experiments.engines import EngineName
-from assume_rl.keyed import MOST_SEED
 from assume_rl.scenario.config.section import Section
+from assume_rl.seeds import MOST_SEED
 from assume_rl.studies.sections import (
     Design,
     Draws,

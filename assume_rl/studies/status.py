@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assume_rl.experiments.outputs import read_manifest
 from assume_rl.experiments.train_places import is_finished
-from assume_rl.results.files import METRICS
+from assume_rl.results.files import METRICS, read_manifest
 from assume_rl.results.metrics import read_episodes
 from assume_rl.results.owner import owner_of
 from assume_rl.studies.records import Record, read_record, run_folder

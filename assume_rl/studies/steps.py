@@ -7,10 +7,10 @@ from assume_rl.experiments.case import Places
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.marks import NotResumable
 from assume_rl.experiments.observer import Observer
-from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.run import run as run_case
 from assume_rl.experiments.train import train_places
 from assume_rl.experiments.train_places import Place, is_finished
+from assume_rl.results.files import POLICIES
 from assume_rl.studies.jobs import scenario_of, trains_alike
 from assume_rl.studies.records import run_folder
 from assume_rl.studies.types import Run, Step

@@ -8,14 +8,6 @@ from assume_rl.results.gather import gather
 from assume_rl.results.study_database import RunTakenError, StudyDatabase
 from assume_rl.studies.attempts import sentence
 from assume_rl.studies.records import STORED, run_folder
-from assume_rl.studies.types import Study
-
-DATABASE = "study.db"
-
-
-def database_url(study: Study) -> str:
-    """Return the SQLAlchemy URL of the study database."""
-    return study.database or f"sqlite:///{study.folder / DATABASE}"
 
 
 def is_stored(study_folder: Path, run_id: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assume_rl.experiments.engines import EngineName
-from assume_rl.scenario.types import Plugin
+from assume_rl.scenario.found_plugins import Plugin
 
 StepKind = Literal["train", "run", "evaluate"]
 

@@ -16,8 +16,8 @@ from assume_rl.experiments.description import data_digest
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.scenario.config.yaml_file import read_yaml
+from assume_rl.scenario.found_plugins import Plugin
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.types import Plugin
 from assume_rl.scenario.write import scenario_files
 
 pytestmark = pytest.mark.unchecked

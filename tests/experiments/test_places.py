@@ -14,7 +14,7 @@ from trained_runs import SCENARIOS, Trained, table, tiny
 from assume_rl.errors import AssumeRlError, PolicyError, ResultsError, ScenarioError
 from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
-from assume_rl.experiments.policies import policy_folder
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import train
 from assume_rl.results.tables import metadata

@@ -9,7 +9,8 @@ import torch
 from trained_runs import Trained, table, tiny
 
 from assume_rl.errors import ConfigurationError, ResultsError, ScenarioError
-from assume_rl.experiments.engines import EngineName, choose_engine
+from assume_rl.experiments.engine_choice import choose_engine
+from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.run import run
 from assume_rl.experiments.train import TrainResult, train, train_seeds
@@ -197,7 +198,7 @@ def test_a_training_on_parts_of_the_calendar(tmp_path: Path) -> None:
 
 def test_a_part_that_is_not_supported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = compile_scenario(tiny("single_learner"))
-    monkeypatch.setattr("assume_rl.experiments.engines.unsupported", lambda _: "no fairies")
+    monkeypatch.setattr("assume_rl.experiments.engine_choice.unsupported", lambda _: "no fairies")
     name, notes = choose_engine("auto", compiled, default="batch")
     assert name == "agents"
     assert len(notes) == 1

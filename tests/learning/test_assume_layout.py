@@ -14,12 +14,12 @@ from assume_rl.errors import PolicyError
 from assume_rl.learning.config import ArchitectureName, LearningConfig
 from assume_rl.learning.learner import Learner
 from assume_rl.learning.policies.assume_layout import (
-    is_assume_layout,
     load_assume_actors,
     load_assume_critics,
     save_assume_layout,
 )
 from assume_rl.learning.policies.folder import load_policies, load_policy
+from assume_rl.learning.policies.places import is_assume_layout
 from assume_rl.learning.states import networks
 from assume_rl.learning.types import AgentSpec
 

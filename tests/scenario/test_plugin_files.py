@@ -18,9 +18,11 @@ from assume_rl.learning.config import SETTINGS
 from assume_rl.learning.critics import CRITICS
 from assume_rl.learning.nets.trunks import TRUNKS
 from assume_rl.learning.schedules import SCHEDULES
+from assume_rl.scenario import found_plugins
 from assume_rl.scenario.compile.compiled import compile_scenario
 from assume_rl.scenario.compile.forecasts import FORECASTS
-from assume_rl.scenario.plugins import Plugin, blame, load_plugins, loading, unload_plugins
+from assume_rl.scenario.found_plugins import Plugin
+from assume_rl.scenario.plugins import blame, load_plugins, loading, unload_plugins
 from assume_rl.scenario.plugins.registry import OBSERVERS
 from assume_rl.scenario.read import Reader, load_scenario, simulation_id
 from assume_rl.scenario.tables import UNIT_TABLES
@@ -94,7 +96,7 @@ def test_a_reader_of_many_study_cases_reads_a_file_once(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, read = Reader(), []
-    monkeypatch.setattr(loading, "_digest", lambda *content: read.append(content) or "0" * 64)
+    monkeypatch.setattr(loading, "digest", lambda *content: read.append(content) or "0" * 64)
     name = write(BIDDER.format(name="own"))
     for price in (90, 100):
         overrides = {"learning_config.max_bid_price": price}
@@ -283,18 +285,18 @@ def test_an_entry_point_is_loaded_by_its_name_only(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(installed)
-    assert [point.name for point in loading.installed_plugins()] == ["my_market"]
+    assert [point.name for point in found_plugins.installed_plugins()] == ["my_market"]
     assert "installed_market" not in sys.modules
     with pytest.raises(ConfigurationError, match="did you mean 'my_market'"):
         load_plugins(["my_markt"])
     (plugin,) = load_plugins(["my_market"])
-    assert plugin == loading.found_plugin("my_market")
+    assert plugin == found_plugins.found_plugin("my_market")
     assert plugin.name == "my_market"
     assert "installed" in BIDDERS
     for name in ("installed_market.bids", "installed_market"):
         sys.modules.pop(name)
     (installed / "installed_market" / "__init__.py").write_text("changed = True\n")
-    assert plugin != loading.found_plugin("my_market")
+    assert plugin != found_plugins.found_plugin("my_market")
 
 
 def test_an_entry_point_may_be_in_a_package_without_an_init_file(
@@ -303,7 +305,7 @@ def test_an_entry_point_may_be_in_a_package_without_an_init_file(
     monkeypatch.syspath_prepend(installed)
     (installed / "installed_market" / "__init__.py").unlink()
     (plugin,) = load_plugins(["my_market"])
-    assert plugin == loading.found_plugin("my_market")
+    assert plugin == found_plugins.found_plugin("my_market")
     for name in ("installed_market.bids", "installed_market"):
         del sys.modules[name]
 

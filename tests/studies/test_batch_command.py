@@ -102,7 +102,7 @@ def test_failed_runs_are_listed_with_their_reasons(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [*cell("bad", (1,), broken()), *cell("good", (1,), plain())]
-    monkeypatch.setattr(study_file, "read_study", lambda *_: study_of(tmp_path, runs))
+    monkeypatch.setattr(study_file, "study_of", lambda *_: study_of(tmp_path, runs))
     code, out, err = command("--quiet")
     assert (code, out) == (1, "")
     assert err.splitlines()[0].startswith(f"failed: bad, seed 1 ({runs[0].id}): ")

@@ -120,7 +120,7 @@ def test_settings_are_changed_and_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
+        (("--algorithms", "matd4"), "unknown algorithm 'matd4'; did you mean 'matd3'"),
         (("--algorithms", ","), "--algorithms: ',' names nothing; separate names by commas"),
         (("--scenarios", " "), "--scenarios: ' ' names nothing; separate names by commas"),
         (("--scenarios", "nowhere"), "nowhere"),

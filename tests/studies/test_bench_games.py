@@ -75,8 +75,8 @@ def test_the_page_gets_a_row_of_each_game_and_policy(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--games", "E10"), "unknown game 'E10', did you mean 'E1"),
-        (("--algorithms", "matd4"), "unknown algorithm 'matd4', did you mean 'matd3'"),
+        (("--games", "E10"), "unknown game 'E10'; did you mean 'E1"),
+        (("--algorithms", "matd4"), "unknown algorithm 'matd4'; did you mean 'matd3'"),
         (("--games", ","), "--games: ',' names nothing; separate names by commas"),
         (("--page", "page.md"), "'page.md' cannot be read"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 from assume_rl.agents.learning.training import Training
 from assume_rl.episodes.selection import Selection
 from assume_rl.errors import ConfigurationError, PolicyError
-from assume_rl.learning.policies.files import check_folder
+from assume_rl.learning.policies.places import check_folder
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -22,9 +22,10 @@ from assume_rl.episodes.draws import draw_seed
 from assume_rl.episodes.plan import pick_device
 from assume_rl.errors import ConfigurationError, uninstalled
 from assume_rl.scenario.compile.compiled import compile_scenario
+from assume_rl.scenario.found_plugins import Plugin
 from assume_rl.scenario.plugins import load_same
 from assume_rl.scenario.read import load_scenario
-from assume_rl.scenario.types import Plugin, Scenario
+from assume_rl.scenario.types import Scenario
 
 Legal = tuple[Bool[Tensor, "copy agent *price_rung"] | None, ...]
 """Per team: which rungs may be chosen, see `adapters.ladders`; None: its action is no ladder."""

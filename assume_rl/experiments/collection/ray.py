@@ -18,8 +18,8 @@ from assume_rl.experiments.collection.orders import Order, Piece, Pool, Stage, W
 from assume_rl.experiments.collection.players import player_of
 from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.learning.acting import Policies
+from assume_rl.scenario.found_plugins import Plugin
 from assume_rl.scenario.plugins import load_same
-from assume_rl.scenario.types import Plugin
 
 PATIENCE = 300.0  # seconds that a worker may take to start
 

@@ -13,7 +13,7 @@ from assume_rl.core.clearing import RULES, MarketSpec, Rule, Slots
 from assume_rl.core.clearing.rule import Clearing
 from assume_rl.core.orders import BlockTerms, Orders, no_terms
 from assume_rl.core.units.base import ENERGY
-from assume_rl.errors import ConfigurationError, nearest_part
+from assume_rl.errors import ConfigurationError, check_parts
 from assume_rl.experiments.order_book.reasons import Reasons
 from assume_rl.experiments.order_book.table import OrderTable, check_zones
 from assume_rl.scenario.config.mechanisms import checked_params
@@ -52,8 +52,7 @@ def clear_table(
     :raises ConfigurationError: there is no such rule, it does not read what the table has, or no
         line leads to a zone
     """
-    if rule not in RULES:
-        raise ConfigurationError(f"unknown mechanism '{rule}'; {nearest_part(rule, RULES)}")
+    check_parts("mechanism", [rule], RULES)
     spec = _market(table, RULES[rule], params or {})
     made = slotted(table)
     _check_needs(RULES[rule], table, made)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from assume_rl.core.clearing.grid import NO_GRID, Grid, Line
 from assume_rl.errors import ConfigurationError, nearest
-from assume_rl.scenario.text_file import UnreadableFile, read_text
+from assume_rl.scenario.text_file import read_named
 
 COLUMNS = (
     *("id", "hour", "side", "price", "volume", "zone"),
@@ -67,10 +67,7 @@ def order_table(
 
 
 def _csv(path: Path) -> pd.DataFrame:
-    try:
-        text = read_text(path)
-    except UnreadableFile as error:
-        raise ConfigurationError(f"{path} {error}") from None
+    text = read_named(path)
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False, index_col=False)

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy, saved_policies
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.provenance import EPISODES, MADE_FOR, ORIGIN, SCORES, TRAINED_IN
 from assume_rl.learning.nets.linear import linear_weights
 from assume_rl.learning.nets.moments import STATISTICS
-from assume_rl.learning.policies.folder import is_assume_layout
+from assume_rl.learning.policies.places import is_assume_layout
 
 
 def described(folder: Path) -> dict[str, Any]:

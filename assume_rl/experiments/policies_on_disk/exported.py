@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assume_rl.errors import PolicyError, ResultsError
-from assume_rl.experiments.policies import policy_folder
 from assume_rl.experiments.policies_on_disk import light_policy
 from assume_rl.experiments.policies_on_disk.about import FORMAT, PRODUCER
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.files import write_file
-from assume_rl.learning.policies.files import MANIFEST, check_folder, find
+from assume_rl.learning.policies.places import MANIFEST, check_folder, find
 from assume_rl.results.destinations import Ours, check_replaceable, head_of
 from assume_rl.results.owner import owned
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from assume_rl import keyed
-from assume_rl.experiments.policies import policy_folder
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.learning.nets.heads import Averaged, Categorical, head_of
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.policies.files import check_folder
 from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.policies.manifest import Manifest, PolicyEntry
+from assume_rl.learning.policies.places import check_folder
 
 PROBES = 256
 """Observations that policies are asked on."""

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assume_rl.errors import AssumeRlError, PolicyError, nearest
-from assume_rl.experiments.policies import folder_policies, named_policies, policy_folder
+from assume_rl.experiments.policies import folder_policies, named_policies
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.provenance import MADE_FOR, other_unit, other_units
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.learning.nets.moments import STATISTICS
 from assume_rl.learning.policies import assume_layout
-from assume_rl.learning.policies.files import check_folder, find
-from assume_rl.learning.policies.folder import is_assume_layout, load_policies
+from assume_rl.learning.policies.folder import load_policies
 from assume_rl.learning.policies.manifest import Manifest, file_name, read_manifest
+from assume_rl.learning.policies.places import check_folder, find, is_assume_layout
 from assume_rl.learning.policies.trainer_state import FILE, load_trainer_state
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario

@@ -34,6 +34,7 @@ from assume_rl.learning.nets.transfer import (
 )
 from assume_rl.learning.nets.trunks import TRUNKS, architecture_of
 from assume_rl.learning.policies.files import check_weights, load_torch, read_file
+from assume_rl.learning.policies.places import actors_folder
 from assume_rl.learning.states import networks, optimizers, write_networks, write_optimizers
 from assume_rl.learning.types import AgentSpec
 
@@ -43,16 +44,11 @@ ACTORS_OF_ASSUME = ("mlp", "lstm")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def is_assume_layout(folder: Path) -> bool:
-    """Return whether `folder` holds `actors/actor_<unit>.pt`, or is such an `actors` folder."""
-    return any(_actors(Path(folder)).glob("actor_*.pt"))
-
-
 def unit_ids(folder: Path) -> tuple[str, ...]:
     """Return units with an actor, in the order of the critics' inputs if saved, else by name."""
-    files = _actors(folder).glob("actor_*.pt")
+    files = actors_folder(folder).glob("actor_*.pt")
     units = sorted(file.stem.removeprefix("actor_") for file in files)
-    order = saved_order(_actors(folder).parent)
+    order = saved_order(actors_folder(folder).parent)
     return tuple(sorted(units, key=order.index)) if set(order) >= set(units) else tuple(units)
 
 
@@ -69,7 +65,7 @@ def saved_order(folder: Path) -> tuple[str, ...]:
 
 def actor_path(folder: Path, unit: str) -> Path:
     """Return the file of a unit's actor; `PolicyError` if there is none."""
-    path = _actors(folder) / _pt("actor", unit)
+    path = actors_folder(folder) / _pt("actor", unit)
     if not path.is_file():
         hint = nearest(unit, unit_ids(folder))
         raise PolicyError(f"'{folder}' has no policy for unit '{unit}', {hint}")
@@ -112,7 +108,7 @@ def load_assume_actors(folder: Path, learner: Learner) -> TransferReport:
     for net in learner.nets["actor"]:
         online, target = net.form.stack(net.online, 0), net.form.stack(net.target, 0)
         for unit in online.unit_ids:
-            path = _actors(Path(folder)) / _pt("actor", unit)
+            path = actors_folder(Path(folder)) / _pt("actor", unit)
             if not path.is_file():
                 continue
             saved = load_torch(path)
@@ -273,10 +269,6 @@ def _torch_bytes(content: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
-
-
-def _actors(folder: Path) -> Path:
-    return folder / "actors" if (folder / "actors").is_dir() else folder
 
 
 def _pt(kind: str, unit: str) -> str:

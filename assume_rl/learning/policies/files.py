@@ -19,15 +19,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from assume_rl.errors import PolicyError, nearest
+from assume_rl.errors import PolicyError
 from assume_rl.files import sync, write_file
 from assume_rl.learning.nets.moments import STATISTICS
-
-MOST_NAMED = 12
-"""Folders beside a missing one that a message names."""
-
-MANIFEST = "manifest.json"
-_PENDING = ".saving"
+from assume_rl.learning.policies.places import MANIFEST, PENDING
 
 
 def sha256(content: bytes) -> str:
@@ -43,7 +38,7 @@ def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None
     :param manifest: content, written last
     :raises PolicyError: the folder cannot be written
     """
-    pending = folder / _PENDING
+    pending = folder / PENDING
     with writing(folder):
         _finish(folder)  # what an earlier writer did not come to
         shutil.rmtree(pending, ignore_errors=True)
@@ -58,7 +53,7 @@ def write_set(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None
 
 def _finish(folder: Path) -> None:
     """Move a complete new set into place, its manifest last."""
-    pending = folder / _PENDING
+    pending = folder / PENDING
     if not (pending / MANIFEST).is_file():
         return
     names = sorted((file.name for file in pending.iterdir()), key=lambda name: name == MANIFEST)
@@ -66,34 +61,6 @@ def _finish(folder: Path) -> None:
         (pending / name).replace(folder / name)
     sync(folder)
     pending.rmdir()
-
-
-def find(folder: Path, name: str) -> Path:
-    """Return the path of file `name` in the newest complete set of `folder`."""
-    pending = folder / _PENDING
-    if (pending / MANIFEST).is_file() and (pending / name).is_file():
-        return pending / name
-    return folder / name
-
-
-def check_folder(folder: Path) -> None:
-    """Raise `PolicyError` unless `folder` is one; of a file the sentence names its folder."""
-    if folder.is_file():
-        raise PolicyError(
-            f"'{folder}' is a file, not a policy folder: name the folder that it is in, "
-            f"'{folder.parent}', or set policies.<unit> to the file"
-        )
-    if not folder.is_dir():
-        others = [own.name for own in folder.parent.glob("*/") if has_policies(own)]
-        hint = f", {nearest(folder.name, others)}" if 0 < len(others) <= MOST_NAMED else ""
-        raise PolicyError(f"policy folder '{folder}' does not exist{hint}")
-
-
-def has_policies(folder: Path) -> bool:
-    """Return whether a folder has policies, or folders of them, unlike those of evaluations."""
-    inside = (folder / name for name in ("policies", "last", "actors"))
-    files = (file for kind in ("*.safetensors", "actor_*.pt") for file in folder.glob(kind))
-    return any(own.is_dir() for own in inside) or any(files)
 
 
 def read_file(path: Path) -> bytes:

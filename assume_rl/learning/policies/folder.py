@@ -28,12 +28,9 @@ from assume_rl.learning.nets.transfer import (
 )
 from assume_rl.learning.nets.trunks import architecture_of, trunk_of
 from assume_rl.learning.policies import assume_layout
-from assume_rl.learning.policies.assume_layout import is_assume_layout, save_assume_layout
+from assume_rl.learning.policies.assume_layout import save_assume_layout
 from assume_rl.learning.policies.files import (
-    MANIFEST,
-    check_folder,
     check_weights,
-    find,
     parse_safetensors,
     read_file,
     sha256,
@@ -46,6 +43,7 @@ from assume_rl.learning.policies.manifest import (
     package_version,
     read_manifest,
 )
+from assume_rl.learning.policies.places import MANIFEST, check_folder, find, is_assume_layout
 from assume_rl.learning.policies.trainer_state import load_trainer_state, save_trainer_state
 from assume_rl.learning.types import AgentSpec
 
@@ -54,7 +52,6 @@ __all__ = [
     "Manifest",
     "check_fit",
     "entry_of",
-    "is_assume_layout",
     "load_policies",
     "load_policy",
     "load_trainer_state",

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assume_rl.errors import PolicyError
-from assume_rl.learning.policies.files import MANIFEST, find, has_policies, read_file
+from assume_rl.learning.policies.files import read_file
+from assume_rl.learning.policies.places import manifest_of
 from assume_rl.learning.types import NO_SCALES, Scales
 
 FORMAT = "assume-rl policies"
@@ -58,9 +59,7 @@ class Manifest(BaseModel):
 
 def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of a policy folder in our layout."""
-    path = find(Path(folder), MANIFEST)
-    if not path.is_file():
-        raise PolicyError(_no_policies(Path(folder)))
+    path = manifest_of(Path(folder))
     try:
         content = json.loads(read_file(path))
         form, version = content["format"], int(content["format_version"])
@@ -96,11 +95,3 @@ def package_version() -> str:
         return metadata.version("assume-rl")
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _no_policies(folder: Path) -> str:
-    message = (
-        f"'{folder}' is not a policy folder: it has neither {MANIFEST} nor actors/actor_<unit>.pt"
-    )
-    inside = sorted(child.name for child in folder.glob("*/") if has_policies(child))
-    return message + (f"; policies are in {', '.join(inside)}" if inside else "")

@@ -9,11 +9,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from assume_rl.errors import ResultsError
-from assume_rl.experiments.outputs import read_manifest
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.source.source import CURVE_COLUMNS, METRIC_COLUMNS, Source
 from assume_rl.reports.types import RunInfo
-from assume_rl.results.files import DATABASE, MANIFEST, METRICS
+from assume_rl.results.files import DATABASE, MANIFEST, METRICS, read_manifest
 from assume_rl.results.gather import step_figures
 from assume_rl.results.metrics import read_episodes
 from assume_rl.results.study_reading import existing_study

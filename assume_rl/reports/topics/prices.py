@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from assume_rl.experiments.metric_names import ENERGY_PRICE, HELD_PRICE, price_unit
+from assume_rl.experiments.metric_names import ENERGY_PRICE, HELD_PRICE
+from assume_rl.experiments.price_unit import price_unit
 from assume_rl.reports.source.queries import prices
 from assume_rl.reports.source.rows import Recorded
 from assume_rl.reports.style import HOVER, WHEN, Trace, figure, line_looks, marked, text

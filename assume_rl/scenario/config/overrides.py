@@ -19,6 +19,7 @@ from typing import Any
 from assume_rl.core.bidding import parameters
 from assume_rl.errors import closest, nearest
 from assume_rl.learning.config import learning_keys
+from assume_rl.scenario.config.keys import flatten
 from assume_rl.scenario.config.schema import Market, StudyCase, known_keys
 from assume_rl.scenario.config.yaml_file import read_value
 from assume_rl.scenario.problems import Problems
@@ -64,18 +65,6 @@ def split(
 def is_setting(key: str) -> bool:
     """Return whether an override is of a setting, not of a table."""
     return key.partition(".")[0] not in TABLES
-
-
-def flatten(key: str, value: Any) -> dict[str, Any]:
-    """Return the leaves of `value` by dotted key.
-
-    >>> flatten("demand", {"town": {"scale": 1.05}})
-    {'demand.town.scale': 1.05}
-    """
-    if not isinstance(value, Mapping) or not value:
-        return {key: value}
-    parts = (flatten(f"{key}.{name}", part) for name, part in value.items())
-    return {leaf: found for part in parts for leaf, found in part.items()}
 
 
 def as_text(value: str) -> str:

@@ -12,7 +12,7 @@ from assume_rl.scenario.config.cases import CONFIG_FILE, unknown_case
 from assume_rl.scenario.config.mechanisms import reads_blocks
 from assume_rl.scenario.config.overrides import override_setting
 from assume_rl.scenario.config.schema import UNREAD_KEYS, StudyCase
-from assume_rl.scenario.plugins import is_file
+from assume_rl.scenario.found_plugins import is_file
 from assume_rl.scenario.problems import Location, Problems, explain
 
 UNREAD_SETTINGS = frozenset({"outputs_buffer_size_mb", "forecast_save_file"})

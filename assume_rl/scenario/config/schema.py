@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from assume_rl.core.bidding import entries
-from assume_rl.keyed import MOST_SEED
 from assume_rl.learning.config import LearningConfig
 from assume_rl.scenario.config.section import Section
 from assume_rl.scenario.config.times import Instant, PositiveSeconds, Seconds, StepSeconds
 from assume_rl.scenario.tables import UNIT_TABLES
+from assume_rl.seeds import MOST_SEED
 
 PRODUCT_TYPES = ("energy", "capacity_pos", "capacity_neg", "energy_pos", "energy_neg", "heat")
 """Product types of the format."""

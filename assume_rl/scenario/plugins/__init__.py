@@ -2,8 +2,6 @@
 
 from assume_rl.scenario.plugins.loading import (
     blame,
-    found_plugin,
-    is_file,
     load_plugins,
     load_same,
     plugins_with,
@@ -11,14 +9,10 @@ from assume_rl.scenario.plugins.loading import (
     unload_plugins,
 )
 from assume_rl.scenario.plugins.registry import Registry
-from assume_rl.scenario.types import Plugin
 
 __all__ = [
-    "Plugin",
     "Registry",
     "blame",
-    "found_plugin",
-    "is_file",
     "load_plugins",
     "load_same",
     "plugins_with",

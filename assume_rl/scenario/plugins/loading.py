@@ -4,27 +4,31 @@ A plug-in is a module with a function `register(registry)`. Loading it runs its 
 loaded that was not named: by a command, a study case or a study.
 """
 
-import hashlib
 import sys
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from inspect import unwrap
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError, nearest
+from assume_rl.errors import AssumeRlError, ConfigurationError, ContractError
+from assume_rl.scenario.found_plugins import (
+    Plugin,
+    content_of,
+    digest,
+    entry_point,
+    files_of,
+    installed_plugin,
+    is_file,
+    shown_name,
+    whole_name,
+)
 from assume_rl.scenario.plugins.registry import Registry
-from assume_rl.scenario.types import Plugin
-
-GROUP = "assume_rl.plugins"
-"""Group of the entry points."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,6 @@ class _Loaded:
 _LOADED: dict[str, _Loaded] = {}  # by name
 
 
-def is_file(name: str) -> bool:
-    """Return whether a plug-in's name is that of a file, not of an entry point."""
-    return name.endswith(".py")
-
-
 def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
     """Return the plug-ins of these names, loaded; one that is loaded already is left as it is.
 
@@ -50,8 +49,7 @@ def load_plugins(names: Iterable[str | Path]) -> tuple[Plugin, ...]:
     :param names: paths of files, relative to the working directory, and names of entry points
     :raises ConfigurationError: a plug-in is missing or broken; the sentence names file and line
     """
-    absolute = (str(Path(n).resolve()) if is_file(str(n)) else str(n) for n in names)
-    return tuple(_load(name) for name in dict.fromkeys(absolute))
+    return tuple(_load(name) for name in dict.fromkeys(map(whole_name, names)))
 
 
 def load_same(plugins: Iterable[Plugin]) -> Plugin | None:
@@ -85,22 +83,6 @@ def unload_plugins() -> None:
         _LOADED.popitem()[1].registry.withdraw()
 
 
-def found_plugin(name: str) -> Plugin:
-    """Return a plug-in as it is now; its code does not run.
-
-    :param name: absolute path of a file, or name of an entry point
-    :raises ConfigurationError: it is missing
-    """
-    if is_file(name):
-        return Plugin(name, _digest(_content(name)))
-    return _installed(name, _files(_entry_point(name)))
-
-
-def _installed(name: str, files: Sequence[str]) -> Plugin:
-    """Return the plug-in of an entry point, with the hash of its files."""
-    return Plugin(name, _digest(*map(_content, files)))
-
-
 def blame(error: BaseException) -> str | None:
     """Return the sentence that names the plug-in whose code raised an error, or caused it.
 
@@ -118,8 +100,8 @@ def blame(error: BaseException) -> str | None:
 def _load(name: str) -> Plugin:
     if not is_file(name):
         return _load_entry_point(name)
-    content = _content(name)
-    plugin = Plugin(name, _digest(content))
+    content = content_of(name)
+    plugin = Plugin(name, digest(content))
     before = _LOADED.get(name)
     if before is not None and before.plugin == plugin:
         return plugin
@@ -128,21 +110,6 @@ def _load(name: str) -> Plugin:
     with _errors_of(name, {name}):
         _register(plugin, _module(plugin, content), frozenset({name}))
     return plugin
-
-
-def _content(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"plug-in '{_shown(file)}': {error.strerror}") from None
-
-
-def _digest(*contents: bytes) -> str:
-    """Return the hash of a file, or of the hashes of several."""
-    digests = [hashlib.sha256(content) for content in contents]
-    if len(digests) == 1:
-        return digests[0].hexdigest()
-    return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
 
 
 def _module(plugin: Plugin, content: bytes) -> ModuleType:
@@ -162,47 +129,20 @@ def _module(plugin: Plugin, content: bytes) -> ModuleType:
 def _load_entry_point(name: str) -> Plugin:
     if name in _LOADED:
         return _LOADED[name].plugin
-    point = _entry_point(name)
-    files = _files(point)
-    plugin = _installed(name, files)
+    point = entry_point(name)
+    files = files_of(point)
+    plugin = installed_plugin(name, files)
     with _errors_of(name, set(files)):
         _register(plugin, import_module(point.module), frozenset(files))
     return plugin
-
-
-def installed_plugins() -> tuple[EntryPoint, ...]:
-    """Return the entry points of installed packages; their code does not run."""
-    return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
-
-
-def _entry_point(name: str) -> EntryPoint:
-    found = {point.name: point for point in installed_plugins()}
-    if name not in found:
-        hint = f"; {nearest(name, found)}" if found else ""
-        raise ConfigurationError(
-            f"plug-in '{name}': no installed package has an entry point of this name in the group "
-            f"'{GROUP}' (the name of a file ends in .py){hint}"
-        )
-    return found[name]
-
-
-def _files(point: EntryPoint) -> Sequence[str]:
-    """Return the Python files of the package or module that an entry point is in."""
-    spec = find_spec(point.module.partition(".")[0])
-    if spec is not None and spec.submodule_search_locations is not None:  # with or without origin
-        folders = (Path(folder) for folder in spec.submodule_search_locations)
-        return sorted(str(file) for folder in folders for file in folder.rglob("*.py"))
-    if spec is None or spec.origin is None:
-        raise ConfigurationError(f"plug-in '{point.name}': there is no module '{point.module}'")
-    return [spec.origin]
 
 
 def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None:
     """Register a module's parts: all of them, or none if one is refused."""
     register = getattr(module, "register", None)
     if not isinstance(register, FunctionType):
-        raise ConfigurationError(f"{_shown(plugin.name)}: has no function register(registry)")
-    shown = _shown(plugin.name)
+        raise ConfigurationError(f"{shown_name(plugin.name)}: has no function register(registry)")
+    shown = shown_name(plugin.name)
     registry = Registry(shown if is_file(plugin.name) else f"the entry point '{shown}'")
     try:
         register(registry)
@@ -211,7 +151,7 @@ def _register(plugin: Plugin, module: ModuleType, files: frozenset[str]) -> None
         raise
     if registry.is_empty:
         line = register.__code__.co_firstlineno
-        raise ConfigurationError(f"{_shown(plugin.name)}, line {line}: registers nothing")
+        raise ConfigurationError(f"{shown_name(plugin.name)}, line {line}: registers nothing")
     _LOADED[plugin.name] = _Loaded(plugin, files, registry)
 
 
@@ -225,20 +165,20 @@ def _errors_of(name: str, files: set[str]) -> Iterator[None]:
         sentence = sentence or _place_of_error(error, files)
         if sentence is None and isinstance(error, AssumeRlError):
             raise
-        raise ConfigurationError(sentence or f"plug-in '{_shown(name)}': {error}") from None
+        raise ConfigurationError(sentence or f"plug-in '{shown_name(name)}': {error}") from None
 
 
 def _place_of_error(error: BaseException, files: set[str]) -> str | None:
     """Return file, line and reason of an error, at the last line in one of some files."""
     if isinstance(error, SyntaxError) and error.filename in files:
-        return f"{_shown(error.filename)}, line {error.lineno}: {error.msg}"
+        return f"{shown_name(error.filename)}, line {error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     if not frames:
         return None
     text = " ".join(str(error).split())
     if not isinstance(error, AssumeRlError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{_shown(frames[-1].filename)}, line {frames[-1].lineno}: {text}"
+    return f"{shown_name(frames[-1].filename)}, line {frames[-1].lineno}: {text}"
 
 
 def _place_of_function(error: ContractError, files: set[str]) -> str | None:
@@ -252,10 +192,4 @@ def _place_of_function(error: ContractError, files: set[str]) -> str | None:
     code = getattr(function, "__code__", None)
     if code is None or code.co_filename not in files:
         return None
-    return f"{_shown(code.co_filename)}, line {code.co_firstlineno}: {error}"
-
-
-def _shown(name: str) -> str:
-    """Return a path as people write it: relative to the working directory where it is below."""
-    path = Path(name)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name
+    return f"{shown_name(code.co_filename)}, line {code.co_firstlineno}: {error}"

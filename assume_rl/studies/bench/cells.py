@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import ConfigurationError, ResultsError
-from assume_rl.experiments.outputs import replace_text
 from assume_rl.learning.config import SETTINGS
+from assume_rl.results.files import replace_text
 from assume_rl.scenario.read import NO_OVERRIDES, load_scenario
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.identity import Digests, fingerprint, scenario_identity

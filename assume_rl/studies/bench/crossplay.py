@@ -17,10 +17,11 @@ from assume_rl.experiments.bounds import AT_THE_END, responses
 from assume_rl.experiments.evaluate import KEPT
 from assume_rl.experiments.in_memory import played_in_memory
 from assume_rl.experiments.outputs import versions
-from assume_rl.experiments.policies import all_policies, policy_folder
+from assume_rl.experiments.policies import all_policies
+from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.scales import compiled_to_play
 from assume_rl.learning.nets.stack import ActorStack
-from assume_rl.learning.policies.files import check_folder
+from assume_rl.learning.policies.places import check_folder
 from assume_rl.scenario.compile.compiled import Compiled, compile_scenario
 from assume_rl.scenario.types import Scenario
 

@@ -13,12 +13,12 @@ from assume_rl.experiments.case import Experiment, Places, open_experiment
 from assume_rl.experiments.evaluate import KEPT, score
 from assume_rl.experiments.foresight import foresight_profit
 from assume_rl.experiments.observer import Silent
-from assume_rl.experiments.outputs import POLICIES
 from assume_rl.experiments.policies import folder_policies
 from assume_rl.experiments.train_task import Task, ready, training_task
 from assume_rl.experiments.training import Engine, Standing, training, waves
 from assume_rl.experiments.training_engine import TrainingEngine
 from assume_rl.learning.config import LearningConfig
+from assume_rl.results.files import POLICIES
 from assume_rl.scenario.types import Scenario
 from assume_rl.studies.bench.cells import Cell, Measured, study_case
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from assume_rl.experiments.outputs import replace_text
+from assume_rl.results.files import replace_text
 from assume_rl.results.spreadsheets import plain_frame
-from assume_rl.scenario.plugins import is_file
+from assume_rl.scenario.found_plugins import is_file
 from assume_rl.scenario.write import as_yaml
 from assume_rl.studies.plans import is_path
 from assume_rl.studies.tuning.types import Trial, Tuning

@@ -14,9 +14,10 @@ from assume_rl.studies.attempts import TrialPruned, sentence
 from assume_rl.studies.driver import alone, store_late, store_rest, write_study
 from assume_rl.studies.execute import PATIENCE, execute
 from assume_rl.studies.jobs import Job
+from assume_rl.studies.place import database_url
 from assume_rl.studies.records import read_record, run_folder
 from assume_rl.studies.status import status
-from assume_rl.studies.storing import database_url, store
+from assume_rl.studies.storing import store
 from assume_rl.studies.tuning.best import write_best, write_trials
 from assume_rl.studies.tuning.file import runs_of
 from assume_rl.studies.tuning.history import SCENARIO, History, TrialInProgress, open_history

@@ -11,10 +11,10 @@ from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.experiments.metric_names import bare
 from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.expand import expand
-from assume_rl.studies.file import check_names, check_seeds, in_file, loaded_plugins, validated
+from assume_rl.studies.file import check_destinations, check_seeds, loaded_plugins
 from assume_rl.studies.jobs import scenario_of
 from assume_rl.studies.labels import Scalar, scalar
-from assume_rl.studies.merge import assigned, read_content
+from assume_rl.studies.reading import Written, in_file, read_keys
 from assume_rl.studies.schema import StudyFile, StudyKeys
 from assume_rl.studies.sections import Law
 from assume_rl.studies.tuning.objective import KIN
@@ -37,28 +37,30 @@ def read_tuning(
     :param plugins: files and entry points to load beside those that the file names.
     :raises ConfigurationError: with file and key.
     """
-    source = Path(path)
-    content = assigned(read_content(source), overrides, TuneFile.model_fields)
-    file = validated(content, source.name, TuneFile)
-    name, base = file.name or source.stem, source.resolve().parent
+    return tuning_of(read_keys(path, overrides, TuneFile, plugins), plugins)
+
+
+def tuning_of(written: Written[TuneFile], plugins: Sequence[str | Path] = ()) -> Tuning:
+    """Return what a file asks for that was read; see `read_tuning`."""
+    file, content = written.keys, written.content
     load_plugins(plugins)
     shared = {key: content[key] for key in StudyKeys.model_fields if key in content}
     shared.setdefault("steps", ["train"])
-    with in_file(source.name):
-        check_names(file, name)
-        own = (*loaded_plugins(file, base), *plugins)
-        first = _checked(file, shared, base, own)
+    with in_file(written.path.name):
+        check_destinations(written)
+        own = (*loaded_plugins(written), *plugins)
+        first = _checked(file, shared, written.base, own)
         _check_objective(file, first)
         budget = _budget(file, first)
     return Tuning(
-        name=name,
-        file=source.resolve(),
+        name=written.name,
+        file=written.path.resolve(),
         asked=file,
         content=shared,
         plugins=own,
         first=first,
         budget=budget,
-        folder=Path(file.out) if file.out else Path("studies") / name,
+        folder=written.folder,
         database=file.database,
     )
 
