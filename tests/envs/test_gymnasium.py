@@ -1,26 +1,27 @@
 """Copies of a market with one learner as a Gymnasium vector environment."""
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
+from libraries import Later, needs
+from small_markets import SCENARIOS, one_learner
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
-pytest.importorskip("gymnasium", reason="needs the extra 'gymnasium'")
-pytest.importorskip("pettingzoo", reason="compares with the PettingZoo environment")
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
-from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+gymnasium: Any = Later("gymnasium")
+wrappers: Any = Later("gymnasium.wrappers.vector")
+adapter: Any = Later("assume_rl.envs.adapters.gymnasium")
+pettingzoo: Any = Later("assume_rl.envs.adapters.pettingzoo")
 
-from assume_rl.envs.adapters.gymnasium import SingleMarket, VectorMarket
-from assume_rl.envs.adapters.pettingzoo import parallel_env
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
+pytestmark = [
+    needs("gymnasium", reason="needs the extra 'gymnasium'"),
+    needs("pettingzoo", reason="compares with the PettingZoo environment"),
+]
 
 
 def on_a_ladder(bidder: str) -> Scenario:
@@ -31,12 +32,18 @@ def on_a_ladder(bidder: str) -> Scenario:
     return load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
 
 
-ONE_PRICE = on_a_ladder("renewable_energy_learning_ladder")
-TWO_PRICES = on_a_ladder("powerplant_energy_learning_ladder")
+@cache
+def one_price() -> Scenario:
+    return on_a_ladder("renewable_energy_learning_ladder")
+
+
+@cache
+def two_prices() -> Scenario:
+    return on_a_ladder("powerplant_energy_learning_ladder")
 
 
 def test_what_it_returns_lies_in_its_spaces() -> None:
-    env = VectorMarket(SINGLE, num_envs=3, window=6)
+    env = adapter.VectorMarket(one_learner(), num_envs=3, window=6)
     observations, _ = env.reset(seed=1)
     assert env.observation_space.contains(observations)
     assert env.observation_space.shape == (3, env.layout.size)
@@ -53,8 +60,8 @@ def test_what_it_returns_lies_in_its_spaces() -> None:
 @pytest.mark.parametrize("window", [None, 10])
 def test_each_copy_is_one_episode_of_the_pettingzoo_environment(window: int | None) -> None:
     """Copy 1 of 2 plays episodes 1, 3, 5, ... of the seed; a step in between begins the next."""
-    batched = VectorMarket(SINGLE, num_envs=2, seed=5, window=window)
-    single = parallel_env(SINGLE, seed=5, window=window)
+    batched = adapter.VectorMarket(one_learner(), num_envs=2, seed=5, window=window)
+    single = pettingzoo.parallel_env(one_learner(), seed=5, window=window)
     batched.action_space.seed(0)
     observed, _ = batched.reset()
     single.reset()
@@ -75,9 +82,13 @@ def test_each_copy_is_one_episode_of_the_pettingzoo_environment(window: int | No
 
 
 def test_wrappers_of_the_library_count_episodes() -> None:
-    assert VectorMarket.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
-    statistics = RecordEpisodeStatistics(VectorMarket(SINGLE, num_envs=2, window=6))
-    env = DictInfoToList(statistics)
+    assert (
+        adapter.VectorMarket.metadata["autoreset_mode"] is gymnasium.vector.AutoresetMode.NEXT_STEP
+    )
+    statistics = wrappers.RecordEpisodeStatistics(
+        adapter.VectorMarket(one_learner(), num_envs=2, window=6)
+    )
+    env = wrappers.DictInfoToList(statistics)
     env.reset(seed=1)
     total, episodes = np.zeros(2), []
     for _ in range(9):
@@ -92,7 +103,7 @@ def test_wrappers_of_the_library_count_episodes() -> None:
 
 def test_it_is_for_one_learner() -> None:
     with pytest.raises(ConfigurationError, match="10 learn here"):
-        VectorMarket(SCENARIOS / "ten_learners", num_envs=2)
+        adapter.VectorMarket(SCENARIOS / "ten_learners", num_envs=2)
 
 
 @pytest.mark.filterwarnings("ignore:.*A Box observation space m:UserWarning")  # it has no bounds
@@ -100,23 +111,29 @@ def test_it_is_for_one_learner() -> None:
 @pytest.mark.parametrize(
     ("scenario", "space"),
     [
-        (SINGLE, Box(-1.0, 1.0, (2,), np.float32)),
-        (ONE_PRICE, Discrete(11)),
-        (TWO_PRICES, MultiDiscrete([11, 11])),
+        (one_learner, ("Box", -1.0, 1.0, (2,), np.float32)),
+        (one_price, ("Discrete", 11)),
+        (two_prices, ("MultiDiscrete", [11, 11])),
     ],
 )
-def test_the_checkers_of_the_libraries_accept_it(scenario: Scenario, space: object) -> None:
-    env = SingleMarket(scenario, window=26)
-    assert env.action_space == space
-    check_env(env, skip_render_check=True)
+def test_the_checkers_of_the_libraries_accept_it(
+    scenario: Callable[[], Scenario], space: tuple[Any, ...]
+) -> None:
+    env = adapter.SingleMarket(scenario(), window=26)
+    kind, *sizes = space
+    assert env.action_space == getattr(gymnasium.spaces, kind)(*sizes)
+    Later("gymnasium.utils.env_checker").check_env(env, skip_render_check=True)
     theirs = pytest.importorskip("stable_baselines3.common.env_checker")
     theirs.check_env(env)
 
 
 @pytest.mark.unchecked
-@pytest.mark.parametrize("scenario", [SINGLE, TWO_PRICES])
-def test_it_is_the_pettingzoo_environment_of_one_agent(scenario: Scenario) -> None:
-    env, other = SingleMarket(scenario, window=10), parallel_env(scenario, window=10)
+@pytest.mark.parametrize("scenario", [one_learner, two_prices])
+def test_it_is_the_pettingzoo_environment_of_one_agent(scenario: Callable[[], Scenario]) -> None:
+    env, other = (
+        adapter.SingleMarket(scenario(), window=10),
+        pettingzoo.parallel_env(scenario(), window=10),
+    )
     env.action_space.seed(0)
     for seed in (7, None):
         observed, info = env.reset(seed=seed)
@@ -136,7 +153,7 @@ def test_it_is_the_pettingzoo_environment_of_one_agent(scenario: Scenario) -> No
 
 @pytest.mark.unchecked
 def test_masks_are_what_maskable_learners_ask_for() -> None:
-    env = SingleMarket(TWO_PRICES)
+    env = adapter.SingleMarket(two_prices())
     with pytest.raises(ConfigurationError, match="no episode has begun"):
         env.action_masks()
     _, info = env.reset()
@@ -149,13 +166,16 @@ def test_masks_are_what_maskable_learners_ask_for() -> None:
         *_, info = env.step(np.array([row.argmax() for row in np.split(masks, 2)]))
     assert ruled_out > 0
     with pytest.raises(ConfigurationError, match="is not on a price ladder"):
-        SingleMarket(SINGLE).action_masks()
+        adapter.SingleMarket(one_learner()).action_masks()
 
 
 @pytest.mark.unchecked
 def test_a_rung_that_is_ruled_out_counts_as_the_next_one_that_is_not() -> None:
     """A plant that has to stay on asks for the least for its minimum power, whatever is chosen."""
-    env, same = SingleMarket(TWO_PRICES, window=20), SingleMarket(TWO_PRICES, window=20)
+    env, same = (
+        adapter.SingleMarket(two_prices(), window=20),
+        adapter.SingleMarket(two_prices(), window=20),
+    )
     env.reset()
     same.reset()
     over, changed = False, False
@@ -170,8 +190,8 @@ def test_a_rung_that_is_ruled_out_counts_as_the_next_one_that_is_not() -> None:
 
 @pytest.mark.unchecked
 def test_copies_on_a_ladder_have_a_mask_each() -> None:
-    env = VectorMarket(ONE_PRICE, num_envs=3, window=26)
-    assert env.single_action_space == Discrete(11)
+    env = adapter.VectorMarket(one_price(), num_envs=3, window=26)
+    assert env.single_action_space == gymnasium.spaces.Discrete(11)
     _, info = env.reset(seed=1)
     assert info["action_mask"].shape == (3, 11)
     observed, *_, info = env.step(env.action_space.sample())

@@ -4,33 +4,31 @@ import csv
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from libraries import Later, needs
+from small_markets import SCENARIOS, one_learner, ten_learners
+from two_markets import two_markets
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.read import load_scenario
 
-pytest.importorskip("pettingzoo", reason="needs the extra 'pettingzoo'")
-from gymnasium.spaces import Discrete, MultiDiscrete
-from pettingzoo.test import parallel_api_test, parallel_seed_test
-from two_markets import two_markets
+spaces: Any = Later("gymnasium.spaces")
+theirs: Any = Later("pettingzoo.test")
+adapter: Any = Later("assume_rl.envs.adapters.pettingzoo")
 
-from assume_rl.envs.adapters.pettingzoo import ParallelMarket, parallel_env
+pytestmark = [pytest.mark.unchecked, needs("pettingzoo", reason="needs the extra 'pettingzoo'")]
 
-pytestmark = pytest.mark.unchecked
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-SINGLE = load_scenario(SCENARIOS / "single_learner", "tiny")
-TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")
 LADDER = {
     "units.learner.bidding_EOM": "powerplant_energy_learning_ladder",
     "bidding_strategy_params.rungs": 11,
 }
 
 
-def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tuple]:
+def play(env: Any, share: float, seed: int | None = None) -> list[tuple]:
     """An episode in which everybody asks a share of `max_bid_price`: what every step returned."""
     env.reset(seed=seed)
     steps = []
@@ -43,12 +41,14 @@ def play(env: ParallelMarket, share: float, seed: int | None = None) -> list[tup
 @pytest.mark.parametrize("window", [pytest.param(None, marks=pytest.mark.slow), 8])
 def test_the_library_accepts_it(window: int | None) -> None:
     cycles = 3 * (window or 50)  # beyond the end of an episode
-    parallel_api_test(parallel_env(TEN, window=window), num_cycles=cycles)
-    parallel_seed_test(lambda: parallel_env(TEN, window=window), num_cycles=cycles)
+    theirs.parallel_api_test(adapter.parallel_env(ten_learners(), window=window), num_cycles=cycles)
+    theirs.parallel_seed_test(
+        lambda: adapter.parallel_env(ten_learners(), window=window), num_cycles=cycles
+    )
 
 
 def test_agents_are_the_learning_units() -> None:
-    env = parallel_env(TEN)
+    env = adapter.parallel_env(ten_learners())
     observations, infos = env.reset()
     assert env.agents == [f"learner_{i:02}" for i in range(1, 11)]
     assert list(observations) == list(infos) == env.agents
@@ -58,7 +58,7 @@ def test_agents_are_the_learning_units() -> None:
 
 
 def test_the_state_is_what_all_agents_observe() -> None:
-    env = parallel_env(TEN)
+    env = adapter.parallel_env(ten_learners())
     observations, _ = env.reset()
     for _ in range(3):
         assert env.state() in env.state_space
@@ -68,8 +68,8 @@ def test_the_state_is_what_all_agents_observe() -> None:
 
 def test_a_learner_in_two_markets_is_an_agent_in_each(tmp_path: Path) -> None:
     """They bid in one step, each for its own products, and earn what their market pays."""
-    env = parallel_env(two_markets(tmp_path / "two"))
-    parallel_api_test(env, num_cycles=10)
+    env = adapter.parallel_env(two_markets(tmp_path / "two"))
+    theirs.parallel_api_test(env, num_cycles=10)
     env.reset()
     assert env.agents == ["learner@EOM", "learner@PAIRS"]
     assert [env.action_space(agent).shape for agent in env.agents] == [(2,), (4,)]
@@ -86,9 +86,9 @@ def test_learners_on_a_ladder_choose_rungs_and_are_told_which_are_legal() -> Non
     ramped = {f"units.learner.{key}": 12 for key in ("min_operating_time", "min_down_time")}
     ramped |= {"units.learner.ramp_up": 100, "units.learner.ramp_down": 100}
     tiny = load_scenario(SCENARIOS / "single_learner", "tiny", overrides=LADDER | ramped)
-    env = parallel_env(tiny, window=26)
-    parallel_api_test(env, num_cycles=10)
-    assert env.action_space("learner") == MultiDiscrete([11, 11])
+    env = adapter.parallel_env(tiny, window=26)
+    theirs.parallel_api_test(env, num_cycles=10)
+    assert env.action_space("learner") == spaces.MultiDiscrete([11, 11])
     _, infos = env.reset()
     space, seen = env.action_space("learner"), set()
     space.seed(0)
@@ -103,7 +103,9 @@ def test_learners_on_a_ladder_choose_rungs_and_are_told_which_are_legal() -> Non
 
 def test_where_nothing_follows_all_rungs_are_legal() -> None:
     bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
-    env = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=bidder))
+    env = adapter.parallel_env(
+        load_scenario(SCENARIOS / "single_learner", "tiny", overrides=bidder)
+    )
     env.reset()
     while env.agents:
         *_, infos = env.step({"learner": 20})
@@ -118,10 +120,12 @@ def test_a_rung_is_its_price() -> None:
         "bidding_strategy_params.rungs_at": [-10, 40, 90],
     }]  # fmt: skip
     number, rung = (
-        parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=case), window=14)
+        adapter.parallel_env(
+            load_scenario(SCENARIOS / "single_learner", "tiny", overrides=case), window=14
+        )
         for case in cases
     )
-    assert rung.action_space("learner") == Discrete(3)
+    assert rung.action_space("learner") == spaces.Discrete(3)
     for price, chosen in ((0.4, 1), (0.9, 2)):
         number.reset()
         rung.reset()
@@ -136,7 +140,9 @@ def test_a_rung_is_its_price() -> None:
 def test_what_is_no_rung_is_refused(wrong: float) -> None:
     bidder = {"units.learner.bidding_EOM": "renewable_energy_learning_ladder"}
     chosen = bidder | {"bidding_strategy_params.rungs": 3}
-    env = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen))
+    env = adapter.parallel_env(
+        load_scenario(SCENARIOS / "single_learner", "tiny", overrides=chosen)
+    )
     env.reset()
     with pytest.raises(ConfigurationError, match=rf"the number of a rung, 0 to 2, not {wrong}"):
         env.step({"learner": wrong})
@@ -170,7 +176,7 @@ def hourly_merit_order(ask: float) -> list[tuple[float, float]]:
 
 
 def test_a_step_brings_price_profit_regret_and_reward_of_the_bid() -> None:
-    steps = play(parallel_env(SINGLE), 0.9)
+    steps = play(adapter.parallel_env(one_learner()), 0.9)
     cost = (12.0 + 25.0 * 0.202) / 0.59 + 1.2
     expected = hourly_merit_order(90.0)
     assert len(steps) == len(expected)
@@ -185,7 +191,7 @@ def test_a_step_brings_price_profit_regret_and_reward_of_the_bid() -> None:
 
 
 def test_the_end_of_the_calendar_is_terminated_and_shows_zeros() -> None:
-    observations, _, terminated, truncated, _ = play(parallel_env(SINGLE), 0.5)[-1]
+    observations, _, terminated, truncated, _ = play(adapter.parallel_env(one_learner()), 0.5)[-1]
     assert (terminated["learner"], truncated["learner"]) == (True, False)
     assert not observations["learner"].any()
 
@@ -193,7 +199,7 @@ def test_the_end_of_the_calendar_is_terminated_and_shows_zeros() -> None:
 @pytest.mark.slow
 def test_the_end_of_a_window_is_truncated_and_shows_what_the_next_decision_would() -> None:
     """A longer window from the same place goes on where the shorter one stops."""
-    shorter, longer = (parallel_env(SINGLE, window=steps) for steps in (8, 20))
+    shorter, longer = (adapter.parallel_env(one_learner(), window=steps) for steps in (8, 20))
     begun = {}
     for seed in range(200):
         observations, _ = longer.reset(seed=seed)
@@ -214,10 +220,10 @@ def test_the_end_of_a_window_is_truncated_and_shows_what_the_next_decision_would
 
 
 def test_an_episode_depends_on_the_seed_and_its_number_alone() -> None:
-    def first(env: ParallelMarket, seed: int | None = None) -> bytes:
+    def first(env: Any, seed: int | None = None) -> bytes:
         return env.reset(seed=seed)[0]["learner"].tobytes()
 
-    env = parallel_env(SINGLE, seed=7, window=8)
+    env = adapter.parallel_env(one_learner(), seed=7, window=8)
     begun = [first(env) for _ in range(4)]
     assert len(set(begun)) > 1
     again = [first(env, seed=7), *(first(env) for _ in range(3))]
@@ -226,7 +232,7 @@ def test_an_episode_depends_on_the_seed_and_its_number_alone() -> None:
 
 
 def test_actions_beyond_the_space_count_as_its_bounds() -> None:
-    beyond, bound = (play(parallel_env(SINGLE), share) for share in (3.0, 1.0))
+    beyond, bound = (play(adapter.parallel_env(one_learner()), share) for share in (3.0, 1.0))
     for got, wanted in zip(beyond, bound, strict=True):
         assert got[1] == wanted[1]
 
@@ -238,10 +244,10 @@ def test_a_unit_with_a_fixed_policy_is_no_agent() -> None:
         def __call__(self, obs: torch.Tensor) -> torch.Tensor:
             return obs[..., -1:].expand(*obs.shape[:-1], 2)
 
-    env = parallel_env(TEN, policies={"learner_03": AtCost()})
+    env = adapter.parallel_env(ten_learners(), policies={"learner_03": AtCost()})
     assert "learner_03" not in env.possible_agents
     assert env.max_num_agents == 9
-    parallel_api_test(env, num_cycles=60)
+    theirs.parallel_api_test(env, num_cycles=60)
 
 
 def test_policies_that_the_study_case_names_are_not_forgotten(tmp_path: Path) -> None:
@@ -249,11 +255,11 @@ def test_policies_that_the_study_case_names_are_not_forgotten(tmp_path: Path) ->
     named = {"policies.learner_02": str(tmp_path)}
     scenario = load_scenario(SCENARIOS / "ten_learners", "tiny", overrides=named)
     with pytest.raises(ConfigurationError, match=r"names policies: load those of learner_02"):
-        parallel_env(scenario)
+        adapter.parallel_env(scenario)
 
 
 def test_a_step_after_the_end_says_what_to_do() -> None:
-    env = parallel_env(SINGLE)
+    env = adapter.parallel_env(one_learner())
     with pytest.raises(ConfigurationError, match="call reset first"):
         env.step({"learner": np.zeros(2, np.float32)})
     play(env, 0.5)
@@ -263,7 +269,7 @@ def test_a_step_after_the_end_says_what_to_do() -> None:
 
 def test_a_scenario_without_learners_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no unit is left that learns"):
-        parallel_env(load_scenario(SCENARIOS / "national", "week"))
+        adapter.parallel_env(load_scenario(SCENARIOS / "national", "week"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_markets import one_learner, ten_learners
 from two_markets import two_markets
 
 from assume_rl.envs.adapters.decisions import Decisions
@@ -24,8 +25,6 @@ from assume_rl.scenario.types import Scenario
 pytestmark = pytest.mark.unchecked
 
 ROOT = Path(__file__).parents[2]
-SINGLE = load_scenario(ROOT / "scenarios" / "single_learner", "tiny")
-TEN = load_scenario(ROOT / "scenarios" / "ten_learners", "tiny")
 
 
 class Half:
@@ -63,7 +62,7 @@ def same(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
 
 
 def scenario_of(name: str, folder: Path) -> Scenario:
-    return {"single": SINGLE, "ten": TEN}.get(name) or two_markets(folder / "two")
+    return {"single": one_learner(), "ten": ten_learners()}.get(name) or two_markets(folder / "two")
 
 
 @pytest.mark.parametrize("name", ["single", "ten", "two markets"])
@@ -83,7 +82,7 @@ def test_an_episode_continues_bit_by_bit(name: str, after: int, tmp_path: Path) 
 
 
 def test_one_that_has_not_begun_or_is_over_says_so_there_too() -> None:
-    env = again(Decisions(SINGLE, num_envs=2, seed=3, window=6, policies=None))
+    env = again(Decisions(one_learner(), num_envs=2, seed=3, window=6, policies=None))
     with pytest.raises(ConfigurationError, match="call reset first"):
         env.step(drawn(env, 0))
     assert len(turns(again(env), range(0))) == 1
@@ -95,7 +94,7 @@ def test_one_that_has_not_begun_or_is_over_says_so_there_too() -> None:
 
 
 def test_a_state_and_its_environment_are_pickled_apart_too() -> None:
-    env = MarketEnv(compile_scenario(TEN), num_envs=2, seeds=(1, 2), window=20)
+    env = MarketEnv(compile_scenario(ten_learners()), num_envs=2, seeds=(1, 2), window=20)
     state = env.reset(torch.arange(4))
     actions = [torch.full((4, 10, 2), 0.4)]
     for _ in range(3):
@@ -125,7 +124,7 @@ def test_adapters_continue_too() -> None:
     from assume_rl.envs.adapters.gymnasium import SingleMarket, VectorMarket
     from assume_rl.envs.adapters.pettingzoo import parallel_env
 
-    env = parallel_env(TEN, window=10)
+    env = parallel_env(ten_learners(), window=10)
     env.reset(seed=4)
     env.step({a: env.action_space(a).sample() for a in env.agents})
     other = again(env)
@@ -133,8 +132,8 @@ def test_adapters_continue_too() -> None:
     assert played_on(other) == played_on(env)
     bid = np.full(2, 0.6, np.float32)
     for market, bids in (
-        (SingleMarket(SINGLE, window=10), bid),
-        (VectorMarket(SINGLE, num_envs=2, window=10), np.stack([bid, bid])),
+        (SingleMarket(one_learner(), window=10), bid),
+        (VectorMarket(one_learner(), num_envs=2, window=10), np.stack([bid, bid])),
     ):
         market.reset(seed=4)
         market.step(bids)
@@ -201,7 +200,7 @@ def test_another_process_continues_an_episode(with_plugins: tuple[Scenario, Path
     pytest.importorskip("pettingzoo", reason="needs the extra 'pettingzoo'")
     from assume_rl.envs.adapters.pettingzoo import parallel_env
 
-    for scenario in (TEN, with_plugins[0]):
+    for scenario in (ten_learners(), with_plugins[0]):
         env = parallel_env(scenario, window=10)
         env.reset(seed=4)
         env.step({a: env.action_space(a).sample() for a in env.agents})
@@ -217,7 +216,7 @@ def test_environments_in_processes_of_stable_baselines_are_those_in_this_one() -
 
     from assume_rl.envs.adapters.gymnasium import SingleMarket
 
-    makers = [partial(SingleMarket, SINGLE, seed=seed, window=10) for seed in (1, 2)]
+    makers = [partial(SingleMarket, one_learner(), seed=seed, window=10) for seed in (1, 2)]
     here, there = DummyVecEnv(makers), SubprocVecEnv(makers, start_method="spawn")
     np.testing.assert_array_equal(here.reset(), there.reset())
     for step in range(20):

@@ -3,27 +3,26 @@
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from libraries import Later, needs
+from small_markets import SCENARIOS, ten_learners
+from two_markets import two_markets
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
-pytest.importorskip("torchrl", reason="needs the extra 'torchrl'")
-pytest.importorskip("pettingzoo", reason="compares with the PettingZoo environment")
-from tensordict import TensorDict
-from torchrl.envs import StepCounter, TransformedEnv, check_env_specs
-from torchrl.envs.libs.pettingzoo import PettingZooWrapper
-from torchrl.envs.utils import check_marl_grouping
-from two_markets import two_markets
+envs: Any = Later("torchrl.envs")
+adapter: Any = Later("assume_rl.envs.adapters.torchrl")
+pettingzoo: Any = Later("assume_rl.envs.adapters.pettingzoo")
 
-from assume_rl.envs.adapters.pettingzoo import parallel_env
-from assume_rl.envs.adapters.torchrl import TorchRLMarket
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-TEN = load_scenario(SCENARIOS / "ten_learners", "tiny")
+pytestmark = [
+    needs("torchrl", reason="needs the extra 'torchrl'"),
+    needs("pettingzoo", reason="compares with the PettingZoo environment"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +44,16 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
 
 @pytest.mark.parametrize("window", [None, 5, 20])
 def test_the_library_accepts_it(window: int | None) -> None:
-    check_env_specs(TorchRLMarket(TEN, num_envs=3, window=window), break_when_any_done="both")
+    envs.check_env_specs(
+        adapter.TorchRLMarket(ten_learners(), num_envs=3, window=window), break_when_any_done="both"
+    )
 
 
 def test_the_library_accepts_several_groups(mixed: Scenario) -> None:
-    env = TorchRLMarket(mixed, num_envs=2, window=5)
-    check_env_specs(env, break_when_any_done="both")
+    env = adapter.TorchRLMarket(mixed, num_envs=2, window=5)
+    envs.check_env_specs(env, break_when_any_done="both")
     units = [unit for group in env.group_map.values() for unit in group]
-    check_marl_grouping(env.group_map, units)
+    Later("torchrl.envs.utils").check_marl_grouping(env.group_map, units)
     assert sorted(units) == [f"learner_{i:02}" for i in range(1, 11)]
     single = env.group_map["powerplant_energy_learning_single_bid"]
     assert single == ["learner_01", "learner_04", "learner_10"]
@@ -70,8 +71,8 @@ def test_the_library_accepts_several_groups(mixed: Scenario) -> None:
 def test_each_copy_is_one_episode_of_the_pettingzoo_environment(
     mixed: Scenario, window: int | None
 ) -> None:
-    batched = TorchRLMarket(mixed, num_envs=3, seed=5, window=window)
-    single = parallel_env(mixed, seed=5, window=window)
+    batched = adapter.TorchRLMarket(mixed, num_envs=3, seed=5, window=window)
+    single = pettingzoo.parallel_env(mixed, seed=5, window=window)
     torch.manual_seed(0)
     played = batched.rollout(1000)
     for copy in range(3):
@@ -107,13 +108,13 @@ def test_agents_on_a_ladder_choose_rungs_and_see_which_are_legal(
         for k in range(1, 11)
     } | {"bidding_strategy_params.rungs": 7}  # fmt: skip
     scenario = load_scenario(SCENARIOS / "ten_learners", "tiny", overrides=chosen)
-    env = TorchRLMarket(scenario, num_envs=2, window=8)
-    check_env_specs(env)
+    env = adapter.TorchRLMarket(scenario, num_envs=2, window=8)
+    envs.check_env_specs(env)
     env.set_seed(5)
     played = env.rollout(6)
     assert played["agents", "action"].shape == (2, 6, 10, *act)
     assert played["agents", "action_mask"].shape == (2, 6, 10, *act, 7)
-    single = parallel_env(scenario, seed=5, window=8)
+    single = pettingzoo.parallel_env(scenario, seed=5, window=8)
     _, infos = single.reset()
     for step in played[0].unbind(0):
         for k, agent in enumerate(single.possible_agents):
@@ -126,8 +127,8 @@ def test_agents_on_a_ladder_choose_rungs_and_see_which_are_legal(
 
 @pytest.mark.unchecked
 def test_agents_of_a_bidder_with_unlike_shapes_are_groups_apart(tmp_path: Path) -> None:
-    env = TorchRLMarket(two_markets(tmp_path / "two"), num_envs=2)
-    check_env_specs(env)
+    env = adapter.TorchRLMarket(two_markets(tmp_path / "two"), num_envs=2)
+    envs.check_env_specs(env)
     name = "powerplant_energy_learning"
     assert env.group_map == {name: ["learner@EOM"], f"{name}_2": ["learner@PAIRS"]}
     assert env.full_action_spec[f"{name}_2", "action"].shape == (2, 1, 4)
@@ -147,11 +148,13 @@ def test_the_library_reads_state_and_masks_of_the_pettingzoo_environment(bidder:
         "units.learner.min_operating_time": 12,
         "bidding_strategy_params.rungs": 7,
     }
-    market = parallel_env(load_scenario(SCENARIOS / "single_learner", "tiny", overrides=ladder))
-    env = PettingZooWrapper(
+    market = pettingzoo.parallel_env(
+        load_scenario(SCENARIOS / "single_learner", "tiny", overrides=ladder)
+    )
+    env = Later("torchrl.envs.libs.pettingzoo").PettingZooWrapper(
         market, return_state=True, use_mask=True, group_map={"agents": ["learner"]}
     )
-    check_env_specs(env)
+    envs.check_env_specs(env)
     played = env.rollout(20)
     assert torch.equal(played["state"], played["agents", "observation"][:, 0])
     mask = played["agents", "action_mask"]
@@ -161,7 +164,7 @@ def test_the_library_reads_state_and_masks_of_the_pettingzoo_environment(bidder:
 
 @pytest.mark.unchecked
 def test_a_pickled_one_continues_where_it_stood() -> None:
-    env = TorchRLMarket(TEN, num_envs=2, window=10)
+    env = adapter.TorchRLMarket(ten_learners(), num_envs=2, window=10)
     now = env.reset()
     now["agents", "action"] = torch.full((2, 10, 2), 0.3)
     env.step(now)
@@ -173,7 +176,7 @@ def test_a_pickled_one_continues_where_it_stood() -> None:
 
 
 def test_a_rollout_goes_on_with_new_episodes() -> None:
-    env = TorchRLMarket(TEN, num_envs=2, window=6)
+    env = adapter.TorchRLMarket(ten_learners(), num_envs=2, window=6)
     played = env.rollout(11, break_when_any_done=False)
     done = played["next", "done"][..., 0]
     assert played.shape == (2, 11)
@@ -185,7 +188,7 @@ def test_a_rollout_goes_on_with_new_episodes() -> None:
 
 
 def test_a_seed_starts_over() -> None:
-    env = TorchRLMarket(TEN, num_envs=4, seed=1, window=6)
+    env = adapter.TorchRLMarket(ten_learners(), num_envs=4, seed=1, window=6)
     begun = env.reset()["agents", "observation"]
     assert not torch.equal(env.reset()["agents", "observation"], begun)
     env.set_seed(2)
@@ -195,20 +198,22 @@ def test_a_seed_starts_over() -> None:
 
 
 def test_transforms_may_cut_episodes_short() -> None:
-    env = TransformedEnv(TorchRLMarket(TEN, num_envs=2), StepCounter(max_steps=3))
+    env = envs.TransformedEnv(
+        adapter.TorchRLMarket(ten_learners(), num_envs=2), envs.StepCounter(max_steps=3)
+    )
     done = env.rollout(7, break_when_any_done=False)["next", "done"][0, :, 0]
     assert done.tolist() == [False, False, True, False, False, True, False]
 
 
 def test_copies_cannot_be_reset_one_by_one() -> None:
-    env = TorchRLMarket(TEN, num_envs=2)
-    some = TensorDict({"_reset": torch.tensor([[True], [False]])}, [2])
+    env = adapter.TorchRLMarket(ten_learners(), num_envs=2)
+    some = Later("tensordict").TensorDict({"_reset": torch.tensor([[True], [False]])}, [2])
     with pytest.raises(ConfigurationError, match="reset all or none"):
         env.reset(some)
 
 
 @pytest.mark.gpu
 def test_it_runs_on_a_gpu() -> None:
-    env = TorchRLMarket(TEN, num_envs=3, window=8, device="cuda")
-    check_env_specs(env)
+    env = adapter.TorchRLMarket(ten_learners(), num_envs=3, window=8, device="cuda")
+    envs.check_env_specs(env)
     assert env.rollout(3)["next", "agents", "reward"].device.type == "cuda"

@@ -1,10 +1,11 @@
 """Estimates and intervals against scipy and against the package of the paper, rliable."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from libraries import Later
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.statistics import (
@@ -15,6 +16,8 @@ from assume_rl.evaluation.statistics import (
     performance_profile,
     probability_of_improvement,
 )
+
+stats: Any = Later("scipy.stats")
 
 # Scores that anyone can write down again: (run, task).
 X = np.array([[(7 * run + 3 * task) % 11 / 10 for task in range(3)] for run in range(10)])

@@ -1,10 +1,11 @@
 """Paired comparisons against scipy, Holm's procedure against published and computed examples."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from libraries import Later
 
 from assume_rl.errors import ConfigurationError
 from assume_rl.evaluation.significance import (
@@ -14,6 +15,8 @@ from assume_rl.evaluation.significance import (
     paired_comparison,
     smallest_p,
 )
+
+stats: Any = Later("scipy.stats")
 
 # Darwin 1876, "The effects of cross and self fertilisation in the vegetable kingdom": heights of
 # 15 pairs of maize plants, difference in eighths of an inch. Fisher 1935, "The design of

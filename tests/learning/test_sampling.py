@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from scipy.stats import chisquare
+from libraries import Later
 from toys import CPU, fleet, learner, random_joint
 
 from assume_rl.learning.data.priorities import EPSILON, Priorities
@@ -41,7 +41,7 @@ def test_draws_follow_the_priorities():
     assert counts[1] < 20
     drawn = [0, 2, 3, 4]
     wanted = expected[drawn] * counts[drawn].sum() / expected[drawn].sum()
-    assert chisquare(counts[drawn].numpy(), wanted.numpy()).pvalue > 0.01
+    assert Later("scipy.stats").chisquare(counts[drawn].numpy(), wanted.numpy()).pvalue > 0.01
 
 
 def test_new_rows_have_the_highest_priority_so_far():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from books import Book, books
 from hypothesis import given
-from scipy.optimize import linprog
+from libraries import Later
 
 from assume_rl.core.clearing import RULES
 
@@ -16,7 +16,9 @@ def optimum(book: Book) -> np.ndarray:
     cost = np.where(volume > 0, price, price + EAGERNESS)
     bounds = [(min(0, v), max(0, v)) for v in volume]
     balance = np.ones((1, len(volume)))
-    solved = linprog(cost, A_eq=balance, b_eq=[0], bounds=bounds, method="highs")
+    solved = Later("scipy.optimize").linprog(
+        cost, A_eq=balance, b_eq=[0], bounds=bounds, method="highs"
+    )
     assert solved.success, solved.message
     return np.asarray(solved.x)
 

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from libraries import Later
 from made_up_rewards import Row, add_rows, rewards, write_rewards
-from scipy import stats
 
 from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.evaluation.gap import NO_SHARE, REWARD_GAP, SHARE
@@ -15,6 +16,8 @@ from assume_rl.results.study_tables import METRICS, RUNS
 from assume_rl.studies.comparison import Comparison, compare
 from assume_rl.studies.comparison_table import comparison_table
 from assume_rl.studies.place import Asked, find_study
+
+stats: Any = Later("scipy.stats")
 
 
 @pytest.fixture

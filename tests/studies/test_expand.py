@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
-from scipy import stats
+from libraries import Later
 from study_text import SCENARIOS, refused, study
 
 from assume_rl.experiments.train import train
 from assume_rl.scenario.read import load_scenario
 from assume_rl.studies.labels import short_names
 from assume_rl.studies.types import Study
+
+stats: Any = Later("scipy.stats")
 
 GAMMA, RATE = "learning_config.gamma", "learning_config.learning_rate"
 MECHANISM = "markets_config.EOM.market_mechanism"

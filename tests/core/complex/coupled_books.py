@@ -6,13 +6,16 @@ Everything here is written in shares of orders, whatever they are: the rule is n
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from libraries import Later
 
 from assume_rl.core.clearing.grid import Grid, Line, one_zone
 from assume_rl.core.orders import BlockTerms, Orders, fault_of_terms, no_terms
+
+optimize: Any = Later("scipy.optimize")
 
 FREE = ("block", "least", "parent", "group", "offer", "zones")
 TOLERANCE = 1e-6
@@ -162,10 +165,10 @@ class Shares:
 
     def best(self) -> float:
         """Return the greatest welfare, by mixed-integer programming."""
-        found = milp(
+        found = optimize.milp(
             self.cost,
             integrality=self.whole.astype(int),
-            bounds=Bounds(self.low, self.high),
+            bounds=optimize.Bounds(self.low, self.high),
             constraints=self._constraints(),
             options={"mip_rel_gap": 1e-9},
         )
@@ -187,7 +190,7 @@ class Shares:
         return best
 
     def _linear(self, low: np.ndarray, high: np.ndarray) -> float:
-        found = linprog(
+        found = optimize.linprog(
             self.cost,
             A_ub=self.rows if len(self.rows) else None,
             b_ub=self.bound if len(self.rows) else None,
@@ -197,8 +200,8 @@ class Shares:
         )
         return -float(found.fun) if found.status == 0 else -np.inf
 
-    def _constraints(self) -> list[LinearConstraint]:
-        found = [LinearConstraint(self.balance, 0, 0)]
+    def _constraints(self) -> list[Any]:
+        found = [optimize.LinearConstraint(self.balance, 0, 0)]
         if len(self.rows):
-            found.append(LinearConstraint(self.rows, -np.inf, self.bound))
+            found.append(optimize.LinearConstraint(self.rows, -np.inf, self.bound))
         return found
