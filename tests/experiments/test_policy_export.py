@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 from exported_policies import ENTRIES, observations, untrained
+from libraries import Later
 from numpy.typing import NDArray
 from safetensors.numpy import load
 from trained_runs import SCENARIOS, Trained
@@ -26,6 +26,9 @@ from assume_rl.experiments.policies_on_disk.onnx_file import check_graph, onnx_f
 from assume_rl.experiments.policies_on_disk.saved import SavedPolicy, answers, saved_policies
 from assume_rl.learning.policies.manifest import file_name
 from assume_rl.results.owner import owned
+
+onnx: Any = Later("onnx")
+onnxruntime: Any = Later("onnxruntime")
 
 pytestmark = pytest.mark.unchecked
 
@@ -54,11 +57,11 @@ HEADS = [
 ]
 
 
-def session_of(content: bytes) -> onnxruntime.InferenceSession:
+def session_of(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
-def onnx_session(policy: SavedPolicy) -> onnxruntime.InferenceSession:
+def onnx_session(policy: SavedPolicy) -> Any:
     (content,) = onnx_files([policy]).values()
     return session_of(content)
 
@@ -83,7 +86,7 @@ def by_hand(policy: SavedPolicy, obs: NDArray[np.float32]) -> NDArray[np.float64
     return x @ state["FC3.weight"][0] + state["FC3.bias"][0]  # type: ignore[no-any-return]
 
 
-def check_by_hand(policy: SavedPolicy, session: onnxruntime.InferenceSession) -> None:
+def check_by_hand(policy: SavedPolicy, session: Any) -> None:
     obs = observations(policy, 100).numpy()
     assert [own.name for own in session.get_inputs()] == ["observation"]
     assert [own.name for own in session.get_outputs()] == ["action"]

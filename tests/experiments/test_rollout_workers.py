@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from libraries import Later, needs
 from test_resume import Impatient, assert_same_results
 from trained_runs import SCENARIOS, tiny
 
@@ -22,8 +23,10 @@ from assume_rl.experiments.train import TrainResult, train
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
-ray: Any = pytest.importorskip("ray", reason="needs the extra 'ray'")
+ray: Any = Later("ray")
+
 pytestmark = [
+    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.unchecked,
     pytest.mark.slow,
     # Ray leaves files open and calls what Python is about to drop.

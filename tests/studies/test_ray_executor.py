@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from libraries import Later, needs
 from toy_studies import cell, evaluation, plain, study_of, study_tables, training
 
 from assume_rl.errors import ConfigurationError, PolicyError
@@ -20,8 +21,10 @@ from assume_rl.studies.executors.protocol import Executor
 from assume_rl.studies.executors.ray import AHEAD
 from assume_rl.studies.jobs import Job, Outcome, Report
 
-ray: Any = pytest.importorskip("ray", reason="needs the extra 'ray'")
+ray: Any = Later("ray")
+
 pytestmark = [
+    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.unchecked,
     pytest.mark.slow,
     # Ray leaves files open and calls what Python is about to drop.

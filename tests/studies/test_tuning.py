@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from libraries import Later, needs
 from sqlalchemy.exc import OperationalError
 from study_text import write
 from toy_studies import SHORT
@@ -42,8 +43,9 @@ from assume_rl.studies.tuning.schema import TuneFile
 from assume_rl.studies.tuning.types import Trial, Tuning
 from assume_rl.studies.types import Run
 
-optuna: Any = pytest.importorskip("optuna")
-pytestmark = pytest.mark.unchecked
+optuna: Any = Later("optuna")
+
+pytestmark = [pytest.mark.unchecked, needs("optuna", reason="needs the extra 'tune'")]
 
 RATE = "learning_config.learning_rate"
 HIDDEN = "learning_config.actor_hidden"
