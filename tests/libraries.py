@@ -3,6 +3,7 @@
 Every worker imports every test module, and some libraries take seconds.
 """
 
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -10,14 +11,11 @@ from typing import Any
 import pytest
 
 
+@dataclass(frozen=True)
 class Later:
-    """A module that is imported when something in it is first used.
+    """A module that is imported when something in it is first used; it is patched by its name."""
 
-    :param name: of the module
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    _name: str
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(import_module(self._name), attribute)

@@ -71,15 +71,19 @@ def compare(
 
     found = find_study(place)  # before anything heavy is loaded
 
+    from assume_rl.studies.scores import index_of, metric_values
+
+    step, values = metric_values(found.database, metric, step, study=study, asked=found.asked)
+    if baseline is not None:
+        index_of(baseline, values)
+
     from assume_rl.cli.compare_tables import print_contrasts, print_designs
     from assume_rl.results.destinations import has_header
     from assume_rl.results.export import export_frame
-    from assume_rl.studies.comparison import compare as compare_designs
+    from assume_rl.studies.comparison import compared
     from assume_rl.studies.comparison_table import comparison_table
 
-    comparison = compare_designs(
-        found.database, metric, step=step, baseline=baseline, study=study, asked=found.asked
-    )
+    comparison = compared(metric, step, values, baseline)
     if csv is not None:
         table = comparison_table(comparison)
         ours = has_header("metric", "design", "iqm", "run_ids")

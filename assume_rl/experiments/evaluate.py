@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assume_rl.errors import ConfigurationError
-from assume_rl.evaluation.exploitability import Exploitability, Response, exploitability
+from assume_rl.evaluation.exploitability import OF_LEARNER, Exploitability, Response, exploitability
 from assume_rl.evaluation.gap import PROFIT_GAP, REWARD_GAP, SHARE, share_of_best
 from assume_rl.experiments.bounds import (
     AT_THE_END,
@@ -37,16 +37,6 @@ from assume_rl.experiments.scores import (
 from assume_rl.results.metrics import Kpis, write_kpis
 from assume_rl.scenario.compile.compiled import Compiled
 from assume_rl.scenario.types import Scenario
-
-OF_LEARNER = {
-    "learner_profit": "profit",
-    "best_response_profit": "best_profit",
-    "best_response_gap": "gap",
-    "best_constant_bid": "constant_bid",
-    "best_constant_profit": "constant_profit",
-    "planned_profit": "planned_profit",
-}
-"""Key figures of a learner by field of `Response`, where they are known."""
 
 KEPT = frozenset({"market_meta", "market_orders", "rl_params"}) | TABLES
 """Tables that `score` reads."""

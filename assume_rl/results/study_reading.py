@@ -13,7 +13,7 @@ from assume_rl.results.database import check_there
 from assume_rl.results.secrets import shown_url
 from assume_rl.results.study_engine import patiently, reading, study_engine
 from assume_rl.results.study_schema import columns_of
-from assume_rl.results.study_tables import study_column, study_metadata
+from assume_rl.results.study_tables import study_column, tables_with
 
 PATIENCE = 60.0  # seconds that a locked database is waited for
 MANY = 1_000  # run ids in one query; databases set a limit
@@ -28,7 +28,7 @@ def read(url: str, table: str, run_ids: Collection[str] | None = None) -> pd.Dat
     :param run_ids: only these runs' rows; None: all.
     :raises ResultsError: there is no such table or no such database.
     """
-    known = study_metadata().tables
+    known = tables_with(table).tables
     if table not in known:
         raise ResultsError(f"a study has no table '{table}'; {nearest(table, map(str, known))}")
     engine = existing_study(url)
@@ -72,7 +72,7 @@ def existing_study(url: str) -> Engine:
 
 
 def _read(connection: Connection, table: str, run_ids: Collection[str] | None) -> pd.DataFrame:
-    columns = columns_of(connection).get(table)
+    columns = columns_of(connection, tables_with(table)).get(table)
     if columns is None:
         where = shown_url(connection.engine.url)
         raise ResultsError(f"database {where} holds no study: it has no table '{table}'")

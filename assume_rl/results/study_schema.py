@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, MetaData
 
 from assume_rl.errors import ResultsError
 from assume_rl.results.database import check_columns
@@ -23,12 +23,12 @@ def ensure_schema(engine: Engine, needed: Names) -> None:
     :raises ResultsError: the database holds results of single runs or of an earlier version.
     """
     with reading(engine) as connection:
-        if not _missing(columns_of(connection), needed):
+        if not _missing(columns_of(connection, study_metadata()), needed):
             return
     with writing(engine, "schema") as connection:
         study_metadata().create_all(connection)
         prepare = connection.dialect.identifier_preparer
-        for table, name in _missing(columns_of(connection), needed):
+        for table, name in _missing(columns_of(connection, study_metadata()), needed):
             kind = study_column(table, name).type.compile(connection.dialect)
             target = prepare.format_table(study_metadata().tables[table])
             connection.exec_driver_sql(
@@ -36,9 +36,10 @@ def ensure_schema(engine: Engine, needed: Names) -> None:
             )
 
 
-def columns_of(connection: Connection) -> dict[str, list[str]]:
+def columns_of(connection: Connection, tables: MetaData) -> dict[str, list[str]]:
     """Return the columns, by table, of those study tables that the database has.
 
+    :param tables: that it may have
     :raises ResultsError: it holds results of single runs, or those of an earlier version.
     """
     found = sa.inspect(connection).get_multi_columns()
@@ -46,8 +47,8 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
     if "simulation" in names.get("runs", ()):
         where = shown_url(connection.engine.url)
         raise ResultsError(f"database {where} holds results of single runs, not of studies")
-    check_columns(f"database {shown_url(connection.engine.url)}", names, study_metadata())
-    return {table: names[table] for table in study_metadata().tables if table in names}
+    check_columns(f"database {shown_url(connection.engine.url)}", names, tables)
+    return {table: names[table] for table in tables.tables if table in names}
 
 
 def _missing(known: Names, needed: Names) -> list[tuple[str, str]]:

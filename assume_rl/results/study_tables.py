@@ -88,6 +88,14 @@ def study_metadata() -> MetaData:
     return DECLARED
 
 
+def tables_with(name: str) -> MetaData:
+    """Return the tables of studies with one called `name`, if there is one.
+
+    Those of unit kinds are among them only if it is not among the others.
+    """
+    return DECLARED if name in DECLARED.tables else study_metadata()
+
+
 def study_name(column: str) -> str:
     """Return the name in a study database of a result table's column."""
     return RENAMED.get(column, column)
@@ -95,7 +103,7 @@ def study_name(column: str) -> str:
 
 def study_column(table: str, name: str) -> Column[object]:
     """Return a column of a study table, also one of a family; `ValueError` if there is none."""
-    found = study_metadata().tables[table].columns
+    found = tables_with(table).tables[table].columns
     if name in found:
         return found[name]
     return tables.column_of(tables.table_of(table), name)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assume_rl.errors import ConfigurationError, nearest
 from assume_rl.studies.comparison_notes import notes_on
 from assume_rl.studies.contrasts import DesignScore, against, score
 from assume_rl.studies.place import Asked
-from assume_rl.studies.scores import metric_values
+from assume_rl.studies.scores import DesignValues, index_of, metric_values
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,31 @@ def compare(
     :raises ConfigurationError: no such metric, step, baseline or study
     """
     step, values = metric_values(database, metric, step, study=study, asked=asked)
-    names = [one.design for one in values]
-    if baseline is not None and baseline not in names:
-        raise ConfigurationError(f"there is no design '{baseline}'; {nearest(baseline, names)}")
+    return compared(metric, step, values, baseline, level=level, seed=seed)
+
+
+def compared(
+    metric: str,
+    step: str,
+    values: Sequence[DesignValues],
+    baseline: str | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare values of a metric that were read, see `compare` and `metric_values`.
+
+    :param metric: its name
+    :param step: that it is from
+    :param values: of each design
+    :param baseline: design that the others are compared with, on equal seeds
+    :param level: of the intervals, 0 to 1
+    :param seed: of the resampling
+    :raises ConfigurationError: no such baseline
+    """
     scores = tuple(score(one, level, seed) for one in values)
     if baseline is not None:
-        scores = against(scores, scores[names.index(baseline)], level, seed)
+        at = index_of(baseline, values)
+        scores = against(scores, scores[at], level, seed)
     notes = notes_on(metric, scores, baseline, level)
     return Comparison(metric, step, baseline, level, scores, notes)

@@ -9,7 +9,6 @@ from assume_rl.errors import ConfigurationError, ResultsError
 from assume_rl.results.files import MANIFEST
 from assume_rl.results.study_reading import read
 from assume_rl.scenario.found_plugins import found_plugin
-from assume_rl.scenario.plugins import load_plugins
 from assume_rl.studies.records import STUDY
 
 
@@ -47,6 +46,9 @@ def load_recorded(plugins: Mapping[str, str]) -> tuple[str, ...]:
     """
     notes = []
     for name, sha256 in plugins.items():
+        # Most results were made without any: what plug-ins may register takes long to load.
+        from assume_rl.scenario.plugins import load_plugins
+
         try:
             if found_plugin(name).sha256 == sha256:
                 load_plugins([name])

@@ -63,6 +63,14 @@ def metric_values(
     )
 
 
+def index_of(baseline: str, values: Sequence[DesignValues]) -> int:
+    """Return the place of a design among others; `ConfigurationError` if it is none of them."""
+    names = [one.design for one in values]
+    if baseline not in names:
+        raise ConfigurationError(f"there is no design '{baseline}'; {nearest(baseline, names)}")
+    return names.index(baseline)
+
+
 def _without_share(metrics: pd.DataFrame) -> frozenset[tuple[str, str]]:
     """Return the (run id, step) that know their gap to the best response, but have no share."""
     return frozenset(

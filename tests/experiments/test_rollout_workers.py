@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from libraries import Later, needs
+from libraries import needs
 from test_resume import Impatient, assert_same_results
 from trained_runs import SCENARIOS, tiny
 
@@ -22,8 +22,6 @@ from assume_rl.experiments.ray_cluster import ray_cluster
 from assume_rl.experiments.train import TrainResult, train
 from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
-
-ray: Any = Later("ray")
 
 pytestmark = [
     needs("ray", reason="needs the extra 'ray'"),
@@ -174,7 +172,7 @@ def test_a_cluster_that_is_too_small_is_one_sentence() -> None:
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # the one of the other tests
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # the one of the other tests
     with (
         pytest.raises(ConfigurationError, match=r"Ray at '127\.0\.0\.1:1'"),
         ray_workers(1, "127.0.0.1:1"),

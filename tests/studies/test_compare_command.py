@@ -1,6 +1,8 @@
 """`assume-rl compare`: a thin skin over `compare`."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -145,3 +147,27 @@ def test_a_place_without_study_is_told(command: Command, tmp_path: Path) -> None
     write_rewards(tmp_path / "nonesuch" / "study.db", [("a", 0, 1.0)])
     _, _, err = command(tmp_path / "nonesuhc", "--metric", "reward")
     assert err.endswith(f"; did you mean '{tmp_path / 'nonesuch'}'?\n")
+
+
+LIGHT = """
+import sys
+
+from assume_rl import cli
+
+try:
+    cli.main()
+except SystemExit as end:
+    assert end.code == 2, end.code
+assert not {"mango", "torch"} & sys.modules.keys()
+"""
+
+
+def test_a_wrong_metric_loads_no_tensors(study: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, "compare", str(study), "--metric", "rewrd"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "there is no metric 'rewrd'; did you mean 'reward'?" in done.stderr

@@ -140,7 +140,7 @@ def test_a_machine_that_does_not_see_the_study_folder_is_named(
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # the one of the other tests
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # the one of the other tests
     with (
         pytest.raises(ConfigurationError, match=r"Ray at '127\.0\.0\.1:1'"),
         open_executor("ray", 1, "127.0.0.1:1"),

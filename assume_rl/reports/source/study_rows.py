@@ -31,7 +31,7 @@ def open_study(url: str) -> Engine:
     """Return an engine for a study database that is there; `ResultsError` if it is none."""
     engine = existing_study(url)
     with readable_errors(engine.url), reading(engine) as connection:
-        if "runs" not in columns_of(connection):
+        if "runs" not in columns_of(connection, study_metadata()):
             shown = shown_url(engine.url)
             raise ResultsError(f"database {shown} holds no study: it has no table 'runs'")
     return engine

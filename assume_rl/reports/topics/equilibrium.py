@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from assume_rl.evaluation.exploitability import OF_LEARNER
 from assume_rl.evaluation.gap import MORE_PROFIT, earned_only, is_above_all, share_of_profit
-from assume_rl.experiments.evaluate import OF_LEARNER
 from assume_rl.reports.source.source import Source
 from assume_rl.reports.topics.base import Scope
 from assume_rl.reports.topics.runs import FIGURED
