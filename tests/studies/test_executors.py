@@ -218,7 +218,7 @@ def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path) -> None:
     [
         (("locl", 1, None), "did you mean 'local'"),
         (("local", 0, None), "at least 1"),
-        (("local", 2, "auto"), "needs the executor ray"),
+        (("local", 2, "auto"), "--address .* add --executor ray"),
         (("ray", 2, "auto"), "name none"),
     ],
 )
