@@ -30,7 +30,14 @@ def replacing(path: Path, failure: type[AssumeRlError]) -> Iterator[Path]:
             raise
         sync(path.parent)
     except OSError as error:
-        raise failure(f"'{path}' cannot be written: {error.strerror or error}") from None
+        raise failure(f"'{path}' cannot be written: {reason(error)}") from None
+
+
+def reason(error: OSError) -> str:
+    """Return why a file or folder cannot be written, for the end of a message."""
+    if isinstance(error, FileExistsError):
+        return f"'{error.filename}' is a file, not a folder"
+    return error.strerror or str(error)
 
 
 def write_file(path: Path, content: bytes, failure: type[AssumeRlError]) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+import typer
 import yaml
 from rich.console import Console
 
@@ -46,6 +47,7 @@ pytestmark = pytest.mark.unchecked
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SCENARIO = str(SCENARIOS / "single_learner")
+VECTOR = str(Path(__file__).parent / "fixtures" / "vectors" / "v01_basic" / "inputs")
 CASE = (SCENARIO, "--case", "tiny")
 SHORT = (
     "--set",
@@ -156,6 +158,8 @@ MISTAKES = [
     (["train", *CASE, "--set", "learning_config.algorithm=fictitious_play"], "cannot choose"),
     (["run", str(SCENARIOS)], "it has the scenarios border_and_industry, "),
     (["batch", SCENARIO], "is a folder, not a study file (YAML)"),
+    (["evaluate", VECTOR], "no learning bidder to evaluate; 'assume-rl run' plays it"),
+    (["tune", "none.yaml"], "there is no tune file 'none.yaml'"),
     (["list", "algorithm", "ppo"], "there is no 'ppo'; did you mean 'ippo' or 'mappo'?"),
     (["list", "observer", "x"], "there is no 'x', nor anything else; load a plug-in"),
 ]
@@ -256,6 +260,22 @@ def write_study(folder: Path) -> None:
         database.execute("CREATE TABLE metrics (step TEXT, name TEXT)")
         database.execute("INSERT INTO runs VALUES ('toys', 'cap'), ('toys', 'no cap')")
         database.execute("INSERT INTO metrics VALUES ('train', 'profit'), ('next', 'profit')")
+
+
+def leaves(command: Any) -> Iterator[Any]:
+    """Yield commands without commands of their own."""
+    if not hasattr(command, "commands"):
+        yield command
+    for own in getattr(command, "commands", {}).values():
+        yield from leaves(own)
+
+
+def test_every_argument_says_in_words_what_it_takes() -> None:
+    for command in leaves(typer.main.get_command(cli.app)):
+        for parameter in command.params:
+            where = f"{command.name} {parameter.opts}"
+            assert str(parameter.help).endswith("."), where
+            assert parameter.metavar is not None or parameter.type_descriptor.is_choice, where
 
 
 @pytest.mark.parametrize(
@@ -703,6 +723,12 @@ def test_results_are_named_as_a_path_or_as_the_url_without_its_password(
     assert (
         "results: sqlite:///mine.db" in command(*run, "--out", "o", "--db", "sqlite:///mine.db")[1]
     )
+
+
+def test_policies_that_nobody_acts_by_are_warned_of(command: Command, trained: Path) -> None:
+    code, _, err = command("run", VECTOR, "--policies", trained, "--out", "out")
+    assert code == 0
+    assert err.endswith("has no unit that acts by policies\n")
 
 
 def test_quiet_prints_nothing(command: Command, trained: Path) -> None:

@@ -34,7 +34,7 @@ class ExecutorName(StrEnum):
 
 @app.command()
 def batch(
-    file: Annotated[Path, typer.Argument(help="Study file (YAML).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Study file (YAML).")],
     workers: Workers = 1,
     executor: Annotated[
         ExecutorName, typer.Option("--executor", help="Processes on this machine, or Ray.")
@@ -46,10 +46,13 @@ def batch(
     db: StudyDatabase = None,
     dry_run: DryRun = False,
     show_status: Annotated[
-        bool, typer.Option("--status", help="Print how far the study is; run nothing.")
+        bool, typer.Option("--status", metavar="", help="Print how far the study is; run nothing.")
     ] = False,
     most_runs: Annotated[
-        int, typer.Option("--most-runs", min=1, help="Runs that the study file may ask for.")
+        int,
+        typer.Option(
+            "--most-runs", min=1, metavar="N", help="Most runs that the study file may ask for."
+        ),
     ] = MOST_RUNS,
     quiet: Quiet = False,
 ) -> None:

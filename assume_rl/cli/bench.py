@@ -36,12 +36,16 @@ app.add_typer(bench, name="bench")
 @bench.command()
 def algorithms(
     scenarios: Annotated[
-        str, typer.Option("--scenarios", help="FOLDER or FOLDER:CASE, separated by commas.")
+        str,
+        typer.Option(
+            "--scenarios", metavar="NAMES", help="FOLDER or FOLDER:CASE, separated by commas."
+        ),
     ] = ",".join(SCENARIOS),
     names: Annotated[
         str | None,
         typer.Option(
             "--algorithms",
+            metavar="NAMES",
             help="Names, separated by commas; by default all that a case can have.",
             autocompletion=completion.algorithms,
         ),
@@ -49,12 +53,18 @@ def algorithms(
     plugins: Plugins = None,
     seeds: TrainingsOfEach = 5,
     budget: Annotated[
-        float, typer.Option("--budget", min=0.1, help="Seconds of processor time of a training.")
+        float,
+        typer.Option(
+            "--budget", min=0.1, metavar="SECONDS", help="Processor time of a training, s."
+        ),
     ] = 60.0,
     overrides: Set = None,
     workers: Workers = 1,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder: a file per training, bench.json, bench.md.")
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder: a file per training, bench.json, bench.md."
+        ),
     ] = Path("bench"),
     page: Page = None,
     quiet: Quiet = False,
@@ -118,6 +128,7 @@ def games(
         str | None,
         typer.Option(
             "--games",
+            metavar="NAMES",
             help="Names, separated by commas; all by default.",
             autocompletion=completion.some_of(completion.GAMES),
         ),
@@ -126,6 +137,7 @@ def games(
         str,
         typer.Option(
             "--algorithms",
+            metavar="NAMES",
             help="Names, separated by commas.",
             autocompletion=completion.algorithms,
         ),
@@ -182,7 +194,7 @@ def crossplay(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER...",
+            metavar="DIR...",
             help="Policy folders, or output folders of trainings, whose last policies are meant.",
             autocompletion=completion.policy_folders,
             callback=checked.sets_of_policies,
@@ -192,6 +204,7 @@ def crossplay(
         Path,
         typer.Option(
             "--scenario",
+            metavar="SCENARIO",
             help="Scenario folder to play in.",
             autocompletion=completion.scenario_folders,
         ),
@@ -201,7 +214,7 @@ def crossplay(
     plugins: Plugins = None,
     seed: Seed = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder: crossplay.json, crossplay.md.")
+        Path, typer.Option("--out", metavar="DIR", help="Folder: crossplay.json, crossplay.md.")
     ] = Path("bench"),
     quiet: Quiet = False,
 ) -> None:

@@ -23,12 +23,13 @@ ROWS = 48  # of a table that is printed
 
 OrdersFile = Annotated[
     Path,
-    typer.Argument(metavar="ORDERS", help="CSV file of orders.", callback=checked.text_file),
+    typer.Argument(metavar="FILE", help="CSV file of orders.", callback=checked.text_file),
 ]
 RuleName = Annotated[
     str,
     typer.Option(
         "--rule",
+        metavar="NAME",
         help="Market mechanism that clears them.",
         autocompletion=completion.one_of(completion.RULES),
     ),
@@ -37,6 +38,7 @@ Param = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
+        metavar="KEY=VALUE",
         help="Parameter of the rule, e.g. pricing_mechanism=pay_as_bid; repeatable.",
         callback=checked.assignments,
     ),
@@ -45,16 +47,20 @@ Lines = Annotated[
     Path | None,
     typer.Option(
         "--lines",
+        metavar="FILE",
         help="CSV file of the lines between zones: name,bus0,bus1,s_nom.",
         callback=checked.text_file,
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for prices.csv, orders.csv and flows.csv, all digits."),
+    typer.Option(
+        "--out", metavar="DIR", help="Folder for prices.csv, orders.csv and flows.csv, all digits."
+    ),
 ]
 OverwriteFiles = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files too that assume-rl did not write.")
+    bool,
+    typer.Option("--overwrite", metavar="", help="Replace files too that assume-rl did not write."),
 ]
 
 

@@ -14,7 +14,7 @@ StudyPlace = Annotated[
     str,
     typer.Argument(
         metavar="STUDY",
-        help="Study folder, or SQLAlchemy URL of a study database.",
+        help="Study folder, or study database: SQLite file or SQLAlchemy URL.",
         autocompletion=completion.study_folders,
     ),
 ]
@@ -22,6 +22,7 @@ Metric = Annotated[
     str,
     typer.Option(
         "--metric",
+        metavar="NAME",
         help="What is compared, e.g. reward.",
         autocompletion=completion.of_study("metrics.name"),
     ),
@@ -30,6 +31,7 @@ Step = Annotated[
     str | None,
     typer.Option(
         "--step",
+        metavar="NAME",
         help="Step that the metric is from, where several have it.",
         autocompletion=completion.of_study("metrics.step"),
     ),
@@ -38,6 +40,7 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         "--baseline",
+        metavar="DESIGN",
         help="Design that the others are compared with, on equal seeds.",
         autocompletion=completion.of_study("runs.design"),
     ),
@@ -46,12 +49,14 @@ StudyName = Annotated[
     str | None,
     typer.Option(
         "--study",
+        metavar="NAME",
         help="Which study, where a database holds several.",
         autocompletion=completion.of_study("runs.study"),
     ),
 ]
 Csv = Annotated[
-    Path | None, typer.Option("--csv", help="Write a row per design to this file, all digits.")
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="CSV file with a row per design, all digits."),
 ]
 
 

@@ -20,16 +20,25 @@ Place = Annotated[
     ),
 ]
 Parquet = Annotated[
-    Path | None, typer.Option("--parquet", help="Folder for a Parquet file per table.")
+    Path | None,
+    typer.Option("--parquet", metavar="DIR", help="Folder for a Parquet file per table."),
 ]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Folder for a CSV file per table.")]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", metavar="DIR", help="Folder for a CSV file per table.")
+]
 Tidy = Annotated[
     Path | None,
-    typer.Option("--tidy", help="CSV file with a row per run of a study: parameters and metrics."),
+    typer.Option(
+        "--tidy",
+        metavar="FILE",
+        help="CSV file with a row per run of a study: parameters and metrics.",
+    ),
 ]
 ScenarioFolder = Annotated[
     Path | None,
-    typer.Option("--scenario", help="New folder for the scenario that a run simulated."),
+    typer.Option(
+        "--scenario", metavar="DIR", help="New folder for the scenario that a run simulated."
+    ),
 ]
 
 
@@ -57,6 +66,7 @@ def export(
 
     from assume_rl.experiments.archive import export_scenario
     from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
+    from assume_rl.results.files import MANIFEST
     from assume_rl.results.owner import owned
     from assume_rl.scenario.plugins import unload_plugins
     from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
@@ -79,6 +89,8 @@ def export(
         with owned(csv):
             written += export_csv(url, csv, overwrite=overwrite, formulas=formulas)
     if tidy is not None:
+        if (Path(place) / MANIFEST).is_file():
+            raise ConfigurationError(f"--tidy is of a study, and '{place}' is a run: name --csv")
         export_tidy(url, tidy, overwrite=overwrite, formulas=formulas)
         written.append(tidy)
     if not written:

@@ -12,7 +12,9 @@ from assume_rl.cli.app import app
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder that is not there yet, or empty.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder that is not there yet, or empty.")
+    ],
 ) -> None:
     """Write a small scenario with comments, to start one's own from; nothing is overwritten."""
     from assume_rl.scenario.starter import write_starter

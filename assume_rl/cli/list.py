@@ -42,10 +42,16 @@ class Format(StrEnum):
 
 @app.command("list")
 def list_parts(
-    sort: Annotated[Sort | None, typer.Argument(help="Only these; all by default.")] = None,
+    sort: Annotated[
+        Sort | None, typer.Argument(metavar="KIND", help="Kind of parts to print; all by default.")
+    ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(help="Only the one of this name.", autocompletion=completion.parts),
+        typer.Argument(
+            metavar="NAME",
+            help="Part to print; all of the kind by default.",
+            autocompletion=completion.parts,
+        ),
     ] = None,
     plugins: Plugins = None,
     output: Annotated[

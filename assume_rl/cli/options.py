@@ -28,6 +28,7 @@ class Engine(StrEnum):
 Folder = Annotated[
     Path,
     typer.Argument(
+        metavar="SCENARIO",
         help="Scenario folder (with a config.yaml).",
         autocompletion=completion.scenario_folders,
         callback=checked.scenario_folder,
@@ -37,6 +38,7 @@ Case = Annotated[
     str | None,
     typer.Option(
         "--case",
+        metavar="NAME",
         help="Study case; the first by default.",
         autocompletion=completion.study_cases,
     ),
@@ -55,25 +57,43 @@ Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
+        metavar="KEY=VALUE",
         help="Change a setting, e.g. learning_config.gamma=0.9; repeatable. Relative paths "
         "(..._path=, policies.<unit>=) start at the scenario folder.",
         autocompletion=completion.settings,
         callback=checked.assignments,
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Unknown columns are errors.")]
+Strict = Annotated[bool, typer.Option("--strict", metavar="", help="Unknown columns are errors.")]
+POLICIES = (
+    "Policy folder, in our layout or ASSUME's, or the output folder of a training, whose last "
+    "policies are meant"
+)
 Policies = Annotated[
     Path | None,
     typer.Option(
         "--policies",
-        help="Policy folder, in our layout or ASSUME's.",
+        metavar="DIR",
+        help=f"{POLICIES}; by default those that the scenario names.",
+        autocompletion=completion.policy_folders,
+        callback=checked.policies,
+    ),
+]
+FirstPolicies = Annotated[
+    Path | None,
+    typer.Option(
+        "--policies",
+        metavar="DIR",
+        help=f"Policies that the training starts from. {POLICIES}.",
         autocompletion=completion.policy_folders,
         callback=checked.policies,
     ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", help="Seed; the study case's by default.", callback=checked.seed),
+    typer.Option(
+        "--seed", metavar="N", help="Seed; the study case's by default.", callback=checked.seed
+    ),
 ]
 DeviceOption = Annotated[
     Device | None,
@@ -87,49 +107,70 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         help="The shell that plays the market: agents that exchange messages, or whole markets as "
-        "tensors (batch). auto: train on batch where it supports the scenario, else agents.",
+        "tensors (batch); results are the same. auto: agents, but for trainings batch where it "
+        "supports the scenario.",
     ),
 ]
 Seeds = Annotated[
     int | None,
     typer.Option(
-        "--seeds", min=1, help="Number of seeds to train side by side: --seed, --seed + 1, ..."
+        "--seeds",
+        min=1,
+        metavar="N",
+        help="Number of seeds to train side by side: --seed, --seed + 1, ...",
     ),
 ]
 Database = Annotated[
     str | None,
     typer.Option(
         "--db",
+        metavar="URL",
         help="SQLAlchemy URL; results.db in --out by default.",
         callback=checked.database,
     ),
 ]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Export all tables to this folder.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="DIR", help="Folder that all tables are exported to as CSV."),
+]
 Tables = Annotated[
     str | None,
     typer.Option(
         "--tables",
+        metavar="NAMES",
         help="Result tables to store, e.g. market_meta,kpis; all by default. runs and the tables "
         "that describe units are always stored.",
         autocompletion=completion.some_of(completion.RESULT_TABLES),
         callback=checked.tables,
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Output folder.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Output folder; runs/<scenario>_<case> by default."),
+]
+EvaluationOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Output folder; runs/<scenario>_<case>_evaluation by default."
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
+        metavar="",
         help="Replace a run in --out, in --db, copies of policies, and other files in --csv.",
     ),
 ]
 OverwriteFiles = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files too that assume-rl did not write.")
+    bool,
+    typer.Option("--overwrite", metavar="", help="Replace files too that assume-rl did not write."),
 ]
 Formulas = Annotated[
     bool,
     typer.Option(
         "--formulas",
+        metavar="",
         help="Leave text in CSV files as it is that begins with =, +, - or @; by default it gets "
         "an apostrophe in front, so that spreadsheet programs run no formula.",
     ),
@@ -138,6 +179,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
+        metavar="",
         help="Resume the interrupted training in --out; the results are those of an "
         "uninterrupted one.",
     ),
@@ -146,6 +188,7 @@ Track = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
+        metavar="NAME",
         help="Follow the training in a tracker too: tensorboard; repeatable.",
         callback=checked.trackers,
     ),
@@ -155,39 +198,61 @@ RolloutWorkers = Annotated[
     typer.Option(
         "--rollout-workers",
         min=1,
+        metavar="N",
         help="Processes on a Ray cluster that play the episodes of training; results are the same.",
     ),
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", help="Ray cluster, e.g. auto; one on this machine by default."),
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        help="Ray cluster, e.g. auto; one on this machine by default.",
+    ),
 ]
 StudySet = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
+        metavar="KEY=VALUE",
         help="Change a key of the file, or a setting of all its runs; repeatable.",
         callback=checked.assignments,
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what is to do and what it would cost; run nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", metavar="", help="Print what is to do and what it would cost; run nothing."
+    ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes, a thread each.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, metavar="N", help="Processes, a thread each.")
+]
 TrainingsOfEach = Annotated[
-    int, typer.Option("--seeds", min=1, help="Trainings of each: 1, 2, ...")
+    int,
+    typer.Option(
+        "--seeds", min=1, metavar="N", help="Seeds that each is trained with: 1, 2, ..., N."
+    ),
 ]
 Page = Annotated[
     Path | None,
     typer.Option(
-        "--page", help="Page that gets the tables; a .json file beside it has what they show."
+        "--page",
+        metavar="FILE",
+        help="Page that gets the tables; a .json file beside it has what they show.",
     ),
 ]
-StudyFolder = Annotated[Path | None, typer.Option("--out", help="Study folder.")]
+StudyFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Study folder; by default that of the file, or studies/<name>."
+    ),
+]
 StudyDatabase = Annotated[
     str | None,
     typer.Option(
         "--db",
+        metavar="URL",
         help="SQLAlchemy URL; study.db in --out by default.",
         callback=checked.database,
     ),
@@ -196,8 +261,9 @@ BestResponse = Annotated[
     bool,
     typer.Option(
         "--best-response",
+        metavar="",
         help="Work out what each learner could have earned alone, however long it takes; else only "
         "where that takes about a minute at most.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", metavar="", help="Print errors only.")]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
-from assume_rl.cli.options import Case, OverwriteFiles, Plugins, Set
+from assume_rl.cli.options import POLICIES, Case, OverwriteFiles, Plugins, Set
 from assume_rl.errors import ConfigurationError
 
 policies = typer.Typer(
@@ -21,9 +21,8 @@ app.add_typer(policies, name="policies")
 Saved = Annotated[
     Path,
     typer.Argument(
-        metavar="FOLDER",
-        help="Policy folder, in our layout or ASSUME's, or the output folder of a training, whose "
-        "last policies are meant.",
+        metavar="DIR",
+        help=f"{POLICIES}.",
         autocompletion=completion.policy_folders,
         callback=checked.policies,
     ),
@@ -40,7 +39,9 @@ class Form(StrEnum):
 @policies.command()
 def inspect(
     folder: Saved,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print JSON, for programs.")
+    ] = False,
     plugins: Plugins = None,
 ) -> None:
     """Print what policies are: networks, observations, scales, and where they are from."""
@@ -63,6 +64,7 @@ def verify(
         Path | None,
         typer.Option(
             "--scenario",
+            metavar="SCENARIO",
             help="Scenario folder whose units are to act by them.",
             autocompletion=completion.scenario_folders,
         ),
@@ -123,7 +125,10 @@ def export(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", help="Folder; exports of the same names are replaced.")
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder; exports of the same names are replaced."
+        ),
     ],
     overwrite: OverwriteFiles = False,
     plugins: Plugins = None,

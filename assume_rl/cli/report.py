@@ -15,23 +15,28 @@ Place = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN_OR_STUDY",
-        help="Output folder of a run, study folder, or URL of a study database.",
+        help="Output folder of a run, study folder, or study database: SQLite file or SQLAlchemy "
+        "URL. Without it, the runs and studies here are named.",
         autocompletion=completion.results_folders,
     ),
 ]
 File = Annotated[
-    Path | None, typer.Option("--out", help="HTML file; report.html in that folder by default.")
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="HTML file; report.html in that folder by default."),
 ]
 Png = Annotated[
     Path | None,
     typer.Option(
-        "--png", help="Write each figure to this folder as PNG; needs Chromium or Chrome."
+        "--png",
+        metavar="DIR",
+        help="Write each figure to this folder as PNG; needs Chromium or Chrome.",
     ),
 ]
 Hours = Annotated[
     list[str] | None,
     typer.Option(
         "--hours",
+        metavar="TIME",
         help="Draw the orders of the delivery that begins then (UTC), e.g. 2019-03-04T18:00; "
         "repeatable. By default those with the lowest, the median and the highest price.",
     ),

@@ -22,7 +22,10 @@ class Format(StrEnum):
 def schema(
     file: Annotated[
         Format,
-        typer.Argument(help="A study file, the config.yaml of a scenario folder, or a tune file."),
+        typer.Argument(
+            metavar="KIND",
+            help="Study file, config.yaml of a scenario folder, or tune file.",
+        ),
     ],
     plugins: Plugins = None,
 ) -> None:

@@ -16,6 +16,8 @@ from assume_rl.cli.options import (
     DeviceOption,
     Engine,
     EngineOption,
+    EvaluationOut,
+    FirstPolicies,
     Folder,
     Out,
     Overwrite,
@@ -94,7 +96,7 @@ def run(
 ) -> None:
     """Run a study case without training; learning bidders act on finished policies."""
     from assume_rl.cli.console import console_of, load, watching
-    from assume_rl.cli.output import print_kpis
+    from assume_rl.cli.output import print_kpis, print_warnings
     from assume_rl.experiments.run import run as run_case
 
     loaded = load(scenario, case, overrides, strict, device, plugins=plugins)
@@ -113,6 +115,8 @@ def run(
             observer=observer,
         )
     print_kpis(console, result)
+    found_later = result.warnings[len(loaded.warnings) :]
+    print_warnings(Console(stderr=True, quiet=quiet), found_later)
 
 
 @app.command()
@@ -120,7 +124,7 @@ def train(
     scenario: Folder,
     case: Case = None,
     engine: EngineOption = Engine.auto,
-    policies: Policies = None,
+    policies: FirstPolicies = None,
     seed: Seed = None,
     seeds: Seeds = None,
     device: DeviceOption = None,
@@ -206,7 +210,7 @@ def evaluate(
     plugins: Plugins = None,
     db: Database = None,
     csv: Csv = None,
-    out: Out = None,
+    out: EvaluationOut = None,
     overwrite: Overwrite = False,
     best_response: BestResponse = False,
     strict: Strict = False,

@@ -14,7 +14,7 @@ STOPPED = "the same command resumes the trial that was stopped"
 
 @app.command()
 def tune(
-    file: Annotated[Path, typer.Argument(help="Tune file (YAML).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Tune file (YAML).")],
     overrides: StudySet = None,
     plugins: Plugins = None,
     out: StudyFolder = None,

@@ -57,6 +57,14 @@ def policy_digests(sources: Iterable[Path]) -> dict[str, str]:
     return {str(path.absolute()): digest for path, digest in found if digest is not None}
 
 
+def _runs_in(study: Path) -> str:
+    """Return the end of a sentence that names a run in the folder of a study, if there is one."""
+    for manifest in sorted(study.glob(f"*/*/*/{MANIFEST}")):
+        if is_run(read_manifest(manifest.parent)):
+            return f" of its own; name one of a study, such as '{manifest.parent}'"
+    return ""
+
+
 def export_scenario(run: Path, folder: Path) -> str:
     """Write the scenario that a run simulated as a folder; return the command that runs it again.
 
@@ -69,7 +77,7 @@ def export_scenario(run: Path, folder: Path) -> str:
     """
     manifest = read_manifest(run)
     if not is_run(manifest):
-        raise ResultsError(f"'{run}' holds no run")
+        raise ResultsError(f"'{run}' holds no run{_runs_in(run)}")
     if not (run / SCENARIO).is_file():
         raise ResultsError(f"'{run}' has no {SCENARIO}: its scenario was not read from a folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -151,7 +151,10 @@ def evaluate(
     compiled = compiled_to_play(scenario, policies)
     actors = all_policies(compiled, policies)
     if not actors:
-        raise ConfigurationError(f"study case '{compiled.scenario.case}' has no learning bidder")
+        raise ConfigurationError(
+            f"study case '{compiled.scenario.case}' has no learning bidder to evaluate; "
+            "'assume-rl run' plays it"
+        )
     name = f"{compiled.scenario.simulation_id}_evaluation"
     places = Places(out, db, csv, overwrite)
     shell, _ = choose_engine(engine, compiled, default="agents")

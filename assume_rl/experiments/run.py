@@ -68,7 +68,10 @@ def run(
         kpis = tuple(write_kpis(experiment.database, pay_as_bid_markets(compiled), missing))
         experiment.results["kpis"] = [list(kpi) for kpi in kpis]
     reserve = frozenset(spec.name for spec in compiled.markets if spec.product_type in HELD)
-    return RunResult(experiment.folder, experiment.url, kpis, compiled.scenario.warnings, reserve)
+    warnings = compiled.scenario.warnings
+    if policies is not None and not actors:
+        warnings += (f"study case '{compiled.scenario.case}' has no unit that acts by policies",)
+    return RunResult(experiment.folder, experiment.url, kpis, warnings, reserve)
 
 
 def play(experiment: Experiment, policies: Policies, observer: Observer) -> None:

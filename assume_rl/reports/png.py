@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from assume_rl.errors import ConfigurationError, ResultsError, uninstalled
+from assume_rl.files import reason
 from assume_rl.reports.style import load_plotly
 from assume_rl.reports.types import Chart, Section
 from assume_rl.results.destinations import check_replaceable, head_of
@@ -30,7 +31,7 @@ def write_pngs(sections: Sequence[Section], folder: Path) -> list[Path]:
         for file in files:
             file.write_bytes(marked(file.read_bytes()))
     except OSError as error:
-        raise ResultsError(f"'{folder}' cannot be written: {error.strerror or error}") from None
+        raise ResultsError(f"'{folder}' cannot be written: {reason(error)}") from None
     return files
 
 

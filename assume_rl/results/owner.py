@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock, SoftFileLock, Timeout
 
 from assume_rl.errors import ResultsError
+from assume_rl.files import reason
 
 LOCK = ".assume-rl.lock"
 """File that is locked, in the folder that has an owner; a name that nobody else's file has."""
@@ -169,7 +170,7 @@ def _made(folder: Path, what: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultsError(f"{what} cannot be written: {error.strerror}") from None
+        raise ResultsError(f"{what} cannot be written: {reason(error)}") from None
     try:
         yield
     finally:

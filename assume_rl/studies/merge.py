@@ -26,21 +26,24 @@ VARIED = {
 """Sections that make designs, and what belongs there: one left empty would make none, silently."""
 
 
-def read_content(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def read_content(
+    path: Path, above: tuple[Path, ...] = (), *, kind: str = "study"
+) -> dict[str, Any]:
     """Return the keys of the file at `path`, over those of the files that it includes.
 
     :param above: files that include this one.
+    :param kind: of file that it is, as messages name it; those that it includes are study files.
     :raises ConfigurationError: a file is missing, not YAML, or includes itself; or a section that
         makes designs is empty.
     """
     if not is_there(path):
-        raise ConfigurationError(_missing(path, above))
+        raise ConfigurationError(_missing(path, above, kind))
     here = path.resolve()
     if here in above:
         chain = " includes ".join(file.name for file in (*above[above.index(here) :], here))
         raise ConfigurationError(f"{path.name}, include: goes in a circle: {chain}")
     if path.is_dir():
-        raise ConfigurationError(_missing(path, above))
+        raise ConfigurationError(_missing(path, above, kind))
     try:
         content = read_yaml(path)
     except AssumeRlError as error:
@@ -174,11 +177,11 @@ def _names(value: Any, file: str) -> list[str]:
     return names
 
 
-def _missing(path: Path, above: tuple[Path, ...]) -> str:
+def _missing(path: Path, above: tuple[Path, ...], kind: str) -> str:
     where = f"{above[-1].name}, include: " if above else ""
     if is_there(path) and path.is_dir():
-        return f"{where}'{path}' is a folder, not a study file (YAML)"
+        return f"{where}'{path}' is a folder, not a {kind} file (YAML)"
     folder = path.parent
     files = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
     hint = f"; {nearest(path.name, files)}" if files else ""
-    return f"{where}there is no study file '{path}'{hint}"
+    return f"{where}there is no {kind} file '{path}'{hint}"

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,22 +78,36 @@ def results_below(folder: Path) -> list[Path]:
     return [place for place in found if place.parent not in ages]
 
 
-def listed(folder: Path) -> str:
-    """Return the end of a sentence that names the runs and studies below a folder, if any."""
-    found = [f"'{path}'" for path in results_below(folder)]
+def is_study(folder: Path) -> bool:
+    """Return whether a folder holds a study."""
+    return any((folder / name).is_file() for name in (STUDY, DATABASE))
+
+
+def listed(folder: Path, of: Callable[[Path], bool] = Path.is_dir) -> str:
+    """Return the end of a sentence that names the runs and studies below a folder, if any.
+
+    :param folder: that they are below
+    :param of: those to name, such as `is_study`
+    """
+    found = [f"'{path}'" for path in results_below(folder) if of(path)]
     more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
     return f"; there are {', '.join(found[:LISTED])}{more}" if found else ""
 
 
-def instead_of(folder: Path) -> str:
-    """Return the end of a sentence on a folder that is not there: the nearest one, or all."""
+def instead_of(folder: Path, of: Callable[[Path], bool] = Path.is_dir) -> str:
+    """Return the end of a sentence on a folder that is not there: the nearest one, or all.
+
+    :param folder: that is not there
+    :param of: those to name, such as `is_study`
+    """
     found = results_below(folder.parent) if folder.parent.is_dir() else []
-    close = difflib.get_close_matches(str(folder), [str(path) for path in found], n=1)
-    return f"; did you mean '{close[0]}'?" if close else listed(folder.parent)
+    names = [str(path) for path in found if of(path)]
+    close = difflib.get_close_matches(str(folder), names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else listed(folder.parent, of)
 
 
 def find_study(place: str) -> Place:
-    """Return a study folder or a SQLAlchemy URL as a `Place`.
+    """Return a study folder, an SQLite file or a SQLAlchemy URL as a `Place`.
 
     A study database may also hold runs of earlier forms of the study; the folder knows which ones
     are meant now, a URL does not.
@@ -108,8 +122,15 @@ def find_study(place: str) -> Place:
     if (folder / DATABASE).is_file():
         return Place(_usual(folder))
     if folder.is_dir():
-        raise ResultsError(f"'{folder}' holds no study: it has neither {STUDY} nor {DATABASE}")
-    raise ResultsError(f"there is no study folder '{shown_place(place)}'{instead_of(folder)}")
+        others = listed(folder, is_study) or listed(Path(), is_study)
+        raise ResultsError(
+            f"'{folder}' holds no study: it has neither {STUDY} nor {DATABASE}{others}"
+        )
+    if folder.is_file():
+        return Place(f"sqlite:///{folder.resolve()}")
+    raise ResultsError(
+        f"there is no study folder '{shown_place(place)}'{instead_of(folder, is_study)}"
+    )
 
 
 def _asked_for(folder: Path) -> Place:

@@ -70,7 +70,7 @@ def read_keys(
     :raises ConfigurationError: with file and key
     """
     source = Path(path)
-    content = assigned(read_content(source), overrides, model.model_fields)
+    content = assigned(read_content(source, kind=model.kind), overrides, model.model_fields)
     written = Written(source, content, _validated(content, source.name, model))
     for plugin in plugins:
         found_plugin(whole_name(plugin))

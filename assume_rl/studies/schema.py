@@ -1,7 +1,7 @@
 """Keys of a study file, with their only defaults; docs/batch.md explains their effects."""
 
 import math
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -43,6 +43,8 @@ def _seeds(value: Any) -> Any:
 
 class StudyKeys(Section):
     """The common keys of study files and tune files."""
+
+    kind: ClassVar[str] = "study"  # of file, as messages name it
 
     name: str | None = None
     """Name of the study; by default that of its file."""

@@ -61,8 +61,28 @@ def test_a_run_has_no_tidy_table(command: Command, study: Path) -> None:
     assert Path("c/unit_dispatch.csv").is_file()
     code, _, err = command(run, "--tidy", "t.csv")
     assert code == 2
-    assert err.endswith("holds results of single runs, not of studies\n")
+    assert err == f"--tidy is of a study, and '{run}' is a run: name --csv\n"
     assert not Path("t.csv").exists()
+
+
+def test_a_folder_is_not_written_in_the_place_of_a_file(command: Command, study: Path) -> None:
+    Path("mine.txt").write_text("mine")
+    for option in ("--csv", "--parquet"):
+        code, _, err = command(study, option, "mine.txt")
+        assert (code, err) == (
+            2,
+            "'mine.txt' cannot be written: 'mine.txt' is a file, not a folder\n",
+        )
+    assert Path("mine.txt").read_text() == "mine"
+
+
+def test_the_scenario_of_a_study_is_that_of_one_of_its_runs(command: Command, study: Path) -> None:
+    run = study / "runs" / "a" / "run"
+    manifest = {"kind": "run", "simulation": "s", "configuration": {}}
+    write_json(run / "manifest.json", manifest)
+    code, _, err = command(study, "--scenario", "new")
+    hint = f"'{study}' holds no run of its own; name one of a study, such as '{run}'\n"
+    assert (code, err) == (2, hint)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +95,7 @@ def test_a_run_has_no_tidy_table(command: Command, study: Path) -> None:
         (["empty", "--csv", "c"], "'empty' has no results.db: name the URL that --db named"),
         (
             ["study", "--csv", "study/study.db"],
-            "'study/study.db' cannot be written: File exists",
+            "'study/study.db' cannot be written: 'study/study.db' is a file",
         ),
         (["sqlite:///typo.db", "--csv", "c"], "there is no database 'typo.db'"),
         (["nothing.db", "--csv", "c"], "'nothing.db' holds no results yet"),

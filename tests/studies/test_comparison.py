@@ -115,10 +115,16 @@ def test_two_comparisons_are_told_of(file: Path) -> None:
     assert note.startswith("2 designs are compared with 'cap': judge by the adjusted p-values")
 
 
-@pytest.mark.parametrize(("seeds", "smallest"), [(5, "0.125"), (6, "0.0625")])
-def test_too_few_seeds_are_told_of(file: Path, seeds: int, smallest: str) -> None:
-    notes = compare(write_rewards(file, rewards(seeds)), "reward", baseline="cap").notes
-    assert any(f"can be is {smallest}" in note for note in notes)
+@pytest.mark.parametrize(
+    ("seeds", "smallest"), [("1 equal seed is", "1"), ("5 equal seeds are", "0.125")]
+)
+def test_too_few_seeds_are_told_of(file: Path, seeds: str, smallest: str) -> None:
+    rows = rewards(int(seeds[0]))
+    notes = compare(write_rewards(file, rows), "reward", baseline="cap").notes
+    assert (
+        f"{seeds} too few to tell any difference from chance: the smallest adjusted p-value that "
+        f"can be is {smallest}"
+    ) in notes
 
 
 def test_one_comparison_on_six_seeds_can_tell_a_difference(file: Path) -> None:
@@ -252,6 +258,8 @@ def test_a_moved_folder_is_found_and_other_databases_too(tmp_path: Path) -> None
     server = study_folder(tmp_path, "postgresql+psycopg://host/name", [])
     assert find_study(str(server)).database == "postgresql+psycopg://host/name"
     assert find_study("postgresql://host/name").asked is None
+    (tmp_path / "any.db").write_text("")
+    assert find_study(str(tmp_path / "any.db")).database == f"sqlite:///{tmp_path / 'any.db'}"
 
 
 def test_places_that_are_no_study(tmp_path: Path) -> None:
@@ -259,6 +267,12 @@ def test_places_that_are_no_study(tmp_path: Path) -> None:
         find_study(str(tmp_path / "none"))
     with pytest.raises(ResultsError, match="holds no study"):
         find_study(str(tmp_path))
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "manifest.json").write_text("{}")
+    (tmp_path / "runs" / "b").mkdir()
+    (tmp_path / "runs" / "b" / "study.db").write_text("")
+    with pytest.raises(ResultsError, match=r"holds no study: .*; there are '[^']*runs/b'$"):
+        find_study(str(tmp_path / "runs"))
     with pytest.raises(ResultsError, match="does not hold the password"):
         find_study(str(study_folder(tmp_path, "postgresql+psycopg://me:***@host/name", [])))
     for text in ("{", "[]", '{"runs": [], "database": 3}', '{"runs": [{}]}'):

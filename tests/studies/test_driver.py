@@ -236,7 +236,7 @@ def test_what_was_asked_for_last_is_written_down(serial: Study) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "study").write_text("a file")
-    with pytest.raises(ResultsError, match=r"'.*study' cannot be written: File exists"):
+    with pytest.raises(ResultsError, match=r"'.*study' cannot be written: '.*study' is a file"):
         run_study(rules(tmp_path))
 
 

@@ -57,5 +57,5 @@ def _scenarios_in(folder: Path) -> str:
     inside = sorted(own.name for own in folder.glob("*/") if (own / CONFIG_FILE).is_file())
     if inside:
         return f"; it has the scenarios {', '.join(inside)}"
-    results = (folder / "manifest.json").is_file()
+    results = any((folder / name).is_file() for name in ("manifest.json", "study.json"))
     return ", which holds results or policies: name the folder of the scenario" if results else ""

@@ -1,6 +1,6 @@
 """Keys of a tune file, with their only defaults; docs/how-to/tune.md explains them."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -76,6 +76,8 @@ class Pruner(Section):
 
 class TuneFile(StudyKeys):
     """A search of settings: the keys of study files, with trials in place of designs."""
+
+    kind: ClassVar[str] = "tune"
 
     space: dict[str, Law] = Field(min_length=1, json_schema_extra=or_nested)
     """Values that each setting may take, by dotted key, as in `random.keys` of a study file."""
