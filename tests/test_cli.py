@@ -756,7 +756,7 @@ def test_listed_algorithms_tell_their_status_and_paper(command: Command) -> None
     assert code == 0
     for name, own in ALGORITHMS.items():
         assert f"algorithm {name} (built in, {own.status}): {own.paper}" in out
-    _, text, _ = command("list", "algorithm", "--format", "json")
+    _, text, _ = command("list", "algorithm", "--json")
     parts = {part["name"]: part for part in json.loads(text)["parts"]}
     assert parts["masac"]["status"] == "experimental"
     assert "1812.05905" in parts["masac"]["paper"]
@@ -765,7 +765,7 @@ def test_listed_algorithms_tell_their_status_and_paper(command: Command) -> None
 def test_a_single_algorithm_is_listed_with_its_own_settings(command: Command) -> None:
     code, out, _ = command("list", "algorithm", "mappo")
     assert (code, out.count("algorithm "), "clip_range: number" in out) == (0, 1, True)
-    _, text, _ = command("list", "rule", "pay_as_bid", "--format", "json")
+    _, text, _ = command("list", "rule", "pay_as_bid", "--json")
     assert [part["name"] for part in json.loads(text)["parts"]] == ["pay_as_bid"]
 
 

@@ -23,7 +23,7 @@ Metric = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="What is compared, e.g. reward.",
+        help="What is compared, e.g. reward; a name that is none is answered with all that are.",
         autocompletion=completion.of_study("metrics.name"),
     ),
 ]

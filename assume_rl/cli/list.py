@@ -10,7 +10,7 @@ import typer
 
 from assume_rl.cli import completion
 from assume_rl.cli.app import app
-from assume_rl.cli.options import Plugins
+from assume_rl.cli.options import Json, Plugins
 from assume_rl.errors import ConfigurationError, nearest_part
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ class Sort(StrEnum):
     observers = "observer"
 
 
-class Format(StrEnum):
-    """How it is printed."""
-
-    text = "text"
-    json = "json"
-
-
 @app.command("list")
 def list_parts(
     sort: Annotated[
@@ -54,9 +47,7 @@ def list_parts(
         ),
     ] = None,
     plugins: Plugins = None,
-    output: Annotated[
-        Format, typer.Option("--format", help="Text, or JSON for programs.")
-    ] = Format.text,
+    as_json: Json = False,
 ) -> None:
     """Print unit kinds, bidders, strategies of operators, rules, ..., with their parameters."""
     from assume_rl.learning.config import SETTINGS
@@ -72,7 +63,7 @@ def list_parts(
     parts = [part for part in catalogue() if sort is None or part.sort in _shown(sort)]
     if name is not None:
         parts = _called(name, parts)
-    if output is Format.json:
+    if as_json:
         content = {"parts": [asdict(part) for part in parts], "entry_points": _entry_points()}
         typer.echo(json.dumps(content, indent=2, default=_plain))
         return

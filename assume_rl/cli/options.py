@@ -99,7 +99,15 @@ DeviceOption = Annotated[
     Device | None,
     typer.Option(
         "--device",
-        help="Where networks train, learning_config.device by default; acting is on the CPU.",
+        help="Where networks, replay and, on the batch engine, markets live; by default "
+        "learning_config.device.",
+    ),
+]
+PlayDevice = Annotated[
+    Device | None,
+    typer.Option(
+        "--device",
+        help="Policies act on the CPU, whatever is named; cuda where there is none is refused.",
     ),
 ]
 EngineOption = Annotated[
@@ -265,5 +273,8 @@ BestResponse = Annotated[
         help="Work out what each learner could have earned alone, however long it takes; else only "
         "where that takes about a minute at most.",
     ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print JSON, for programs, instead of text.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", metavar="", help="Print errors only.")]

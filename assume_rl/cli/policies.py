@@ -10,7 +10,7 @@ from rich.console import Console
 
 from assume_rl.cli import checked, completion
 from assume_rl.cli.app import app
-from assume_rl.cli.options import POLICIES, Case, OverwriteFiles, Plugins, Set
+from assume_rl.cli.options import POLICIES, Case, Json, OverwriteFiles, Plugins, Set
 from assume_rl.errors import ConfigurationError
 
 policies = typer.Typer(
@@ -39,9 +39,7 @@ class Form(StrEnum):
 @policies.command()
 def inspect(
     folder: Saved,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print JSON, for programs.")
-    ] = False,
+    as_json: Json = False,
     plugins: Plugins = None,
 ) -> None:
     """Print what policies are: networks, observations, scales, and where they are from."""

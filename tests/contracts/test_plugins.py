@@ -477,7 +477,7 @@ def test_the_list_says_where_they_come_from(place: Path, command: Command) -> No
         assert line in out.splitlines()
     assert "\nalgorithm matd3 (built in, stable): " in out
     assert "\nalgorithm rwr (weighted.py, experimental): Peters and Schaal 2007" in out
-    content = json.loads(command("list", "bidder", *options(("yesterday",)), "--format", "json"))
+    content = json.loads(command("list", "bidder", *options(("yesterday",)), "--json"))
     (own,) = [part for part in content["parts"] if part["source"] == "yesterday.py"]
     assert own["name"] == "powerplant_energy_yesterday"
     assert own["parameters"] == [
