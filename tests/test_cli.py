@@ -290,7 +290,10 @@ def test_every_argument_says_in_words_what_it_takes() -> None:
         ("run scenarios/two --policies runs/", ["runs/trained"]),
         ("report runs/", ["runs/simulated", "runs/trained"]),
         ("run scenarios/two --engine a", ["agents", "auto"]),
-        ("run scenarios/two --set a", ["availability."]),
+        (
+            "run scenarios/two --set a",
+            [f"availability.{unit}{end}" for unit in ("gas", "town") for end in (".scale=", "=")],
+        ),
         ("run scenarios/two --set fuel", ["fuel_prices.", "fuel_prices.co2="]),
         ("run scenarios/two --set learning_config.gam", ["learning_config.gamma="]),
         (
@@ -302,6 +305,7 @@ def test_every_argument_says_in_words_what_it_takes() -> None:
         ("bench games --games E2,E1", ["E2,E1", "E2,E1-3", "E2,E11"]),
         ("run scenarios/two --tables kpis,market_m", ["kpis,market_meta"]),
         ("run scenarios/two --set units.", ["units.gas.", "units.town."]),
+        ("run scenarios/two --set units.g", ["units.gas.max_power=", "units.gas.price="]),
         ("run scenarios/two --set units.gas.m", ["units.gas.max_power="]),
         ("run scenarios/two --set demand.", ["demand.town.scale=", "demand.town="]),
         (

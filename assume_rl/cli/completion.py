@@ -134,7 +134,20 @@ def parts(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def settings(context: typer.Context, incomplete: str) -> list[str]:
-    """Return keys of settings: of learning, and of markets and units of the folder typed before."""
+    """Return keys of settings: of learning, and of markets and units of the folder typed before.
+
+    Of a single section its keys are returned: shells put a blank after what is the only word.
+    """
+    found = _settings(context, incomplete)
+    while len(found) == 1 and found[0].endswith("."):
+        inside = _settings(context, found[0])
+        if inside in ([], found):
+            break
+        found = inside
+    return found
+
+
+def _settings(context: typer.Context, incomplete: str) -> list[str]:
     from assume_rl.learning.config import learning_keys
 
     if "." not in incomplete:
@@ -150,9 +163,8 @@ def _of_units(units: Iterable[contents.Unit], incomplete: str) -> Iterator[str]:
     """Yield keys that change units, their series or their policies; columns of a named one only."""
     for unit in units:
         own = f"units.{unit.name}."
-        yield own
-        if incomplete.startswith(own):
-            yield from (f"{own}{column}=" for column in unit.columns)
+        inside = incomplete.startswith(own)
+        yield from (f"{own}{column}=" for column in unit.columns) if inside else (own,)
         for series in ("availability", "demand") if unit.is_demand else ("availability",):
             yield from (f"{series}.{unit.name}{end}" for end in ("=", ".scale="))
         yield f"policies.{unit.name}="

@@ -74,7 +74,7 @@ def test_every_public_name_has_its_entry(site: Path) -> None:
 
 def test_every_command_with_its_options(generate: dict[str, ModuleType]) -> None:
     page = generate["reference"].command_line()
-    for text in ("## `assume-rl train`", "`--seeds <", "## `assume-rl batch`", "`--dry-run`"):
+    for text in ("## `assume-rl train`", "`--seeds N`", "## `assume-rl batch`", "`--dry-run`"):
         assert text in page
     assert "policies.&lt;unit>=" in page  # in a text, it would be HTML
 
