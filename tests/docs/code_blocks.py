@@ -10,7 +10,7 @@ A page's blocks run one after the other, in a folder of their own that has `scen
     <!-- test: exact -->                        the command prints what is printed below it
     <!-- test: fails -->                        its command ends with this message, exit code 2
     <!-- test: slow -->                         without --run-slow, its trainings are only checked,
-                                               its benchmarks and Python left out
+                                               its other commands and Python left out
     <!-- test: skip because it needs a GPU -->  it cannot be tried here
 
 Without --run-slow, trainings whose folder the page does not name again are only checked anyway.

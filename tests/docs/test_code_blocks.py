@@ -149,8 +149,8 @@ def run_shell(block, later, monkeypatch, capsys):
     ]
     for number, (command, words) in enumerate(todo):
         only_checked = False
-        if later is not None and words[:2] == ["assume-rl", "bench"] and block.noted("slow"):
-            continue  # its options are those of the other blocks of the page
+        if later is not None and words[1] != "train" and block.noted("slow"):
+            continue
         if later is not None and words[:2] == ["assume-rl", "train"]:
             looked_at = block.noted("exact") or block.noted("fails")
             needed = looked_at or folder_of(words) in f"{todo[number + 1 :]}{later}"

@@ -48,7 +48,7 @@ def rows(stretches: list[Stretch]) -> list[int | None]:
         pytest.param("ten_learners", False, "mlp", marks=[pytest.mark.unchecked, pytest.mark.slow]),
         pytest.param("ten_learners", False, "gru", marks=pytest.mark.unchecked),
         ("single_learner", True, "mlp"),
-        ("single_learner", False, "mlp"),
+        pytest.param("single_learner", False, "mlp", marks=pytest.mark.slow),
     ],
 )
 def test_both_shells_hand_over_the_same_transitions(

@@ -101,7 +101,7 @@ def batch(wholes: Callable[[EngineName], TrainResult]) -> TrainResult:
 @pytest.mark.parametrize(
     ("after", "middle"),
     [
-        (3, False),
+        pytest.param(3, False, marks=pytest.mark.slow),
         (3, True),
         pytest.param(1, False, marks=pytest.mark.slow),
         pytest.param(5, False, marks=pytest.mark.slow),

@@ -151,7 +151,7 @@ def learning(request: pytest.FixtureRequest, vectors: Path) -> Path:
     return reference / "vectors" / str(request.param)
 
 
-@pytest.mark.parametrize("evaluation", [0, 1])
+@pytest.mark.parametrize("evaluation", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_recorded_actions_give_the_recorded_rewards(learning: Path, evaluation: int) -> None:
     folder = learning
     record = read(folder / "expected" / "rl_params.csv", ("datetime",))

@@ -43,9 +43,8 @@ def test_the_answer_by_hand() -> None:
     assert best_single() == pytest.approx(0.09, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name", ["matd3", *(pytest.param(n, marks=pytest.mark.slow) for n in ("isac", "mappo"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["matd3", "isac", "mappo"])
 def test_a_learned_curve_beats_every_single_price(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
     rows = 32

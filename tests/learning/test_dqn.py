@@ -210,6 +210,7 @@ def overestimated(**more):
     return float(values.amax(dim=-1).mean())
 
 
+@pytest.mark.slow
 def test_two_networks_overestimate_less():
     single = overestimated()
     assert single > 0.2

@@ -165,7 +165,7 @@ def test_each_entry_finds_its_best_rung_in_each_state():
 @pytest.mark.parametrize(
     ("gamma", "when_empty", "more"),
     [
-        (0.0, 5, {}),
+        pytest.param(0.0, 5, {}, marks=pytest.mark.slow),
         pytest.param(0.9, 0, {"sampling": "prioritised"}, marks=pytest.mark.slow),
         pytest.param(0.9, 0, {}, marks=pytest.mark.slow),
         pytest.param(0.0, 5, {"sampling": "prioritised"}, marks=pytest.mark.slow),

@@ -135,6 +135,7 @@ def test_values_move_to_another_fleet_where_their_actors_do(tmp_path: Path) -> N
         assert same(after[unit], (before if unit in found.loaded else fresh)[unit])
 
 
+@pytest.mark.slow
 def test_it_finds_the_best_action_of_each_state() -> None:
     generator = torch.Generator().manual_seed(1)
     ours = learner(

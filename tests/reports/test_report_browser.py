@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ def test_the_learning_curve_is_that_of_the_metrics(seen: Seen, trained: Path) ->
     assert curve["y"] == rewards
 
 
-def test_names_are_shown_and_not_run(tmp_path: Path) -> None:
+def test_names_are_shown_and_not_run(tmp_path: Path, only_topics: Callable[..., None]) -> None:
+    only_topics("profits")
     seen = drawn(report(write_run(tmp_path / "run")), tmp_path)
     assert (seen["errors"], seen["console"], seen["title"]) == ([], [], "toy, case case")
     profits = next(k for k, c in enumerate(seen["charts"]) if c["title"] == "Profit per unit")

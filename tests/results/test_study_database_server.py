@@ -32,7 +32,13 @@ def stop_in_the_middle(
     monkeypatch.setattr(study_database, "append", stopping)
 
 
-@pytest.mark.parametrize("how", [SIGINT, SIGQUIT], ids=["stopped", "crashed"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(SIGINT, marks=pytest.mark.slow, id="stopped"),
+        pytest.param(SIGQUIT, id="crashed"),
+    ],
+)
 def test_a_server_that_goes_away_loses_and_doubles_nothing(
     server: Server,
     postgres_url: str,

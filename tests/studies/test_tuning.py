@@ -213,9 +213,12 @@ def test_a_second_tuning_is_told_who_is_at_it(tmp_path: Path) -> None:
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "metrics.jsonl")
+PASSING = (ResultsError("the database is away"), MemoryError())
 
 
-@pytest.mark.parametrize("failure", [FULL, ResultsError("the database is away"), MemoryError()])
+@pytest.mark.parametrize(
+    "failure", [FULL, *(pytest.param(own, marks=pytest.mark.slow) for own in PASSING)]
+)
 def test_a_passing_failure_ends_the_tuning_and_not_the_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
