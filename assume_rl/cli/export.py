@@ -64,15 +64,16 @@ def export(
         )
     url = database_of(place) if tables else ""  # before anything heavy is loaded
 
-    from assume_rl.experiments.archive import export_scenario
     from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
     from assume_rl.results.files import MANIFEST
     from assume_rl.results.owner import owned
-    from assume_rl.scenario.plugins import unload_plugins
     from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 
     console = Console(highlight=False, soft_wrap=True)
     if scenario is not None:
+        from assume_rl.experiments.archive import export_scenario
+        from assume_rl.scenario.plugins import unload_plugins
+
         command = export_scenario(Path(place), scenario)
         unload_plugins()  # copies, in whose place tables need those that the run had
         console.print(f"{scenario}\nthe same results: {command}", markup=False)
