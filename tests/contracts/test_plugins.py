@@ -215,7 +215,7 @@ WRONG = {
 }  # fmt: skip
 
 
-@ENGINES
+@AGENTS_ARE_SLOW
 @pytest.mark.parametrize("fault", WRONG)
 def test_what_returns_something_wrong_is_one_sentence(
     place: Path, refused: Command, fault: str, engine: str

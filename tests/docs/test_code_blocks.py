@@ -98,11 +98,11 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pyte
     monkeypatch.setitem(sys.modules, "page", names)
     tried = [block for block in blocks(page) if not block.noted("skip because")]
     for number, block in enumerate(tried):
-        for what in block.noted("given"):
+        left_out = block.noted("slow") and not pytestconfig.getoption("--run-slow")
+        for what in () if left_out else block.noted("given"):
             GIVEN[what](names.__dict__, shared)
         if block.title:
             write(block, folder)
-        left_out = block.noted("slow") and not pytestconfig.getoption("--run-slow")
         if block.language == "python" and not block.title and not left_out:
             exec(compile(block.text, block.where, "exec"), names.__dict__)
         elif block.language in ("bash", "console"):

@@ -37,7 +37,7 @@ def played(compiled: Compiled, flush_hours: int | None) -> list[Batch]:
     return sink.all
 
 
-@pytest.mark.parametrize("flush_hours", [None, 1, 17])
+@pytest.mark.parametrize("flush_hours", [None, pytest.param(1, marks=pytest.mark.slow), 17])
 @pytest.mark.parametrize("chunk", [1 << 18, 700])  # all at once, and four auctions at a time
 def test_batches_are_those_of_one_auction_after_the_other(
     monkeypatch: pytest.MonkeyPatch, flush_hours: int | None, chunk: int

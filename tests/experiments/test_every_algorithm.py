@@ -29,8 +29,7 @@ pytestmark = pytest.mark.unchecked
 ENGINES: tuple[EngineName, ...] = ("agents", "batch")
 # Different sizes and kinds under one joint critic, two operators.
 MIXED = [Unit("two", "A"), Unit("single", "B"), Unit("storage", "A")]
-OF_A_FAMILY = ("itd3", "mappo")  # the others are for the long tests
-NAMES = [n if n in OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in able("box")]
+NAMES = [n if n == "mappo" else pytest.param(n, marks=pytest.mark.slow) for n in able("box")]
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in able("box") if name != "mappo"]
 ON_POLICY = [name for name in able("box") if ALGORITHMS[name].on_policy]
 

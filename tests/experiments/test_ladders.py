@@ -107,7 +107,7 @@ def test_mixed_policies_are_drawn_from_alike_wherever_they_bid(
 
 
 @pytest.mark.parametrize(
-    "algorithm", [pytest.param("mirror_descent", marks=pytest.mark.slow), "regret_matching"]
+    "algorithm", [pytest.param("regret_matching", marks=pytest.mark.slow), "mirror_descent"]
 )
 def test_mixed_policies_are_resumed_with_the_same_bytes(algorithm: str, tmp_path: Path) -> None:
     settings = {**DRAWN, "algorithm": algorithm, "training_episodes": 3}
@@ -231,6 +231,7 @@ def test_both_shells_learn_the_same_from_curves(products: int, tmp_path: Path) -
 COUPLED = [Unit("ladder", "A"), Unit("storage ladder", "B"), Unit("ladder", "B")]
 
 
+@pytest.mark.slow
 def test_both_shells_learn_the_same_from_what_rungs_lead_to_and_resume_it(tmp_path: Path) -> None:
     """Of a storage, and of plants of which one has ramps and one start costs."""
     settings = {"algorithm": "curve_actor_critic", "learning_rate": 0.003, "training_episodes": 3}

@@ -73,6 +73,7 @@ class Always:
         return torch.full((*obs.shape[:-1], 1), self.place, dtype=torch.float64)
 
 
+@pytest.mark.slow
 def test_a_plant_learns_the_best_price_for_reserve(tmp_path: Path) -> None:
     scenario = load_scenario(write(tmp_path / "case"))
     compiled, brought = compile_scenario(scenario), []

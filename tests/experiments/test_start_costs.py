@@ -135,7 +135,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("seed", "starts", "limits"), CASES)
+@pytest.mark.parametrize(
+    ("seed", "starts", "limits"),
+    [*CASES[:4], *(pytest.param(*own, marks=pytest.mark.slow) for own in CASES[4:])],
+)
 def test_no_sequence_of_bids_is_better(seed: int, starts: bool, limits: dict[str, Any]) -> None:
     played = Played(seed, toy_market(pay_as_clear), "opportunity_cost", starts, **limits)
     plant = played.plant

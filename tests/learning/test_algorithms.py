@@ -21,7 +21,7 @@ SHAPES = {
 }
 ONE_OF_A_FAMILY = ("matd3", "isac", "ippo", "vpg")
 QUICK = {  # others have the updates of these, with critics of their own, or less of them
-    *((name, "mlp") for name in ("masac", "mappo")),
+    ("mappo", "mlp"),
     ("matd3", "mlp"),  # the usual one, with its usual critic
 }
 NUMBERS = able("box")
@@ -104,7 +104,10 @@ def test_it_finds_the_best_action_of_each_state(name, architecture):
 
 
 @pytest.mark.parametrize("architecture", SHAPES)
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ONE_OF_A_FAMILY else pytest.param(n, marks=pytest.mark.slow) for n in NUMBERS],
+)
 def test_it_continues_from_a_state_with_the_same_bytes(name, architecture):
     def fresh():
         return learner(

@@ -73,7 +73,14 @@ def learns_the_same_bits(shapes, settings):
         assert_same_bits(states(alone.nets, 0), states(together.nets, k))
 
 
-@pytest.mark.parametrize("algorithm", [n for n in able("box") if n not in ("matd3", "maddpg")])
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        n if n in ("itd3", "masac", "mappo", "vpg") else pytest.param(n, marks=pytest.mark.slow)
+        for n in able("box")
+        if n not in ("matd3", "maddpg")
+    ],
+)
 @pytest.mark.parametrize(
     "shapes",
     [

@@ -67,7 +67,7 @@ def test_what_two_markets_sell_at_one_instant_is_delivered(
         assert own["energy_generation_costs"].tolist() == [0.0] + [1500.0] * 7
 
 
-@pytest.mark.parametrize("shell", ["agents", "batch"])
+@pytest.mark.parametrize("shell", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
 @pytest.mark.parametrize(
     "markets",
     [

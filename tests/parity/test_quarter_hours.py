@@ -220,7 +220,8 @@ def test_learners_give_the_same_on_both_shells(tmp_path: Path, product: str) -> 
     assert_same_episode(compiled, fresh_policies(compiled))
 
 
-@pytest.mark.parametrize("engine", [pytest.param("agents", marks=pytest.mark.slow), "batch"])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", SHELLS)
 def test_a_storage_trains_and_its_policy_is_read_again(
     tmp_path: Path, engine: str, assume_rl_command: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -115,6 +115,7 @@ def test_the_learning_curve_is_that_of_the_metrics(seen: Seen, trained: Path) ->
     assert curve["y"] == rewards
 
 
+@pytest.mark.slow
 def test_names_are_shown_and_not_run(tmp_path: Path, only_topics: Callable[..., None]) -> None:
     only_topics("profits")
     seen = drawn(report(write_run(tmp_path / "run")), tmp_path)

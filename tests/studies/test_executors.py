@@ -160,6 +160,7 @@ def quick_then_long(folder: Path, job: Job) -> Report:
     return answer(job) if job.runs[0].seed == 0 else wait_long(folder, job)
 
 
+@pytest.mark.slow
 def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
