@@ -53,6 +53,7 @@ def export(
     overwrite: OverwriteFiles = False,
 ) -> None:
     """Write the tables of a run or a study to files, or the scenario that a run simulated."""
+    from assume_rl.results.files import MANIFEST
     from assume_rl.results.secrets import shown_place
 
     tables = parquet is not None or csv is not None or tidy is not None
@@ -62,10 +63,11 @@ def export(
         raise ConfigurationError(
             f"'{shown_place(place)}' is a database; --scenario needs the output folder of a run"
         )
+    if tidy is not None and (Path(place) / MANIFEST).is_file():
+        raise ConfigurationError(f"--tidy is of a study, and '{place}' is a run: name --csv")
     url = database_of(place) if tables else ""  # before anything heavy is loaded
 
     from assume_rl.results.export import export_csv, export_parquet, export_tidy, unknown_kinds
-    from assume_rl.results.files import MANIFEST
     from assume_rl.results.owner import owned
     from assume_rl.studies.recorded_plugins import load_recorded, recorded_plugins, stored_plugins
 
@@ -90,8 +92,6 @@ def export(
         with owned(csv):
             written += export_csv(url, csv, overwrite=overwrite, formulas=formulas)
     if tidy is not None:
-        if (Path(place) / MANIFEST).is_file():
-            raise ConfigurationError(f"--tidy is of a study, and '{place}' is a run: name --csv")
         export_tidy(url, tidy, overwrite=overwrite, formulas=formulas)
         written.append(tidy)
     if not written:

@@ -36,13 +36,19 @@ PASSING = {LOCK, DISCARDED}
 
 @contextmanager
 def claim(
-    folder: Path, *, overwrite: bool, needed: Iterable[Path] = (), resume: bool = False
+    folder: Path,
+    *,
+    overwrite: bool,
+    needed: Iterable[Path] = (),
+    resume: bool = False,
+    out: Path | None = None,
 ) -> Iterator[Hold]:
     """Hold `folder` as the only process that writes a run to it; it must be free for it.
 
     :param overwrite: whether a run that is there may be replaced
     :param needed: policies that the run reads; `overwrite` would delete them in the folder
     :param resume: whether a run that is there is resumed
+    :param out: what `--out` names, of which `folder` is a part; None: `folder`
     :raises TakenError: another process writes there
     :raises ResultsError: the folder holds something that would be lost; nothing is written then
     """
@@ -50,7 +56,7 @@ def claim(
 
     def check() -> None:
         if not (resume and holds_run(folder)):
-            check_folder(folder, overwrite=overwrite, needed=needed)
+            check_folder(folder, overwrite=overwrite, needed=needed, out=out)
 
     if not (folder / LOCK).exists():  # else whoever holds it is named first
         check()
@@ -60,10 +66,13 @@ def claim(
         yield hold
 
 
-def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) -> None:
+def check_folder(
+    folder: Path, *, overwrite: bool, needed: Iterable[Path] = (), out: Path | None = None
+) -> None:
     """Raise `ResultsError` unless a run may be written to `folder`; change nothing.
 
     :param needed: policies that the run reads; `overwrite` would delete them in the folder.
+    :param out: see `claim`
     """
     if folder.exists() and not folder.is_dir():
         raise ResultsError(f"'{folder}' is a file, not an output folder")
@@ -72,7 +81,7 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
     if not holds_run(folder):
         raise ResultsError(f"'{folder}' is not empty and holds no run; choose another --out")
     if not overwrite:
-        raise ResultsError(_held(folder, read_manifest(folder)))
+        raise ResultsError(_held(folder, read_manifest(folder), out or folder))
     for path in needed:
         if path.resolve().is_relative_to(folder.resolve()):
             raise ResultsError(
@@ -81,12 +90,13 @@ def check_folder(folder: Path, *, overwrite: bool, needed: Iterable[Path] = ()) 
     _check_guests(folder)
 
 
-def _held(folder: Path, manifest: Mapping[str, Any]) -> str:
+def _held(folder: Path, manifest: Mapping[str, Any], out: Path) -> str:
     """Return what a folder holds, and how to keep it; last how to replace it.
 
     :param manifest: of the run in the folder
+    :param out: see `claim`
     """
-    elsewhere = f"--out {shlex.quote(str(_free_beside(folder)))}"
+    elsewhere = f"--out {shlex.quote(str(_free_beside(out)))}"
     if manifest.get("kind") != "train":
         held = HELD.get(manifest.get("kind", ""), "a run")
         return f"'{folder}' holds {held}; choose another folder, {elsewhere}, or add --overwrite"
@@ -103,7 +113,8 @@ def _held(folder: Path, manifest: Mapping[str, Any]) -> str:
 
 def _free_beside(folder: Path) -> Path:
     """Return the first of `folder`_2, `folder`_3, ... that is not there."""
-    names = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
+    own = folder if folder.name.strip(".") else folder.resolve()  # of `.` and `..`
+    names = (own.with_name(f"{own.name}_{number}") for number in count(2))
     return next(name for name in names if not name.exists())
 
 

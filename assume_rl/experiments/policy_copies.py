@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assume_rl.errors import PolicyError, ResultsError
 from assume_rl.learning.policies.files import write_set
-from assume_rl.results.files import MANIFEST
+from assume_rl.learning.policies.places import MANIFEST
 from assume_rl.results.owner import LOCK
 
 

@@ -97,9 +97,11 @@ def hold(task: Task, place: Place, *, resume: bool) -> Iterator[Hold]:
     if places.db is not None and not resume:
         check_simulation(places.db, place.simulation(task), overwrite=places.overwrite)
     needed = policy_sources(task.compiled.scenario, task.start_from)
-    own = claim(place.folder(task), overwrite=places.overwrite, needed=needed, resume=resume)
+    folder = place.folder(task)
+    out = folder if place.name is None else folder.parent
+    own = claim(folder, overwrite=places.overwrite, needed=needed, resume=resume, out=out)
     with own as held, ExitStack() as copying:
-        if copy is not None and copy.resolve() != (place.folder(task) / POLICIES).resolve():
+        if copy is not None and copy.resolve() != (folder / POLICIES).resolve():
             check_policy_copy(copy, overwrite=places.overwrite)
             copying.enter_context(owned(copy))
         yield held

@@ -16,7 +16,7 @@ from assume_rl.experiments.engines import EngineName
 from assume_rl.experiments.evaluate import evaluate
 from assume_rl.experiments.policy_folder import policy_folder
 from assume_rl.experiments.run import run
-from assume_rl.experiments.train import train
+from assume_rl.experiments.train import train, train_seeds
 from assume_rl.results.tables import metadata
 from assume_rl.scenario.read import load_scenario
 
@@ -63,6 +63,17 @@ def test_a_run_is_told_to_leave_a_training_before_it_is_told_to_replace_it(
     elsewhere = r"holds a training and its policies; .* --out '\S+/a training_2', .*--overwrite$"
     with pytest.raises(ResultsError, match=elsewhere):
         run(single.scenario, policies=single.folder, out=tmp_path / "a training")
+
+
+def test_another_folder_is_named_as_out_would_have_it(
+    single: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(single.folder, tmp_path / "out" / "seed_1")
+    with pytest.raises(ResultsError, match=rf"seed_1' holds .* --out {tmp_path}/out_2, "):
+        train_seeds(single.scenario, seeds=[1], out=tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out" / "seed_1")
+    with pytest.raises(ResultsError, match=rf"'\.' holds .* --out {tmp_path}/out/seed_1_2, "):
+        run(VECTOR, out=".")
 
 
 def test_overwriting_never_deletes_the_policies_that_the_run_needs(

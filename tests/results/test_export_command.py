@@ -59,10 +59,11 @@ def test_a_run_has_no_tidy_table(command: Command, study: Path) -> None:
     run = study / "runs" / "a" / "run"
     assert command(run, "--csv", "c")[0] == 0
     assert Path("c/unit_dispatch.csv").is_file()
-    code, _, err = command(run, "--tidy", "t.csv")
+    code, _, err = command(run, "--tidy", "t.csv", "--csv", "d")
     assert code == 2
     assert err == f"--tidy is of a study, and '{run}' is a run: name --csv\n"
     assert not Path("t.csv").exists()
+    assert not Path("d").exists()
 
 
 def test_a_folder_is_not_written_in_the_place_of_a_file(command: Command, study: Path) -> None:
