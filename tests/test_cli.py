@@ -33,14 +33,11 @@ from assume_rl.experiments.observer import Silent
 from assume_rl.experiments.run import RunResult
 from assume_rl.experiments.scores import PriceStatistics, UnitScore
 from assume_rl.learning.algorithms import ALGORITHMS
-from assume_rl.results.files import DATABASE, MANIFEST, POLICIES
 from assume_rl.results.study_tables import study_metadata
 from assume_rl.results.tables import row_tables
 from assume_rl.scenario.config.cases import CONFIG_FILE
 from assume_rl.scenario.config.overrides import TABLES
 from assume_rl.scenario.tables import UNIT_TABLES
-from assume_rl.studies.records import DATABASE as STUDY_DATABASE
-from assume_rl.studies.records import STUDY
 from assume_rl.testing.games import GAMES
 
 pytestmark = pytest.mark.unchecked
@@ -356,10 +353,7 @@ def test_words_are_completed(
 
 
 def test_completion_looks_for_the_files_that_commands_read() -> None:
-    assert (completion.CONFIG, completion.MANIFEST) == (CONFIG_FILE, MANIFEST)
-    assert completion.STUDY == STUDY
-    assert (completion.POLICIES, completion.DATABASE) == (POLICIES, DATABASE)
-    assert folder_contents.STUDY_DATABASE == STUDY_DATABASE
+    assert completion.CONFIG == CONFIG_FILE
     files = [table.file for table in UNIT_TABLES.values()]
     assert folder_contents.DEMAND in files
     assert all(fnmatch(f"{file}.csv", folder_contents.UNITS) for file in files)

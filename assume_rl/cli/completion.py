@@ -11,11 +11,8 @@ import typer
 
 from assume_rl.cli import folder_contents as contents
 from assume_rl.cli.folder_contents import CONFIG
-
-DATABASE = "results.db"
-MANIFEST = "manifest.json"
-POLICIES = "policies"
-STUDY = "study.json"
+from assume_rl.results.files import DATABASE, MANIFEST, POLICIES
+from assume_rl.studies.records import STUDY
 
 RULES = ("complex_clearing", "pay_as_bid", "pay_as_clear")
 """Keys of `core.clearing.RULES`, which are loaded with all that they need."""

@@ -114,9 +114,7 @@ def database_of(place: str) -> str:
     """SQLAlchemy URL of a run's or a study's database; `ResultsError` if there is none."""
     from assume_rl.results.files import DATABASE, MANIFEST, RECORD
     from assume_rl.results.secrets import shown_place
-    from assume_rl.studies.place import find_study
-    from assume_rl.studies.records import DATABASE as STUDY_DATABASE
-    from assume_rl.studies.records import STUDY
+    from assume_rl.studies.place import find_study, is_study
 
     if "://" in place:
         return place
@@ -131,6 +129,6 @@ def database_of(place: str) -> str:
         raise ResultsError(f"'{folder}' has no {DATABASE}: name the URL that --db named")
     if (folder / RECORD).is_file():
         raise ResultsError(f"'{folder}' holds a run of a study: name a step in it, or the study")
-    if not any((folder / name).is_file() for name in (STUDY, STUDY_DATABASE)):
+    if not is_study(folder):
         raise ResultsError(f"'{folder}' holds neither a run nor a study")
     return find_study(place).database

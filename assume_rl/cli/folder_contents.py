@@ -10,11 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from assume_rl.studies.records import DATABASE
+
 CONFIG = "config.yaml"
 UNITS = "*_units*.csv"
 """Tables of units, those that single study cases name among them."""
 DEMAND = "demand_units"
-STUDY_DATABASE = "study.db"
 
 CASE = re.compile(r"""^(?P<quote>["']?)(?P<name>[^\s#"'\[\]{}][^#"':]*)(?P=quote):(?:\s|$)""", re.M)
 """A study case: a key that begins a line."""
@@ -71,7 +72,7 @@ def recorded(folder: Path, column: str) -> list[str]:
     """
     import sqlite3
 
-    file, (table, name) = folder / STUDY_DATABASE, column.split(".")
+    file, (table, name) = folder / DATABASE, column.split(".")
     if not file.is_file():
         return []
     query = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL"

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,29 +65,38 @@ Set = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", metavar="", help="Unknown columns are errors.")]
+
+
+def _policies(text: str) -> Any:
+    """Return the option that names a policy folder."""
+    return typer.Option(
+        "--policies",
+        metavar="DIR",
+        help=text,
+        autocompletion=completion.policy_folders,
+        callback=checked.policies,
+    )
+
+
+def _database(file: str) -> Any:
+    """Return the option that names a database; by default results go to a file in `--out`."""
+    return typer.Option(
+        "--db",
+        metavar="URL",
+        help=f"SQLAlchemy URL; {file} in --out by default.",
+        callback=checked.database,
+    )
+
+
 POLICIES = (
     "Policy folder, in our layout or ASSUME's, or the output folder of a training, whose last "
     "policies are meant"
 )
 Policies = Annotated[
-    Path | None,
-    typer.Option(
-        "--policies",
-        metavar="DIR",
-        help=f"{POLICIES}; by default those that the scenario names.",
-        autocompletion=completion.policy_folders,
-        callback=checked.policies,
-    ),
+    Path | None, _policies(f"{POLICIES}; by default those that the scenario names.")
 ]
 FirstPolicies = Annotated[
-    Path | None,
-    typer.Option(
-        "--policies",
-        metavar="DIR",
-        help=f"Policies that the training starts from. {POLICIES}.",
-        autocompletion=completion.policy_folders,
-        callback=checked.policies,
-    ),
+    Path | None, _policies(f"Policies that the training starts from. {POLICIES}.")
 ]
 Seed = Annotated[
     int | None,
@@ -128,15 +137,7 @@ Seeds = Annotated[
         help="Number of seeds to train side by side: --seed, --seed + 1, ...",
     ),
 ]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--db",
-        metavar="URL",
-        help="SQLAlchemy URL; results.db in --out by default.",
-        callback=checked.database,
-    ),
-]
+Database = Annotated[str | None, _database("results.db")]
 Csv = Annotated[
     Path | None,
     typer.Option("--csv", metavar="DIR", help="Folder that all tables are exported to as CSV."),
@@ -256,15 +257,7 @@ StudyFolder = Annotated[
         "--out", metavar="DIR", help="Study folder; by default that of the file, or studies/<name>."
     ),
 ]
-StudyDatabase = Annotated[
-    str | None,
-    typer.Option(
-        "--db",
-        metavar="URL",
-        help="SQLAlchemy URL; study.db in --out by default.",
-        callback=checked.database,
-    ),
-]
+StudyDatabase = Annotated[str | None, _database("study.db")]
 BestResponse = Annotated[
     bool,
     typer.Option(

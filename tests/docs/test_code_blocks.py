@@ -97,8 +97,9 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pyte
     names = ModuleType("page")  # dataclasses look for the module that they are defined in
     monkeypatch.setitem(sys.modules, "page", names)
     tried = [block for block in blocks(page) if not block.noted("skip because")]
+    whole = pytestconfig.getoption("--run-slow")
     for number, block in enumerate(tried):
-        left_out = block.noted("slow") and not pytestconfig.getoption("--run-slow")
+        left_out = block.noted("slow") and not whole
         for what in () if left_out else block.noted("given"):
             GIVEN[what](names.__dict__, shared)
         if block.title:
@@ -106,7 +107,6 @@ def test_every_block_of_the_page(page, folder, shared, monkeypatch, capsys, pyte
         if block.language == "python" and not block.title and not left_out:
             exec(compile(block.text, block.where, "exec"), names.__dict__)
         elif block.language in ("bash", "console"):
-            whole = pytestconfig.getoption("--run-slow")
             later = None if whole else "\n".join(other.text for other in tried[number + 1 :])
             run_shell(block, later, monkeypatch, capsys)
         elif block.language == "yaml":

@@ -24,8 +24,8 @@ from assume_rl.scenario.read import load_scenario
 from assume_rl.scenario.types import Scenario
 
 pytestmark = [
-    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.unchecked,
+    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.slow,
     # Ray leaves files open and calls what Python is about to drop.
     pytest.mark.filterwarnings("ignore"),

@@ -162,7 +162,6 @@ def test_a_trial_learns_however_late_its_training_starts_to(algorithm: str) -> N
     assert trial.learning.settings.transitions_first == 1
 
 
-@pytest.mark.slow
 def test_every_kind_of_step_can_be_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "STEPS", 12)
     found = study(

@@ -24,8 +24,8 @@ from assume_rl.studies.jobs import Job, Outcome, Report
 ray: Any = Later("ray")
 
 pytestmark = [
-    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.unchecked,
+    needs("ray", reason="needs the extra 'ray'"),
     pytest.mark.slow,
     # Ray leaves files open and calls what Python is about to drop.
     pytest.mark.filterwarnings("ignore"),
